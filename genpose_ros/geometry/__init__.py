@@ -1,0 +1,57 @@
+"""Rotations, the pinhole camera, point clouds, categories and their symmetries."""
+
+from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.categories import (
+    CATEGORIES,
+    SYMMETRIC_ABOUT_Y,
+    category_id,
+    category_name,
+)
+from genpose_ros.geometry.clouds import (
+    bounding_box,
+    erode_mask,
+    sample_points,
+    statistical_inliers,
+)
+from genpose_ros.geometry.rotations import (
+    columns_from_rotation,
+    geodesic_angle,
+    mean_rotation,
+    quat_wxyz_from_rotation,
+    random_rotations,
+    rotation_from_columns,
+    rotation_from_quat_wxyz,
+    so3_exp,
+    so3_log,
+)
+from genpose_ros.geometry.symmetry import (
+    axis_angle_rad,
+    is_symmetric,
+    pin_free_angle,
+    rotation_error_deg,
+)
+
+__all__ = [
+    "CATEGORIES",
+    "SYMMETRIC_ABOUT_Y",
+    "PinholeCamera",
+    "axis_angle_rad",
+    "bounding_box",
+    "category_id",
+    "category_name",
+    "columns_from_rotation",
+    "erode_mask",
+    "geodesic_angle",
+    "is_symmetric",
+    "mean_rotation",
+    "pin_free_angle",
+    "quat_wxyz_from_rotation",
+    "random_rotations",
+    "rotation_error_deg",
+    "rotation_from_columns",
+    "rotation_from_quat_wxyz",
+    "sample_points",
+    "so3_exp",
+    "so3_log",
+    "statistical_inliers",
+]

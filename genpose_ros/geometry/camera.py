@@ -1,0 +1,113 @@
+"""The pinhole camera: pixels and metres, in the optical frame (x right, y down, z forward)."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+__all__ = ["PinholeCamera"]
+
+
+@dataclass(frozen=True)
+class PinholeCamera:
+    """A camera without distortion.
+
+    Attributes:
+        fx, fy: focal lengths, pixels.
+        cx, cy: principal point, pixels; (0, 0) is the centre of the upper left pixel.
+        width, height: image size, pixels.
+
+    Raises:
+        ValueError: a number is not finite, or a focal length or size is not positive.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        for name in ("fx", "fy", "cx", "cy"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be finite, got {getattr(self, name)}")
+        if self.fx <= 0 or self.fy <= 0:
+            raise ValueError(f"focal lengths must be positive, got fx {self.fx}, fy {self.fy}")
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"image size must be positive, got {self.width} x {self.height}")
+
+    @classmethod
+    def from_matrix(cls, matrix: np.ndarray, width: int, height: int) -> "PinholeCamera":
+        """Return the camera of an intrinsic matrix K, (3, 3) or its 9 numbers row by row.
+
+        Raises:
+            ValueError: K has another size, a skew, or a last row other than (0, 0, 1).
+        """
+        k = np.asarray(matrix, dtype=np.float64)
+        if k.size != 9:
+            raise ValueError(f"K must have 9 numbers, got {k.size}")
+        k = k.reshape(3, 3)
+        if not np.isfinite(k).all():
+            raise ValueError(f"K must be finite, got {k.tolist()}")
+        if k[0, 1] != 0 or k[1, 0] != 0 or tuple(k[2]) != (0, 0, 1):
+            raise ValueError(f"K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], got {k.tolist()}")
+        return cls(
+            float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), int(width), int(height)
+        )
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The intrinsic matrix K, (3, 3) float64."""
+        return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
+
+    def cropped(self, rows: slice, columns: slice) -> "PinholeCamera":
+        """Return the camera of the image part `image[rows, columns]`; same rays, same points."""
+        top, bottom, _ = rows.indices(self.height)
+        left, right, _ = columns.indices(self.width)
+        return replace(
+            self, cx=self.cx - left, cy=self.cy - top, width=right - left, height=bottom - top
+        )
+
+    def back_project(self, depth_m: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        """Return the points of the pixels that have a depth and lie in the mask.
+
+        Args:
+            depth_m: (H, W), metres along z; zero, negative and not finite are no measurement.
+            mask: (H, W), true (or not zero) on the pixels wanted; None: all.
+
+        Returns:
+            (M, 3) float32, metres, camera frame, in the order of the pixels, row by row.
+
+        Raises:
+            ValueError: depth or mask is not of the camera's size.
+
+        Example:
+            >>> camera = PinholeCamera(100.0, 100.0, 1.0, 0.0, 2, 1)
+            >>> camera.back_project(np.array([[2.0, np.nan]])).tolist()
+            [[-0.019999999552965164, 0.0, 2.0]]
+        """
+        for name, image in (("depth", depth_m), ("mask", mask)):
+            if image is not None and image.shape != (self.height, self.width):
+                raise ValueError(
+                    f"{name} must be {self.height} x {self.width} (rows x columns), "
+                    f"got shape {image.shape}"
+                )
+        valid = np.isfinite(depth_m) & (depth_m > 0)
+        if mask is not None:
+            valid &= mask.astype(bool, copy=False)
+        v, u = np.nonzero(valid)
+        z = depth_m[v, u].astype(np.float64)
+        points = np.stack(((u - self.cx) / self.fx * z, (v - self.cy) / self.fy * z, z), axis=-1)
+        return points.astype(np.float32)
+
+    def project(self, points_cam: np.ndarray) -> np.ndarray:
+        """Return pixel coordinates (..., 2) as (u, v) of points (..., 3), camera frame, metres.
+
+        Points that are not in front of the camera come out as NaN.
+        """
+        points = np.asarray(points_cam, dtype=np.float64)
+        z = np.where(points[..., 2] > 0, points[..., 2], np.nan)
+        u = points[..., 0] / z * self.fx + self.cx
+        v = points[..., 1] / z * self.fy + self.cy
+        return np.stack((u, v), axis=-1)

@@ -1,0 +1,88 @@
+"""Masks and point clouds: erosion, outliers, sampling."""
+
+import numpy as np
+
+__all__ = ["bounding_box", "erode_mask", "sample_points", "statistical_inliers"]
+
+
+def bounding_box(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice] | None:
+    """Return rows and columns of the smallest box around the true pixels of a mask (H, W).
+
+    `margin_px` widens it, up to the image border. None when no pixel is true.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return (
+        slice(max(int(rows[0]) - margin_px, 0), min(int(rows[-1]) + 1 + margin_px, mask.shape[0])),
+        slice(
+            max(int(columns[0]) - margin_px, 0), min(int(columns[-1]) + 1 + margin_px, mask.shape[1])
+        ),
+    )
+
+
+def erode_mask(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """Return the mask without its border: true where the (2 pixels + 1)^2 square around is true.
+
+    The image border does not count as the object's border: an object cut off by it is not eroded
+    there.
+
+    Args:
+        mask: (H, W) bool.
+        pixels: width of the border taken off; 0 returns the mask itself.
+
+    Raises:
+        ValueError: `pixels` is negative.
+    """
+    if pixels < 0:
+        raise ValueError(f"pixels must not be negative, got {pixels}")
+    if pixels == 0:
+        return mask
+    outside = ~mask.astype(bool, copy=False)
+    for axis in (0, 1):
+        width = [(0, 0), (0, 0)]
+        width[axis] = (pixels + 1, pixels)
+        counts = np.pad(outside, width).cumsum(axis=axis, dtype=np.int32)
+        n = mask.shape[axis]
+        last = np.take(counts, range(2 * pixels + 1, n + 2 * pixels + 1), axis=axis)
+        outside = last > np.take(counts, range(n), axis=axis)
+    return ~outside
+
+
+def statistical_inliers(points: np.ndarray, neighbours: int, std_ratio: float) -> np.ndarray:
+    """Return which points lie about as close to their neighbours as the others do.
+
+    A point is an outlier when its mean distance to its nearest neighbours exceeds the mean of that
+    over the cloud by more than `std_ratio` standard deviations.
+
+    Args:
+        points: (M, 3), metres.
+        neighbours: how many neighbours count; clouds that have fewer are all inliers.
+        std_ratio: the larger, the fewer outliers.
+
+    Returns:
+        (M,) bool.
+    """
+    from scipy.spatial import cKDTree
+
+    if len(points) <= neighbours:
+        return np.ones(len(points), dtype=bool)
+    distances, _ = cKDTree(points).query(points, k=neighbours + 1)
+    mean_distance = distances[:, 1:].mean(axis=1)
+    return mean_distance <= mean_distance.mean() + std_ratio * mean_distance.std()
+
+
+def sample_points(points: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return n of the points (M, 3) as (n, 3): a random subset in random order, or tiled.
+
+    A cloud with fewer than n points is repeated from its start until there are n.
+
+    Raises:
+        ValueError: there is no point.
+    """
+    if len(points) == 0:
+        raise ValueError("cannot sample from an empty cloud")
+    if len(points) <= n:
+        return points[np.arange(n) % len(points)]
+    return points[rng.choice(len(points), size=n, replace=False)]

@@ -1,0 +1,180 @@
+"""Rotations as matrices, column pairs, quaternions (w, x, y, z) and rotation vectors; batched."""
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "columns_from_rotation",
+    "geodesic_angle",
+    "mean_rotation",
+    "quat_wxyz_from_rotation",
+    "random_rotations",
+    "rotation_from_columns",
+    "rotation_from_quat_wxyz",
+    "so3_exp",
+    "so3_log",
+]
+
+
+def rotation_from_columns(first: Tensor, second: Tensor) -> Tensor:
+    """Return the rotation whose first two columns are nearest in direction (paper eq. 10-12).
+
+    x = unit(first), z = unit(first x second), y = z x x.
+
+    Args:
+        first: (..., 3), direction of the first column; any length above zero.
+        second: (..., 3), the second column, not parallel to `first`.
+
+    Returns:
+        (..., 3, 3). Not finite where `first` is zero or parallel to `second`.
+
+    Example:
+        >>> rotation_from_columns(torch.tensor([2.0, 0, 0]), torch.tensor([1.0, 1, 0])).diagonal()
+        tensor([1., 1., 1.])
+    """
+    x = first / first.norm(dim=-1, keepdim=True)
+    z = torch.linalg.cross(x, second, dim=-1)
+    length = z.norm(dim=-1, keepdim=True)
+    # Parallel columns leave a cross product of rounding errors, which points anywhere.
+    parallel = length <= 4 * torch.finfo(z.dtype).eps * second.norm(dim=-1, keepdim=True)
+    z = z / torch.where(parallel, torch.nan, length)
+    y = torch.linalg.cross(z, x, dim=-1)
+    return torch.stack((x, y, z), dim=-1)
+
+
+def columns_from_rotation(rotation: Tensor) -> Tensor:
+    """Return first and second column of rotations (..., 3, 3) as (..., 6)."""
+    _check_matrices(rotation)
+    return torch.cat((rotation[..., :, 0], rotation[..., :, 1]), dim=-1)
+
+
+def quat_wxyz_from_rotation(rotation: Tensor) -> Tensor:
+    """Return unit quaternions (..., 4), w >= 0, of rotations (..., 3, 3).
+
+    Every row of the symmetric matrix 4 q q^T is the quaternion times one of its own components; the
+    row of the largest component is taken, so that no angle is singular.
+    """
+    _check_matrices(rotation)
+    xx, yy, zz = rotation.diagonal(dim1=-2, dim2=-1).unbind(-1)
+    (_, xy, xz), (yx, _, yz), (zx, zy, _) = (row.unbind(-1) for row in rotation.unbind(-2))
+    rows = torch.stack(
+        [
+            torch.stack((1 + xx + yy + zz, zy - yz, xz - zx, yx - xy), dim=-1),
+            torch.stack((zy - yz, 1 + xx - yy - zz, yx + xy, xz + zx), dim=-1),
+            torch.stack((xz - zx, yx + xy, 1 - xx + yy - zz, zy + yz), dim=-1),
+            torch.stack((yx - xy, xz + zx, zy + yz, 1 - xx - yy + zz), dim=-1),
+        ],
+        dim=-2,
+    )
+    largest = rows.diagonal(dim1=-2, dim2=-1).argmax(dim=-1)
+    index = largest[..., None, None].expand(*largest.shape, 1, 4)
+    quat = rows.gather(-2, index).squeeze(-2)
+    quat = quat / quat.norm(dim=-1, keepdim=True)
+    return torch.where(quat[..., :1] < 0, -quat, quat)
+
+
+def rotation_from_quat_wxyz(quat_wxyz: Tensor) -> Tensor:
+    """Return rotations (..., 3, 3) of quaternions (..., 4); their length does not matter.
+
+    Raises:
+        ValueError: the last axis is not of length 4.
+    """
+    if quat_wxyz.shape[-1:] != (4,):
+        raise ValueError(f"expected quaternions (..., 4), got shape {tuple(quat_wxyz.shape)}")
+    w, x, y, z = (quat_wxyz / quat_wxyz.norm(dim=-1, keepdim=True)).unbind(-1)
+    entries = (
+        *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    )
+    return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+
+
+def so3_exp(rotation_vector: Tensor) -> Tensor:
+    """Return rotations (..., 3, 3) of rotation vectors (..., 3), axis times angle in radians.
+
+    Rodrigues' formula; below 0.01 rad by the series of sin(a)/a and (1 - cos a)/a^2.
+    """
+    squared = (rotation_vector * rotation_vector).sum(dim=-1)[..., None, None]
+    small = squared < 1e-4
+    safe = torch.where(small, torch.ones_like(squared), squared)
+    angle = safe.sqrt()
+    a = torch.where(small, 1 - squared / 6 + squared**2 / 120, angle.sin() / angle)
+    half = (angle / 2).sin()
+    b = torch.where(small, 0.5 - squared / 24 + squared**2 / 720, 2 * half * half / safe)
+    cross = _cross_matrix(rotation_vector)
+    identity = torch.eye(3, dtype=cross.dtype, device=cross.device)
+    return identity + a * cross + b * (cross @ cross)
+
+
+def so3_log(rotation: Tensor) -> Tensor:
+    """Return rotation vectors (..., 3), radians, of length at most pi, of rotations (..., 3, 3).
+
+    By way of the quaternion, which is regular at pi; near zero by the series of atan(v)/v.
+    """
+    quat = quat_wxyz_from_rotation(rotation)
+    w, vector = quat[..., :1], quat[..., 1:]
+    squared = (vector * vector).sum(dim=-1, keepdim=True)
+    small = squared < 1e-8
+    length = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    safe_w = torch.where(small, w, torch.ones_like(w))
+    series = 2 / safe_w - 2 * squared / (3 * safe_w**3)
+    return vector * torch.where(small, series, 2 * torch.atan2(length, w) / length)
+
+
+def geodesic_angle(rotation_a: Tensor, rotation_b: Tensor) -> Tensor:
+    """Return the angle in [0, pi] radians between rotations (..., 3, 3), shape (...).
+
+    From sine and cosine together: accurate near 0 and near pi, unlike the arc cosine of the trace.
+    """
+    _check_matrices(rotation_a)
+    _check_matrices(rotation_b)
+    relative = rotation_a.transpose(-1, -2) @ rotation_b
+    skew = relative - relative.transpose(-1, -2)
+    twice_sine = torch.stack((skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]), dim=-1)
+    twice_cosine = relative.diagonal(dim1=-2, dim2=-1).sum(dim=-1) - 1
+    return torch.atan2(twice_sine.norm(dim=-1), twice_cosine)
+
+
+def random_rotations(
+    n: int,
+    generator: torch.Generator | None = None,
+    *,
+    dtype: torch.dtype = torch.float64,
+) -> Tensor:
+    """Return n rotations (n, 3, 3), uniform over all orientations, on the generator's device."""
+    device = generator.device if generator is not None else torch.device("cpu")
+    quat = torch.randn(n, 4, generator=generator, device=device, dtype=torch.float64)
+    return rotation_from_quat_wxyz(quat).to(dtype)
+
+
+def mean_rotation(rotation: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the mean over the K axis of rotations: top eigenvector of sum w q q^T (Markley 2007).
+
+    Args:
+        rotation: (..., K, 3, 3).
+        weights: (..., K), not negative, not all zero; None: all equal.
+
+    Returns:
+        (..., 3, 3), in the input's dtype, computed in double precision.
+    """
+    quat = quat_wxyz_from_rotation(rotation.double())
+    weighted = quat if weights is None else quat * weights.double()[..., None]
+    outer = weighted.transpose(-1, -2) @ quat
+    return rotation_from_quat_wxyz(torch.linalg.eigh(outer).eigenvectors[..., -1]).to(
+        rotation.dtype
+    )
+
+
+def _cross_matrix(vector: Tensor) -> Tensor:
+    """Skew matrices (..., 3, 3) with `_cross_matrix(v) @ u = v x u`."""
+    if vector.shape[-1:] != (3,):
+        raise ValueError(f"expected vectors (..., 3), got shape {tuple(vector.shape)}")
+    x, y, z = vector.unbind(-1)
+    zero = torch.zeros_like(x)
+    return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).unflatten(-1, (3, 3))
+
+
+def _check_matrices(rotation: Tensor) -> None:
+    if rotation.shape[-2:] != (3, 3):
+        raise ValueError(f"expected matrices (..., 3, 3), got shape {tuple(rotation.shape)}")

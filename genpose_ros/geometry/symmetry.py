@@ -1,0 +1,76 @@
+"""What a pose means for shapes that look the same from all sides: errors and the free angle."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genpose_ros.geometry.categories import SYMMETRIC_ABOUT_Y
+from genpose_ros.geometry.rotations import geodesic_angle
+
+__all__ = ["axis_angle_rad", "is_symmetric", "pin_free_angle", "rotation_error_deg"]
+
+
+def is_symmetric(category: str, handle_visible: bool = True) -> bool:
+    """Return whether the rotation about y is undefined: bottle, bowl, can, mug without handle."""
+    return category in SYMMETRIC_ABOUT_Y or (category == "mug" and not handle_visible)
+
+
+def axis_angle_rad(a: Tensor, b: Tensor) -> Tensor:
+    """Return the angle in [0, pi] radians between vectors (..., 3); accurate at both ends."""
+    cross = torch.linalg.cross(a, b, dim=-1).norm(dim=-1)
+    return torch.atan2(cross, (a * b).sum(dim=-1))
+
+
+def rotation_error_deg(
+    rotation_est: Tensor | np.ndarray,
+    rotation_true: Tensor | np.ndarray,
+    category: str,
+    handle_visible: bool = True,
+) -> Tensor:
+    """Return the rotation error by the NOCS rules, degrees, shape (...), float64.
+
+    The angle between the y axes for bottle, bowl, can and a mug whose handle is not visible,
+    otherwise the angle of the relative rotation. A uniform scale inside the matrices is divided
+    out by the cube root of their determinant.
+
+    Args:
+        rotation_est, rotation_true: (..., 3, 3), broadcast against each other.
+        category: category name; decides the symmetry.
+        handle_visible: only matters for mugs.
+    """
+    est, true = (_without_scale(torch.as_tensor(r)) for r in (rotation_est, rotation_true))
+    if is_symmetric(category, handle_visible):
+        return torch.rad2deg(axis_angle_rad(*torch.broadcast_tensors(est[..., 1], true[..., 1])))
+    return torch.rad2deg(geodesic_angle(est, true))
+
+
+def pin_free_angle(rotation: Tensor) -> Tensor:
+    """Return rotations with the same y axis and a rotation about it that follows from y alone.
+
+    The reference stands upright and looks into the camera (x towards it): columns x = (0, 0, -1),
+    y = (0, -1, 0), z = (-1, 0, 0) in the optical frame. It is turned the shortest way until its y
+    axis is the given one. Continuous in y everywhere but for an object upside down.
+
+    Args:
+        rotation: (..., 3, 3); only the y axis (second column) is used.
+    """
+    y = rotation[..., 1] / rotation[..., 1].norm(dim=-1, keepdim=True)
+    x_ref = y.new_tensor([0.0, 0.0, -1.0])
+    y_ref = y.new_tensor([0.0, -1.0, 0.0])
+    along = (y * y_ref).sum(dim=-1, keepdim=True)
+    # Shortest rotation of x_ref by y_ref -> y, x_ref being perpendicular to y_ref.
+    scale = (y * x_ref).sum(dim=-1, keepdim=True) / (1 + along).clamp_min(1e-9)
+    x = x_ref - scale * (y_ref + y)
+    # Upside down every way is the shortest; and rounding must not leave x oblique to y.
+    x = torch.where(along < -1 + 1e-6, x_ref.expand_as(x), x)
+    x = x - (x * y).sum(dim=-1, keepdim=True) * y
+    x = x / x.norm(dim=-1, keepdim=True)
+    return torch.stack((x, y, torch.linalg.cross(x, y, dim=-1)), dim=-1)
+
+
+def _without_scale(matrix: Tensor) -> Tensor:
+    if matrix.shape[-2:] != (3, 3):
+        raise ValueError(f"expected matrices (..., 3, 3), got shape {tuple(matrix.shape)}")
+    matrix = matrix.double()
+    determinant = torch.linalg.det(matrix)
+    return matrix / (determinant.sign() * determinant.abs().pow(1 / 3))[..., None, None]

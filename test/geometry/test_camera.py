@@ -1,0 +1,92 @@
+"""The pinhole camera against its closed form."""
+
+import math
+
+import numpy as np
+import pytest
+
+from genpose_ros.geometry import PinholeCamera
+
+CAMERA = PinholeCamera(fx=600.0, fy=580.0, cx=319.5, cy=243.25, width=640, height=480)
+
+
+def test_back_projected_pixels_project_onto_themselves():
+    rng = np.random.default_rng(0)
+    depth_m = rng.uniform(0.3, 2.0, (480, 640)).astype(np.float32)
+    mask = rng.random((480, 640)) < 0.01
+    points = CAMERA.back_project(depth_m, mask)
+    v, u = np.nonzero(mask)
+    assert points.dtype == np.float32
+    # float32 points at 2 m: 600 px * 2^-24 * a few.
+    assert np.abs(CAMERA.project(points) - np.stack((u, v), axis=-1)).max() < 2e-4
+    assert np.array_equal(points[:, 2], depth_m[mask])
+
+
+def test_closed_form_of_one_pixel():
+    depth_m = np.zeros((480, 640), dtype=np.float32)
+    depth_m[10, 600] = 1.5
+    x, y = (600 - 319.5) / 600 * 1.5, (10 - 243.25) / 580 * 1.5
+    assert CAMERA.back_project(depth_m)[0] == pytest.approx([x, y, 1.5], abs=1e-7)
+
+
+@pytest.mark.parametrize("hole", [0.0, -1.0, math.nan, math.inf, -math.inf])
+def test_pixels_without_measurement_are_left_out(hole):
+    depth_m = np.full((480, 640), hole, dtype=np.float32)
+    depth_m[5, 6] = 1.0
+    assert len(CAMERA.back_project(depth_m)) == 1
+
+
+def test_a_crop_sees_the_same_points():
+    depth_m = np.random.default_rng(1).uniform(0.5, 1.0, (480, 640)).astype(np.float32)
+    rows, columns = slice(100, 130), slice(600, 640)
+    mask = np.zeros((480, 640), dtype=bool)
+    mask[rows, columns] = True
+    part = CAMERA.cropped(rows, columns).back_project(depth_m[rows, columns])
+    assert np.allclose(part, CAMERA.back_project(depth_m, mask), atol=1e-7)
+
+
+def test_points_behind_the_camera_have_no_pixel():
+    assert np.isnan(CAMERA.project(np.array([[0.1, 0.1, -1.0], [0, 0, 0]]))).all()
+
+
+def test_matrix_round_trip():
+    assert PinholeCamera.from_matrix(CAMERA.matrix, 640, 480) == CAMERA
+    assert PinholeCamera.from_matrix(CAMERA.matrix.ravel(), 640, 480) == CAMERA
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fx": 0.0}, "positive"),
+        ({"fy": -1.0}, "positive"),
+        ({"fx": math.nan}, "finite"),
+        ({"cy": math.inf}, "finite"),
+        ({"width": 0}, "size"),
+    ],
+)
+def test_bad_numbers_are_refused(change, message):
+    values = {"fx": 1.0, "fy": 1.0, "cx": 0.0, "cy": 0.0, "width": 4, "height": 4}
+    with pytest.raises(ValueError, match=message):
+        PinholeCamera(**{**values, **change})
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.eye(4), "9 numbers"),
+        (np.full((3, 3), np.nan), "finite"),
+        (np.array([[500.0, 1, 320], [0, 500, 240], [0, 0, 1]]), "K must be"),
+        (np.zeros((3, 3)), "K must be"),
+    ],
+)
+def test_bad_matrices_are_refused(matrix, message):
+    with pytest.raises(ValueError, match=message):
+        PinholeCamera.from_matrix(matrix, 640, 480)
+
+
+@pytest.mark.parametrize("name", ["depth", "mask"])
+def test_images_of_another_size_are_refused(name):
+    images = {"depth": np.ones((480, 640)), "mask": np.ones((480, 640), dtype=bool)}
+    images[name] = images[name][:, :-1]
+    with pytest.raises(ValueError, match=f"{name} must be 480 x 640"):
+        CAMERA.back_project(images["depth"], images["mask"])

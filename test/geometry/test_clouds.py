@@ -1,0 +1,83 @@
+"""Mask erosion, outliers and sampling."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import binary_erosion
+
+from genpose_ros.geometry import bounding_box, erode_mask, sample_points, statistical_inliers
+
+
+class TestBoundingBox:
+    def test_cuts_exactly_the_true_pixels(self):
+        mask = np.zeros((20, 30), dtype=bool)
+        mask[3, 25] = mask[17, 4] = True
+        assert bounding_box(mask) == (slice(3, 18), slice(4, 26))
+
+    def test_margin_stops_at_the_image_border(self):
+        mask = np.zeros((20, 30), dtype=bool)
+        mask[1, 28] = True
+        assert bounding_box(mask, margin_px=3) == (slice(0, 5), slice(25, 30))
+
+    def test_none_for_an_empty_mask(self):
+        assert bounding_box(np.zeros((4, 4), dtype=bool)) is None
+
+
+class TestErodeMask:
+    @pytest.mark.parametrize("pixels", [1, 2, 5])
+    def test_is_the_erosion_by_a_square(self, pixels):
+        mask = np.random.default_rng(pixels).random((40, 50)) < 0.98
+        square = np.ones((2 * pixels + 1, 2 * pixels + 1), dtype=bool)
+        expected = binary_erosion(mask, square, border_value=1)
+        assert expected.any() and np.array_equal(erode_mask(mask, pixels), expected)
+
+    def test_wider_than_the_image(self):
+        assert erode_mask(np.ones((3, 4), dtype=bool), 9).all()
+        assert not erode_mask(np.eye(4, dtype=bool), 9).any()
+
+    def test_the_image_border_is_no_edge(self):
+        mask = np.zeros((10, 10), dtype=bool)
+        mask[:, :5] = True
+        assert erode_mask(mask, 1).sum() == 40
+
+    def test_zero_and_negative(self):
+        mask = np.eye(3, dtype=bool)
+        assert np.array_equal(erode_mask(mask, 0), mask)
+        with pytest.raises(ValueError, match="-1"):
+            erode_mask(mask, -1)
+
+
+class TestStatisticalInliers:
+    def test_finds_the_far_points_and_keeps_the_surface(self):
+        rng = np.random.default_rng(0)
+        surface = np.column_stack((rng.uniform(0, 0.1, (500, 2)), np.full(500, 0.5)))
+        points = np.vstack((surface, [[0.05, 0.05, 0.7], [0.3, 0.05, 0.5]]))
+        inliers = statistical_inliers(points, neighbours=16, std_ratio=2.0)
+        assert not inliers[-2:].any()
+        assert inliers[:-2].mean() > 0.95
+
+    def test_a_tiny_cloud_is_kept(self):
+        assert statistical_inliers(np.zeros((3, 3)), neighbours=16, std_ratio=1.0).all()
+
+
+class TestSamplePoints:
+    POINTS = np.arange(300, dtype=np.float32).reshape(100, 3)
+
+    def test_subset_without_repetition(self):
+        sample = sample_points(self.POINTS, 40, np.random.default_rng(0))
+        assert len(np.unique(sample[:, 0])) == 40
+        assert np.isin(sample[:, 0], self.POINTS[:, 0]).all()
+        # Random order too: the reference's ball query takes the first hits in index order.
+        assert not np.array_equal(sample, np.sort(sample, axis=0))
+
+    def test_tiled_when_fewer(self):
+        sample = sample_points(self.POINTS, 250, np.random.default_rng(0))
+        assert np.array_equal(sample[100:200], self.POINTS)
+        assert np.array_equal(sample[200:], self.POINTS[:50])
+
+    def test_same_seed_same_points(self):
+        a, b = (sample_points(self.POINTS, 9, np.random.default_rng(4)) for _ in range(2))
+        assert np.array_equal(a, b)
+
+    def test_nothing_to_sample(self):
+        with pytest.raises(ValueError, match="empty"):
+            sample_points(np.empty((0, 3)), 4, np.random.default_rng(0))

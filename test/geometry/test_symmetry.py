@@ -1,0 +1,90 @@
+"""NOCS rotation errors and the pinned free angle."""
+
+import math
+
+import pytest
+import torch
+
+from genpose_ros.geometry import (
+    is_symmetric,
+    pin_free_angle,
+    random_rotations,
+    rotation_error_deg,
+    so3_exp,
+)
+
+R = random_rotations(1, torch.Generator().manual_seed(0))[0]
+
+
+def turn(x_deg: float, y_deg: float, z_deg: float) -> torch.Tensor:
+    return so3_exp(torch.deg2rad(torch.tensor([x_deg, y_deg, z_deg], dtype=torch.float64)))
+
+
+class TestRotationError:
+    @pytest.mark.parametrize("category", ["bottle", "bowl", "can"])
+    def test_round_shapes_ignore_the_turn_about_y(self, category):
+        assert float(rotation_error_deg(R @ turn(0, 77, 0), R, category)) < 1e-6
+        assert float(rotation_error_deg(R @ turn(12, 0, 0), R, category)) == pytest.approx(12)
+
+    @pytest.mark.parametrize("category", ["camera", "laptop", "mug"])
+    def test_the_others_do_not(self, category):
+        assert float(rotation_error_deg(R @ turn(0, 77, 0), R, category)) == pytest.approx(77)
+
+    def test_a_mug_without_visible_handle_is_round(self):
+        error = rotation_error_deg(R @ turn(0, 77, 0), R, "mug", handle_visible=False)
+        assert float(error) < 1e-6
+        assert is_symmetric("mug", handle_visible=False) and not is_symmetric("mug")
+        assert not is_symmetric("laptop", handle_visible=False)
+
+    def test_upside_down_is_180_degrees(self):
+        assert float(rotation_error_deg(R @ turn(180, 0, 0), R, "can")) == pytest.approx(180)
+
+    def test_scale_is_divided_out(self):
+        error = rotation_error_deg(3.7 * R @ turn(0, 20, 0), 0.2 * R, "laptop")
+        assert float(error) == pytest.approx(20)
+
+    def test_batches_and_numpy(self):
+        estimates = torch.stack((R, R @ turn(5, 0, 0)))
+        errors = rotation_error_deg(estimates.numpy(), R.numpy(), "bowl")
+        assert errors.tolist() == pytest.approx([0, 5], abs=1e-6)
+
+    def test_wrong_shape(self):
+        with pytest.raises(ValueError, match=r"\(2, 3\)"):
+            rotation_error_deg(torch.zeros(2, 3), R, "mug")
+
+
+class TestPinFreeAngle:
+    def test_upright_is_the_reference(self):
+        upright = torch.tensor([[0.0, 0, -1], [0, -1, 0], [-1, 0, 0]]).double()
+        assert torch.allclose(pin_free_angle(upright @ turn(0, 123, 0)), upright, atol=1e-12)
+
+    def test_keeps_the_y_axis_and_forgets_the_rest(self):
+        rotation = random_rotations(200, torch.Generator().manual_seed(1))
+        pinned = pin_free_angle(rotation)
+        identity = torch.eye(3).double().expand(200, 3, 3)
+        assert torch.allclose(pinned[..., 1], rotation[..., 1], atol=1e-12)
+        assert torch.allclose(pinned.mT @ pinned, identity, atol=1e-12)
+        assert torch.allclose(torch.linalg.det(pinned), torch.ones(200).double())
+        assert torch.allclose(pin_free_angle(rotation @ turn(0, 50, 0)), pinned, atol=1e-10)
+
+    def test_is_the_shortest_turn_of_the_reference(self):
+        upright = torch.tensor([[0.0, 0, -1], [0, -1, 0], [-1, 0, 0]]).double()
+        axis = torch.tensor([0.6, 0.0, 0.8]).double()  # perpendicular to the reference's y
+        for angle in (0.1, 1.0, 2.0, 3.1):
+            turned = so3_exp(angle * axis) @ upright
+            assert torch.allclose(pin_free_angle(turned @ turn(0, 40, 0)), turned, atol=1e-9)
+
+    def test_does_not_jump_when_the_axis_moves_a_little(self):
+        rotation = random_rotations(500, torch.Generator().manual_seed(2))
+        rotation = rotation[rotation[:, 1, 1] < 0.5]  # all but the nearly upside down
+        moved = pin_free_angle(so3_exp(torch.tensor([1e-3, 2e-3, -1e-3]).double()) @ rotation)
+        assert rotation_error_deg(moved, pin_free_angle(rotation), "mug").max() < 1.0
+
+    @pytest.mark.parametrize("tilt", [0.0, 1e-9, 1e-5, 1e-3])
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_upside_down_stays_a_rotation(self, tilt, dtype):
+        y = torch.tensor([0.0, math.cos(tilt), math.sin(tilt)], dtype=dtype)
+        x = torch.tensor([1.0, 0.0, 0.0], dtype=dtype)
+        pinned = pin_free_angle(torch.stack((x, y, torch.linalg.cross(x, y)), dim=-1))
+        assert torch.allclose(pinned.mT @ pinned, torch.eye(3, dtype=dtype), atol=1e-6)
+        assert torch.allclose(pinned[:, 1], y)
