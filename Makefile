@@ -1,0 +1,44 @@
+# `make` or `make help` lists what there is. Every target sets up what it needs.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+  $$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && \
+  echo $$p && break; done)
+FRAMES ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-unit lint bench train clean clean-setup
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
+
+setup:  ## Debian packages, .venv, ROS 2 and messages (done by every other target too)
+	@test -n "$(PYTHON)" || { echo "no Python 3.10 to 3.13 found: install python3, or name one with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m embedded
+
+demo: setup  ## simulated camera, node and table of errors; FRAMES=DIR: recorded frames instead
+	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(ARGS)
+
+test: setup lint  ## everything: ruff, mypy and all tests
+	@.venv/bin/python -m pytest $(ARGS)
+
+test-unit: setup  ## the quick tests: nothing slow, no DDS
+	@.venv/bin/python -m pytest -m "not slow and not ros" $(ARGS)
+
+lint: setup  ## ruff (rules and layout) and mypy
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/python -m mypy
+
+bench: setup  ## measure speed and accuracy
+	@.venv/bin/genpose bench $(ARGS)
+
+train: setup  ## train the score and energy networks on synthetic data
+	@.venv/bin/genpose train $(ARGS)
+
+clean:  ## remove caches and build folders; .venv stays
+	@rm -rf build install log .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+clean-setup: clean  ## remove .venv too
+	@rm -rf .venv .venv.lock *.egg-info

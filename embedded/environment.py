@@ -1,0 +1,69 @@
+"""What makes the environment's programs find ROS without anybody exporting a variable."""
+
+import sys
+from pathlib import Path
+
+__all__ = ["interfaces_folder", "write_hook"]
+
+_HOOK = '''\
+"""Runs at every start of this environment's Python (genpose_ros.pth); written by the set-up.
+
+The dynamic linker reads LD_LIBRARY_PATH when a process starts, and ROS loads its type support by
+name: where the folder of the libraries is not on it yet, the process is started again with it.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+
+def _prepend(name, folders):
+    """Put the folders that are not on the path variable in front of it; say whether any were."""
+    present = [part for part in os.environ.get(name, "").split(os.pathsep) if part]
+    absent = [folder for folder in folders if folder not in present]
+    if absent:
+        os.environ[name] = os.pathsep.join(absent + present)
+    return bool(absent)
+
+
+def _complete_environment():
+    prefix = Path(sys.prefix)
+    _prepend("AMENT_PREFIX_PATH", [str(prefix)])
+    _prepend("PATH", [str(prefix / "bin")])  # as `activate` does: scripts say /usr/bin/env python3
+    site = prefix / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    libraries = [prefix / "lib", *sorted((site / "site-packages").glob("ros_*.libs"))]
+    changed = _prepend("LD_LIBRARY_PATH", [str(folder) for folder in libraries])
+    # The mark keeps a process whose environment is cleaned from starting again for ever; the
+    # wheels' own start-up module does the same work unless it finds its mark.
+    if changed and os.environ.get("GENPOSE_ROS_RESTARTED") != str(os.getpid()):
+        os.environ["GENPOSE_ROS_RESTARTED"] = str(os.getpid())
+        os.environ["_ROS_WHEELS_BOOTSTRAP_COMPLETE"] = "1"
+        os.execve(sys.executable, sys.orig_argv, os.environ)
+
+
+_complete_environment()
+'''
+
+
+def interfaces_folder(venv: Path) -> Path:
+    """Where the generated genpose_ros.msg lies, apart from the code, which stays in the checkout."""
+    return venv / "lib" / "genpose_ros" / "python"
+
+
+def write_hook(venv: Path, root: Path, ros_is_sourced: bool) -> None:
+    """Write the start-up module and the path entries into the environment.
+
+    With the embedded ROS also a path entry for what the wheels lack (tf2_ros and others).
+    """
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    site_packages = venv / "lib" / version / "site-packages"
+    lines = ["import genpose_ros_environment", str(interfaces_folder(venv))]
+    if not ros_is_sourced:
+        lines.append(str(root / "embedded" / "python"))
+    for name, text in {
+        "genpose_ros_environment.py": _HOOK,
+        "genpose_ros.pth": "\n".join(lines) + "\n",
+    }.items():
+        path = site_packages / name
+        if not path.is_file() or path.read_text() != text:
+            path.write_text(text)

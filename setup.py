@@ -1,0 +1,10 @@
+"""For `pip install -e .`; colcon builds the package with CMakeLists.txt and ignores this file."""
+
+from setuptools import find_packages, setup
+
+setup(
+    # Naming the root makes an editable install a plain path entry. The generated messages
+    # (genpose_ros.msg) are then found in the next folder on the path that has a genpose_ros.
+    package_dir={"": "."},
+    packages=find_packages(include=["genpose_ros", "genpose_ros.*"]),
+)
