@@ -1,4 +1,4 @@
-"""Set up .venv: `python3 -m embedded`. Needs nothing but Python 3.10 to 3.13; does nothing twice."""
+"""Set up .venv: `python3 -m embedded`, with Python 3.10 to 3.13 and nothing else at hand."""
 
 import fcntl
 import os

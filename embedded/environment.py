@@ -46,7 +46,7 @@ _complete_environment()
 
 
 def interfaces_folder(venv: Path) -> Path:
-    """Where the generated genpose_ros.msg lies, apart from the code, which stays in the checkout."""
+    """Where the generated genpose_ros.msg lies; the code stays in the checkout."""
     return venv / "lib" / "genpose_ros" / "python"
 
 

@@ -71,7 +71,7 @@ def _build_one(venv: Path, package: Path, options: dict[str, str]) -> None:
 
 
 def _environment(venv: Path) -> dict[str, str]:
-    """This process's variables with the environment in front, as after sourcing a ROS setup file."""
+    """This process's variables with the environment in front, as a ROS setup file would."""
     result = dict(os.environ)
     for name in ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH"):
         others = [part for part in result.get(name, "").split(os.pathsep) if part]

@@ -108,8 +108,8 @@ def fix_build_paths(venv: Path) -> int:
         SetupError: the environment's Python could not say where its headers are.
     """
     query = (
-        "import sysconfig, numpy; print(sysconfig.get_paths()['include']); "
-        "print(numpy.get_include())"
+        "import sysconfig, numpy; "
+        "print(sysconfig.get_paths()['include']); print(numpy.get_include())"
     )
     answer = subprocess.run(
         [str(python_of(venv)), "-c", query], capture_output=True, text=True, check=False
