@@ -1,0 +1,165 @@
+"""Solvers of the probability-flow ODE dx/dsigma = -sigma score(x, sigma), from noise to data.
+
+All of them keep their state in float64 and show the score function float32. The fixed-step
+solvers are deterministic and treat every sample by itself; `sample_rk45` chooses its steps for the
+whole tensor at once, as the reference does, so its samples are weakly coupled.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from scipy.integrate import solve_ivp
+from torch import Tensor
+
+from genpose_ros.diffusion.sde import PAPER_SDE, VarianceExploding
+
+__all__ = [
+    "SamplerResult",
+    "ScoreFunction",
+    "evaluate_score",
+    "sample_dpmpp_2m",
+    "sample_euler",
+    "sample_rk45",
+    "tweedie",
+]
+
+#: (x, sigma) -> gradient of the log density at noise level sigma, of x's shape. The samplers call
+#: it with a float32 x and a float32 sigma of no dimensions, both on x's device.
+ScoreFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class SamplerResult:
+    """Samples and what they cost.
+
+    Attributes:
+        x: the samples, float64, of the start's shape.
+        nfe: number of score function evaluations.
+    """
+
+    x: Tensor
+    nfe: int
+
+
+def evaluate_score(score: ScoreFunction, x: Tensor, sigma: Tensor) -> Tensor:
+    """Call `score` in float32 and return its answer in float64."""
+    return score(x.float(), sigma.to(x.device, torch.float32)).double()
+
+
+@torch.no_grad()
+def tweedie(score: ScoreFunction, x: Tensor, sigma: Tensor | float) -> Tensor:
+    """Expected clean data given the noisy x, E[x0 | x] = x + sigma^2 score(x, sigma), float64."""
+    sigma = torch.as_tensor(sigma, dtype=torch.float64, device=x.device)
+    return x.double() + sigma**2 * evaluate_score(score, x, sigma)
+
+
+def _check_sigmas(sigmas: Tensor) -> Tensor:
+    sigmas = sigmas.detach().double()
+    if sigmas.ndim != 1 or len(sigmas) == 0 or not bool((sigmas > 0).all()):
+        raise ValueError(f"sigmas must be a row of positive numbers, got {sigmas.tolist()}")
+    return sigmas
+
+
+@torch.no_grad()
+def sample_euler(score: ScoreFunction, x: Tensor, sigmas: Tensor) -> SamplerResult:
+    """Euler steps in sigma (DDIM), then a full Tweedie step at the last noise level.
+
+    Args:
+        score: the score function.
+        x: samples at noise level sigmas[0], any shape.
+        sigmas: (steps,) decreasing noise levels; each costs one evaluation.
+
+    Raises:
+        ValueError: `sigmas` is not a row of positive numbers.
+    """
+    sigmas = _check_sigmas(sigmas).to(x.device)
+    x = x.double()
+    for sigma, sigma_next in zip(sigmas, [*sigmas[1:], sigmas.new_zeros(())], strict=True):
+        denoised = tweedie(score, x, sigma)
+        # The noise that is left keeps its direction and shrinks to sigma_next.
+        x = denoised + sigma_next / sigma * (x - denoised)
+    return SamplerResult(x, len(sigmas))
+
+
+@torch.no_grad()
+def sample_dpmpp_2m(score: ScoreFunction, x: Tensor, sigmas: Tensor) -> SamplerResult:
+    """DPM-Solver++(2M) in log sigma (Lu et al. 2022, algorithm 2), then a full Tweedie step.
+
+    Args:
+        score: the score function.
+        x: samples at noise level sigmas[0], any shape.
+        sigmas: (steps,) strictly decreasing noise levels; each costs one evaluation.
+
+    Raises:
+        ValueError: `sigmas` is not a row of positive, strictly decreasing numbers.
+    """
+    sigmas = _check_sigmas(sigmas).to(x.device)
+    if not bool((sigmas.diff() < 0).all()):
+        raise ValueError(f"sigmas must decrease strictly, got {sigmas.tolist()}")
+    x, lambdas = x.double(), -sigmas.log()
+    denoised = tweedie(score, x, sigmas[0])
+    before = denoised
+    for i in range(1, len(sigmas)):
+        h = lambdas[i] - lambdas[i - 1]
+        # Multistep: the denoised point, extrapolated linearly to the middle of the step.
+        r = (lambdas[i - 1] - lambdas[i - 2]) / h if i > 1 else torch.ones_like(h)
+        middle = denoised + (denoised - before) / (2 * r)
+        x = sigmas[i] / sigmas[i - 1] * x - torch.expm1(-h) * middle
+        before, denoised = denoised, tweedie(score, x, sigmas[i])
+    return SamplerResult(denoised, len(sigmas))
+
+
+@torch.no_grad()
+def sample_rk45(
+    score: ScoreFunction,
+    x: Tensor,
+    sigma_start: float,
+    sigma_end: float,
+    rtol: float = 1e-5,
+    atol: float = 1e-5,
+    denoise: Literal["reference", "tweedie", "none"] = "reference",
+    sde: VarianceExploding = PAPER_SDE,
+) -> SamplerResult:
+    """Adaptive Runge-Kutta 4(5) in the time of `sde` (paper eq. 4), on one flattened vector.
+
+    Args:
+        score: the score function.
+        x: samples at noise level `sigma_start`, any shape.
+        sigma_start: noise level to start from.
+        sigma_end: noise level to end at.
+        rtol: relative tolerance.
+        atol: absolute tolerance, in the units of x.
+        denoise: what follows at `sigma_end`, for one more evaluation: "reference" removes the
+            1.7 % of the noise that one of 1000 steps would, "tweedie" all of it, "none" nothing.
+        sde: gives the time in which the step size is chosen.
+
+    Raises:
+        ValueError: unknown `denoise`.
+        ArithmeticError: the solver gave up, for instance because a score was not finite.
+    """
+    if denoise not in ("reference", "tweedie", "none"):
+        raise ValueError(f"denoise must be reference, tweedie or none, got {denoise!r}")
+    shape, device = x.shape, x.device
+
+    def velocity(t: float, flat: np.ndarray) -> np.ndarray:
+        state = torch.from_numpy(flat).reshape(shape).to(device)
+        slope = -0.5 * sde.diffusion(t) ** 2 * evaluate_score(score, state, sde.sigma(t))
+        return slope.flatten().cpu().numpy()
+
+    span = (float(sde.time(sigma_start)), float(sde.time(sigma_end)))
+    start = x.double().flatten().cpu().numpy()
+    solution = solve_ivp(velocity, span, start, method="RK45", rtol=rtol, atol=atol)
+    if not solution.success:
+        raise ArithmeticError(f"rk45 did not reach the end: {solution.message}")
+    x = torch.from_numpy(solution.y[:, -1].copy()).reshape(shape).to(device)
+    if denoise == "none":
+        return SamplerResult(x, solution.nfev)
+    t_end = span[1]
+    gain = sde.sigma(t_end) ** 2
+    if denoise == "reference":
+        gain = sde.diffusion(t_end) ** 2 * (1 - t_end) / 1000
+    x = x + gain * evaluate_score(score, x, sde.sigma(t_end))
+    return SamplerResult(x, solution.nfev + 1)

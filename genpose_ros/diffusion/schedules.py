@@ -1,0 +1,44 @@
+"""Decreasing sequences of noise levels for the fixed-step samplers."""
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["karras_schedule", "log_sigma_schedule"]
+
+
+def _check(start: float, end: float, steps: int) -> None:
+    if not 0 < end <= start < math.inf:
+        raise ValueError(f"expected 0 < end <= start, got start {start:g} and end {end:g}")
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+
+
+def log_sigma_schedule(start: float, end: float, steps: int) -> Tensor:
+    """Noise levels equally spaced in log sigma, which is equally spaced in the paper's time.
+
+    Returns:
+        (steps,) float64, from `start` down to `end`; only `start` for one step.
+
+    Raises:
+        ValueError: not 0 < end <= start, or no step.
+    """
+    _check(start, end, steps)
+    return start * (end / start) ** torch.linspace(0, 1, steps, dtype=torch.float64)
+
+
+def karras_schedule(start: float, end: float, steps: int, rho: float = 7.0) -> Tensor:
+    """Noise levels equally spaced in sigma^(1/rho) (Karras et al. 2022, eq. 5).
+
+    Returns:
+        (steps,) float64, from `start` down to `end`; only `start` for one step.
+
+    Raises:
+        ValueError: not 0 < end <= start, no step, or rho not positive.
+    """
+    _check(start, end, steps)
+    if not rho > 0:
+        raise ValueError(f"rho must be positive, got {rho:g}")
+    ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
+    return (start ** (1 / rho) * (1 - ramp) + end ** (1 / rho) * ramp) ** rho

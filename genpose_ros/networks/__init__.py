@@ -1,0 +1,30 @@
+"""Point encoders, score and energy networks, and their weights."""
+
+from genpose_ros.networks.checkpoints import (
+    convert_reference_checkpoint,
+    default_weights,
+    describe_checkpoint,
+    load_model,
+    save_model,
+)
+from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.pointnet2 import MultiScaleEncoder
+from genpose_ros.networks.reference import (
+    ReferenceEnergyNetwork,
+    ReferencePoseModel,
+    ReferenceScoreNetwork,
+)
+
+__all__ = [
+    "Encoding",
+    "MultiScaleEncoder",
+    "PoseModel",
+    "ReferenceEnergyNetwork",
+    "ReferencePoseModel",
+    "ReferenceScoreNetwork",
+    "convert_reference_checkpoint",
+    "default_weights",
+    "describe_checkpoint",
+    "load_model",
+    "save_model",
+]

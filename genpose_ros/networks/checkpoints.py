@@ -1,0 +1,357 @@
+"""Reading and writing weights: our safetensors files and the authors' training checkpoints.
+
+Ours hold the tensors of a whole model and say in their metadata what it is. The authors' files are
+pickles of one network each that do not say whether it is the score or the energy network.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.networks.interface import PoseModel
+from genpose_ros.networks.reference import (
+    ReferenceEnergyNetwork,
+    ReferencePoseModel,
+    ReferenceScoreNetwork,
+)
+
+__all__ = [
+    "DEFAULT_WEIGHTS",
+    "convert_reference_checkpoint",
+    "default_weights",
+    "describe_checkpoint",
+    "load_model",
+    "save_model",
+]
+
+_log = logging.getLogger(__name__)
+
+#: File name of the released weights.
+DEFAULT_WEIGHTS = "genpose-base.safetensors"
+
+#: Architecture of files that hold nothing but the reference's energy network.
+_ENERGY_ONLY = "genpose-reference-energy"
+
+#: Architecture name -> makes the model, with fresh weights, from its config.
+_ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], PoseModel]] = {
+    ReferencePoseModel.architecture: ReferencePoseModel.from_config,
+}
+
+#: Inputs of the first convolution in the follow-up GenPose++, which adds image features.
+_FOLLOW_UP_INPUTS = {387, 483, 643, 899}
+
+
+class _Storable(Protocol):
+    """What a model needs to be saved, and made again."""
+
+    @property
+    def architecture(self) -> str: ...
+    def config(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+
+def default_weights() -> Path:
+    """Return the released weights of this package; nothing is downloaded.
+
+    Looked for in the source checkout (editable installs too), in the share folder of every
+    prefix in AMENT_PREFIX_PATH and of this Python, and beside the installed package.
+
+    Raises:
+        FileNotFoundError: in none of them.
+    """
+    package = Path(__file__).resolve().parents[1]
+    folders = []
+    if (package.parent / "package.xml").is_file():
+        folders.append(package.parent / "weights")
+    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    folders += [Path(p) / "share" / "genpose_ros" / "weights" for p in [*prefixes, sys.prefix]]
+    folders.append(package / "weights")
+    for folder in folders:
+        if (folder / DEFAULT_WEIGHTS).is_file():
+            return folder / DEFAULT_WEIGHTS
+    looked = ", ".join(str(folder) for folder in folders)
+    raise FileNotFoundError(
+        f"the released weights {DEFAULT_WEIGHTS} are in none of {looked}; "
+        "check the installation, or name a checkpoint of your own as weights"
+    )
+
+
+def load_model(
+    path: Path | str | None = None,
+    energy_path: Path | str | None = None,
+    device: torch.device | str = "cpu",
+) -> PoseModel:
+    """Load a model for inference: evaluation mode, no gradients for its weights.
+
+    Args:
+        path: one of our files, or the authors' score checkpoint; None: the released weights.
+        energy_path: the energy network beside a score network of the reference architecture, as
+            one of our files or the authors' energy checkpoint.
+        device: where to put it.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file is damaged, not a checkpoint, of an unknown or of the wrong architecture.
+    """
+    file = _existing(default_weights() if path is None else path)
+    if _is_authors_file(file):
+        network = ReferenceScoreNetwork()
+        network.load_state_dict(_read_authors_file(file))
+        model: PoseModel = ReferencePoseModel(network)
+    else:
+        model = _model_from_ours(file)
+    if energy_path is not None:
+        if not isinstance(model, ReferencePoseModel):
+            raise ValueError(
+                f"{file} ({model.architecture}) brings its own energy network; "
+                "energy weights are only for score networks of the reference architecture"
+            )
+        model.energy_network = _energy_network(_existing(energy_path))
+    _log.info("loaded %s from %s", model.architecture, file)
+    return model.eval().requires_grad_(False).to(device)
+
+
+def save_model(model: _Storable, path: Path | str, metadata: Mapping[str, str]) -> None:
+    """Save a model as safetensors, replacing the file in one step.
+
+    Args:
+        model: any registered architecture.
+        path: the file; its folder is made where missing.
+        metadata: what to record, such as training_data and git_commit. Recorded by itself:
+            architecture, config, tensor_sha256, and unless given categories (all six).
+
+    Raises:
+        ValueError: a metadata value is not a string, or a weight is not finite.
+    """
+    described = {**metadata, "architecture": model.architecture}
+    described["config"] = json.dumps(model.config(), sort_keys=True)
+    _write(model.state_dict(), Path(path), described)
+
+
+def describe_checkpoint(path: Path | str) -> dict[str, str]:
+    """Return the metadata of one of our files, without loading its tensors.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is not one of our files, or damaged.
+    """
+    file = _existing(path)
+    if _is_authors_file(file):
+        raise ValueError(f"{file} is an authors' checkpoint, which has no metadata: convert it")
+    return _read_ours(file, tensors=False)[0]
+
+
+def convert_reference_checkpoint(
+    source: Path | str,
+    role: Literal["score", "energy"],
+    destination: Path | str,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write an authors' checkpoint as one of our files.
+
+    For one file with both networks: `save_model(load_model(score, energy), ...)`.
+
+    Args:
+        source: the authors' file.
+        role: which network it is; the file does not say.
+        destination: where to write; an energy network's file is for `energy_path` of `load_model`.
+        metadata: what to record besides the source's file name.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: unknown role, or not a checkpoint of the reference networks.
+    """
+    if role not in ("score", "energy"):
+        raise ValueError(f"role must be score or energy, got {role!r}")
+    file = _existing(source)
+    if not _is_authors_file(file):
+        raise ValueError(f"{file} is not an authors' checkpoint (a file written by torch.save)")
+    state = _read_authors_file(file)
+    described = {"training_data": "not recorded", "converted_from": file.name, **(metadata or {})}
+    if role == "energy":
+        described |= {"architecture": _ENERGY_ONLY, "config": "{}"}
+        _write(state, Path(destination), described)
+        return
+    network = ReferenceScoreNetwork()
+    network.load_state_dict(state)
+    save_model(ReferencePoseModel(network), destination, described)
+
+
+def _existing(path: Path | str) -> Path:
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"no checkpoint at {file}: give the path of an existing file, "
+            "or leave it out to use the released weights"
+        )
+    return file
+
+
+def _is_authors_file(file: Path) -> bool:
+    """Whether `file` is torch.save's (zip or old pickle); False: it looks like safetensors.
+
+    Raises:
+        ValueError: neither.
+    """
+    with file.open("rb") as stream:
+        start = stream.read(9)
+    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
+        return True
+    if len(start) == 9 and start[8:] == b"{":
+        return False
+    raise ValueError(
+        f"{file} is not a checkpoint: expected safetensors or a file written by torch.save"
+    )
+
+
+def _some(names: set[str]) -> str:
+    listed = ", ".join(sorted(names)[:3])
+    return f"{len(names)} ({listed}{', ...' if len(names) > 3 else ''})" if names else "none"
+
+
+def _check_tensors(
+    file: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> None:
+    """Names, shapes and finiteness, with messages a user can act on."""
+    missing, extra = set(expected) - set(tensors), set(tensors) - set(expected)
+    if missing or extra:
+        raise ValueError(
+            f"{file} does not fit the architecture: {len(tensors)} entries instead of "
+            f"{len(expected)}; missing: {_some(missing)}; unexpected: {_some(extra)}"
+        )
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise ValueError(
+                f"{file} does not fit the architecture: {name} has shape {tuple(tensor.shape)} "
+                f"instead of {tuple(expected[name].shape)}"
+            )
+        if not bool(tensor.isfinite().all()):
+            raise ValueError(f"{file} holds weights that are not finite, in {name}")
+
+
+def _read_authors_file(file: Path) -> dict[str, Tensor]:
+    """The 163 tensors of one reference network.
+
+    Raises:
+        ValueError: damaged, not the authors' layout, or the follow-up's networks.
+    """
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can raise anything
+        raise ValueError(
+            f"cannot read {file}: it is damaged, incomplete, or holds more than tensors and "
+            f"numbers, which is refused because loading that could run code ({error})"
+        ) from error
+    state = content.get("model_state_dict") if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ValueError(f"{file} has no 'model_state_dict' of tensors: not an authors' checkpoint")
+    _refuse_follow_up(file, state)
+    with torch.device("meta"):
+        expected = ReferenceScoreNetwork().state_dict()
+    _check_tensors(file, state, expected)
+    return dict(state)
+
+
+def _refuse_follow_up(file: Path, state: Mapping[str, Tensor]) -> None:
+    for name, tensor in state.items():
+        first_conv = name.endswith("SA_modules.0.mlps.0.layer0.conv.weight")
+        inputs = tensor.shape[1] if first_conv and tensor.ndim > 1 else 3
+        if "dino." in name or inputs in _FOLLOW_UP_INPUTS:
+            raise ValueError(
+                f"{file} belongs to the follow-up GenPose++, whose networks also take image "
+                f"features ({name}, {inputs} inputs); only GenPose's own checkpoints fit"
+            )
+
+
+def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _write(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    described = {"categories": ",".join(CATEGORIES), **metadata}
+    described["tensor_sha256"] = _fingerprint(stored)
+    wrong = [key for key, value in described.items() if not isinstance(value, str)]
+    if wrong:
+        raise ValueError(f"metadata values must be strings, these are not: {', '.join(wrong)}")
+    _check_tensors(path, stored, stored)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A reader sees the old file or the new one, never a part.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        save_file(stored, partial, metadata=described)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _read_ours(file: Path, *, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and, where asked for, tensors, whose hash is verified."""
+    try:
+        with safe_open(file, framework="pt") as archive:
+            metadata = archive.metadata() or {}
+            stored = {k: archive.get_tensor(k) for k in archive.keys()} if tensors else {}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"cannot read {file}: damaged or incomplete ({error})") from error
+    missing = {"architecture", "config", "tensor_sha256"} - set(metadata)
+    if missing:
+        raise ValueError(f"{file} was not written by this package: no {', '.join(sorted(missing))}")
+    if tensors and _fingerprint(stored) != metadata["tensor_sha256"]:
+        raise ValueError(
+            f"{file} is damaged: its tensors do not have the hash it states; copy it again"
+        )
+    return metadata, stored
+
+
+def _model_from_ours(file: Path) -> PoseModel:
+    metadata, tensors = _read_ours(file)
+    name = metadata["architecture"]
+    if name == _ENERGY_ONLY:
+        raise ValueError(f"{file} is only an energy network: give it as energy weights instead")
+    if name not in _ARCHITECTURES:
+        raise ValueError(
+            f"{file} has the unknown architecture {name!r}; this version knows "
+            f"{', '.join(_ARCHITECTURES)}: update the package or choose another file"
+        )
+    try:
+        # Loading leaves the global generator as it was.
+        with torch.random.fork_rng(devices=[]):
+            model = _ARCHITECTURES[name](json.loads(metadata["config"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file} has a config that does not describe {name}: {error}") from error
+    _check_tensors(file, tensors, model.state_dict())
+    model.load_state_dict(tensors)
+    return model
+
+
+def _energy_network(file: Path) -> ReferenceEnergyNetwork:
+    if not _is_authors_file(file):
+        metadata, tensors = _read_ours(file)
+        if metadata["architecture"] != _ENERGY_ONLY:
+            model = _model_from_ours(file)
+            if isinstance(model, ReferencePoseModel) and model.energy_network is not None:
+                return model.energy_network
+            raise ValueError(f"{file} holds no energy network of the reference architecture")
+    else:
+        tensors = _read_authors_file(file)
+    network = ReferenceEnergyNetwork()
+    _check_tensors(file, tensors, network.state_dict())
+    network.load_state_dict(tensors)
+    return network
