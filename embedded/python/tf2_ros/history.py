@@ -1,0 +1,84 @@
+"""One frame's transforms to its parent over time."""
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.spatial.transform import Rotation, Slerp
+
+from tf2_ros.exceptions import ExtrapolationException
+
+__all__ = ["History", "Sample"]
+
+
+@dataclass(order=True)
+class Sample:
+    """The pose of a frame in its parent at one time."""
+
+    stamp_ns: int
+    parent: str = field(compare=False)
+    translation: np.ndarray = field(compare=False)
+    rotation: Rotation = field(compare=False)
+
+
+class History:
+    """Samples in the order of their stamps; a static frame has one that holds at all times."""
+
+    def __init__(self, *, is_static: bool) -> None:
+        self.is_static = is_static
+        self.samples: list[Sample] = []
+
+    def add(self, sample: Sample, keep_ns: int) -> bool:
+        """Insert a sample; return whether it was taken.
+
+        A second sample for the same time, and one that is older than `keep_ns` before the newest,
+        are not.
+        """
+        if self.is_static:
+            self.samples = [sample]
+            return True
+        stamps = [known.stamp_ns for known in self.samples]
+        if stamps and (sample.stamp_ns < stamps[-1] - keep_ns or sample.stamp_ns in stamps):
+            return False
+        insort(self.samples, sample)
+        oldest = self.samples[-1].stamp_ns - keep_ns
+        del self.samples[: bisect_left([known.stamp_ns for known in self.samples], oldest)]
+        return True
+
+    @property
+    def latest(self) -> Sample:
+        """The newest sample."""
+        return self.samples[-1]
+
+    def at(self, stamp_ns: int) -> Sample:
+        """The pose at a time, between two samples by linear and spherical interpolation.
+
+        Raises:
+            ExtrapolationException: the time lies before the first or after the last sample.
+        """
+        if self.is_static:
+            return self.latest
+        index = bisect_left([known.stamp_ns for known in self.samples], stamp_ns)
+        if index < len(self.samples) and self.samples[index].stamp_ns == stamp_ns:
+            return self.samples[index]
+        if index in (0, len(self.samples)):
+            known, where = (self.samples[0], "past") if index == 0 else (self.latest, "future")
+            raise ExtrapolationException(
+                f"Lookup would require extrapolation into the {where}.  Requested time "
+                f"{stamp_ns * 1e-9:.9f} but the nearest data is at {known.stamp_ns * 1e-9:.9f}"
+            )
+        return _between(self.samples[index - 1], self.samples[index], stamp_ns)
+
+
+def _between(before: Sample, after: Sample, stamp_ns: int) -> Sample:
+    """Interpolate; across a change of parent the earlier sample holds."""
+    if before.parent != after.parent:
+        return Sample(stamp_ns, before.parent, before.translation, before.rotation)
+    share = (stamp_ns - before.stamp_ns) / (after.stamp_ns - before.stamp_ns)
+    both = Rotation.from_quat([before.rotation.as_quat(), after.rotation.as_quat()])
+    return Sample(
+        stamp_ns,
+        before.parent,
+        (1 - share) * before.translation + share * after.translation,
+        Slerp([0.0, 1.0], both)(share),
+    )
