@@ -1,7 +1,6 @@
 """Builds message packages with CMake into the environment."""
 
 import os
-import shutil
 from pathlib import Path
 
 from embedded.environment import interfaces_folder
@@ -50,7 +49,6 @@ def _build_one(venv: Path, package: Path, options: dict[str, str]) -> None:
         return
     stamp.clear()
     tree = venv / ".genpose" / "build" / name
-    shutil.rmtree(tree, ignore_errors=True)
     settings = {
         "CMAKE_INSTALL_PREFIX": str(venv),
         "CMAKE_BUILD_TYPE": "Release",

@@ -1,0 +1,223 @@
+"""Starts the estimator on a camera's topics; by default those of realsense-ros.
+
+The camera must align its depth to its colour image and publish both with one stamp:
+
+    ros2 launch realsense2_camera rs_launch.py align_depth.enable:=true enable_sync:=true
+"""
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+CATEGORIES = ["bottle", "bowl", "camera", "can", "laptop", "mug"]
+YES_OR_NO = ["true", "false"]
+
+#: Topics of the node and the arguments that say where they come from.
+REMAPPINGS = {
+    "depth": "depth_topic",
+    "camera_info": "camera_info_topic",
+    "masks": "masks_topic",
+    "mask_detections": "mask_detections_topic",
+    "instance_masks": "instance_masks_topic",
+}
+
+#: Parameters that an argument sets; left empty, the parameter file or the node's default holds.
+TEXT_PARAMETERS = [
+    "preset",
+    "weights",
+    "energy_weights",
+    "device",
+    "mask_source",
+    "default_category",
+    "label_categories",
+    "target_frame",
+    "tf_prefix",
+]
+BOOLEAN_PARAMETERS = ["publish_tf", "rectified", "use_sim_time"]
+
+
+def share(*parts: str) -> PathJoinSubstitution:
+    """Path of an installed file of this package."""
+    return PathJoinSubstitution([FindPackageShare("genpose_ros"), *parts])
+
+
+def arguments() -> list[DeclareLaunchArgument]:
+    """What can be given on the command line."""
+    camera = "/camera/camera/aligned_depth_to_color"
+    return [
+        DeclareLaunchArgument(
+            "depth_topic",
+            default_value=f"{camera}/image_raw",
+            description="Depth image (16UC1, mono16: millimetres; 32FC1: metres).",
+        ),
+        DeclareLaunchArgument(
+            "camera_info_topic",
+            default_value=f"{camera}/camera_info",
+            description="Intrinsics of the depth image.",
+        ),
+        DeclareLaunchArgument(
+            "mask_source",
+            default_value="",
+            choices=["", "label_image", "instance_masks"],
+            description="Kind of the mask messages: an image of labels with detections that name "
+            "the classes, or genpose_ros/InstanceMasks. Empty: as in the parameter file.",
+        ),
+        DeclareLaunchArgument(
+            "masks_topic",
+            default_value="/segmentation/label_image",
+            description="Label image (mono8, 8UC1, mono16, 16UC1 or 32SC1): one value per object, "
+            "0 outside. Read when mask_source is label_image.",
+        ),
+        DeclareLaunchArgument(
+            "mask_detections_topic",
+            default_value="/segmentation/detections",
+            description="vision_msgs/Detection2DArray with the class and score of each label. "
+            "Read when mask_source is label_image.",
+        ),
+        DeclareLaunchArgument(
+            "instance_masks_topic",
+            default_value="/segmentation/instance_masks",
+            description="genpose_ros/InstanceMasks. Read when mask_source is instance_masks.",
+        ),
+        DeclareLaunchArgument(
+            "default_category",
+            default_value="",
+            choices=["", *CATEGORIES],
+            description="Category of the objects of a label image whose class nothing else tells.",
+        ),
+        DeclareLaunchArgument(
+            "label_categories",
+            default_value="",
+            description="Categories of label values, class numbers or class names, such as "
+            "'1:mug, 45:bowl, cup:mug'.",
+        ),
+        DeclareLaunchArgument(
+            "rectified",
+            default_value="",
+            choices=["", *YES_OR_NO],
+            description="Whether the depth image is rectified, so that P of its camera_info holds "
+            "and not K. Empty: as in the parameter file.",
+        ),
+        DeclareLaunchArgument(
+            "preset",
+            default_value="",
+            choices=["", "fast", "paper"],
+            description="Defaults of the estimator: 8 solver steps and cleaned masks, or as in "
+            "the paper. Empty: as in the parameter file.",
+        ),
+        DeclareLaunchArgument(
+            "weights",
+            default_value="",
+            description="Checkpoint of the score network; empty: the released one.",
+        ),
+        DeclareLaunchArgument(
+            "energy_weights",
+            default_value="",
+            description="Checkpoint of the energy network, for the reference architecture alone.",
+        ),
+        DeclareLaunchArgument(
+            "device",
+            default_value="",
+            description="Where the networks run: auto, cpu, cuda or cuda:N. Empty: as in the "
+            "parameter file.",
+        ),
+        DeclareLaunchArgument(
+            "target_frame",
+            default_value="",
+            description="Frame of the outputs, looked up at the image's time; empty: the camera's.",
+        ),
+        DeclareLaunchArgument(
+            "publish_tf",
+            default_value="",
+            choices=["", *YES_OR_NO],
+            description="Whether each object gets a frame on /tf. Empty: as in the parameter file.",
+        ),
+        DeclareLaunchArgument(
+            "tf_prefix",
+            default_value="",
+            description="Put before the names of the objects' frames.",
+        ),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value=share("config", "estimator.yaml"),
+            description="Parameter file; arguments given here come before it.",
+        ),
+        DeclareLaunchArgument(
+            "name",
+            default_value="genpose",
+            description="Name of the node; its outputs are /<namespace>/<name>/poses and so on.",
+        ),
+        DeclareLaunchArgument(
+            "namespace", default_value="", description="Namespace of the node; empty: none."
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="",
+            choices=["", *YES_OR_NO],
+            description="Take the time from /clock, as when a bag is played with --clock.",
+        ),
+        DeclareLaunchArgument(
+            "respawn",
+            default_value="false",
+            choices=YES_OR_NO,
+            description="Start the node again when it ends by itself.",
+        ),
+        DeclareLaunchArgument(
+            "log_level",
+            default_value="info",
+            choices=["debug", "info", "warn", "error", "fatal"],
+            description="What the node logs.",
+        ),
+        DeclareLaunchArgument(
+            "rviz",
+            default_value="false",
+            choices=YES_OR_NO,
+            description="Show the camera's images and the estimates in rviz.",
+        ),
+    ]
+
+
+def estimator(context: LaunchContext) -> list[Node]:
+    """The estimator node with the parameters that were given."""
+
+    def given(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    parameters: dict[str, object] = {}
+    for name in TEXT_PARAMETERS:
+        if given(name):
+            parameters[name] = ParameterValue(given(name), value_type=str)
+    for name in BOOLEAN_PARAMETERS:
+        if given(name):
+            parameters[name] = given(name) == "true"
+    logger = ".".join(part for part in (*given("namespace").split("/"), given("name")) if part)
+    return [
+        Node(
+            package="genpose_ros",
+            executable="estimator_node",
+            name=given("name"),
+            namespace=given("namespace"),
+            parameters=[given("params_file"), parameters],
+            remappings=[(topic, given(argument)) for topic, argument in REMAPPINGS.items()],
+            arguments=["--ros-args", "--log-level", f"{logger}:={given('log_level')}"],
+            output="screen",
+            emulate_tty=True,
+            respawn=given("respawn") == "true",
+            respawn_delay=5.0,
+        )
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The estimator, and rviz when asked for."""
+    rviz = Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", share("rviz", "genpose.rviz")],
+        condition=IfCondition(LaunchConfiguration("rviz")),
+    )
+    return LaunchDescription([*arguments(), OpaqueFunction(function=estimator), rviz])
