@@ -2,11 +2,10 @@
 
 import math
 
-import numpy as np
 import torch
-from scipy.integrate import solve_ivp
 from torch import Tensor
 
+from genpose_ros.diffusion.ode import integrate_rk45
 from genpose_ros.diffusion.samplers import ScoreFunction
 from genpose_ros.diffusion.sde import PAPER_SDE, VarianceExploding
 
@@ -63,29 +62,22 @@ def log_likelihood(
 
     Raises:
         ValueError: `noise` has another shape than x.
-        ArithmeticError: the solver gave up, for instance because a score was not finite.
+        ArithmeticError: a score is not finite, or the solver gave up.
     """
     if noise is None:
         noise = _rademacher(x, generator)
     if noise.shape != x.shape:
         raise ValueError(f"noise must have x's shape {tuple(x.shape)}, got {tuple(noise.shape)}")
-    noise, device, shape = noise.to(x.device, torch.float32), x.device, x.shape
-    count = x.numel()
+    noise, shape, count = noise.to(x.device, torch.float32), x.shape, x.numel()
 
-    def flow(t: float, flat: np.ndarray) -> np.ndarray:
-        state = torch.from_numpy(flat[:count]).reshape(shape).to(device)
-        value, trace = _score_and_trace(score, state, sde.sigma(t), noise)
+    def flow(t: float, flat: Tensor) -> Tensor:
+        value, trace = _score_and_trace(score, flat[:count].view(shape), sde.sigma(t), noise)
         both = torch.cat([value.flatten(), trace.flatten()])
-        return (-0.5 * sde.diffusion(t) ** 2 * both).cpu().numpy()
+        return -0.5 * float(sde.diffusion(t)) ** 2 * both
 
-    start = np.concatenate(
-        [x.detach().double().flatten().cpu().numpy(), np.zeros(count // shape[-1])]
-    )
-    solution = solve_ivp(flow, (t_min, 1.0), start, method="RK45", rtol=rtol, atol=atol)
-    if not solution.success:
-        raise ArithmeticError(f"the likelihood's ODE did not reach its end: {solution.message}")
-    end = torch.from_numpy(solution.y[:, -1].copy()).to(device)
-    latent, divergence = end[:count].reshape(shape), end[count:].reshape(shape[:-1])
+    start = torch.cat([x.detach().double().flatten(), noise.new_zeros(count // shape[-1])])
+    end, _ = integrate_rk45(flow, start, t_min, 1.0, rtol, atol)
+    latent, divergence = end[:count].view(shape), end[count:].view(shape[:-1])
     log_norm = 0.5 * shape[-1] * math.log(2 * math.pi * sde.sigma_max**2)
     log_prior = -0.5 * (latent / sde.sigma_max).square().sum(-1) - log_norm
     return (log_prior + divergence) / math.log(2)

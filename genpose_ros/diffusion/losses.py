@@ -33,7 +33,7 @@ def draw_sigmas(
 
 
 def denoising_loss(score: ScoreFunction, x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
-    """sigma^2-weighted denoising score matching (paper eq. 3).
+    """sigma^2-weighted denoising score matching, the loss of the paper.
 
     Args:
         score: the score function; called with x + sigma noise.

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
-from scipy.integrate import solve_ivp
 from torch import Tensor
 
+from genpose_ros.diffusion.ode import integrate_rk45
 from genpose_ros.diffusion.sde import PAPER_SDE, VarianceExploding
 
 __all__ = [
@@ -138,28 +137,24 @@ def sample_rk45(
 
     Raises:
         ValueError: unknown `denoise`.
-        ArithmeticError: the solver gave up, for instance because a score was not finite.
+        ArithmeticError: a score is not finite, or the solver gave up.
     """
     if denoise not in ("reference", "tweedie", "none"):
         raise ValueError(f"denoise must be reference, tweedie or none, got {denoise!r}")
-    shape, device = x.shape, x.device
+    shape = x.shape
 
-    def velocity(t: float, flat: np.ndarray) -> np.ndarray:
-        state = torch.from_numpy(flat).reshape(shape).to(device)
-        slope = -0.5 * sde.diffusion(t) ** 2 * evaluate_score(score, state, sde.sigma(t))
-        return slope.flatten().cpu().numpy()
+    def velocity(t: float, flat: Tensor) -> Tensor:
+        value = evaluate_score(score, flat.view(shape), sde.sigma(t))
+        return -0.5 * float(sde.diffusion(t)) ** 2 * value.flatten()
 
-    span = (float(sde.time(sigma_start)), float(sde.time(sigma_end)))
-    start = x.double().flatten().cpu().numpy()
-    solution = solve_ivp(velocity, span, start, method="RK45", rtol=rtol, atol=atol)
-    if not solution.success:
-        raise ArithmeticError(f"rk45 did not reach the end: {solution.message}")
-    x = torch.from_numpy(solution.y[:, -1].copy()).reshape(shape).to(device)
+    t_start, t_end = float(sde.time(sigma_start)), float(sde.time(sigma_end))
+    flat, nfe = integrate_rk45(velocity, x.flatten(), t_start, t_end, rtol, atol)
+    x = flat.view(shape)
     if denoise == "none":
-        return SamplerResult(x, solution.nfev)
-    t_end = span[1]
-    gain = sde.sigma(t_end) ** 2
+        return SamplerResult(x, nfe)
+    denoised = tweedie(score, x, sde.sigma(t_end))
     if denoise == "reference":
-        gain = sde.diffusion(t_end) ** 2 * (1 - t_end) / 1000
-    x = x + gain * evaluate_score(score, x, sde.sigma(t_end))
-    return SamplerResult(x, solution.nfev + 1)
+        # sigma^2 is all of the noise, g^2 dt what one of 1000 equal steps in time removes.
+        share = 2 * sde.log_ratio * (1 - t_end) / 1000
+        denoised = x + share * (denoised - x)
+    return SamplerResult(denoised, nfe + 1)

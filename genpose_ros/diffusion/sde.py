@@ -15,7 +15,7 @@ def _tensor(value: Tensor | float) -> Tensor:
 
 @dataclass(frozen=True)
 class VarianceExploding:
-    """dx = g(t) dw with sigma(t) = sigma_min (sigma_max / sigma_min)^t, t in [0, 1] (paper eq. 2).
+    """dx = g(t) dw with sigma(t) = sigma_min (sigma_max / sigma_min)^t, t in [0, 1].
 
     Floats are taken as float64; tensors keep their dtype and shape.
 

@@ -1,0 +1,198 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from genpose_ros.networks.pointnet2 import (
+    LIGHT_LEVELS,
+    MultiScaleEncoder,
+    ball_query,
+    farthest_points,
+    gather_rows,
+)
+
+devices = pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param(
+            "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
+        ),
+    ],
+)
+
+
+def _clouds(batch: int, n: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(batch, n, 3, generator=generator) * 0.2 + torch.tensor([0.1, -0.2, 0.8])
+
+
+def _farthest_by_loops(points: np.ndarray, count: int) -> list[int]:
+    chosen, nearest = [0], np.full(len(points), 1e10, dtype=points.dtype)
+    while len(chosen) < count:
+        square = (points - points[chosen[-1]]) ** 2
+        nearest = np.minimum(nearest, square[:, 0] + square[:, 1] + square[:, 2])
+        chosen.append(int(nearest.argmax()))
+    return chosen
+
+
+def _ball_by_loops(row: np.ndarray, radius: float, count: int) -> list[int]:
+    hits = [i for i, d2 in enumerate(row) if d2 < np.float32(radius) * np.float32(radius)]
+    return (hits + hits[:1] * count)[:count] if hits else [0] * count
+
+
+class TestFarthestPoints:
+    @devices
+    def test_agrees_with_loops(self, device: str) -> None:
+        points = _clouds(3, 200)
+        order, distances2 = farthest_points(points.to(device), 64)
+        for b in range(3):
+            assert order[b].tolist() == _farthest_by_loops(points[b].numpy(), 64)
+        differences = (
+            points.gather(1, order.cpu()[..., None].expand(-1, -1, 3))[:, :, None]
+            - (points[:, None])
+        )
+        torch.testing.assert_close(distances2.cpu(), differences.square().sum(-1))
+
+    def test_on_a_line(self) -> None:
+        points = torch.zeros(1, 5, 3)
+        points[0, :, 0] = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0])
+        # 4 is farthest from 0, then 2; 1 and 3 tie and the first one wins.
+        assert farthest_points(points, 5)[0].tolist() == [[0, 4, 2, 1, 3]]
+
+    def test_starts_again_when_the_points_run_out(self) -> None:
+        order, _ = farthest_points(_clouds(1, 3).repeat(1, 2, 1), 6)
+        assert sorted(order[0, :3].tolist()) == [0, 1, 2]
+        assert order[0, 3:].tolist() == [0, 0, 0]
+
+    def test_points_in_this_order_stay_in_order(self) -> None:
+        points = _clouds(2, 500)
+        order, _ = farthest_points(points, 100)
+        again, _ = farthest_points(gather_rows(points, order), 60)
+        assert again.tolist() == [list(range(60))] * 2
+
+
+class TestBallQuery:
+    @devices
+    @pytest.mark.parametrize("radius", [0.01, 0.05, 0.3])
+    def test_agrees_with_loops(self, device: str, radius: float) -> None:
+        _, distances2 = farthest_points(_clouds(2, 150), 40)
+        index = ball_query(distances2.to(device), radius, 16)
+        for b in range(2):
+            for m in range(40):
+                row = distances2[b, m].numpy()
+                assert index[b, m].tolist() == _ball_by_loops(row, radius, 16)
+
+    def test_takes_the_first_in_order_not_the_nearest(self) -> None:
+        distances2 = torch.tensor([[[0.9, 5.0, 0.8, 0.1, 0.0]]])
+        assert ball_query(distances2, 1.0, 3).tolist() == [[[0, 2, 3]]]
+
+    def test_a_point_at_the_radius_is_outside(self) -> None:
+        distances2 = torch.tensor([[[0.0, 0.25, 0.2499]]])
+        assert ball_query(distances2, 0.5, 3).tolist() == [[[0, 2, 0]]]
+
+    def test_pads_with_the_first_hit(self) -> None:
+        distances2 = torch.tensor([[[9.0, 0.1, 9.0, 0.0], [9.0, 9.0, 9.0, 0.0]]])
+        assert ball_query(distances2, 1.0, 4).tolist() == [[[1, 3, 1, 1], [3, 3, 3, 3]]]
+
+    def test_nothing_near_is_index_zero(self) -> None:
+        assert ball_query(torch.full((1, 2, 3), 9.0), 1.0, 2).tolist() == [[[0, 0], [0, 0]]]
+
+
+def _naive_mlp(mlp: nn.Module, x: Tensor, training: bool) -> Tensor:
+    """The shared layers as the paper of PointNet++ writes them, channels first."""
+    for layer in mlp:
+        norm = layer.bn.bn
+        mean, var = norm.running_mean.clone(), norm.running_var.clone()
+        x = layer.conv(x)
+        x = F.relu(F.batch_norm(x, mean, var, norm.weight, norm.bias, training, eps=norm.eps))
+    return x
+
+
+def _naive_encoder(encoder: MultiScaleEncoder, points: Tensor, training: bool) -> Tensor:
+    """Each level samples, groups, concatenates and convolves for itself."""
+    features = None
+    for level, module in zip(LIGHT_LEVELS[:-1], encoder.SA_modules, strict=False):
+        order, distances2 = farthest_points(points, level.centres)
+        centres, scales = gather_rows(points, order), []
+        for mlp, radius, count in zip(module.mlps, level.radii_m, level.neighbours, strict=True):
+            index = ball_query(distances2, radius, count)
+            group = gather_rows(points, index) - centres[:, :, None]
+            if features is not None:
+                group = torch.cat([group, gather_rows(features, index)], dim=-1)
+            scales.append(_naive_mlp(mlp, group.permute(0, 3, 1, 2), training).amax(-1))
+        points, features = centres, torch.cat(scales, dim=1).transpose(1, 2)
+    both = torch.cat([points, features], dim=-1).transpose(1, 2)[:, :, None]
+    last = [_naive_mlp(mlp, both, training).amax((2, 3)) for mlp in encoder.SA_modules[-1].mlps]
+    return torch.cat(last, dim=1)
+
+
+@pytest.fixture
+def encoder(golden_weights: Callable) -> MultiScaleEncoder:
+    made = MultiScaleEncoder()
+    made.load_state_dict(golden_weights(made, "score"))
+    return made.eval()
+
+
+class TestMultiScaleEncoder:
+    @devices
+    @pytest.mark.parametrize("training", [False, True])
+    def test_shortcuts_do_not_change_the_result(
+        self, encoder: MultiScaleEncoder, training: bool, device: str
+    ) -> None:
+        points = _clouds(2, 700).to(device)
+        encoder.to(device).train(training)
+        expected = _naive_encoder(encoder, points, training)
+        # Two ways through some twenty float32 layers.
+        scale = float(expected.abs().max())
+        torch.testing.assert_close(encoder(points), expected, rtol=0, atol=1e-5 * scale)
+
+    def test_shortcuts_do_not_change_the_gradient(self, encoder: MultiScaleEncoder) -> None:
+        points, weight = _clouds(2, 600), encoder.SA_modules[1].mlps[0].layer0.conv.weight
+        encoder.train()
+        gradients = []
+        for output in (encoder(points), _naive_encoder(encoder, points, True)):
+            (gradient,) = torch.autograd.grad(output.square().sum(), weight)
+            gradients.append(gradient)
+        scale = float(gradients[1].abs().max())
+        torch.testing.assert_close(*gradients, rtol=0, atol=1e-4 * scale)
+
+    def test_training_mode_moves_the_running_statistics(self, encoder: MultiScaleEncoder) -> None:
+        norm = encoder.SA_modules[0].mlps[0].layer0.bn.bn
+        before = norm.running_mean.clone()
+        encoder.train()(_clouds(2, 600))
+        assert not torch.equal(norm.running_mean, before)
+        assert int(norm.num_batches_tracked) == 1
+
+    def test_a_cloud_does_not_depend_on_its_batch(self, encoder: MultiScaleEncoder) -> None:
+        points = _clouds(3, 1024)
+        together, alone = encoder(points), encoder(points[1:2])
+        torch.testing.assert_close(
+            together[1:2], alone, rtol=0, atol=1e-5 * float(alone.abs().max())
+        )
+
+    @pytest.mark.parametrize("n", [1, 64, 600, 2048])
+    def test_any_number_of_points(self, encoder: MultiScaleEncoder, n: int) -> None:
+        features = encoder(_clouds(1, n))
+        assert features.shape == (1, 1024)
+        assert features.isfinite().all()
+
+    def test_number_of_parameters(self, encoder: MultiScaleEncoder) -> None:
+        assert sum(p.numel() for p in encoder.parameters()) == 1_027_552
+
+    @pytest.mark.parametrize("shape", [(1024, 3), (1, 3, 1024), (1, 0, 3)])
+    def test_refuses_other_shapes(self, encoder: MultiScaleEncoder, shape: tuple) -> None:
+        with pytest.raises(ValueError, match=r"\(B, N, 3\)"):
+            encoder(torch.zeros(shape))
+
+    @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+    def test_refuses_points_that_are_not_finite(
+        self, encoder: MultiScaleEncoder, bad: float
+    ) -> None:
+        points = _clouds(2, 600)
+        points[1, 5, 2] = bad
+        with pytest.raises(ValueError, match="finite"):
+            encoder(points)
