@@ -1,0 +1,71 @@
+"""From matched messages to the estimator's `Frame`."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from genpose_ros.estimation.frame import Frame
+from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.ros.images import depth_m
+from genpose_ros.ros.masks import Segmented, instances_from_labels, instances_from_message
+from genpose_ros.ros.matching import Matched
+from genpose_ros.ros.parameters import Settings
+
+__all__ = ["BuiltFrame", "build_frame", "stamp_ns"]
+
+
+@dataclass(frozen=True)
+class BuiltFrame:
+    """A frame to estimate, and the objects that were refused on the way."""
+
+    frame: Frame
+    rejections: tuple[Rejection, ...]
+
+
+def stamp_ns(header: Any) -> int:
+    """Return a header's stamp in nanoseconds."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+def build_frame(matched: Matched, settings: Settings) -> BuiltFrame | Rejection:
+    """Decode what was matched, or say why the whole frame is refused."""
+    camera, pixels = matched.camera, matched.depth.pixels
+    if isinstance(camera, Rejection):
+        return camera
+    if pixels.shape != (camera.height, camera.width):
+        detail = (
+            f"depth is {pixels.shape[1]} x {pixels.shape[0]} pixels and camera_info says "
+            f"{camera.width} x {camera.height}; is the depth image aligned?"
+        )
+        return Rejection(Reason.SIZE_MISMATCH, detail)
+    segmented = _segmented(matched, settings)
+    if isinstance(segmented, Rejection):
+        return segmented
+    frame = Frame(
+        depth_m=depth_m(pixels),
+        camera=camera,
+        instances=segmented.instances,
+        stamp_ns=stamp_ns(matched.depth.header),
+        frame_id=matched.depth.header.frame_id,
+    )
+    return BuiltFrame(frame, segmented.rejections)
+
+
+def _segmented(matched: Matched, settings: Settings) -> Segmented | Rejection:
+    shape = matched.depth.pixels.shape
+    rules, limit = settings.node.category_rules, settings.estimator.max_objects
+    content = matched.masks.content
+    if not isinstance(content, np.ndarray):
+        return instances_from_message(content, shape, rules, limit)
+    segmented = instances_from_labels(content, shape, rules, matched.detections, limit)
+    unmatched = matched.masks.needs_detections and not matched.detections
+    if isinstance(segmented, Rejection) or not unmatched:
+        return segmented
+    return replace(segmented, rejections=tuple(map(_without_detections, segmented.rejections)))
+
+
+def _without_detections(rejection: Rejection) -> Rejection:
+    if rejection.reason is not Reason.UNKNOWN_CATEGORY:
+        return rejection
+    return replace(rejection, detail=f"{rejection.detail}; no detections of its stamp arrived")

@@ -1,0 +1,92 @@
+"""Image messages to arrays, without cv_bridge: depth in metres and label images."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from genpose_ros.estimation.reasons import Reason, Rejection
+
+__all__ = ["DEPTH_ENCODINGS", "LABEL_ENCODINGS", "depth_m", "depth_pixels", "label_pixels"]
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """How the pixels of an encoding are stored; `metres` per unit for depth."""
+
+    dtype: str
+    metres: float = 1.0
+
+
+#: Depth encodings; the unit follows from the encoding (REP 118): integers are millimetres.
+DEPTH_ENCODINGS: dict[str, _Encoding] = {
+    "16UC1": _Encoding("u2", 0.001),
+    "mono16": _Encoding("u2", 0.001),
+    "32FC1": _Encoding("f4"),
+}
+
+#: Encodings of label images.
+LABEL_ENCODINGS: dict[str, _Encoding] = {
+    "mono8": _Encoding("u1"),
+    "8UC1": _Encoding("u1"),
+    "mono16": _Encoding("u2"),
+    "16UC1": _Encoding("u2"),
+    "32SC1": _Encoding("i4"),
+}
+
+
+def depth_pixels(message: Any) -> np.ndarray | Rejection:
+    """Return the stored pixels of a depth image, (H, W), as a view into the message.
+
+    Args:
+        message: a sensor_msgs/Image in one of `DEPTH_ENCODINGS`.
+    """
+    return _pixels(message, DEPTH_ENCODINGS, "depth")
+
+
+def depth_m(pixels: np.ndarray) -> np.ndarray:
+    """Return depth in metres, (H, W) float32, of the view that `depth_pixels` gave.
+
+    Integer pixels are millimetres and floating-point ones metres; what is negative or not finite
+    becomes 0, which means 'no measurement'.
+    """
+    if pixels.dtype.kind == "u":
+        return pixels.astype(np.float32) * np.float32(DEPTH_ENCODINGS["16UC1"].metres)
+    metres = pixels.astype(np.float32)
+    metres[~(np.isfinite(metres) & (metres > 0))] = 0.0
+    return metres
+
+
+def label_pixels(message: Any) -> np.ndarray | Rejection:
+    """Return the stored pixels of a label image, (H, W), as a view into the message.
+
+    Args:
+        message: a sensor_msgs/Image in one of `LABEL_ENCODINGS`.
+    """
+    return _pixels(message, LABEL_ENCODINGS, "label")
+
+
+def _pixels(message: Any, encodings: dict[str, _Encoding], what: str) -> np.ndarray | Rejection:
+    encoding = encodings.get(message.encoding)
+    if encoding is None:
+        return Rejection(
+            Reason.BAD_ENCODING,
+            f"{what} image is {message.encoding[:32]!r}, expected one of {', '.join(encodings)}",
+        )
+    dtype = np.dtype(encoding.dtype).newbyteorder(">" if message.is_bigendian else "<")
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    if height < 1 or width < 1:
+        return Rejection(Reason.TRUNCATED_IMAGE, f"{what} image is {width} x {height} pixels")
+    if step < width * dtype.itemsize:
+        return Rejection(
+            Reason.TRUNCATED_IMAGE,
+            f"{what} image has rows of {step} bytes, expected at least {width * dtype.itemsize}",
+        )
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    if data.size < step * height:
+        return Rejection(
+            Reason.TRUNCATED_IMAGE,
+            f"{what} image has {data.size} bytes, expected {step * height}",
+        )
+    rows = data[: step * height].reshape(height, step)[:, : width * dtype.itemsize]
+    return rows.view(dtype)

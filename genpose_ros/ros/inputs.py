@@ -1,0 +1,159 @@
+"""The node's subscriptions: they check, store and match messages, and compute nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image
+from vision_msgs.msg import Detection2DArray
+
+from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.msg import InstanceMasks
+from genpose_ros.ros.camera_info import camera_from_info
+from genpose_ros.ros.frames import stamp_ns
+from genpose_ros.ros.images import depth_pixels, label_pixels
+from genpose_ros.ros.matching import DepthImage, FrameMatcher, MaskInput, Matched
+from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.ros.silence import SilenceWatch
+
+__all__ = ["Inputs"]
+
+_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+_POLL_S = 0.05
+_SILENCE_CHECK_S = 1.0
+
+
+@dataclass(frozen=True)
+class _Topic:
+    kind: Any
+    callback: Callable[[Any], None]
+    watched: bool = True
+
+
+class Inputs:
+    """Subscribes to depth, camera_info and the masks, and hands on what belongs together.
+
+    Attributes:
+        enabled: when false, masks are ignored.
+
+    Args:
+        node: subscribes here.
+        settings: gives the settings in force.
+        deliver: called with each match, in the executor's thread.
+        reject: called with each rejection.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        settings: Callable[[], NodeSettings],
+        deliver: Callable[[Matched], None],
+        reject: Callable[[Rejection], None],
+    ) -> None:
+        self.enabled = True
+        self._node, self._settings = node, settings
+        self._deliver, self._reject = deliver, reject
+        now = settings()
+        self._matcher = FrameMatcher(now.ring_seconds, now.slop_seconds, now.match_wait_seconds)
+        topics = self._topics(now.mask_source)
+        self._names = {name: node.resolve_topic_name(name) for name in topics}
+        for name, topic in topics.items():
+            node.create_subscription(
+                topic.kind,
+                name,
+                topic.callback,
+                _QOS,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+        watched = [self._names[name] for name, topic in topics.items() if topic.watched]
+        self._silence = SilenceWatch(watched, node.count_publishers)
+        # Steady: a simulated clock that stands still must not stop them.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(_POLL_S, self._poll, clock=steady)
+        node.create_timer(_SILENCE_CHECK_S, self._tell_silence, clock=steady)
+
+    def configure(self, settings: NodeSettings) -> None:
+        """Take other waiting times and slop from now on."""
+        self._matcher.configure(
+            settings.ring_seconds, settings.slop_seconds, settings.match_wait_seconds
+        )
+
+    def _topics(self, mask_source: str) -> dict[str, _Topic]:
+        topics = {
+            "depth": _Topic(Image, self._on_depth),
+            "camera_info": _Topic(CameraInfo, self._on_camera_info),
+        }
+        if mask_source == "instance_masks":
+            topics["instance_masks"] = _Topic(InstanceMasks, self._on_instance_masks)
+        else:
+            topics["masks"] = _Topic(Image, self._on_labels)
+            topics["mask_detections"] = _Topic(Detection2DArray, self._on_detections, watched=False)
+        return topics
+
+    def _on_depth(self, message: Image) -> None:
+        stamp = self._heard("depth", message)
+        if not message.header.frame_id:
+            detail = "the depth image has no frame_id, so nobody could use its poses"
+            self._reject(Rejection(Reason.EMPTY_FRAME_ID, detail))
+            return
+        pixels = depth_pixels(message)
+        if isinstance(pixels, Rejection):
+            self._reject(pixels)
+            return
+        if self._matcher.jumps_back(stamp):
+            self._node.get_logger().info("the clock of the depth images jumped back; starting anew")
+        self._accept(self._matcher.add_depth(stamp, DepthImage(message.header, pixels)))
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._heard("camera_info", message)
+        self._matcher.camera = camera_from_info(message, rectified=self._settings().rectified)
+        self._accept(None)
+
+    def _on_labels(self, message: Image) -> None:
+        stamp = self._heard("masks", message)
+        pixels = label_pixels(message)
+        if isinstance(pixels, Rejection):
+            self._reject(pixels)
+            return
+        wanted = self._settings().category_rules.empty or self._has_detector()
+        self._add_masks(stamp, MaskInput(pixels, needs_detections=wanted and bool(pixels.any())))
+
+    def _on_instance_masks(self, message: InstanceMasks) -> None:
+        self._add_masks(self._heard("instance_masks", message), MaskInput(message))
+
+    def _on_detections(self, message: Detection2DArray) -> None:
+        stamp = self._heard("mask_detections", message)
+        self._accept(self._matcher.add_detections(stamp, tuple(message.detections)))
+
+    def _has_detector(self) -> bool:
+        return bool(self._node.count_publishers(self._names["mask_detections"]) > 0)
+
+    def _add_masks(self, stamp: int, masks: MaskInput) -> None:
+        if self.enabled:
+            self._accept(self._matcher.add_masks(stamp, masks))
+
+    def _accept(self, rejection: Rejection | None) -> None:
+        if rejection is not None:
+            self._reject(rejection)
+        self._poll()
+
+    def _poll(self) -> None:
+        outcome = self._matcher.poll()
+        for rejection in outcome.rejections:
+            self._reject(rejection)
+        for matched in outcome.matched:
+            self._deliver(matched)
+
+    def _heard(self, name: str, message: Any) -> int:
+        stamp = stamp_ns(message.header)
+        self._silence.heard(self._names[name], stamp)
+        return stamp
+
+    def _tell_silence(self) -> None:
+        for line in self._silence.report(self._settings().silence_seconds):
+            self._node.get_logger().warning(line)

@@ -1,0 +1,182 @@
+"""Brings masks together with the depth image that they were made from."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.ros.stamped_ring import StampedRing
+
+__all__ = ["DepthImage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched"]
+
+#: Masks that may wait at the same time.
+MAX_WAITING = 32
+
+
+@dataclass(frozen=True)
+class DepthImage:
+    """A depth image as it came: its header and a view of its stored pixels."""
+
+    header: Any
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True)
+class MaskInput:
+    """Masks as they came: a label image's pixels, or an InstanceMasks message.
+
+    `needs_detections`: the classes come from a Detection2DArray that should be waited for.
+    """
+
+    content: Any
+    needs_detections: bool = False
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What belongs together. `camera` may be the reason why there is none."""
+
+    depth: DepthImage
+    masks: MaskInput
+    camera: PinholeCamera | Rejection
+    detections: tuple[Any, ...] = ()
+
+
+@dataclass
+class MatchOutcome:
+    """What a look at the waiting masks gave, oldest first."""
+
+    matched: list[Matched] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    masks: MaskInput
+    since_s: float
+
+
+class FrameMatcher:
+    """Holds the last seconds of depth and detections, and the masks that wait for theirs.
+
+    Masks are matched with the depth image of exactly their stamp; when no such one can come any
+    more, with the nearest within the slop. Not thread-safe: for one executor thread.
+
+    Args:
+        ring_seconds: how much depth is held; masks later than this find nothing.
+        slop_seconds: greatest difference of stamps.
+        wait_seconds: how long masks wait for depth, camera or detections that come after them.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        ring_seconds: float,
+        slop_seconds: float,
+        wait_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.slop_seconds = slop_seconds
+        self.wait_seconds = wait_seconds
+        self.camera: PinholeCamera | Rejection | None = None
+        self._depth: StampedRing[DepthImage] = StampedRing(ring_seconds)
+        self._detections: StampedRing[tuple[Any, ...]] = StampedRing(ring_seconds)
+        self._waiting: dict[int, _Waiting] = {}
+        self._last_ns: int | None = None
+        self._clock = clock
+
+    def configure(self, ring_seconds: float, slop_seconds: float, wait_seconds: float) -> None:
+        """Take other lengths from now on."""
+        self._depth.seconds = self._detections.seconds = ring_seconds
+        self.slop_seconds, self.wait_seconds = slop_seconds, wait_seconds
+
+    def jumps_back(self, stamp_ns: int) -> bool:
+        """Whether a depth image of this stamp means that the clock was set back."""
+        return self._depth.jumps_back(stamp_ns)
+
+    def add_depth(self, stamp_ns: int, depth: DepthImage) -> Rejection | None:
+        """Hold a depth image. When its clock jumped back, everything older is forgotten."""
+        if self.jumps_back(stamp_ns):
+            self.clear()
+        return self._depth.add(stamp_ns, depth)
+
+    def add_detections(self, stamp_ns: int, detections: tuple[Any, ...]) -> Rejection | None:
+        """Hold the detections of an image."""
+        return self._detections.add(stamp_ns, detections)
+
+    def add_masks(self, stamp_ns: int, masks: MaskInput) -> Rejection | None:
+        """Let masks wait for what belongs to them."""
+        if self._last_ns is not None and stamp_ns < self._last_ns:
+            late_ms = (self._last_ns - stamp_ns) / 1e6
+            detail = f"masks are {late_ms:.1f} ms older than the last ones estimated"
+            return Rejection(Reason.STAMP_OUT_OF_ORDER, detail)
+        self._waiting[stamp_ns] = _Waiting(masks, self._clock())
+        if len(self._waiting) <= MAX_WAITING:
+            return None
+        oldest = min(self._waiting)
+        del self._waiting[oldest]
+        return Rejection(
+            Reason.NO_DEPTH_FOR_MASKS, f"more than {MAX_WAITING} masks wait for their depth"
+        )
+
+    def poll(self) -> MatchOutcome:
+        """Match what can be matched now and reject what never can."""
+        outcome = MatchOutcome()
+        for stamp_ns in sorted(self._waiting):
+            result = self._match(stamp_ns, self._waiting[stamp_ns])
+            if result is None:
+                continue
+            self._waiting.pop(stamp_ns)
+            if isinstance(result, Rejection):
+                outcome.rejections.append(result)
+            else:
+                outcome.matched.append(result)
+                self._last_ns = stamp_ns
+        return outcome
+
+    def clear(self) -> None:
+        """Forget depth, detections and waiting masks."""
+        self._depth.clear()
+        self._detections.clear()
+        self._waiting.clear()
+        self._last_ns = None
+
+    def _match(self, stamp_ns: int, waiting: _Waiting) -> Matched | Rejection | None:
+        """The match or the rejection; None: wait on."""
+        late = self._clock() - waiting.since_s >= self.wait_seconds
+        depth = self._lookup(self._depth, stamp_ns, late)
+        if depth is None:
+            passed = late or _passed(self._depth, stamp_ns)
+            return self._no_depth(stamp_ns) if passed else None
+        detections = self._lookup(self._detections, stamp_ns, late)
+        missing = detections is None and waiting.masks.needs_detections
+        if missing and not late and not _passed(self._detections, stamp_ns):
+            return None
+        if self.camera is None:
+            detail = "no camera_info has arrived yet"
+            return Rejection(Reason.BAD_INTRINSICS, detail) if late else None
+        return Matched(depth, waiting.masks, self.camera, detections or ())
+
+    def _lookup(self, ring: StampedRing[Any], stamp_ns: int, late: bool) -> Any | None:
+        found = ring.exact(stamp_ns)
+        if found is None and (late or _passed(ring, stamp_ns)):
+            found = ring.nearest(stamp_ns, self.slop_seconds)
+        return found
+
+    def _no_depth(self, stamp_ns: int) -> Rejection:
+        oldest, newest = self._depth.oldest_ns, self._depth.newest_ns
+        if oldest is None or newest is None:
+            held = "no depth image is held"
+        else:
+            held = f"depth is held from {oldest / 1e9:.3f} to {newest / 1e9:.3f} s"
+        detail = f"masks of stamp {stamp_ns / 1e9:.3f} s, but {held}"
+        return Rejection(Reason.NO_DEPTH_FOR_MASKS, detail)
+
+
+def _passed(ring: StampedRing[Any], stamp_ns: int) -> bool:
+    """Whether the ring is past a stamp, so that exactly this one cannot come any more."""
+    return ring.newest_ns is not None and ring.newest_ns > stamp_ns

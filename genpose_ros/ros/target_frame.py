@@ -1,0 +1,83 @@
+"""Gives the outputs in another frame than the camera's, at the time of the image."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.time import Time
+from std_msgs.msg import Header
+from tf2_ros import Buffer, TransformException, TransformListener
+
+from genpose_ros.estimation.estimator import ObjectEstimate
+from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
+
+__all__ = ["NO_TRANSFORM", "TargetFrame", "in_frame"]
+
+#: The reason when the transform is not known.
+NO_TRANSFORM = Reason.INTERNAL_ERROR
+
+
+class TargetFrame:
+    """Looks up where the camera was when the image was taken.
+
+    Args:
+        node: its executor must spin in another thread than the one that calls `lookup`.
+        frame: name of the target frame.
+    """
+
+    def __init__(self, node: Node, frame: str) -> None:
+        self.frame = frame
+        self._buffer = Buffer()
+        self._listener = TransformListener(self._buffer, node)
+
+    def lookup(self, header: Header, wait_seconds: float) -> np.ndarray | Rejection:
+        """Return T_target_cam, (4, 4), at the header's stamp; waits for it at most so long."""
+        if header.stamp.sec == 0 and header.stamp.nanosec == 0:
+            # To tf2 a time of zero means 'the newest', which is not when the image was taken.
+            return Rejection(NO_TRANSFORM, "the image has no stamp to look a transform up at")
+        try:
+            found = self._buffer.lookup_transform(
+                self.frame,
+                header.frame_id,
+                Time.from_msg(header.stamp),
+                timeout=Duration(seconds=wait_seconds),
+            )
+        except (TransformException, ValueError) as error:
+            detail = f"no transform from {header.frame_id} to {self.frame} at the image: {error}"
+            return Rejection(NO_TRANSFORM, detail)
+        return _matrix(found.transform)
+
+    def header(self, header: Header) -> Header:
+        """Return the header of outputs in the target frame."""
+        return Header(stamp=header.stamp, frame_id=self.frame)
+
+
+def in_frame(estimate: ObjectEstimate, T_target_cam: np.ndarray) -> ObjectEstimate:
+    """Return an estimate as seen from another frame: poses, covariance and points.
+
+    Args:
+        estimate: in the camera's frame.
+        T_target_cam: (4, 4), camera to target frame.
+    """
+    rotation = T_target_cam[:3, :3]
+    both = np.kron(np.eye(2), rotation)
+    return replace(
+        estimate,
+        T_cam_obj=T_target_cam @ estimate.T_cam_obj,
+        T_cam_candidates=T_target_cam @ estimate.T_cam_candidates,
+        covariance=both @ estimate.covariance @ both.T,
+        points_cam=(estimate.points_cam @ rotation.T + T_target_cam[:3, 3]).astype(np.float32),
+    )
+
+
+def _matrix(transform: Any) -> np.ndarray:
+    q, t = transform.rotation, transform.translation
+    quat_wxyz = torch.tensor([q.w, q.x, q.y, q.z], dtype=torch.float64)
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation_from_quat_wxyz(quat_wxyz).numpy()
+    matrix[:3, 3] = (t.x, t.y, t.z)
+    return matrix

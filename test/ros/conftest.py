@@ -1,0 +1,236 @@
+"""Messages, a fake estimator and a node on real topics for the tests of genpose_ros/ros."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
+
+from genpose_ros.estimation.estimator import FrameResult, ObjectEstimate
+from genpose_ros.estimation.frame import Frame
+from genpose_ros.msg import InstanceMasks
+
+FRAME = "camera_color_optical_frame"
+ENCODINGS = {"u1": "mono8", "u2": "16UC1", "i4": "32SC1", "f4": "32FC1"}
+
+
+def make_header(stamp_ns: int = 0, frame_id: str = FRAME) -> Header:
+    header = Header(frame_id=frame_id)
+    header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+    return header
+
+
+def make_image(
+    pixels: np.ndarray,
+    stamp_ns: int = 0,
+    *,
+    encoding: str = "",
+    frame_id: str = FRAME,
+    padding: int = 0,
+    big_endian: bool = False,
+) -> Image:
+    stored = pixels.astype(pixels.dtype.newbyteorder(">" if big_endian else "<"))
+    height, width = pixels.shape
+    step = width * pixels.dtype.itemsize + padding
+    rows = np.full((height, step), 0xAB, dtype=np.uint8)
+    rows[:, : width * pixels.dtype.itemsize] = stored.view(np.uint8).reshape(height, -1)
+    return Image(
+        header=make_header(stamp_ns, frame_id),
+        height=height,
+        width=width,
+        encoding=encoding or ENCODINGS[pixels.dtype.str[1:]],
+        is_bigendian=int(big_endian),
+        step=step,
+        data=rows.tobytes(),
+    )
+
+
+def make_camera_info(
+    height: int = 48, width: int = 64, stamp_ns: int = 0, fx: float = 60.0, fy: float = 60.0
+) -> CameraInfo:
+    k = [fx, 0.0, width / 2, 0.0, fy, height / 2, 0.0, 0.0, 1.0]
+    p = [fx, 0.0, width / 2, 0.0, 0.0, fy, height / 2, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return CameraInfo(
+        header=make_header(stamp_ns),
+        height=height,
+        width=width,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=k,
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=p,
+    )
+
+
+def make_estimate(instance_id: int = 1, category: str = "mug", **changes: Any) -> ObjectEstimate:
+    """An object 0.8 m away, turned by 90 degrees about the camera's y axis."""
+    T_cam_obj = np.array(
+        [[0.0, 0, 1, 0.1], [0, 1, 0, -0.2], [-1, 0, 0, 0.8], [0, 0, 0, 1]], dtype=np.float64
+    )
+    values: dict[str, Any] = {
+        "instance_id": instance_id,
+        "category": category,
+        "T_cam_obj": T_cam_obj,
+        "covariance": np.diag([1e-6, 2e-6, 3e-6, 1e-4, 2e-4, 3e-4]),
+        "score": 0.75,
+        "energy_rotation": -1.5,
+        "energy_translation": -0.5,
+        "size_m": np.array([0.1, 0.12, 0.08]),
+        "n_points": 321,
+        "mode_shares": (0.7, 0.3),
+        "T_cam_candidates": np.stack([T_cam_obj] * 4),
+        "points_cam": np.full((8, 3), 0.8, dtype=np.float32),
+        "detection_score": 0.9,
+    }
+    return ObjectEstimate(**{**values, **changes})
+
+
+class FakeEstimator:
+    """Puts each object at the mean of its mask's pixels and depth, without any network."""
+
+    def __init__(self, settings: Any = None) -> None:
+        self.settings = settings
+        self.frames: deque[Frame] = deque(maxlen=1)
+        self.n_frames = 0
+        self.delay_s = 0.0
+        self.error: Exception | None = None
+        self.change: dict[str, Any] = {}
+
+    def warm_up(self) -> None:
+        pass
+
+    def estimate(self, frame: Frame) -> FrameResult:
+        time.sleep(self.delay_s)
+        if self.error is not None:
+            raise self.error
+        self.frames.append(frame)
+        self.n_frames += 1
+        estimates = []
+        for instance in frame.instances:
+            T_cam_obj = np.eye(4)
+            points_cam = frame.camera.back_project(frame.depth_m, instance.mask)
+            T_cam_obj[:3, 3] = points_cam.mean(axis=0, dtype=np.float64)
+            values = {"T_cam_obj": T_cam_obj, "detection_score": instance.detection_score}
+            estimates.append(
+                make_estimate(instance.id, instance.category, **{**values, **self.change})
+            )
+        return FrameResult(estimates=tuple(estimates), rejections=(), timings_ms={})
+
+
+class Camera:
+    """What a camera and a segmenter publish for a node called `genpose`: two boxes on a wall."""
+
+    def __init__(self, peer: Any) -> None:
+        kinds = {
+            "depth": Image,
+            "camera_info": CameraInfo,
+            "masks": Image,
+            "mask_detections": Detection2DArray,
+            "instance_masks": InstanceMasks,
+        }
+        self._peer, self._kinds = peer, kinds
+        self._publishers: dict[str, Any] = {}
+        self.stamp_ns = 1_700_000_000_000_000_000
+        self.depth_mm = np.full((48, 64), 1500, dtype=np.uint16)
+        self.depth_mm[10:20, 10:25] = 800
+        self.depth_mm[30:40, 40:60] = 900
+        self.labels = np.zeros((48, 64), dtype=np.uint8)
+        self.labels[10:20, 10:25], self.labels[30:40, 40:60] = 3, 7
+
+    def publish(self, **messages: Any) -> None:
+        """Publish the given messages in order, by the name of their topic."""
+        for name, message in messages.items():
+            self._publisher(name).publish(message)
+
+    def send(self, **changes: Any) -> int:
+        """Publish the next complete frame, some messages replaced; None: left out."""
+        self.stamp_ns += 33_000_000
+        messages = {
+            "camera_info": make_camera_info(stamp_ns=self.stamp_ns),
+            "depth": make_image(self.depth_mm, self.stamp_ns),
+            "masks": make_image(self.labels, self.stamp_ns),
+            **changes,
+        }
+        self.publish(**{k: v for k, v in messages.items() if v is not None})
+        return self.stamp_ns
+
+    def ready(self, *names: str) -> bool:
+        """Whether each of the topics has been found by a subscriber."""
+        return all(self._publisher(name).get_subscription_count() for name in names)
+
+    def _publisher(self, name: str) -> Any:
+        if name not in self._publishers:
+            self._publishers[name] = self._peer.create_publisher(self._kinds[name], name, 10)
+        return self._publishers[name]
+
+
+class Bench:
+    """A node under test and a peer that talks to it over topics, spun together."""
+
+    def __init__(self, make_node: Callable[[], Any]) -> None:
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.node = make_node()
+        self.peer = rclpy.create_node("peer", context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        for node in filter(None, (self.node, self.peer)):
+            self.executor.add_node(node)
+
+    def spin_until(self, done: Callable[[], Any], timeout_s: float = 10.0) -> bool:
+        end = time.monotonic() + timeout_s
+        while not done():
+            if time.monotonic() > end:
+                return False
+            self.executor.spin_once(timeout_sec=0.02)
+        return True
+
+    def spin_for(self, seconds: float) -> None:
+        self.spin_until(lambda: False, seconds)
+
+    def collect(self, kind: Any, topic: str) -> list[Any]:
+        received: list[Any] = []
+        self.peer.create_subscription(kind, topic, received.append, 10)
+        return received
+
+    def close(self) -> None:
+        if self.node is not None:
+            self.node.destroy_node()
+        self.peer.destroy_node()
+        self.executor.shutdown(timeout_sec=1.0)
+        rclpy.try_shutdown(context=self.context)
+
+
+@pytest.fixture
+def ros() -> SimpleNamespace:
+    """The makers of messages, estimates and benches, for tests that take them by name."""
+    return SimpleNamespace(
+        header=make_header,
+        image=make_image,
+        camera_info=make_camera_info,
+        estimate=make_estimate,
+        FakeEstimator=FakeEstimator,
+        Camera=Camera,
+        frame=FRAME,
+    )
+
+
+@pytest.fixture
+def benches() -> Iterator[Callable[..., Bench]]:
+    """Makes benches and closes them after the test."""
+    made: list[Bench] = []
+
+    def make(make_node: Callable[[], Any]) -> Bench:
+        made.append(Bench(make_node))
+        return made[-1]
+
+    yield make
+    for bench in made:
+        bench.close()

@@ -1,0 +1,90 @@
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from genpose_ros.ros.detections import CategoryRules, confidence, match_detections
+
+
+def detection(name: str = "", box: tuple[float, float, float, float] = (0, 0, 0, 0)):
+    left, top, right, bottom = box
+    centre = SimpleNamespace(position=SimpleNamespace(x=(left + right) / 2, y=(top + bottom) / 2))
+    bbox = SimpleNamespace(center=centre, size_x=right - left, size_y=bottom - top)
+    return SimpleNamespace(id=name, bbox=bbox)
+
+
+def test_ids_come_first():
+    a, b, c = detection("9"), detection(" 4 "), detection("2")
+    assert match_detections([2, 4], [a, b, c], {}) == {2: c, 4: b}
+
+
+def test_an_id_that_matches_leaves_the_others_without_a_class():
+    a, b = detection("4"), detection("")
+    assert match_detections([2, 4], [a, b], {}) == {4: a}
+
+
+def test_equal_numbers_go_by_order():
+    a, b = detection("x"), detection("y")
+    assert match_detections([10, 20], [a, b], {}) == {10: a, 20: b}
+
+
+def test_otherwise_the_boxes_decide():
+    far, near, small = (
+        detection("", (40, 40, 60, 60)),
+        detection("", (0, 0, 11, 10)),
+        detection("", (0, 0, 2, 2)),
+    )
+    boxes = {5: (1.0, 0.0, 10.0, 10.0), 7: (41.0, 38.0, 60.0, 60.0)}
+    assert match_detections([5, 7], [far, small, near], boxes) == {5: near, 7: far}
+
+
+def test_one_detection_serves_one_label():
+    only = detection("", (0, 0, 10, 10))
+    boxes = {1: (0.0, 0.0, 9.0, 10.0), 2: (0.0, 0.0, 10.0, 10.0)}
+    assert match_detections([1, 2], [only], boxes) == {2: only}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 1e308, -1.0])
+def test_boxes_of_garbage_match_nothing(bad):
+    odd = detection("", (0, 0, 1, 1))
+    odd.bbox.size_x = odd.bbox.size_y = bad
+    assert match_detections([1, 2], [odd], {1: (0.0, 0.0, 5.0, 5.0)}) == {}
+
+
+def test_no_detections_match_nothing():
+    assert match_detections([1, 2], [], {}) == {}
+
+
+class TestCategoryRules:
+    def test_a_label_takes_its_own_category_before_the_default(self):
+        rules = CategoryRules.parse("can", "3:mug, 45:bowl")
+        assert rules.of_label(3) == "mug"
+        assert rules.of_label(4) == "can"
+
+    def test_a_detector_does_not_fall_back_to_the_default(self):
+        rules = CategoryRules.parse("can", "cup:mug, 39:bottle, sports ball:bowl")
+        assert rules.of_class("Cup") == "mug"
+        assert rules.of_class("39") == "bottle"
+        assert rules.of_class("sports ball") == "bowl"
+        assert rules.of_class(" Laptop ") == "laptop"
+        assert rules.of_class("person") is None
+
+    def test_without_rules_a_label_has_no_category(self):
+        assert CategoryRules.parse("", "").of_label(1) is None
+        assert CategoryRules.parse("", " , ").empty
+        assert not CategoryRules.parse("", "1:mug").empty
+
+    @pytest.mark.parametrize(
+        ("default", "names"), [("cup", ""), ("", "1:cup"), ("", "mug"), ("", ":mug"), ("", "1:")]
+    )
+    def test_nonsense_is_refused(self, default, names):
+        with pytest.raises(ValueError, match=r"unknown category|expected 'name:category'"):
+            CategoryRules.parse(default, names)
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [(0.5, 0.5), (-1, 0), (7, 1), (math.nan, 0), (math.inf, 0), (-math.inf, 0)],
+)
+def test_confidence_is_a_number_between_0_and_1(score, expected):
+    assert confidence(score) == expected

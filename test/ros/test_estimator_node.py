@@ -1,0 +1,540 @@
+"""The node over real topics, in one process, with an estimator that needs no network."""
+
+import math
+import resource
+import time
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import PoseArray, TransformStamped
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import PointCloud2
+from std_srvs.srv import SetBool
+from tf2_msgs.msg import TFMessage
+from tf2_ros import StaticTransformBroadcaster
+from vision_msgs.msg import (
+    Detection2D,
+    Detection2DArray,
+    Detection3DArray,
+    ObjectHypothesis,
+    ObjectHypothesisWithPose,
+)
+from visualization_msgs.msg import Marker, MarkerArray
+
+from genpose_ros.estimation.reasons import Reason
+from genpose_ros.msg import InstanceMask, InstanceMasks, ObjectPoseArray
+from genpose_ros.ros.estimator_node import EstimatorNode
+
+pytestmark = pytest.mark.ros
+
+
+class Rig:
+    """The node, a camera and everything that the node publishes."""
+
+    def __init__(self, ros, benches, **parameters):
+        values = {"default_category": "mug", "silence_seconds": 0.0, **parameters}
+        overrides = [Parameter(name, value=value) for name, value in values.items()]
+        self.ros, self.made = ros, []
+        self.bench = benches(lambda: None)
+        self.node = EstimatorNode(
+            make_estimator=self.make_estimator,
+            context=self.bench.context,
+            parameter_overrides=overrides,
+        )
+        self.bench.node = self.node
+        self.bench.executor.add_node(self.node)
+        self.lines: list[str] = []
+        self.node.rejections._warn = self.lines.append
+        self.camera = ros.Camera(self.bench.peer)
+        self.objects = self.bench.collect(ObjectPoseArray, "/genpose/objects")
+        self.poses = self.bench.collect(PoseArray, "/genpose/poses")
+        self.connect("depth", "camera_info", self.mask_topic)
+
+    def make_estimator(self, settings):
+        self.made.append(self.ros.FakeEstimator(settings))
+        return self.made[-1]
+
+    @property
+    def mask_topic(self):
+        label_image = self.node.get_parameter("mask_source").value == "label_image"
+        return "masks" if label_image else "instance_masks"
+
+    @property
+    def estimator(self):
+        return self.made[-1]
+
+    def connect(self, *names):
+        assert self.bench.spin_until(lambda: self.camera.ready(*names))
+        assert self.bench.spin_until(lambda: self.heard("objects", "poses"))
+        self.bench.spin_for(0.1)
+
+    def heard(self, *outputs):
+        """Whether the node has found a subscriber of each of its outputs."""
+        return all(self.node.count_subscribers(f"/genpose/{name}") for name in outputs)
+
+    def answer(self, **changes):
+        """Send a frame and return the message about it."""
+        before = len(self.objects)
+        self.camera.send(**changes)
+        assert self.bench.spin_until(lambda: len(self.objects) > before)
+        return self.objects[-1]
+
+    def reasons(self):
+        return self.node.rejections.counts
+
+
+def stamp_of(message):
+    """The stamp in nanoseconds."""
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+@pytest.fixture
+def rig(ros, benches):
+    return Rig(ros, benches)
+
+
+def expected_centre(camera, label):
+    """Mean of the back-projected pixels of a label, by hand; focal length 60, centre (32, 24)."""
+    v, u = np.nonzero(camera.labels == label)
+    z = camera.depth_mm[v, u] / 1000.0
+    return [np.mean((u - 32.0) / 60 * z), np.mean((v - 24.0) / 60 * z), np.mean(z)]
+
+
+def test_depth_and_labels_in_poses_out(rig):
+    detections = rig.bench.collect(Detection3DArray, "/genpose/detections")
+    transforms = rig.bench.collect(TFMessage, "/tf")
+    markers = rig.bench.collect(MarkerArray, "/genpose/markers")
+    rig.bench.spin_for(0.3)
+    message = rig.answer()
+    assert rig.bench.spin_until(lambda: rig.poses and detections and transforms and markers)
+    stamp = message.header.stamp
+    assert stamp.sec * 10**9 + stamp.nanosec == rig.camera.stamp_ns
+    for other in (
+        rig.poses[-1],
+        detections[-1],
+        transforms[-1].transforms[0],
+        *markers[-1].markers,
+    ):
+        assert other.header == message.header
+    assert message.header.frame_id == rig.ros.frame
+    assert [(o.instance_id, o.class_name) for o in message.objects] == [(3, "mug"), (7, "mug")]
+    for item, pose in zip(message.objects, rig.poses[-1].poses, strict=True):
+        position = pose.position
+        centre = expected_centre(rig.camera, item.instance_id)
+        np.testing.assert_allclose([position.x, position.y, position.z], centre, atol=1e-6)
+        assert item.pose == pose
+    assert [t.child_frame_id for t in transforms[-1].transforms] == ["mug_3", "mug_7"]
+    assert rig.reasons() == {}
+
+
+def test_no_objects_are_published_as_nothing(rig):
+    empty = np.zeros_like(rig.camera.labels)
+    message = rig.answer(masks=rig.ros.image(empty, rig.camera.stamp_ns + 33_000_000))
+    assert list(message.objects) == []
+    assert rig.bench.spin_until(lambda: rig.poses)
+    assert rig.poses[-1].poses == []
+    assert rig.poses[-1].header == message.header
+    assert rig.reasons() == {}
+
+
+def test_a_mask_that_was_there_and_is_gone_deletes_its_markers(rig):
+    markers = rig.bench.collect(MarkerArray, "/genpose/markers")
+    rig.bench.spin_for(0.3)
+    rig.answer()
+    rig.camera.labels[rig.camera.labels == 3] = 0
+    rig.answer()
+    assert rig.bench.spin_until(lambda: len(markers) == 2)
+    deleted = [(m.ns, m.id) for m in markers[1].markers if m.action == Marker.DELETE]
+    assert deleted == [("axes", 3), ("box", 3), ("label", 3)]
+
+
+def test_points_and_candidates_only_when_someone_listens(rig):
+    rig.answer()
+    points = rig.bench.collect(PointCloud2, "/genpose/points")
+    candidates = rig.bench.collect(PoseArray, "/genpose/candidates")
+    assert rig.bench.spin_until(lambda: rig.heard("points", "candidates"))
+    rig.bench.spin_for(0.3)
+    rig.answer()
+    assert rig.bench.spin_until(lambda: points and candidates)
+    assert (points[-1].width, len(candidates[-1].poses)) == (16, 8)
+
+
+def test_masks_half_a_second_later_get_their_own_depth(rig):
+    rig.camera.send(masks=None)
+    stamp_ns, late = rig.camera.stamp_ns, rig.ros.image(rig.camera.labels, rig.camera.stamp_ns)
+    rig.camera.depth_mm = rig.camera.depth_mm * 2
+    for _ in range(15):
+        rig.camera.send(masks=None)
+        rig.bench.spin_for(0.02)
+    rig.camera.publish(masks=late)
+    assert rig.bench.spin_until(lambda: rig.objects)
+    assert stamp_of(rig.objects[0]) == stamp_ns
+    assert rig.objects[0].objects[0].pose.position.z == pytest.approx(0.8, abs=1e-6)
+
+
+def test_the_newest_frame_wins_when_the_estimator_is_slow(rig):
+    rig.estimator.delay_s = 0.3
+    for _ in range(20):
+        rig.camera.send()
+        rig.bench.spin_for(0.02)
+    last = rig.camera.stamp_ns
+    assert rig.bench.spin_until(lambda: rig.objects and stamp_of(rig.objects[-1]) == last)
+    assert rig.node.dropped_frames >= 15
+    assert len(rig.objects) + rig.node.dropped_frames == 20
+
+
+class TestClasses:
+    def detections(self, rig, *names):
+        message = Detection2DArray(header=rig.ros.header(rig.camera.stamp_ns + 33_000_000))
+        for name in names:
+            hypothesis = ObjectHypothesis(class_id=name, score=0.6)
+            message.detections.append(
+                Detection2D(results=[ObjectHypothesisWithPose(hypothesis=hypothesis)])
+            )
+        return message
+
+    def test_come_from_detections_of_the_same_image(self, ros, benches):
+        rig = Rig(ros, benches, default_category="")
+        rig.connect("mask_detections")
+        message = rig.answer(mask_detections=self.detections(rig, "can", "laptop"))
+        assert [o.class_name for o in message.objects] == ["can", "laptop"]
+        assert message.objects[0].detection_score == pytest.approx(0.6)
+
+    def test_come_from_the_map_of_labels(self, ros, benches):
+        rig = Rig(ros, benches, default_category="", label_categories="3:bowl, 7:bottle")
+        assert [o.class_name for o in rig.answer().objects] == ["bowl", "bottle"]
+
+    def test_are_else_unknown_by_name(self, ros, benches):
+        rig = Rig(ros, benches, default_category="", match_wait_seconds=0.1)
+        message = rig.answer()
+        assert list(message.objects) == []
+        assert list(message.rejection_reasons) == ["unknown_category"] * 2
+        assert "no detections of its stamp" in message.rejection_details[0]
+        assert len(rig.lines) == 1
+
+
+def test_instance_masks_bring_everything_in_one_message(ros, benches):
+    rig = Rig(ros, benches, mask_source="instance_masks", default_category="")
+    mask = (rig.camera.labels == 7).astype(np.uint8).tobytes()
+    item = InstanceMask(id=12, class_name="camera", score=0.5, mask=mask)
+    header = ros.header(rig.camera.stamp_ns + 33_000_000)
+    masks = InstanceMasks(header=header, height=48, width=64, instances=[item])
+    message = rig.answer(masks=None, instance_masks=masks)
+    assert [(o.instance_id, o.class_name) for o in message.objects] == [(12, "camera")]
+    position = message.objects[0].pose.position
+    centre = expected_centre(rig.camera, 7)
+    np.testing.assert_allclose([position.x, position.y, position.z], centre, atol=1e-6)
+
+
+def test_enable_turns_it_off_and_on(rig):
+    client = rig.bench.peer.create_client(SetBool, "/genpose/enable")
+    assert client.wait_for_service(10.0)
+    for enabled in (False, True):
+        future = client.call_async(SetBool.Request(data=enabled))
+        assert rig.bench.spin_until(future.done)
+        assert future.result().success
+        before = len(rig.objects)
+        rig.camera.send()
+        rig.bench.spin_until(lambda: len(rig.objects) > before, 2.0 if enabled else 0.4)  # noqa: B023
+        assert len(rig.objects) == before + enabled
+
+
+class TestParameters:
+    def test_a_change_reaches_the_next_frame(self, rig):
+        rig.answer()
+        (result,) = rig.node.set_parameters([Parameter("steps", value=3)])
+        assert result.successful
+        rig.answer()
+        assert [e.n_frames for e in rig.made] == [1, 1]
+        assert rig.estimator.settings.steps == 3
+
+    def test_the_node_outlives_a_parameter_of_unknown_type(self, rig, ros):
+        """rclpy raises out of spin there, for any peer's message."""
+        client = rig.bench.peer.create_client(SetParameters, "/genpose/set_parameters")
+        assert client.wait_for_service(10.0)
+        odd = ParameterMessage(name="steps", value=ParameterValue(type=77))
+        client.call_async(SetParameters.Request(parameters=[odd]))
+        with pytest.raises(ValueError, match="77"):
+            rig.bench.spin_for(1.0)
+        assert len(rig.answer().objects) == 2
+
+    def test_simulated_time_that_stands_still_stops_nothing(self, rig):
+        (result,) = rig.node.set_parameters([Parameter("use_sim_time", value=True)])
+        assert result.successful
+        assert len(rig.answer().objects) == 2
+        rig.camera.send(depth=None)
+        assert rig.bench.spin_until(lambda: Reason.NO_DEPTH_FOR_MASKS in rig.reasons(), 5.0)
+
+
+class TestTargetFrame:
+    def test_outputs_are_given_there_at_the_time_of_the_image(self, ros, benches):
+        rig = Rig(ros, benches, target_frame="world")
+        message = TransformStamped(header=ros.header(1, "world"), child_frame_id=ros.frame)
+        message.transform.translation.x = 5.0
+        message.transform.rotation.w = 1.0
+        broadcaster = StaticTransformBroadcaster(rig.bench.peer)
+        broadcaster.sendTransform(message)
+        rig.bench.spin_for(0.3)
+        answer = rig.answer()
+        assert answer.header.frame_id == "world"
+        x = answer.objects[0].pose.position.x
+        assert x == pytest.approx(5.0 + expected_centre(rig.camera, 3)[0], abs=1e-6)
+
+    def test_without_a_transform_nothing_wrong_is_published(self, ros, benches):
+        rig = Rig(ros, benches, target_frame="world", target_frame_wait_seconds=0.05)
+        message = rig.answer()
+        assert list(message.objects) == []
+        assert list(message.rejection_instance_ids) == [-1]
+        assert "world" in message.rejection_details[0]
+        rig.bench.spin_for(0.2)
+        assert rig.poses == []
+
+
+def spoiled_info(ros, **changes):
+    message = ros.camera_info()
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+class TestBadInput:
+    """Each has its reason and one line, and the next good frame is processed."""
+
+    def check(self, rig, reason, count=3, **changes):
+        """Send bad frames, then a good one."""
+        for _ in range(count):
+            stamp = rig.camera.stamp_ns + 33_000_000
+            made = {k: v(stamp) if callable(v) else v for k, v in changes.items()}
+            rig.camera.send(**made)
+            rig.bench.spin_for(0.05)
+        assert rig.bench.spin_until(lambda: rig.reasons().get(reason, 0) >= 1), rig.reasons()
+        rig.bench.spin_for(0.2)
+        before = rig.estimator.n_frames
+        good = rig.answer()
+        while rig.estimator.n_frames == before:
+            good = rig.answer()
+        assert [o.instance_id for o in good.objects] == [3, 7]
+        assert list(good.rejection_reasons) == []
+        about = [line for line in rig.lines if f"rejected, {reason.value}:" in line]
+        assert len(about) == 1, rig.lines
+        self.assert_finite(rig)
+
+    def assert_finite(self, rig):
+        for message in rig.objects:
+            for item in message.objects:
+                p, q = item.pose.position, item.pose.orientation
+                numbers = [p.x, p.y, p.z, q.x, q.y, q.z, q.w, *item.covariance, item.score]
+                assert all(map(math.isfinite, numbers))
+        for message in rig.poses:
+            for pose in message.poses:
+                assert math.isfinite(pose.position.x + pose.orientation.w)
+
+    @pytest.mark.parametrize("topic", ["depth", "masks"])
+    def test_truncated_image(self, rig, topic):
+        def cut(stamp):
+            image = rig.camera.depth_mm if topic == "depth" else rig.camera.labels
+            message = rig.ros.image(image, stamp)
+            message.data = message.data[: len(message.data) // 2]
+            return message
+
+        self.check(rig, Reason.TRUNCATED_IMAGE, **{topic: cut})
+
+    @pytest.mark.parametrize("topic", ["depth", "masks"])
+    def test_no_bytes_at_all(self, rig, topic):
+        def empty(stamp):
+            message = rig.ros.image(rig.camera.labels.astype(np.uint16), stamp)
+            message.data = b""
+            return message
+
+        self.check(rig, Reason.TRUNCATED_IMAGE, **{topic: empty})
+
+    @pytest.mark.parametrize("topic", ["depth", "masks"])
+    def test_wrong_encoding(self, rig, topic):
+        image = lambda stamp: rig.ros.image(  # noqa: E731
+            rig.camera.depth_mm, stamp, encoding="rgb8"
+        )
+        self.check(rig, Reason.BAD_ENCODING, **{topic: image})
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, 0.0, -600.0])
+    def test_intrinsics_that_are_none(self, rig, value):
+        self.check(
+            rig,
+            Reason.BAD_INTRINSICS,
+            camera_info=lambda _: spoiled_info(rig.ros, k=[value] * 9, p=[value] * 12),
+        )
+
+    def test_masks_of_another_size(self, rig):
+        self.check(
+            rig,
+            Reason.SIZE_MISMATCH,
+            masks=lambda stamp: rig.ros.image(np.ones((48, 60), np.uint8), stamp),
+        )
+
+    def test_depth_of_another_size(self, rig):
+        self.check(
+            rig,
+            Reason.SIZE_MISMATCH,
+            depth=lambda stamp: rig.ros.image(np.ones((96, 64), np.uint16), stamp),
+        )
+
+    def test_camera_info_of_another_size(self, rig):
+        self.check(rig, Reason.SIZE_MISMATCH, camera_info=rig.ros.camera_info(480, 640))
+
+    def test_masks_without_depth(self, rig):
+        self.check(rig, Reason.NO_DEPTH_FOR_MASKS, depth=None)
+
+    def test_depth_without_a_frame(self, rig):
+        self.check(
+            rig,
+            Reason.EMPTY_FRAME_ID,
+            depth=lambda stamp: rig.ros.image(rig.camera.depth_mm, stamp, frame_id=""),
+        )
+
+    def test_depth_out_of_order(self, rig):
+        rig.answer()
+        depth = lambda stamp: rig.ros.image(  # noqa: E731
+            rig.camera.depth_mm, rig.camera.stamp_ns - 100_000_000
+        )
+        self.check(rig, Reason.STAMP_OUT_OF_ORDER, depth=depth, masks=None)
+
+    def test_masks_out_of_order(self, rig):
+        rig.answer()
+        rig.answer()
+        old = rig.ros.image(rig.camera.labels, rig.camera.stamp_ns - 33_000_000)
+        self.check(rig, Reason.STAMP_OUT_OF_ORDER, count=1, masks=old)
+
+    def test_two_hundred_objects(self, rig):
+        labels = np.zeros((48, 64), dtype=np.uint8)
+        labels.flat[:2000] = 1 + np.arange(2000) // 10
+        self.check(rig, Reason.TOO_MANY_OBJECTS, masks=lambda stamp: rig.ros.image(labels, stamp))
+        assert [len(m.objects) for m in rig.objects][:-1] == [64] * 3
+
+    def test_an_estimator_that_raises(self, rig):
+        rig.estimator.error = RuntimeError("out of memory")
+        rig.camera.send()
+        assert rig.bench.spin_until(lambda: Reason.INTERNAL_ERROR in rig.reasons())
+        assert "RuntimeError: out of memory" in rig.lines[0]
+        rig.estimator.error = None
+        assert len(rig.answer().objects) == 2
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf])
+    def test_an_estimator_that_returns_garbage(self, rig, value):
+        rig.estimator.change = {"covariance": np.full((6, 6), value)}
+        message = rig.answer()
+        assert list(message.objects) == []
+        assert list(message.rejection_reasons) == ["not_finite"] * 2
+        assert rig.bench.spin_until(lambda: rig.poses)
+        assert rig.poses[-1].poses == []
+        rig.estimator.change = {}
+        assert len(rig.answer().objects) == 2
+
+    def test_an_estimate_out_of_this_world(self, rig):
+        far = np.eye(4)
+        far[2, 3] = 1e300
+        rig.estimator.change = {"T_cam_obj": far}
+        assert list(rig.answer().rejection_reasons) == ["outside_workspace"] * 2
+
+    def test_a_bag_that_starts_again(self, rig):
+        rig.node.set_parameters([Parameter("ring_seconds", value=0.1)])
+        for _ in range(2):
+            rig.camera.stamp_ns = 10**18
+            for _ in range(5):
+                assert len(rig.answer().objects) == 2
+        assert rig.estimator.n_frames == 10
+
+    def test_a_bag_shorter_than_the_ring_that_starts_again(self, rig):
+        for _ in range(10):
+            rig.answer()
+        rig.camera.stamp_ns -= 300_000_000
+        for _ in range(5):
+            rig.camera.send()
+            rig.bench.spin_for(0.05)
+        assert rig.bench.spin_until(lambda: rig.estimator.n_frames >= 12)
+        assert set(rig.reasons()) <= {Reason.STAMP_OUT_OF_ORDER, Reason.NO_DEPTH_FOR_MASKS}
+
+    def test_random_garbage_on_every_topic(self, rig):
+        """Numbers of any size in every field, then a good frame."""
+        rng = np.random.default_rng(5)
+
+        def garbage(stamp):
+            message = rig.ros.image(rng.integers(0, 255, (4, 6), dtype=np.uint8), stamp)
+            message.height, message.width, message.step = (
+                int(x) for x in rng.integers(0, 2**32, 3, dtype=np.uint64)
+            )
+            message.encoding = str(rng.choice(["mono8", "16UC1", "32FC1", "\x7f\n", "é" * 50]))
+            message.is_bigendian = int(rng.integers(0, 256))
+            message.header.stamp.sec = int(rng.integers(-(2**31), 2**31))
+            message.header.stamp.nanosec = int(rng.integers(0, 2**32))
+            return message
+
+        for _ in range(30):
+            info = rig.ros.camera_info()
+            info.k = rng.normal(size=9) * 10.0 ** rng.integers(-300, 300)
+            info.roi.x_offset = int(rng.integers(0, 2**32))
+            info.roi.width = int(rng.integers(0, 2**32))
+            info.binning_x = int(rng.integers(0, 2**32))
+            rig.camera.publish(
+                depth=garbage(0), masks=garbage(0), camera_info=info, mask_detections=odd(rng)
+            )
+            rig.bench.spin_for(0.01)
+        rig.bench.spin_for(0.3)
+        before = rig.estimator.n_frames
+        assert len(rig.answer().objects) == 2
+        assert rig.estimator.n_frames == before + 1
+        assert Reason.INTERNAL_ERROR not in rig.reasons()
+        assert len(rig.lines) == len(rig.reasons())
+
+
+def odd(rng):
+    """Detections with numbers of any size."""
+    message = Detection2DArray()
+    message.header.stamp.sec = int(rng.integers(-(2**31), 2**31))
+    for value in (math.nan, math.inf, 1e300, -1.0):
+        item = Detection2D(id=str(value))
+        item.bbox.size_x = item.bbox.size_y = item.bbox.center.position.x = value
+        hypothesis = ObjectHypothesis(class_id="x" * 100, score=value)
+        item.results.append(ObjectHypothesisWithPose(hypothesis=hypothesis))
+        message.detections.append(item)
+    return message
+
+
+def test_an_input_that_stays_silent_is_told_once(ros, benches):
+    rig = Rig(ros, benches, silence_seconds=1.0)
+    lines = []
+    rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
+    for _ in range(60):
+        rig.camera.send(masks=None)
+        rig.bench.spin_for(0.05)
+    (line,) = lines
+    assert line.startswith("nothing on /masks for ")
+    assert "(1 publishers)" in line
+    assert "/depth 17" in line
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_many_frames(rig):
+    rig.camera.depth_mm = np.full((480, 640), 900, dtype=np.uint16)
+    rig.camera.labels = np.kron(rig.camera.labels, np.ones((10, 10), dtype=np.uint8))
+    info = rig.ros.camera_info(480, 640, fx=600.0, fy=600.0)
+
+    def run(frames):
+        for _ in range(frames):
+            rig.camera.send(camera_info=info)
+            rig.bench.spin_for(0.005)
+        rig.objects.clear()
+        rig.poses.clear()
+        time.sleep(0.1)
+        return resident_mb()
+
+    run(150)  # fills the ring of two seconds
+    before = run(150)
+    after = run(600)
+    assert after - before < 20
+
+
+def resident_mb() -> float:
+    with open("/proc/self/statm") as file:  # noqa: PTH123
+        return int(file.read().split()[1]) * resource.getpagesize() / 2**20

@@ -1,0 +1,63 @@
+import threading
+import time
+
+from genpose_ros.ros.mailbox import Mailbox
+
+
+def test_the_newest_wins_and_the_others_are_counted():
+    box: Mailbox[int] = Mailbox()
+    assert [box.put(i) for i in range(4)] == [False, True, True, True]
+    assert (box.get(), box.dropped) == (3, 3)
+    assert not box.put(9)
+
+
+def test_nothing_comes_within_the_timeout():
+    box: Mailbox[int] = Mailbox()
+    start = time.monotonic()
+    assert box.get(timeout=0.05) is None
+    assert time.monotonic() - start >= 0.04
+
+
+def test_an_item_wakes_the_one_who_waits():
+    box: Mailbox[str] = Mailbox()
+    threading.Timer(0.05, box.put, ("late",)).start()
+    assert box.get(timeout=10.0) == "late"
+
+
+def test_closing_wakes_the_one_who_waits():
+    box: Mailbox[str] = Mailbox()
+    threading.Timer(0.05, box.close).start()
+    start = time.monotonic()
+    assert box.get(timeout=10.0) is None
+    assert time.monotonic() - start < 5.0
+    box.put("too late")
+    assert box.closed
+    assert box.get() is None
+
+
+def test_clear_forgets_without_counting():
+    box: Mailbox[int] = Mailbox()
+    box.put(1)
+    box.clear()
+    assert box.get(timeout=0.0) is None
+    assert box.dropped == 0
+
+
+def test_no_item_is_lost_or_doubled_between_threads():
+    box: Mailbox[int] = Mailbox()
+    got: list[int] = []
+
+    def fetch() -> None:
+        while (item := box.get()) is not None:
+            got.append(item)
+
+    thread = threading.Thread(target=fetch)
+    thread.start()
+    for i in range(1, 2001):
+        box.put(i)
+    while got[-1:] != [2000]:
+        time.sleep(0.001)
+    box.close()
+    thread.join(5.0)
+    assert got == sorted(set(got))
+    assert len(got) + box.dropped == 2000

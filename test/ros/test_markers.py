@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from visualization_msgs.msg import Marker
+
+from genpose_ros.ros.markers import NAMESPACES, marker_array
+
+
+@pytest.fixture
+def header(ros):
+    return ros.header(5)
+
+
+def test_each_object_has_axes_box_and_label_at_its_pose(ros, header):
+    markers = marker_array([ros.estimate(3, "can")], header, lifetime_s=1.5).markers
+    assert [m.ns for m in markers] == list(NAMESPACES)
+    for marker in markers:
+        assert (marker.id, marker.action, marker.header) == (3, Marker.ADD, header)
+        assert marker.pose.position.z == pytest.approx(0.8)
+        assert (marker.lifetime.sec, marker.lifetime.nanosec) == (1, 500_000_000)
+    assert markers[2].text == "can 3 (0.75)"
+
+
+def test_the_box_is_the_size_of_the_object(ros, header):
+    markers = marker_array([ros.estimate(size_m=np.array([0.2, 0.4, 0.6]))], header).markers
+    points = np.array([[p.x, p.y, p.z] for p in markers[1].points])
+    assert len(points) == 24
+    np.testing.assert_allclose(points.min(axis=0), [-0.1, -0.2, -0.3])
+    np.testing.assert_allclose(points.max(axis=0), [0.1, 0.2, 0.3])
+    edges = np.abs(points[0::2] - points[1::2])
+    assert ((edges > 0).sum(axis=1) == 1).all()
+    np.testing.assert_allclose(edges.sum(axis=0), [0.8, 1.6, 2.4])
+
+
+def test_axes_are_red_green_blue(ros, header):
+    axes = marker_array([ros.estimate()], header).markers[0]
+    tips = np.array([[p.x, p.y, p.z] for p in axes.points[1::2]])
+    colors = np.array([[c.r, c.g, c.b] for c in axes.colors[1::2]])
+    np.testing.assert_array_equal(tips > 0, np.eye(3, dtype=bool))
+    np.testing.assert_array_equal(colors, np.eye(3))
+
+
+def test_markers_of_objects_that_are_gone_are_deleted(header):
+    markers = marker_array((), header, gone={4, 2}).markers
+    assert {m.action for m in markers} == {Marker.DELETE}
+    assert [(m.id, m.ns) for m in markers] == [(i, ns) for i in (2, 4) for ns in NAMESPACES]

@@ -1,0 +1,180 @@
+import pytest
+
+from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.ros.matching import MAX_WAITING, DepthImage, FrameMatcher, MaskInput
+
+MS = 1_000_000
+CAMERA = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def matcher(clock) -> FrameMatcher:
+    matcher = FrameMatcher(2.0, slop_seconds=0.01, wait_seconds=0.5, clock=clock)
+    matcher.camera = CAMERA
+    return matcher
+
+
+def depth(name: str) -> DepthImage:
+    return DepthImage(name, None)
+
+
+def matches(matcher: FrameMatcher) -> list[tuple[str, str]]:
+    outcome = matcher.poll()
+    assert outcome.rejections == []
+    return [(m.depth.header, m.masks.content) for m in outcome.matched]
+
+
+def reasons(matcher: FrameMatcher) -> list[Reason]:
+    outcome = matcher.poll()
+    assert outcome.matched == []
+    return [r.reason for r in outcome.rejections]
+
+
+@pytest.mark.parametrize("masks_first", [False, True])
+def test_equal_stamps_match_in_either_order(matcher, masks_first):
+    steps = [
+        lambda: matcher.add_depth(50 * MS, depth("d")),
+        lambda: matcher.add_masks(50 * MS, MaskInput("m")),
+    ]
+    for step in reversed(steps) if masks_first else steps:
+        assert matches(matcher) == []
+        step()
+    assert matches(matcher) == [("d", "m")]
+    assert matches(matcher) == []
+
+
+def test_masks_that_come_half_a_second_later_find_their_depth(matcher):
+    for i in range(30):
+        matcher.add_depth(i * 33 * MS, depth(f"d{i}"))
+    matcher.add_masks(15 * 33 * MS, MaskInput("m"))
+    assert matches(matcher) == [("d15", "m")]
+
+
+def test_the_nearest_counts_only_when_the_exact_one_cannot_come_any_more(matcher):
+    matcher.add_depth(95 * MS, depth("nearly"))
+    matcher.add_masks(100 * MS, MaskInput("m"))
+    assert matches(matcher) == []
+    matcher.add_depth(100 * MS, depth("exact"))
+    assert matches(matcher) == [("exact", "m")]
+
+
+def test_the_nearest_counts_once_depth_is_past_the_masks(matcher):
+    matcher.add_depth(95 * MS, depth("before"))
+    matcher.add_masks(100 * MS, MaskInput("m"))
+    matcher.add_depth(128 * MS, depth("after"))
+    assert matches(matcher) == [("before", "m")]
+
+
+def test_the_nearest_counts_when_the_wait_is_over(matcher, clock):
+    matcher.add_depth(95 * MS, depth("only"))
+    matcher.add_masks(100 * MS, MaskInput("m"))
+    clock.now_s += 0.6
+    assert matches(matcher) == [("only", "m")]
+
+
+def test_masks_without_depth_are_named_after_the_wait(matcher, clock):
+    matcher.add_masks(100 * MS, MaskInput("m"))
+    assert reasons(matcher) == []
+    clock.now_s += 0.6
+    assert reasons(matcher) == [Reason.NO_DEPTH_FOR_MASKS]
+    assert reasons(matcher) == []
+
+
+def test_masks_between_two_depth_images_are_named_at_once(matcher):
+    matcher.add_depth(0, depth("a"))
+    matcher.add_masks(50 * MS, MaskInput("m"))
+    matcher.add_depth(100 * MS, depth("b"))
+    assert reasons(matcher) == [Reason.NO_DEPTH_FOR_MASKS]
+
+
+def test_masks_older_than_the_last_ones_are_named(matcher):
+    for ms in (0, 33, 66):
+        matcher.add_depth(ms * MS, depth(f"d{ms}"))
+    matcher.add_masks(66 * MS, MaskInput("m"))
+    assert matches(matcher) == [("d66", "m")]
+    assert matcher.add_masks(33 * MS, MaskInput("late")).reason is Reason.STAMP_OUT_OF_ORDER
+    assert matcher.add_depth(50 * MS, depth("late")).reason is Reason.STAMP_OUT_OF_ORDER
+
+
+def test_a_clock_that_jumps_back_starts_anew(matcher):
+    matcher.add_depth(10**12, depth("old"))
+    matcher.add_masks(10**12, MaskInput("old"))
+    assert matches(matcher) == [("old", "old")]
+    assert matcher.jumps_back(5 * MS)
+    assert matcher.add_depth(5 * MS, depth("new")) is None
+    assert matcher.add_masks(5 * MS, MaskInput("new")) is None
+    assert matches(matcher) == [("new", "new")]
+
+
+def test_detections_are_waited_for_when_they_are_needed(matcher):
+    matcher.add_depth(10 * MS, depth("d"))
+    matcher.add_masks(10 * MS, MaskInput("m", needs_detections=True))
+    assert matches(matcher) == []
+    matcher.add_detections(10 * MS, ("cup",))
+    (matched,) = matcher.poll().matched
+    assert matched.detections == ("cup",)
+
+
+@pytest.mark.parametrize("later", ["newer detections", "waited"])
+def test_masks_go_on_without_detections_that_do_not_come(matcher, clock, later):
+    matcher.add_depth(10 * MS, depth("d"))
+    matcher.add_masks(10 * MS, MaskInput("m", needs_detections=True))
+    if later == "waited":
+        clock.now_s += 0.6
+    else:
+        matcher.add_detections(43 * MS, ("of the next image",))
+    (matched,) = matcher.poll().matched
+    assert matched.detections == ()
+
+
+def test_detections_that_are_there_are_used_even_when_not_needed(matcher):
+    matcher.add_depth(10 * MS, depth("d"))
+    matcher.add_detections(10 * MS, ("cup",))
+    matcher.add_masks(10 * MS, MaskInput("m"))
+    (matched,) = matcher.poll().matched
+    assert matched.detections == ("cup",)
+
+
+def test_without_a_camera_masks_wait_and_are_then_named(matcher, clock):
+    matcher.camera = None
+    matcher.add_depth(10 * MS, depth("d"))
+    matcher.add_masks(10 * MS, MaskInput("m"))
+    assert reasons(matcher) == []
+    clock.now_s += 0.6
+    assert reasons(matcher) == [Reason.BAD_INTRINSICS]
+
+
+def test_the_newest_camera_goes_along_even_if_it_is_a_rejection(matcher):
+    matcher.camera = Rejection(Reason.BAD_INTRINSICS, "NaN")
+    matcher.add_depth(10 * MS, depth("d"))
+    matcher.add_masks(10 * MS, MaskInput("m"))
+    (matched,) = matcher.poll().matched
+    assert matched.camera == matcher.camera
+
+
+def test_masks_that_flood_in_do_not_fill_the_memory(matcher):
+    rejections = [matcher.add_masks((1000 + i) * MS, MaskInput(i)) for i in range(2 * MAX_WAITING)]
+    assert rejections[:MAX_WAITING] == [None] * MAX_WAITING
+    assert {r.reason for r in rejections[MAX_WAITING:]} == {Reason.NO_DEPTH_FOR_MASKS}
+
+
+def test_several_waiting_masks_come_out_in_the_order_of_their_stamps(matcher):
+    for ms in (66, 33):
+        matcher.add_masks(ms * MS, MaskInput(f"m{ms}"))
+    for ms in (33, 66):
+        matcher.add_depth(ms * MS, depth(f"d{ms}"))
+    assert matches(matcher) == [("d33", "m33"), ("d66", "m66")]

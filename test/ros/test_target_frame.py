@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from geometry_msgs.msg import TransformStamped
+from rclpy.node import Node
+from scipy.spatial.transform import Rotation
+from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
+
+from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.ros.target_frame import NO_TRANSFORM, TargetFrame, in_frame
+
+S = 1_000_000_000
+QUARTER = Rotation.from_euler("z", 90, degrees=True)
+
+
+def transform(ros, stamp_ns: int, x: float) -> TransformStamped:
+    result = TransformStamped(header=ros.header(stamp_ns, "world"), child_frame_id=ros.frame)
+    result.transform.translation.x = x
+    rotation = result.transform.rotation
+    rotation.x, rotation.y, rotation.z, rotation.w = QUARTER.as_quat().tolist()
+    return result
+
+
+def test_poses_covariance_and_points_move_together(ros):
+    T_target_cam = np.eye(4)
+    T_target_cam[:3, :3], T_target_cam[:3, 3] = QUARTER.as_matrix(), (1.0, 2.0, 3.0)
+    estimate = ros.estimate(points_cam=np.array([[1.0, 0.0, 0.0]], dtype=np.float32))
+    moved = in_frame(estimate, T_target_cam)
+    np.testing.assert_allclose(moved.T_cam_obj, T_target_cam @ estimate.T_cam_obj)
+    np.testing.assert_allclose(moved.T_cam_candidates[2], T_target_cam @ estimate.T_cam_obj)
+    np.testing.assert_allclose(moved.points_cam, [[1.0, 3.0, 3.0]], atol=1e-6)
+    # A quarter turn about z swaps the variances along and about x and y.
+    np.testing.assert_allclose(
+        np.diag(moved.covariance), [2e-6, 1e-6, 3e-6, 2e-4, 1e-4, 3e-4], atol=1e-18
+    )
+    assert moved.instance_id == estimate.instance_id
+
+
+@pytest.mark.ros
+class TestLookup:
+    @pytest.fixture
+    def bench(self, benches):
+        return benches(lambda: None)
+
+    def spin(self, bench, target, ros, stamp_ns):
+        """Spin until a look-up succeeds; the executor runs in this thread, so never wait."""
+        found = []
+
+        def look() -> bool:
+            result = target.lookup(ros.header(stamp_ns), 0.0)
+            found.append(result)
+            return not isinstance(result, Rejection)
+
+        bench.spin_until(look, 5.0)
+        return found[-1]
+
+    def test_the_camera_is_looked_up_where_it_was_at_the_image(self, bench, ros):
+        target = TargetFrame(bench.peer, "world")
+        sender = Node("sender", context=bench.context)
+        broadcaster = TransformBroadcaster(sender)
+        bench.spin_until(lambda: sender.count_subscribers("/tf") > 0)
+        bench.spin_for(0.2)
+        for i in range(3):
+            broadcaster.sendTransform(transform(ros, (100 + i) * S, float(i)))
+        matrix = self.spin(bench, target, ros, 101 * S + S // 2)
+        np.testing.assert_allclose(matrix[:3, 3], [1.5, 0, 0], atol=1e-9)
+        np.testing.assert_allclose(matrix[:3, :3], QUARTER.as_matrix(), atol=1e-9)
+        late = target.lookup(ros.header(200 * S), 0.0)
+        assert (late.reason, late.instance_id) == (NO_TRANSFORM, None)
+        assert "world" in late.detail
+        sender.destroy_node()
+
+    def test_an_image_without_a_stamp_does_not_get_the_newest_transform(self, bench, ros):
+        target = TargetFrame(bench.peer, "world")
+        sender = Node("sender", context=bench.context)
+        StaticTransformBroadcaster(sender).sendTransform(transform(ros, S, 1.0))
+        assert not isinstance(self.spin(bench, target, ros, 5 * S), Rejection)
+        assert isinstance(target.lookup(ros.header(0), 0.0), Rejection)
+        sender.destroy_node()
+
+    @pytest.mark.parametrize("frame", ["", "nowhere", "/odd", "x" * 1000])
+    def test_a_frame_that_nobody_knows_is_named(self, bench, ros, frame):
+        target = TargetFrame(bench.peer, "world")
+        header = ros.header(5 * S, frame)
+        assert target.lookup(header, 0.0).reason is NO_TRANSFORM
+
+    def test_a_stamp_that_is_garbage_is_named(self, bench, ros):
+        target = TargetFrame(bench.peer, "world")
+        header = ros.header(5 * S)
+        header.stamp.sec = -(2**31)
+        assert target.lookup(header, 0.0).reason is NO_TRANSFORM
+
+    def test_the_outputs_keep_the_stamp(self, bench, ros):
+        header = TargetFrame(bench.peer, "world").header(ros.header(5 * S + 7))
+        assert (header.frame_id, header.stamp.sec, header.stamp.nanosec) == ("world", 5, 7)
