@@ -18,7 +18,6 @@ from genpose_ros.diffusion.sde import PAPER_SDE, VarianceExploding
 __all__ = [
     "SamplerResult",
     "ScoreFunction",
-    "evaluate_score",
     "sample_dpmpp_2m",
     "sample_euler",
     "sample_rk45",
@@ -43,7 +42,7 @@ class SamplerResult:
     nfe: int
 
 
-def evaluate_score(score: ScoreFunction, x: Tensor, sigma: Tensor) -> Tensor:
+def _evaluate(score: ScoreFunction, x: Tensor, sigma: Tensor) -> Tensor:
     """Call `score` in float32 and return its answer in float64."""
     return score(x.float(), sigma.to(x.device, torch.float32)).double()
 
@@ -52,7 +51,7 @@ def evaluate_score(score: ScoreFunction, x: Tensor, sigma: Tensor) -> Tensor:
 def tweedie(score: ScoreFunction, x: Tensor, sigma: Tensor | float) -> Tensor:
     """Expected clean data given the noisy x, E[x0 | x] = x + sigma^2 score(x, sigma), float64."""
     sigma = torch.as_tensor(sigma, dtype=torch.float64, device=x.device)
-    return x.double() + sigma**2 * evaluate_score(score, x, sigma)
+    return x.double() + sigma**2 * _evaluate(score, x, sigma)
 
 
 def _check_sigmas(sigmas: Tensor) -> Tensor:
@@ -73,6 +72,12 @@ def sample_euler(score: ScoreFunction, x: Tensor, sigmas: Tensor) -> SamplerResu
 
     Raises:
         ValueError: `sigmas` is not a row of positive numbers.
+
+    Example:
+        >>> score = lambda x, sigma: (2.0 - x) / sigma**2  # all data is the number 2
+        >>> result = sample_euler(score, torch.tensor([7.0]), torch.tensor([5.0, 0.5]))
+        >>> round(float(result.x), 4), result.nfe
+        (2.0, 2)
     """
     sigmas = _check_sigmas(sigmas).to(x.device)
     x = x.double()
@@ -144,7 +149,7 @@ def sample_rk45(
     shape = x.shape
 
     def velocity(t: float, flat: Tensor) -> Tensor:
-        value = evaluate_score(score, flat.view(shape), sde.sigma(t))
+        value = _evaluate(score, flat.view(shape), sde.sigma(t))
         return -0.5 * float(sde.diffusion(t)) ** 2 * value.flatten()
 
     t_start, t_end = float(sde.time(sigma_start)), float(sde.time(sigma_end))

@@ -23,6 +23,10 @@ def log_sigma_schedule(start: float, end: float, steps: int) -> Tensor:
 
     Raises:
         ValueError: not 0 < end <= start, or no step.
+
+    Example:
+        >>> log_sigma_schedule(1.0, 0.01, 3)
+        tensor([1.0000, 0.1000, 0.0100], dtype=torch.float64)
     """
     _check(start, end, steps)
     return start * (end / start) ** torch.linspace(0, 1, steps, dtype=torch.float64)

@@ -95,23 +95,24 @@ def load_model(
     """Load a model for inference: evaluation mode, no gradients for its weights.
 
     Args:
-        path: one of our files, or the authors' score checkpoint; None: the released weights.
+        path: one of our files, or the authors' score checkpoint; None or empty: the released
+            weights.
         energy_path: the energy network beside a score network of the reference architecture, as
-            one of our files or the authors' energy checkpoint.
+            one of our files or the authors' energy checkpoint; None or empty: none.
         device: where to put it.
 
     Raises:
         FileNotFoundError: a file is missing.
         ValueError: a file is damaged, not a checkpoint, of an unknown or of the wrong architecture.
     """
-    file = _existing(default_weights() if path is None else path)
+    file = _existing(path or default_weights())
     if _is_authors_file(file):
         network = ReferenceScoreNetwork()
         network.load_state_dict(_read_authors_file(file))
         model: PoseModel = ReferencePoseModel(network)
     else:
         model = _model_from_ours(file)
-    if energy_path is not None:
+    if energy_path:
         if not isinstance(model, ReferencePoseModel):
             raise ValueError(
                 f"{file} ({model.architecture}) brings its own energy network; "
@@ -307,7 +308,8 @@ def _read_ours(file: Path, *, tensors: bool = True) -> tuple[dict[str, str], dic
     try:
         with safe_open(file, framework="pt") as archive:
             metadata = archive.metadata() or {}
-            stored = {k: archive.get_tensor(k) for k in archive.keys()} if tensors else {}  # noqa: SIM118
+            names = list(archive.keys()) if tensors else []
+            stored = {name: archive.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise ValueError(f"cannot read {file}: damaged or incomplete ({error})") from error
     missing = {"architecture", "config", "tensor_sha256"} - set(metadata)

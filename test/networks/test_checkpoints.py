@@ -388,3 +388,9 @@ class TestDefaultWeights:
     def test_in_the_package(self, package: Path) -> None:
         path = self._put(package / "weights")
         assert default_weights() == path
+
+    @pytest.mark.parametrize("path", [None, ""])
+    def test_are_what_no_path_means(self, package: Path, path: str | None) -> None:
+        (package / "weights").mkdir()
+        save_model(ReferencePoseModel(), package / "weights" / "genpose-base.safetensors", METADATA)
+        assert isinstance(load_model(path, path), ReferencePoseModel)
