@@ -58,6 +58,8 @@ class Inputs:
         self.enabled = True
         self._node, self._settings = node, settings
         self._deliver, self._reject = deliver, reject
+        self._info_frame = ""
+        self._told_frames: tuple[str, str] | None = None
         now = settings()
         self._matcher = FrameMatcher(now.ring_seconds, now.slop_seconds, now.match_wait_seconds)
         topics = self._topics(now.mask_source)
@@ -105,12 +107,14 @@ class Inputs:
         if isinstance(pixels, Rejection):
             self._reject(pixels)
             return
+        self._compare_frames(message.header.frame_id)
         if self._matcher.jumps_back(stamp):
             self._node.get_logger().info("the clock of the depth images jumped back; starting anew")
         self._accept(self._matcher.add_depth(stamp, DepthImage(message.header, pixels)))
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._heard("camera_info", message)
+        self._info_frame = message.header.frame_id
         self._matcher.camera = camera_from_info(message, rectified=self._settings().rectified)
         self._accept(None)
 
@@ -146,13 +150,23 @@ class Inputs:
         outcome = self._matcher.poll()
         for rejection in outcome.rejections:
             self._reject(rejection)
-        for matched in outcome.matched:
+        for matched in outcome.matched if self.enabled else ():
             self._deliver(matched)
 
     def _heard(self, name: str, message: Any) -> int:
         stamp = stamp_ns(message.header)
         self._silence.heard(self._names[name], stamp)
         return stamp
+
+    def _compare_frames(self, depth_frame: str) -> None:
+        """Warn, once, when depth and intrinsics are of two cameras; equal sizes would hide it."""
+        frames = (self._info_frame, depth_frame)
+        if self._info_frame not in ("", depth_frame) and frames != self._told_frames:
+            self._told_frames = frames
+            self._node.get_logger().warning(
+                f"camera_info is of frame {frames[0]!r} and depth of {frames[1]!r}; "
+                "is the depth image aligned?"
+            )
 
     def _tell_silence(self) -> None:
         for line in self._silence.report(self._settings().silence_seconds):

@@ -91,8 +91,8 @@ def instances_from_message(
         category = rules.of_class(item.class_name) or ""
         if isinstance(mask, Rejection):
             rejections.append(mask)
-        elif item.id in instances:
-            detail = f"id {item.id} occurs more than once in the message"
+        elif item.id < 1 or item.id in instances:
+            detail = f"id {item.id} is taken or below 1; ids must be unique and 1 or higher"
             rejections.append(Rejection(Reason.BAD_MASK_MESSAGE, detail, item.id))
         elif not category:
             detail = f"class {item.class_name[:32]!r} is none of {', '.join(CATEGORIES)}"

@@ -1,7 +1,10 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from genpose_ros.estimation.reasons import Reason
 from genpose_ros.geometry.camera import PinholeCamera
@@ -50,6 +53,25 @@ def test_a_projection_matrix_that_is_not_finite_is_named(ros, value, index):
     message = ros.camera_info()
     message.p[index] = value
     assert camera_from_info(message).reason is Reason.BAD_INTRINSICS
+
+
+@given(
+    numbers=st.lists(st.floats(width=64), min_size=21, max_size=21),
+    sizes=st.lists(st.integers(0, 2**32 - 1), min_size=8, max_size=8),
+)
+def test_whatever_the_numbers_say_nothing_is_raised(numbers, sizes):
+    region = SimpleNamespace(x_offset=sizes[0], y_offset=sizes[1], width=sizes[2], height=sizes[3])
+    message = SimpleNamespace(
+        k=numbers[:9],
+        p=numbers[9:],
+        roi=region,
+        width=sizes[4],
+        height=sizes[5],
+        binning_x=sizes[6],
+        binning_y=sizes[7],
+    )
+    result = camera_from_info(message)
+    assert isinstance(result, PinholeCamera) or result.reason is Reason.BAD_INTRINSICS
 
 
 @pytest.mark.parametrize("change", [{"width": 0}, {"height": 0}, {"binning_x": 1000}])

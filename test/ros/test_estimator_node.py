@@ -514,6 +514,19 @@ def test_an_input_that_stays_silent_is_told_once(ros, benches):
     assert "/depth 17" in line
 
 
+def test_depth_and_intrinsics_of_two_cameras_are_told_once(rig):
+    lines = []
+    rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
+    for _ in range(3):
+        info = rig.ros.camera_info()
+        info.header.frame_id = "camera_depth_optical_frame"
+        rig.answer(camera_info=info)
+        rig.bench.spin_for(0.05)
+    (line,) = lines
+    assert "'camera_depth_optical_frame'" in line
+    assert repr(rig.ros.frame) in line
+
+
 @pytest.mark.slow
 def test_memory_stays_flat_over_many_frames(rig):
     rig.camera.depth_mm = np.full((480, 640), 900, dtype=np.uint16)

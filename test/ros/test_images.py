@@ -1,8 +1,18 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.ros.images import depth_m, depth_pixels, label_pixels
+from genpose_ros.ros.images import (
+    DEPTH_ENCODINGS,
+    LABEL_ENCODINGS,
+    depth_m,
+    depth_pixels,
+    label_pixels,
+)
 
 DEPTH_MM = np.array([[0, 1, 2], [300, 1000, 65535]], dtype=np.uint16)
 
@@ -85,6 +95,30 @@ def test_an_image_that_is_shorter_than_it_says_is_named(ros, change):
     result = depth_pixels(message)
     assert isinstance(result, Rejection)
     assert result.reason is Reason.TRUNCATED_IMAGE
+
+
+@given(
+    width=st.integers(0, 40) | st.integers(0, 2**32 - 1),
+    height=st.integers(0, 40) | st.integers(0, 2**32 - 1),
+    step=st.integers(0, 100) | st.integers(0, 2**32 - 1),
+    size=st.integers(0, 4000),
+    encoding=st.sampled_from([*DEPTH_ENCODINGS, *LABEL_ENCODINGS, "rgb8"]) | st.text(max_size=20),
+    big_endian=st.integers(0, 255),
+)
+def test_whatever_the_numbers_say_nothing_is_raised(
+    width, height, step, size, encoding, big_endian
+):
+    message = SimpleNamespace(
+        width=width,
+        height=height,
+        step=step,
+        data=bytes(size),
+        encoding=encoding,
+        is_bigendian=big_endian,
+    )
+    for decode in (depth_pixels, label_pixels):
+        result = decode(message)
+        assert isinstance(result, Rejection) or result.shape == (height, width)
 
 
 def test_trailing_bytes_are_ignored(ros):

@@ -162,6 +162,8 @@ class TestInstanceMasks:
             mask_item(4, full, x_offset=2**32 - 1, y_offset=2**32 - 1, width=6, height=4),
             mask_item(5, full, "teapot"),
             mask_item(1, full),
+            mask_item(0, full),
+            mask_item(-7, full),
         ]
         message = InstanceMasks(height=4, width=6, instances=[mask_item(1, full), *bad])
         found = instances_from_message(message, (4, 6), NO_RULES)
@@ -172,6 +174,8 @@ class TestInstanceMasks:
             (4, Reason.BAD_MASK_MESSAGE),
             (5, Reason.UNKNOWN_CATEGORY),
             (1, Reason.BAD_MASK_MESSAGE),
+            (0, Reason.BAD_MASK_MESSAGE),
+            (-7, Reason.BAD_MASK_MESSAGE),
         ]
 
     def test_a_size_that_no_memory_holds_allocates_nothing(self):
