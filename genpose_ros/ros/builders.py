@@ -28,8 +28,8 @@ from vision_msgs.msg import (
     ObjectHypothesisWithPose,
 )
 
-from genpose_ros.estimation.estimator import ObjectEstimate
 from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.categories import category_id
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.msg import ObjectPose, ObjectPoseArray

@@ -11,9 +11,10 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
-from genpose_ros.estimation.estimator import FrameResult, ObjectEstimate, PoseEstimator
+from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.ros.frames import build_frame
 from genpose_ros.ros.gate import publishable

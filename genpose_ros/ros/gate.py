@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from genpose_ros.estimation.estimator import ObjectEstimate
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.result import ObjectEstimate
 
 __all__ = ["check_estimate", "publishable"]
 

@@ -8,7 +8,7 @@ from rclpy.duration import Duration
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from genpose_ros.estimation.estimator import ObjectEstimate
+from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.ros.builders import pose_array
 
 __all__ = ["NAMESPACES", "marker_array"]

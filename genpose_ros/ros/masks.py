@@ -15,6 +15,8 @@ __all__ = ["BACKGROUND_LABELS", "Segmented", "instances_from_labels", "instances
 
 #: Values of a label image that are no object; negative ones are none either.
 BACKGROUND_LABELS = (0, 255, 65535)
+#: Of noise instead of labels, with an object in every pixel, only so many are told one by one.
+_MAX_REJECTIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def instances_from_labels(
     values, counts = np.unique(labels, return_counts=True)
     objects = _is_object(values, labels.dtype)
     values, counts = values[objects], counts[objects]
-    kept = values[_largest(counts, limit)]
+    largest = _largest(counts, limit)
+    kept = values[largest]
     boxes = {int(value): _box(labels, value) for value in kept} if len(detections) else {}
     matched = match_detections(values.tolist(), detections, boxes)
     scaled = _scaled(labels, shape)
@@ -62,8 +65,7 @@ def instances_from_labels(
         else:
             detail = f"label {label} has {category}; see default_category and label_categories"
             rejections.append(Rejection(Reason.UNKNOWN_CATEGORY, detail, label))
-    if len(values) > limit:
-        rejections.append(_too_many(len(values), limit))
+    rejections += _too_many(np.delete(values, largest).tolist(), limit)
     return Segmented(tuple(instances), tuple(rejections))
 
 
@@ -85,7 +87,8 @@ def instances_from_message(
     counts = np.array([np.count_nonzero(item.mask) for item in message.instances], dtype=np.int64)
     instances: dict[int, Instance] = {}
     rejections = []
-    for index in _largest(counts, limit).tolist():
+    largest = _largest(counts, limit).tolist()
+    for index in largest:
         item = message.instances[index]
         mask = _region_mask(item, source, shape)
         category = rules.of_class(item.class_name) or ""
@@ -99,8 +102,9 @@ def instances_from_message(
             rejections.append(Rejection(Reason.UNKNOWN_CATEGORY, detail, item.id))
         else:
             instances[item.id] = Instance(item.id, category, mask, confidence(item.score))
-    if len(counts) > limit:
-        rejections.append(_too_many(len(counts), limit))
+    taken = set(largest)
+    left_out = [item.id for i, item in enumerate(message.instances) if i not in taken]
+    rejections += _too_many(left_out, limit)
     return Segmented(tuple(instances.values()), tuple(rejections))
 
 
@@ -182,6 +186,8 @@ def _box(labels: np.ndarray, label: int) -> tuple[float, float, float, float]:
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
-def _too_many(count: int, limit: int) -> Rejection:
+def _too_many(ids: list[int], limit: int) -> list[Rejection]:
+    """One rejection for each object beyond the limit, as far as anyone would read them."""
+    count = len(ids) + limit
     detail = f"{count} objects in one frame, the {limit} largest are taken (max_objects)"
-    return Rejection(Reason.TOO_MANY_OBJECTS, detail)
+    return [Rejection(Reason.TOO_MANY_OBJECTS, detail, i) for i in ids[:_MAX_REJECTIONS]]

@@ -12,8 +12,8 @@ from tf2_ros import TransformBroadcaster
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
-from genpose_ros.estimation.estimator import ObjectEstimate
 from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.msg import ObjectPoseArray
 from genpose_ros.ros.builders import (
     candidate_array,

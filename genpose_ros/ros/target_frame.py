@@ -11,8 +11,8 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 from tf2_ros import Buffer, TransformException, TransformListener
 
-from genpose_ros.estimation.estimator import ObjectEstimate
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
 
 __all__ = ["NO_TRANSFORM", "TargetFrame", "in_frame"]

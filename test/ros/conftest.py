@@ -14,8 +14,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
-from genpose_ros.estimation.estimator import FrameResult, ObjectEstimate
 from genpose_ros.estimation.frame import Frame
+from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.msg import InstanceMasks
 
 FRAME = "camera_color_optical_frame"

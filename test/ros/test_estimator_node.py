@@ -411,6 +411,7 @@ class TestBadInput:
         labels.flat[:2000] = 1 + np.arange(2000) // 10
         self.check(rig, Reason.TOO_MANY_OBJECTS, masks=lambda stamp: rig.ros.image(labels, stamp))
         assert [len(m.objects) for m in rig.objects][:-1] == [64] * 3
+        assert [len(m.rejection_reasons) for m in rig.objects][:-1] == [136] * 3
 
     def test_an_estimator_that_raises(self, rig):
         rig.estimator.error = RuntimeError("out of memory")

@@ -109,12 +109,16 @@ class TestLabels:
         found = instances_from_labels(labels, (20, 100), MUGS, limit=3)
         assert len(found.instances) == 3
         assert 77 in [i.id for i in found.instances]
-        assert [r.reason for r in found.rejections] == [Reason.TOO_MANY_OBJECTS]
+        taken = {i.id for i in found.instances}
+        assert {r.reason for r in found.rejections} == {Reason.TOO_MANY_OBJECTS}
+        refused = {r.instance_id for r in found.rejections}
+        assert refused == set(np.unique(labels).tolist()) - taken
 
     def test_noise_instead_of_labels_is_bounded(self):
         noise = np.random.default_rng(0).integers(-(2**31), 2**31, (480, 640), dtype=np.int32)
         found = instances_from_labels(noise, (480, 640), MUGS, limit=20)
         assert len(found.instances) == 20
+        assert 0 < len(found.rejections) <= 1000
 
 
 class TestInstanceMasks:
@@ -199,4 +203,5 @@ class TestInstanceMasks:
         message = InstanceMasks(height=4, width=6, instances=items)
         found = instances_from_message(message, (4, 6), NO_RULES, limit=3)
         assert [i.id for i in found.instances] == [8, 9, 10]
-        assert [r.reason for r in found.rejections] == [Reason.TOO_MANY_OBJECTS]
+        assert {r.reason for r in found.rejections} == {Reason.TOO_MANY_OBJECTS}
+        assert [r.instance_id for r in found.rejections] == [1, 2, 3, 4, 5, 6, 7]
