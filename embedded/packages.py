@@ -62,10 +62,10 @@ def install_product(venv: Path, root: Path, ros_is_sourced: bool) -> None:
     if stamp.is_current():
         return
     stamp.clear()
-    # The CPU build where the configured package index offers one for this version, else the
-    # default build; asked for first, so that nothing else pulls another release in.
-    torch = ["torch==2.13.0"] if _pins(constraints, "torch") else ["torch>=2.10"]
-    _pip(venv, "PyTorch (200 MB; several GB where it comes with CUDA)", "torch", *torch)
+    # Asked for first, by the pinned version: pip then takes the CPU build where its package index
+    # offers one, and nothing else pulls another release in.
+    title = "PyTorch (200 MB; several GB where it comes with CUDA)"
+    _pip(venv, title, "torch", "torch", "--constraint", constraints)
     _pip(venv, "build tools", "tools", "setuptools>=64", "wheel")
     _pip(
         venv,
@@ -78,10 +78,6 @@ def install_product(venv: Path, root: Path, ros_is_sourced: bool) -> None:
         f"{root}[test,lint]",
     )
     stamp.set()
-
-
-def _pins(constraints: Path, name: str) -> bool:
-    return re.search(rf"^{name}==", constraints.read_text(), re.MULTILINE) is not None
 
 
 def install_ros(venv: Path, root: Path) -> None:
