@@ -19,6 +19,8 @@ __all__ = ["NO_TRANSFORM", "TargetFrame", "in_frame"]
 
 #: The reason when the transform is not known.
 NO_TRANSFORM = Reason.INTERNAL_ERROR
+#: tf2 lets infinity and 1e300 pass; no camera is farther than this from its target frame, metres.
+_FARTHEST_M = 1e8
 
 
 class TargetFrame:
@@ -46,10 +48,10 @@ class TargetFrame:
                 Time.from_msg(header.stamp),
                 timeout=Duration(seconds=wait_seconds),
             )
+            return _matrix(found.transform)
         except (TransformException, ValueError) as error:
             detail = f"no transform from {header.frame_id} to {self.frame} at the image: {error}"
             return Rejection(NO_TRANSFORM, detail)
-        return _matrix(found.transform)
 
     def header(self, header: Header) -> Header:
         """Return the header of outputs in the target frame."""
@@ -75,9 +77,12 @@ def in_frame(estimate: ObjectEstimate, T_target_cam: np.ndarray) -> ObjectEstima
 
 
 def _matrix(transform: Any) -> np.ndarray:
+    """The (4, 4) matrix; ValueError where it is none that a camera can have."""
     q, t = transform.rotation, transform.translation
     quat_wxyz = torch.tensor([q.w, q.x, q.y, q.z], dtype=torch.float64)
     matrix = np.eye(4)
     matrix[:3, :3] = rotation_from_quat_wxyz(quat_wxyz).numpy()
     matrix[:3, 3] = (t.x, t.y, t.z)
+    if not (np.abs(matrix) <= _FARTHEST_M).all():  # NaN fails too
+        raise ValueError(f"the transform is not finite or absurd: {matrix.tolist()}")
     return matrix

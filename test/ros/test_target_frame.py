@@ -83,6 +83,12 @@ class TestLookup:
         header = ros.header(5 * S, frame)
         assert target.lookup(header, 0.0).reason is NO_TRANSFORM
 
+    @pytest.mark.parametrize("value", [float("inf"), 1e300])
+    def test_a_transform_that_is_garbage_is_named(self, bench, ros, value):
+        target = TargetFrame(bench.peer, "world")
+        target._buffer.set_transform_static(transform(ros, S, value), "test")
+        assert target.lookup(ros.header(5 * S), 0.0).reason is NO_TRANSFORM
+
     def test_a_stamp_that_is_garbage_is_named(self, bench, ros):
         target = TargetFrame(bench.peer, "world")
         header = ros.header(5 * S)
