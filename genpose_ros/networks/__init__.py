@@ -8,6 +8,7 @@ from genpose_ros.networks.checkpoints import (
     save_model,
 )
 from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.networks.pointnet2 import MultiScaleEncoder
 from genpose_ros.networks.reference import (
     ReferenceEnergyNetwork,
@@ -17,6 +18,8 @@ from genpose_ros.networks.reference import (
 
 __all__ = [
     "Encoding",
+    "LightConfig",
+    "LightPoseModel",
     "MultiScaleEncoder",
     "PoseModel",
     "ReferenceEnergyNetwork",

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.networks.interface import PoseModel
+from genpose_ros.networks.light import LightPoseModel
 from genpose_ros.networks.reference import (
     ReferenceEnergyNetwork,
     ReferencePoseModel,
@@ -45,6 +46,7 @@ _ENERGY_ONLY = "genpose-reference-energy"
 
 #: Architecture name -> makes the model, with fresh weights, from its config.
 _ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], PoseModel]] = {
+    LightPoseModel.architecture: LightPoseModel.from_config,
     ReferencePoseModel.architecture: ReferencePoseModel.from_config,
 }
 

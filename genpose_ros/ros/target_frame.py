@@ -18,7 +18,7 @@ from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
 __all__ = ["NO_TRANSFORM", "TargetFrame", "in_frame"]
 
 #: The reason when the transform is not known.
-NO_TRANSFORM = Reason.INTERNAL_ERROR
+NO_TRANSFORM = Reason.NO_TRANSFORM
 #: tf2 lets infinity and 1e300 pass; no camera is farther than this from its target frame, metres.
 _FARTHEST_M = 1e8
 

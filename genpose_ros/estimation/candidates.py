@@ -1,0 +1,80 @@
+"""Pose candidates: samples of the reverse diffusion, given the points (paper section 3.1)."""
+
+import logging
+
+import torch
+from torch import Tensor
+
+from genpose_ros.diffusion import karras_schedule, sample_dpmpp_2m, sample_euler, sample_rk45
+from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.networks.interface import Encoding, PoseModel
+
+__all__ = ["draw_candidates", "draw_noise"]
+
+_log = logging.getLogger(__name__)
+
+
+def draw_noise(settings: EstimatorSettings) -> Tensor:
+    """Return the standard normal noise (K, 9) float64 that every object starts from.
+
+    It follows from the seed alone, so an object's estimate does not depend on the others in the
+    frame.
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+    return torch.randn(settings.candidates, 9, generator=generator, dtype=torch.float64)
+
+
+def draw_candidates(
+    model: PoseModel,
+    encoding: Encoding,
+    settings: EstimatorSettings,
+    *,
+    start: Tensor | None = None,
+) -> Tensor:
+    """Return K pose vectors for each of B clouds, (B, K, 9) float64, in the model's units.
+
+    They start at `start` plus noise of `settings.start_sigma`, which is clamped to the levels the
+    model was trained for. The fixed-step solvers go down to the model's `sigma_min` in steps equal
+    in sigma^(1/7) and take a full Tweedie step there; rk45 ends with the reference's small one.
+    Where a solver gives up, the pose vectors are NaN.
+
+    Args:
+        model: the score network.
+        encoding: of B clouds.
+        settings: K, solver, steps, start level, seed.
+        start: pose vectors the noise is put on, broadcast against (B, K, 9), such as those of a
+            previous frame; None: zero, the centre of the prior.
+    """
+    sigma_start = min(max(settings.start_sigma, model.sigma_min), model.sigma_max)
+    noise = draw_noise(settings).to(encoding.centre.device)
+    x = (sigma_start * noise).expand(len(encoding.centre), -1, -1)
+    if start is not None:
+        x = x + start.to(x)
+
+    def score(pose: Tensor, sigma: Tensor) -> Tensor:
+        return model.score(pose, sigma, encoding)
+
+    if settings.sampler == "rk45":
+        return _sample_rk45(model, encoding, x, sigma_start, settings.tolerance)
+    sigmas = karras_schedule(sigma_start, model.sigma_min, settings.steps)
+    solver = {"euler": sample_euler, "dpmpp_2m": sample_dpmpp_2m}[settings.sampler]
+    return solver(score, x, sigmas).x
+
+
+def _sample_rk45(
+    model: PoseModel, encoding: Encoding, x: Tensor, sigma_start: float, tolerance: float
+) -> Tensor:
+    def score(pose: Tensor, sigma: Tensor) -> Tensor:
+        return model.score(pose, sigma, encoding)
+
+    try:
+        return sample_rk45(score, x, sigma_start, model.sigma_min, rtol=tolerance, atol=tolerance).x
+    except ArithmeticError as error:
+        if len(x) == 1:
+            _log.debug("rk45 gave up: %s", error)
+            return torch.full_like(x, torch.nan)
+    # The adaptive steps couple the objects: one that fails must not take the others along.
+    parts = [slice(i, i + 1) for i in range(len(x))]
+    return torch.cat(
+        [_sample_rk45(model, encoding[part], x[part], sigma_start, tolerance) for part in parts]
+    )

@@ -1,0 +1,287 @@
+"""A frame's way through the house: clouds, candidates, ranking, pooling, estimates."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud
+from genpose_ros.estimation.candidates import draw_candidates
+from genpose_ros.estimation.extent import visible_extent
+from genpose_ros.estimation.frame import Frame, Instance
+from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
+from genpose_ros.estimation.ranking import Ranking, rank_candidates
+from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.result import FrameResult, ObjectEstimate
+from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.uncertainty import agreement, pose_covariance
+from genpose_ros.geometry.symmetry import is_symmetric
+from genpose_ros.networks.checkpoints import load_model
+from genpose_ros.networks.interface import Encoding, PoseModel
+
+__all__ = ["STAGES", "FrameResult", "ObjectEstimate", "PoseEstimator"]
+
+_log = logging.getLogger(__name__)
+
+#: The stages that `FrameResult.timings_ms` has.
+STAGES = ("clouds", "encode", "sample", "rank", "pool")
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """K candidates of B objects: rotation (B, K, 3, 3), translation (B, K, 3), finite (B, K).
+
+    Those that are not finite stand as the identity.
+    """
+
+    rotation: Tensor
+    translation: Tensor
+    finite: Tensor
+    ranking: Ranking
+
+
+class PoseEstimator:
+    """Estimates the poses of the objects in a frame with one model and one set of settings.
+
+    Args:
+        model: is switched to evaluation mode.
+        settings: everything else; `weights`, `energy_weights` and `device` are not looked at.
+    """
+
+    def __init__(self, model: PoseModel, settings: EstimatorSettings) -> None:
+        self.model = model.eval()
+        self.settings = settings
+        self._ranks_by_energy = settings.ranking == "energy" and model.has_energy
+        if settings.ranking == "energy" and not model.has_energy:
+            _log.warning("the model has no energy network: candidates are kept in the order drawn")
+
+    @classmethod
+    def from_settings(cls, settings: EstimatorSettings) -> "PoseEstimator":
+        """Load the model that the settings name and put it on their device.
+
+        Raises:
+            FileNotFoundError: there is no such checkpoint.
+            ValueError: the checkpoint or the device cannot be used.
+        """
+        device = _device(settings.device)
+        model = load_model(
+            settings.weights or None, energy_path=settings.energy_weights or None, device=device
+        )
+        return cls(model, settings)
+
+    def estimate(self, frame: Frame) -> FrameResult:
+        """Estimate every object of a frame, or say why not; bad content never raises.
+
+        With the same frame and settings the result is the same.
+        """
+        clock = _StageClock(self.model.device)
+        with clock.stage("clouds"):
+            clouds, rejections = self._clouds(frame)
+        estimates: list[ObjectEstimate] = []
+        for first in range(0, len(clouds), self.settings.batch_size):
+            batch = clouds[first : first + self.settings.batch_size]
+            for outcome in self._estimate_batch(batch, clock):
+                if isinstance(outcome, Rejection):
+                    rejections.append(outcome)
+                else:
+                    estimates.append(outcome)
+        return FrameResult(tuple(estimates), tuple(rejections), clock.timings_ms)
+
+    def warm_up(self) -> None:
+        """Run every batch size once (on the CPU the smallest), so that the first frame is fast."""
+        rng = np.random.default_rng(0)
+        points = rng.normal((0.0, 0.0, 0.8), 0.03, (self.settings.points, 3)).astype(np.float32)
+        cloud = ObjectCloud(Instance(0, "mug", np.ones((1, 1), dtype=bool)), points, len(points))
+        on_cpu = self.model.device.type == "cpu"
+        sizes = [1] if on_cpu else sorted({self._bucket(n + 1) for n in range(self._batch_size)})
+        for size in sizes:
+            self._estimate_batch([cloud] * size, _StageClock(self.model.device))
+
+    @property
+    def _batch_size(self) -> int:
+        return min(self.settings.batch_size, self.settings.max_objects)
+
+    def _bucket(self, n: int) -> int:
+        """The batch size that n objects are padded to: memory stays flat with few sizes."""
+        return min(1 << (n - 1).bit_length(), max(self.settings.batch_size, n))
+
+    def _clouds(self, frame: Frame) -> tuple[list[ObjectCloud], list[Rejection]]:
+        expected = (frame.camera.height, frame.camera.width)
+        if frame.depth_m.shape != expected:
+            detail = f"the depth image has shape {frame.depth_m.shape}, the camera {expected}"
+            return [], [Rejection(Reason.SIZE_MISMATCH, detail)]
+        instances, rejections = _largest_masks(frame.instances, self.settings.max_objects)
+        clouds = []
+        for instance in instances:
+            cloud = object_cloud(frame.depth_m, frame.camera, instance, self.settings)
+            if isinstance(cloud, Rejection):
+                rejections.append(cloud)
+            else:
+                clouds.append(cloud)
+        return clouds, rejections
+
+    @torch.inference_mode()
+    def _estimate_batch(
+        self, clouds: Sequence[ObjectCloud], clock: "_StageClock"
+    ) -> list[ObjectEstimate | Rejection]:
+        padded = [*clouds, *[clouds[-1]] * (self._bucket(len(clouds)) - len(clouds))]
+        device = self.model.device
+        points_cam = torch.from_numpy(np.stack([c.points_cam for c in padded])).to(device)
+        symmetric = torch.tensor([is_symmetric(c.instance.category) for c in padded], device=device)
+        with clock.stage("encode"):
+            encoding = self.model.encode(points_cam)
+        with clock.stage("sample"):
+            pose = draw_candidates(self.model, encoding, self.settings)
+        with clock.stage("rank"):
+            candidates = self._rank(pose, encoding)
+        with clock.stage("pool"):
+            pooled = self._pool(candidates, symmetric)
+            columns = self._columns(candidates, pooled, symmetric, encoding)
+            return [
+                self._outcome(cloud, i, columns, pooled.mode_shares[i])
+                for i, cloud in enumerate(clouds)
+            ]
+
+    def _rank(self, pose: Tensor, encoding: Encoding) -> _Candidates:
+        pose = pose.float()
+        rotation, translation = (part.double() for part in self.model.decode_pose(pose, encoding))
+        finite = rotation.isfinite().all(dim=-1).all(dim=-1) & translation.isfinite().all(dim=-1)
+        energy = self.model.energy(pose, encoding) if self._ranks_by_energy else None
+        identity = torch.eye(3).to(rotation)
+        return _Candidates(
+            rotation=torch.where(finite[..., None, None], rotation, identity),
+            translation=torch.where(finite[..., None], translation, 0.0),
+            finite=finite,
+            ranking=rank_candidates(energy, finite, self.settings.keep_fraction),
+        )
+
+    def _pool(self, c: _Candidates, symmetric: Tensor) -> Pooled:
+        if self.settings.pooling == "mean":
+            return pool_mean(c.rotation, c.translation, c.ranking, symmetric)
+        return pool_modes(
+            c.rotation, c.translation, c.ranking, symmetric, self.settings.keep_fraction
+        )
+
+    def _columns(
+        self, c: _Candidates, pooled: Pooled, symmetric: Tensor, encoding: Encoding
+    ) -> dict[str, np.ndarray]:
+        """What the estimates consist of, one row per object."""
+        rotation, translation = pooled.rotation, pooled.translation
+        about = (rotation, translation, symmetric)
+        columns = {
+            "T_cam_obj": _transforms(rotation, translation),
+            "T_cam_candidates": _transforms(c.rotation, c.translation),
+            "finite": c.finite,
+            # A kept candidate that is not finite has been averaged as the identity.
+            "usable": (c.finite.gather(1, c.ranking.rotation)).all(dim=1)
+            & (c.finite.gather(1, c.ranking.translation)).all(dim=1),
+            "covariance": pose_covariance(c.rotation, c.translation, pooled.members, *about),
+            "score": agreement(c.rotation, c.translation, c.finite, *about),
+        }
+        if self.model.has_energy:
+            pose = self.model.encode_pose(
+                rotation[:, None].float(), translation[:, None].float(), encoding
+            )
+            columns["energy"] = self.model.energy(pose, encoding)[:, 0].double()
+        if encoding.size_m is not None:
+            columns["size_m"] = encoding.size_m.double()
+        return {name: column.cpu().numpy() for name, column in columns.items()}
+
+    def _outcome(
+        self,
+        cloud: ObjectCloud,
+        row: int,
+        columns: dict[str, np.ndarray],
+        mode_shares: tuple[float, ...],
+    ) -> ObjectEstimate | Rejection:
+        """The estimate of one object; refused where a number is not finite or far out."""
+        instance, mine = cloud.instance, {name: c[row] for name, c in columns.items()}
+        T_cam_obj = mine["T_cam_obj"]
+        if "size_m" not in mine:
+            symmetric = is_symmetric(instance.category)
+            mine["size_m"] = visible_extent(cloud.points_cam, T_cam_obj, symmetric=symmetric)
+        numbers = [mine[n] for n in ("T_cam_obj", "covariance", "size_m", "energy") if n in mine]
+        if not mine["usable"] or not all(np.isfinite(n).all() for n in numbers):
+            detail = (
+                f"{int((~mine['finite']).sum())} of {len(mine['finite'])} candidates not finite"
+            )
+            return Rejection(Reason.NOT_FINITE, detail, instance.id)
+        distance_m = float(np.linalg.norm(T_cam_obj[:3, 3]))
+        if distance_m > self.settings.workspace_m:
+            detail = f"{distance_m:.3g} m away, expected at most {self.settings.workspace_m:g} m"
+            return Rejection(Reason.OUTSIDE_WORKSPACE, detail, instance.id)
+        energy = mine.get("energy")
+        return ObjectEstimate(
+            instance_id=instance.id,
+            category=instance.category,
+            T_cam_obj=T_cam_obj,
+            covariance=mine["covariance"],
+            score=float(mine["score"]),
+            energy_rotation=None if energy is None else float(energy[0]),
+            energy_translation=None if energy is None else float(energy[1]),
+            size_m=mine["size_m"],
+            n_points=cloud.n_points,
+            mode_shares=mode_shares,
+            T_cam_candidates=mine["T_cam_candidates"][mine["finite"]],
+            points_cam=cloud.points_cam,
+            detection_score=instance.detection_score,
+        )
+
+
+class _StageClock:
+    """Adds up wall time per stage; waits for the GPU where there is one."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.timings_ms = dict.fromkeys(STAGES, 0.0)
+        self._device = device
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        self.timings_ms[name] += 1e3 * (time.perf_counter() - start)
+
+
+def _largest_masks(
+    instances: tuple[Instance, ...], limit: int
+) -> tuple[list[Instance], list[Rejection]]:
+    """The `limit` instances with the largest masks, in the given order; the others refused."""
+    if len(instances) <= limit:
+        return list(instances), []
+    areas = np.array([np.count_nonzero(i.mask) for i in instances])
+    taken = set(np.argsort(-areas, kind="stable")[:limit].tolist())
+    detail = f"{len(instances)} objects in the frame, the {limit} with the largest masks are taken"
+    refused = [
+        Rejection(Reason.TOO_MANY_OBJECTS, detail, instance.id)
+        for i, instance in enumerate(instances)
+        if i not in taken
+    ]
+    return [instances[i] for i in sorted(taken)], refused
+
+
+def _transforms(rotation: Tensor, translation: Tensor) -> Tensor:
+    """Transforms (..., 4, 4) of rotations (..., 3, 3) and translations (..., 3)."""
+    T = torch.zeros(*translation.shape[:-1], 4, 4).to(translation)
+    T[..., :3, :3], T[..., :3, 3], T[..., 3, 3] = rotation, translation, 1.0
+    return T
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {name}: this machine has {torch.cuda.device_count()} CUDA devices"
+        )
+    return device

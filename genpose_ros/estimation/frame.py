@@ -1,0 +1,45 @@
+"""What goes into the estimator: one depth image with its camera and its segmented objects."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from genpose_ros.geometry.camera import PinholeCamera
+
+__all__ = ["Frame", "Instance"]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One segmented object.
+
+    Attributes:
+        id: the segmenter's number for it, unique within the frame.
+        category: one of `genpose_ros.geometry.CATEGORIES`.
+        mask: (H, W) bool, true on the object.
+        detection_score: the segmenter's confidence in [0, 1].
+    """
+
+    id: int
+    category: str
+    mask: np.ndarray
+    detection_score: float = 1.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A depth image, its camera and the objects in it.
+
+    Attributes:
+        depth_m: (H, W) float32, metres along z; 0 or NaN where there is no measurement.
+        camera: the pinhole camera of the depth image.
+        instances: the segmented objects.
+        stamp_ns: acquisition time of the depth image, nanoseconds.
+        frame_id: name of the camera's optical frame (x right, y down, z forward).
+    """
+
+    depth_m: np.ndarray
+    camera: PinholeCamera
+    instances: tuple[Instance, ...] = field(default_factory=tuple)
+    stamp_ns: int = 0
+    frame_id: str = ""

@@ -1,0 +1,169 @@
+"""From the kept candidates to one pose: the paper's mean, or the mean of their largest mode."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genpose_ros.estimation.ranking import Ranking
+from genpose_ros.geometry.rotations import mean_rotation, quat_wxyz_from_rotation
+from genpose_ros.geometry.symmetry import pin_free_angle
+
+__all__ = ["MODE_DISTANCE", "MODE_MIN_SHARE", "Pooled", "find_modes", "pool_mean", "pool_modes"]
+
+#: Rotations are neighbours below this squared sine of half the angle between them: 25.8 degrees.
+MODE_DISTANCE = 0.05
+#: A mode has a candidate with at least this share of the kept candidates around it.
+MODE_MIN_SHARE = 1 / 6
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """One pose for each of B objects.
+
+    Attributes:
+        rotation: (B, 3, 3).
+        translation: (B, 3), metres.
+        members: (B, K) bool, the candidates whose rotations were averaged.
+        mode_shares: per object, share of the kept candidates in each mode, largest first.
+    """
+
+    rotation: Tensor
+    translation: Tensor
+    members: Tensor
+    mode_shares: tuple[tuple[float, ...], ...]
+
+
+def pool_mean(rotation: Tensor, translation: Tensor, ranking: Ranking, symmetric: Tensor) -> Pooled:
+    """Average all kept candidates (paper eq. 8): Markley's mean rotation, mean translation.
+
+    Args:
+        rotation: (B, K, 3, 3), finite.
+        translation: (B, K, 3), metres, finite.
+        ranking: which are kept.
+        symmetric: (B,) bool, objects round about y: their free angle is pinned afterwards.
+    """
+    kept = _gather(rotation, ranking.rotation)
+    mean = mean_rotation(kept)
+    modes = find_modes(kept, symmetric)
+    return Pooled(
+        rotation=torch.where(symmetric[:, None, None], pin_free_angle(mean), mean),
+        translation=_gather(translation, ranking.translation).mean(dim=1),
+        members=_mark(ranking.rotation, rotation.shape[1]),
+        mode_shares=_shares(modes),
+    )
+
+
+def pool_modes(
+    rotation: Tensor,
+    translation: Tensor,
+    ranking: Ranking,
+    symmetric: Tensor,
+    keep_fraction: float,
+) -> Pooled:
+    """Average the largest mode of the kept candidates; of equal ones that of the best candidate.
+
+    The rotation is Markley's mean of the mode, for round objects the mean y axis with the free
+    angle pinned. The translation is the mean over the members' best, the share `keep_fraction` of
+    them by translation energy. Candidates without any mode are all averaged.
+
+    Args:
+        rotation: (B, K, 3, 3), finite.
+        translation: (B, K, 3), metres, finite.
+        ranking: which are kept, best first.
+        symmetric: (B,) bool, objects round about y.
+        keep_fraction: share of the translations that is kept.
+    """
+    kept = _gather(rotation, ranking.rotation)
+    modes = find_modes(kept, symmetric)
+    in_mode = _largest(modes)
+    weights = in_mode.to(kept.dtype)
+    y_axis = (kept[..., 1] * weights[..., None]).sum(dim=1)
+    members = torch.zeros(rotation.shape[:2], dtype=torch.bool, device=rotation.device)
+    members.scatter_(1, ranking.rotation, in_mode)
+    best = _best_members(members, ranking.translation_rank, keep_fraction).to(translation.dtype)
+    return Pooled(
+        rotation=torch.where(
+            symmetric[:, None, None], _pinned(y_axis), mean_rotation(kept, weights)
+        ),
+        translation=(translation * best[..., None]).sum(dim=1) / best.sum(dim=1, keepdim=True),
+        members=members,
+        mode_shares=_shares(modes),
+    )
+
+
+def find_modes(rotation: Tensor, symmetric: Tensor) -> Tensor:
+    """Return which mode each of M rotations belongs to, (B, M) int64, -1 for none.
+
+    DBSCAN: a rotation is a core when a share of `MODE_MIN_SHARE` (itself included) lies within
+    `MODE_DISTANCE` of it; cores that reach each other are one mode; other rotations join the mode
+    of a core within reach. The distance is 1 - <q1, q2>^2 = sin^2(angle / 2); for round objects
+    with the angle between the y axes. A mode is named by the smallest index of its cores.
+
+    Args:
+        rotation: (B, M, 3, 3).
+        symmetric: (B,) bool.
+    """
+    quat = quat_wxyz_from_rotation(rotation)
+    between_quats = 1 - (quat @ quat.mT) ** 2
+    y_axis = rotation[..., 1]
+    between_axes = (1 - y_axis @ y_axis.mT) / 2
+    distance = torch.where(symmetric[:, None, None], between_axes, between_quats)
+    near = distance < MODE_DISTANCE
+    m = rotation.shape[1]
+    core = near.sum(dim=-1) >= MODE_MIN_SHARE * m
+    linked = near & core[:, None, :] & core[:, :, None]
+    label = torch.where(core, torch.arange(m, device=rotation.device), m)
+    while True:
+        # The smallest label in reach; then that label's own, which halves the remaining way.
+        reached = torch.where(linked, label[:, None, :], m).amin(dim=-1).minimum(label)
+        padded = torch.cat((reached, reached.new_full((len(reached), 1), m)), dim=1)
+        reached = padded.gather(1, reached)
+        if torch.equal(reached, label):
+            break
+        label = reached
+    joined = torch.where(near & core[:, None, :], label[:, None, :], m).amin(dim=-1)
+    return torch.where(joined < m, joined, -1)
+
+
+def _largest(modes: Tensor) -> Tensor:
+    """Members (B, M) bool of the largest mode; all where there is no mode."""
+    counts = _counts(modes)
+    m = modes.shape[1]
+    # Of equal modes the one named by the better candidate; argmax alone would take any.
+    largest = (counts * m - torch.arange(m, device=modes.device)).argmax(dim=1, keepdim=True)
+    return (modes == largest) | (counts.sum(dim=1, keepdim=True) == 0)
+
+
+def _counts(modes: Tensor) -> Tensor:
+    """How many rotations (B, M) each mode has."""
+    return torch.zeros_like(modes).scatter_add_(1, modes.clamp_min(0), (modes >= 0).long())
+
+
+def _shares(modes: Tensor) -> tuple[tuple[float, ...], ...]:
+    counts = _counts(modes).sort(dim=1, descending=True).values.tolist()
+    return tuple(tuple(n / modes.shape[1] for n in row if n > 0) for row in counts)
+
+
+def _best_members(members: Tensor, rank: Tensor, keep_fraction: float) -> Tensor:
+    """The first floor(keep_fraction * count), at least one, of the members by rank, (B, K) bool."""
+    place = torch.where(members, rank, rank.shape[1]).argsort(dim=1).argsort(dim=1)
+    count = (members.sum(dim=1) * keep_fraction + 1e-9).floor().clamp_min(1)
+    return members & (place < count[:, None])
+
+
+def _pinned(y_axis: Tensor) -> Tensor:
+    """Rotations (B, 3, 3) with y axes along (B, 3), of any length, and the free angle pinned."""
+    return pin_free_angle(y_axis[..., None].expand(-1, 3, 3))
+
+
+def _gather(values: Tensor, index: Tensor) -> Tensor:
+    """`values[b, index[b]]`: (B, K, ...) and (B, M) to (B, M, ...)."""
+    return values[torch.arange(len(index), device=index.device)[:, None], index]
+
+
+def _mark(index: Tensor, k: int) -> Tensor:
+    """(B, K) bool, true at the indices (B, M)."""
+    return torch.zeros(len(index), k, dtype=torch.bool, device=index.device).scatter_(
+        1, index, True
+    )

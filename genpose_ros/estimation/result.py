@@ -1,0 +1,63 @@
+"""What comes out of the estimator."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from genpose_ros.estimation.reasons import Rejection
+
+__all__ = ["FrameResult", "ObjectEstimate"]
+
+
+@dataclass(frozen=True)
+class ObjectEstimate:
+    """The pose of one object and how far to trust it. All numbers are finite.
+
+    Attributes:
+        instance_id: of the `Instance` it was estimated from.
+        category: of that instance.
+        T_cam_obj: (4, 4) float64, object frame (NOCS axes, y up, origin at the centre of the
+            bounding box) to camera optical frame, metres.
+        covariance: (6, 6) of (x, y, z, rotation vector), metres and radians, both in the axes of
+            the camera frame; see `uncertainty.pose_covariance`.
+        score: share in [0, 1] of the candidates that agree with the pose; see
+            `uncertainty.agreement`.
+        energy_rotation: rotation energy of the pose, higher is better; None without energy network.
+        energy_translation: its translation energy; None without energy network.
+        size_m: (3,) edge lengths of the bounding box along the object's axes, metres.
+        n_points: valid depth pixels the points were sampled from.
+        mode_shares: share of the kept candidates in each mode, largest first; what is left to 1
+            belongs to no mode. Empty when there is no mode at all.
+        T_cam_candidates: (K, 4, 4) float64, all finite candidates.
+        points_cam: (N, 3) float32, the points the network saw, metres, camera frame.
+        detection_score: the segmenter's confidence.
+    """
+
+    instance_id: int
+    category: str
+    T_cam_obj: np.ndarray
+    covariance: np.ndarray
+    score: float
+    energy_rotation: float | None
+    energy_translation: float | None
+    size_m: np.ndarray
+    n_points: int
+    mode_shares: tuple[float, ...]
+    T_cam_candidates: np.ndarray
+    points_cam: np.ndarray
+    detection_score: float = 1.0
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """The objects of one frame.
+
+    Attributes:
+        estimates: in the order of the frame's instances.
+        rejections: every instance that has no estimate, with the reason.
+        timings_ms: wall time per stage: clouds, encode, sample, rank, pool.
+    """
+
+    estimates: tuple[ObjectEstimate, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    timings_ms: dict[str, float] = field(default_factory=dict)

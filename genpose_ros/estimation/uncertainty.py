@@ -1,0 +1,104 @@
+"""How far to trust a pose: its covariance and the agreement of its candidates."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from genpose_ros.geometry.rotations import geodesic_angle, so3_log
+from genpose_ros.geometry.symmetry import axis_angle_rad
+
+__all__ = ["AGREEMENT_DEG", "AGREEMENT_M", "agreement", "pose_covariance"]
+
+#: A candidate agrees with a pose within this angle and this distance.
+AGREEMENT_DEG, AGREEMENT_M = 10.0, 0.02
+
+#: Standard deviations that no estimate claims to beat: 0.1 mm and 0.06 degrees.
+_FLOOR_M, _FLOOR_RAD = 1e-4, 1e-3
+
+
+def pose_covariance(
+    rotation: Tensor,
+    translation: Tensor,
+    members: Tensor,
+    pooled_rotation: Tensor,
+    pooled_translation: Tensor,
+    symmetric: Tensor,
+) -> Tensor:
+    """Return the covariance (B, 6, 6) of the members about the pooled pose, order x, y, z, r.
+
+    r is the rotation vector in the axes of the camera frame: R = exp(r) R_pooled. Metres and
+    radians. For objects round about y the members are first turned about their y axis to be as
+    close to the pose as possible; the angle they lose there is uniform, so the variance about the
+    object's y axis is set to pi^2 / 3. Symmetric, positive definite by a small floor.
+
+    Args:
+        rotation: candidates, (B, K, 3, 3).
+        translation: (B, K, 3), metres.
+        members: (B, K) bool, which count; at least one.
+        pooled_rotation: (B, 3, 3).
+        pooled_translation: (B, 3), metres.
+        symmetric: (B,) bool.
+    """
+    y_axis = pooled_rotation[..., 1]
+    turn = so3_log(rotation @ pooled_rotation[:, None].mT)
+    tilt = _shortest_turn(y_axis[:, None], rotation[..., 1])
+    delta = torch.cat(
+        (
+            translation - pooled_translation[:, None],
+            torch.where(symmetric[:, None, None], tilt, turn),
+        ),
+        dim=-1,
+    ).double()
+    weights = members.double()
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    covariance = (delta * weights[..., None]).mT @ delta
+    free = torch.zeros_like(covariance)
+    free[:, 3:, 3:] = math.pi**2 / 3 * y_axis[:, :, None] * y_axis[:, None, :]
+    covariance = covariance + torch.where(symmetric[:, None, None], free, 0.0)
+    floor = torch.tensor([_FLOOR_M**2] * 3 + [_FLOOR_RAD**2] * 3).to(covariance)
+    return (covariance + covariance.mT) / 2 + floor.diag()
+
+
+def agreement(
+    rotation: Tensor,
+    translation: Tensor,
+    finite: Tensor,
+    pooled_rotation: Tensor,
+    pooled_translation: Tensor,
+    symmetric: Tensor,
+) -> Tensor:
+    """Return the share (B,) of all K candidates within 10 degrees and 2 cm of the pooled pose.
+
+    Of objects round about y only the tilt counts. Candidates that are not finite do not agree.
+
+    Args:
+        rotation: candidates, (B, K, 3, 3).
+        translation: (B, K, 3), metres.
+        finite: (B, K) bool.
+        pooled_rotation: (B, 3, 3).
+        pooled_translation: (B, 3), metres.
+        symmetric: (B,) bool.
+    """
+    turn = geodesic_angle(rotation, pooled_rotation[:, None])
+    tilt = axis_angle_rad(
+        *torch.broadcast_tensors(rotation[..., 1], pooled_rotation[:, None, :, 1])
+    )
+    angle = torch.where(symmetric[:, None], tilt, turn)
+    distance = (translation - pooled_translation[:, None]).norm(dim=-1)
+    agrees = (angle <= math.radians(AGREEMENT_DEG)) & (distance <= AGREEMENT_M) & finite
+    return agrees.double().mean(dim=1)
+
+
+def _shortest_turn(a: Tensor, b: Tensor) -> Tensor:
+    """Rotation vectors (..., 3) of the shortest turns of unit vectors a onto b."""
+    a, b = torch.broadcast_tensors(a, b)
+    cross = torch.linalg.cross(a, b, dim=-1)
+    sine = cross.norm(dim=-1, keepdim=True)
+    angle = axis_angle_rad(a, b)[..., None]
+    # Opposite vectors: every axis perpendicular to them will do.
+    smallest = torch.nn.functional.one_hot(a.abs().argmin(dim=-1), 3).to(a)
+    other = torch.linalg.cross(a, smallest, dim=-1)
+    other = other / other.norm(dim=-1, keepdim=True)
+    axis = torch.where(sine > 1e-9, cross / sine.clamp_min(1e-12), other)
+    return angle * axis

@@ -1,0 +1,201 @@
+"""The light model: patch transformer, heads with EDM preconditioning, energy and size."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from genpose_ros.geometry.rotations import columns_from_rotation, rotation_from_columns
+from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.patch_transformer import PatchTransformer
+
+__all__ = ["LightConfig", "LightPoseModel"]
+
+
+@dataclass(frozen=True)
+class LightConfig:
+    """Sizes and constants of a light model.
+
+    Attributes:
+        patches, neighbours, subset, width, layers, attention_heads: see `PatchTransformer`.
+        head_width, head_layers: of the score and the energy head.
+        length_unit_m: pose vectors hold lengths in this unit, so that they are as large as the
+            rotation's entries.
+        sigma_data: standard deviation of pose vectors, for the preconditioning.
+        sigma_min, sigma_max: noise levels trained for.
+        ranking_sigma: noise level at which the energies are read.
+    """
+
+    patches: int = 64
+    neighbours: int = 16
+    subset: int = 512
+    width: int = 192
+    layers: int = 4
+    attention_heads: int = 4
+    head_width: int = 256
+    head_layers: int = 3
+    length_unit_m: float = 0.1
+    sigma_data: float = 0.5
+    sigma_min: float = 0.01
+    sigma_max: float = 20.0
+    ranking_sigma: float = 0.2
+
+
+class LightPoseModel(PoseModel):
+    """Score, energy and size from one shared encoder.
+
+    The pose vector is `[R[:,0], R[:,1], t - centre]` in a frame turned so that the cloud's centre
+    lies on the optical axis, lengths in units of `length_unit_m`: a cloud looks the same wherever
+    in the image it is.
+    """
+
+    architecture: ClassVar[str] = "genpose-light"
+
+    def __init__(self, config: LightConfig | None = None) -> None:
+        super().__init__()
+        self.settings = config or LightConfig()
+        c = self.settings
+        self.sigma_min, self.sigma_max = c.sigma_min, c.sigma_max
+        self.encoder = PatchTransformer(
+            patches=c.patches,
+            neighbours=c.neighbours,
+            subset=c.subset,
+            width=c.width,
+            layers=c.layers,
+            heads=c.attention_heads,
+        )
+        features = self.encoder.out_features
+        self.score_head = _PoseHead(features, c.head_width, c.head_layers)
+        self.energy_head = _PoseHead(features, c.head_width, c.head_layers)
+        log_size = nn.Linear(128, 3)
+        nn.init.zeros_(log_size.weight)
+        self.size_head = nn.Sequential(nn.Linear(features, 128), nn.GELU(), log_size)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "LightPoseModel":
+        """Build the model a checkpoint describes.
+
+        Raises:
+            TypeError: an entry is not one of `LightConfig`.
+        """
+        return cls(LightConfig(**config))
+
+    def config(self) -> dict[str, Any]:
+        """What `from_config` needs to build this model again."""
+        return asdict(self.settings)
+
+    @property
+    def has_energy(self) -> bool:
+        return True
+
+    def features(self, points_cam: Tensor, *, bf16: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Centre (B, 3), alignment (B, 3, 3) and features (B, F) of clouds (B, N, 3) in metres.
+
+        `bf16` runs the encoder in bfloat16; poses and heads need the digits of float32.
+        """
+        centre = points_cam.mean(1)
+        alignment = _towards_axis(centre)
+        # Row vectors: the rotation from the right is its transpose from the left.
+        aligned = (points_cam - centre.unsqueeze(1)) @ alignment.mT
+        distance = centre.norm(dim=-1, keepdim=True)
+        view = torch.cat((centre / distance, distance.log()), -1)
+        with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=bf16):
+            features = self.encoder(aligned / self.settings.length_unit_m, view)
+        return centre, alignment, features.float()
+
+    def encode(self, points_cam: Tensor) -> Encoding:
+        centre, alignment, features = self.features(points_cam)
+        return Encoding(
+            centre=centre,
+            alignment=alignment,
+            score=self.score_head.condition(features),
+            energy=self.energy_head.condition(features),
+            size_m=self.settings.length_unit_m * self.size_head(features).exp(),
+        )
+
+    def score(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+        return (self.denoise(pose, sigma, encoding) - pose) / sigma**2
+
+    def denoise(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+        """Expected clean pose vectors (B, K, 9) given noisy ones, preconditioned as in EDM."""
+        data = self.settings.sigma_data
+        total = sigma**2 + data**2
+        skip, out = data**2 / total, sigma * data / total.sqrt()
+        return skip * pose + out * self.score_head(pose / total.sqrt(), sigma, encoding.score)
+
+    def energy(self, pose: Tensor, encoding: Encoding) -> Tensor:
+        sigma = pose.new_tensor(self.settings.ranking_sigma)
+        return self.energy_at(pose, sigma, encoding)
+
+    def energy_at(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+        """Rotation and translation energies (B, K, 2) at a noise level: <p, f(p) / sigma>."""
+        if encoding.energy is None:
+            raise ValueError("the encoding holds no energy features")
+        total = (sigma**2 + self.settings.sigma_data**2).sqrt()
+        product = pose * self.energy_head(pose / total, sigma, encoding.energy) / sigma
+        return torch.stack((product[..., :6].sum(-1), product[..., 6:].sum(-1)), -1)
+
+    def encode_pose(self, rotation: Tensor, translation: Tensor, encoding: Encoding) -> Tensor:
+        alignment = encoding.alignment.unsqueeze(1)
+        columns = columns_from_rotation(alignment @ rotation)
+        offset = (translation - encoding.centre.unsqueeze(1)).unsqueeze(-1)
+        length = (alignment @ offset).squeeze(-1) / self.settings.length_unit_m
+        return torch.cat((columns, length), -1)
+
+    def decode_pose(self, pose: Tensor, encoding: Encoding) -> tuple[Tensor, Tensor]:
+        back = encoding.alignment.mT.unsqueeze(1).to(pose.dtype)
+        rotation = back @ rotation_from_columns(pose[..., :3], pose[..., 3:6])
+        offset = back @ (pose[..., 6:] * self.settings.length_unit_m).unsqueeze(-1)
+        return rotation, offset.squeeze(-1) + encoding.centre.unsqueeze(1)
+
+
+class _PoseHead(nn.Module):
+    """From noisy poses, a noise level and a cloud's features to nine numbers per pose.
+
+    The features act as a scale and a shift of each hidden layer: computed once per cloud, so that
+    a candidate costs only the small layers.
+    """
+
+    def __init__(self, features: int, width: int, layers: int) -> None:
+        super().__init__()
+        self.width, self.depth = width, layers
+        self.project = nn.Sequential(
+            nn.Linear(features, 512), nn.GELU(), nn.Linear(512, 2 * width * layers)
+        )
+        self.time = nn.Sequential(nn.Linear(33, 128), nn.GELU(), nn.Linear(128, width))
+        self.enter = nn.Linear(9, width)
+        self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
+        self.leave = nn.Linear(width, 9)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def condition(self, features: Tensor) -> Tensor:
+        """Scales and shifts (B, 2 * layers, width) of features (B, F)."""
+        return self.project(features).view(len(features), 2 * self.depth, self.width)
+
+    def forward(self, pose: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
+        h = self.enter(pose) + self.time(_wave(sigma.expand(*pose.shape[:-1], 1)))
+        scales, shifts = condition.unsqueeze(2).chunk(2, 1)
+        for i, layer in enumerate(self.hidden):
+            h = h + F.silu(layer(h) * (1 + scales[:, i]) + shifts[:, i])
+        return self.leave(h)
+
+
+def _wave(sigma: Tensor) -> Tensor:
+    """Noise levels (..., 1) as features (..., 33): log sigma / 4 and 16 frequencies of it."""
+    level = sigma.log() / 4
+    angle = level * torch.linspace(0.5, 8, 16, device=sigma.device, dtype=sigma.dtype) * math.pi
+    return torch.cat((level, angle.sin(), angle.cos()), -1)
+
+
+def _towards_axis(centre: Tensor) -> Tensor:
+    """Smallest rotations (B, 3, 3) that turn the directions of `centre` (B, 3) onto the z axis."""
+    x, y, z = (centre / centre.norm(dim=-1, keepdim=True)).unbind(-1)
+    # Rodrigues with axis (y, -x, 0) / sin and cos = z; clouds lie in front of the camera.
+    k = 1 / (1 + z)
+    rows = (1 - k * x * x, -k * x * y, -x, -k * x * y, 1 - k * y * y, -y, x, y, z)
+    return torch.stack(rows, -1).view(-1, 3, 3)

@@ -1,0 +1,78 @@
+"""A light point encoder: local patches as tokens of a small transformer."""
+
+import torch
+from torch import Tensor, nn
+
+from genpose_ros.networks.pointnet2 import farthest_points, gather_rows
+
+__all__ = ["PatchTransformer"]
+
+
+class PatchTransformer(nn.Module):
+    """Encode clouds as patches around well-spread centres, then let the patches attend.
+
+    Args:
+        patches: centres per cloud, chosen by farthest point sampling.
+        neighbours: points per patch, the nearest ones.
+        subset: points used of each cloud, the first ones: clouds come in random order.
+        width: token width.
+        layers: transformer layers.
+        heads: attention heads.
+    """
+
+    def __init__(
+        self, *, patches: int, neighbours: int, subset: int, width: int, layers: int, heads: int
+    ) -> None:
+        super().__init__()
+        self.patches, self.neighbours, self.subset = patches, neighbours, subset
+        self.local = nn.Sequential(nn.Linear(6, 64), nn.GELU(), nn.Linear(64, width))
+        self.after_max = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
+        self.place = nn.Sequential(nn.Linear(3, 64), nn.GELU(), nn.Linear(64, width))
+        self.view = nn.Sequential(nn.Linear(4, 64), nn.GELU(), nn.Linear(64, width))
+        self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.out_features = 2 * width
+
+    def forward(self, points: Tensor, view: Tensor) -> Tensor:
+        """Return features (B, out_features).
+
+        Args:
+            points: (B, N, 3), centred, in units in which an object is about 1 large.
+            view: (B, 4) how the camera sees the cloud as a whole.
+        """
+        points = points[:, : self.subset]
+        with torch.no_grad():
+            order, distances2 = farthest_points(points, self.patches)
+            nearest = distances2.topk(self.neighbours, dim=-1, largest=False, sorted=False).indices
+        centres = gather_rows(points, order)
+        around = gather_rows(points, nearest)
+        local = self.local(torch.cat((around - centres.unsqueeze(2), around), -1))
+        tokens = self.after_max(local.amax(2)) + self.place(centres)
+        tokens = torch.cat((self.view(view).unsqueeze(1), tokens), 1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        tokens = self.norm(tokens)
+        return torch.cat((tokens[:, 0], tokens[:, 1:].amax(1)), -1)
+
+
+class _Block(nn.Module):
+    """Self-attention and a two-layer perceptron, each on normalised tokens and added."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention, self.norm_perceptron = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.merge = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.perceptron = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        batch, count, width = tokens.shape
+        qkv = self.qkv(self.norm_attention(tokens)).view(batch, count, 3, self.heads, -1)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        # With this few tokens, plain products are faster on a CPU than the fused attention.
+        weights = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+        seen = weights.softmax(-1).to(value.dtype) @ value
+        tokens = tokens + self.merge(seen.transpose(1, 2).reshape(batch, count, width))
+        return tokens + self.perceptron(self.norm_perceptron(tokens))

@@ -1,0 +1,145 @@
+"""Batches of simple meshes with one shared topology: lathes, boxes, tubes.
+
+A batch holds n meshes of V vertices; all of them share the same triangles, so that thousands of
+different shapes are made by a handful of array operations.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["MeshBatch", "box", "lathe", "merge", "tube"]
+
+
+@dataclass(frozen=True)
+class MeshBatch:
+    """n meshes over the same triangles.
+
+    Attributes:
+        vertices: (n, V, 3) metres, object frame.
+        faces: (F, 3) vertex indices, counter-clockwise seen from outside.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.vertices)
+
+    @property
+    def extents(self) -> np.ndarray:
+        """Edge lengths of the axis-aligned bounding boxes, (n, 3) metres."""
+        return self.vertices.max(1) - self.vertices.min(1)
+
+    def centred(self) -> "MeshBatch":
+        """The same meshes with the centre of their bounding box at the origin."""
+        centre = (self.vertices.max(1) + self.vertices.min(1)) / 2
+        return MeshBatch(self.vertices - centre[:, None], self.faces)
+
+    def moved(self, offset: np.ndarray) -> "MeshBatch":
+        """The same meshes, each shifted by its row of `offset` (n, 3)."""
+        return MeshBatch(self.vertices + offset[:, None], self.faces)
+
+    def turned(self, rotation: np.ndarray) -> "MeshBatch":
+        """The same meshes, each rotated about the origin by its `rotation` (n, 3, 3)."""
+        return MeshBatch(self.vertices @ np.swapaxes(rotation, 1, 2), self.faces)
+
+
+def merge(*parts: MeshBatch) -> MeshBatch:
+    """Put several batches of n meshes together, part by part."""
+    starts = np.cumsum([0] + [part.vertices.shape[1] for part in parts[:-1]])
+    return MeshBatch(
+        np.concatenate([part.vertices for part in parts], 1),
+        np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=True)]),
+    )
+
+
+def _grid_faces(rows: int, columns: int, close_rows: bool = False) -> np.ndarray:
+    """Triangles of a (rows, columns) vertex grid whose columns wrap around."""
+    row, column = np.meshgrid(
+        np.arange(rows if close_rows else rows - 1), np.arange(columns), indexing="ij"
+    )
+    below, right = (row + 1) % rows, (column + 1) % columns
+    a, b = row * columns + column, row * columns + right
+    c, d = below * columns + column, below * columns + right
+    return np.concatenate(
+        [np.stack(corners, -1).reshape(-1, 3) for corners in ((a, c, b), (c, d, b))]
+    )
+
+
+def lathe(
+    radius: np.ndarray,
+    height: np.ndarray,
+    *,
+    segments: int = 32,
+    roundness: np.ndarray | None = None,
+    flatness: np.ndarray | None = None,
+) -> MeshBatch:
+    """Turn profiles about the y axis.
+
+    Args:
+        radius: (n, P) distance from the axis along each profile, metres.
+        height: (n, P) y along each profile, metres, from the bottom's centre over the outside.
+        segments: vertices around the axis.
+        roundness: (n,) exponent of the superellipse cross-section: 2 round, 6 nearly square.
+        flatness: (n,) factor on z, for oval cross-sections.
+    """
+    angle = np.linspace(0, 2 * np.pi, segments, endpoint=False)
+    cos, sin = np.cos(angle), np.sin(angle)
+    exponent = np.full(len(radius), 2.0) if roundness is None else roundness
+    stretch = (np.abs(cos) ** exponent[:, None] + np.abs(sin) ** exponent[:, None]) ** (
+        -1 / exponent[:, None]
+    )
+    if flatness is None:
+        flatness = np.ones(len(radius))
+    ring = radius[:, :, None] * stretch[:, None]
+    vertices = np.stack(
+        [
+            ring * cos,
+            np.broadcast_to(height[:, :, None], ring.shape),
+            ring * sin * flatness[:, None, None],
+        ],
+        -1,
+    )
+    return MeshBatch(vertices.reshape(len(radius), -1, 3), _grid_faces(radius.shape[1], segments))
+
+
+def box(size: np.ndarray, *, rounding: np.ndarray | float = 0.0) -> MeshBatch:
+    """Boxes centred at the origin with edges `size` (n, 3), metres.
+
+    `rounding` (n,) is the radius, metres, of the four edges along y.
+    """
+    n, corners, steps = len(size), 4, 4
+    radius = np.minimum(np.broadcast_to(rounding, n), size[:, [0, 2]].min(1) / 2 * 0.98)[:, None]
+    angle = (np.arange(corners * steps) // steps) * (np.pi / 2) + np.tile(
+        np.linspace(0, np.pi / 2, steps), corners
+    )
+    quadrant = np.arange(corners * steps) // steps
+    sign_x, sign_z = np.array([1, -1, -1, 1])[quadrant], np.array([1, 1, -1, -1])[quadrant]
+    x = sign_x * (size[:, :1] / 2 - radius) + radius * np.cos(angle)
+    z = sign_z * (size[:, 2:] / 2 - radius) + radius * np.sin(angle)
+    half = size[:, 1:2] / 2 * np.ones_like(x)
+    zero = np.zeros_like(x)
+    rings = [(zero, -half, zero), (x, -half, z), (x, half, z), (zero, half, zero)]
+    vertices = np.stack([np.stack(ring, -1) for ring in rings], 1)
+    return MeshBatch(vertices.reshape(n, -1, 3), _grid_faces(4, corners * steps))
+
+
+def tube(
+    path: np.ndarray, normal: np.ndarray, thickness: np.ndarray, width: np.ndarray
+) -> MeshBatch:
+    """Sweep an ellipse along planar paths in the xy plane.
+
+    Args:
+        path: (n, P, 2) centre line, metres.
+        normal: (n, P, 2) unit normal of the path.
+        thickness: (n,) radius along the normal, metres.
+        width: (n,) radius along z, metres.
+    """
+    segments = 10
+    angle = np.linspace(0, 2 * np.pi, segments, endpoint=False)
+    along = thickness[:, None, None] * np.cos(angle)
+    xy = path[:, :, None] + normal[:, :, None] * along[..., None]
+    z = np.broadcast_to(width[:, None, None] * np.sin(angle), xy.shape[:3])
+    vertices = np.concatenate([xy, z[..., None]], -1)
+    return MeshBatch(vertices.reshape(len(path), -1, 3), _grid_faces(path.shape[1], segments))

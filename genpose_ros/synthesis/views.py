@@ -1,0 +1,75 @@
+"""Where objects are and how they lie, seen from the camera."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+__all__ = ["STANCES", "Views", "sample_views"]
+
+#: How an object can lie: on its foot, on its side, on its head, tilted or held in any orientation.
+STANCES: tuple[str, ...] = ("standing", "lying", "upside_down", "free")
+
+#: Share of each stance among the training views.
+STANCE_SHARES = (0.56, 0.14, 0.08, 0.22)
+
+
+@dataclass(frozen=True)
+class Views:
+    """n object poses in the camera optical frame.
+
+    Attributes:
+        rotation: (n, 3, 3) object to camera.
+        translation: (n, 3) metres, of the object's box centre.
+        up: (n, 3) unit vector against gravity, camera frame.
+        stance: (n,) index into `STANCES`.
+    """
+
+    rotation: np.ndarray
+    translation: np.ndarray
+    up: np.ndarray
+    stance: np.ndarray
+
+
+def sample_views(n: int, rng: np.random.Generator, *, stances: np.ndarray | None = None) -> Views:
+    """Draw n views: 0.3 to 1.8 m away, anywhere in a D435's field of view.
+
+    Elevations of 2 to 88 degrees above the table, camera rolled by about 10 degrees, any yaw.
+
+    Args:
+        n: number of views.
+        rng: source of the draws.
+        stances: (n,) indices into `STANCES`; drawn with `STANCE_SHARES` when not given.
+    """
+    if stances is None:
+        stances = rng.choice(len(STANCES), n, p=STANCE_SHARES)
+    elevation = np.radians(np.clip(rng.normal(38, 22, n), 2, 88))
+    roll = np.where(rng.random(n) < 0.9, rng.normal(0, 8, n), rng.uniform(-180, 180, n))
+    # Gravity first: the camera looks down by the elevation, then rolls about its optical axis.
+    up = np.stack([np.zeros(n), -np.cos(elevation), -np.sin(elevation)], -1)
+    up = _about("z", roll).apply(up)
+
+    # A lying object first turns about its own axis, so that handles point anywhere.
+    own = _about("y", rng.uniform(0, 360, n))
+    tip = _about("x", np.choose(stances, [0.0, 90.0, 180.0, 0.0]))
+    spin = _about("y", rng.uniform(0, 360, n))
+    wobble = Rotation.from_rotvec(rng.normal(0, np.radians(2.0), (n, 3)))
+    on_table = spin * tip * own * wobble
+    placed = _align_y_with(up) * on_table
+    free = Rotation.random(n, random_state=rng)
+    rotation = np.where((stances == 3)[:, None, None], free.as_matrix(), placed.as_matrix())
+
+    distance = np.exp(rng.uniform(np.log(0.3), np.log(1.8), n))
+    tangent = np.stack([rng.uniform(-0.48, 0.48, n), rng.uniform(-0.36, 0.36, n), np.ones(n)], -1)
+    return Views(rotation, tangent * distance[:, None], up, stances)
+
+
+def _about(axis: str, degrees: np.ndarray) -> Rotation:
+    return Rotation.from_euler(axis, degrees[:, None], degrees=True)
+
+
+def _align_y_with(up: np.ndarray) -> Rotation:
+    """Rotations that take the y axis onto each `up` (n, 3)."""
+    z = np.cross(np.array([1.0, 0.0, 0.0]), up)
+    z /= np.linalg.norm(z, axis=-1, keepdims=True)
+    return Rotation.from_matrix(np.stack([np.cross(up, z), up, z], -1))
