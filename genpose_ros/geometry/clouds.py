@@ -14,12 +14,9 @@ def bounding_box(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice] | 
     if rows.size == 0:
         return None
     columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
-    return (
-        slice(max(int(rows[0]) - margin_px, 0), min(int(rows[-1]) + 1 + margin_px, mask.shape[0])),
-        slice(
-            max(int(columns[0]) - margin_px, 0), min(int(columns[-1]) + 1 + margin_px, mask.shape[1])
-        ),
-    )
+    top, left = (max(int(i[0]) - margin_px, 0) for i in (rows, columns))
+    bottom, right = (int(i[-1]) + 1 + margin_px for i in (rows, columns))
+    return slice(top, min(bottom, mask.shape[0])), slice(left, min(right, mask.shape[1]))
 
 
 def erode_mask(mask: np.ndarray, pixels: int) -> np.ndarray:

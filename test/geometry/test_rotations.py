@@ -158,5 +158,5 @@ class TestMeanRotation:
     ],
 )
 def test_wrong_shapes_are_refused(call):
-    with pytest.raises(ValueError, match="expected .* got shape"):
+    with pytest.raises(ValueError, match=r"expected .* got shape"):
         call()

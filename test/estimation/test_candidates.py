@@ -1,0 +1,91 @@
+"""Candidates of a Gaussian, whose probability flow has a closed form."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from genpose_ros.estimation import EstimatorSettings, draw_candidates, draw_noise
+
+FAST = EstimatorSettings(candidates=7)
+
+
+@pytest.fixture
+def encoding(toy):
+    points_cam = torch.randn(2, 64, 3, generator=torch.Generator().manual_seed(0)) * 0.03
+    return toy.model().encode(points_cam + torch.tensor([0.1, 0.0, 0.9]))
+
+
+def flow(x, model, sigma_start):
+    """Where the exact flow and a full Tweedie step at sigma_min take x, for one mode."""
+    mean, s = model.modes[0], model.deviation
+    lower, upper = s**2 + model.sigma_min**2, s**2 + sigma_start**2
+    return mean + (x - mean) * math.sqrt(lower / upper) * s**2 / lower
+
+
+@pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m"])
+def test_fixed_steps_follow_the_exact_flow(toy, encoding, sampler):
+    model = toy.model(deviation=0.1)
+    settings = replace(FAST, sampler=sampler, steps=200, start_sigma=2.0)
+    x = draw_candidates(model, encoding, settings)
+    expected = flow(2.0 * draw_noise(settings), model, 2.0)
+    assert x.shape == (2, 7, 9)
+    assert x.dtype == torch.float64
+    # Euler's error falls as 1 / steps, DPM-Solver's as its square.
+    assert (x - expected).abs().max() < (5e-3 if sampler == "euler" else 5e-4)
+
+
+def test_rk45_keeps_the_noise_of_sigma_min(toy, encoding):
+    model = toy.model(deviation=0.1)
+    settings = EstimatorSettings.preset("paper", candidates=7)
+    x = draw_candidates(model, encoding, settings)
+    mean, s, sigma = model.modes[0], 0.1, settings.start_sigma
+    shrink = math.sqrt((s**2 + 0.01**2) / (s**2 + sigma**2))
+    expected = mean + (sigma * draw_noise(settings) - mean) * shrink
+    # The reference's last step removes 1.7 % of a noise that is 0.5 % of the variance here.
+    assert (x - expected).abs().max() < 1e-3
+
+
+def test_eight_steps_reach_the_mode(toy, encoding):
+    model = toy.model(deviation=0.005)
+    x = draw_candidates(model, encoding, replace(FAST, steps=8))
+    assert (x - model.modes[0]).abs().max() < 5 * 0.005
+
+
+def test_a_start_level_outside_the_trained_range_is_clamped(toy, encoding):
+    model = toy.model(deviation=0.1)
+    model.sigma_max = 1.0
+    a, b = (draw_candidates(model, encoding, replace(FAST, start_sigma=s)) for s in (1.0, 80.0))
+    assert torch.equal(a, b)
+    model.sigma_min = 0.5
+    assert draw_candidates(model, encoding, replace(FAST, start_sigma=0.02)).isfinite().all()
+
+
+def test_objects_share_their_noise_and_the_seed_decides(toy, encoding):
+    x = draw_candidates(toy.model(), encoding, FAST)
+    assert torch.allclose(x[0], x[1], atol=1e-6)
+    assert torch.equal(x, draw_candidates(toy.model(), encoding, FAST))
+    assert not torch.allclose(x, draw_candidates(toy.model(), encoding, replace(FAST, seed=1)))
+
+
+def test_a_start_decides_between_modes(toy, encoding):
+    model = toy.Model(
+        rotation=torch.stack((toy.pose, toy.pose)),
+        offset=torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, -0.5]]),
+    )
+    settings = replace(FAST, start_sigma=0.1, steps=4, candidates=40)
+    for mode in model.modes:
+        x = draw_candidates(model, encoding, settings, start=mode)
+        assert (x - mode).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("sampler", ["euler", "rk45"])
+def test_an_object_without_scores_comes_out_as_nan_and_leaves_the_others(toy, sampler):
+    points_cam = torch.zeros(3, 16, 3)
+    points_cam[:, :, 2] = torch.tensor([0.5, 3.0, 0.7])[:, None]
+    model = toy.model(broken_beyond_m=1.0)
+    settings = replace(FAST, sampler=sampler, tolerance=1e-3)
+    x = draw_candidates(model, model.encode(points_cam), settings)
+    assert x[1].isnan().all()
+    assert x[[0, 2]].isfinite().all()

@@ -1,0 +1,249 @@
+"""The estimator from frame to estimates, with a model whose answers are known."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from genpose_ros.estimation import (
+    STAGES,
+    EstimatorSettings,
+    Frame,
+    Instance,
+    PoseEstimator,
+    Reason,
+)
+from genpose_ros.geometry import pin_free_angle, rotation_error_deg, so3_exp
+
+FAST = EstimatorSettings()
+
+
+def estimate(toy, frame, model=None, settings=FAST):
+    return PoseEstimator(toy.model() if model is None else model, settings).estimate(frame)
+
+
+class TestEstimate:
+    @pytest.mark.parametrize("preset", ["fast", "paper"])
+    def test_finds_the_known_pose(self, toy, preset):
+        frame = toy.frame(("mug", 100, 150, 0.8), ("laptop", 30, 40, 1.1))
+        result = estimate(toy, frame, settings=EstimatorSettings.preset(preset))
+        assert not result.rejections
+        assert [(e.instance_id, e.category) for e in result.estimates] == [
+            (1, "mug"),
+            (2, "laptop"),
+        ]
+        for item, z in zip(result.estimates, (0.8, 1.1), strict=True):
+            # 30 kept candidates of deviation 0.02: their mean is off by 0.02 / sqrt(30) per entry.
+            assert rotation_error_deg(item.T_cam_obj[:3, :3], toy.pose, "mug") < 1.5
+            centre = item.points_cam.mean(axis=0)
+            assert item.T_cam_obj[:3, 3] == pytest.approx(
+                centre + np.array([0, 0, 0.05]), abs=0.012
+            )
+            assert item.T_cam_obj[2, 3] == pytest.approx(z + 0.05, abs=0.012)
+            assert item.T_cam_obj[:3, :3].T @ item.T_cam_obj[:3, :3] == pytest.approx(np.eye(3))
+            assert item.mode_shares == (1.0,)
+            assert item.detection_score == 0.5
+            assert item.T_cam_candidates.shape == (50, 4, 4)
+
+    def test_round_objects_are_pinned(self, toy):
+        result = estimate(toy, toy.frame(("bowl", 100, 150, 0.8)))
+        rotation = torch.from_numpy(result.estimates[0].T_cam_obj[:3, :3].copy())
+        assert torch.allclose(rotation, pin_free_angle(rotation), atol=1e-9)
+        assert rotation_error_deg(rotation, toy.pose, "bowl") < 1.5
+
+    def test_takes_the_larger_mode(self, toy):
+        other = toy.pose @ so3_exp(torch.tensor([0.0, 2.0, 0.0]).double())
+        model = toy.model(
+            rotation=torch.stack((toy.pose, other)),
+            offset=torch.zeros(2, 3),
+            weights=torch.tensor([0.25, 0.75]),
+            deviation=0.005,
+        )
+        settings = replace(FAST, candidates=400, ranking="none", steps=30)
+        (item,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model, settings).estimates
+        assert rotation_error_deg(item.T_cam_obj[:3, :3], other, "mug") < 1.5
+        assert item.mode_shares[0] == pytest.approx(0.75, abs=0.08)
+        # 2 cm and 10 degrees are far outside a mode: all of it agrees, and nothing else.
+        assert item.score == pytest.approx(item.mode_shares[0], abs=0.08)
+
+    def test_covariance_is_that_of_the_candidates(self, toy):
+        model = toy.model(deviation=0.01)
+        settings = replace(FAST, candidates=1000, ranking="none", keep_fraction=1.0, steps=100)
+        (item,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model, settings).estimates
+        # Tweedie at sigma_min = deviation leaves 1 / sqrt(2) of it.
+        translation_sd = np.sqrt(np.diag(item.covariance)[:3])
+        assert translation_sd == pytest.approx([0.01 / math.sqrt(2)] * 3, rel=0.12)
+        samples = item.T_cam_candidates[:, :3, 3] - item.T_cam_obj[:3, 3]
+        expected = samples.T @ samples / 1000 + 1e-8 * np.eye(3)
+        assert np.allclose(item.covariance[:3, :3], expected, rtol=1e-5, atol=1e-9)
+        assert np.linalg.eigvalsh(item.covariance).min() > 0
+
+    def test_energies_are_those_of_the_pose(self, toy):
+        model = toy.model()
+        (item,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model).estimates
+        encoding = model.encode(torch.from_numpy(item.points_cam)[None])
+        T = torch.from_numpy(item.T_cam_obj).float()[None, None]
+        energy = model.energy(model.encode_pose(T[..., :3, :3], T[..., :3, 3], encoding), encoding)
+        assert (item.energy_rotation, item.energy_translation) == pytest.approx(
+            energy.flatten().tolist(), abs=1e-4
+        )
+
+    def test_a_model_without_energies_still_estimates(self, toy):
+        model = toy.model(with_energy=False)
+        (item,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model).estimates
+        assert item.energy_rotation is None
+        assert item.energy_translation is None
+        assert rotation_error_deg(item.T_cam_obj[:3, :3], toy.pose, "mug") < 2
+
+    def test_size_is_the_models_or_that_of_the_points(self, toy):
+        frame = toy.frame(("mug", 100, 150, 0.8))
+        size_m = torch.tensor([0.1, 0.2, 0.3])
+        (item,) = estimate(toy, frame, toy.model(size_m=size_m)).estimates
+        assert item.size_m == pytest.approx([0.1, 0.2, 0.3])
+        (item,) = estimate(toy, frame).estimates
+        assert (item.size_m > 0.05).all()
+        assert (item.size_m < 0.25).all()
+
+
+class TestReproducible:
+    def test_same_seed_and_input_same_output(self, toy):
+        frame = toy.frame(("mug", 100, 150, 0.8), ("can", 30, 40, 1.1))
+        a, b = (estimate(toy, frame).estimates for _ in range(2))
+        for one, other in zip(a, b, strict=True):
+            assert np.array_equal(one.T_cam_obj, other.T_cam_obj)
+            assert np.array_equal(one.T_cam_candidates, other.T_cam_candidates)
+        changed = estimate(toy, frame, settings=replace(FAST, seed=5)).estimates
+        assert not np.array_equal(changed[0].T_cam_obj, a[0].T_cam_obj)
+
+    def test_other_objects_do_not_matter(self, toy):
+        (alone,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8))).estimates
+        boxes = [("mug", 100, 150, 0.8), ("can", 30, 40, 1.1), ("bowl", 180, 20, 1.0)]
+        first = estimate(toy, toy.frame(*boxes)).estimates[0]
+        # Matrix products of another batch size round differently.
+        assert np.allclose(first.T_cam_obj, alone.T_cam_obj, atol=1e-5)
+
+
+class TestBadContent:
+    def test_no_objects(self, toy):
+        result = estimate(toy, toy.frame())
+        assert (result.estimates, result.rejections) == ((), ())
+
+    def test_a_bad_object_does_not_harm_the_good_one(self, toy):
+        frame = toy.frame(("mug", 100, 150, 0.8), ("can", 30, 40, 1.1), ("bowl", 180, 20, 1.0))
+        frame.depth_m[30:60, 40:70] = np.nan
+        empty = Instance(9, "mug", np.zeros((240, 320), dtype=bool))
+        small = Instance(10, "mug", np.ones((24, 32), dtype=bool))
+        frame = replace(frame, instances=(*frame.instances, empty, small))
+        result = estimate(toy, frame)
+        assert [e.instance_id for e in result.estimates] == [1, 3]
+        assert {r.instance_id: r.reason for r in result.rejections} == {
+            2: Reason.NO_VALID_DEPTH,
+            9: Reason.MASK_EMPTY,
+            10: Reason.SIZE_MISMATCH,
+        }
+
+    @pytest.mark.parametrize("shape", [(0, 0), (240,), (120, 160), (240, 320, 1)])
+    def test_depth_of_another_size_refuses_the_frame(self, toy, shape):
+        frame = replace(toy.frame(("mug", 100, 150, 0.8)), depth_m=np.ones(shape, np.float32))
+        (rejection,) = estimate(toy, frame).rejections
+        assert rejection.reason is Reason.SIZE_MISMATCH
+        assert rejection.instance_id is None
+
+    @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "rk45"])
+    @pytest.mark.parametrize("pooling", ["mean", "modes"])
+    def test_scores_that_are_not_finite_refuse_only_their_object(self, toy, sampler, pooling):
+        frame = toy.frame(("mug", 100, 150, 0.8), ("can", 30, 40, 1.5), ("bowl", 180, 20, 1.6))
+        settings = replace(FAST, sampler=sampler, pooling=pooling, tolerance=1e-2)
+        result = estimate(toy, frame, toy.model(broken_beyond_m=1.2), settings)
+        assert [e.instance_id for e in result.estimates] == [1]
+        assert [(r.instance_id, r.reason) for r in result.rejections] == [
+            (2, Reason.NOT_FINITE),
+            (3, Reason.NOT_FINITE),
+        ]
+
+    def test_workspace(self, toy):
+        frame = toy.frame(("mug", 100, 150, 0.8), ("can", 30, 40, 1.5))
+        result = estimate(toy, frame, settings=replace(FAST, workspace_m=1.2))
+        assert [e.instance_id for e in result.estimates] == [1]
+        (rejection,) = result.rejections
+        assert rejection.reason is Reason.OUTSIDE_WORKSPACE
+
+    def test_too_many_objects_leave_the_largest(self, toy):
+        frame = toy.frame(*[("mug", 40 * i, 50 * i, 0.8) for i in range(5)])
+        for instance, columns in zip(frame.instances, (20, 5, 30, 10, 25), strict=True):
+            instance.mask[:, np.flatnonzero(instance.mask.any(axis=0))[columns:]] = False
+        result = estimate(toy, frame, settings=replace(FAST, max_objects=2))
+        assert [e.instance_id for e in result.estimates] == [3, 5]
+        assert {r.reason for r in result.rejections} == {Reason.TOO_MANY_OBJECTS}
+        assert [r.instance_id for r in result.rejections] == [1, 2, 4]
+
+    def test_two_hundred_objects(self, toy):
+        boxes = [("mug", 11 * (i // 20), 15 * (i % 20), 0.8) for i in range(200)]
+        frame = toy.frame(*boxes, size=11)
+        settings = replace(FAST, max_objects=200, candidates=5, steps=2, points=64)
+        assert len(estimate(toy, frame, settings=settings).estimates) == 200
+        result = estimate(toy, frame, settings=replace(settings, max_objects=64))
+        assert (len(result.estimates), len(result.rejections)) == (64, 136)
+
+    def test_noise_everywhere_never_raises(self, toy):
+        rng = np.random.default_rng(0)
+        values = np.array([0, -1, np.nan, np.inf, -np.inf, 1e-30, 1e30, 0.5, 4.9], np.float32)
+        for _ in range(20):
+            masks = rng.random((3, 240, 320)) < rng.choice([0.001, 0.5, 0.99])
+            instances = tuple(Instance(i, "can", m) for i, m in enumerate(masks))
+            frame = Frame(rng.choice(values, (240, 320)), toy.camera, instances)
+            settings = replace(FAST, depth_window_m=0.0, depth_max_m=100.0, steps=2)
+            result = estimate(toy, frame, settings=settings)
+            assert len(result.estimates) + len(result.rejections) == 3
+            for item in result.estimates:
+                assert np.isfinite(item.T_cam_obj).all()
+                assert np.isfinite(item.covariance).all()
+
+
+class TestBatches:
+    @pytest.mark.parametrize(
+        ("objects", "batch_size", "expected"),
+        [(1, 8, [1]), (3, 8, [4]), (5, 8, [8]), (9, 8, [8, 1]), (5, 6, [6]), (7, 3, [3, 3, 1])],
+    )
+    def test_are_padded_to_few_sizes(self, toy, objects, batch_size, expected):
+        model = toy.model()
+        frame = toy.frame(*[("mug", 20 * i, 25 * i, 0.8) for i in range(objects)], size=20)
+        result = estimate(toy, frame, model, replace(FAST, batch_size=batch_size))
+        assert model.batch_sizes == expected
+        assert [e.instance_id for e in result.estimates] == list(range(1, objects + 1))
+
+    def test_timings_name_every_stage(self, toy):
+        result = estimate(toy, toy.frame(("mug", 100, 150, 0.8)))
+        assert tuple(result.timings_ms) == STAGES
+        assert all(ms > 0 for ms in result.timings_ms.values())
+
+    def test_warm_up_changes_nothing(self, toy):
+        frame = toy.frame(("mug", 100, 150, 0.8))
+        estimator = PoseEstimator(toy.model(), FAST)
+        estimator.warm_up()
+        assert np.array_equal(
+            estimator.estimate(frame).estimates[0].T_cam_obj,
+            estimate(toy, frame).estimates[0].T_cam_obj,
+        )
+
+
+class TestFromSettings:
+    def test_missing_weights(self):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            PoseEstimator.from_settings(replace(FAST, weights="/nowhere/a.safetensors"))
+
+    @pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+    def test_devices_that_are_not_there(self, device):
+        with pytest.raises(ValueError, match="device"):
+            PoseEstimator.from_settings(replace(FAST, device=device))
+
+    def test_loads_a_saved_model(self, tmp_path):
+        from genpose_ros.networks import ReferencePoseModel, save_model
+
+        path = tmp_path / "model.safetensors"
+        save_model(ReferencePoseModel(), path, {})
+        estimator = PoseEstimator.from_settings(replace(FAST, weights=str(path), device="cpu"))
+        assert isinstance(estimator.model, ReferencePoseModel)
+        assert not estimator.model.training
