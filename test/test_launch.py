@@ -1,0 +1,167 @@
+"""The launch files: what they offer, and that a node comes up as they say."""
+
+import ast
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rclpy
+from rcl_interfaces.srv import GetParameters
+
+from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.ros.node_settings import NodeSettings
+
+FILES = ("estimate.launch.py", "demo.launch.py")
+
+RUNNER = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+given = [item.split(":=") for item in sys.argv[2:]]
+service = LaunchService(noninteractive=True)
+included = IncludeLaunchDescription(
+    PythonLaunchDescriptionSource(sys.argv[1]), launch_arguments=[tuple(item) for item in given]
+)
+service.include_launch_description(LaunchDescription([included]))
+sys.exit(service.run())
+"""
+
+
+def tree(root: Path, name: str) -> ast.Module:
+    return ast.parse((root / "launch" / name).read_text())
+
+
+def declared(module: ast.Module) -> list[ast.Call]:
+    return [
+        node
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "DeclareLaunchArgument"
+    ]
+
+
+def constant(module: ast.Module, name: str) -> Any:
+    for node in module.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return ast.literal_eval(node.value)
+    raise AssertionError(f"no constant {name}")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_argument_is_described_and_has_a_default(root, name):
+    for call in declared(tree(root, name)):
+        keywords = {k.arg: k.value for k in call.keywords}
+        assert "default_value" in keywords, ast.unparse(call)
+        assert len(ast.literal_eval(keywords["description"])) > 15, ast.unparse(call)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_launch_files_run_nothing_by_themselves(root, name):
+    module = tree(root, name)
+    imported = {
+        alias.name.split(".")[0]
+        for node in ast.walk(module)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in (
+            [ast.alias(node.module or "")] if isinstance(node, ast.ImportFrom) else node.names
+        )
+    }
+    assert imported <= {"launch", "launch_ros"}
+    names = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
+    assert not names & {"eval", "exec", "open", "__import__"}
+
+
+def test_arguments_set_parameters_that_the_node_has(root):
+    module = tree(root, "estimate.launch.py")
+    known = {
+        item.name: type(item.default)
+        for c in (NodeSettings, EstimatorSettings)
+        for item in fields(c)
+    }
+    known |= {"preset": str, "use_sim_time": bool}
+    for name, kind in (("TEXT_PARAMETERS", str), ("BOOLEAN_PARAMETERS", bool)):
+        for parameter in constant(module, name):
+            assert known[parameter] is kind, parameter
+
+
+def launch_is_here() -> bool:
+    # The folder launch/ of the checkout is no package, but Python takes it for one.
+    spec = importlib.util.find_spec("launch")
+    return spec is not None and spec.origin is not None and _has("launch_ros")
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+@pytest.fixture
+def launched(root: Path, request: pytest.FixtureRequest) -> Iterator["subprocess.Popen[bytes]"]:
+    if not launch_is_here():
+        pytest.skip("ros2 launch is not in this environment (it is not on PyPI)")
+    if not any((root / "weights").glob("*.safetensors")):
+        pytest.skip("there are no released weights in weights/")
+    name, *arguments = request.param
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNER, str(root / "launch" / name), *arguments],
+        start_new_session=True,
+    )
+    yield process
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+@pytest.mark.parametrize(
+    "launched",
+    [
+        (
+            "estimate.launch.py",
+            "name:=probe",
+            "preset:=paper",
+            "tf_prefix:=arm_",
+            "publish_tf:=false",
+        )
+    ],
+    indirect=True,
+)
+def test_the_node_gets_topics_and_parameters(launched):
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("asks", context=context)
+    try:
+        client = node.create_client(GetParameters, "/probe/get_parameters")
+        assert client.wait_for_service(timeout_sec=120), "the node did not come up"
+        request = GetParameters.Request(names=["tf_prefix", "publish_tf", "sampler", "mask_source"])
+        executor = rclpy.executors.SingleThreadedExecutor(context=context)
+        future = client.call_async(request)
+        executor.add_node(node)
+        executor.spin_until_future_complete(future, timeout_sec=30)
+        values = future.result().values
+        assert values[0].string_value == "arm_"
+        assert values[1].bool_value is False
+        assert values[2].string_value == "rk45"  # the preset's
+        assert values[3].string_value == "label_image"  # the parameter file's
+        topic = "/camera/camera/aligned_depth_to_color/image_raw"
+        deadline = time.monotonic() + 10
+        while not node.count_subscribers(topic) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert node.count_subscribers(topic) == 1
+        executor.shutdown()
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
