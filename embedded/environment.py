@@ -17,22 +17,24 @@ import sys
 from pathlib import Path
 
 
-def _prepend(name, folders):
-    """Put the folders that are not on the path variable in front of it; say whether any were."""
+def _complete(name, folders, *, in_front=False):
+    """Add the folders that the path variable lacks; return whether there were any."""
     present = [part for part in os.environ.get(name, "").split(os.pathsep) if part]
     absent = [folder for folder in folders if folder not in present]
     if absent:
-        os.environ[name] = os.pathsep.join(absent + present)
+        os.environ[name] = os.pathsep.join(absent + present if in_front else present + absent)
     return bool(absent)
 
 
 def _complete_environment():
     prefix = Path(sys.prefix)
-    _prepend("AMENT_PREFIX_PATH", [str(prefix)])
-    _prepend("PATH", [str(prefix / "bin")])  # as `activate` does: scripts say /usr/bin/env python3
+    # At the end, so that a workspace that was sourced comes before this environment.
+    _complete("AMENT_PREFIX_PATH", [str(prefix)])
+    # In front, as `activate` does: the nodes' scripts say /usr/bin/env python3.
+    _complete("PATH", [str(prefix / "bin")], in_front=True)
     site = prefix / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     libraries = [prefix / "lib", *sorted((site / "site-packages").glob("ros_*.libs"))]
-    changed = _prepend("LD_LIBRARY_PATH", [str(folder) for folder in libraries])
+    changed = _complete("LD_LIBRARY_PATH", [str(folder) for folder in libraries])
     # The mark keeps a process whose environment is cleaned from starting again for ever; the
     # wheels' own start-up module does the same work unless it finds its mark.
     if changed and os.environ.get("GENPOSE_ROS_RESTARTED") != str(os.getpid()):
