@@ -10,7 +10,7 @@ ARGS ?=
 .PHONY: help setup demo test test-unit lint bench train clean clean-setup
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## Debian packages, .venv, ROS 2 and messages (done by every other target too)
 	@test -n "$(PYTHON)" || { echo "no Python 3.10 to 3.13 found: install python3, or name one with PYTHON=..." >&2; exit 1; }
@@ -30,11 +30,11 @@ lint: setup  ## ruff (rules and layout) and mypy
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m mypy
 
-bench: setup  ## measure speed and accuracy
-	@.venv/bin/genpose bench $(ARGS)
+bench: setup  ## measure the milliseconds of each stage; ARGS="--presets fast paper"
+	@.venv/bin/python -m benchmarks.speed $(ARGS)
 
-train: setup  ## train the score and energy networks on synthetic data
-	@.venv/bin/genpose train $(ARGS)
+train: setup  ## train on synthetic data; ARGS="energy ..." trains the energy network
+	@.venv/bin/genpose train $(if $(ARGS),$(ARGS),score)
 
 clean:  ## remove caches and build folders; .venv stays
 	@rm -rf build install log .pytest_cache .mypy_cache .ruff_cache .hypothesis

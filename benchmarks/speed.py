@@ -1,0 +1,81 @@
+"""Milliseconds that the estimator takes for a frame, by stage, preset and number of objects.
+
+`make bench`, or `.venv/bin/python -m benchmarks.speed --help`.
+"""
+
+import argparse
+import platform
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from genpose_ros.estimation.estimator import STAGES, PoseEstimator
+from genpose_ros.estimation.frame import Frame, Instance
+from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
+from genpose_ros.synthesis.scenes import table_scene
+
+#: The paper's solver needs minutes per frame on a CPU beyond this.
+_MOST_OBJECTS_PAPER = 1
+
+
+def scene_frame(seed: int) -> Frame:
+    """The simulated table of the demo as a frame."""
+    scene = table_scene(seed)
+    return Frame(
+        depth_m=scene.depth_mm.astype(np.float32) / 1000,
+        camera=scene.camera,
+        instances=tuple(
+            Instance(item.instance_id, item.category, scene.label == item.instance_id)
+            for item in scene.objects
+        ),
+        frame_id="camera",
+    )
+
+
+def with_objects(frame: Frame, n: int) -> Frame:
+    """The frame with n objects, its own ones in turn under new ids."""
+    own = frame.instances
+    chosen = tuple(replace(own[i % len(own)], id=i + 1) for i in range(n))
+    return replace(frame, instances=chosen)
+
+
+def measure(estimator: PoseEstimator, frame: Frame, repeats: int) -> dict[str, float]:
+    """Median milliseconds of each stage and of the whole frame."""
+    runs = [estimator.estimate(frame).timings_ms for _ in range(repeats)]
+    stages = {stage: median(run.get(stage, 0.0) for run in runs) for stage in STAGES}
+    return {**stages, "total": median(sum(run.values()) for run in runs)}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", default="", help="checkpoint; default: the released one")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--repeats", type=int, default=5, help="frames per row")
+    parser.add_argument("--objects", type=int, nargs="+", default=[1, 6, 20], help="per frame")
+    parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=["fast"])
+    options = parser.parse_args(arguments)
+    frame = scene_frame(seed=0)
+    base = EstimatorSettings(weights=options.weights, device=options.device)
+    model = PoseEstimator.from_settings(base).model
+    title = f"{model.device}, {torch.get_num_threads()} threads, {platform.processor() or 'CPU'}"
+    table = Table("preset", "objects", *STAGES, "total", "per object", title=f"ms on {title}")
+    for preset in options.presets:
+        estimator = PoseEstimator(model, EstimatorSettings.preset(preset))
+        estimator.warm_up()
+        for n in options.objects:
+            if preset == "paper" and n > _MOST_OBJECTS_PAPER and model.device.type == "cpu":
+                continue
+            times = measure(estimator, with_objects(frame, n), options.repeats)
+            cells = [f"{times[stage]:.1f}" for stage in (*STAGES, "total")]
+            table.add_row(preset, str(n), *cells, f"{times['total'] / n:.1f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
