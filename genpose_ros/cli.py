@@ -1,0 +1,323 @@
+"""The command `genpose`. Heavy modules are imported by the command that needs them."""
+
+import functools
+import json as jsonlib
+import logging
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+if TYPE_CHECKING:
+    from genpose_ros.estimation import EstimatorSettings, FrameResult
+
+__all__ = ["app", "readable_errors"]
+
+_P = ParamSpec("_P")
+
+app = typer.Typer(
+    name="genpose",
+    help="Category-level 6D object poses from depth and instance masks.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+evaluate_app = typer.Typer(
+    help="Compare estimates with ground truth.", no_args_is_help=True, rich_markup_mode="markdown"
+)
+app.add_typer(evaluate_app, name="evaluate")
+
+_out = Console()
+_err = Console(stderr=True)
+
+
+class Preset(str, Enum):
+    """The settings' presets."""
+
+    FAST = "fast"
+    PAPER = "paper"
+
+
+class Role(str, Enum):
+    """Which network an authors' checkpoint holds."""
+
+    SCORE = "score"
+    ENERGY = "energy"
+
+
+PresetOption = Annotated[
+    Preset, typer.Option(help="fast: 8 solver steps, filters on; paper: RK45, raw masks.")
+]
+WeightsOption = Annotated[
+    Path | None, typer.Option(help="Checkpoint; default: the released weights.")
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of all random draws.", min=0)]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change one setting, as name=value; may be repeated."),
+]
+
+
+def readable_errors(command: Callable[_P, None]) -> Callable[_P, None]:
+    """Turn what a user can cause (wrong files, values, a missing GPU) into one line and code 2."""
+
+    @functools.wraps(command)
+    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except (ValueError, OSError, ModuleNotFoundError) as error:
+            message = " ".join(str(error).split())
+            if isinstance(error, FileNotFoundError) and error.filename:
+                message = f"no such file: {error.filename}"
+            _err.print(f"genpose: {message}", style="bold red", markup=False, soft_wrap=True)
+            raise typer.Exit(2) from error
+
+    return wrapped
+
+
+@app.callback()
+def main(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+) -> None:
+    """Category-level 6D object poses from depth and instance masks."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=_err, show_time=False, show_path=False)],
+    )
+
+
+@app.command()
+@readable_errors
+def estimate(
+    depth: Annotated[
+        Path,
+        typer.Option(help="Depth image: PNG in millimetres (or --depth-unit), .npy in metres."),
+    ],
+    mask: Annotated[Path, typer.Option(help="Label image: 0 background, else instance ids.")],
+    camera_info: Annotated[
+        Path, typer.Option(help="CameraInfo or calibration as YAML or JSON, or a label.json.")
+    ],
+    colour: Annotated[
+        Path | None, typer.Option("--colour", "--color", help="Colour image, for the picture.")
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="1=mug,2=bowl, or a label.json; default: the camera file's instances."),
+    ] = None,
+    depth_unit: Annotated[
+        float, typer.Option(help="Metres per count of an integer depth image.")
+    ] = 0.001,
+    preset: PresetOption = Preset.FAST,
+    weights: WeightsOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    settings: SetOption = None,
+    json: Annotated[Path | None, typer.Option(help="Write the estimates; -: print them.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Write a picture of the estimates.")] = None,
+) -> None:
+    """Estimate the objects of one recorded frame.
+
+    Examples:
+
+    - `genpose estimate --depth depth.png --mask mask.png --camera-info label.json`
+
+    - `genpose estimate --depth depth.png --mask mask.png --camera-info camera_info.yaml
+      --classes 1=mug,2=bowl --colour color.jpg --picture poses.png --json poses.json`
+    """
+    from genpose_ros.datasets import read_frame
+
+    chosen = _settings(preset, weights, seed, device, settings)
+    frame = read_frame(depth, mask, camera_info, classes, depth_unit)
+    image = _background(colour, frame.depth_m)
+    result = _estimator(chosen).estimate(frame)
+    if str(json) == "-":
+        _out.print_json(data=_result_json(result))
+    else:
+        from genpose_ros.tables import print_result
+
+        print_result(result, _out)
+    if json is not None and str(json) != "-":
+        _write_json(json, _result_json(result))
+    if picture is not None:
+        from genpose_ros.drawing import draw_estimates, save_picture
+
+        save_picture(draw_estimates(image, frame.camera, result.estimates), picture)
+        _err.print(f"picture: {picture}", markup=False, soft_wrap=True)
+
+
+@evaluate_app.command("frames")
+@readable_errors
+def evaluate_frames_command(
+    directory: Annotated[Path, typer.Argument(help="Folder with recorded frames, at any depth.")],
+    preset: PresetOption = Preset.FAST,
+    weights: WeightsOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    settings: SetOption = None,
+    json: Annotated[Path | None, typer.Option(help="Write instances and summary.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder for one picture of the estimates per frame.")
+    ] = None,
+) -> None:
+    """Estimate every recorded frame in a folder and compare it with its ground truth.
+
+    A frame is a folder with depth.png (uint16 mm), mask.png, label.json and, if there is one,
+    color.jpg. Errors follow the NOCS rules; pseudo ground truth is reported apart.
+
+    Examples:
+
+    - `genpose evaluate frames recordings`
+
+    - `genpose evaluate frames recordings --preset paper --json report.json --pictures out`
+    """
+    from rich.progress import Progress
+
+    from genpose_ros.datasets import RecordedFrame, find_frames
+    from genpose_ros.evaluation import evaluate_frames
+    from genpose_ros.tables import print_report
+
+    folders = find_frames(directory)
+    estimator = _estimator(_settings(preset, weights, seed, device, settings))
+    with Progress(console=_err, transient=True) as progress:
+        task = progress.add_task("frames", total=len(folders))
+
+        def on_frame(
+            folder: Path, frame: RecordedFrame, result: "FrameResult", _total: int
+        ) -> None:
+            progress.advance(task)
+            if pictures is not None:
+                _draw_recorded(frame, result, pictures / f"{folder.name}.png")
+
+        report = evaluate_frames(directory, estimator, on_frame)
+    print_report(report, _out)
+    if json is not None:
+        _write_json(json, report.to_json())
+
+
+@app.command()
+@readable_errors
+def convert(
+    source: Annotated[Path, typer.Argument(help="Checkpoint file of the GenPose authors (.pth).")],
+    destination: Annotated[Path, typer.Argument(help="File to write (.safetensors).")],
+    role: Annotated[Role, typer.Option(help="Which network it is; the file itself does not say.")],
+) -> None:
+    """Convert an authors' checkpoint to a file of ours.
+
+    Example:
+
+    - `genpose convert scorenet.pth scorenet.safetensors --role score`
+    """
+    from genpose_ros.networks import convert_reference_checkpoint
+
+    convert_reference_checkpoint(source, role.value, destination)
+    _err.print(f"written: {destination}", markup=False, soft_wrap=True)
+
+
+@app.command()
+@readable_errors
+def demo(
+    frames: Annotated[
+        Path | None,
+        typer.Option(help="Folder with recorded frames; default: a simulated RealSense D435."),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write objects, errors and times.")] = None,
+    picture: Annotated[Path, typer.Option(help="Where the picture of the estimates goes.")] = Path(
+        "demo.png"
+    ),
+    seed: SeedOption = 0,
+) -> None:
+    """Play frames to the estimator node over ROS 2 topics, show what it publishes and how well.
+
+    Examples:
+
+    - `genpose demo`
+
+    - `genpose demo --frames recordings --json demo.json --picture demo.png`
+    """
+    # By name: there may be no ROS 2 here, which only this command needs.
+    from importlib import import_module
+
+    run_demo = import_module("genpose_ros.ros.demo").run_demo
+    raise typer.Exit(run_demo(frames=frames, json=json, picture=picture, seed=seed))
+
+
+def _settings(
+    preset: Preset, weights: Path | None, seed: int, device: str, changes: list[str] | None
+) -> "EstimatorSettings":
+    from genpose_ros.estimation import EstimatorSettings, describe
+
+    values: dict[str, Any] = {"seed": seed, "device": device}
+    if weights is not None:
+        values["weights"] = str(weights)
+    for change in changes or []:
+        name, equals, text = change.partition("=")
+        if not equals:
+            raise ValueError(f"--set expects name=value, got {change!r}")
+        kind = type(describe(name)["default"])
+        try:
+            values[name] = kind(text)
+        except ValueError as error:
+            raise ValueError(f"--set {name} expects {kind.__name__}, got {text!r}") from error
+    return EstimatorSettings.preset(preset.value, **values)
+
+
+def _estimator(settings: "EstimatorSettings") -> Any:
+    from genpose_ros.estimation import PoseEstimator
+
+    with _err.status("loading the network"):
+        return PoseEstimator.from_settings(settings)
+
+
+def _background(colour: Path | None, depth_m: Any) -> Any:
+    from genpose_ros.datasets import read_color
+    from genpose_ros.drawing import depth_picture
+
+    if colour is None:
+        return depth_picture(depth_m)
+    image = read_color(colour)
+    if image.shape[:2] != depth_m.shape:
+        raise ValueError(f"{colour} is {image.shape[:2]}, the depth image {depth_m.shape}")
+    return image
+
+
+def _draw_recorded(frame: Any, result: "FrameResult", path: Path) -> None:
+    from genpose_ros.drawing import depth_picture, draw_estimates, save_picture
+
+    image = depth_picture(frame.depth_m) if frame.color is None else frame.color
+    save_picture(draw_estimates(image, frame.camera, result.estimates), path)
+
+
+def _result_json(result: "FrameResult") -> dict[str, Any]:
+    objects = [
+        {
+            "id": e.instance_id,
+            "class": e.category,
+            "position_m": e.T_cam_obj[:3, 3].tolist(),
+            "T_cam_obj": e.T_cam_obj.tolist(),
+            "size_m": e.size_m.tolist(),
+            "score": e.score,
+            "covariance": e.covariance.tolist(),
+            "energy_rotation": e.energy_rotation,
+            "energy_translation": e.energy_translation,
+            "mode_shares": list(e.mode_shares),
+            "n_points": e.n_points,
+        }
+        for e in result.estimates
+    ]
+    rejected = [
+        {"id": r.instance_id, "reason": r.reason.value, "detail": r.detail}
+        for r in result.rejections
+    ]
+    return {"objects": objects, "rejected": rejected, "stages_ms": result.timings_ms}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(jsonlib.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,26 @@
+"""Readers of recorded frames and camera files."""
+
+from genpose_ros.datasets.camera_files import read_camera
+from genpose_ros.datasets.frames import (
+    RecordedFrame,
+    RecordedInstance,
+    Truth,
+    find_frames,
+    load_frame,
+)
+from genpose_ros.datasets.images import read_color, read_depth_m, read_labels
+from genpose_ros.datasets.single import read_classes, read_frame
+
+__all__ = [
+    "RecordedFrame",
+    "RecordedInstance",
+    "Truth",
+    "find_frames",
+    "load_frame",
+    "read_camera",
+    "read_classes",
+    "read_color",
+    "read_depth_m",
+    "read_frame",
+    "read_labels",
+]

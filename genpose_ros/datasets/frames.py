@@ -1,0 +1,164 @@
+"""Recorded RGB-D frames: one folder each, with depth.png, mask.png, color.jpg and label.json."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genpose_ros.datasets.camera_files import read_camera
+from genpose_ros.datasets.images import read_color, read_depth_m, read_labels
+from genpose_ros.estimation.frame import Frame, Instance
+from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.categories import CATEGORIES
+
+__all__ = ["RecordedFrame", "RecordedInstance", "Truth", "find_frames", "load_frame"]
+
+_LABEL, _DEPTH, _MASK, _COLOR = "label.json", "depth.png", "mask.png", "color.jpg"
+
+
+class Truth(str, Enum):
+    """Where an instance's pose comes from; the value is what reports show."""
+
+    DATASET = "dataset"
+    PSEUDO = "pseudo"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class RecordedInstance:
+    """One labelled object of a recorded frame.
+
+    Attributes:
+        id: its value in the mask image.
+        category: category name.
+        mask: (H, W) bool.
+        truth: kind of its pose.
+        T_cam_obj: (4, 4) float64, object to camera, metres; None without truth.
+        size_m: (3,) edge lengths of its box, metres; None when not known.
+    """
+
+    id: int
+    category: str
+    mask: np.ndarray
+    truth: Truth = Truth.NONE
+    T_cam_obj: np.ndarray | None = None
+    size_m: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class RecordedFrame:
+    """A recorded frame.
+
+    Attributes:
+        name: as in its label, else the folder's name.
+        depth_m: (H, W) float32, metres; 0 where there is no measurement.
+        camera: of depth and colour.
+        instances: the labelled objects.
+        color: (H, W, 3) uint8, RGB; None when there is no colour image.
+    """
+
+    name: str
+    depth_m: np.ndarray
+    camera: PinholeCamera
+    instances: tuple[RecordedInstance, ...]
+    color: np.ndarray | None = None
+
+    def to_frame(self) -> Frame:
+        """Return what the estimator takes."""
+        instances = tuple(Instance(i.id, i.category, i.mask) for i in self.instances)
+        return Frame(self.depth_m, self.camera, instances, frame_id=self.name)
+
+
+def find_frames(root: Path) -> list[Path]:
+    """Return the folders at or below `root` that hold a frame, sorted.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or no frame in it.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is not a folder")
+    folders = sorted(label.parent for label in root.rglob(_LABEL) if not label.is_dir())
+    if not folders:
+        raise FileNotFoundError(
+            f"no recorded frame in {root}: expected folders with {_DEPTH}, {_MASK} and {_LABEL}"
+        )
+    return folders
+
+
+def load_frame(folder: Path) -> RecordedFrame:
+    """Load the frame of one folder.
+
+    Depth is uint16 millimetres, the mask an image of instance ids with 0 for the background.
+
+    Raises:
+        FileNotFoundError: depth, mask or label is missing.
+        ValueError: a file is damaged, sizes differ, or the label lacks something.
+    """
+    folder = Path(folder)
+    depth_m, labels = read_depth_m(folder / _DEPTH), read_labels(folder / _MASK)
+    if labels.shape != depth_m.shape:
+        raise ValueError(f"{folder}: the mask is {labels.shape}, the depth image {depth_m.shape}")
+    height, width = depth_m.shape
+    label = _read_label(folder / _LABEL)
+    color = read_color(folder / _COLOR) if (folder / _COLOR).is_file() else None
+    if color is not None and color.shape[:2] != depth_m.shape:
+        raise ValueError(f"{folder}: the colour image is {color.shape}, depth {depth_m.shape}")
+    return RecordedFrame(
+        name=str(label.get("frame", folder.name)),
+        depth_m=depth_m,
+        camera=read_camera(folder / _LABEL, width, height),
+        instances=tuple(_instance(item, labels, folder) for item in label["instances"]),
+        color=color,
+    )
+
+
+def _read_label(path: Path) -> dict[str, Any]:
+    try:
+        label = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(label, dict) or not isinstance(label.get("instances"), list):
+        raise ValueError(f"{path} has no list of instances")
+    return label
+
+
+def _instance(item: Mapping[str, Any], labels: np.ndarray, folder: Path) -> RecordedInstance:
+    try:
+        instance_id, category = int(item["id"]), str(item["category"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder / _LABEL}: an instance lacks {error}") from error
+    if category not in CATEGORIES:
+        raise ValueError(f"{folder / _LABEL}: unknown category {category!r}")
+    T_cam_obj = _pose(item, folder)
+    size_m = item.get("size_m")
+    return RecordedInstance(
+        id=instance_id,
+        category=category,
+        mask=labels == instance_id,
+        truth=_truth(item, T_cam_obj),
+        T_cam_obj=T_cam_obj,
+        size_m=None if size_m is None else np.asarray(size_m, dtype=np.float64),
+    )
+
+
+def _pose(item: Mapping[str, Any], folder: Path) -> np.ndarray | None:
+    if item.get("R") is None or item.get("t") is None:
+        return None
+    T_cam_obj = np.eye(4)
+    try:
+        T_cam_obj[:3, :3], T_cam_obj[:3, 3] = item["R"], item["t"]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / _LABEL}: R must be 3 x 3 and t of length 3") from error
+    return T_cam_obj
+
+
+def _truth(item: Mapping[str, Any], T_cam_obj: np.ndarray | None) -> Truth:
+    if T_cam_obj is None:
+        return Truth.NONE
+    pseudo = str(item.get("gt", "")).upper().startswith("PSEUDO")
+    return Truth.PSEUDO if pseudo else Truth.DATASET

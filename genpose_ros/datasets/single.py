@@ -1,0 +1,71 @@
+"""One frame from files of the user's own: depth, mask, camera, and which id is of which class."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from genpose_ros.datasets.camera_files import read_camera
+from genpose_ros.datasets.images import read_depth_m, read_labels
+from genpose_ros.estimation.frame import Frame, Instance
+from genpose_ros.geometry.categories import CATEGORIES
+
+__all__ = ["read_classes", "read_frame"]
+
+
+def read_frame(
+    depth: Path, mask: Path, camera: Path, classes: str | None = None, depth_unit_m: float = 0.001
+) -> Frame:
+    """Return the frame of a depth image, a label image and a camera file.
+
+    Args:
+        depth: see `read_depth_m`.
+        mask: see `read_labels`; its size must be that of the depth image.
+        camera: see `read_camera`.
+        classes: see `read_classes`; None: the instances that the camera file lists.
+        depth_unit_m: metres per count of an integer depth image.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file cannot be used, sizes differ, or a class is missing or unknown.
+    """
+    depth_m, labels = read_depth_m(depth, depth_unit_m), read_labels(mask)
+    if labels.shape != depth_m.shape:
+        raise ValueError(f"{mask} is {labels.shape}, the depth image {depth_m.shape}")
+    height, width = depth_m.shape
+    pinhole = read_camera(camera, width, height)
+    categories = read_classes(classes) if classes else _classes_of_label(camera)
+    if not categories:
+        found = ", ".join(str(i) for i in np.unique(labels) if i)
+        raise ValueError(
+            f"which object is what? give --classes, such as 1=mug,2=bowl (ids in {mask}: {found})"
+        )
+    instances = tuple(Instance(i, name, labels == i) for i, name in categories.items())
+    return Frame(depth_m, pinhole, instances)
+
+
+def read_classes(text: str) -> dict[int, str]:
+    """Return categories by instance id from '1=mug,2=bowl' or from a label file.
+
+    Raises:
+        FileNotFoundError: neither such a list nor a file.
+        ValueError: a part is not id=category, or names no known category.
+    """
+    if "=" not in text:
+        return _classes_of_label(Path(text))
+    categories = {}
+    for part in text.split(","):
+        number, _, name = (word.strip() for word in part.partition("="))
+        if not number.isdigit() or name not in CATEGORIES:
+            raise ValueError(f"expected id=class with a class of {', '.join(CATEGORIES)}: {part!r}")
+        categories[int(number)] = name
+    return categories
+
+
+def _classes_of_label(path: Path) -> dict[int, str]:
+    """What a label file lists; nothing for other files that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {int(item["id"]): str(item["category"]) for item in content["instances"]}
+    except (ValueError, KeyError, TypeError):
+        return {}

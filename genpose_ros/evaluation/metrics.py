@@ -1,0 +1,100 @@
+"""Pose errors by the NOCS rules, and what is reported of many of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from genpose_ros.geometry.symmetry import rotation_error_deg
+
+__all__ = ["THRESHOLDS", "handle_visible", "pose_errors", "share_within", "summarise"]
+
+#: The (degrees, centimetres) pairs that poses are counted within.
+THRESHOLDS: tuple[tuple[int, int], ...] = ((5, 2), (5, 5), (10, 2), (10, 5))
+
+#: A handle is visible when this share of the object's points lies on it.
+_HANDLE_SHARE = 10 / 1024
+_HANDLE_MARGIN_M = 0.005
+
+
+def pose_errors(
+    T_est: np.ndarray, T_true: np.ndarray, category: str, handle_visible: bool = True
+) -> tuple[float, float]:
+    """Return rotation error in degrees and translation error in centimetres.
+
+    By the NOCS rules: for bottle, bowl, can and a mug without visible handle the rotation error is
+    the angle between the y axes.
+
+    Args:
+        T_est, T_true: (4, 4), object to camera, metres.
+        category: category name.
+        handle_visible: only matters for mugs.
+    """
+    angle = rotation_error_deg(T_est[:3, :3], T_true[:3, :3], category, handle_visible)
+    return float(angle), 100.0 * float(np.linalg.norm(T_est[:3, 3] - T_true[:3, 3]))
+
+
+def handle_visible(points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray) -> bool:
+    """Return whether a mug's handle is seen: 10 of 1024 of its points lie on it.
+
+    The body is as wide along x as along z and touches the box on the -x side. What lies more than
+    5 mm beyond it along +x, inside the box, is handle.
+
+    Args:
+        points_cam: (M, 3), all points of the mug's mask, metres, camera frame.
+        T_cam_obj: (4, 4), true pose, origin at the centre of the box.
+        size_m: (3,) edge lengths of the box, metres.
+    """
+    x, y, z = ((points_cam - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]).T
+    body_end = -size_m[0] / 2 + size_m[2]
+    # A handle is at most half as thick as the body; beyond that it is background.
+    on_handle = (
+        (x > body_end + _HANDLE_MARGIN_M)
+        & (x < size_m[0] / 2 + _HANDLE_MARGIN_M)
+        & (np.abs(y) < size_m[1] / 2)
+        & (np.abs(z) < size_m[2] / 4)
+    )
+    return bool(on_handle.sum() >= max(_HANDLE_SHARE * len(points_cam), 1))
+
+
+def share_within(
+    rotation_errors_deg: Sequence[float],
+    translation_errors_cm: Sequence[float],
+    degrees: float,
+    centimetres: float,
+) -> float:
+    """Return the share in [0, 1] of the poses within both limits; NaN of no poses."""
+    if not len(rotation_errors_deg):
+        return float("nan")
+    within = np.asarray(rotation_errors_deg) <= degrees
+    within &= np.asarray(translation_errors_cm) <= centimetres
+    return float(within.mean())
+
+
+def summarise(errors: Sequence[tuple[float, float] | None]) -> dict[str, float | int | None]:
+    """Return count, medians and shares of poses, None standing for an object that was missed.
+
+    A missed object counts as infinitely wrong. Medians and shares that do not exist are None.
+
+    Args:
+        errors: rotation errors in degrees and translation errors in centimetres.
+    """
+    pairs = [(np.inf, np.inf) if e is None else e for e in errors]
+    degrees, centimetres = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    summary: dict[str, float | int | None] = {
+        "instances": len(pairs),
+        "missed": sum(e is None for e in errors),
+        "median_rotation_error_deg": _median(degrees),
+        "median_translation_error_cm": _median(centimetres),
+    }
+    for limit_deg, limit_cm in THRESHOLDS:
+        share = share_within(degrees.tolist(), centimetres.tolist(), limit_deg, limit_cm)
+        summary[f"share_{limit_deg}deg{limit_cm}cm"] = share if pairs else None
+    return summary
+
+
+def _median(values: np.ndarray) -> float | None:
+    if not len(values):
+        return None
+    # The lower of two middle values would hide a missed object, numpy's mean makes it infinite.
+    median = float(np.median(values))
+    return median if np.isfinite(median) else None

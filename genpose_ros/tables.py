@@ -1,0 +1,63 @@
+"""Tables for the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from genpose_ros.datasets.frames import Truth
+from genpose_ros.estimation.result import FrameResult
+from genpose_ros.evaluation.frames import FramesReport
+from genpose_ros.evaluation.metrics import THRESHOLDS
+
+__all__ = ["print_report", "print_result"]
+
+
+def print_result(result: FrameResult, console: Console) -> None:
+    """Print one frame's objects, what was refused, and the time each stage took."""
+    table = Table("id", "class", "x m", "y m", "z m", "size cm", "score", "points")
+    for e in result.estimates:
+        position = [f"{v:.3f}" for v in e.T_cam_obj[:3, 3]]
+        size = " x ".join(f"{100 * v:.1f}" for v in e.size_m)
+        table.add_row(
+            str(e.instance_id), e.category, *position, size, f"{e.score:.2f}", str(e.n_points)
+        )
+    console.print(table)
+    for r in result.rejections:
+        what = "frame" if r.instance_id is None else f"object {r.instance_id}"
+        line = f"{what} refused: {r.reason.value}: {r.detail}"
+        console.print(line, markup=False, soft_wrap=True)
+    stages = ", ".join(f"{name} {ms:.0f}" for name, ms in result.timings_ms.items())
+    console.print(f"milliseconds: {stages}", markup=False)
+
+
+def print_report(report: FramesReport, console: Console) -> None:
+    """Print every instance with its errors, then medians and shares per kind of truth."""
+    table = Table("frame", "id", "class", "rotation °", "translation cm", "score", "truth")
+    for i in report.instances:
+        errors = ["-", "-"] if i.errors is None else [f"{e:.1f}" for e in i.errors]
+        note = " (handle hidden)" if i.handle_visible is False else ""
+        score = i.rejection or "-" if i.estimate is None else f"{i.estimate.score:.2f}"
+        table.add_row(i.frame, str(i.instance_id), i.category + note, *errors, score, i.truth.value)
+    console.print(table)
+    for truth, title in ((Truth.DATASET, "ground truth"), (Truth.PSEUDO, "pseudo truth")):
+        groups = report.summary(truth)
+        if groups["all"]["instances"]:
+            console.print(_summary_table(title, groups))
+
+
+def _summary_table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
+    limits = [f"{degrees}°{centimetres}cm" for degrees, centimetres in THRESHOLDS]
+    table = Table("class", "n", "missed", "median °", "median cm", *limits, title=title)
+    for name, group in groups.items():
+        medians = [group["median_rotation_error_deg"], group["median_translation_error_cm"]]
+        shares = [value for key, value in group.items() if key.startswith("share_")]
+        table.add_row(
+            name,
+            str(group["instances"]),
+            str(group["missed"]),
+            *("-" if value is None else f"{value:.1f}" for value in medians),
+            *("-" if value is None else f"{100 * value:.0f} %" for value in shares),
+        )
+    return table

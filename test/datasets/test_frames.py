@@ -1,0 +1,114 @@
+"""Recorded frames: what is read, and what is said of damaged ones."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genpose_ros.datasets import Truth, find_frames, load_frame
+
+POSE = {"R": [[1, 0, 0], [0, -1, 0], [0, 0, -1]], "t": [0.1, 0.2, 0.9]}
+
+
+class TestLoadFrame:
+    def test_reads_everything(self, write_frame, tmp_path):
+        instances = [
+            {"id": 3, "category": "mug", **POSE, "size_m": [0.1, 0.2, 0.3], "gt": "by hand"},
+            {"id": 7, "category": "bowl", **POSE, "gt": "PSEUDO: by another estimator"},
+            {"id": 9, "category": "can", "R": None, "t": None, "gt": "none"},
+        ]
+        frame = load_frame(write_frame(tmp_path / "a", {"frame": "first"}, instances))
+        assert frame.name == "first"
+        assert frame.depth_m[10, 10] == np.float32(0.8)
+        assert frame.depth_m[0, 0] == 0
+        assert (frame.camera.fx, frame.camera.cx, frame.camera.width) == (60.0, 31.5, 64)
+        assert frame.color is not None
+        assert frame.color[20, 20] == pytest.approx([200, 0, 0], abs=3)  # RGB, by way of JPEG
+        mug, _, can = frame.instances
+        assert mug.mask.sum() == 225
+        assert mug.T_cam_obj.tolist() == [
+            [1, 0, 0, 0.1],
+            [0, -1, 0, 0.2],
+            [0, 0, -1, 0.9],
+            [0, 0, 0, 1],
+        ]
+        assert mug.size_m.tolist() == [0.1, 0.2, 0.3]
+        assert [i.truth for i in frame.instances] == [Truth.DATASET, Truth.PSEUDO, Truth.NONE]
+        assert can.T_cam_obj is None
+        assert not can.mask.any()
+
+    def test_gives_the_estimator_its_frame(self, write_frame, tmp_path):
+        recorded = load_frame(write_frame(tmp_path / "a"))
+        frame = recorded.to_frame()
+        assert frame.frame_id == "a"
+        assert [(i.id, i.category) for i in frame.instances] == [(3, "mug"), (7, "bowl")]
+        assert frame.depth_m is recorded.depth_m
+
+    def test_colour_is_optional(self, write_frame, tmp_path):
+        folder = write_frame(tmp_path / "a")
+        (folder / "color.jpg").unlink()
+        assert load_frame(folder).color is None
+
+    @pytest.mark.parametrize("name", ["depth.png", "mask.png", "label.json"])
+    def test_missing_files(self, write_frame, tmp_path, name):
+        folder = write_frame(tmp_path / "a")
+        (folder / name).unlink()
+        with pytest.raises(FileNotFoundError, match=name):
+            load_frame(folder)
+
+    @pytest.mark.parametrize("name", ["depth.png", "mask.png", "label.json"])
+    def test_damaged_files(self, write_frame, tmp_path, name):
+        folder = write_frame(tmp_path / "a")
+        (folder / name).write_bytes(b"\x00\x01 not what it says")
+        with pytest.raises(ValueError, match=name):
+            load_frame(folder)
+
+    @pytest.mark.parametrize(
+        ("label", "instances", "message"),
+        [
+            ({}, [{"id": 3}], "category"),
+            ({}, [{"id": "x", "category": "mug"}], "lacks"),
+            ({}, [{"id": 3, "category": "spoon"}], "spoon"),
+            ({}, [{"id": 3, "category": "mug", "R": [1, 2], "t": [0, 0, 1]}], "3 x 3"),
+            ({"instances": 5}, None, "instances"),
+            ({"K": None}, None, "intrinsic"),
+            ({"K": [[0, 0, 0]] * 3}, None, "K must be"),
+            ({"width": 640}, None, "640.* 64"),
+        ],
+    )
+    def test_wrong_labels(self, write_frame, tmp_path, label, instances, message):
+        folder = write_frame(tmp_path / "a", label, instances)
+        with pytest.raises(ValueError, match=message):
+            load_frame(folder)
+
+    def test_sizes_that_differ(self, write_frame, tmp_path):
+        folder = write_frame(tmp_path / "a")
+        Image.fromarray(np.zeros((24, 32), np.uint8)).save(folder / "mask.png")
+        with pytest.raises(ValueError, match=r"\(24, 32\).*\(48, 64\)"):
+            load_frame(folder)
+
+
+class TestFindFrames:
+    def test_at_any_depth_and_sorted(self, write_frame, tmp_path):
+        paths = [write_frame(tmp_path / name) for name in ("z/b", "a", "z/a/x")]
+        assert find_frames(tmp_path) == sorted(paths)
+        assert find_frames(paths[0]) == [paths[0]]
+
+    def test_nothing_there(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="no recorded frame"):
+            find_frames(tmp_path)
+        with pytest.raises(FileNotFoundError, match="not a folder"):
+            find_frames(tmp_path / "nowhere")
+
+
+def test_recorded_data(shared):
+    folders = find_frames(shared / "real")
+    for folder in folders:
+        frame = load_frame(folder)
+        label = json.loads((folder / "label.json").read_text())
+        assert frame.name == folder.name
+        assert len(frame.instances) == len(label["instances"])
+        for instance, item in zip(frame.instances, label["instances"], strict=True):
+            valid = (frame.depth_m > 0) & instance.mask
+            assert valid.sum() == item["depth_px"]

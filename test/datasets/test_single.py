@@ -1,0 +1,57 @@
+"""One frame from loose files."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genpose_ros.datasets import read_classes, read_frame
+
+
+@pytest.fixture
+def files(write_frame, tmp_path):
+    folder = write_frame(tmp_path / "a")
+    (tmp_path / "camera.yaml").write_text("k: [60, 0, 31.5, 0, 60, 23.5, 0, 0, 1]")
+    return folder / "depth.png", folder / "mask.png", tmp_path / "camera.yaml"
+
+
+def test_classes_of_a_list(files):
+    depth, mask, camera = files
+    frame = read_frame(depth, mask, camera, "3=mug, 7=can")
+    assert [(i.id, i.category, int(i.mask.sum())) for i in frame.instances] == [
+        (3, "mug", 225),
+        (7, "can", 400),
+    ]
+    assert frame.camera.fx == 60
+
+
+def test_classes_of_a_label(files):
+    label = files[0].parent / "label.json"
+    by_label = read_frame(files[0], files[1], label)
+    assert [(i.id, i.category) for i in by_label.instances] == [(3, "mug"), (7, "bowl")]
+    assert read_classes(str(label)) == {3: "mug", 7: "bowl"}
+
+
+def test_without_classes_it_says_which_ids_there_are(files):
+    with pytest.raises(ValueError, match=r"--classes.*3, 7"):
+        read_frame(*files)
+
+
+@pytest.mark.parametrize("text", ["3=spoon", "x=mug", "3=mug,,7=can", "3=mug,7"])
+def test_lists_that_are_wrong(text):
+    with pytest.raises(ValueError, match="id=class"):
+        read_classes(text)
+
+
+def test_a_mask_of_another_size(files):
+    Image.fromarray(np.zeros((4, 4), dtype=np.uint8)).save(files[1])
+    with pytest.raises(ValueError, match=r"\(4, 4\)"):
+        read_frame(files[0], files[1], files[2], "1=mug")
+
+
+def test_a_label_without_instances_is_no_class_list(tmp_path):
+    (tmp_path / "label.json").write_text(json.dumps({"K": 1}))
+    assert read_classes(str(tmp_path / "label.json")) == {}
+    with pytest.raises(FileNotFoundError):
+        read_classes(str(tmp_path / "none.json"))

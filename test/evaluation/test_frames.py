@@ -1,0 +1,162 @@
+"""Folders of recorded frames through an estimator whose errors are known."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genpose_ros.datasets import Truth
+from genpose_ros.estimation import (
+    EstimatorSettings,
+    FrameResult,
+    ObjectEstimate,
+    PoseEstimator,
+    Reason,
+    Rejection,
+)
+from genpose_ros.evaluation import evaluate_frames
+from genpose_ros.networks import default_weights
+
+UPRIGHT = [[0, 0, -1], [0, -1, 0], [-1, 0, 0]]
+
+
+def write_frame(folder, instances) -> None:
+    folder.mkdir(parents=True)
+    Image.fromarray(np.full((48, 64), 1000, np.uint16)).save(folder / "depth.png")
+    labels = np.zeros((48, 64), np.uint8)
+    for item in instances:
+        labels[item["id"] * 4 : item["id"] * 4 + 4] = item["id"]
+    Image.fromarray(labels).save(folder / "mask.png")
+    k = [[60.0, 0.0, 31.5], [0.0, 60.0, 23.5], [0.0, 0.0, 1.0]]
+    (folder / "label.json").write_text(json.dumps({"K": k, "instances": instances}))
+
+
+def truth(instance_id, category, gt="by hand", t=(0.0, 0.0, 1.0)):
+    size_m = [0.12, 0.1, 0.08]
+    return {
+        "id": instance_id,
+        "category": category,
+        "R": UPRIGHT,
+        "t": list(t),
+        "size_m": size_m,
+        "gt": gt,
+    }
+
+
+def off_by(centimetres: float) -> SimpleNamespace:
+    """An estimator that puts all objects upright at a distance from (0, 0, 1); refuses cameras."""
+
+    def estimate(frame) -> FrameResult:
+        T_cam_obj = np.eye(4)
+        T_cam_obj[:3, :3], T_cam_obj[:3, 3] = UPRIGHT, (centimetres / 100, 0, 1)
+        refused = [i.id for i in frame.instances if i.category == "camera"]
+        estimates = [
+            ObjectEstimate(
+                instance_id=i.id,
+                category=i.category,
+                T_cam_obj=T_cam_obj,
+                covariance=np.eye(6),
+                score=0.5,
+                energy_rotation=None,
+                energy_translation=None,
+                size_m=np.ones(3),
+                n_points=9,
+                mode_shares=(),
+                T_cam_candidates=T_cam_obj[None],
+                points_cam=np.zeros((4, 3)),
+            )
+            for i in frame.instances
+            if i.id not in refused
+        ]
+        rejections = [Rejection(Reason.TOO_FEW_POINTS, "why", i) for i in refused]
+        return FrameResult(tuple(estimates), tuple(rejections), {})
+
+    return SimpleNamespace(estimate=estimate)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_frame(tmp_path / "b" / "two", [truth(1, "bowl", "PSEUDO: x"), truth(2, "mug")])
+    write_frame(
+        tmp_path / "a" / "one",
+        [truth(1, "can", t=(0.0, 0.04, 1.0)), truth(2, "camera"), {"id": 3, "category": "laptop"}],
+    )
+    return tmp_path
+
+
+def test_every_instance_of_every_frame(folder):
+    report = evaluate_frames(folder, off_by(3.0)).to_json()
+    rows = [(i["frame"], i["class"], i["truth"]) for i in report["instances"]]
+    assert rows == [
+        ("one", "can", "dataset"),
+        ("one", "camera", "dataset"),
+        ("one", "laptop", "none"),
+        ("two", "bowl", "pseudo"),
+        ("two", "mug", "dataset"),
+    ]
+    can, camera, laptop, bowl, mug = report["instances"]
+    assert can["translation_error_cm"] == pytest.approx(5.0)
+    assert can["rotation_error_deg"] == pytest.approx(0.0, abs=1e-5)
+    assert camera["translation_error_cm"] is None
+    assert camera["rejection"] == "too_few_points: why"
+    assert laptop["rotation_error_deg"] is None
+    assert laptop["score"] == 0.5
+    assert bowl["translation_error_cm"] == pytest.approx(3.0)
+    # The flat wall at the mug's place has no handle's points.
+    assert mug["handle_visible"] in (True, False)
+    assert can["handle_visible"] is None
+
+
+def test_pseudo_truth_is_summarised_apart(folder):
+    summary = evaluate_frames(folder, off_by(3.0)).to_json()["summary"]
+    assert summary["all"]["instances"] == 3
+    assert summary["all"]["missed"] == 1
+    assert summary["bottle+bowl+can+laptop"]["instances"] == 1
+    assert summary["bottle+bowl+can+laptop"]["median_translation_error_cm"] == pytest.approx(5.0)
+    assert summary["can"]["share_5deg5cm"] == 1.0
+    assert summary["can"]["share_5deg2cm"] == 0.0
+    assert "bowl" not in summary
+    assert summary["pseudo_truth"]["all"]["instances"] == 1
+    assert summary["pseudo_truth"]["bowl"]["median_translation_error_cm"] == pytest.approx(3.0)
+    assert summary["estimated_only"] == 1
+    assert summary["rejected"] == 1
+    json.dumps(summary, allow_nan=False)
+
+
+def test_progress_is_told_after_each_frame(folder):
+    calls = []
+    evaluate_frames(folder, off_by(0.0), lambda *args: calls.append(args))
+    assert [c[0].name for c in calls] == ["one", "two"]
+    assert [c[3] for c in calls] == [2, 2]
+
+
+def test_an_empty_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no recorded frame"):
+        evaluate_frames(tmp_path, off_by(0.0))
+
+
+def test_the_handle_of_recorded_mugs(shared):
+    free, hidden = "real275_test/real275_scene1_0000", "ycb_video/ycbv_0000_000001"
+    visible = {}
+    for name in (free, hidden):
+        same = SimpleNamespace(estimate=lambda frame: FrameResult())
+        report = evaluate_frames(shared / "real" / name, same)
+        (visible[name],) = [i.handle_visible for i in report.instances if i.category == "mug"]
+    # The one stands free; of the other a box hides the handle.
+    assert visible == {free: True, hidden: False}
+
+
+@pytest.mark.slow
+def test_released_weights_on_recorded_frames(shared):
+    try:
+        default_weights()
+    except FileNotFoundError as error:
+        pytest.skip(f"no released weights: {error}")
+    estimator = PoseEstimator.from_settings(EstimatorSettings(device="cpu"))
+    report = evaluate_frames(shared / "real", estimator)
+    assert not [i.rejection for i in report.instances if i.rejection]
+    group = report.summary(Truth.DATASET)["bottle+bowl+can+laptop"]
+    assert group["median_rotation_error_deg"] < 10.0
+    assert group["median_translation_error_cm"] < 2.0

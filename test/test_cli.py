@@ -1,0 +1,172 @@
+"""The command line: what it writes, and that mistakes are one line and exit code 2."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from genpose_ros.cli import app
+from genpose_ros.networks import LightPoseModel, save_model
+
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A light network that has learnt nothing."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
+    save_model(LightPoseModel(), path, {})
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A recorded frame with a mug (id 3) and a bowl (id 7)."""
+    folder = tmp_path / "recorded"
+    folder.mkdir()
+    depth_mm = np.full((120, 160), 2000, dtype=np.uint16)
+    labels = np.zeros((120, 160), dtype=np.uint8)
+    depth_mm[20:50, 20:60], labels[20:50, 20:60] = 800, 3
+    depth_mm[70:110, 80:120], labels[70:110, 80:120] = 1000, 7
+    Image.fromarray(depth_mm).save(folder / "depth.png")
+    Image.fromarray(labels).save(folder / "mask.png")
+    Image.fromarray(np.full((120, 160, 3), 90, np.uint8)).save(folder / "color.jpg")
+    pose = {"R": [[0, 0, -1], [0, -1, 0], [-1, 0, 0]], "t": [0, 0, 0.8], "size_m": [0.1, 0.1, 0.08]}
+    label = {
+        "K": [[150, 0, 79.5], [0, 150, 59.5], [0, 0, 1]],
+        "instances": [{"id": 3, "category": "mug", **pose}, {"id": 7, "category": "bowl"}],
+    }
+    (folder / "label.json").write_text(json.dumps(label))
+    return folder
+
+
+def run(*arguments):
+    return runner.invoke(app, [str(a) for a in arguments])
+
+
+def estimate(folder, weights, *more):
+    files = ("--depth", folder / "depth.png", "--mask", folder / "mask.png")
+    return run(
+        "estimate",
+        *files,
+        *("--camera-info", folder / "label.json", "--weights", weights, "--device", "cpu", *more),
+    )
+
+
+class TestEstimate:
+    def test_writes_json_and_picture(self, folder, weights, tmp_path):
+        out, picture = tmp_path / "new" / "out.json", tmp_path / "out.png"
+        more = ("--colour", folder / "color.jpg", "--json", out, "--picture", picture)
+        result = estimate(folder, weights, *more)
+        assert result.exit_code == 0, result.output
+        content = json.loads(out.read_text())
+        assert [(o["id"], o["class"]) for o in content["objects"]] == [(3, "mug"), (7, "bowl")]
+        assert np.isfinite(content["objects"][0]["T_cam_obj"]).all()
+        assert content["rejected"] == []
+        assert set(content["stages_ms"]) == {"clouds", "encode", "sample", "rank", "pool"}
+        assert Image.open(picture).size == (320, 240)
+        assert "mug" in result.output
+
+    def test_json_on_the_terminal_is_nothing_but_json(self, folder, weights):
+        result = estimate(folder, weights, "--json", "-", "--set", "candidates=5")
+        assert len(json.loads(result.stdout)["objects"]) == 2
+
+    def test_the_seed_decides(self, folder, weights):
+        outputs = [estimate(folder, weights, "--json", "-", "--seed", s) for s in (1, 1, 2)]
+        a, b, c = (json.loads(o.stdout)["objects"][0]["T_cam_obj"] for o in outputs)
+        assert a == b
+        assert a != c
+
+    def test_classes_choose_the_objects(self, folder, weights):
+        result = estimate(folder, weights, "--json", "-", "--classes", "7=can,9=mug")
+        content = json.loads(result.stdout)
+        assert [(o["id"], o["class"]) for o in content["objects"]] == [(7, "can")]
+        assert [(r["id"], r["reason"]) for r in content["rejected"]] == [(9, "mask_empty")]
+
+    def test_without_colour_the_picture_shows_the_depth(self, folder, weights, tmp_path):
+        result = estimate(folder, weights, "--picture", tmp_path / "a.png")
+        assert result.exit_code == 0, result.output
+        assert Image.open(tmp_path / "a.png").size == (320, 240)
+
+
+class TestEvaluateFrames:
+    def test_writes_instances_and_summary(self, folder, weights, tmp_path):
+        out = tmp_path / "report.json"
+        result = run(
+            *("evaluate", "frames", folder.parent, "--weights", weights, "--json", out),
+            *("--device", "cpu", "--pictures", tmp_path / "pictures"),
+        )
+        assert result.exit_code == 0, result.output
+        content = json.loads(out.read_text())
+        mug, bowl = content["instances"]
+        assert {"frame", "class", "rotation_error_deg", "translation_error_cm", "truth"} <= set(mug)
+        assert (mug["frame"], mug["class"], mug["truth"]) == ("recorded", "mug", "dataset")
+        assert mug["rotation_error_deg"] >= 0
+        assert bowl["rotation_error_deg"] is None
+        assert content["summary"]["mug"]["instances"] == 1
+        assert (tmp_path / "pictures" / "recorded.png").is_file()
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--set", "candidates=0"), "candidates must lie in"),
+            (("--set", "candidates=many"), "expects int"),
+            (("--set", "candidates"), "name=value"),
+            (("--set", "colour=red"), "no setting is called"),
+            (("--classes", "3=spoon"), "spoon"),
+            (("--device", "cuda:77"), "CUDA"),
+            (("--weights", "nowhere.safetensors"), "nowhere.safetensors"),
+            (("--mask", "nowhere.png"), "no such file: nowhere.png"),
+            (("--camera-info", "nowhere.yaml"), "no such file: nowhere.yaml"),
+            (("--colour", "nowhere.jpg"), "no such file: nowhere.jpg"),
+            (("--depth-unit", "x"), "depth-unit"),
+            (("--preset", "slow"), "preset"),
+        ],
+    )
+    def test_are_told_in_one_line(self, folder, weights, arguments, message):
+        result = estimate(folder, weights, *arguments)
+        assert result.exit_code == 2
+        assert message in result.output
+        assert "Traceback" not in result.output
+
+    def test_are_on_stderr(self, folder, weights):
+        result = estimate(folder, weights, "--mask", "nowhere.png")
+        assert result.stdout == ""
+        assert result.stderr.count("\n") == 1
+
+    def test_no_frames(self, tmp_path, weights):
+        result = run("evaluate", "frames", tmp_path, "--weights", weights)
+        assert result.exit_code == 2
+        assert "no recorded frame" in result.output
+
+    def test_converting_something_else(self, tmp_path, weights):
+        (tmp_path / "a.pth").write_text("hello")
+        result = run("convert", tmp_path / "a.pth", tmp_path / "b.safetensors", "--role", "score")
+        assert result.exit_code == 2
+        assert not (tmp_path / "b.safetensors").exists()
+
+
+class TestHelp:
+    @pytest.mark.parametrize(
+        "command", [["estimate"], ["evaluate", "frames"], ["convert"], ["demo"], []]
+    )
+    def test_every_command_has_one(self, command):
+        result = run(*command, "--help")
+        assert result.exit_code == 0
+        assert "Usage" in result.output
+
+    def test_needs_no_heavy_module(self):
+        code = (
+            "import sys, genpose_ros.cli\n"
+            "heavy = {'torch', 'numpy', 'cv2', 'scipy', 'rclpy', 'open3d'} & set(sys.modules)\n"
+            "assert not heavy, heavy"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
