@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -52,15 +52,6 @@ _ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], PoseModel]] = {
 
 #: Inputs of the first convolution in the follow-up GenPose++, which adds image features.
 _FOLLOW_UP_INPUTS = {387, 483, 643, 899}
-
-
-class _Storable(Protocol):
-    """What a model needs to be saved, and made again."""
-
-    @property
-    def architecture(self) -> str: ...
-    def config(self) -> dict[str, Any]: ...
-    def state_dict(self) -> dict[str, Tensor]: ...
 
 
 def default_weights() -> Path:
@@ -125,7 +116,7 @@ def load_model(
     return model.eval().requires_grad_(False).to(device)
 
 
-def save_model(model: _Storable, path: Path | str, metadata: Mapping[str, str]) -> None:
+def save_model(model: PoseModel, path: Path | str, metadata: Mapping[str, str]) -> None:
     """Save a model as safetensors, replacing the file in one step.
 
     Args:

@@ -128,7 +128,7 @@ def box(size: np.ndarray, *, rounding: np.ndarray | float = 0.0) -> MeshBatch:
 def tube(
     path: np.ndarray, normal: np.ndarray, thickness: np.ndarray, width: np.ndarray
 ) -> MeshBatch:
-    """Sweep an ellipse along planar paths in the xy plane.
+    """Sweep an ellipse along planar paths in the xy plane, closed at both ends.
 
     Args:
         path: (n, P, 2) centre line, metres.
@@ -138,8 +138,11 @@ def tube(
     """
     segments = 10
     angle = np.linspace(0, 2 * np.pi, segments, endpoint=False)
-    along = thickness[:, None, None] * np.cos(angle)
+    path, normal = (np.concatenate([a[:, :1], a, a[:, -1:]], 1) for a in (path, normal))
+    open_ring = np.ones(path.shape[1])
+    open_ring[[0, -1]] = 0  # the caps: rings shrunk to a point
+    along = thickness[:, None, None] * open_ring[:, None] * np.cos(angle)
+    across = width[:, None, None] * open_ring[:, None] * np.sin(angle)
     xy = path[:, :, None] + normal[:, :, None] * along[..., None]
-    z = np.broadcast_to(width[:, None, None] * np.sin(angle), xy.shape[:3])
-    vertices = np.concatenate([xy, z[..., None]], -1)
+    vertices = np.concatenate([xy, across[..., None]], -1)
     return MeshBatch(vertices.reshape(len(path), -1, 3), _grid_faces(path.shape[1], segments))

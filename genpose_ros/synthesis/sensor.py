@@ -83,13 +83,13 @@ def measure_depth(
         return values.astype(np.float32)[:, None, None]
 
     depth = _mix_edges(depth_m.astype(np.float32), column(draw.flying_share), rng)
-    square = depth**2
-    depth = depth + square * (
+    depth = depth + depth**2 * (
         column(draw.fine) * rng.standard_normal(shape, dtype=np.float32)
         + column(draw.wave) * smooth_noise(shape, 7, rng)
     )
-    step = np.maximum(column(draw.disparity_step) * square, 1e-6)
-    depth = np.round(depth / step) * step
+    # Disparity is what is quantised: in units of its step it is 1 / (step_m z).
+    step = np.maximum(column(draw.disparity_step), 1e-6)
+    depth = 1 / (step * np.maximum(np.round(1 / (step * np.maximum(depth, 1e-3))), 1))
     lost = cos_incidence < column(draw.grazing_cosine) * rng.uniform(0.3, 1.3, shape)
     # A blob covers what exceeds the quantile of a unit normal that belongs to the share.
     blob = smooth_noise(shape, 6, rng) > column(2.2 - 4.5 * draw.hole_share)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.training.data import CloudPool, augment
@@ -240,16 +240,16 @@ class _Run:
             writer.writerow([f"{value:.6g}" for value in progress.__dict__.values()])
 
 
-def _trained_parameters(model: LightPoseModel, target: str) -> list[nn.Parameter]:
+def _trained_parameters(model: LightPoseModel, target: str) -> list[Tensor]:
     """The parameters of one target; all others are frozen."""
     parts = (
-        (model.energy_head,)
+        [model.energy_head]
         if target == "energy"
-        else (model.encoder, model.score_head, model.size_head)
+        else [model.encoder, model.score_head, model.size_head]
     )
-    chosen = [parameter for part in parts for parameter in part.parameters()]
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    for parameter in chosen:
-        parameter.requires_grad_(True)
-    return chosen
+    trained: list[Tensor] = []
+    for part in parts:
+        trained.extend(parameter.requires_grad_(True) for parameter in part.parameters())
+    return trained

@@ -61,7 +61,7 @@ def ours(states: dict[str, dict], tmp_path: Path) -> Path:
     """One of our files, with both networks."""
     model = ReferencePoseModel(energy_network=ReferenceEnergyNetwork())
     model.score_network.load_state_dict(states["score"])
-    model.energy_network.load_state_dict(states["energy"])  # type: ignore[union-attr]
+    model.energy_network.load_state_dict(states["energy"])
     save_model(model, tmp_path / "ours.safetensors", METADATA)
     return tmp_path / "ours.safetensors"
 
@@ -237,7 +237,7 @@ class TestOurFiles:
         _assert_same(load_model(authors["score"], ours), states)
 
     def test_no_energy_to_be_found(self, authors: dict[str, Path], tmp_path: Path) -> None:
-        save_model(load_model(authors["score"]), tmp_path / "score.safetensors", METADATA)  # type: ignore[arg-type]
+        save_model(load_model(authors["score"]), tmp_path / "score.safetensors", METADATA)
         with pytest.raises(ValueError, match="holds no energy network"):
             load_model(authors["score"], tmp_path / "score.safetensors")
 

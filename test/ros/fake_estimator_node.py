@@ -1,6 +1,6 @@
 """The estimator node with the fake estimator, as a program of its own for the tests."""
 
-from conftest import FakeEstimator
+from conftest import FakeEstimator  # type: ignore[import-not-found]  # run as a script
 
 from genpose_ros.ros.estimator_node import main
 

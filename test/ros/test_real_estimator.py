@@ -1,5 +1,8 @@
 """The node with the real estimator around a model whose score is known in closed form."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -28,7 +31,7 @@ class Upright(PoseModel):
         self.register_parameter("mean", nn.Parameter(torch.tensor([1.0, 0, 0, 0, 1, 0, 0, 0, 0])))
 
     @classmethod
-    def from_config(cls, config: dict) -> "Upright":
+    def from_config(cls, config: Mapping[str, Any]) -> "Upright":
         return cls()
 
     def config(self) -> dict:

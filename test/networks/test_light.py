@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from genpose_ros.geometry import random_rotations
+from genpose_ros.networks import LightConfig, LightPoseModel, load_model, save_model
+
+SMALL = LightConfig(patches=8, neighbours=8, subset=64, width=16, layers=1, attention_heads=2)
+
+
+@pytest.fixture
+def model() -> LightPoseModel:
+    torch.manual_seed(0)
+    model = LightPoseModel(SMALL).eval()
+    for head in (model.score_head, model.energy_head):
+        torch.nn.init.normal_(head.leave.weight, std=0.1)
+    return model.requires_grad_(False)
+
+
+def clouds(count: int = 3, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    centre = torch.tensor([0.2, -0.1, 0.9]) + 0.1 * torch.randn(count, 1, 3, generator=generator)
+    return centre + 0.04 * torch.randn(count, 256, 3, generator=generator)
+
+
+def poses(count: int = 3, k: int = 5, seed: int = 1) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    rotation = random_rotations(count * k, generator).float().view(count, k, 3, 3)
+    return rotation, torch.randn(count, k, 3, generator=generator) * 0.1 + 0.5
+
+
+def test_pose_vectors_come_back_as_poses(model: LightPoseModel) -> None:
+    encoding = model.encode(clouds())
+    rotation, translation = poses()
+    again = model.decode_pose(model.encode_pose(rotation, translation, encoding), encoding)
+    torch.testing.assert_close(again[0], rotation, atol=2e-6, rtol=0)
+    torch.testing.assert_close(again[1], translation, atol=1e-6, rtol=0)
+
+
+def test_the_cloud_is_turned_onto_the_optical_axis(model: LightPoseModel) -> None:
+    points = clouds()
+    encoding = model.encode(points)
+    centre = points.mean(1)
+    turned = (encoding.alignment @ centre.unsqueeze(-1)).squeeze(-1)
+    expected = torch.zeros(3, 3)
+    expected[:, 2] = centre.norm(dim=-1)
+    torch.testing.assert_close(turned, expected, atol=1e-6, rtol=0)
+    product = encoding.alignment @ encoding.alignment.mT
+    torch.testing.assert_close(product, torch.eye(3).expand(3, 3, 3), atol=1e-6, rtol=0)
+
+
+def test_a_head_that_knows_nothing_gives_the_gaussian_score() -> None:
+    # With a zero head the model is the score of N(0, sigma_data^2) blurred by sigma.
+    model = LightPoseModel(SMALL)
+    encoding = model.encode(clouds())
+    x, sigma = torch.randn(3, 5, 9), torch.tensor(0.7)
+    expected = -x / (0.7**2 + SMALL.sigma_data**2)
+    torch.testing.assert_close(model.score(x, sigma, encoding), expected)
+
+
+def test_score_and_denoised_pose_agree_by_tweedie(model: LightPoseModel) -> None:
+    encoding = model.encode(clouds())
+    x, sigma = torch.randn(3, 5, 9), torch.rand(3, 5, 1) + 0.1
+    denoised = x + sigma**2 * model.score(x, sigma, encoding)
+    torch.testing.assert_close(denoised, model.denoise(x, sigma, encoding), atol=1e-5, rtol=1e-5)
+
+
+def test_clouds_do_not_influence_each_other(model: LightPoseModel) -> None:
+    together, x = model.encode(clouds()), torch.randn(3, 5, 9)
+    alone = model.encode(clouds()[1:2])
+    sigma = torch.tensor(0.3)
+    torch.testing.assert_close(
+        model.score(x, sigma, together)[1:2], model.score(x[1:2], sigma, alone)
+    )
+    torch.testing.assert_close(
+        model.score(x, sigma, together)[1:2], model.score(x[1:2], sigma, together[1:2])
+    )
+    torch.testing.assert_close(model.energy(x, together)[1:2], model.energy(x[1:2], alone))
+
+
+def test_energies_split_the_inner_product(model: LightPoseModel) -> None:
+    encoding, x = model.encode(clouds()), torch.randn(3, 5, 9)
+    sigma = torch.tensor(SMALL.ranking_sigma)
+    total = (sigma**2 + SMALL.sigma_data**2).sqrt()
+    assert encoding.energy is not None
+    field = model.energy_head(x / total, sigma, encoding.energy) / sigma
+    parts = model.energy(x, encoding)
+    torch.testing.assert_close(parts.sum(-1), (x * field).sum(-1))
+    moved = x.clone()
+    moved[..., 6:] = 0  # without a translation its energy vanishes
+    assert (model.energy(moved, encoding)[..., 1] == 0).all()
+
+
+def test_sizes_are_positive_metres(model: LightPoseModel) -> None:
+    size = model.encode(clouds()).size_m
+    assert size is not None
+    assert size.shape == (3, 3)
+    assert ((size > 0.01) & (size < 1)).all()
+
+
+def test_a_checkpoint_gives_the_same_model(model: LightPoseModel, tmp_path: Path) -> None:
+    save_model(model, tmp_path / "light.safetensors", {})
+    again = load_model(tmp_path / "light.safetensors")
+    assert isinstance(again, LightPoseModel)
+    assert again.settings == SMALL
+    x, sigma = torch.randn(3, 5, 9), torch.tensor(0.3)
+    first, second = (m.score(x, sigma, m.encode(clouds())) for m in (model, again))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_agrees_with_the_cpu(model: LightPoseModel) -> None:
+    x, sigma = torch.randn(3, 5, 9), torch.tensor(0.3)
+    expected = model.score(x, sigma, model.encode(clouds()))
+    on_gpu = model.cuda()
+    actual = on_gpu.score(x.cuda(), sigma.cuda(), on_gpu.encode(clouds().cuda()))
+    torch.testing.assert_close(actual.cpu(), expected, atol=1e-3, rtol=1e-3)

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.synthesis import STANCES, make_clouds, sample_views
+from genpose_ros.synthesis.clouds import CloudBatch
+
+
+@pytest.fixture(scope="module")
+def clouds() -> CloudBatch:
+    return make_clouds(180, np.random.default_rng(0))
+
+
+def in_object_frame(clouds: CloudBatch) -> np.ndarray:
+    centred = clouds.points_cam - clouds.translation[:, None]
+    return np.einsum("nji,nkj->nki", clouds.rotation, centred)
+
+
+def test_points_lie_in_their_boxes(clouds: CloudBatch) -> None:
+    inside = (np.abs(in_object_frame(clouds)) < clouds.size_m[:, None] / 2 + 0.015).all(-1)
+    assert inside.mean() > 0.97
+    assert np.median(inside.mean(1)) > 0.99
+
+
+def test_points_are_on_the_near_side(clouds: CloudBatch) -> None:
+    beyond = clouds.points_cam[..., 2] - clouds.translation[:, None, 2]
+    assert (beyond.mean(1) < 0.02).mean() > 0.9
+
+
+def test_every_category_comes_equally_often(clouds: CloudBatch) -> None:
+    counts = np.bincount(clouds.category, minlength=len(CATEGORIES))
+    assert counts.max() <= 30
+    assert counts.min() >= 24
+
+
+def test_the_same_generator_gives_the_same_clouds() -> None:
+    first, again = (make_clouds(12, np.random.default_rng(4)) for _ in range(2))
+    np.testing.assert_array_equal(first.points_cam, again.points_cam)
+
+
+def test_meshes_take_part(shared: Path) -> None:
+    from genpose_ros.synthesis import load_meshes
+
+    meshes = load_meshes(shared / "meshes", "train")
+    clouds = make_clouds(
+        24, np.random.default_rng(0), meshes=meshes, mesh_share=1.0, categories=("bowl",)
+    )
+    inside = (np.abs(in_object_frame(clouds)) < clouds.size_m[:, None] / 2 + 0.015).all(-1)
+    assert inside.mean() > 0.97
+
+
+class TestViews:
+    def test_stances_tell_the_y_axis_from_gravity(self) -> None:
+        views = sample_views(4000, np.random.default_rng(0))
+        upright = np.einsum("ni,ni->n", views.rotation[:, :, 1], views.up)
+        expected = {"standing": (0.98, 1.0), "lying": (-0.2, 0.2), "upside_down": (-1.0, -0.98)}
+        for name, (low, high) in expected.items():
+            values = upright[views.stance == STANCES.index(name)]
+            assert len(values) > 100
+            assert np.mean((values >= low) & (values <= high)) > 0.97
+        free = upright[views.stance == STANCES.index("free")]
+        assert free.std() == pytest.approx(1 / np.sqrt(3), rel=0.1)
+
+    def test_rotations_are_rotations(self) -> None:
+        rotation = sample_views(100, np.random.default_rng(0)).rotation
+        product = rotation @ np.swapaxes(rotation, 1, 2)
+        np.testing.assert_allclose(product, np.broadcast_to(np.eye(3), (100, 3, 3)), atol=1e-12)
+        np.testing.assert_allclose(np.linalg.det(rotation), 1, atol=1e-12)
+
+    def test_the_camera_looks_down(self) -> None:
+        up = sample_views(1000, np.random.default_rng(0)).up
+        assert (up[:, 2] < 0).all()
+        np.testing.assert_allclose(np.linalg.norm(up, axis=1), 1, atol=1e-12)

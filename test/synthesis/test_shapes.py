@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+
+from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.synthesis import make_shapes
+from genpose_ros.synthesis.primitives import box, lathe, merge
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+class TestEveryCategory:
+    def test_is_centred_on_its_box(self, category: str) -> None:
+        shapes = make_shapes(category, 64, np.random.default_rng(0))
+        middle = (shapes.vertices.max(1) + shapes.vertices.min(1)) / 2
+        np.testing.assert_allclose(middle, 0, atol=1e-12)
+
+    def test_has_the_size_of_a_real_object(self, category: str) -> None:
+        diagonal = np.linalg.norm(
+            make_shapes(category, 256, np.random.default_rng(1)).extents, axis=1
+        )
+        low, high = {
+            "bottle": (0.10, 0.36),
+            "bowl": (0.11, 0.40),
+            "camera": (0.09, 0.33),
+            "can": (0.05, 0.25),
+            "laptop": (0.30, 0.65),
+            "mug": (0.08, 0.25),
+        }[category]
+        assert low < diagonal.min()
+        assert diagonal.max() < high
+
+    def test_is_decided_by_the_generator(self, category: str) -> None:
+        first = make_shapes(category, 8, np.random.default_rng(2))
+        again = make_shapes(category, 8, np.random.default_rng(2))
+        np.testing.assert_array_equal(first.vertices, again.vertices)
+        assert not np.allclose(first.vertices[0], first.vertices[1])
+
+    def test_is_closed_and_faces_outward(self, category: str) -> None:
+        # The divergence theorem: only closed surfaces of one orientation have a signed volume
+        # that does not depend on where the origin is.
+        shapes = make_shapes(category, 16, np.random.default_rng(3))
+        corners = shapes.vertices[:, shapes.faces]
+        volume = np.linalg.det(corners).sum(1) / 6
+        moved = np.linalg.det(corners + np.array([0.3, -0.2, 0.1])).sum(1) / 6
+        np.testing.assert_allclose(moved, volume, rtol=1e-9, atol=1e-12)
+        assert (volume > 0).all()
+
+
+def end_widths(vertices: np.ndarray, end: int) -> float:
+    """Extent along z of what lies within 4 mm of the box's face at +x (end 1) or -x (end -1)."""
+    x = end * vertices[:, 0]
+    return float(np.ptp(vertices[x > x.max() - 0.004, 2]))
+
+
+def test_a_mug_has_its_handle_at_plus_x() -> None:
+    shapes = make_shapes("mug", 64, np.random.default_rng(0))
+    for vertices, extents in zip(shapes.vertices, shapes.extents, strict=True):
+        assert end_widths(vertices, 1) < min(0.03, end_widths(vertices, -1))
+        assert extents[0] > extents[2] + 0.005
+
+
+def test_a_camera_has_its_lens_at_plus_x() -> None:
+    shapes = make_shapes("camera", 64, np.random.default_rng(0))
+    long_lens = shapes.extents[:, 0] > 0.11
+    assert long_lens.sum() > 10
+    for vertices, extents in zip(
+        shapes.vertices[long_lens], shapes.extents[long_lens], strict=True
+    ):
+        assert end_widths(vertices, 1) < 0.75 * extents[2]
+
+
+def test_an_open_laptop_has_its_screen_at_minus_x() -> None:
+    shapes = make_shapes("laptop", 64, np.random.default_rng(0))
+    tall = shapes.extents[:, 1] > 0.15
+    highest = shapes.vertices[np.arange(64), shapes.vertices[..., 1].argmax(1)]
+    assert tall.sum() > 20
+    # The few that are less than half open have the screen's edge above the keyboard.
+    assert (highest[tall, 0] < 0).mean() > 0.9
+
+
+def test_an_unknown_category_is_named() -> None:
+    with pytest.raises(ValueError, match="unknown category 'cup'"):
+        make_shapes("cup", 1, np.random.default_rng(0))
+
+
+class TestPrimitives:
+    def test_a_lathe_of_a_rectangle_is_a_cylinder(self) -> None:
+        radius, height = np.array([[0, 0.1, 0.1, 0]]), np.array([[0, 0, 0.3, 0.3]])
+        cylinder = lathe(radius, height, segments=400)
+        volume = np.linalg.det(cylinder.vertices[:, cylinder.faces]).sum() / 6
+        assert volume == pytest.approx(np.pi * 0.1**2 * 0.3, rel=1e-3)
+
+    def test_a_rounded_box_loses_its_corners(self) -> None:
+        size = np.array([[0.2, 0.1, 0.3]])
+        sharp, rounded = box(size), box(size, rounding=0.02)
+
+        def volume(mesh: object) -> float:
+            return float(np.linalg.det(mesh.vertices[:, mesh.faces]).sum() / 6)  # type: ignore[attr-defined]
+
+        assert volume(sharp) == pytest.approx(0.006, rel=1e-9)
+        # Four corners, each a square less a quarter circle drawn with three chords.
+        chords = 3 / 2 * np.sin(np.pi / 6)
+        assert volume(rounded) == pytest.approx(0.006 - 4 * 0.02**2 * (1 - chords) * 0.1, rel=1e-9)
+
+    def test_merging_keeps_both_parts(self) -> None:
+        a, b = box(np.full((1, 3), 0.1)), box(np.full((1, 3), 0.2))
+        both = merge(a, b.moved(np.array([[1.0, 0, 0]])))
+        volume = np.linalg.det(both.vertices[:, both.faces]).sum() / 6
+        assert volume == pytest.approx(0.001 + 0.008, rel=1e-9)

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genpose_ros.synthesis import SetRecipe, load_meshes, read_shard, shard_paths, shards, write_set
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHARD_SIZE", 20)
+    monkeypatch.setattr(shards, "CHUNK", 12)
+
+
+def test_a_shard_depends_on_seed_and_number_alone(tmp_path: Path) -> None:
+    all_at_once = write_set(tmp_path / "a", SetRecipe(clouds=40, seed=3))
+    second_only = write_set(tmp_path / "b", SetRecipe(clouds=20, seed=3, first_shard=1))
+    assert [path.name for path in all_at_once] == [
+        "shard-00000.safetensors",
+        "shard-00001.safetensors",
+    ]
+    first, second = (read_shard(path) for path in all_at_once)
+    np.testing.assert_array_equal(read_shard(second_only[0]).points_cam, second.points_cam)
+    assert not np.array_equal(first.points_cam, second.points_cam)
+    assert len(first) == 20
+
+
+def test_storage_keeps_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
+    (path,) = write_set(tmp_path, SetRecipe(clouds=20, seed=1))
+    rng = np.random.default_rng([1, 0])
+    exact = shards.CloudBatch.concatenate(
+        [shards.make_clouds(12, rng, mesh_share=0.25, threads=1) for _ in range(3)]
+    )[:20]
+    stored = read_shard(path)
+    np.testing.assert_allclose(stored.points_cam, exact.points_cam, atol=1.3e-4)
+    np.testing.assert_array_equal(stored.rotation, exact.rotation)
+
+
+def test_an_interrupted_set_goes_on(tmp_path: Path) -> None:
+    made: list[Path] = []
+    first = write_set(tmp_path, SetRecipe(clouds=20, seed=3))[0]
+    before = first.stat().st_mtime_ns
+    write_set(tmp_path, SetRecipe(clouds=40, seed=3), on_shard=made.append)
+    assert [path.name for path in made] == ["shard-00001.safetensors"]
+    assert first.stat().st_mtime_ns == before
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_failed_write_leaves_no_broken_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_tensors: object, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shards, "save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        shards._write_shard(SetRecipe(clouds=20), tmp_path / "shard-00000.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="genpose synthesize"):
+        shard_paths(tmp_path)
+
+
+class TestMeshFolders:
+    def test_no_manifest(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r"holds no manifest\.json"):
+            load_meshes(tmp_path, "train")
+
+    def test_no_mesh_of_the_split(self, tmp_path: Path) -> None:
+        (tmp_path / "manifest.json").write_text("[]")
+        with pytest.raises(ValueError, match="no mesh with split 'train'"):
+            load_meshes(tmp_path, "train")
+
+    def test_a_broken_mesh_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "a.ply").write_text("ply\nformat ascii 1.0\nend_header\n")
+        (tmp_path / "manifest.json").write_text(
+            '[{"category": "mug", "file": "a.ply", "split": "train", "metric": true, "name": "a"}]'
+        )
+        with pytest.raises(ValueError, match=r"a\.ply holds no triangles"):
+            load_meshes(tmp_path, "train")

@@ -1,0 +1,47 @@
+"""A small synthetic set that all training tests draw from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from genpose_ros.training import CloudPool
+
+
+def write_blob_shard(path: Path, count: int = 64, seed: int = 0) -> None:
+    """Clouds of 96 points scattered in a box, with the box's pose as the truth."""
+    rng = np.random.default_rng(seed)
+    rotation = np.linalg.qr(rng.normal(size=(count, 3, 3)))[0]
+    rotation[:, :, 2] *= np.linalg.det(rotation)[:, None]
+    size = np.tile([0.2, 0.1, 0.05], (count, 1))
+    local = rng.uniform(-0.5, 0.5, (count, 96, 3)) * size[:, None]
+    translation = rng.uniform([-0.2, -0.2, 0.6], [0.2, 0.2, 1.0], (count, 3))
+    points = np.einsum("nij,nkj->nki", rotation, local) + translation[:, None]
+    centre = points.mean(1)
+    save_file(
+        {
+            "points_centred": (points - centre[:, None]).astype(np.float16),
+            "centre": centre.astype(np.float32),
+            "rotation": np.ascontiguousarray(rotation, dtype=np.float32),
+            "translation": translation.astype(np.float32),
+            "size_m": size.astype(np.float32),
+            "category": np.zeros(count, np.int64),
+            "stance": np.zeros(count, np.int64),
+        },
+        path,
+    )
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> CloudPool:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    write_blob_shard(folder / "shard-00000.safetensors")
+    return CloudPool(folder)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
