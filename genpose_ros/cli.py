@@ -31,6 +31,12 @@ evaluate_app = typer.Typer(
     help="Compare estimates with ground truth.", no_args_is_help=True, rich_markup_mode="markdown"
 )
 app.add_typer(evaluate_app, name="evaluate")
+train_app = typer.Typer(
+    help="Train the light model on synthetic clouds; an interrupted run goes on where it was.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+app.add_typer(train_app, name="train")
 
 _out = Console()
 _err = Console(stderr=True)
@@ -58,6 +64,9 @@ WeightsOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of all random draws.", min=0)]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+DataArgument = Annotated[Path, typer.Argument(help="Folder of a set: genpose synthesize.")]
+RunArgument = Annotated[Path, typer.Argument(help="Folder of the run: states, curves, weights.")]
+BatchOption = Annotated[int, typer.Option(help="Clouds per step.", min=1)]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change one setting, as name=value; may be repeated."),
@@ -246,6 +255,102 @@ def demo(
 
     run_demo = import_module("genpose_ros.ros.demo").run_demo
     raise typer.Exit(run_demo(frames=frames, json=json, picture=picture, seed=seed))
+
+
+@app.command()
+@readable_errors
+def synthesize(
+    directory: Annotated[Path, typer.Argument(help="Folder for the shards.")],
+    clouds: Annotated[int, typer.Option(help="How many, in shards of 8192.", min=1)] = 200_000,
+    seed: SeedOption = 0,
+    meshes: Annotated[
+        Path | None, typer.Option(help="Folder of meshes with a manifest.json, to mix in.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "train",
+    mesh_share: Annotated[
+        float, typer.Option(help="Share of the clouds made of meshes.", min=0, max=1)
+    ] = 0.25,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
+) -> None:
+    """Render training clouds: six categories, table views and tipped objects, D435 noise.
+
+    Shards that are there already are kept, so an interrupted run goes on.
+
+    Examples:
+
+    - `genpose synthesize data --clouds 200000 --workers 8`
+
+    - `genpose synthesize data --meshes my_meshes --mesh-share 0.5`
+    """
+    from genpose_ros.synthesis import SetRecipe, write_set
+
+    recipe = SetRecipe(clouds, seed, meshes, split, mesh_share)
+    with _progress("shards") as progress:
+        task = progress.add_task("", total=None)
+
+        def on_shard(_path: Path, total: int) -> None:
+            progress.update(task, total=total, advance=1)
+
+        paths = write_set(directory, recipe, workers=workers, on_shard=on_shard)
+    _err.print(f"{len(paths)} shards in {directory}", markup=False, soft_wrap=True)
+
+
+@train_app.command("score")
+@readable_errors
+def train_score(
+    data: DataArgument,
+    run: RunArgument,
+    minutes: Annotated[float, typer.Option(help="Time budget, interruptions not counted.")] = 60,
+    batch: BatchOption = 48,
+    seed: SeedOption = 0,
+) -> None:
+    """Train encoder, score head and size head by denoising score matching.
+
+    Example:
+
+    - `genpose train score data runs/light --minutes 60`
+    """
+    _train(data, run, target="score", minutes=minutes, batch=batch, seed=seed)
+
+
+@train_app.command("energy")
+@readable_errors
+def train_energy(
+    data: DataArgument,
+    run: RunArgument,
+    minutes: Annotated[float, typer.Option(help="Time budget, interruptions not counted.")] = 8,
+    batch: BatchOption = 48,
+    seed: SeedOption = 0,
+) -> None:
+    """Train the energy head on the score's encoder; writes the finished checkpoint.
+
+    Example:
+
+    - `genpose train energy data runs/light --minutes 8`
+    """
+    _train(data, run, target="energy", minutes=minutes, batch=batch, seed=seed)
+
+
+def _train(data: Path, run: Path, **options: Any) -> None:
+    from genpose_ros.training import Progress, TrainingSettings, train_run
+
+    settings = TrainingSettings(**options)
+    with _progress(settings.target, "{task.fields[state]}") as progress:
+        task = progress.add_task("", total=60 * settings.minutes, state="")
+
+        def on_progress(now: Progress) -> None:
+            state = f"step {now.step}  loss {now.loss:.3f}  {now.clouds_per_s:.0f} clouds/s"
+            progress.update(task, completed=now.elapsed_s, state=state)
+
+        checkpoint = train_run(data, run, settings, on_progress)
+    _err.print(f"written: {checkpoint}", markup=False, soft_wrap=True)
+
+
+def _progress(name: str, *more: str) -> Any:
+    """A progress bar with the time left."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(name, BarColumn(), *map(TextColumn, more), TimeRemainingColumn(), console=_err)
 
 
 def _settings(

@@ -1,8 +1,9 @@
 """Synthetic sets on disk: shards of clouds, each decided by the set's seed and its own number."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def write_set(
     recipe: SetRecipe,
     *,
     workers: int = 1,
-    on_shard: Callable[[Path], None] | None = None,
+    on_shard: Callable[[Path, int], None] | None = None,
 ) -> list[Path]:
     """Write the shards of a set; shards already there are kept, so that an interrupted run goes on.
 
@@ -52,15 +53,16 @@ def write_set(
         folder: where the shards go; made when missing.
         recipe: what to make.
         workers: processes, one CPU thread each.
-        on_shard: called after each shard, for progress.
+        on_shard: called after each shard with how many there are to write, for progress.
 
     Raises:
         OSError: the disk is full or not writable; no broken shard is left behind.
-        ValueError: the mesh folder is unusable.
+        ValueError: the mesh folder is unusable, or `folder` holds a set of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.meshes is not None:
         load_meshes(recipe.meshes, recipe.split)
+    _record(folder, recipe)
     count = -(-recipe.clouds // SHARD_SIZE)
     numbers = range(recipe.first_shard, recipe.first_shard + count)
     paths = [folder / f"shard-{number:05d}.safetensors" for number in numbers]
@@ -68,8 +70,22 @@ def write_set(
     with ProcessPoolExecutor(workers) as pool:
         for path in pool.map(partial(_write_shard, recipe), missing):
             if on_shard is not None:
-                on_shard(path)
+                on_shard(path, len(missing))
     return paths
+
+
+def _record(folder: Path, recipe: SetRecipe) -> None:
+    """Write down what the set is made of; a folder holds one recipe's shards only."""
+    content = {**asdict(recipe), "meshes": None if recipe.meshes is None else recipe.meshes.name}
+    file = folder / "recipe.json"
+    if file.exists():
+        known = json.loads(file.read_text())
+        same = ("seed", "meshes", "split", "mesh_share")
+        if any(known.get(name) != content[name] for name in same):
+            raise ValueError(
+                f"{folder} holds a set of another recipe ({file}): choose another folder"
+            )
+    file.write_text(json.dumps(content) + "\n")
 
 
 def _write_shard(recipe: SetRecipe, path: Path) -> Path:

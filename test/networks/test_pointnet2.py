@@ -1,9 +1,10 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from genpose_ros.networks.pointnet2 import (
@@ -102,7 +103,7 @@ class TestBallQuery:
         assert ball_query(torch.full((1, 2, 3), 9.0), 1.0, 2).tolist() == [[[0, 0], [0, 0]]]
 
 
-def _naive_mlp(mlp: nn.Module, x: Tensor, training: bool) -> Tensor:
+def _naive_mlp(mlp: Any, x: Tensor, training: bool) -> Tensor:
     """The shared layers as the paper of PointNet++ writes them, channels first."""
     for layer in mlp:
         norm = layer.bn.bn
@@ -114,7 +115,7 @@ def _naive_mlp(mlp: nn.Module, x: Tensor, training: bool) -> Tensor:
 
 def _naive_encoder(encoder: MultiScaleEncoder, points: Tensor, training: bool) -> Tensor:
     """Each level samples, groups, concatenates and convolves for itself."""
-    features = None
+    features: Tensor | None = None
     for level, module in zip(LIGHT_LEVELS[:-1], encoder.SA_modules, strict=False):
         order, distances2 = farthest_points(points, level.centres)
         centres, scales = gather_rows(points, order), []
@@ -125,6 +126,7 @@ def _naive_encoder(encoder: MultiScaleEncoder, points: Tensor, training: bool) -
                 group = torch.cat([group, gather_rows(features, index)], dim=-1)
             scales.append(_naive_mlp(mlp, group.permute(0, 3, 1, 2), training).amax(-1))
         points, features = centres, torch.cat(scales, dim=1).transpose(1, 2)
+    assert features is not None
     both = torch.cat([points, features], dim=-1).transpose(1, 2)[:, :, None]
     last = [_naive_mlp(mlp, both, training).amax((2, 3)) for mlp in encoder.SA_modules[-1].mlps]
     return torch.cat(last, dim=1)

@@ -40,10 +40,18 @@ def test_an_interrupted_set_goes_on(tmp_path: Path) -> None:
     made: list[Path] = []
     first = write_set(tmp_path, SetRecipe(clouds=20, seed=3))[0]
     before = first.stat().st_mtime_ns
-    write_set(tmp_path, SetRecipe(clouds=40, seed=3), on_shard=made.append)
+    write_set(
+        tmp_path, SetRecipe(clouds=40, seed=3), on_shard=lambda path, _total: made.append(path)
+    )
     assert [path.name for path in made] == ["shard-00001.safetensors"]
     assert first.stat().st_mtime_ns == before
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_two_recipes_do_not_mix(tmp_path: Path) -> None:
+    write_set(tmp_path, SetRecipe(clouds=20, seed=3))
+    with pytest.raises(ValueError, match="another recipe"):
+        write_set(tmp_path, SetRecipe(clouds=20, seed=4))
 
 
 def test_a_failed_write_leaves_no_broken_shard(

@@ -19,7 +19,7 @@ def settings(minutes: float, **changes: object) -> TrainingSettings:
         "learning_rate": 3e-3,
         "bf16": False,
     }
-    return TrainingSettings(minutes=minutes, **{**options, **changes})
+    return TrainingSettings(minutes=minutes, learning_rate=3e-3, **{**options, **changes})
 
 
 def test_the_loss_falls_and_the_curve_is_written(pool: CloudPool, tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""A training run's folder: score.pt, energy.pt, their curves, and the checkpoint to release."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from genpose_ros.networks.checkpoints import save_model
+from genpose_ros.networks.light import LightConfig, LightPoseModel
+from genpose_ros.training.data import CloudPool
+from genpose_ros.training.trainer import Progress, TrainingSettings, train
+
+__all__ = ["CHECKPOINT", "averaged_model", "train_run"]
+
+#: The released file's name within a run's folder.
+CHECKPOINT = "genpose.safetensors"
+
+
+def train_run(
+    data: Path,
+    run: Path,
+    settings: TrainingSettings,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Train the score or the energy in a run's folder, or go on with it; return the checkpoint.
+
+    The energy starts from the score's averaged weights, whose encoder it shares. Whatever stops
+    the run, Ctrl-C included, leaves a checkpoint of what there is.
+
+    Args:
+        data: folder of a synthetic set.
+        run: the run's folder; made when missing.
+        settings: what to train, and for how long.
+        on_progress: called about once a second.
+
+    Raises:
+        ValueError: no clouds in `data`, or an energy run without a score to start from.
+        FloatingPointError: the loss is no longer finite.
+    """
+    pool = CloudPool(data)
+    state_file = run / f"{settings.target}.pt"
+    start = None
+    if settings.target == "energy" and not state_file.exists():
+        if not (run / "score.pt").exists():
+            raise ValueError(f"{run} holds no score.pt: run genpose train score first")
+        start = averaged_model(run / "score.pt")
+    try:
+        train(pool, state_file, settings, start=start, on_progress=on_progress)
+    finally:
+        if state_file.exists():
+            _export(data, run, state_file)
+    return run / CHECKPOINT
+
+
+def averaged_model(state_file: Path) -> LightPoseModel:
+    """The model with the averaged weights of a training state."""
+    state = torch.load(state_file, weights_only=True)
+    model = LightPoseModel(LightConfig(**state["config"]))
+    model.load_state_dict(state["averaged"])
+    return model.eval()
+
+
+def _export(data: Path, run: Path, state_file: Path) -> None:
+    """Write the averaged weights with what they were made of."""
+    state = torch.load(state_file, weights_only=True)
+    recipe = data / "recipe.json"
+    metadata = {
+        "training_data": recipe.read_text() if recipe.exists() else str(data.name),
+        "git_commit": _git_commit(),
+        "last_trained": state_file.stem,
+        "steps": str(state["step"]),
+        "minutes": f"{state['elapsed'] / 60:.1f}",
+        "has_trained_energy": json.dumps(state_file.stem == "energy"),
+    }
+    save_model(averaged_model(state_file), run / CHECKPOINT, metadata)
+
+
+def _git_commit() -> str:
+    """The commit of the code, with a mark where it was changed since; "unknown" outside git."""
+    here = Path(__file__).parent
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],  # noqa: S607  # from PATH
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return answer.stdout.strip()
