@@ -112,8 +112,9 @@ def _draw_object(
     for a, b in sorted(_EDGES, key=lambda edge: farthest not in edge):
         width = 1 if farthest in (a, b) else max(1, scale)
         _line(canvas, pixels[a], pixels[b], _color(estimate), width)
-    length = 0.5 * float(size_m.max())
-    axes_cam = np.vstack((T[:3, 3], T[:3, 3] + length * T[:3, :3].T))
+    # To the faces of the box, but never too short to be seen.
+    lengths = 0.5 * np.maximum(size_m, 0.5 * size_m.max())
+    axes_cam = np.vstack((T[:3, 3], T[:3, 3] + lengths[:, None] * T[:3, :3].T))
     origin, *tips = _pixels(camera, axes_cam, scale)
     for tip, color in zip(tips, _AXIS_COLORS, strict=True):
         _line(canvas, origin, tip, (255, 255, 255), scale + 3)

@@ -82,15 +82,14 @@ class PoseEstimator:
         clock = _StageClock(self.model.device)
         with clock.stage("clouds"):
             clouds, rejections = self._clouds(frame)
-        estimates: list[ObjectEstimate] = []
-        for first in range(0, len(clouds), self.settings.batch_size):
-            batch = clouds[first : first + self.settings.batch_size]
-            for outcome in self._estimate_batch(batch, clock):
-                if isinstance(outcome, Rejection):
-                    rejections.append(outcome)
-                else:
-                    estimates.append(outcome)
-        return FrameResult(tuple(estimates), tuple(rejections), clock.timings_ms)
+        outcomes = self._estimate_clouds(clouds, clock)
+        estimates = tuple(o for o in outcomes if isinstance(o, ObjectEstimate))
+        rejections += [o for o in outcomes if isinstance(o, Rejection)]
+        return FrameResult(estimates, tuple(rejections), clock.timings_ms)
+
+    def estimate_clouds(self, clouds: Sequence[ObjectCloud]) -> list[ObjectEstimate | Rejection]:
+        """Estimate objects whose points are known already, each or why not, in their order."""
+        return self._estimate_clouds(clouds, _StageClock(self.model.device))
 
     def warm_up(self) -> None:
         """Run every batch size once (on the CPU the smallest), so that the first frame is fast."""
@@ -124,6 +123,13 @@ class PoseEstimator:
             else:
                 clouds.append(cloud)
         return clouds, rejections
+
+    def _estimate_clouds(
+        self, clouds: Sequence[ObjectCloud], clock: "_StageClock"
+    ) -> list[ObjectEstimate | Rejection]:
+        size = self.settings.batch_size
+        batches = [clouds[first : first + size] for first in range(0, len(clouds), size)]
+        return [outcome for batch in batches for outcome in self._estimate_batch(batch, clock)]
 
     @torch.inference_mode()
     def _estimate_batch(

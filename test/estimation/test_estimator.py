@@ -14,6 +14,7 @@ from genpose_ros.estimation import (
     Instance,
     PoseEstimator,
     Reason,
+    object_cloud,
 )
 from genpose_ros.geometry import pin_free_angle, rotation_error_deg, so3_exp
 
@@ -213,6 +214,18 @@ class TestBatches:
         result = estimate(toy, frame, model, replace(FAST, batch_size=batch_size))
         assert model.batch_sizes == expected
         assert [e.instance_id for e in result.estimates] == list(range(1, objects + 1))
+
+    def test_clouds_of_ones_own(self, toy):
+        frame = toy.frame(("mug", 100, 150, 0.8), ("can", 30, 40, 1.1))
+        estimator = PoseEstimator(toy.model(), FAST)
+        clouds = [
+            object_cloud(frame.depth_m, frame.camera, i, FAST) for i in reversed(frame.instances)
+        ]
+        outcomes = estimator.estimate_clouds(clouds)
+        assert [o.instance_id for o in outcomes] == [2, 1]
+        expected = estimator.estimate(frame).estimates[0].T_cam_obj
+        assert np.allclose(outcomes[1].T_cam_obj, expected, atol=1e-5)
+        assert estimator.estimate_clouds([]) == []
 
     def test_timings_name_every_stage(self, toy):
         result = estimate(toy, toy.frame(("mug", 100, 150, 0.8)))

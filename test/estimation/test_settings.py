@@ -1,0 +1,62 @@
+"""Settings: ranges, presets, descriptions."""
+
+import math
+from dataclasses import fields, replace
+
+import pytest
+
+from genpose_ros.estimation import PRESETS, EstimatorSettings, describe
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"candidates": 0}, r"candidates must lie in \[1, 1000\], got 0"),
+        ({"candidates": 2.0}, "candidates must be int, got float"),
+        ({"candidates": True}, "candidates must be int, got bool"),
+        ({"keep_fraction": math.nan}, "keep_fraction must lie in"),
+        ({"keep_fraction": math.inf}, "keep_fraction must lie in"),
+        ({"sampler": "heun"}, "sampler must be one of euler, dpmpp_2m, rk45"),
+        ({"depth_min_m": 2.0, "depth_max_m": 1.0}, "must be below"),
+        ({"weights": None}, "weights must be str"),
+    ],
+)
+def test_values_that_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        EstimatorSettings(**change)
+
+
+def test_whole_numbers_are_fine_for_floats():
+    settings = EstimatorSettings(keep_fraction=1)
+    assert settings.keep_fraction == 1.0
+    assert type(settings.keep_fraction) is float
+
+
+def test_the_paper_preset_is_the_paper():
+    paper = EstimatorSettings.preset("paper")
+    assert (paper.sampler, paper.tolerance, paper.candidates) == ("rk45", 1e-5, 50)
+    assert (paper.keep_fraction, paper.pooling, paper.ranking) == (0.6, "mean", "energy")
+    # sigma(0.55) of the paper's schedule.
+    assert paper.start_sigma == pytest.approx(1.083, abs=5e-4)
+    filters = (paper.mask_erosion_px, paper.depth_window_m, paper.outlier_std_ratio)
+    assert filters == (0, 0.0, 0.0)
+    assert (paper.depth_min_m, paper.points) == (0.0, 1024)
+
+
+def test_presets_take_changes():
+    assert EstimatorSettings.preset("fast") == EstimatorSettings()
+    changed = EstimatorSettings.preset("paper", seed=3)
+    assert changed == replace(PRESETS["paper"], seed=3)
+    with pytest.raises(ValueError, match="slow"):
+        EstimatorSettings.preset("slow")
+
+
+def test_every_setting_describes_itself():
+    for item in fields(EstimatorSettings):
+        described = describe(item.name)
+        assert described["description"].endswith(".")
+        assert described["default"] == item.default
+        if type(item.default) in (int, float):
+            assert described["low"] <= item.default <= described["high"]
+    with pytest.raises(ValueError, match="colour"):
+        describe("colour")
