@@ -237,10 +237,15 @@ def demo(
         typer.Option(help="Folder with recorded frames; default: a simulated RealSense D435."),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write objects, errors and times.")] = None,
-    picture: Annotated[Path, typer.Option(help="Where the picture of the estimates goes.")] = Path(
-        "demo.png"
-    ),
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the picture of the estimates goes.", show_default="genpose_demo.png"
+        ),
+    ] = None,
+    weights: WeightsOption = None,
     seed: SeedOption = 0,
+    settings: SetOption = None,
 ) -> None:
     """Play frames to the estimator node over ROS 2 topics, show what it publishes and how well.
 
@@ -254,7 +259,16 @@ def demo(
     from importlib import import_module
 
     run_demo = import_module("genpose_ros.ros.demo").run_demo
-    raise typer.Exit(run_demo(frames=frames, json=json, picture=picture, seed=seed))
+    code = run_demo(
+        frames=frames,
+        json=json,
+        picture=picture,
+        seed=seed,
+        weights=weights,
+        settings=_changes(settings),
+        console=_out,
+    )
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -356,11 +370,19 @@ def _progress(name: str, *more: str) -> Any:
 def _settings(
     preset: Preset, weights: Path | None, seed: int, device: str, changes: list[str] | None
 ) -> "EstimatorSettings":
-    from genpose_ros.estimation import EstimatorSettings, describe
+    from genpose_ros.estimation import EstimatorSettings
 
     values: dict[str, Any] = {"seed": seed, "device": device}
     if weights is not None:
         values["weights"] = str(weights)
+    return EstimatorSettings.preset(preset.value, **(values | _changes(changes)))
+
+
+def _changes(changes: list[str] | None) -> dict[str, Any]:
+    """The settings of --set options, by name, in the type the setting has."""
+    from genpose_ros.estimation import describe
+
+    values: dict[str, Any] = {}
     for change in changes or []:
         name, equals, text = change.partition("=")
         if not equals:
@@ -370,7 +392,7 @@ def _settings(
             values[name] = kind(text)
         except ValueError as error:
             raise ValueError(f"--set {name} expects {kind.__name__}, got {text!r}") from error
-    return EstimatorSettings.preset(preset.value, **values)
+    return values
 
 
 def _estimator(settings: "EstimatorSettings") -> Any:

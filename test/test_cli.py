@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -170,3 +171,28 @@ class TestHelp:
             "assert not heavy, heavy"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class TestDemo:
+    @pytest.fixture
+    def calls(self, monkeypatch):
+        """What the demo is called with, in its place."""
+        calls = []
+
+        def run_demo(**arguments) -> int:
+            calls.append(arguments)
+            return 1
+
+        monkeypatch.setitem(sys.modules, "genpose_ros.ros.demo", SimpleNamespace(run_demo=run_demo))
+        return calls
+
+    def test_gets_the_options_and_gives_the_exit_code(self, calls, tmp_path):
+        result = run("demo", "--frames", tmp_path, "--seed", 3, "--set", "candidates=9")
+        assert result.exit_code == 1
+        assert calls[0]["frames"] == tmp_path
+        assert calls[0]["seed"] == 3
+        assert calls[0]["settings"] == {"candidates": 9}
+
+    def test_mistakes_are_told_before_it_starts(self, calls):
+        assert run("demo", "--set", "candidates=few").exit_code == 2
+        assert not calls
