@@ -32,6 +32,11 @@ def _complete_environment():
     _complete("AMENT_PREFIX_PATH", [str(prefix)])
     # In front, as `activate` does: the nodes' scripts say /usr/bin/env python3.
     _complete("PATH", [str(prefix / "bin")], in_front=True)
+    # Room for whole images in shared memory; see the file.
+    profile = prefix / "share" / "genpose_ros" / "config" / "fastdds.xml"
+    given = any(name.endswith("_DEFAULT_PROFILES_FILE") for name in os.environ)
+    if profile.is_file() and not given:
+        os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(profile)
     site = prefix / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     libraries = [prefix / "lib", *sorted((site / "site-packages").glob("ros_*.libs"))]
     changed = _complete("LD_LIBRARY_PATH", [str(folder) for folder in libraries])

@@ -29,6 +29,11 @@ def arguments() -> list[DeclareLaunchArgument]:
             default_value="",
             description="Folder of recorded frames to publish in turn; empty: the simulated table.",
         ),
+        DeclareLaunchArgument(
+            "mask_delay_s",
+            default_value="0.0",
+            description="How long after a depth image its masks come, as with a slow segmenter.",
+        ),
     ]
 
 
@@ -37,12 +42,17 @@ def generate_launch_description() -> LaunchDescription:
     camera = Node(
         package="genpose_ros",
         executable="simulated_camera_node",
-        name="simulated_camera",
+        # realsense-ros's own names, which put its topics under /camera/camera.
+        name="camera",
+        namespace="camera",
         parameters=[
             {
                 "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
                 "rate_hz": ParameterValue(LaunchConfiguration("rate_hz"), value_type=float),
                 "frames": ParameterValue(LaunchConfiguration("frames"), value_type=str),
+                "mask_delay_s": ParameterValue(
+                    LaunchConfiguration("mask_delay_s"), value_type=float
+                ),
             }
         ],
         output="screen",

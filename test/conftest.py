@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Nodes of another test run, or of a robot on the same network, must not be heard here.
 os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")  # the same for Humble
+if os.environ.get("ROS_DISTRO") == "humble":
+    os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
 
 # Without any ROS 2 (`pip install -e .` alone) the rest can still be tested.
 collect_ignore = (
