@@ -1,0 +1,145 @@
+"""Nodes as programs of their own: start, watch, stop, and what they said last."""
+
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+__all__ = ["NodeEndedError", "NodeProcess", "isolated_environment", "node_process", "terminable"]
+
+_log = logging.getLogger(__name__)
+
+#: Domains that every platform has ports for.
+_DOMAINS = range(1, 102)
+_STOP_S = 8.0
+
+
+class NodeEndedError(RuntimeError):
+    """A node's program ended by itself; the message holds its last lines."""
+
+
+class NodeProcess:
+    """A running node; see `node_process`."""
+
+    def __init__(self, name: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.name = name
+        self._process = process
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """Do nothing while it runs.
+
+        Raises:
+            NodeEndedError: it does not run any more.
+        """
+        code = self._process.poll()
+        if code is not None:
+            raise NodeEndedError(f"{self.name} ended with code {code}\n{self.last_lines()}")
+
+    def last_lines(self, count: int = 12) -> str:
+        """What it wrote last to its output, or that it wrote nothing."""
+        lines = self._log.read_text(errors="replace").splitlines()[-count:]
+        return "\n".join(f"  {self.name}: {line}" for line in lines or ["(no output)"])
+
+    def stop(self) -> None:
+        """Ask it to end; after some seconds end it. Nothing happens where it has ended."""
+        for request in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            if self._process.poll() is not None:
+                return
+            self._process.send_signal(request)
+            try:
+                self._process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                _log.warning("%s does not end on %s", self.name, request.name)
+
+
+@contextmanager
+def node_process(
+    name: str,
+    module: str,
+    parameters: Mapping[str, object],
+    remappings: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[NodeProcess]:
+    """Run a node's module as a program while the block lasts.
+
+    Args:
+        name: for messages.
+        module: what `python -m` runs, in this Python.
+        parameters: ROS parameters; True, numbers and texts.
+        remappings: topics, from and to.
+        environment: all variables of the program; default: those of this process.
+    """
+    command = [sys.executable, "-m", module, "--ros-args"]
+    for source, target in (remappings or {}).items():
+        command += ["-r", f"{source}:={target}"]
+    for key, value in parameters.items():
+        command += ["-p", f"{key}:={_yaml(value)}"]
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="genpose_"))
+        log = Path(folder) / "log"
+        output = stack.enter_context(log.open("wb"))
+        # A group of its own: Ctrl-C reaches this process alone, which then stops its nodes.
+        process = subprocess.Popen(  # noqa: S603 - our own modules
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=None if environment is None else dict(environment),
+            start_new_session=True,
+        )
+        node = NodeProcess(name, process, log)
+        stack.callback(node.stop)
+        yield node
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    # Quoted, so that a folder named 1 or no stays a text.
+    text = str(value).replace("'", "''")
+    return f"'{text}'"
+
+
+def isolated_environment() -> dict[str, str]:
+    """Return this process's variables with a DDS domain that no other robot or demo is in.
+
+    A ROS_DOMAIN_ID that is set is kept; communication stays on this machine in any case.
+    """
+    environment = dict(os.environ)
+    environment.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().choice(_DOMAINS)))
+    if environment.get("ROS_DISTRO") == "humble":
+        environment["ROS_LOCALHOST_ONLY"] = "1"
+    else:
+        environment.pop("ROS_LOCALHOST_ONLY", None)
+        environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    environment["PYTHONUNBUFFERED"] = "1"
+    return environment
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """While the block lasts, SIGTERM acts as Ctrl-C does, so that nodes are stopped."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

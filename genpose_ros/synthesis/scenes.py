@@ -1,0 +1,361 @@
+"""Tables with objects of all six categories, as a RealSense D435 would see them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from genpose_ros.evaluation.metrics import handle_visible
+from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.synthesis.appearance import lit, object_albedo, smoothed, table_albedo
+from genpose_ros.synthesis.render import Hits, cast
+from genpose_ros.synthesis.sensor import SensorDraw, corrupt_mask, measure_depth
+from genpose_ros.synthesis.shapes import make_shapes
+
+__all__ = ["D435_COLOR_CAMERA", "SceneObject", "SyntheticScene", "table_scene"]
+
+#: Intrinsics of a D435's colour camera at 640 x 480, to which its depth is aligned.
+D435_COLOR_CAMERA = PinholeCamera(615.7, 615.9, 321.8, 239.4, 640, 480)
+
+_TABLE_M = (1.5, 1.3)
+_GAP_M = 0.025
+_MARGIN_PX = 6.0
+_MIN_VISIBLE = 0.75
+_STEREO_BASELINE_M = 0.05
+#: Height ranges, metres, that make a shape of a category look usual and stand well on a table.
+_USUAL_HEIGHT_M = {
+    "bottle": (0.14, 0.28),
+    "bowl": (0.045, 0.10),
+    "camera": (0.06, 0.12),
+    "can": (0.07, 0.16),
+    "laptop": (0.17, 0.28),
+    "mug": (0.075, 0.12),
+}
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One object of a scene and its truth.
+
+    Attributes:
+        instance_id: its value in the label image, 1 or higher.
+        category: one of `genpose_ros.geometry.CATEGORIES`.
+        T_cam_obj: (4, 4) float64, object frame (NOCS axes, y up, origin at the centre of the
+            bounding box) to camera optical frame, metres.
+        size_m: (3,) edge lengths of its bounding box along its own axes.
+        handle_visible: for mugs, whether the camera sees the handle; true for all others.
+    """
+
+    instance_id: int
+    category: str
+    T_cam_obj: np.ndarray
+    size_m: np.ndarray
+    handle_visible: bool = True
+
+
+@dataclass(frozen=True)
+class SyntheticScene:
+    """What the camera and a segmenter deliver of a table, and the truth.
+
+    Attributes:
+        color: (H, W, 3) uint8 RGB.
+        depth_mm: (H, W) uint16 millimetres with the sensor's noise, 0 without measurement.
+        label: (H, W) uint8 instance ids with the segmenter's errors, 0 background.
+        camera: of all three images.
+        objects: in the order of their ids.
+    """
+
+    color: np.ndarray
+    depth_mm: np.ndarray
+    label: np.ndarray
+    camera: PinholeCamera
+    objects: tuple[SceneObject, ...]
+
+
+def table_scene(
+    seed: int,
+    *,
+    camera: PinholeCamera = D435_COLOR_CAMERA,
+    categories: tuple[str, ...] = CATEGORIES,
+    extras: int = 1,
+) -> SyntheticScene:
+    """Return a table with one object of each category and `extras` more; same seed, same scene.
+
+    The camera looks down by 35 to 50 degrees from 0.8 to 1.1 m. Objects stand on the table, do not
+    touch, lie wholly inside the image and hide at most a quarter of each other; now and then a
+    bottle or a can lies on its side.
+
+    Args:
+        seed: 0 or more.
+        camera: of the images to make.
+        categories: one object of each.
+        extras: further objects, of small categories among them.
+
+    Raises:
+        ValueError: the seed is negative or a category is unknown.
+    """
+    rng = np.random.default_rng(seed)
+    small = [name for name in categories if name != "laptop"]
+    more = rng.choice(small, extras, replace=len(small) < extras).tolist() if small else []
+    wanted = [*categories, *more]
+    view, things = _furnish(wanted, camera, rng)
+    things = [things[i] for i in rng.permutation(len(things))]
+    return _photograph(view, things, camera, rng)
+
+
+@dataclass(frozen=True)
+class _Thing:
+    """A placed object: its mesh in its own frame and where it stands, table frame (y up)."""
+
+    category: str
+    vertices: np.ndarray
+    faces: np.ndarray
+    T_table_obj: np.ndarray
+    color: int
+
+    @property
+    def on_table(self) -> np.ndarray:
+        return _apply(self.T_table_obj, self.vertices)
+
+
+def _apply(T: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return points @ T[:3, :3].T + T[:3, 3]
+
+
+def _transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = rotation, translation
+    return T
+
+
+def _draw_view(rng: np.random.Generator) -> np.ndarray:
+    """T_cam_table: the camera looks at the table's middle, from the +z side."""
+    elevation, roll = np.radians(rng.uniform(35, 50)), np.radians(rng.normal(0, 2))
+    distance = rng.uniform(0.88, 1.05)
+    forward = -np.array([0.0, np.sin(elevation), np.cos(elevation)])
+    right = np.array([1.0, 0.0, 0.0])
+    down = np.cross(forward, right)
+    look = np.stack([right, down, forward])
+    rotation = Rotation.from_euler("z", roll).as_matrix() @ look
+    return _transform(rotation, rotation @ (forward * distance + [0, -0.04, 0]))
+
+
+def _furnish(
+    wanted: list[str], camera: PinholeCamera, rng: np.random.Generator
+) -> tuple[np.ndarray, list[_Thing]]:
+    """Place objects one by one, the largest first; begin anew when one finds no place."""
+    order = sorted(wanted, key=lambda name: name != "laptop")
+    while True:
+        view, things = _draw_view(rng), list[_Thing]()
+        colors = rng.permutation(len(order)).tolist()
+        for category, color in zip(order, colors, strict=True):
+            shape = _draw_shape(category, rng)
+            for _ in range(40):
+                thing = _draw_place(category, shape, color, rng)
+                if _fits(thing, things, view, camera):
+                    things.append(thing)
+                    break
+            else:
+                break
+        else:
+            return view, things
+
+
+def _draw_shape(category: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and faces of a shape of usual height."""
+    low, high = _USUAL_HEIGHT_M[category]
+    while True:
+        shapes = make_shapes(category, 24, rng)
+        for vertices, extents in zip(shapes.vertices, shapes.extents, strict=True):
+            if low <= extents[1] <= high:
+                return vertices, shapes.faces
+
+
+def _draw_place(
+    category: str, shape: tuple[np.ndarray, np.ndarray], color: int, rng: np.random.Generator
+) -> _Thing:
+    vertices, faces = shape
+    # The x axis of laptops and cameras is their front; -90 degrees about y turns it to the viewer.
+    spread = {"laptop": 50.0, "camera": 75.0}.get(category, 180.0)
+    turn = Rotation.from_euler("y", -90 + rng.uniform(-spread, spread), degrees=True)
+    if category in {"bottle", "can"} and rng.random() < 0.15:
+        turn = turn * Rotation.from_euler("x", 90, degrees=True)
+    rotation = turn.as_matrix()
+    width, depth = 0.62, 0.60
+    x, z = rng.uniform(-width / 2, width / 2), rng.uniform(-depth / 2, depth / 2)
+    bottom = float((vertices @ rotation.T)[:, 1].min())
+    return _Thing(category, vertices, faces, _transform(rotation, np.array([x, -bottom, z])), color)
+
+
+def _fits(
+    thing: _Thing, things: list[_Thing], T_cam_table: np.ndarray, camera: PinholeCamera
+) -> bool:
+    """Whether it lies in the image, touches no other, and everything is still seen well."""
+    pixels = camera.project(_apply(T_cam_table, thing.on_table))
+    inside = (pixels > _MARGIN_PX) & (pixels < [camera.width - _MARGIN_PX, camera.height - 6])
+    if not inside.all():
+        return False
+    footprint = thing.on_table[:, [0, 2]]
+    if any(_gap(footprint, other.on_table[:, [0, 2]]) < _GAP_M for other in things):
+        return False
+    return bool((_visible_shares([*things, thing], T_cam_table, camera) > _MIN_VISIBLE).all())
+
+
+def _gap(a: np.ndarray, b: np.ndarray) -> float:
+    """Width of the widest straight lane between point sets (M, 2), of 36 directions."""
+    angle = np.linspace(0, 2 * np.pi, 36, endpoint=False)
+    directions = np.stack([np.cos(angle), np.sin(angle)])
+    return float(((b @ directions).min(0) - (a @ directions).max(0)).max())
+
+
+def _visible_shares(
+    things: list[_Thing], T_cam_table: np.ndarray, camera: PinholeCamera
+) -> np.ndarray:
+    """Share of each object's outline that no other object hides, on every fourth pixel."""
+    rays = _rays(camera, step=4)
+    parts = [(_apply(T_cam_table, thing.on_table), thing.faces) for thing in things]
+    together = cast(parts, rays, np.zeros(3)).part
+    alone = [(cast([part], rays, np.zeros(3)).part == 0).sum() for part in parts]
+    shown = [(together == i).sum() for i in range(len(parts))]
+    return np.array(shown) / np.maximum(alone, 1)
+
+
+def _rays(camera: PinholeCamera, *, step: int = 1) -> np.ndarray:
+    """Directions (H, W, 3) through pixel centres at z = 1."""
+    v, u = np.mgrid[0 : camera.height : step, 0 : camera.width : step].astype(np.float64)
+    return np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u)], -1)
+
+
+def _photograph(
+    T_cam_table: np.ndarray,
+    things: list[_Thing],
+    camera: PinholeCamera,
+    rng: np.random.Generator,
+) -> SyntheticScene:
+    """Render the objects (parts 0, 1, ...) on their table (the last part)."""
+    x, z = np.array(_TABLE_M) / 2
+    corners = np.array([[-x, 0, -z], [-x, 0, z], [x, 0, z], [x, 0, -z]])
+    parts = [(_apply(T_cam_table, thing.on_table), thing.faces) for thing in things]
+    parts.append((_apply(T_cam_table, corners), np.array([[0, 1, 2], [0, 2, 3]])))
+    rays = _rays(camera)
+    hits = cast(parts, rays, np.zeros(3))
+    depth_mm = _measure(hits, camera, rng)
+    label = _segment(hits, len(things), rng)
+    objects = tuple(
+        _truth(index + 1, thing, T_cam_table, camera, depth_mm, label)
+        for index, thing in enumerate(things)
+    )
+    color = _colored(hits, parts, rays, things, T_cam_table, rng)
+    return SyntheticScene(color, depth_mm, label, camera, objects)
+
+
+def _truth(
+    instance_id: int,
+    thing: _Thing,
+    T_cam_table: np.ndarray,
+    camera: PinholeCamera,
+    depth_mm: np.ndarray,
+    label: np.ndarray,
+) -> SceneObject:
+    T_cam_obj, size_m = T_cam_table @ thing.T_table_obj, np.ptp(thing.vertices, axis=0)
+    handle = True
+    if thing.category == "mug":
+        points_cam = camera.back_project(depth_mm / 1000.0, label == instance_id)
+        handle = handle_visible(points_cam, T_cam_obj, size_m)
+    return SceneObject(instance_id, thing.category, T_cam_obj, size_m, handle)
+
+
+def _measure(hits: Hits, camera: PinholeCamera, rng: np.random.Generator) -> np.ndarray:
+    """The depth image of a typical D435, uint16 mm."""
+    one = np.ones(1)
+    sensor = SensorDraw(
+        fine=0.0010 * one,
+        wave=0.0010 * one,
+        disparity_step=0.0008 * one,
+        hole_share=0.0 * one,
+        grazing_cosine=0.10 * one,
+        flying_share=0.25 * one,
+    )
+    depth = measure_depth(hits.depth_m[None], hits.cos_incidence[None], sensor, rng)[0]
+    depth[_hidden_from_right(hits.depth_m, camera.fx)] = 0
+    return np.round(depth * 1000).astype(np.uint16)
+
+
+def _hidden_from_right(depth_m: np.ndarray, fx: float) -> np.ndarray:
+    """Pixels that the right infrared camera does not see: no stereo match, no depth."""
+    rows = np.broadcast_to(np.arange(depth_m.shape[0])[:, None], depth_m.shape)
+    columns = np.arange(depth_m.shape[1])
+    z = np.where(depth_m > 0, depth_m, np.inf)
+    target = np.round(columns - fx * _STEREO_BASELINE_M / z).astype(int)
+    inside = (target >= 0) & np.isfinite(z)
+    nearest = np.full(depth_m.shape, np.inf)
+    np.minimum.at(nearest, (rows[inside], target[inside]), z[inside])
+    hidden = np.zeros(depth_m.shape, dtype=bool)
+    hidden[inside] = nearest[rows[inside], target[inside]] < z[inside] - 0.03
+    return hidden
+
+
+def _segment(hits: Hits, count: int, rng: np.random.Generator) -> np.ndarray:
+    """The label image of a segmenter whose borders are a pixel or two off."""
+    label = np.zeros(hits.part.shape, dtype=np.uint8)
+    true = hits.part[None] == np.arange(count)[:, None, None]
+    moved = corrupt_mask(true, np.ones(count), rng)
+    distance = [np.median(hits.depth_m[mask]) for mask in true]
+    for index in np.argsort(distance)[::-1]:
+        label[moved[index]] = index + 1
+    return label
+
+
+def _colored(
+    hits: Hits,
+    parts: list[tuple[np.ndarray, np.ndarray]],
+    rays: np.ndarray,
+    things: list[_Thing],
+    T_cam_table: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """The colour image, uint8 RGB."""
+    points = rays * hits.depth_m[..., None]
+    view = -rays / np.linalg.norm(rays, axis=-1, keepdims=True)
+    normals = hits.normals * np.sign(np.einsum("hwi,hwi->hw", hits.normals, view))[..., None]
+    R_cam_table = T_cam_table[:3, :3]
+    light = R_cam_table @ np.array([-0.45, 0.80, 0.40])
+    light /= np.linalg.norm(light)
+    albedo = np.full(rays.shape, 0.10)
+    gloss = np.zeros(hits.part.shape)
+    for index, thing in enumerate(things):
+        mask = hits.part == index
+        T_obj_cam = np.linalg.inv(T_cam_table @ thing.T_table_obj)
+        albedo[mask] = object_albedo(
+            thing.category,
+            _apply(T_obj_cam, points[mask]),
+            normals[mask] @ T_obj_cam[:3, :3].T,
+            np.ptp(thing.vertices, axis=0),
+            thing.color,
+        )
+        gloss[mask] = 0.35
+    table = hits.part == len(things)
+    albedo[table] = table_albedo(_apply(np.linalg.inv(T_cam_table), points[table]), rng)
+    lamp = _lamp(hits, parts, points, normals, light, rng)
+    normals = smoothed(normals, hits.part, 1.2)
+    normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
+    image = lit(albedo, normals, view, light, R_cam_table[:, 1], lamp, gloss)
+    image += rng.normal(0, 0.006, image.shape)
+    return np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
+
+
+def _lamp(
+    hits: Hits,
+    parts: list[tuple[np.ndarray, np.ndarray]],
+    points: np.ndarray,
+    normals: np.ndarray,
+    light: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Share of a broad lamp that each pixel sees, (H, W): one ray each, blurred."""
+    toward = light + rng.normal(0, 0.09, points.shape)
+    toward /= np.linalg.norm(toward, axis=-1, keepdims=True)
+    shadow = cast(parts, toward, points + 0.002 * normals)
+    lamp = (shadow.part < 0).astype(np.float64)
+    return smoothed(lamp[..., None], hits.part, 2.5)[..., 0]
