@@ -4,7 +4,7 @@ Every function takes the header that the outputs carry: the depth image's stamp,
 the target frame.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -87,9 +87,13 @@ def detection_array(estimates: Estimates, header: Header) -> Detection3DArray:
 
 
 def object_array(
-    estimates: Estimates, rejections: Sequence[Rejection], header: Header
+    estimates: Estimates,
+    rejections: Sequence[Rejection],
+    header: Header,
+    timings_ms: Mapping[str, float] | None = None,
 ) -> ObjectPoseArray:
-    """Return everything about the objects, and why others were refused."""
+    """Return everything about the objects, why others were refused, and the time per stage."""
+    stages = timings_ms or {}
     objects = [_object(e, pose) for e, pose in zip(estimates, _poses(estimates), strict=True)]
     return ObjectPoseArray(
         header=header,
@@ -97,6 +101,8 @@ def object_array(
         rejection_reasons=[r.reason.value for r in rejections],
         rejection_details=[r.detail for r in rejections],
         rejection_instance_ids=[-1 if r.instance_id is None else r.instance_id for r in rejections],
+        stage_names=list(stages),
+        stage_ms=[float(ms) for ms in stages.values()],
     )
 
 

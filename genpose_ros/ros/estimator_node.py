@@ -46,6 +46,7 @@ class _Result:
     estimates: tuple[ObjectEstimate, ...]
     rejections: tuple[Rejection, ...]
     header: Header
+    timings_ms: dict[str, float]
 
 
 class EstimatorNode(Node):
@@ -141,7 +142,9 @@ class EstimatorNode(Node):
             return
         for rejection in result.rejections:
             self.rejections.add(rejection)
-        self._outputs.publish(result.estimates, result.rejections, result.header, settings)
+        self._outputs.publish(
+            result.estimates, result.rejections, result.header, settings, result.timings_ms
+        )
 
     def _estimate(self, matched: Matched) -> _Result | Rejection:
         """What to publish, or why the whole frame is refused."""
@@ -154,12 +157,13 @@ class EstimatorNode(Node):
         rejections = built.rejections + result.rejections + refused
         header = matched.depth.header
         if self._target is None:
-            return _Result(estimates, rejections, header)
+            return _Result(estimates, rejections, header, result.timings_ms)
         T_target_cam = self._target.lookup(header, settings.node.target_frame_wait_seconds)
         if isinstance(T_target_cam, Rejection):
             return T_target_cam
         estimates = tuple(in_frame(estimate, T_target_cam) for estimate in estimates)
-        return _Result(estimates, rejections, self._target.header(header))
+        header = self._target.header(header)
+        return _Result(estimates, rejections, header, result.timings_ms)
 
 
 def spin(node: EstimatorNode) -> None:

@@ -1,6 +1,6 @@
 """The node's publishers, and what goes out on them for each frame."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from geometry_msgs.msg import PoseArray
 from rclpy.node import Node
@@ -61,11 +61,12 @@ class Outputs:
         rejections: Sequence[Rejection],
         header: Header,
         settings: NodeSettings,
+        timings_ms: Mapping[str, float] | None = None,
     ) -> None:
         """Publish the estimates of one frame under the given header."""
         self._send("poses", pose_array(estimates, header))
         self._send("detections", detection_array(estimates, header))
-        self._send("objects", object_array(estimates, rejections, header))
+        self._send("objects", object_array(estimates, rejections, header, timings_ms))
         if settings.publish_tf and estimates:
             self._broadcaster.sendTransform(transforms(estimates, header, settings.tf_prefix))
         self._send_markers(estimates, header, settings.marker_seconds)
