@@ -210,6 +210,46 @@ def evaluate_frames_command(
         _write_json(json, report.to_json())
 
 
+@evaluate_app.command("synthetic")
+@readable_errors
+def evaluate_synthetic_command(
+    views: Annotated[int, typer.Option(help="How many views.", min=1)] = 2000,
+    meshes: Annotated[
+        Path | None, typer.Option(help="Folder of meshes with a manifest.json, for half of them.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test",
+    views_seed: Annotated[int, typer.Option(help="Seed of the views.", min=0)] = 2_000_000,
+    preset: PresetOption = Preset.FAST,
+    weights: WeightsOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    settings: SetOption = None,
+    json: Annotated[Path | None, typer.Option(help="Write the summary.")] = None,
+) -> None:
+    """Estimate seeded synthetic views of untrained shapes: 60 % standing, 40 % tipped.
+
+    Examples:
+
+    - `genpose evaluate synthetic --views 500`
+
+    - `genpose evaluate synthetic --meshes my_meshes --split test --json report.json`
+    """
+    from genpose_ros.evaluation import evaluate_synthetic, synthetic_views
+    from genpose_ros.synthesis import load_meshes
+    from genpose_ros.tables import print_synthetic
+
+    known = () if meshes is None else load_meshes(meshes, split)
+    estimator = _estimator(_settings(preset, weights, seed, device, settings))
+    with _err.status("rendering the views"):
+        rendered = synthetic_views(views, views_seed, known)
+    with _progress("views") as progress:
+        task = progress.add_task("", total=len(rendered))
+        report = evaluate_synthetic(estimator, rendered, lambda done: progress.advance(task, done))
+    print_synthetic(report, _out)
+    if json is not None:
+        _write_json(json, report.to_json())
+
+
 @app.command()
 @readable_errors
 def convert(

@@ -10,8 +10,9 @@ from genpose_ros.datasets.frames import Truth
 from genpose_ros.estimation.result import FrameResult
 from genpose_ros.evaluation.frames import FramesReport
 from genpose_ros.evaluation.metrics import THRESHOLDS
+from genpose_ros.evaluation.synthetic import SyntheticReport
 
-__all__ = ["print_report", "print_result"]
+__all__ = ["print_report", "print_result", "print_synthetic"]
 
 
 def print_result(result: FrameResult, console: Console) -> None:
@@ -45,6 +46,25 @@ def print_report(report: FramesReport, console: Console) -> None:
         groups = report.summary(truth)
         if groups["all"]["instances"]:
             console.print(_summary_table(title, groups))
+
+
+def print_synthetic(report: SyntheticReport, console: Console) -> None:
+    """Print shares and medians over standing, tipped and all views, and per category."""
+    content = report.to_json()
+    limits = [f"{degrees}d{centimetres}cm" for degrees, centimetres in THRESHOLDS]
+    heads = [limit.replace("d", "°") for limit in limits]
+    table = Table("views", "n", "median °", "median cm", "size %", *heads)
+    rows = {name: content[name] for name in ("standing", "tipped", "all")}
+    for category, parts in content["per_category"].items():
+        rows |= {f"{category}, {stance}": group for stance, group in parts.items()}
+    for name, group in rows.items():
+        medians = [group["median_rotation_deg"], group["median_translation_cm"]]
+        numbers = [*medians, group["median_size_error_percent"], *(group[x] for x in limits)]
+        shown = ("-" if value is None else f"{value:.1f}" for value in numbers)
+        table.add_row(name, str(group["views"]), *shown)
+    best = (content["best_of_k"][limit] for limit in limits)
+    table.add_row("best of K, all", "", "", "", "", *(f"{value:.1f}" for value in best))
+    console.print(table)
 
 
 def _summary_table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:

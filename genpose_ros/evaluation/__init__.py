@@ -13,15 +13,23 @@ from genpose_ros.evaluation.metrics import (
     share_within,
     summarise,
 )
+from genpose_ros.evaluation.synthetic import (
+    SyntheticReport,
+    evaluate_synthetic,
+    synthetic_views,
+)
 
 __all__ = [
     "THRESHOLDS",
     "WELL_DEFINED",
     "FramesReport",
     "InstanceReport",
+    "SyntheticReport",
     "evaluate_frames",
+    "evaluate_synthetic",
     "handle_visible",
     "pose_errors",
     "share_within",
     "summarise",
+    "synthetic_views",
 ]

@@ -61,6 +61,7 @@ def make_clouds(
     *,
     meshes: tuple[Mesh, ...] = (),
     mesh_share: float = 0.25,
+    deformation: float = 1.0,
     categories: tuple[str, ...] = CATEGORIES,
     stances: np.ndarray | None = None,
     points: int = 1024,
@@ -73,12 +74,13 @@ def make_clouds(
         rng: source of all draws: the same generator state gives the same clouds.
         meshes: objects used, deformed, for `mesh_share` of the clouds of their category.
         mesh_share: see `meshes`; 1 uses meshes wherever the category has one.
+        deformation: how much meshes are deformed, see `deform`.
         categories: categories to draw from.
         stances: (n,) indices into `STANCES`; drawn when not given.
         points: points per cloud.
         threads: CPU threads of the ray caster; 0: all.
     """
-    shapes = _Shapes.draw(n, rng, categories, meshes, mesh_share)
+    shapes = _Shapes.draw(n, rng, categories, meshes, mesh_share, deformation)
     views = sample_views(n, rng, stances=stances)
     vertices = [
         v @ views.rotation[i].T + views.translation[i] for i, v in enumerate(shapes.vertices)
@@ -117,6 +119,7 @@ class _Shapes:
         categories: tuple[str, ...],
         meshes: tuple[Mesh, ...],
         mesh_share: float,
+        deformation: float,
     ) -> "_Shapes":
         category = rng.permutation(np.resize([CATEGORIES.index(name) for name in categories], n))
         vertices: list[np.ndarray] = [np.empty(0)] * n
@@ -128,7 +131,7 @@ class _Shapes:
             for row, i in enumerate(where):
                 if known and rng.random() < mesh_share:
                     mesh = known[rng.integers(len(known))]
-                    vertices[i], faces[i] = deform(mesh, rng), mesh.faces
+                    vertices[i], faces[i] = deform(mesh, rng, amount=deformation), mesh.faces
                 else:
                     vertices[i], faces[i] = shapes.vertices[row], shapes.faces
         return cls(vertices, faces, category)

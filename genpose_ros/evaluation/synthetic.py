@@ -1,0 +1,181 @@
+"""The estimator on a fixed, seeded set of synthetic views of shapes it was not trained on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from genpose_ros.estimation.back_projection import ObjectCloud
+from genpose_ros.estimation.estimator import PoseEstimator
+from genpose_ros.estimation.frame import Instance
+from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.evaluation.metrics import THRESHOLDS, handle_visible, pose_errors, summarise
+from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.symmetry import rotation_error_deg
+from genpose_ros.synthesis import STANCES, CloudBatch, Mesh, make_clouds
+
+__all__ = ["SyntheticReport", "ViewReport", "evaluate_synthetic", "synthetic_views"]
+
+#: Share of the views that show the object standing on its foot.
+STANDING_SHARE = 0.6
+
+_CHUNK = 128
+
+
+@dataclass(frozen=True)
+class ViewReport:
+    """One view.
+
+    Attributes:
+        category: category name.
+        standing: whether the object stands on its foot.
+        errors: rotation error in degrees and translation error in centimetres; None where refused.
+        candidate_errors: (K, 2), the same of every candidate.
+        size_errors: (3,) relative errors of the box edges.
+    """
+
+    category: str
+    standing: bool
+    errors: tuple[float, float] | None
+    candidate_errors: np.ndarray
+    size_errors: np.ndarray
+
+
+@dataclass(frozen=True)
+class SyntheticReport:
+    """All views."""
+
+    views: tuple[ViewReport, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Shares in per cent within each limit: standing, all, best_of_k, per_category; medians."""
+        standing = [view for view in self.views if view.standing]
+        tipped = [view for view in self.views if not view.standing]
+        return {
+            "standing": _summary(standing),
+            "tipped": _summary(tipped),
+            "all": _summary(self.views),
+            "best_of_k": _best_of_k(self.views),
+            "per_category": {
+                name: {
+                    "standing": _summary([v for v in standing if v.category == name]),
+                    "tipped": _summary([v for v in tipped if v.category == name]),
+                }
+                for name in CATEGORIES
+            },
+        }
+
+
+def synthetic_views(
+    count: int, seed: int, meshes: tuple[Mesh, ...] = (), *, mesh_share: float = 0.5
+) -> CloudBatch:
+    """Return `count` views, 60 % standing, the rest lying, upside down and free in equal parts.
+
+    Args:
+        count: how many.
+        seed: decides everything.
+        meshes: objects for `mesh_share` of the views, as they are; without any all are procedural.
+        mesh_share: see `meshes`.
+    """
+    rng = np.random.default_rng(seed)
+    tipped = (1 - STANDING_SHARE) / (len(STANCES) - 1)
+    shares = [STANDING_SHARE] + [tipped] * (len(STANCES) - 1)
+    batches: list[CloudBatch] = []
+    while sum(len(batch) for batch in batches) < count:
+        stances = rng.choice(len(STANCES), _CHUNK, p=shares)
+        batches.append(
+            make_clouds(
+                _CHUNK,
+                rng,
+                meshes=meshes,
+                mesh_share=mesh_share if meshes else 0.0,
+                deformation=0.0,
+                stances=stances,
+            )
+        )
+    return CloudBatch.concatenate(batches)[:count]
+
+
+def evaluate_synthetic(
+    estimator: PoseEstimator,
+    views: CloudBatch,
+    on_views: Callable[[int], None] | None = None,
+) -> SyntheticReport:
+    """Estimate every view and compare it with its truth by the NOCS symmetry rules.
+
+    Args:
+        estimator: model and settings.
+        views: from `synthetic_views`.
+        on_views: called with how many views have been done since the last call.
+    """
+    step = estimator.settings.batch_size
+    reports: list[ViewReport] = []
+    for first in range(0, len(views), step):
+        part = views[first : first + step]
+        clouds = [
+            ObjectCloud(
+                Instance(i, CATEGORIES[part.category[i]], np.ones((1, 1), dtype=bool)),
+                part.points_cam[i],
+                len(part.points_cam[i]),
+            )
+            for i in range(len(part))
+        ]
+        outcomes = estimator.estimate_clouds(clouds)
+        reports += [_report(part, i, outcome) for i, outcome in enumerate(outcomes)]
+        if on_views is not None:
+            on_views(len(part))
+    return SyntheticReport(tuple(reports))
+
+
+def _report(views: CloudBatch, row: int, outcome: object) -> ViewReport:
+    category = CATEGORIES[views.category[row]]
+    T_true = np.eye(4)
+    T_true[:3, :3], T_true[:3, 3] = views.rotation[row], views.translation[row]
+    size_m = views.size_m[row].astype(np.float64)
+    standing = bool(views.stance[row] == STANCES.index("standing"))
+    if not isinstance(outcome, ObjectEstimate):
+        return ViewReport(category, standing, None, np.empty((0, 2)), np.full(3, np.nan))
+    visible = category != "mug" or handle_visible(views.points_cam[row], T_true, size_m)
+    T = outcome.T_cam_candidates
+    angles = rotation_error_deg(T[:, :3, :3], T_true[:3, :3], category, visible).numpy()
+    distances = 100 * np.linalg.norm(T[:, :3, 3] - T_true[:3, 3], axis=1)
+    return ViewReport(
+        category,
+        standing,
+        pose_errors(outcome.T_cam_obj, T_true, category, visible),
+        np.stack([angles, distances], -1),
+        np.abs(outcome.size_m / size_m - 1),
+    )
+
+
+def _name(limit: tuple[int, int]) -> str:
+    return f"{limit[0]}d{limit[1]}cm"
+
+
+def _summary(views: "tuple[ViewReport, ...] | list[ViewReport]") -> dict[str, Any]:
+    whole = summarise([view.errors for view in views])
+    shares = {
+        _name(limit): _percent(whole[f"share_{limit[0]}deg{limit[1]}cm"]) for limit in THRESHOLDS
+    }
+    sizes = [view.size_errors for view in views if view.errors is not None]
+    return {
+        **shares,
+        "views": whole["instances"],
+        "median_rotation_deg": whole["median_rotation_error_deg"],
+        "median_translation_cm": whole["median_translation_error_cm"],
+        "median_size_error_percent": _percent(float(np.median(sizes))) if sizes else None,
+    }
+
+
+def _best_of_k(views: tuple[ViewReport, ...]) -> dict[str, float | None]:
+    """Share of the views where at least one candidate lies within the limits."""
+    shares = {}
+    for limit in THRESHOLDS:
+        hits = [bool((view.candidate_errors <= limit).all(1).any()) for view in views]
+        shares[_name(limit)] = _percent(float(np.mean(hits))) if hits else None
+    return shares
+
+
+def _percent(share: float | int | None) -> float | None:
+    return None if share is None else round(100 * share, 2)
