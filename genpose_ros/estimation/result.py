@@ -1,6 +1,6 @@
 """What comes out of the estimator."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -46,6 +46,23 @@ class ObjectEstimate:
     T_cam_candidates: np.ndarray
     points_cam: np.ndarray
     detection_score: float = 1.0
+
+    def moved(self, T_target_cam: np.ndarray) -> "ObjectEstimate":
+        """Return the estimate as seen from another frame: poses, covariance and points.
+
+        Args:
+            T_target_cam: (4, 4), camera to target frame.
+        """
+        rotation = T_target_cam[:3, :3]
+        both = np.kron(np.eye(2), rotation)
+        points = self.points_cam @ rotation.T + T_target_cam[:3, 3]
+        return replace(
+            self,
+            T_cam_obj=T_target_cam @ self.T_cam_obj,
+            T_cam_candidates=T_target_cam @ self.T_cam_candidates,
+            covariance=both @ self.covariance @ both.T,
+            points_cam=points.astype(np.float32),
+        )
 
 
 @dataclass(frozen=True)

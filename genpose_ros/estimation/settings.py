@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-__all__ = ["PRESETS", "EstimatorSettings", "describe"]
+__all__ = ["PRESETS", "EstimatorSettings", "check_settings", "describe", "setting"]
 
 
-def _setting(
+def setting(
     default: Any,
     description: str,
     *,
@@ -29,6 +29,35 @@ def _setting(
     return field(default=default, metadata=metadata)
 
 
+def check_settings(settings: Any) -> None:
+    """Check every field of a settings dataclass, made of `setting`s, against its own rule.
+
+    Whole numbers are taken for floats.
+
+    Raises:
+        ValueError: a value is of the wrong type, out of range, or none of the choices.
+    """
+    for item in fields(settings):
+        value, rule = getattr(settings, item.name), item.metadata
+        expected = type(item.default)
+        if expected is float and type(value) is int:
+            value = float(value)
+            object.__setattr__(settings, item.name, value)
+        if type(value) is not expected:
+            raise ValueError(
+                f"{item.name} must be {expected.__name__}, got {type(value).__name__} {value!r}"
+            )
+        if rule["choices"] and value not in rule["choices"]:
+            raise ValueError(
+                f"{item.name} must be one of {', '.join(rule['choices'])}; got {value!r}"
+            )
+        # Written so that NaN fails too.
+        if rule["low"] is not None and not rule["low"] <= value <= rule["high"]:
+            raise ValueError(
+                f"{item.name} must lie in [{rule['low']:g}, {rule['high']:g}], got {value:g}"
+            )
+
+
 @dataclass(frozen=True)
 class EstimatorSettings:
     """Everything that decides what the estimator computes, each with unit and range.
@@ -37,109 +66,89 @@ class EstimatorSettings:
         ValueError: a value is of the wrong type, out of range, or none of the choices.
     """
 
-    weights: str = _setting(
+    weights: str = setting(
         "", "Checkpoint file; empty: the released weights of this package.", fixed=True
     )
-    energy_weights: str = _setting(
+    energy_weights: str = setting(
         "",
         "Energy checkpoint, only for the reference architecture, whose two networks are two files.",
         fixed=True,
     )
-    device: str = _setting(
+    device: str = setting(
         "auto", "auto (CUDA where there is one), cpu, cuda or cuda:N.", fixed=True
     )
-    candidates: int = _setting(50, "Pose candidates drawn per object (K).", low=1, high=1000)
-    keep_fraction: float = _setting(
+    candidates: int = setting(50, "Pose candidates drawn per object (K).", low=1, high=1000)
+    keep_fraction: float = setting(
         0.6, "Share of the candidates kept after ranking (delta).", low=0.01, high=1.0
     )
-    sampler: str = _setting(
+    sampler: str = setting(
         "euler", "Solver of the reverse diffusion.", choices=("euler", "dpmpp_2m", "rk45")
     )
-    steps: int = _setting(
+    steps: int = setting(
         8, "Network evaluations of the fixed-step solvers, per frame.", low=1, high=1000
     )
-    start_sigma: float = _setting(
+    start_sigma: float = setting(
         5.0, "Noise level the solver starts from, in units of the pose vector.", low=0.02, high=80.0
     )
-    tolerance: float = _setting(
-        1e-5, "Relative and absolute tolerance of rk45.", low=1e-9, high=0.1
-    )
-    ranking: str = _setting(
+    tolerance: float = setting(1e-5, "Relative and absolute tolerance of rk45.", low=1e-9, high=0.1)
+    ranking: str = setting(
         "energy", "What the candidates are sorted by.", choices=("energy", "none")
     )
-    pooling: str = _setting(
+    pooling: str = setting(
         "modes",
         "mean: average of all kept candidates (paper); modes: average of their largest cluster.",
         choices=("mean", "modes"),
     )
-    points: int = _setting(
+    points: int = setting(
         1024, "Points sampled per object; the networks are trained with 1024.", low=64, high=8192
     )
-    min_points: int = _setting(
+    min_points: int = setting(
         64, "Objects with fewer valid depth pixels are rejected.", low=1, high=8192
     )
-    mask_erosion_px: int = _setting(
+    mask_erosion_px: int = setting(
         1, "Pixels taken off the mask's border; 0: none.", low=0, high=50
     )
-    depth_min_m: float = _setting(
+    depth_min_m: float = setting(
         0.1, "Depth nearer than this is ignored, metres.", low=0.0, high=100.0
     )
-    depth_max_m: float = _setting(
+    depth_max_m: float = setting(
         5.0, "Depth farther than this is ignored, metres.", low=0.0, high=100.0
     )
-    depth_window_m: float = _setting(
+    depth_window_m: float = setting(
         0.25,
         "Points farther than this from the object's median depth are ignored, metres; 0: off.",
         low=0.0,
         high=100.0,
     )
-    outlier_std_ratio: float = _setting(
+    outlier_std_ratio: float = setting(
         0.0,
         "Statistical outlier filter: points whose mean distance to their neighbours exceeds the "
         "mean by this many standard deviations are ignored; 0: off.",
         low=0.0,
         high=100.0,
     )
-    outlier_neighbours: int = _setting(
+    outlier_neighbours: int = setting(
         16, "Neighbours of the statistical outlier filter.", low=1, high=256
     )
-    workspace_m: float = _setting(
+    workspace_m: float = setting(
         10.0, "Estimates farther than this from the camera are refused, metres.", low=0.1, high=1e3
     )
-    max_objects: int = _setting(
+    max_objects: int = setting(
         64,
         "Objects estimated per frame; the ones with the largest masks are taken.",
         low=1,
         high=1000,
     )
-    batch_size: int = _setting(
+    batch_size: int = setting(
         8,
         "Objects per network call; smaller batches are padded to a power of two.",
         low=1,
         high=256,
     )
-    seed: int = _setting(0, "Seed of all random draws.", low=0, high=2**31 - 1)
+    seed: int = setting(0, "Seed of all random draws.", low=0, high=2**31 - 1)
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value, rule = getattr(self, item.name), item.metadata
-            expected = type(item.default)
-            if expected is float and type(value) is int:
-                value = float(value)
-                object.__setattr__(self, item.name, value)
-            if type(value) is not expected:
-                raise ValueError(
-                    f"{item.name} must be {expected.__name__}, got {type(value).__name__} {value!r}"
-                )
-            if rule["choices"] and value not in rule["choices"]:
-                raise ValueError(
-                    f"{item.name} must be one of {', '.join(rule['choices'])}; got {value!r}"
-                )
-            # Written so that NaN fails too.
-            if rule["low"] is not None and not rule["low"] <= value <= rule["high"]:
-                raise ValueError(
-                    f"{item.name} must lie in [{rule['low']:g}, {rule['high']:g}], got {value:g}"
-                )
+        check_settings(self)
         if self.depth_min_m >= self.depth_max_m:
             raise ValueError(
                 f"depth_min_m ({self.depth_min_m:g}) must be below "

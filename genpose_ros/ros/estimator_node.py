@@ -23,7 +23,7 @@ from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.outputs import Outputs
 from genpose_ros.ros.parameters import Parameters, Settings
 from genpose_ros.ros.rejections import RejectionLog
-from genpose_ros.ros.target_frame import TargetFrame, in_frame
+from genpose_ros.ros.target_frame import TargetFrame
 from genpose_ros.ros.worker import Worker
 
 __all__ = ["Estimator", "EstimatorNode", "main", "spin"]
@@ -161,7 +161,7 @@ class EstimatorNode(Node):
         T_target_cam = self._target.lookup(header, settings.node.target_frame_wait_seconds)
         if isinstance(T_target_cam, Rejection):
             return T_target_cam
-        estimates = tuple(in_frame(estimate, T_target_cam) for estimate in estimates)
+        estimates = tuple(estimate.moved(T_target_cam) for estimate in estimates)
         header = self._target.header(header)
         return _Result(estimates, rejections, header, result.timings_ms)
 

@@ -1,6 +1,5 @@
 """Gives the outputs in another frame than the camera's, at the time of the image."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,10 @@ from std_msgs.msg import Header
 from tf2_ros import Buffer, TransformException, TransformListener
 
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
 
-__all__ = ["NO_TRANSFORM", "TargetFrame", "in_frame"]
+__all__ = ["TargetFrame"]
 
-#: The reason when the transform is not known.
-NO_TRANSFORM = Reason.NO_TRANSFORM
 #: tf2 lets infinity and 1e300 pass; no camera is farther than this from its target frame, metres.
 _FARTHEST_M = 1e8
 
@@ -40,7 +36,9 @@ class TargetFrame:
         """Return T_target_cam, (4, 4), at the header's stamp; waits for it at most so long."""
         if header.stamp.sec == 0 and header.stamp.nanosec == 0:
             # To tf2 a time of zero means 'the newest', which is not when the image was taken.
-            return Rejection(NO_TRANSFORM, "the image has no stamp to look a transform up at")
+            return Rejection(
+                Reason.NO_TRANSFORM, "the image has no stamp to look a transform up at"
+            )
         try:
             found = self._buffer.lookup_transform(
                 self.frame,
@@ -51,29 +49,11 @@ class TargetFrame:
             return _matrix(found.transform)
         except (TransformException, ValueError) as error:
             detail = f"no transform from {header.frame_id} to {self.frame} at the image: {error}"
-            return Rejection(NO_TRANSFORM, detail)
+            return Rejection(Reason.NO_TRANSFORM, detail)
 
     def header(self, header: Header) -> Header:
         """Return the header of outputs in the target frame."""
         return Header(stamp=header.stamp, frame_id=self.frame)
-
-
-def in_frame(estimate: ObjectEstimate, T_target_cam: np.ndarray) -> ObjectEstimate:
-    """Return an estimate as seen from another frame: poses, covariance and points.
-
-    Args:
-        estimate: in the camera's frame.
-        T_target_cam: (4, 4), camera to target frame.
-    """
-    rotation = T_target_cam[:3, :3]
-    both = np.kron(np.eye(2), rotation)
-    return replace(
-        estimate,
-        T_cam_obj=T_target_cam @ estimate.T_cam_obj,
-        T_cam_candidates=T_target_cam @ estimate.T_cam_candidates,
-        covariance=both @ estimate.covariance @ both.T,
-        points_cam=(estimate.points_cam @ rotation.T + T_target_cam[:3, 3]).astype(np.float32),
-    )
 
 
 def _matrix(transform: Any) -> np.ndarray:

@@ -1,0 +1,35 @@
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from genpose_ros.estimation.result import ObjectEstimate
+
+
+def test_poses_covariance_and_points_move_together() -> None:
+    T_cam_obj = np.eye(4)
+    T_cam_obj[:3, 3] = (0.1, 0.2, 0.9)
+    estimate = ObjectEstimate(
+        instance_id=3,
+        category="mug",
+        T_cam_obj=T_cam_obj,
+        covariance=np.diag([1e-6, 2e-6, 3e-6, 1e-4, 2e-4, 3e-4]),
+        score=0.5,
+        energy_rotation=1.0,
+        energy_translation=2.0,
+        size_m=np.array([0.1, 0.1, 0.1]),
+        n_points=100,
+        mode_shares=(1.0,),
+        T_cam_candidates=np.stack([T_cam_obj] * 4),
+        points_cam=np.array([[1.0, 0.0, 0.0]], dtype=np.float32),
+    )
+    T_target_cam = np.eye(4)
+    T_target_cam[:3, :3] = Rotation.from_euler("z", 90, degrees=True).as_matrix()
+    T_target_cam[:3, 3] = (1.0, 2.0, 3.0)
+    moved = estimate.moved(T_target_cam)
+    np.testing.assert_allclose(moved.T_cam_obj, T_target_cam @ T_cam_obj)
+    np.testing.assert_allclose(moved.T_cam_candidates[2], T_target_cam @ T_cam_obj)
+    np.testing.assert_allclose(moved.points_cam, [[1.0, 3.0, 3.0]], atol=1e-6)
+    # A quarter turn about z swaps the variances along and about x and y.
+    np.testing.assert_allclose(
+        np.diag(moved.covariance), [2e-6, 1e-6, 3e-6, 2e-4, 1e-4, 3e-4], atol=1e-18
+    )
+    assert moved.instance_id == 3
