@@ -5,6 +5,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
   echo $$p && break; done)
 FRAMES ?=
 ARGS ?=
+RUN ?= runs/light
+CLOUDS ?= 230000
+MINUTES ?= 70
+MESHES ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit lint bench train clean clean-setup
@@ -33,8 +37,10 @@ lint: setup  ## ruff (rules and layout) and mypy
 bench: setup  ## measure the milliseconds of each stage; ARGS="--presets fast paper"
 	@.venv/bin/python -m benchmarks.speed $(ARGS)
 
-train: setup  ## train on synthetic data; ARGS="energy ..." trains the energy network
-	@.venv/bin/genpose train $(if $(ARGS),$(ARGS),score)
+train: setup  ## the released recipe: clouds, score, energy; RUN=DIR, CLOUDS=N, MINUTES=N, MESHES=DIR
+	@.venv/bin/genpose synthesize $(RUN)/clouds --clouds $(CLOUDS) $(if $(MESHES),--meshes "$(MESHES)")
+	@.venv/bin/genpose train score $(RUN)/clouds $(RUN) --minutes $(MINUTES)
+	@.venv/bin/genpose train energy $(RUN)/clouds $(RUN)
 
 clean:  ## remove caches and build folders; .venv stays
 	@rm -rf build install log .pytest_cache .mypy_cache .ruff_cache .hypothesis
