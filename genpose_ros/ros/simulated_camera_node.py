@@ -8,6 +8,7 @@ from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -52,7 +53,7 @@ class SimulatedCameraNode(Node):
 
     Raises:
         FileNotFoundError: the parameter `frames` names no folder with frames.
-        ValueError: a frame is damaged.
+        ValueError: a frame is damaged, or another parameter is not valid.
     """
 
     def __init__(
@@ -103,7 +104,10 @@ class SimulatedCameraNode(Node):
             descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
         elif low is not None and high is not None:
             descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
-        return self.declare_parameter(name, default, descriptor).value
+        try:
+            return self.declare_parameter(name, default, descriptor).value
+        except ParameterException as error:
+            raise ValueError(f"parameter {name}: {error}") from error
 
     def _on_next(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Show the next frame; the reply's message is its name."""

@@ -23,6 +23,8 @@ _GAP_M = 0.025
 _MARGIN_PX = 6.0
 _MIN_VISIBLE = 0.75
 _STEREO_BASELINE_M = 0.05
+#: Tries to furnish a table; the usual seven objects need one or two.
+_TABLES = 20
 #: Height ranges, metres, that make a shape of a category look usual and stand well on a table.
 _USUAL_HEIGHT_M = {
     "bottle": (0.14, 0.28),
@@ -93,7 +95,7 @@ def table_scene(
         extras: further objects, of small categories among them.
 
     Raises:
-        ValueError: the seed is negative or a category is unknown.
+        ValueError: the seed is negative, a category is unknown, or the objects are too many.
     """
     rng = np.random.default_rng(seed)
     small = [name for name in categories if name != "laptop"]
@@ -146,7 +148,7 @@ def _furnish(
 ) -> tuple[np.ndarray, list[_Thing]]:
     """Place objects one by one, the largest first; begin anew when one finds no place."""
     order = sorted(wanted, key=lambda name: name != "laptop")
-    while True:
+    for _ in range(_TABLES):
         view, things = _draw_view(rng), list[_Thing]()
         colors = rng.permutation(len(order)).tolist()
         for category, color in zip(order, colors, strict=True):
@@ -160,11 +162,12 @@ def _furnish(
                 break
         else:
             return view, things
+    raise ValueError(f"found no place for {len(wanted)} objects; ask for fewer")
 
 
 def _draw_shape(category: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Vertices and faces of a shape of usual height."""
-    low, high = _USUAL_HEIGHT_M[category]
+    low, high = _USUAL_HEIGHT_M.get(category, (0.0, 1.0))
     while True:
         shapes = make_shapes(category, 24, rng)
         for vertices, extents in zip(shapes.vertices, shapes.extents, strict=True):

@@ -67,6 +67,13 @@ def test_nothing_makes_empty_messages(header):
     assert (cloud.width, len(cloud.data)) == (0, 0)
 
 
+def test_time_per_stage_comes_along_in_order(header):
+    message = builders.object_array((), (), header, {"encode": 12.5, "clouds": 3.0})
+    assert list(message.stage_names) == ["encode", "clouds"]
+    assert list(message.stage_ms) == [12.5, 3.0]
+    assert list(builders.object_array((), (), header).stage_names) == []
+
+
 def test_detection_has_score_covariance_and_size(ros, header):
     covariance = np.arange(36.0).reshape(6, 6)
     estimate = ros.estimate(covariance=covariance)
