@@ -5,6 +5,7 @@ from genpose_ros.estimation.candidates import draw_candidates, draw_noise
 from genpose_ros.estimation.estimator import STAGES, PoseEstimator
 from genpose_ros.estimation.extent import visible_extent
 from genpose_ros.estimation.frame import Frame, Instance
+from genpose_ros.estimation.likelihood import pose_log_likelihood
 from genpose_ros.estimation.pooling import Pooled, find_modes, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -35,6 +36,7 @@ __all__ = [
     "pool_mean",
     "pool_modes",
     "pose_covariance",
+    "pose_log_likelihood",
     "rank_candidates",
     "visible_extent",
 ]
