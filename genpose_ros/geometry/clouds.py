@@ -71,9 +71,10 @@ def statistical_inliers(points: np.ndarray, neighbours: int, std_ratio: float) -
 
 
 def sample_points(points: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return n of the points (M, 3) as (n, 3): a random subset in random order, or tiled.
+    """Return n of the points (M, 3) as (n, 3) in random order: a subset, or all of them, tiled.
 
-    A cloud with fewer than n points is repeated from its start until there are n.
+    A cloud with fewer than n points is shuffled, then repeated until there are n: its first points
+    are spread over all of it too, which networks that look at those alone count on.
 
     Raises:
         ValueError: there is no point.
@@ -81,5 +82,5 @@ def sample_points(points: np.ndarray, n: int, rng: np.random.Generator) -> np.nd
     if len(points) == 0:
         raise ValueError("cannot sample from an empty cloud")
     if len(points) <= n:
-        return points[np.arange(n) % len(points)]
+        return points[np.resize(rng.permutation(len(points)), n)]
     return points[rng.choice(len(points), size=n, replace=False)]

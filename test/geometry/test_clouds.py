@@ -72,8 +72,16 @@ class TestSamplePoints:
 
     def test_tiled_when_fewer(self):
         sample = sample_points(self.POINTS, 250, np.random.default_rng(0))
-        assert np.array_equal(sample[100:200], self.POINTS)
-        assert np.array_equal(sample[200:], self.POINTS[:50])
+        for part in (sample[:100], sample[100:200]):
+            assert np.array_equal(np.sort(part, axis=0), self.POINTS)
+        assert np.array_equal(sample[200:], sample[:50])
+
+    @pytest.mark.parametrize("n", [100, 250])
+    def test_the_first_points_are_spread_over_the_cloud(self, n):
+        # In the image's order the first half would be the upper half of the object, which is all
+        # that a network that takes the first points would see.
+        sample = sample_points(self.POINTS, n, np.random.default_rng(0))
+        assert abs(np.median(sample[:50, 0]) - np.median(self.POINTS[:, 0])) < 60
 
     def test_same_seed_same_points(self):
         a, b = (sample_points(self.POINTS, 9, np.random.default_rng(4)) for _ in range(2))
