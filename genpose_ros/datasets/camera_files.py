@@ -1,5 +1,6 @@
 """Camera intrinsics from files: CameraInfo as YAML or JSON, calibration files, frame labels."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from genpose_ros.geometry.camera import PinholeCamera
 
 __all__ = ["read_camera"]
 
+_log = logging.getLogger(__name__)
+
 
 def read_camera(path: Path, width: int, height: int) -> PinholeCamera:
     """Return the camera a file describes, checked against an image's size.
 
     Read are a `sensor_msgs/CameraInfo` as `ros2 topic echo` prints it or as JSON (`k` or `K`), a
-    calibration file (`camera_matrix`), and the label of a recorded frame (`K`).
+    calibration file (`camera_matrix`), and the label of a recorded frame (`K`). Lens distortion is
+    not modelled: where the file has some, a warning says so.
 
     Args:
         path: YAML or JSON.
@@ -36,9 +40,12 @@ def read_camera(path: Path, width: int, height: int) -> PinholeCamera:
         raise ValueError(f"{path} holds no camera: expected the fields of a CameraInfo")
     _check_size(path, content, width, height)
     try:
-        return PinholeCamera.from_matrix(_matrix(content), width, height)
-    except (ValueError, TypeError) as error:
+        camera = PinholeCamera.from_matrix(_matrix(content), width, height)
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    if _is_distorted(content):
+        _log.warning("%s: lens distortion is not modelled; rectify depth and masks first", path)
+    return camera
 
 
 def _matrix(content: Mapping[str, Any]) -> np.ndarray:
@@ -47,7 +54,10 @@ def _matrix(content: Mapping[str, Any]) -> np.ndarray:
         if isinstance(value, Mapping):
             value = value.get("data")
         if value is not None:
-            return np.asarray(value, dtype=np.float64)
+            try:
+                return np.asarray(value, dtype=np.float64)
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{name} must be 9 numbers, got {value!r}") from error
     raise ValueError("no intrinsic matrix: expected k, K or camera_matrix")
 
 
@@ -55,4 +65,14 @@ def _check_size(path: Path, content: Mapping[str, Any], width: int, height: int)
     for names, actual in ((("width", "image_width"), width), (("height", "image_height"), height)):
         for name in names:
             if name in content and content[name] != actual:
-                raise ValueError(f"{path}: {name} is {content[name]}, but the image has {actual}")
+                raise ValueError(f"{path}: {name} is {content[name]!r}, but the image has {actual}")
+
+
+def _is_distorted(content: Mapping[str, Any]) -> bool:
+    for name in ("d", "D", "distortion_coefficients"):
+        value = content.get(name)
+        if isinstance(value, Mapping):
+            value = value.get("data")
+        if isinstance(value, list) and any(value):
+            return True
+    return False

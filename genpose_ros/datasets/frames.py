@@ -135,14 +135,14 @@ def _instance(item: Mapping[str, Any], labels: np.ndarray, folder: Path) -> Reco
     if category not in CATEGORIES:
         raise ValueError(f"{folder / _LABEL}: unknown category {category!r}")
     T_cam_obj = _pose(item, folder)
-    size_m = item.get("size_m")
+    size_m = None if item.get("size_m") is None else _numbers(item, "size_m", (3,), folder)
     return RecordedInstance(
         id=instance_id,
         category=category,
         mask=labels == instance_id,
         truth=_truth(item, T_cam_obj),
         T_cam_obj=T_cam_obj,
-        size_m=None if size_m is None else np.asarray(size_m, dtype=np.float64),
+        size_m=size_m,
     )
 
 
@@ -150,11 +150,23 @@ def _pose(item: Mapping[str, Any], folder: Path) -> np.ndarray | None:
     if item.get("R") is None or item.get("t") is None:
         return None
     T_cam_obj = np.eye(4)
-    try:
-        T_cam_obj[:3, :3], T_cam_obj[:3, 3] = item["R"], item["t"]
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{folder / _LABEL}: R must be 3 x 3 and t of length 3") from error
+    T_cam_obj[:3, :3] = _numbers(item, "R", (3, 3), folder)
+    T_cam_obj[:3, 3] = _numbers(item, "t", (3,), folder)
     return T_cam_obj
+
+
+def _numbers(
+    item: Mapping[str, Any], name: str, shape: tuple[int, ...], folder: Path
+) -> np.ndarray:
+    try:
+        values = np.asarray(item[name], dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != shape or not np.isfinite(values).all():
+        raise ValueError(
+            f"{folder / _LABEL}: {name} must be numbers of shape {shape}, got {item[name]!r}"
+        )
+    return values
 
 
 def _truth(item: Mapping[str, Any], T_cam_obj: np.ndarray | None) -> Truth:

@@ -1,5 +1,8 @@
 """Image files as arrays: depth in metres, labels, colour."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +20,17 @@ def read_depth_m(path: Path, unit_m: float = 0.001) -> np.ndarray:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not an image, or not of one channel.
+        ValueError: not an image, damaged, not of one channel, or a unit that is not positive.
     """
+    if not 0 < unit_m < math.inf:
+        raise ValueError(f"the depth unit must be above 0 m per count, got {unit_m:g}")
     values = _read(path)
-    if values.ndim != 2:
-        raise ValueError(f"{path}: a depth image has one channel, this has shape {values.shape}")
-    if np.issubdtype(values.dtype, np.floating):
+    if values.ndim != 2 or values.dtype.kind not in "iuf":
+        raise ValueError(
+            f"{path}: a depth image has one channel of numbers, "
+            f"this is {values.dtype} of shape {values.shape}"
+        )
+    if values.dtype.kind == "f":
         return values.astype(np.float32)
     return (values * unit_m).astype(np.float32)
 
@@ -32,10 +40,12 @@ def read_labels(path: Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not an image, or not of one channel of integers.
+        ValueError: not an image, damaged, or not of one channel of integers.
     """
     values = _read(path)
-    if values.ndim != 2 or not np.issubdtype(values.dtype, np.integer):
+    if values.dtype == bool:
+        values = values.astype(np.int32)
+    if values.ndim != 2 or values.dtype.kind not in "iu":
         raise ValueError(
             f"{path}: a label image has one channel of integers, "
             f"this is {values.dtype} of shape {values.shape}"
@@ -48,24 +58,41 @@ def read_color(path: Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not an image.
+        ValueError: not an image, or damaged.
     """
-    with _open(path) as image:
+    with _opened(path) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def _read(path: Path) -> np.ndarray:
     if path.suffix == ".npy":
-        values: np.ndarray = np.load(path, allow_pickle=False)
-    else:
-        with _open(path) as image:
-            # A palette's indices are the labels; Pillow gives them as they are.
-            values = np.asarray(image)
-    return values.astype(np.int32) if values.dtype == bool else values
+        return _load_npy(path)
+    with _opened(path) as image:
+        # A palette's indices are the labels; Pillow gives them as they are.
+        return np.asarray(image)
 
 
-def _open(path: Path) -> Image.Image:
+def _load_npy(path: Path) -> np.ndarray:
     try:
-        return Image.open(path)
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{path} is not an image") from error
+        content = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not an array of numbers, or damaged: {error}") from error
+    if not isinstance(content, np.ndarray):
+        raise ValueError(f"{path} holds several arrays, expected one")
+    return content
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image of a file; what is wrong with it is told with its name."""
+    with path.open("rb") as stream:
+        try:
+            with Image.open(stream) as image:
+                yield image
+        except UnidentifiedImageError as error:
+            raise ValueError(f"{path} is not an image") from error
+        except Image.DecompressionBombError as error:
+            raise ValueError(f"{path} is too large: {error}") from error
+        except (OSError, SyntaxError) as error:
+            # Pillow's word for damaged files; opening and reading are done by then.
+            raise ValueError(f"{path} is damaged: {error}") from error

@@ -49,15 +49,24 @@ def read_classes(text: str) -> dict[int, str]:
 
     Raises:
         FileNotFoundError: neither such a list nor a file.
-        ValueError: a part is not id=category, or names no known category.
+        ValueError: a part is not id=category, names no known category, or an id twice.
     """
     if "=" not in text:
+        if not Path(text).is_file():
+            raise FileNotFoundError(
+                f"classes must be a list such as 1=mug,2=bowl or a label file, got {text!r}"
+            )
         return _classes_of_label(Path(text))
-    categories = {}
+    categories: dict[int, str] = {}
     for part in text.split(","):
         number, _, name = (word.strip() for word in part.partition("="))
-        if not number.isdigit() or name not in CATEGORIES:
-            raise ValueError(f"expected id=class with a class of {', '.join(CATEGORIES)}: {part!r}")
+        if not number.isdecimal() or int(number) == 0 or name not in CATEGORIES:
+            raise ValueError(
+                "expected id=class with an id of 1 or more and a class of "
+                f"{', '.join(CATEGORIES)}: {part!r}"
+            )
+        if int(number) in categories:
+            raise ValueError(f"id {int(number)} is given two classes: {text!r}")
         categories[int(number)] = name
     return categories
 

@@ -67,7 +67,10 @@ def test_kinds_of_files(tmp_path, text):
     [
         ("width: 1280\nheight: 720\nk: [1]", "width is 1280, but the image has 640"),
         ("k: [1, 2]", "9 numbers"),
-        ("k: [a, b]", "could not convert"),
+        ("k: [a, b]", r"k must be 9 numbers, got \['a', 'b'\]"),
+        ("k: [[1, 2], [3]]", "k must be 9 numbers"),
+        ("k: {x: 1}", "no intrinsic matrix"),
+        ("width: '640'\nk: [1]", "width is '640'"),
         ("k: [.nan, 0, 320, 0, 600, 240, 0, 0, 1]", "finite"),
         ("k: [0, 0, 320, 0, 600, 240, 0, 0, 1]", "positive"),
         ("width: 640", "no intrinsic matrix"),
@@ -87,3 +90,18 @@ def test_files_that_cannot_be_used(tmp_path, text, message):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_camera(tmp_path / "none.yaml", 640, 480)
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        ("d: [0.0, 0.0, 0, 0, 0]", False),
+        ("d: [0.1, 0.0, 0, 0, 0]", True),
+        ("distortion_coefficients: {data: [0, 0, 0, 0, 1.0e-3]}", True),
+    ],
+)
+def test_distortion_is_warned_of(tmp_path, caplog, text, warned):
+    path = tmp_path / "camera.yaml"
+    path.write_text(f"k: {K}\n{text}\n")
+    read_camera(path, 640, 480)
+    assert ("distortion" in caplog.text) == warned

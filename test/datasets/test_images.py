@@ -1,5 +1,8 @@
 """Image files as arrays."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -59,3 +62,45 @@ def test_wrong_kinds_are_refused(tmp_path):
             read(tmp_path / "text.png")
     with pytest.raises(FileNotFoundError):
         read_labels(tmp_path / "none.png")
+
+
+def test_files_that_are_damaged_are_named(tmp_path):
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 60000, (40, 40), dtype=np.uint16)
+    Image.fromarray(noise).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:900])
+    for read in (read_depth_m, read_labels, read_color):
+        with pytest.raises(ValueError, match=r"cut\.png is damaged"):
+            read(tmp_path / "cut.png")
+    np.save(tmp_path / "whole.npy", noise)
+    whole = (tmp_path / "whole.npy").read_bytes()
+    for name, content in {"empty": b"", "cut": whole[:500], "head": whole[:9]}.items():
+        (tmp_path / f"{name}.npy").write_bytes(content)
+        with pytest.raises(ValueError, match=rf"{name}\.npy"):
+            read_depth_m(tmp_path / f"{name}.npy")
+
+
+def test_an_image_that_claims_to_be_enormous(tmp_path):
+    Image.fromarray(VALUES).save(tmp_path / "d.png")
+    content = bytearray((tmp_path / "d.png").read_bytes())
+    content[16:24] = struct.pack(">II", 30000, 30000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    (tmp_path / "d.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"d\.png is too large"):
+        read_depth_m(tmp_path / "d.png")
+
+
+def test_arrays_that_are_no_depth(tmp_path):
+    for i, values in enumerate(
+        (np.zeros((2, 2), np.complex64), np.zeros((2, 2), bool), np.zeros((2, 2, 1)), np.array("a"))
+    ):
+        np.save(tmp_path / f"{i}.npy", values)
+        with pytest.raises(ValueError, match="one channel of numbers"):
+            read_depth_m(tmp_path / f"{i}.npy")
+
+
+@pytest.mark.parametrize("unit_m", [0.0, -0.001, float("nan"), float("inf")])
+def test_units_that_are_none(tmp_path, unit_m):
+    Image.fromarray(VALUES).save(tmp_path / "d.png")
+    with pytest.raises(ValueError, match="depth unit"):
+        read_depth_m(tmp_path / "d.png", unit_m)

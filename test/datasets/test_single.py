@@ -38,10 +38,22 @@ def test_without_classes_it_says_which_ids_there_are(files):
         read_frame(*files)
 
 
-@pytest.mark.parametrize("text", ["3=spoon", "x=mug", "3=mug,,7=can", "3=mug,7"])
+@pytest.mark.parametrize(
+    "text", ["3=spoon", "x=mug", "3=mug,,7=can", "3=mug,7", "0=mug", "-1=mug", "²=mug", "3=mug,"]
+)
 def test_lists_that_are_wrong(text):
     with pytest.raises(ValueError, match="id=class"):
         read_classes(text)
+
+
+def test_an_id_with_two_classes():
+    with pytest.raises(ValueError, match="id 3 is given two classes"):
+        read_classes("3=mug,03=can")
+
+
+def test_a_class_without_an_id_is_answered_with_an_example():
+    with pytest.raises(FileNotFoundError, match="1=mug,2=bowl"):
+        read_classes("mug")
 
 
 def test_a_mask_of_another_size(files):
