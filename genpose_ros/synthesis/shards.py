@@ -1,21 +1,27 @@
 """Synthetic sets on disk: shards of clouds, each decided by the set's seed and its own number."""
 
 import json
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 
 from genpose_ros.synthesis.clouds import CloudBatch, make_clouds
 from genpose_ros.synthesis.meshes import Mesh, load_meshes
 
 __all__ = ["SetRecipe", "read_shard", "shard_paths", "write_set"]
 
+#: Clouds in a shard.
 SHARD_SIZE = 8192
+#: Clouds rendered at a time.
 CHUNK = 256
 
 
@@ -45,7 +51,7 @@ def write_set(
     recipe: SetRecipe,
     *,
     workers: int = 1,
-    on_shard: Callable[[Path, int], None] | None = None,
+    on_shards: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
     """Write the shards of a set; shards already there are kept, so that an interrupted run goes on.
 
@@ -53,10 +59,12 @@ def write_set(
         folder: where the shards go; made when missing.
         recipe: what to make.
         workers: processes, one CPU thread each.
-        on_shard: called after each shard with how many there are to write, for progress.
+        on_shards: called with how many shards there are and how many there will be, for progress:
+            before the first one is made and after each.
 
     Raises:
-        OSError: the disk is full or not writable; no broken shard is left behind.
+        OSError: the disk is full or not writable, or a process was killed; no broken shard is left
+            behind.
         ValueError: the mesh folder is unusable, or `folder` holds a set of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,11 +75,35 @@ def write_set(
     numbers = range(recipe.first_shard, recipe.first_shard + count)
     paths = [folder / f"shard-{number:05d}.safetensors" for number in numbers]
     missing = [path for path in paths if not path.exists()]
-    with ProcessPoolExecutor(workers) as pool:
-        for path in pool.map(partial(_write_shard, recipe), missing):
-            if on_shard is not None:
-                on_shard(path, len(missing))
+    done = len(paths) - len(missing)
+    report = on_shards or (lambda done, total: None)
+    report(done, len(paths))
+    try:
+        for _ in _in_processes(partial(_write_shard, recipe), missing, workers):
+            done += 1
+            report(done, len(paths))
+    finally:
+        for path in missing:
+            _partial_file(path).unlink(missing_ok=True)
     return paths
+
+
+def _in_processes(work: Callable[[Path], Path], paths: list[Path], workers: int) -> Iterator[Path]:
+    """Do the work on each path in processes, which end at once when it is broken off."""
+    before = set(active_children())
+    # Ctrl-C reaches every process of a terminal; one of them shall answer it.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(workers, initializer=signal.signal, initargs=ignore) as pool:
+        try:
+            yield from pool.map(work, paths)
+        except BrokenProcessPool as error:
+            raise OSError(
+                "a process was killed, for want of memory perhaps: try fewer workers"
+            ) from error
+        except BaseException:
+            for child in set(active_children()) - before:
+                child.terminate()
+            raise
 
 
 def _record(folder: Path, recipe: SetRecipe) -> None:
@@ -79,7 +111,10 @@ def _record(folder: Path, recipe: SetRecipe) -> None:
     content = {**asdict(recipe), "meshes": None if recipe.meshes is None else recipe.meshes.name}
     file = folder / "recipe.json"
     if file.exists():
-        known = json.loads(file.read_text())
+        try:
+            known = dict(json.loads(file.read_text()))
+        except ValueError as error:
+            raise ValueError(f"{file} is damaged: choose another folder") from error
         same = ("seed", "meshes", "split", "mesh_share")
         if any(known.get(name) != content[name] for name in same):
             raise ValueError(
@@ -101,25 +136,33 @@ def _write_shard(recipe: SetRecipe, path: Path) -> Path:
         )
     clouds = CloudBatch.concatenate(batches)[:SHARD_SIZE]
     centre = clouds.points_cam.mean(1)
-    partial_file = path.with_suffix(".partial")
+    content = save(
+        {
+            # Half precision keeps 0.1 mm only near zero: store the cloud around its mean.
+            "points_centred": (clouds.points_cam - centre[:, None]).astype(np.float16),
+            "centre": centre,
+            "rotation": clouds.rotation,
+            "translation": clouds.translation,
+            "size_m": clouds.size_m,
+            "category": clouds.category.astype(np.int64),
+            "stance": clouds.stance.astype(np.int64),
+        }
+    )
+    partial_file = _partial_file(path)
     try:
-        save_file(
-            {
-                # Half precision keeps 0.1 mm only near zero: store the cloud around its mean.
-                "points_centred": (clouds.points_cam - centre[:, None]).astype(np.float16),
-                "centre": centre,
-                "rotation": clouds.rotation,
-                "translation": clouds.translation,
-                "size_m": clouds.size_m,
-                "category": clouds.category.astype(np.int64),
-                "stance": clouds.stance.astype(np.int64),
-            },
-            partial_file,
-        )
+        partial_file.write_bytes(content)
         partial_file.replace(path)
+    except OSError as error:
+        # A write that finds the disk full does not say which file it was.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         partial_file.unlink(missing_ok=True)
     return path
+
+
+def _partial_file(path: Path) -> Path:
+    """Where a shard is written before it is whole."""
+    return path.with_suffix(".partial")
 
 
 def shard_paths(folder: Path) -> list[Path]:
@@ -137,7 +180,14 @@ def shard_paths(folder: Path) -> list[Path]:
 
 
 def read_shard(path: Path) -> CloudBatch:
-    """Read one shard."""
-    parts = load_file(path)
+    """Read one shard.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        parts = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: delete it and make it anew ({error})") from error
     points = parts.pop("points_centred").astype(np.float32) + parts.pop("centre")[:, None]
     return CloudBatch(points_cam=points, **parts)

@@ -1,3 +1,7 @@
+import errno
+import os
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -36,16 +40,53 @@ def test_storage_keeps_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stored.rotation, exact.rotation)
 
 
-def test_an_interrupted_set_goes_on(tmp_path: Path) -> None:
-    made: list[Path] = []
+def test_a_set_begun_goes_on(tmp_path: Path) -> None:
     first = write_set(tmp_path, SetRecipe(clouds=20, seed=3))[0]
     before = first.stat().st_mtime_ns
-    write_set(
-        tmp_path, SetRecipe(clouds=40, seed=3), on_shard=lambda path, _total: made.append(path)
-    )
-    assert [path.name for path in made] == ["shard-00001.safetensors"]
+    reports: list[tuple[int, int]] = []
+
+    def note(done: int, total: int) -> None:
+        reports.append((done, total))
+
+    write_set(tmp_path, SetRecipe(clouds=60, seed=3), on_shards=note)
+    assert reports == [(1, 3), (2, 3), (3, 3)]
     assert first.stat().st_mtime_ns == before
     assert not list(tmp_path.glob("*.partial"))
+
+
+def _slow_but_for_the_first(_recipe: SetRecipe, path: Path) -> Path:
+    shards._partial_file(path).write_text("half")
+    if path.name != "shard-00000.safetensors":
+        time.sleep(60)
+    return path
+
+
+def _killed(_recipe: SetRecipe, path: Path) -> Path:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return path
+
+
+def test_an_interruption_does_not_wait_for_the_shards_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shard-00002.safetensors").touch()
+
+    def interrupt(done: int, _total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shards, "_write_shard", _slow_but_for_the_first)
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        write_set(tmp_path, SetRecipe(clouds=60), workers=2, on_shards=interrupt)
+    assert time.monotonic() - begin < 30
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_killed_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "_write_shard", _killed)
+    with pytest.raises(OSError, match="fewer workers"):
+        write_set(tmp_path, SetRecipe(clouds=40))
 
 
 def test_two_recipes_do_not_mix(tmp_path: Path) -> None:
@@ -54,17 +95,37 @@ def test_two_recipes_do_not_mix(tmp_path: Path) -> None:
         write_set(tmp_path, SetRecipe(clouds=20, seed=4))
 
 
-def test_a_failed_write_leaves_no_broken_shard(
+def test_a_broken_recipe_is_told(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text("{")
+    with pytest.raises(ValueError, match=r"recipe\.json is damaged"):
+        write_set(tmp_path, SetRecipe(clouds=20))
+
+
+def test_a_full_disk_leaves_no_broken_shard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_tensors: object, file: Path) -> None:
-        file.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+    def full(file: Path, content: bytes) -> int:
+        with file.open("wb") as stream:
+            stream.write(content[:4])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shards, "save_file", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left") as raised:
         shards._write_shard(SetRecipe(clouds=20), tmp_path / "shard-00000.safetensors")
+    assert raised.value.filename == str(tmp_path / "shard-00000.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_shards_are_for_everyone_the_umask_lets(tmp_path: Path) -> None:
+    (path,) = write_set(tmp_path, SetRecipe(clouds=20))
+    (tmp_path / "other").touch()
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+    (tmp_path / "shard-00000.safetensors").write_bytes(b"not one")
+    with pytest.raises(ValueError, match=r"shard-00000\.safetensors is damaged"):
+        read_shard(tmp_path / "shard-00000.safetensors")
 
 
 def test_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
