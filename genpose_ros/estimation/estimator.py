@@ -22,6 +22,7 @@ from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.uncertainty import agreement, pose_covariance
 from genpose_ros.geometry.symmetry import is_symmetric
 from genpose_ros.networks.checkpoints import load_model
+from genpose_ros.networks.devices import torch_device
 from genpose_ros.networks.interface import Encoding, PoseModel
 
 __all__ = ["STAGES", "FrameResult", "ObjectEstimate", "PoseEstimator"]
@@ -68,7 +69,7 @@ class PoseEstimator:
             FileNotFoundError: there is no such checkpoint.
             ValueError: the checkpoint or the device cannot be used.
         """
-        device = _device(settings.device)
+        device = torch_device(settings.device)
         model = load_model(
             settings.weights or None, energy_path=settings.energy_weights or None, device=device
         )
@@ -277,17 +278,3 @@ def _transforms(rotation: Tensor, translation: Tensor) -> Tensor:
     T = torch.zeros(*translation.shape[:-1], 4, 4).to(translation)
     T[..., :3, :3], T[..., :3, 3], T[..., 3, 3] = rotation, translation, 1.0
     return T
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device {name}: this machine has {torch.cuda.device_count()} CUDA devices"
-        )
-    return device

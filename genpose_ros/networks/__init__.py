@@ -7,6 +7,7 @@ from genpose_ros.networks.checkpoints import (
     load_model,
     save_model,
 )
+from genpose_ros.networks.devices import torch_device
 from genpose_ros.networks.interface import Encoding, PoseModel
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.networks.pointnet2 import MultiScaleEncoder
@@ -30,4 +31,5 @@ __all__ = [
     "describe_checkpoint",
     "load_model",
     "save_model",
+    "torch_device",
 ]

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from genpose_ros.geometry.categories import CATEGORIES
@@ -127,6 +127,7 @@ def save_model(model: PoseModel, path: Path | str, metadata: Mapping[str, str]) 
 
     Raises:
         ValueError: a metadata value is not a string, or a weight is not finite.
+        OSError: the file cannot be written; the one before stays.
     """
     described = {**metadata, "architecture": model.architecture}
     described["config"] = json.dumps(model.config(), sort_keys=True)
@@ -245,7 +246,7 @@ def _read_authors_file(file: Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged pickle can raise anything
         raise ValueError(
             f"cannot read {file}: it is damaged, incomplete, or holds more than tensors and "
-            f"numbers, which is refused because loading that could run code ({error})"
+            "numbers, which is refused because loading that could run code"
         ) from error
     state = content.get("model_state_dict") if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
@@ -290,8 +291,12 @@ def _write(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str
     # A reader sees the old file or the new one, never a part.
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        save_file(stored, partial, metadata=described)
+        # Not by save_file, whose files nobody but their owner can read.
+        partial.write_bytes(save(stored, metadata=described))
         partial.replace(path)
+    except OSError as error:
+        # A write that finds the disk full does not say which file it was.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 

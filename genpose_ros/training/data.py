@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -28,6 +29,11 @@ class Batch:
     translation: Tensor
     size_m: Tensor
 
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on another device."""
+        parts = (self.points_cam, self.rotation, self.translation, self.size_m)
+        return Batch(*(part.to(device) for part in parts))
+
 
 class CloudPool:
     """All shards of a synthetic set, held in memory in half precision; new shards join on request.
@@ -36,7 +42,7 @@ class CloudPool:
         folder: the set's folder.
 
     Raises:
-        ValueError: the folder holds no shard.
+        ValueError: the folder holds no shard, or a damaged one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,7 +57,12 @@ class CloudPool:
         """Read the shards that have appeared since the last time."""
         for path in shard_paths(self._folder):
             if path not in self._shards:
-                self._shards[path] = load_file(path)
+                try:
+                    self._shards[path] = load_file(path)
+                except SafetensorError as error:
+                    raise ValueError(
+                        f"{path} is damaged: delete it and make it anew with genpose synthesize"
+                    ) from error
 
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         """Draw `count` clouds at random, with their points in a new order."""

@@ -13,18 +13,32 @@ from genpose_ros.training.data import Batch
 __all__ = ["draw_noise_levels", "energy_loss", "score_loss"]
 
 
+#: Largest noise level the energy learns: candidates that it ranks are far below it.
+_ENERGY_SIGMA_MAX = 2.0
+
+
 def draw_noise_levels(
     count: int, draws: int, sigma_max: float, generator: torch.Generator
 ) -> Tensor:
     """Noise levels (count, draws, 1): three quarters log-normal around 0.2, the rest log-uniform.
 
-    The middle is where the pose is decided; the ends keep the whole range covered.
+    The middle is where the pose is decided; the ends keep the whole range covered. In units of the
+    pose vector, between 0.008 and `sigma_max`, on the CPU.
     """
     middle = math.log(0.2) + 1.2 * torch.randn(count, draws, 1, generator=generator)
     low, high = math.log(0.008), math.log(sigma_max)
     wide = low + (high - low) * torch.rand(count, draws, 1, generator=generator)
     pick = torch.rand(count, draws, 1, generator=generator) < 0.75
     return torch.where(pick, middle, wide).clamp(low, high).exp()
+
+
+def _draw_noise(
+    clean: Tensor, draws: int, sigma_max: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Noise levels (B, draws, 1) and standard normal noise (B, draws, 9), on clean's device."""
+    sigma = draw_noise_levels(len(clean), draws, sigma_max, generator)
+    noise = torch.randn(len(clean), draws, 9, generator=generator)
+    return sigma.to(clean.device), noise.to(clean.device)
 
 
 def score_loss(
@@ -38,8 +52,7 @@ def score_loss(
     centre, alignment, features = model.features(batch.points_cam, bf16=bf16)
     encoding = Encoding(centre, alignment, model.score_head.condition(features))
     clean = _pose_vectors(model, batch, encoding)
-    sigma = draw_noise_levels(len(clean), draws, model.sigma_max, generator)
-    noise = torch.randn(len(clean), draws, 9, generator=generator)
+    sigma, noise = _draw_noise(clean, draws, model.sigma_max, generator)
     denoised = model.denoise(clean + sigma * noise, sigma, encoding)
     data = model.settings.sigma_data
     weight = (sigma**2 + data**2) / (sigma * data) ** 2
@@ -57,8 +70,7 @@ def energy_loss(
     condition = model.energy_head.condition(features)
     encoding = Encoding(centre, alignment, condition, energy=condition)
     clean = _pose_vectors(model, batch, encoding)
-    sigma = draw_noise_levels(len(clean), draws, 2.0, generator)
-    noise = torch.randn(len(clean), draws, 9, generator=generator)
+    sigma, noise = _draw_noise(clean, draws, _ENERGY_SIGMA_MAX, generator)
     noisy = (clean + sigma * noise).requires_grad_()
     energy = model.energy_at(noisy, sigma, encoding).sum()
     (score,) = torch.autograd.grad(energy, noisy, create_graph=True)

@@ -4,13 +4,12 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from genpose_ros.networks.checkpoints import save_model
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.training.data import CloudPool
-from genpose_ros.training.trainer import Progress, TrainingSettings, train
+from genpose_ros.training.trainer import Progress, TrainingSettings, read_state, train
 
 __all__ = ["CHECKPOINT", "averaged_model", "train_run"]
 
@@ -36,8 +35,10 @@ def train_run(
         on_progress: called about once a second.
 
     Raises:
-        ValueError: no clouds in `data`, or an energy run without a score to start from.
+        ValueError: no clouds in `data`, an energy run without a score to start from, or a state
+            file that is none.
         FloatingPointError: the loss is no longer finite.
+        OSError: the run's folder cannot be written.
     """
     pool = CloudPool(data)
     state_file = run / f"{settings.target}.pt"
@@ -55,8 +56,15 @@ def train_run(
 
 
 def averaged_model(state_file: Path) -> LightPoseModel:
-    """The model with the averaged weights of a training state."""
-    state = torch.load(state_file, weights_only=True)
+    """Return the model with the averaged weights of a training state, on the CPU.
+
+    Raises:
+        ValueError: the file is no training state.
+    """
+    return _averaged(read_state(state_file))
+
+
+def _averaged(state: dict[str, Any]) -> LightPoseModel:
     model = LightPoseModel(LightConfig(**state["config"]))
     model.load_state_dict(state["averaged"])
     return model.eval()
@@ -64,7 +72,7 @@ def averaged_model(state_file: Path) -> LightPoseModel:
 
 def _export(data: Path, run: Path, state_file: Path) -> None:
     """Write the averaged weights with what they were made of."""
-    state = torch.load(state_file, weights_only=True)
+    state = read_state(state_file)
     recipe = data / "recipe.json"
     metadata = {
         "training_data": recipe.read_text() if recipe.exists() else str(data.name),
@@ -74,7 +82,7 @@ def _export(data: Path, run: Path, state_file: Path) -> None:
         "minutes": f"{state['elapsed'] / 60:.1f}",
         "has_trained_energy": json.dumps(state_file.stem == "energy"),
     }
-    save_model(averaged_model(state_file), run / CHECKPOINT, metadata)
+    save_model(_averaged(state), run / CHECKPOINT, metadata)
 
 
 def _git_commit() -> str:

@@ -6,15 +6,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from genpose_ros.networks.devices import torch_device
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.training.data import CloudPool, augment
 from genpose_ros.training.objectives import energy_loss, score_loss
 
-__all__ = ["Progress", "TrainingSettings", "train"]
+__all__ = ["Progress", "TrainingSettings", "read_state", "train"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class TrainingSettings:
         clip: largest gradient norm.
         average: decay of the moving average of the weights.
         bf16: run the encoder in bfloat16.
+        device: where to train: auto (CUDA where there is one), cpu, cuda or cuda:N. The draws are
+            made on the CPU, so that they are the same everywhere.
         seed: seed of all draws.
         save_every_s: seconds between checkpoints.
     """
@@ -46,19 +50,35 @@ class TrainingSettings:
     clip: float = 2.0
     average: float = 0.999
     bf16: bool = True
+    device: str = "auto"
     seed: int = 0
     save_every_s: float = 60.0
 
     def __post_init__(self) -> None:
         if self.target not in {"score", "energy"}:
             raise ValueError(f"target must be score or energy, got {self.target!r}")
-        if not self.minutes > 0:
-            raise ValueError(f"minutes must be above 0, got {self.minutes:g}")
+        if not 0 < self.minutes < math.inf:
+            raise ValueError(f"minutes must be above 0 and finite, got {self.minutes:g}")
+        for name in ("batch", "draws", "warm_up"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.flat < 1:
+            raise ValueError(f"flat must lie in [0, 1), got {self.flat:g}")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is: what a progress display needs."""
+    """Where a run is: what a progress display needs.
+
+    Attributes:
+        step: optimiser steps taken.
+        elapsed_s: training time so far, interruptions not counted, seconds.
+        budget_s: the run's time budget, seconds.
+        loss: mean denoising loss since the last report.
+        size_loss: mean loss of the size head since then; 0 in an energy run.
+        clouds_per_s: clouds trained on per second since then.
+        learning_rate: of the next step.
+    """
 
     step: int
     elapsed_s: float
@@ -92,15 +112,42 @@ def train(
         The model with its averaged weights.
 
     Raises:
-        ValueError: an energy run without a model to start from.
-        FloatingPointError: the loss is no longer finite; the batch lies beside `state_file`.
+        ValueError: an energy run without a model to start from, or a state file that is none.
+        FloatingPointError: the loss is no longer finite; the batch lies beside `state_file`, which
+            stays as it was last saved.
+        OSError: the state cannot be written.
     """
     run = _Run(state_file, settings, config, start)
     try:
         run.loop(pool, on_progress)
-    finally:
+    except FloatingPointError:
+        raise
+    except BaseException:
         run.save()
+        raise
+    run.save()
     return run.averaged
+
+
+def read_state(state_file: Path) -> dict[str, Any]:
+    """Read a training state: config, model, averaged, optimizer, generator, step, elapsed.
+
+    Raises:
+        ValueError: the file is damaged or no training state.
+    """
+    try:
+        state = torch.load(state_file, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle can raise anything
+        raise ValueError(f"{state_file} is damaged, or no state of a training run") from error
+    if not isinstance(state, dict) or not set(state) >= _STATE:
+        raise ValueError(f"{state_file} is no state of a training run")
+    return state
+
+
+#: What a state file holds.
+_STATE = {"config", "model", "averaged", "optimizer", "generator", "step", "elapsed"}
 
 
 class _Run:
@@ -115,15 +162,17 @@ class _Run:
     ) -> None:
         if settings.target == "energy" and start is None and not state_file.exists():
             raise ValueError("an energy run needs a trained score model to start from")
-        torch.manual_seed(settings.seed)
         self.file, self.settings = state_file, settings
+        self.device = torch_device(settings.device)
         state_file.parent.mkdir(parents=True, exist_ok=True)
-        state = torch.load(state_file, weights_only=True) if state_file.exists() else None
+        state = read_state(state_file) if state_file.exists() else None
         if state is not None:
             config = LightConfig(**state["config"])
         elif start is not None:
             config = start.settings
-        self.model, self.averaged = LightPoseModel(config), LightPoseModel(config)
+        torch.manual_seed(settings.seed)
+        self.model = LightPoseModel(config).to(self.device)
+        self.averaged = LightPoseModel(config).to(self.device)
         if start is not None:
             self.model.load_state_dict(start.state_dict())
         self.averaged.load_state_dict(self.model.state_dict())
@@ -137,7 +186,7 @@ class _Run:
         if state is not None:
             self._restore(state)
 
-    def _restore(self, state: dict) -> None:
+    def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -145,21 +194,28 @@ class _Run:
         self.step, self.elapsed = state["step"], state["elapsed"]
 
     def save(self) -> None:
-        """Write everything a later run needs, in one move."""
+        """Write everything a later run needs, in one move.
+
+        Raises:
+            OSError: it cannot be written; the state written before stays.
+        """
+        state = {
+            "config": self.model.config(),
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "step": self.step,
+            "elapsed": self.elapsed,
+        }
         partial = self.file.with_suffix(".partial")
-        torch.save(
-            {
-                "config": self.model.config(),
-                "model": self.model.state_dict(),
-                "averaged": self.averaged.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "generator": self.generator.get_state(),
-                "step": self.step,
-                "elapsed": self.elapsed,
-            },
-            partial,
-        )
-        partial.replace(self.file)
+        try:
+            torch.save(state, partial)
+            partial.replace(self.file)
+        except RuntimeError as error:  # PyTorch's word for a full disk
+            raise OSError(f"cannot write {self.file}: is the disk full? ({error})") from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     def learning_rate(self) -> float:
         """Warm-up by steps; then flat; then a cosine along the time budget."""
@@ -203,7 +259,7 @@ class _Run:
         s = self.settings
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        batch = augment(pool.draw(s.batch, self.generator), self.generator)
+        batch = augment(pool.draw(s.batch, self.generator), self.generator).to(self.device)
         if s.target == "score":
             loss, size = score_loss(self.model, batch, s.draws, self.generator, bf16=s.bf16)
         else:
@@ -211,10 +267,11 @@ class _Run:
             size = torch.zeros(())
         total = loss + size
         if not torch.isfinite(total):
-            torch.save(batch.__dict__, self.file.with_suffix(".nan-batch.pt"))
+            saved = self.file.with_suffix(".nan-batch.pt")
+            torch.save(batch.__dict__, saved)
             raise FloatingPointError(
-                f"the loss is {total.item()} at step {self.step}; the batch was saved to "
-                f"{self.file.with_suffix('.nan-batch.pt')}; resume with a lower learning rate"
+                f"the loss is {total.item()} at step {self.step}; the batch was saved to {saved}; "
+                "go on from the last saved state with a lower learning rate"
             )
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()

@@ -66,3 +66,9 @@ def test_new_shards_join(pool: CloudPool, tmp_path: Path) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="genpose synthesize"):
         CloudPool(tmp_path)
+
+
+def test_a_damaged_shard_is_named(pool: CloudPool, tmp_path: Path) -> None:
+    (tmp_path / "set" / "shard-00007.safetensors").write_bytes(b"not one")
+    with pytest.raises(ValueError, match=r"shard-00007\.safetensors is damaged"):
+        pool.refresh()

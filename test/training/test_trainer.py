@@ -19,7 +19,7 @@ def settings(minutes: float, **changes: object) -> TrainingSettings:
         "learning_rate": 3e-3,
         "bf16": False,
     }
-    return TrainingSettings(minutes=minutes, learning_rate=3e-3, **{**options, **changes})
+    return TrainingSettings(minutes=minutes, **{**options, **changes})
 
 
 def test_the_loss_falls_and_the_curve_is_written(pool: CloudPool, tmp_path: Path) -> None:
@@ -87,9 +87,57 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch_saved(
     assert saved["translation"].isnan().all()
 
 
+def test_a_loss_that_is_not_finite_leaves_the_last_good_state(
+    pool: CloudPool, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.pt"
+    train(pool, file, settings(0.005), config=SMALL)
+    before = file.read_bytes()
+    for shard in pool._shards.values():
+        shard["translation"].fill_(float("nan"))
+    with pytest.raises(FloatingPointError):
+        train(pool, file, settings(1))
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut"])
+def test_a_state_that_is_none_is_named(pool: CloudPool, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.pt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.pt is damaged"):
+        train(pool, tmp_path / "a.pt", settings(0.01))
+    torch.save({"step": 1}, tmp_path / "b.pt")
+    with pytest.raises(ValueError, match=r"b\.pt is no state"):
+        train(pool, tmp_path / "b.pt", settings(0.01))
+
+
+def test_a_full_disk_keeps_the_state_before(
+    pool: CloudPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.pt"
+    train(pool, file, settings(0.005), config=SMALL)
+    before = file.read_bytes()
+
+    def full(_state: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="is the disk full"):
+        train(pool, file, settings(0.01))
+    assert file.read_bytes() == before
+    assert [path.suffix for path in tmp_path.glob("a.p*")] == [".pt"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"target": "both"}, "score or energy"), ({"minutes": 0.0}, "above 0")],
+    [
+        ({"target": "both"}, "score or energy"),
+        ({"minutes": 0.0}, "above 0"),
+        ({"minutes": float("nan")}, "above 0"),
+        ({"minutes": float("inf")}, "above 0"),
+        ({"batch": 0}, "batch"),
+        ({"flat": 1.0}, "flat"),
+    ],
 )
 def test_settings_are_checked(changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
