@@ -3,7 +3,9 @@
 import functools
 import json as jsonlib
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
@@ -41,6 +43,11 @@ app.add_typer(train_app, name="train")
 _out = Console()
 _err = Console(stderr=True)
 
+#: What files, values and machines of the user's can cause.
+_USERS_ERRORS = (ValueError, OSError, ModuleNotFoundError, ArithmeticError, MemoryError)
+#: Exit code of a command that Ctrl-C ended.
+_INTERRUPTED = 130
+
 
 class Preset(str, Enum):
     """The settings' presets."""
@@ -74,20 +81,46 @@ SetOption = Annotated[
 
 
 def readable_errors(command: Callable[_P, None]) -> Callable[_P, None]:
-    """Turn what a user can cause (wrong files, values, a missing GPU) into one line and code 2."""
+    """Turn what a user can cause (wrong files or values, a full disk) into one line and code 2.
+
+    Ctrl-C becomes one line as well, with the shell's code for it, 130.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except (ValueError, OSError, ModuleNotFoundError) as error:
-            message = " ".join(str(error).split())
-            if isinstance(error, FileNotFoundError) and error.filename:
-                message = f"no such file: {error.filename}"
-            _err.print(f"genpose: {message}", style="bold red", markup=False, soft_wrap=True)
+        except _USERS_ERRORS as error:
+            _complain(_message(error))
             raise typer.Exit(2) from error
+        except KeyboardInterrupt as interrupt:
+            _complain("interrupted")
+            raise typer.Exit(_INTERRUPTED) from interrupt
 
     return wrapped
+
+
+@contextmanager
+def _goes_on_later(name: str) -> Iterator[None]:
+    """Say so when `name`, which starts where it was left, is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        _complain(f"interrupted; the same genpose {name} command goes on from here")
+        raise typer.Exit(_INTERRUPTED) from interrupt
+
+
+def _complain(message: str) -> None:
+    _err.print(f"genpose: {message}", style="bold red", markup=False, soft_wrap=True)
+
+
+def _message(error: BaseException) -> str:
+    """One line that names the file, where there is one."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        if isinstance(error, FileNotFoundError):
+            return f"no such file: {error.filename}"
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @app.callback()
@@ -143,6 +176,7 @@ def estimate(
     from genpose_ros.datasets import read_frame
 
     chosen = _settings(preset, weights, seed, device, settings)
+    _check_outputs(json, picture)
     frame = read_frame(depth, mask, camera_info, classes, depth_unit)
     image = _background(colour, frame.depth_m)
     result = _estimator(chosen).estimate(frame)
@@ -193,6 +227,7 @@ def evaluate_frames_command(
     from genpose_ros.tables import print_report
 
     folders = find_frames(directory)
+    _check_outputs(json)
     estimator = _estimator(_settings(preset, weights, seed, device, settings))
     with Progress(console=_err, transient=True) as progress:
         task = progress.add_task("frames", total=len(folders))
@@ -239,6 +274,7 @@ def evaluate_synthetic_command(
     from genpose_ros.tables import print_synthetic
 
     known = () if meshes is None else load_meshes(meshes, split)
+    _check_outputs(json)
     estimator = _estimator(_settings(preset, weights, seed, device, settings))
     with _err.status("rendering the views"):
         rendered = synthetic_views(views, views_seed, known)
@@ -295,6 +331,7 @@ def demo(
 
     - `genpose demo --frames recordings --json demo.json --picture demo.png`
     """
+    _check_outputs(json, picture)
     # By name: there may be no ROS 2 here, which only this command needs.
     from importlib import import_module
 
@@ -339,13 +376,13 @@ def synthesize(
     from genpose_ros.synthesis import SetRecipe, write_set
 
     recipe = SetRecipe(clouds, seed, meshes, split, mesh_share)
-    with _progress("shards") as progress:
-        task = progress.add_task("", total=None)
+    with _goes_on_later("synthesize"), _progress("shards", "{task.fields[state]}") as progress:
+        task = progress.add_task("", total=None, state="")
 
-        def on_shard(_path: Path, total: int) -> None:
-            progress.update(task, total=total, advance=1)
+        def on_shards(done: int, total: int) -> None:
+            progress.update(task, total=total, completed=done, state=f"{done} of {total}")
 
-        paths = write_set(directory, recipe, workers=workers, on_shard=on_shard)
+        paths = write_set(directory, recipe, workers=workers, on_shards=on_shards)
     _err.print(f"{len(paths)} shards in {directory}", markup=False, soft_wrap=True)
 
 
@@ -357,6 +394,7 @@ def train_score(
     minutes: Annotated[float, typer.Option(help="Time budget, interruptions not counted.")] = 60,
     batch: BatchOption = 48,
     seed: SeedOption = 0,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train encoder, score head and size head by denoising score matching.
 
@@ -364,7 +402,7 @@ def train_score(
 
     - `genpose train score data runs/light --minutes 60`
     """
-    _train(data, run, target="score", minutes=minutes, batch=batch, seed=seed)
+    _train(data, run, target="score", minutes=minutes, batch=batch, seed=seed, device=device)
 
 
 @train_app.command("energy")
@@ -375,6 +413,7 @@ def train_energy(
     minutes: Annotated[float, typer.Option(help="Time budget, interruptions not counted.")] = 8,
     batch: BatchOption = 48,
     seed: SeedOption = 0,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train the energy head on the score's encoder; writes the finished checkpoint.
 
@@ -382,14 +421,15 @@ def train_energy(
 
     - `genpose train energy data runs/light --minutes 8`
     """
-    _train(data, run, target="energy", minutes=minutes, batch=batch, seed=seed)
+    _train(data, run, target="energy", minutes=minutes, batch=batch, seed=seed, device=device)
 
 
 def _train(data: Path, run: Path, **options: Any) -> None:
     from genpose_ros.training import Progress, TrainingSettings, train_run
 
     settings = TrainingSettings(**options)
-    with _progress(settings.target, "{task.fields[state]}") as progress:
+    bar = _progress(settings.target, "{task.fields[state]}")
+    with _goes_on_later(f"train {settings.target}"), bar as progress:
         task = progress.add_task("", total=60 * settings.minutes, state="")
 
         def on_progress(now: Progress) -> None:
@@ -483,6 +523,22 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
         for r in result.rejections
     ]
     return {"objects": objects, "rejected": rejected, "stages_ms": result.timings_ms}
+
+
+def _check_outputs(json: Path | None, picture: Path | None = None) -> None:
+    """Refuse, before the work begins, what cannot be written after it; makes the folders."""
+    if picture is not None:
+        from genpose_ros.drawing import check_picture_name
+
+        check_picture_name(picture)
+    for path in (json, picture):
+        if path is None or str(path) == "-":
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; name a file in it")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise ValueError(f"{path} cannot be written: no permission")
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.camera import PinholeCamera
 
-__all__ = ["depth_picture", "draw_estimates", "save_picture"]
+__all__ = ["check_picture_name", "depth_picture", "draw_estimates", "save_picture"]
 
 #: Colours (RGB) of the categories' boxes and labels.
 _CATEGORY_COLORS = {
@@ -85,6 +85,17 @@ def depth_picture(depth_m: np.ndarray) -> np.ndarray:
     return np.repeat(picture[..., None], 3, axis=-1)
 
 
+def check_picture_name(path: Path) -> None:
+    """Check that a picture can be saved under this name.
+
+    Raises:
+        ValueError: the name's ending is no image format.
+    """
+    Image.init()
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        raise ValueError(f"{path}: a picture's name ends in .png, .jpg or another image format")
+
+
 def save_picture(picture: np.ndarray, path: Path) -> None:
     """Write a picture (H, W, 3) uint8, RGB, creating its folder; the name's ending is the format.
 
@@ -92,6 +103,7 @@ def save_picture(picture: np.ndarray, path: Path) -> None:
         ValueError: the ending is no image format.
         OSError: it cannot be written.
     """
+    check_picture_name(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(path)
 

@@ -121,9 +121,15 @@ class TestMistakes:
             (("--set", "candidates=0"), "candidates must lie in"),
             (("--set", "candidates=many"), "expects int"),
             (("--set", "candidates"), "name=value"),
-            (("--set", "colour=red"), "no setting is called"),
+            (("--set", "colour=red"), "no setting is called 'colour'; there are weights, "),
+            (("--set", "=3"), "no setting is called"),
             (("--classes", "3=spoon"), "spoon"),
             (("--device", "cuda:77"), "CUDA"),
+            (("--device", "meta"), "device must be auto, cpu"),
+            (("--json", "/"), "is a folder"),
+            (("--picture", "out.txt"), "out.txt: a picture's name ends in .png"),
+            (("--picture", "/dev/null/a.png"), "/dev/null"),
+            (("--depth-unit", "0"), "depth unit"),
             (("--weights", "nowhere.safetensors"), "nowhere.safetensors"),
             (("--mask", "nowhere.png"), "no such file: nowhere.png"),
             (("--camera-info", "nowhere.yaml"), "no such file: nowhere.yaml"),
@@ -143,6 +149,36 @@ class TestMistakes:
         assert result.stdout == ""
         assert result.stderr.count("\n") == 1
 
+    def test_outputs_are_checked_before_the_work(self, folder, tmp_path):
+        for more in (("--json", tmp_path), ("--picture", tmp_path / "a")):
+            result = estimate(folder, tmp_path / "no weights", *more)
+            assert result.exit_code == 2
+            assert "no weights" not in result.output
+        result = run("evaluate", "frames", folder.parent, "--json", tmp_path)
+        assert "is a folder" in result.output
+
+    @pytest.mark.parametrize("error", [FloatingPointError("loss"), MemoryError(), OSError(28, "x")])
+    def test_of_the_machine_are_one_line_too(self, monkeypatch, tmp_path, error):
+        def fail(*_arguments, **_more):
+            raise error
+
+        monkeypatch.setattr("genpose_ros.training.train_run", fail)
+        result = run("train", "score", tmp_path, tmp_path / "run")
+        assert result.exit_code == 2
+        assert "genpose: " in result.output
+        assert "Traceback" not in result.output
+
+    def test_ctrl_c_says_how_to_go_on(self, monkeypatch, tmp_path):
+        def interrupted(*_arguments, **_more):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("genpose_ros.training.train_run", interrupted)
+        monkeypatch.setattr("genpose_ros.synthesis.write_set", interrupted)
+        for command in (("train", "energy", tmp_path, tmp_path), ("synthesize", tmp_path)):
+            result = run(*command)
+            assert result.exit_code == 130
+            assert "goes on from here" in result.output
+
     def test_no_frames(self, tmp_path, weights):
         result = run("evaluate", "frames", tmp_path, "--weights", weights)
         assert result.exit_code == 2
@@ -157,7 +193,18 @@ class TestMistakes:
 
 class TestHelp:
     @pytest.mark.parametrize(
-        "command", [["estimate"], ["evaluate", "frames"], ["convert"], ["demo"], []]
+        "command",
+        [
+            [],
+            ["estimate"],
+            ["evaluate", "frames"],
+            ["evaluate", "synthetic"],
+            ["convert"],
+            ["demo"],
+            ["synthesize"],
+            ["train", "score"],
+            ["train", "energy"],
+        ],
     )
     def test_every_command_has_one(self, command):
         result = run(*command, "--help")

@@ -192,4 +192,5 @@ def describe(name: str) -> dict[str, Any]:
     for item in fields(EstimatorSettings):
         if item.name == name:
             return {"default": item.default, **item.metadata}
-    raise ValueError(f"no setting is called {name!r}")
+    known = ", ".join(item.name for item in fields(EstimatorSettings))
+    raise ValueError(f"no setting is called {name!r}; there are {known}")
