@@ -8,7 +8,6 @@ from genpose_ros.evaluation.frames import (
 )
 from genpose_ros.evaluation.metrics import (
     THRESHOLDS,
-    handle_visible,
     pose_errors,
     share_within,
     summarise,
@@ -27,7 +26,6 @@ __all__ = [
     "SyntheticReport",
     "evaluate_frames",
     "evaluate_synthetic",
-    "handle_visible",
     "pose_errors",
     "share_within",
     "summarise",

@@ -14,8 +14,9 @@ from genpose_ros.datasets.frames import (
 )
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
-from genpose_ros.evaluation.metrics import handle_visible, pose_errors, summarise
+from genpose_ros.evaluation.metrics import pose_errors, summarise
 from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.symmetry import handle_visible
 
 __all__ = ["WELL_DEFINED", "FramesReport", "InstanceReport", "evaluate_frames"]
 

@@ -6,14 +6,10 @@ import numpy as np
 
 from genpose_ros.geometry.symmetry import rotation_error_deg
 
-__all__ = ["THRESHOLDS", "handle_visible", "pose_errors", "share_within", "summarise"]
+__all__ = ["THRESHOLDS", "pose_errors", "share_within", "summarise"]
 
 #: The (degrees, centimetres) pairs that poses are counted within.
 THRESHOLDS: tuple[tuple[int, int], ...] = ((5, 2), (5, 5), (10, 2), (10, 5))
-
-#: A handle is visible when this share of the object's points lies on it.
-_HANDLE_SHARE = 10 / 1024
-_HANDLE_MARGIN_M = 0.005
 
 
 def pose_errors(
@@ -31,29 +27,6 @@ def pose_errors(
     """
     angle = rotation_error_deg(T_est[:3, :3], T_true[:3, :3], category, handle_visible)
     return float(angle), 100.0 * float(np.linalg.norm(T_est[:3, 3] - T_true[:3, 3]))
-
-
-def handle_visible(points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray) -> bool:
-    """Return whether a mug's handle is seen: 10 of 1024 of its points lie on it.
-
-    The body is as wide along x as along z and touches the box on the -x side. What lies more than
-    5 mm beyond it along +x, inside the box, is handle.
-
-    Args:
-        points_cam: (M, 3), all points of the mug's mask, metres, camera frame.
-        T_cam_obj: (4, 4), true pose, origin at the centre of the box.
-        size_m: (3,) edge lengths of the box, metres.
-    """
-    x, y, z = ((points_cam - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]).T
-    body_end = -size_m[0] / 2 + size_m[2]
-    # A handle is at most half as thick as the body; beyond that it is background.
-    on_handle = (
-        (x > body_end + _HANDLE_MARGIN_M)
-        & (x < size_m[0] / 2 + _HANDLE_MARGIN_M)
-        & (np.abs(y) < size_m[1] / 2)
-        & (np.abs(z) < size_m[2] / 4)
-    )
-    return bool(on_handle.sum() >= max(_HANDLE_SHARE * len(points_cam), 1))
 
 
 def share_within(

@@ -10,9 +10,9 @@ from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.result import ObjectEstimate
-from genpose_ros.evaluation.metrics import THRESHOLDS, handle_visible, pose_errors, summarise
+from genpose_ros.evaluation.metrics import THRESHOLDS, pose_errors, summarise
 from genpose_ros.geometry.categories import CATEGORIES
-from genpose_ros.geometry.symmetry import rotation_error_deg
+from genpose_ros.geometry.symmetry import handle_visible, rotation_error_deg
 from genpose_ros.synthesis import STANCES, CloudBatch, Mesh, make_clouds
 
 __all__ = ["SyntheticReport", "ViewReport", "evaluate_synthetic", "synthetic_views"]

@@ -26,6 +26,7 @@ from genpose_ros.geometry.rotations import (
 )
 from genpose_ros.geometry.symmetry import (
     axis_angle_rad,
+    handle_visible,
     is_symmetric,
     pin_free_angle,
     rotation_error_deg,
@@ -42,6 +43,7 @@ __all__ = [
     "columns_from_rotation",
     "erode_mask",
     "geodesic_angle",
+    "handle_visible",
     "is_symmetric",
     "mean_rotation",
     "pin_free_angle",

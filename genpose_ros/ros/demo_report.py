@@ -16,7 +16,8 @@ from rich.text import Text
 from genpose_ros.datasets.frames import RecordedFrame, RecordedInstance, Truth
 from genpose_ros.drawing import depth_picture, draw_estimates
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
-from genpose_ros.evaluation.metrics import handle_visible, pose_errors, summarise
+from genpose_ros.evaluation.metrics import pose_errors, summarise
+from genpose_ros.geometry.symmetry import handle_visible
 
 __all__ = ["DemoFrame", "DemoObject", "DemoReport", "compare", "contact_sheet"]
 

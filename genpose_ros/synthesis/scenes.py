@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from genpose_ros.evaluation.metrics import handle_visible
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.symmetry import handle_visible
 from genpose_ros.synthesis.appearance import lit, object_albedo, smoothed, table_albedo
 from genpose_ros.synthesis.render import Hits, cast
 from genpose_ros.synthesis.sensor import SensorDraw, corrupt_mask, measure_depth

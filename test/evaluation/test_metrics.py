@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from genpose_ros.evaluation import handle_visible, pose_errors, share_within, summarise
+from genpose_ros.evaluation import pose_errors, share_within, summarise
 
 
 def pose(rotation_deg=(0.0, 0.0, 0.0), translation_m=(0.0, 0.0, 0.0)) -> np.ndarray:
@@ -66,35 +66,3 @@ class TestSummarise:
         assert summary["instances"] == 0
         assert summary["median_translation_error_cm"] is None
         assert summary["share_5deg2cm"] is None
-
-
-class TestHandleVisible:
-    #: Box of a mug with a body 8 cm wide: the body's axis is at x = -2 cm.
-    SIZE_M = np.array([0.12, 0.1, 0.08])
-    T_CAM_OBJ = pose((180, 30, 0), (0.1, 0.0, 0.8))
-
-    def cloud(self, on_handle: int) -> np.ndarray:
-        rng = np.random.default_rng(0)
-        angle = rng.uniform(0, 2 * np.pi, 1024)
-        body = np.stack(
-            (-0.02 + 0.04 * np.cos(angle), rng.uniform(-0.05, 0.05, 1024), 0.04 * np.sin(angle)), -1
-        )
-        handle = rng.uniform((0.03, -0.03, -0.008), (0.06, 0.03, 0.008), (on_handle, 3))
-        points_obj = np.vstack((body[on_handle:], handle))
-        return points_obj @ self.T_CAM_OBJ[:3, :3].T + self.T_CAM_OBJ[:3, 3]
-
-    @pytest.mark.parametrize(("on_handle", "visible"), [(0, False), (9, False), (10, True)])
-    def test_ten_points_of_1024_decide(self, on_handle, visible):
-        points_cam = self.cloud(on_handle)
-        assert handle_visible(points_cam, self.T_CAM_OBJ, self.SIZE_M) is visible
-
-    def test_background_behind_the_mug_is_no_handle(self):
-        wall_obj = np.column_stack(
-            (np.full(500, 0.045), np.linspace(-0.04, 0.04, 500), np.full(500, 0.2))
-        )
-        wall_cam = wall_obj @ self.T_CAM_OBJ[:3, :3].T + self.T_CAM_OBJ[:3, 3]
-        points_cam = np.vstack((self.cloud(0), wall_cam))
-        assert not handle_visible(points_cam, self.T_CAM_OBJ, self.SIZE_M)
-
-    def test_no_points(self):
-        assert not handle_visible(np.empty((0, 3)), self.T_CAM_OBJ, self.SIZE_M)

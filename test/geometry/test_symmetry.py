@@ -1,11 +1,14 @@
-"""NOCS rotation errors and the pinned free angle."""
+"""NOCS rotation errors, which mugs count as round, and the pinned free angle."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry import (
+    handle_visible,
     is_symmetric,
     pin_free_angle,
     random_rotations,
@@ -89,3 +92,37 @@ class TestPinFreeAngle:
         pinned = pin_free_angle(torch.stack((x, y, torch.linalg.cross(x, y)), dim=-1))
         assert torch.allclose(pinned.mT @ pinned, torch.eye(3, dtype=dtype), atol=1e-6)
         assert torch.allclose(pinned[:, 1], y)
+
+
+class TestHandleVisible:
+    #: Box of a mug with a body 8 cm wide: the body's axis is at x = -2 cm.
+    SIZE_M = np.array([0.12, 0.1, 0.08])
+    T_CAM_OBJ = np.eye(4)
+    T_CAM_OBJ[:3, :3] = Rotation.from_euler("xyz", (180, 30, 0), degrees=True).as_matrix()
+    T_CAM_OBJ[:3, 3] = (0.1, 0.0, 0.8)
+
+    def cloud(self, on_handle: int) -> np.ndarray:
+        rng = np.random.default_rng(0)
+        angle = rng.uniform(0, 2 * np.pi, 1024)
+        body = np.stack(
+            (-0.02 + 0.04 * np.cos(angle), rng.uniform(-0.05, 0.05, 1024), 0.04 * np.sin(angle)), -1
+        )
+        handle = rng.uniform((0.03, -0.03, -0.008), (0.06, 0.03, 0.008), (on_handle, 3))
+        points_obj = np.vstack((body[on_handle:], handle))
+        return points_obj @ self.T_CAM_OBJ[:3, :3].T + self.T_CAM_OBJ[:3, 3]
+
+    @pytest.mark.parametrize(("on_handle", "visible"), [(0, False), (9, False), (10, True)])
+    def test_ten_points_of_1024_decide(self, on_handle, visible):
+        points_cam = self.cloud(on_handle)
+        assert handle_visible(points_cam, self.T_CAM_OBJ, self.SIZE_M) is visible
+
+    def test_background_behind_the_mug_is_no_handle(self):
+        wall_obj = np.column_stack(
+            (np.full(500, 0.045), np.linspace(-0.04, 0.04, 500), np.full(500, 0.2))
+        )
+        wall_cam = wall_obj @ self.T_CAM_OBJ[:3, :3].T + self.T_CAM_OBJ[:3, 3]
+        points_cam = np.vstack((self.cloud(0), wall_cam))
+        assert not handle_visible(points_cam, self.T_CAM_OBJ, self.SIZE_M)
+
+    def test_no_points(self):
+        assert not handle_visible(np.empty((0, 3)), self.T_CAM_OBJ, self.SIZE_M)
