@@ -1,5 +1,15 @@
 """Pose errors, and the estimator over folders of recorded frames."""
 
+from genpose_ros.evaluation.average_precision import (
+    CategoryPrecision,
+    DetectedPoses,
+    PosePrecision,
+    TruePoses,
+    box_overlap,
+    box_overlap_3d,
+    pose_average_precision,
+    precision_recall_area,
+)
 from genpose_ros.evaluation.frames import (
     WELL_DEFINED,
     FramesReport,
@@ -21,12 +31,20 @@ from genpose_ros.evaluation.synthetic import (
 __all__ = [
     "THRESHOLDS",
     "WELL_DEFINED",
+    "CategoryPrecision",
+    "DetectedPoses",
     "FramesReport",
     "InstanceReport",
+    "PosePrecision",
     "SyntheticReport",
+    "TruePoses",
+    "box_overlap",
+    "box_overlap_3d",
     "evaluate_frames",
     "evaluate_synthetic",
+    "pose_average_precision",
     "pose_errors",
+    "precision_recall_area",
     "share_within",
     "summarise",
     "synthetic_views",
