@@ -9,14 +9,30 @@ from genpose_ros.datasets.frames import (
     load_frame,
 )
 from genpose_ros.datasets.images import read_color, read_depth_m, read_labels
+from genpose_ros.datasets.nocs import (
+    NocsDetection,
+    NocsFrame,
+    find_nocs_frames,
+    has_detections,
+    load_nocs_frame,
+)
+from genpose_ros.datasets.nocs_truth import MugOrigin, NocsObject, PoseSource
 from genpose_ros.datasets.single import read_classes, read_frame
 
 __all__ = [
+    "MugOrigin",
+    "NocsDetection",
+    "NocsFrame",
+    "NocsObject",
+    "PoseSource",
     "RecordedFrame",
     "RecordedInstance",
     "Truth",
     "find_frames",
+    "find_nocs_frames",
+    "has_detections",
     "load_frame",
+    "load_nocs_frame",
     "read_camera",
     "read_classes",
     "read_color",
