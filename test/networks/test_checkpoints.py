@@ -1,3 +1,4 @@
+import errno
 import json
 import pickle
 from collections.abc import Callable
@@ -285,18 +286,24 @@ class TestOurFiles:
 
 
 class TestSave:
+    def test_files_are_for_everyone_the_umask_lets(self, ours: Path) -> None:
+        (ours.parent / "other").touch()
+        assert ours.stat().st_mode == (ours.parent / "other").stat().st_mode
+
     def test_a_failed_save_leaves_the_old_file(
         self, ours: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = ours.read_bytes()
 
-        def fail(tensors: object, path: Path, metadata: object) -> None:
-            Path(path).write_bytes(b"half a file")
-            raise OSError("disk full")
+        def fail(path: Path, content: bytes) -> int:
+            with path.open("wb") as stream:
+                stream.write(content[:9])
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(checkpoints, "save_file", fail)
-        with pytest.raises(OSError, match="disk full"):
+        monkeypatch.setattr(Path, "write_bytes", fail)
+        with pytest.raises(OSError, match="No space left") as raised:
             save_model(ReferencePoseModel(), ours, METADATA)
+        assert raised.value.filename == str(ours)
         assert ours.read_bytes() == before
         assert [p.name for p in ours.parent.iterdir() if "partial" in p.name] == []
 
