@@ -138,7 +138,8 @@ class PoseEstimator:
     ) -> list[ObjectEstimate | Rejection]:
         padded = [*clouds, *[clouds[-1]] * (self._bucket(len(clouds)) - len(clouds))]
         device = self.model.device
-        points_cam = torch.from_numpy(np.stack([c.points_cam for c in padded])).to(device)
+        stacked = np.stack([c.points_cam for c in padded])
+        points_cam = torch.from_numpy(stacked).to(device, torch.float32)
         symmetric = torch.tensor([is_symmetric(c.instance.category) for c in padded], device=device)
         with clock.stage("encode"):
             encoding = self.model.encode(points_cam)

@@ -48,7 +48,8 @@ class LightConfig:
 class LightPoseModel(PoseModel):
     """Score, energy and size from one shared encoder.
 
-    The pose vector is `[R[:,0], R[:,1], t - centre]` in a frame turned so that the cloud's centre
+    The first `subset` points of a cloud are looked at, so clouds must come in random order. The
+    pose vector is `[R[:,0], R[:,1], t - centre]` in a frame turned so that the cloud's centre
     lies on the optical axis, lengths in units of `length_unit_m`: a cloud looks the same wherever
     in the image it is.
     """
@@ -193,9 +194,12 @@ def _wave(sigma: Tensor) -> Tensor:
 
 
 def _towards_axis(centre: Tensor) -> Tensor:
-    """Smallest rotations (B, 3, 3) that turn the directions of `centre` (B, 3) onto the z axis."""
+    """Smallest rotations (B, 3, 3) that turn the directions of `centre` (B, 3) onto the z axis.
+
+    Not finite for a centre at the origin or on the negative z axis, where no camera sees anything.
+    """
     x, y, z = (centre / centre.norm(dim=-1, keepdim=True)).unbind(-1)
-    # Rodrigues with axis (y, -x, 0) / sin and cos = z; clouds lie in front of the camera.
+    # Rodrigues' formula with the axis (y, -x, 0) / sin(angle) and cos(angle) = z.
     k = 1 / (1 + z)
     rows = (1 - k * x * x, -k * x * y, -x, -k * x * y, 1 - k * y * y, -y, x, y, z)
     return torch.stack(rows, -1).view(-1, 3, 3)

@@ -18,6 +18,9 @@ class PatchTransformer(nn.Module):
         width: token width.
         layers: transformer layers.
         heads: attention heads.
+
+    Raises:
+        ValueError: `width` cannot be divided among the heads.
     """
 
     def __init__(
@@ -37,13 +40,16 @@ class PatchTransformer(nn.Module):
         """Return features (B, out_features).
 
         Args:
-            points: (B, N, 3), centred, in units in which an object is about 1 large.
-            view: (B, 4) how the camera sees the cloud as a whole.
+            points: (B, N, 3), N >= 1, in random order, centred, in units in which an object is
+                about 1 large.
+            view: (B, 4) how the camera sees the cloud as a whole: direction and log distance.
         """
         points = points[:, : self.subset]
         with torch.no_grad():
             order, distances2 = farthest_points(points, self.patches)
-            nearest = distances2.topk(self.neighbours, dim=-1, largest=False, sorted=False).indices
+            # Of fewer points all are neighbours; taking one twice would not change the maximum.
+            count = min(self.neighbours, points.shape[1])
+            nearest = distances2.topk(count, dim=-1, largest=False, sorted=False).indices
         centres = gather_rows(points, order)
         around = gather_rows(points, nearest)
         local = self.local(torch.cat((around - centres.unsqueeze(2), around), -1))
@@ -56,10 +62,12 @@ class PatchTransformer(nn.Module):
 
 
 class _Block(nn.Module):
-    """Self-attention and a two-layer perceptron, each on normalised tokens and added."""
+    """Self-attention and a two-layer perceptron, each on normalised tokens (B, T, C) and added."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not a multiple of {heads} attention heads")
         self.heads = heads
         self.norm_attention, self.norm_perceptron = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.merge = nn.Linear(width, 3 * width), nn.Linear(width, width)

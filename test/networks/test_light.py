@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genpose_ros.geometry import random_rotations
+from genpose_ros.geometry import geodesic_angle, random_rotations
 from genpose_ros.networks import LightConfig, LightPoseModel, load_model, save_model
 
 SMALL = LightConfig(patches=8, neighbours=8, subset=64, width=16, layers=1, attention_heads=2)
@@ -49,6 +49,59 @@ def test_the_cloud_is_turned_onto_the_optical_axis(model: LightPoseModel) -> Non
     torch.testing.assert_close(turned, expected, atol=1e-6, rtol=0)
     product = encoding.alignment @ encoding.alignment.mT
     torch.testing.assert_close(product, torch.eye(3).expand(3, 3, 3), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "centre",
+    [(0.0, 0.0, 0.8), (0.0, 0.0, 1e-3), (1e-7, -1e-7, 0.5), (3.0, 0.0, 0.1), (0.0, -2.0, 0.01)],
+)
+def test_the_turn_onto_the_optical_axis_is_the_smallest(
+    model: LightPoseModel, centre: tuple[float, float, float]
+) -> None:
+    direction = torch.tensor(centre, dtype=torch.float64)
+    points = direction + 1e-5 * torch.randn(1, 256, 3, dtype=torch.float64)
+    alignment = model.encode(points.float()).alignment[0].double()
+    mean = points.float().mean(1)[0].double()
+    expected = mean / mean.norm()
+    torch.testing.assert_close(alignment[2], expected, atol=1e-6, rtol=0)
+    # The smallest turn: its angle is that between the two directions.
+    angle = geodesic_angle(alignment, torch.eye(3, dtype=torch.float64))
+    between = torch.atan2(expected[:2].norm(), expected[2])
+    torch.testing.assert_close(angle, between, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("centre", [(0.0, 0.0, -0.8), (0.0, 0.0, 0.0)])
+def test_what_no_camera_sees_is_not_finite(
+    model: LightPoseModel, centre: tuple[float, float, float]
+) -> None:
+    points = torch.tensor(centre).expand(1, 256, 3)
+    both = torch.cat((points, clouds(1)))
+    score = model.score(torch.zeros(2, 1, 9), torch.tensor(0.3), model.encode(both))
+    assert score[0].isnan().all()
+    assert score[1].isfinite().all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_fewer_points_than_neighbours(model: LightPoseModel, count: int) -> None:
+    few, x, sigma = clouds()[:, :count], torch.randn(3, 5, 9), torch.tensor(0.3)
+    score = model.score(x, sigma, model.encode(few))
+    assert score.isfinite().all()
+    if count == 1:
+        repeated = model.encode(few.expand(-1, 64, -1).contiguous())
+        torch.testing.assert_close(model.score(x, sigma, repeated), score, atol=1e-3, rtol=1e-3)
+
+
+def test_only_the_first_points_are_looked_at(model: LightPoseModel) -> None:
+    view, points = torch.zeros(3, 4), torch.randn(3, 256, 3)
+    changed = points.clone()
+    changed[:, SMALL.subset :] = 0
+    assert torch.equal(model.encoder(points, view), model.encoder(changed, view))
+    assert not torch.equal(model.encoder(points, view), model.encoder(points.flip(1), view))
+
+
+def test_widths_that_heads_cannot_share() -> None:
+    with pytest.raises(ValueError, match="17 is not a multiple of 2"):
+        LightPoseModel(LightConfig(width=17, attention_heads=2))
 
 
 def test_a_head_that_knows_nothing_gives_the_gaussian_score() -> None:
