@@ -63,6 +63,20 @@ class Role(str, Enum):
     ENERGY = "energy"
 
 
+class NocsPart(str, Enum):
+    """The splits of the NOCS data sets that are evaluated."""
+
+    REAL_TEST = "real_test"
+    VAL = "val"
+
+
+class Origin(str, Enum):
+    """Where a model puts the origin of mugs."""
+
+    BOX = "box"
+    BODY = "body"
+
+
 PresetOption = Annotated[
     Preset, typer.Option(help="fast: 8 solver steps, filters on; paper: RK45, raw masks.")
 ]
@@ -241,6 +255,62 @@ def evaluate_frames_command(
 
         report = evaluate_frames(directory, estimator, on_frame)
     print_report(report, _out)
+    if json is not None:
+        _write_json(json, report.to_json())
+
+
+@evaluate_app.command("nocs")
+@readable_errors
+def evaluate_nocs_command(
+    root: Annotated[
+        Path, typer.Option(help="Folder with Real and CAMERA, and gts, mrcnn_results and so on.")
+    ],
+    split: Annotated[NocsPart, typer.Option(help="real_test: REAL275; val: CAMERA.")],
+    every: Annotated[int, typer.Option(help="Take each how-manieth frame.", min=1)] = 1,
+    mug_origin: Annotated[
+        Origin,
+        typer.Option(help="Of the model's mugs: centre of the box, or (authors') the body's axis."),
+    ] = Origin.BOX,
+    preset: PresetOption = Preset.FAST,
+    weights: WeightsOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    settings: SetOption = None,
+    json: Annotated[Path | None, typer.Option(help="Write the scores.")] = None,
+) -> None:
+    """Score the estimator on CAMERA or REAL275: mean average precision in degrees and centimetres.
+
+    Objects are found by the detector's results in mrcnn_results, else by the true masks. Official
+    matching leaves missed objects out, strict counts them. Nothing is downloaded.
+
+    Examples:
+
+    - `genpose evaluate nocs --root nocs --split real_test --every 10`
+
+    - `genpose evaluate nocs --root nocs --split val --preset paper --json val.json`
+    """
+    from genpose_ros.datasets import MugOrigin, NocsFrame, find_nocs_frames
+    from genpose_ros.evaluation import evaluate_nocs
+    from genpose_ros.tables import print_nocs
+
+    find_nocs_frames(root, split.value)
+    _check_outputs(json)
+    estimator = _estimator(_settings(preset, weights, seed, device, settings))
+    with _progress("frames") as progress:
+        task = progress.add_task("", total=None)
+
+        def on_frame(_frame: NocsFrame, _result: "FrameResult", total: int) -> None:
+            progress.update(task, total=total, advance=1)
+
+        report = evaluate_nocs(
+            root,
+            split.value,
+            estimator,
+            every=every,
+            mug_origin=MugOrigin(mug_origin.value),
+            on_frame=on_frame,
+        )
+    print_nocs(report, _out)
     if json is not None:
         _write_json(json, report.to_json())
 

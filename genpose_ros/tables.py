@@ -10,9 +10,10 @@ from genpose_ros.datasets.frames import Truth
 from genpose_ros.estimation.result import FrameResult
 from genpose_ros.evaluation.frames import FramesReport
 from genpose_ros.evaluation.metrics import THRESHOLDS
+from genpose_ros.evaluation.nocs import NocsReport
 from genpose_ros.evaluation.synthetic import SyntheticReport
 
-__all__ = ["print_report", "print_result", "print_synthetic"]
+__all__ = ["print_nocs", "print_report", "print_result", "print_synthetic"]
 
 
 def print_result(result: FrameResult, console: Console) -> None:
@@ -46,6 +47,35 @@ def print_report(report: FramesReport, console: Console) -> None:
         groups = report.summary(truth)
         if groups["all"]["instances"]:
             console.print(_summary_table(title, groups))
+
+
+def print_nocs(report: NocsReport, console: Console) -> None:
+    """Print the average precisions of both matchings per category, and what they rest on."""
+    limits = [f"{degrees:g}°{centimetres:g}cm" for degrees, centimetres in report.precision.limits]
+    categories = report.precision.categories
+    for matching, note in (
+        ("official", "unmatched detections and objects left out"),
+        ("strict", "missed objects and false detections counted"),
+    ):
+        table = Table("class", "objects", "found", *limits, title=f"mAP %, {matching}: {note}")
+        rows = {name: getattr(c, matching) for name, c in categories.items()}
+        rows[f"mean of {len(rows)}"] = report.precision.mean(matching)
+        for name, values in rows.items():
+            c = categories.get(name)
+            counts = ["", ""] if c is None else [str(c.truths), str(c.matched)]
+            table.add_row(name, *counts, *(f"{100 * value:.1f}" for value in values))
+        console.print(table)
+    part = "" if report.every == 1 else f", one of {report.every}"
+    lines = [
+        f"frames of {report.split}: {report.frames}{part}; masks: {report.masks}",
+        "true poses: " + ", ".join(f"{name} ({n})" for name, n in report.pose_sources.items()),
+        f"origin of mugs: {report.mug_origin.value}",
+    ]
+    if report.unknown_handles:
+        lines.append(f"mugs of unknown handle, taken as visible: {report.unknown_handles}")
+    if report.rejected:
+        lines.append(f"detections without an estimate, counted as wrong: {report.rejected}")
+    console.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
 def print_synthetic(report: SyntheticReport, console: Console) -> None:

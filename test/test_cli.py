@@ -114,6 +114,30 @@ class TestEvaluateFrames:
         assert (tmp_path / "pictures" / "recorded.png").is_file()
 
 
+class TestEvaluateNocs:
+    def test_scores_of_genuine_frames(self, shared, weights, tmp_path):
+        if not (shared / "nocs").is_dir():
+            pytest.skip(f"the genuine NOCS frames are not here: {shared / 'nocs'}")
+        more = ("--weights", weights, "--device", "cpu", "--set", "candidates=5")
+        out = tmp_path / "new" / "nocs.json"
+        result = run(
+            *("evaluate", "nocs", "--root", shared / "nocs", "--split", "real_test"),
+            *("--json", out, *more),
+        )
+        assert result.exit_code == 0, result.output
+        assert "masks: ground truth" in result.output
+        assert "true poses: gts (1)" in result.output
+        content = json.loads(out.read_text())
+        assert set(content["strict"]) == {"bowl", "camera", "can", "laptop", "mug", "mean"}
+        assert content["counts"]["can"] == {"truths": 1, "detections": 1, "matched": 1}
+
+    def test_a_folder_without_frames(self, tmp_path):
+        result = run("evaluate", "nocs", "--root", tmp_path, "--split", "val")
+        assert result.exit_code == 2
+        assert "no frame of val" in result.output
+        assert "NOCS project page" in result.output
+
+
 class TestMistakes:
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -198,6 +222,7 @@ class TestHelp:
             [],
             ["estimate"],
             ["evaluate", "frames"],
+            ["evaluate", "nocs"],
             ["evaluate", "synthetic"],
             ["convert"],
             ["demo"],

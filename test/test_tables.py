@@ -2,12 +2,19 @@
 
 from io import StringIO
 
+import numpy as np
 from rich.console import Console
 
-from genpose_ros.datasets import Truth
+from genpose_ros.datasets import MugOrigin, Truth
 from genpose_ros.estimation import FrameResult, Reason, Rejection
-from genpose_ros.evaluation import FramesReport, InstanceReport
-from genpose_ros.tables import print_report, print_result
+from genpose_ros.evaluation import (
+    CategoryPrecision,
+    FramesReport,
+    InstanceReport,
+    NocsReport,
+    PosePrecision,
+)
+from genpose_ros.tables import print_nocs, print_report, print_result
 
 
 def written(show, *arguments) -> str:
@@ -59,3 +66,30 @@ def test_pseudo_truth_has_its_own_table():
     text = written(print_report, FramesReport((report("can", Truth.PSEUDO, (1.0, 1.0)),)))
     assert "pseudo truth" in text
     assert "ground truth" not in text
+
+
+def test_both_matchings_and_what_the_scores_rest_on():
+    can = CategoryPrecision(8, 7, 6, np.array([0.25, 0.5]), np.array([0.125, 0.375]))
+    mug = CategoryPrecision(2, 2, 2, np.array([0.75, 1.0]), np.array([0.75, 1.0]))
+    report = NocsReport(
+        split="real_test",
+        frames=5,
+        every=10,
+        masks="detector",
+        pose_sources={"label.pkl": 4, "gts": 1},
+        mug_origin=MugOrigin.BODY,
+        unknown_handles=1,
+        rejected=3,
+        precision=PosePrecision(((5, 2), (10, 5)), {"can": can, "mug": mug}),
+    )
+    text = written(print_nocs, report)
+    official, strict = text.split("mAP %, strict")
+    assert "5°2cm" in official
+    for part, numbers in ((official, "50.0 │ 75.0"), (strict, "43.8 │ 68.8")):
+        (mean,) = [line for line in part.splitlines() if "mean of 2" in line]
+        assert [cell.strip() for cell in mean.split("│")][4:6] == numbers.split(" │ ")
+    assert "frames of real_test: 5, one of 10; masks: detector" in text
+    assert "true poses: label.pkl (4), gts (1)" in text
+    assert "origin of mugs: body" in text
+    assert "unknown handle, taken as visible: 1" in text
+    assert "counted as wrong: 3" in text

@@ -62,7 +62,7 @@ class NocsObject:
         T_cam_obj: (4, 4) float64, a rotation and a translation in metres, without scale.
         scale_m: length of the model's unit, metres: of the diagonal of its box.
         box: (4,) float64 pixels: top, left, bottom, right; the last two lie outside.
-        handle_visible: of mugs; True where no file tells.
+        handle_visible: whether a mug's handle is seen; None where no file tells.
         size_m: (3,) edges of its box, metres; None where no file tells, or for another origin.
     """
 
@@ -72,7 +72,7 @@ class NocsObject:
     T_cam_obj: np.ndarray
     scale_m: float
     box: np.ndarray
-    handle_visible: bool = True
+    handle_visible: bool | None = None
     size_m: np.ndarray | None = None
 
 
@@ -233,7 +233,7 @@ def _from_label(path: Path, label: Any) -> tuple[NocsObject, ...]:
                 T_cam_obj=_rigid(label["rotations"][i], label["translations"][i]),
                 scale_m=float(scales[i]),
                 box=np.asarray(label["bboxes"][i], dtype=np.float64).reshape(4),
-                handle_visible=True if handles is None else bool(handles[i]),
+                handle_visible=None if handles is None else bool(handles[i]),
                 size_m=None
                 if sizes is None
                 else scales[i] * np.asarray(sizes[i], dtype=np.float64).reshape(3),
@@ -322,7 +322,7 @@ def _match_gts(
                 T_cam_obj=_rigid(poses[k][:3, :3] / scale_m, poses[k][:3, 3]),
                 scale_m=scale_m,
                 box=box,
-                handle_visible=True if handles is None else bool(handles[k]),
+                handle_visible=None if handles is None else bool(handles[k]),
                 size_m=None if sizes is None else scale_m * np.asarray(sizes[k], np.float64),
             )
         )

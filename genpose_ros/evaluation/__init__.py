@@ -22,6 +22,7 @@ from genpose_ros.evaluation.metrics import (
     share_within,
     summarise,
 )
+from genpose_ros.evaluation.nocs import NocsReport, evaluate_nocs
 from genpose_ros.evaluation.synthetic import (
     SyntheticReport,
     evaluate_synthetic,
@@ -35,12 +36,14 @@ __all__ = [
     "DetectedPoses",
     "FramesReport",
     "InstanceReport",
+    "NocsReport",
     "PosePrecision",
     "SyntheticReport",
     "TruePoses",
     "box_overlap",
     "box_overlap_3d",
     "evaluate_frames",
+    "evaluate_nocs",
     "evaluate_synthetic",
     "pose_average_precision",
     "pose_errors",

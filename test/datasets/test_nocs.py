@@ -234,7 +234,7 @@ class TestLabels:
         save(root / "Real" / "test" / "scene_1" / "0000_label.pkl", content)
         can, _ = load_nocs_frame(root, "real_test", NAME).objects
         assert can.size_m is None
-        assert can.handle_visible is True
+        assert can.handle_visible is None
 
     @pytest.mark.parametrize(
         "content", [[1], label(scales=np.ones(3)), label(class_ids=[4, 9]), {"class_ids": [1]}]
