@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open3d as o3d
@@ -20,6 +21,8 @@ DIAGONAL_M: dict[str, tuple[float, float]] = {
     "laptop": (0.35, 0.55),
     "mug": (0.12, 0.18),
 }
+
+_MANIFEST_FIELDS = {"category", "file", "split", "metric"}
 
 
 @dataclass(frozen=True)
@@ -44,23 +47,48 @@ class Mesh:
 def load_meshes(folder: Path, split: str, *, max_faces: int = 3000) -> tuple[Mesh, ...]:
     """Read the meshes of one split from a folder with a `manifest.json`.
 
+    The manifest is a list of objects with category, file (within the folder), split, metric and,
+    if there is one, name.
+
+    Args:
+        folder: where the manifest is.
+        split: "train", "test" or what else the manifest has.
+        max_faces: meshes with more triangles are simplified to this many.
+
     Raises:
-        ValueError: no manifest, no mesh of that split, or a mesh without triangles.
+        ValueError: no manifest or a broken one, no mesh of that split, an unknown category, or a
+            mesh without triangles.
     """
     manifest = folder / "manifest.json"
-    if not manifest.is_file():
-        raise ValueError(
-            f"{folder} holds no manifest.json (category, file, split, metric per mesh)"
-        )
-    entries = [entry for entry in json.loads(manifest.read_text()) if entry["split"] == split]
+    entries = [entry for entry in _read_manifest(manifest) if entry["split"] == split]
     if not entries:
         raise ValueError(f"{manifest} lists no mesh with split {split!r}")
     return tuple(_load(folder, entry, max_faces) for entry in entries)
 
 
-def _load(folder: Path, entry: dict, max_faces: int) -> Mesh:
+def _read_manifest(manifest: Path) -> list[dict[str, Any]]:
+    if not manifest.is_file():
+        raise ValueError(
+            f"{manifest.parent} holds no manifest.json (category, file, split, metric per mesh)"
+        )
+    try:
+        entries = json.loads(manifest.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{manifest} is not JSON: {error}") from error
+    if not isinstance(entries, list):
+        raise ValueError(f"{manifest} holds no list of meshes")
+    for entry in entries:
+        missing = _MANIFEST_FIELDS - set(entry if isinstance(entry, dict) else ())
+        if missing:
+            raise ValueError(f"{manifest}: {entry!r} lacks {', '.join(sorted(missing))}")
+    return entries
+
+
+def _load(folder: Path, entry: dict[str, Any], max_faces: int) -> Mesh:
     if entry["category"] not in CATEGORIES:
         raise ValueError(f"{entry['file']}: unknown category {entry['category']!r}")
+    if not (folder / entry["file"]).is_file():
+        raise ValueError(f"{folder / entry['file']} is not there, but the manifest lists it")
     mesh = o3d.io.read_triangle_mesh(str(folder / entry["file"]))
     if len(mesh.triangles) == 0:
         raise ValueError(f"{folder / entry['file']} holds no triangles")
@@ -71,7 +99,8 @@ def _load(folder: Path, entry: dict, max_faces: int) -> Mesh:
     if not entry["metric"]:
         vertices = vertices / np.linalg.norm(np.ptp(vertices, 0))
     faces = np.asarray(mesh.triangles)
-    return Mesh(entry["name"], entry["category"], entry["metric"], vertices, faces)
+    name = str(entry.get("name", entry["file"]))
+    return Mesh(name, entry["category"], bool(entry["metric"]), vertices, faces)
 
 
 def deform(mesh: Mesh, rng: np.random.Generator, *, amount: float = 1.0) -> np.ndarray:

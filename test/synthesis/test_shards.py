@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genpose_ros.synthesis import SetRecipe, load_meshes, read_shard, shard_paths, shards, write_set
+from genpose_ros.synthesis import SetRecipe, read_shard, shard_paths, shards, write_set
 
 
 @pytest.fixture(autouse=True)
@@ -131,22 +131,3 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
 def test_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="genpose synthesize"):
         shard_paths(tmp_path)
-
-
-class TestMeshFolders:
-    def test_no_manifest(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match=r"holds no manifest\.json"):
-            load_meshes(tmp_path, "train")
-
-    def test_no_mesh_of_the_split(self, tmp_path: Path) -> None:
-        (tmp_path / "manifest.json").write_text("[]")
-        with pytest.raises(ValueError, match="no mesh with split 'train'"):
-            load_meshes(tmp_path, "train")
-
-    def test_a_broken_mesh_is_named(self, tmp_path: Path) -> None:
-        (tmp_path / "a.ply").write_text("ply\nformat ascii 1.0\nend_header\n")
-        (tmp_path / "manifest.json").write_text(
-            '[{"category": "mug", "file": "a.ply", "split": "train", "metric": true, "name": "a"}]'
-        )
-        with pytest.raises(ValueError, match=r"a\.ply holds no triangles"):
-            load_meshes(tmp_path, "train")

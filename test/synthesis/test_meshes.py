@@ -1,0 +1,109 @@
+"""Folders of meshes, and what is made of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genpose_ros.synthesis import Mesh, deform, load_meshes
+
+ENTRY = {"category": "mug", "file": "a.ply", "split": "train", "metric": True, "name": "a"}
+#: A box of 2 x 4 x 6 whose corner is the origin.
+CORNERS = np.array([[x, y, z] for x in (0, 2) for y in (0, 4) for z in (0, 6)], dtype=float)
+FACES = [[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1]]
+
+
+def write_folder(folder: Path, *entries: Any) -> Path:
+    rows = "\n".join(" ".join(str(v) for v in corner) for corner in CORNERS)
+    faces = "\n".join("3 " + " ".join(str(i) for i in face) for face in FACES)
+    (folder / "a.ply").write_text(
+        f"ply\nformat ascii 1.0\nelement vertex {len(CORNERS)}\n"
+        "property float x\nproperty float y\nproperty float z\n"
+        f"element face {len(FACES)}\nproperty list uchar int vertex_indices\nend_header\n"
+        f"{rows}\n{faces}\n"
+    )
+    (folder / "manifest.json").write_text(json.dumps(list(entries)))
+    return folder
+
+
+class TestLoading:
+    def test_meshes_of_the_split_are_centred_on_their_box(self, tmp_path: Path) -> None:
+        other = {**ENTRY, "split": "test"}
+        (mesh,) = load_meshes(write_folder(tmp_path, ENTRY, other), "train")
+        assert (mesh.name, mesh.category, mesh.metric) == ("a", "mug", True)
+        assert mesh.vertices.max(0).tolist() == [1, 2, 3]
+        assert mesh.vertices.min(0).tolist() == [-1, -2, -3]
+        assert len(mesh.faces) == len(FACES)
+
+    def test_without_a_metric_scale_the_diagonal_is_one(self, tmp_path: Path) -> None:
+        entry = {key: value for key, value in ENTRY.items() if key != "name"}
+        (mesh,) = load_meshes(write_folder(tmp_path, {**entry, "metric": False}), "train")
+        assert np.linalg.norm(np.ptp(mesh.vertices, axis=0)) == pytest.approx(1)
+        assert mesh.name == "a.ply"
+
+    @pytest.mark.parametrize(
+        ("entries", "message"),
+        [
+            ([], "no mesh with split 'train'"),
+            ([{**ENTRY, "split": "test"}], "no mesh with split 'train'"),
+            ([{**ENTRY, "category": "cup"}], r"a\.ply: unknown category 'cup'"),
+            ([{**ENTRY, "file": "b.ply"}], r"b\.ply is not there"),
+            ([{"category": "mug"}], "lacks file, metric, split"),
+            (["mug"], "'mug' lacks"),
+        ],
+    )
+    def test_manifests_that_cannot_be_used(
+        self, tmp_path: Path, entries: list, message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            load_meshes(write_folder(tmp_path, *entries), "train")
+
+    @pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("{}", "no list")])
+    def test_manifests_that_are_none(self, tmp_path: Path, text: str, message: str) -> None:
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            load_meshes(tmp_path, "train")
+
+    def test_no_manifest(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r"holds no manifest\.json"):
+            load_meshes(tmp_path, "train")
+
+    def test_a_broken_mesh_is_named(self, tmp_path: Path) -> None:
+        write_folder(tmp_path, ENTRY)
+        (tmp_path / "a.ply").write_text("ply\nformat ascii 1.0\nend_header\n")
+        with pytest.raises(ValueError, match=r"a\.ply holds no triangles"):
+            load_meshes(tmp_path, "train")
+
+
+class TestDeforming:
+    def mesh(self, category: str, *, metric: bool) -> Mesh:
+        vertices = (CORNERS - [1, 2, 3]) / 100
+        if not metric:
+            vertices = vertices / np.linalg.norm(np.ptp(vertices, axis=0))
+        return Mesh("a", category, metric, vertices, np.array(FACES))
+
+    def test_nothing_is_left_of_none(self) -> None:
+        mesh = self.mesh("mug", metric=True)
+        unchanged = deform(mesh, np.random.default_rng(0), amount=0.0)
+        np.testing.assert_allclose(unchanged, mesh.vertices, atol=1e-12)
+
+    def test_sizes_without_a_scale_are_those_of_the_category(self) -> None:
+        mesh = self.mesh("laptop", metric=False)
+        for seed in range(20):
+            vertices = deform(mesh, np.random.default_rng(seed), amount=0.0)
+            assert 0.35 <= np.linalg.norm(np.ptp(vertices, axis=0)) <= 0.55
+
+    def test_edges_change_by_a_fifth_and_round_shapes_stay_round(self) -> None:
+        for category, round_shape in (("camera", False), ("can", True)):
+            mesh = self.mesh(category, metric=True)
+            ratios = []
+            for seed in range(30):
+                vertices = deform(mesh, np.random.default_rng(seed))
+                ratios.append(np.ptp(vertices, axis=0) / np.ptp(mesh.vertices, axis=0))
+                np.testing.assert_allclose(vertices.max(0) + vertices.min(0), 0, atol=1e-12)
+            x, y, z = np.array(ratios).T
+            assert ((y >= 0.8) & (y <= 1.2)).all()
+            assert y.std() > 0.05
+            assert np.allclose(x, z) is round_shape
