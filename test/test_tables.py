@@ -75,8 +75,9 @@ def test_both_matchings_and_what_the_scores_rest_on():
         split="real_test",
         frames=5,
         every=10,
+        listed=False,
         masks="detector",
-        pose_sources={"label.pkl": 4, "gts": 1},
+        pose_sources={"label.pkl": 4, "coordinate map": 1},
         mug_origin=MugOrigin.BODY,
         unknown_handles=1,
         rejected=3,
@@ -89,7 +90,9 @@ def test_both_matchings_and_what_the_scores_rest_on():
         (mean,) = [line for line in part.splitlines() if "mean of 2" in line]
         assert [cell.strip() for cell in mean.split("│")][4:6] == numbers.split(" │ ")
     assert "frames of real_test: 5, one of 10; masks: detector" in text
-    assert "true poses: label.pkl (4), gts (1)" in text
+    assert "true poses: label.pkl (4), coordinate map (1)" in text
+    assert "distances of Real to about 2 %" in text
+    assert "no list of the frames" in text
     assert "origin of mugs: body" in text
     assert "unknown handle, taken as visible: 1" in text
     assert "counted as wrong: 3" in text

@@ -14,6 +14,7 @@ from genpose_ros.datasets.nocs import (
     NocsFrame,
     find_nocs_frames,
     has_detections,
+    has_list,
     load_nocs_frame,
 )
 from genpose_ros.datasets.nocs_truth import MugOrigin, NocsObject, PoseSource
@@ -31,6 +32,7 @@ __all__ = [
     "find_frames",
     "find_nocs_frames",
     "has_detections",
+    "has_list",
     "load_frame",
     "load_nocs_frame",
     "read_camera",

@@ -4,6 +4,7 @@ Below one root: `CAMERA` and `Real` with the images, `camera_full_depths`, `gts`
 `mrcnn_results`. Nothing is downloaded; what is missing is named, with where it comes from.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,14 @@ __all__ = [
     "NocsFrame",
     "find_nocs_frames",
     "has_detections",
+    "has_list",
     "load_nocs_frame",
 ]
 
+_log = logging.getLogger(__name__)
+
 _RESULTS = "mrcnn_results"
+_IMAGES = ("mask.png", "depth.png", "color.png", "meta.txt")
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,9 @@ class NocsFrame:
 
 
 def find_nocs_frames(root: Path, split: str) -> list[str]:
-    """Return the names of a split's frames: from its list file, else those with a mask image.
+    """Return the names of a split's frames: from its list file, else all that are complete.
+
+    The list, which the data set's pre-processing makes, leaves out frames that are of no use.
 
     Args:
         root: folder of the data sets.
@@ -112,14 +119,21 @@ def find_nocs_frames(root: Path, split: str) -> list[str]:
             return names
         raise FileNotFoundError(f"{listed} names no frame")
     folder = root / chosen.dataset
-    masks = sorted((folder / chosen.part).glob("*/*_mask.png"))
-    if not masks:
+    bases = [str(m).removesuffix(_IMAGES[0]) for m in (folder / chosen.part).glob("*/*_mask.png")]
+    complete = sorted(b for b in bases if all(Path(b + end).is_file() for end in _IMAGES))
+    if not complete:
         raise FileNotFoundError(
             f"no frame of {split} in {root}: expected {chosen.list_file} and images such as "
             f"{chosen.dataset}/{chosen.part}/SCENE/0000_mask.png; unpack the data sets from the "
             "NOCS project page (github.com/hughw19/NOCS_CVPR2019) into one folder"
         )
-    return [m.relative_to(folder).as_posix().removesuffix("_mask.png") for m in masks]
+    _log.info("%s is missing, taking all %d complete frames", listed, len(complete))
+    return [Path(b[:-1]).relative_to(folder).as_posix() for b in complete]
+
+
+def has_list(root: Path, split: str) -> bool:
+    """Return whether there is a list of a split's frames."""
+    return (Path(root) / nocs_split(split).list_file).is_file()
 
 
 def has_detections(root: Path, split: str) -> bool:

@@ -211,8 +211,9 @@ def box_overlap_3d(
 ) -> np.ndarray:
     """Return intersection over union of boxes in space, broadcast, shape (...).
 
-    As the benchmark has it, of the boxes along the camera's axes that enclose them; for symmetric
-    shapes the largest over 20 turns of the first about its y axis.
+    Of the boxes along the camera's axes that enclose them; for symmetric shapes the largest over
+    20 turns of the first about its y axis. The benchmark's own code sets out to do the same, but
+    takes the largest and smallest values across the axes of each corner.
 
     Args:
         T_a, T_b: (..., 4, 4), poses without scale; NaN overlaps nothing.

@@ -13,6 +13,7 @@ from genpose_ros.datasets.nocs import (
     NocsFrame,
     find_nocs_frames,
     has_detections,
+    has_list,
     load_nocs_frame,
 )
 from genpose_ros.datasets.nocs_truth import MugOrigin, NocsObject
@@ -37,6 +38,7 @@ class NocsReport:
         split: its name.
         frames: how many were estimated.
         every: each how-manieth frame of the split that was.
+        listed: whether the frames are those of the data set's list, else all complete ones.
         masks: what gave the objects' masks: `detector` or `ground truth`.
         pose_sources: how many frames' true poses come from where.
         mug_origin: where the poses of mugs have their origin.
@@ -48,6 +50,7 @@ class NocsReport:
     split: str
     frames: int
     every: int
+    listed: bool
     masks: str
     pose_sources: dict[str, int]
     mug_origin: MugOrigin
@@ -61,6 +64,7 @@ class NocsReport:
             "split": self.split,
             "frames": self.frames,
             "every": self.every,
+            "listed": self.listed,
             "masks": self.masks,
             "pose_sources": self.pose_sources,
             "mug_origin": self.mug_origin.value,
@@ -115,6 +119,7 @@ def evaluate_nocs(
         split=split,
         frames=len(names),
         every=every,
+        listed=has_list(root, split),
         masks="detector" if has_detections(root, split) else "ground truth",
         pose_sources=dict(sources),
         mug_origin=mug_origin,

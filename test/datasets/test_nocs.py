@@ -406,6 +406,12 @@ class TestFiles:
         with pytest.raises(FileNotFoundError, match="names no frame"):
             find_nocs_frames(root, "real_test")
 
+    def test_without_a_list_incomplete_frames_are_left_out(self, root):
+        write_frame(root, name="test/scene_1/0001")
+        assert find_nocs_frames(root, "real_test") == [NAME, "test/scene_1/0001"]
+        (root / "Real" / "test" / "scene_1" / "0001_color.png").unlink()
+        assert find_nocs_frames(root, "real_test") == [NAME]
+
     def test_nothing_there_says_how_to_get_it(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"Real/test_list\.txt.*NOCS project page"):
             find_nocs_frames(tmp_path, "real_test")

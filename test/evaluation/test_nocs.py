@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,6 +40,7 @@ def write_frame(root, name, objects) -> None:
     Image.fromarray(ids).save(f"{base}_mask.png")
     Image.fromarray(np.full((480, 640), 1000, np.uint16)).save(f"{base}_depth.png")
     Image.fromarray(np.zeros((480, 640, 3), np.uint8)).save(f"{base}_color.png")
+    Path(f"{base}_meta.txt").write_text("".join(f"{i} {c} m_{c}\n" for i, c, _ in objects))
     label = {
         "class_ids": [c for _, c, _ in objects],
         "instance_ids": [i for i, _, _ in objects],
@@ -90,6 +92,7 @@ def test_true_masks_where_there_is_no_detector(root):
     report = evaluate(root, off_by(3.0, y_deg=60)).to_json()
     assert report["frames"] == 3
     assert report["masks"] == "ground truth"
+    assert report["listed"] is False
     assert report["pose_sources"] == {"label.pkl": 3}
     assert set(report["official"]) == {"bowl", "can", "mug", "mean"}
     # The handle of the mug, of an even id, is not visible: its turn does not count either.
@@ -147,6 +150,9 @@ def test_some_of_the_frames(root):
     assert report.frames == 2
     assert [frame.name for frame, _, _ in calls] == ["test/scene_1/0000", "test/scene_2/0000"]
     assert {total for _, _, total in calls} == {2}
+    (root / "Real" / "test_list.txt").write_text("test/scene_1/0001\n")
+    listed = evaluate(root, off_by(0.0))
+    assert (listed.frames, listed.listed) == (1, True)
     with pytest.raises(ValueError, match="every"):
         evaluate(root, off_by(0.0), every=0)
 
