@@ -130,10 +130,15 @@ def _complain(message: str) -> None:
 
 def _message(error: BaseException) -> str:
     """One line that names the file, where there is one."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
+    if isinstance(error, OSError) and error.strerror:
+        reason = error.strerror[0].lower() + error.strerror[1:]
+        if not error.filename:
+            return reason
         if isinstance(error, FileNotFoundError):
             return f"no such file: {error.filename}"
-        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+        if isinstance(error, FileExistsError):
+            reason = "is a file, where a folder is needed"
+        return f"{error.filename}: {reason}"
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -251,7 +256,9 @@ def evaluate_frames_command(
         ) -> None:
             progress.advance(task)
             if pictures is not None:
-                _draw_recorded(frame, result, pictures / f"{folder.name}.png")
+                # Folders of several recordings may have the same name.
+                name = "_".join(folder.relative_to(directory).parts) or folder.resolve().name
+                _draw_recorded(frame, result, pictures / f"{name}.png")
 
         report = evaluate_frames(directory, estimator, on_frame)
     print_report(report, _out)
@@ -604,7 +611,10 @@ def _check_outputs(json: Path | None, picture: Path | None = None) -> None:
     for path in (json, picture):
         if path is None or str(path) == "-":
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"the folder of {path} cannot be made: {_message(error)}") from error
         if path.is_dir():
             raise ValueError(f"{path} is a folder; name a file in it")
         if not os.access(path if path.exists() else path.parent, os.W_OK):

@@ -1,6 +1,7 @@
 """The command line: what it writes, and that mistakes are one line and exit code 2."""
 
 import json
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from genpose_ros.cli import app
-from genpose_ros.networks import LightPoseModel, save_model
+from genpose_ros.networks import LightPoseModel, describe_checkpoint, save_model
 
 runner = CliRunner()
 
@@ -137,6 +138,48 @@ class TestEvaluateNocs:
         assert "no frame of val" in result.output
         assert "NOCS project page" in result.output
 
+    def test_frames_of_one_name_have_their_own_pictures(self, folder, weights, tmp_path):
+        for place in ("a", "b"):
+            shutil.copytree(folder, tmp_path / "sets" / place / "0000")
+        pictures = tmp_path / "pictures"
+        more = ("--weights", weights, "--device", "cpu", "--pictures", pictures)
+        assert run("evaluate", "frames", tmp_path / "sets", *more).exit_code == 0
+        assert run("evaluate", "frames", folder, *more).exit_code == 0
+        names = sorted(path.name for path in pictures.iterdir())
+        assert names == ["a_0000.png", "b_0000.png", "recorded.png"]
+
+
+class TestEvaluateSynthetic:
+    def test_reports_all_views(self, weights, tmp_path):
+        out = tmp_path / "report.json"
+        result = run(
+            *("evaluate", "synthetic", "--views", 9, "--weights", weights, "--json", out),
+            *("--device", "cpu", "--set", "candidates=3", "--set", "steps=1"),
+        )
+        assert result.exit_code == 0, result.output
+        content = json.loads(out.read_text())
+        assert content["all"]["views"] == 9
+        assert content["standing"]["views"] + content["tipped"]["views"] == 9
+        assert "tipped" in result.output
+
+
+class TestSynthesizeAndTrain:
+    def test_a_set_is_made_and_trained_on(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("genpose_ros.synthesis.shards.SHARD_SIZE", 8)
+        monkeypatch.setattr("genpose_ros.synthesis.shards.CHUNK", 9)
+        data = tmp_path / "data"
+        result = run("synthesize", data, "--clouds", 8, "--workers", 1)
+        assert result.exit_code == 0, result.output
+        assert "1 shards in" in result.output
+        for target in ("score", "energy"):
+            options = ("--minutes", 0.001, "--batch", 2, "--device", "cpu")
+            result = run("train", target, data, tmp_path / "run", *options)
+            assert result.exit_code == 0, result.output
+            assert "genpose.safetensors" in result.output
+        described = describe_checkpoint(tmp_path / "run" / "genpose.safetensors")
+        assert described["last_trained"] == "energy"
+        assert json.loads(described["training_data"])["clouds"] == 8
+
 
 class TestMistakes:
     @pytest.mark.parametrize(
@@ -152,7 +195,8 @@ class TestMistakes:
             (("--device", "meta"), "device must be auto, cpu"),
             (("--json", "/"), "is a folder"),
             (("--picture", "out.txt"), "out.txt: a picture's name ends in .png"),
-            (("--picture", "/dev/null/a.png"), "/dev/null"),
+            (("--picture", "/dev/null/b/a.png"), "the folder of /dev/null/b/a.png cannot be made"),
+            (("--json", "/dev/full"), "genpose: no space left on device"),
             (("--depth-unit", "0"), "depth unit"),
             (("--weights", "nowhere.safetensors"), "nowhere.safetensors"),
             (("--mask", "nowhere.png"), "no such file: nowhere.png"),
@@ -191,6 +235,12 @@ class TestMistakes:
         assert result.exit_code == 2
         assert "genpose: " in result.output
         assert "Traceback" not in result.output
+
+    def test_a_file_where_a_folder_is_needed(self, tmp_path):
+        (tmp_path / "data").touch()
+        result = run("synthesize", tmp_path / "data")
+        assert result.exit_code == 2
+        assert "is a file, where a folder is needed" in result.output
 
     def test_ctrl_c_says_how_to_go_on(self, monkeypatch, tmp_path):
         def interrupted(*_arguments, **_more):
