@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,12 @@ def test_energies_split_the_inner_product(model: LightPoseModel) -> None:
     moved = x.clone()
     moved[..., 6:] = 0  # without a translation its energy vanishes
     assert (model.energy(moved, encoding)[..., 1] == 0).all()
+
+
+def test_an_encoding_without_energy_features_has_no_energies(model: LightPoseModel) -> None:
+    encoding = replace(model.encode(clouds()), energy=None)
+    with pytest.raises(ValueError, match="no energy features"):
+        model.energy(torch.zeros(3, 1, 9), encoding)
 
 
 def test_sizes_are_positive_metres(model: LightPoseModel) -> None:
