@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.symmetry import handle_visible
 from genpose_ros.synthesis.appearance import lit, object_albedo, smoothed, table_albedo
+from genpose_ros.synthesis.furnishing import Thing, furnish, pixel_rays, transformed
 from genpose_ros.synthesis.render import Hits, cast
 from genpose_ros.synthesis.sensor import SensorDraw, corrupt_mask, measure_depth
-from genpose_ros.synthesis.shapes import make_shapes
 
 __all__ = ["D435_COLOR_CAMERA", "SceneObject", "SyntheticScene", "table_scene"]
 
@@ -19,21 +18,7 @@ __all__ = ["D435_COLOR_CAMERA", "SceneObject", "SyntheticScene", "table_scene"]
 D435_COLOR_CAMERA = PinholeCamera(615.7, 615.9, 321.8, 239.4, 640, 480)
 
 _TABLE_M = (1.5, 1.3)
-_GAP_M = 0.025
-_MARGIN_PX = 6.0
-_MIN_VISIBLE = 0.75
 _STEREO_BASELINE_M = 0.05
-#: Tries to furnish a table; the usual seven objects need one or two.
-_TABLES = 20
-#: Height ranges, metres, that make a shape of a category look usual and stand well on a table.
-_USUAL_HEIGHT_M = {
-    "bottle": (0.14, 0.28),
-    "bowl": (0.045, 0.10),
-    "camera": (0.06, 0.12),
-    "can": (0.07, 0.16),
-    "laptop": (0.17, 0.28),
-    "mug": (0.075, 0.12),
-}
 
 
 @dataclass(frozen=True)
@@ -101,147 +86,23 @@ def table_scene(
     small = [name for name in categories if name != "laptop"]
     more = rng.choice(small, extras, replace=len(small) < extras).tolist() if small else []
     wanted = [*categories, *more]
-    view, things = _furnish(wanted, camera, rng)
+    view, things = furnish(wanted, camera, rng)
     things = [things[i] for i in rng.permutation(len(things))]
     return _photograph(view, things, camera, rng)
 
 
-@dataclass(frozen=True)
-class _Thing:
-    """A placed object: its mesh in its own frame and where it stands, table frame (y up)."""
-
-    category: str
-    vertices: np.ndarray
-    faces: np.ndarray
-    T_table_obj: np.ndarray
-    color: int
-
-    @property
-    def on_table(self) -> np.ndarray:
-        return _apply(self.T_table_obj, self.vertices)
-
-
-def _apply(T: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return points @ T[:3, :3].T + T[:3, 3]
-
-
-def _transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    T = np.eye(4)
-    T[:3, :3], T[:3, 3] = rotation, translation
-    return T
-
-
-def _draw_view(rng: np.random.Generator) -> np.ndarray:
-    """T_cam_table: the camera looks at the table's middle, from the +z side."""
-    elevation, roll = np.radians(rng.uniform(35, 50)), np.radians(rng.normal(0, 2))
-    distance = rng.uniform(0.88, 1.05)
-    forward = -np.array([0.0, np.sin(elevation), np.cos(elevation)])
-    right = np.array([1.0, 0.0, 0.0])
-    down = np.cross(forward, right)
-    look = np.stack([right, down, forward])
-    rotation = Rotation.from_euler("z", roll).as_matrix() @ look
-    return _transform(rotation, rotation @ (forward * distance + [0, -0.04, 0]))
-
-
-def _furnish(
-    wanted: list[str], camera: PinholeCamera, rng: np.random.Generator
-) -> tuple[np.ndarray, list[_Thing]]:
-    """Place objects one by one, the largest first; begin anew when one finds no place."""
-    order = sorted(wanted, key=lambda name: name != "laptop")
-    for _ in range(_TABLES):
-        view, things = _draw_view(rng), list[_Thing]()
-        colors = rng.permutation(len(order)).tolist()
-        for category, color in zip(order, colors, strict=True):
-            shape = _draw_shape(category, rng)
-            for _ in range(40):
-                thing = _draw_place(category, shape, color, rng)
-                if _fits(thing, things, view, camera):
-                    things.append(thing)
-                    break
-            else:
-                break
-        else:
-            return view, things
-    raise ValueError(f"found no place for {len(wanted)} objects; ask for fewer")
-
-
-def _draw_shape(category: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices and faces of a shape of usual height."""
-    low, high = _USUAL_HEIGHT_M.get(category, (0.0, 1.0))
-    while True:
-        shapes = make_shapes(category, 24, rng)
-        for vertices, extents in zip(shapes.vertices, shapes.extents, strict=True):
-            if low <= extents[1] <= high:
-                return vertices, shapes.faces
-
-
-def _draw_place(
-    category: str, shape: tuple[np.ndarray, np.ndarray], color: int, rng: np.random.Generator
-) -> _Thing:
-    vertices, faces = shape
-    # The x axis of laptops and cameras is their front; -90 degrees about y turns it to the viewer.
-    spread = {"laptop": 50.0, "camera": 75.0}.get(category, 180.0)
-    turn = Rotation.from_euler("y", -90 + rng.uniform(-spread, spread), degrees=True)
-    if category in {"bottle", "can"} and rng.random() < 0.15:
-        turn = turn * Rotation.from_euler("x", 90, degrees=True)
-    rotation = turn.as_matrix()
-    width, depth = 0.62, 0.60
-    x, z = rng.uniform(-width / 2, width / 2), rng.uniform(-depth / 2, depth / 2)
-    bottom = float((vertices @ rotation.T)[:, 1].min())
-    return _Thing(category, vertices, faces, _transform(rotation, np.array([x, -bottom, z])), color)
-
-
-def _fits(
-    thing: _Thing, things: list[_Thing], T_cam_table: np.ndarray, camera: PinholeCamera
-) -> bool:
-    """Whether it lies in the image, touches no other, and everything is still seen well."""
-    pixels = camera.project(_apply(T_cam_table, thing.on_table))
-    inside = (pixels > _MARGIN_PX) & (pixels < [camera.width - _MARGIN_PX, camera.height - 6])
-    if not inside.all():
-        return False
-    footprint = thing.on_table[:, [0, 2]]
-    if any(_gap(footprint, other.on_table[:, [0, 2]]) < _GAP_M for other in things):
-        return False
-    return bool((_visible_shares([*things, thing], T_cam_table, camera) > _MIN_VISIBLE).all())
-
-
-def _gap(a: np.ndarray, b: np.ndarray) -> float:
-    """Width of the widest straight lane between point sets (M, 2), of 36 directions."""
-    angle = np.linspace(0, 2 * np.pi, 36, endpoint=False)
-    directions = np.stack([np.cos(angle), np.sin(angle)])
-    return float(((b @ directions).min(0) - (a @ directions).max(0)).max())
-
-
-def _visible_shares(
-    things: list[_Thing], T_cam_table: np.ndarray, camera: PinholeCamera
-) -> np.ndarray:
-    """Share of each object's outline that no other object hides, on every fourth pixel."""
-    rays = _rays(camera, step=4)
-    parts = [(_apply(T_cam_table, thing.on_table), thing.faces) for thing in things]
-    together = cast(parts, rays, np.zeros(3)).part
-    alone = [(cast([part], rays, np.zeros(3)).part == 0).sum() for part in parts]
-    shown = [(together == i).sum() for i in range(len(parts))]
-    return np.array(shown) / np.maximum(alone, 1)
-
-
-def _rays(camera: PinholeCamera, *, step: int = 1) -> np.ndarray:
-    """Directions (H, W, 3) through pixel centres at z = 1."""
-    v, u = np.mgrid[0 : camera.height : step, 0 : camera.width : step].astype(np.float64)
-    return np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u)], -1)
-
-
 def _photograph(
     T_cam_table: np.ndarray,
-    things: list[_Thing],
+    things: list[Thing],
     camera: PinholeCamera,
     rng: np.random.Generator,
 ) -> SyntheticScene:
     """Render the objects (parts 0, 1, ...) on their table (the last part)."""
     x, z = np.array(_TABLE_M) / 2
     corners = np.array([[-x, 0, -z], [-x, 0, z], [x, 0, z], [x, 0, -z]])
-    parts = [(_apply(T_cam_table, thing.on_table), thing.faces) for thing in things]
-    parts.append((_apply(T_cam_table, corners), np.array([[0, 1, 2], [0, 2, 3]])))
-    rays = _rays(camera)
+    parts = [(transformed(T_cam_table, thing.on_table), thing.faces) for thing in things]
+    parts.append((transformed(T_cam_table, corners), np.array([[0, 1, 2], [0, 2, 3]])))
+    rays = pixel_rays(camera)
     hits = cast(parts, rays, np.zeros(3))
     depth_mm = _measure(hits, camera, rng)
     label = _segment(hits, len(things), rng)
@@ -255,7 +116,7 @@ def _photograph(
 
 def _truth(
     instance_id: int,
-    thing: _Thing,
+    thing: Thing,
     T_cam_table: np.ndarray,
     camera: PinholeCamera,
     depth_mm: np.ndarray,
@@ -314,7 +175,7 @@ def _colored(
     hits: Hits,
     parts: list[tuple[np.ndarray, np.ndarray]],
     rays: np.ndarray,
-    things: list[_Thing],
+    things: list[Thing],
     T_cam_table: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
@@ -332,14 +193,14 @@ def _colored(
         T_obj_cam = np.linalg.inv(T_cam_table @ thing.T_table_obj)
         albedo[mask] = object_albedo(
             thing.category,
-            _apply(T_obj_cam, points[mask]),
+            transformed(T_obj_cam, points[mask]),
             normals[mask] @ T_obj_cam[:3, :3].T,
             np.ptp(thing.vertices, axis=0),
             thing.color,
         )
         gloss[mask] = 0.35
     table = hits.part == len(things)
-    albedo[table] = table_albedo(_apply(np.linalg.inv(T_cam_table), points[table]), rng)
+    albedo[table] = table_albedo(transformed(np.linalg.inv(T_cam_table), points[table]), rng)
     lamp = _lamp(hits, parts, points, normals, light, rng)
     normals = smoothed(normals, hits.part, 1.2)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
