@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from genpose_ros.datasets.frames import Truth
 from genpose_ros.datasets.nocs_truth import PoseSource
@@ -37,7 +37,9 @@ def print_result(result: FrameResult, console: Console) -> None:
 
 def print_report(report: FramesReport, console: Console) -> None:
     """Print every instance with its errors, then medians and shares per kind of truth."""
-    table = Table("frame", "id", "class", "rotation °", "translation cm", "score", "truth")
+    # A name cut short would not say which frame it is.
+    frame = Column("frame", overflow="fold")
+    table = Table(frame, "id", "class", "rotation °", "translation cm", "score", "truth")
     for i in report.instances:
         errors = ["-", "-"] if i.errors is None else [f"{e:.1f}" for e in i.errors]
         note = " (handle hidden)" if i.handle_visible is False else ""

@@ -1,5 +1,6 @@
 """Tables for the terminal: that they hold what was found."""
 
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -13,8 +14,10 @@ from genpose_ros.evaluation import (
     InstanceReport,
     NocsReport,
     PosePrecision,
+    SyntheticReport,
 )
-from genpose_ros.tables import print_nocs, print_report, print_result
+from genpose_ros.evaluation.synthetic import ViewReport
+from genpose_ros.tables import print_nocs, print_report, print_result, print_synthetic
 
 
 def written(show, *arguments) -> str:
@@ -96,3 +99,27 @@ def test_both_matchings_and_what_the_scores_rest_on():
     assert "origin of mugs: body" in text
     assert "unknown handle, taken as visible: 1" in text
     assert "counted as wrong: 3" in text
+
+
+def test_long_names_of_frames_are_whole_on_a_narrow_terminal():
+    name = "a_recording_with_a_name_of_many_letters_20260131_000017"
+    stream = StringIO()
+    reports = FramesReport((replace(report("can", Truth.DATASET, (3.0, 1.0)), frame=name),))
+    print_report(reports, Console(file=stream, width=80))
+    rows = stream.getvalue().splitlines()[:8]
+    assert name in "".join(row.split("│")[1].strip() for row in rows if row.startswith("│"))
+
+
+def test_synthetic_views():
+    views = tuple(
+        ViewReport("can", standing, errors, np.array([[1.0, 0.5], [50.0, 9.0]]), np.full(3, 0.07))
+        for standing, errors in ((True, (4.0, 1.5)), (False, (7.0, 3.0)), (False, None))
+    )
+    text = written(print_synthetic, SyntheticReport(views))
+    rows = [[cell.strip() for cell in row.split("│")[1:-1]] for row in text.splitlines()]
+    found = {row[0]: row[1:] for row in rows if row}
+    assert found["standing"] == ["1", "4.0", "1.5", "7.0", "100.0", "100.0", "100.0", "100.0"]
+    # One of the two tipped views was refused, which counts as infinitely wrong.
+    assert found["tipped"] == ["2", "-", "-", "7.0", "0.0", "0.0", "0.0", "50.0"]
+    assert found["mug, standing"][0] == "0"
+    assert found["best of K, all"][4:] == ["100.0"] * 4
