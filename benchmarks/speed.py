@@ -62,7 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     frame = scene_frame(seed=0)
     base = EstimatorSettings(weights=options.weights, device=options.device)
-    model = PoseEstimator.from_settings(base).model
+    if options.repeats < 1 or min(options.objects) < 1:
+        parser.error("repeats and objects must be at least 1")
+    try:
+        model = PoseEstimator.from_settings(base).model
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     title = f"{model.device}, {torch.get_num_threads()} threads, {platform.processor() or 'CPU'}"
     table = Table("preset", "objects", *STAGES, "total", "per object", title=f"ms on {title}")
     for preset in options.presets:
