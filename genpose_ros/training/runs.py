@@ -1,10 +1,13 @@
 """A training run's folder: score.pt, energy.pt, their curves, and the checkpoint to release."""
 
 import json
+import logging
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from genpose_ros.networks.checkpoints import save_model
 from genpose_ros.networks.light import LightConfig, LightPoseModel
@@ -16,6 +19,8 @@ __all__ = ["CHECKPOINT", "averaged_model", "train_run"]
 #: The released file's name within a run's folder.
 CHECKPOINT = "genpose.safetensors"
 
+_log = logging.getLogger(__name__)
+
 
 def train_run(
     data: Path,
@@ -25,8 +30,9 @@ def train_run(
 ) -> Path:
     """Train the score or the energy in a run's folder, or go on with it; return the checkpoint.
 
-    The energy starts from the score's averaged weights, whose encoder it shares. Whatever stops
-    the run, Ctrl-C included, leaves a checkpoint of what there is.
+    The energy starts from the score's averaged weights, whose encoder it shares, and anew when the
+    score has been trained on since. Whatever stops the run, Ctrl-C included, leaves a checkpoint of
+    what there is.
 
     Args:
         data: folder of a synthetic set.
@@ -42,17 +48,35 @@ def train_run(
     """
     pool = CloudPool(data)
     state_file = run / f"{settings.target}.pt"
-    start = None
-    if settings.target == "energy" and not state_file.exists():
-        if not (run / "score.pt").exists():
-            raise ValueError(f"{run} holds no score.pt: run genpose train score first")
-        start = averaged_model(run / "score.pt")
+    start = _energy_start(run, state_file) if settings.target == "energy" else None
     try:
         train(pool, state_file, settings, start=start, on_progress=on_progress)
     finally:
         if state_file.exists():
             _export(data, run, state_file)
     return run / CHECKPOINT
+
+
+def _energy_start(run: Path, state_file: Path) -> LightPoseModel | None:
+    """The model an energy run starts from; None: it goes on from its own state.
+
+    A state that was trained on another score than the folder's is deleted.
+    """
+    score_file = run / "score.pt"
+    if not score_file.exists():
+        if state_file.exists():
+            return None
+        raise ValueError(f"{run} holds no score.pt: run genpose train score first")
+    score = averaged_model(score_file)
+    if state_file.exists():
+        known = read_state(state_file)["averaged"]
+        shared = {k: v for k, v in score.state_dict().items() if not k.startswith("energy_head.")}
+        if all(name in known and torch.equal(known[name], v) for name, v in shared.items()):
+            return None
+        _log.warning("the score has been trained on since: its energy starts anew")
+        state_file.unlink()
+        state_file.with_suffix(".csv").unlink(missing_ok=True)
+    return score
 
 
 def averaged_model(state_file: Path) -> LightPoseModel:

@@ -11,7 +11,7 @@ SMALL = LightConfig(patches=8, neighbours=8, subset=64, width=16, layers=1, atte
 
 
 def settings(target: str) -> TrainingSettings:
-    return TrainingSettings(target=target, minutes=0.02, batch=8, draws=4, bf16=False)
+    return TrainingSettings(target=target, minutes=0.01, batch=8, draws=4, bf16=False)
 
 
 def test_score_then_energy_gives_a_complete_checkpoint(pool: CloudPool, tmp_path: Path) -> None:
@@ -28,6 +28,35 @@ def test_score_then_energy_gives_a_complete_checkpoint(pool: CloudPool, tmp_path
     for name, value in score.state_dict().items():
         if not name.startswith("energy_head"):
             assert torch.equal(model.state_dict()[name], value)
+
+
+def test_an_energy_goes_on_with_its_own_score_alone(
+    pool: CloudPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = tmp_path / "run"
+    train(pool, run / "score.pt", settings("score"), config=SMALL)
+    checkpoint = train_run(tmp_path / "set", run, settings("energy"))
+    steps = int(describe_checkpoint(checkpoint)["steps"])
+    # The same score: the budget is used up, nothing is trained.
+    train_run(tmp_path / "set", run, settings("energy"))
+    assert int(describe_checkpoint(checkpoint)["steps"]) == steps
+    longer = TrainingSettings(minutes=0.04, batch=8, draws=4, bf16=False)
+    score = train(pool, run / "score.pt", longer)
+    train_run(tmp_path / "set", run, settings("energy"))
+    assert "starts anew" in caplog.text
+    exported = load_model(checkpoint).state_dict()
+    for name, value in score.state_dict().items():
+        if not name.startswith("energy_head"):
+            assert torch.equal(exported[name], value)
+
+
+def test_an_energy_goes_on_without_its_score(pool: CloudPool, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(pool, run / "score.pt", settings("score"), config=SMALL)
+    train_run(tmp_path / "set", run, settings("energy"))
+    (run / "score.pt").unlink()
+    checkpoint = train_run(tmp_path / "set", run, settings("energy"))
+    assert describe_checkpoint(checkpoint)["last_trained"] == "energy"
 
 
 def test_an_energy_run_needs_a_score(pool: CloudPool, tmp_path: Path) -> None:
