@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from types import SimpleNamespace
 
 import numpy as np
@@ -285,6 +286,11 @@ class TestHelp:
         result = run(*command, "--help")
         assert result.exit_code == 0
         assert "Usage" in result.output
+
+    def test_version(self):
+        result = run("--version")
+        assert result.exit_code == 0
+        assert result.stdout.strip() == version("genpose_ros")
 
     def test_needs_no_heavy_module(self):
         code = (
