@@ -144,9 +144,12 @@ def _message(error: BaseException) -> str:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        _out.print(version("genpose_ros"), highlight=False)
+        try:
+            _out.print(version("genpose_ros"), highlight=False)
+        except PackageNotFoundError:
+            _out.print("unknown: run from a folder, not installed", highlight=False)
         raise typer.Exit
 
 
