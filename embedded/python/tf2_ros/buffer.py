@@ -63,8 +63,8 @@ class Buffer:
         """Add a transform that holds at its stamp.
 
         Raises:
-            InvalidArgumentException: a name is empty or repeated, a number is NaN, or the
-                quaternion is not of unit length.
+            InvalidArgumentException: a name is empty or repeated, the stamp is negative, a number
+                is NaN, or the quaternion is not of unit length.
         """
         self._insert(transform, is_static=False)
 
@@ -251,6 +251,8 @@ def _checked(message: TransformStamped) -> tuple[str, Sample]:
     parent, child = message.header.frame_id.lstrip("/"), message.child_frame_id.lstrip("/")
     if not parent or not child or parent == child:
         raise InvalidArgumentException(f"cannot join frame {child!r} to parent {parent!r}")
+    if message.header.stamp.sec < 0:
+        raise InvalidArgumentException(f"the stamp of {child!r} is negative")
     t, q = message.transform.translation, message.transform.rotation
     translation, quat_xyzw = np.array([t.x, t.y, t.z]), np.array([q.x, q.y, q.z, q.w])
     if np.isnan(translation).any() or np.isnan(quat_xyzw).any():

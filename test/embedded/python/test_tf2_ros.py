@@ -158,7 +158,7 @@ class TestLookup:
         assert 0.1 <= time.monotonic() - began < 1.0
 
 
-@pytest.mark.parametrize("defect", ["nan", "not_unit", "same_frame", "no_parent"])
+@pytest.mark.parametrize("defect", ["nan", "not_unit", "same_frame", "no_parent", "stamp"])
 def test_malformed_transforms_are_refused(defect):
     message = stamped("a", "b")
     if defect == "nan":
