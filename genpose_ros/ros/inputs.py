@@ -1,13 +1,12 @@
 """The node's subscriptions: they check, store and match messages, and compute nothing."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2DArray
 
@@ -19,12 +18,15 @@ from genpose_ros.ros.images import depth_pixels, label_pixels
 from genpose_ros.ros.matching import DepthImage, FrameMatcher, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.silence import SilenceWatch
+from genpose_ros.ros.subscriptions import AdaptiveSubscription
 
 __all__ = ["Inputs"]
 
-_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 _POLL_S = 0.05
 _SILENCE_CHECK_S = 1.0
+_ADAPT_S = 0.5
+#: Characters of a frame's name that are shown.
+_NAME_LENGTH = 64
 
 
 @dataclass(frozen=True)
@@ -60,17 +62,15 @@ class Inputs:
         self._deliver, self._reject = deliver, reject
         self._info_frame = ""
         self._told_frames: tuple[str, str] | None = None
+        self._told_at: dict[str, float] = {}
         now = settings()
         self._matcher = FrameMatcher(now.ring_seconds, now.slop_seconds, now.match_wait_seconds)
         topics = self._topics(now.mask_source)
         self._names = {name: node.resolve_topic_name(name) for name in topics}
+        self._subscriptions: list[AdaptiveSubscription] = []
         for name, topic in topics.items():
-            node.create_subscription(
-                topic.kind,
-                name,
-                topic.callback,
-                _QOS,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            self._subscriptions.append(
+                AdaptiveSubscription(node, topic.kind, name, topic.callback, now.input_reliability)
             )
         watched = [self._names[name] for name, topic in topics.items() if topic.watched]
         self._silence = SilenceWatch(watched, node.count_publishers)
@@ -78,6 +78,7 @@ class Inputs:
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(_POLL_S, self._poll, clock=steady)
         node.create_timer(_SILENCE_CHECK_S, self._tell_silence, clock=steady)
+        node.create_timer(_ADAPT_S, self._adapt, clock=steady)
 
     def configure(self, settings: NodeSettings) -> None:
         """Take other waiting times and slop from now on."""
@@ -103,19 +104,24 @@ class Inputs:
             detail = "the depth image has no frame_id, so nobody could use its poses"
             self._reject(Rejection(Reason.EMPTY_FRAME_ID, detail))
             return
+        if stamp < 0:
+            detail = f"the depth image's stamp is {stamp / 1e9:.3f} s, which no clock can show"
+            self._reject(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
+            return
         pixels = depth_pixels(message)
         if isinstance(pixels, Rejection):
             self._reject(pixels)
             return
         self._compare_frames(message.header.frame_id)
         if self._matcher.jumps_back(stamp):
-            self._node.get_logger().info("the clock of the depth images jumped back; starting anew")
+            self._tell("clock", "the clock of the depth images jumped back; starting anew")
         self._accept(self._matcher.add_depth(stamp, DepthImage(message.header, pixels)))
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self._heard("camera_info", message)
+        stamp = self._heard("camera_info", message)
         self._info_frame = message.header.frame_id
-        self._matcher.camera = camera_from_info(message, rectified=self._settings().rectified)
+        camera = camera_from_info(message, rectified=self._settings().rectified)
+        self._matcher.add_camera(stamp, camera)
         self._accept(None)
 
     def _on_labels(self, message: Image) -> None:
@@ -163,10 +169,20 @@ class Inputs:
         frames = (self._info_frame, depth_frame)
         if self._info_frame not in ("", depth_frame) and frames != self._told_frames:
             self._told_frames = frames
-            self._node.get_logger().warning(
-                f"camera_info is of frame {frames[0]!r} and depth of {frames[1]!r}; "
-                "is the depth image aligned?"
-            )
+            info, depth = (frame[:_NAME_LENGTH] for frame in frames)
+            line = f"camera_info is of frame {info!r} and depth of {depth!r}"
+            self._tell("frames", f"{line}; is the depth image aligned?")
+
+    def _tell(self, about: str, line: str) -> None:
+        """Log a line; about each subject at most one per `log_seconds`."""
+        now = time.monotonic()
+        if now - self._told_at.get(about, float("-inf")) >= self._settings().log_seconds:
+            self._told_at[about] = now
+            self._node.get_logger().warning(line)
+
+    def _adapt(self) -> None:
+        for subscription in self._subscriptions:
+            subscription.adapt()
 
     def _tell_silence(self) -> None:
         for line in self._silence.report(self._settings().silence_seconds):

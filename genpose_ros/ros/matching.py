@@ -64,7 +64,12 @@ class FrameMatcher:
     """Holds the last seconds of depth and detections, and the masks that wait for theirs.
 
     Masks are matched with the depth image of exactly their stamp; when no such one can come any
-    more, with the nearest within the slop. Not thread-safe: for one executor thread.
+    more, with the nearest within the slop. The camera is the one of their stamp too, so that late
+    masks survive a change of resolution; without one the newest. Not thread-safe: for one executor
+    thread.
+
+    Attributes:
+        camera: the newest; None: there was none yet.
 
     Args:
         ring_seconds: how much depth is held; masks later than this find nothing.
@@ -85,13 +90,15 @@ class FrameMatcher:
         self.camera: PinholeCamera | Rejection | None = None
         self._depth: StampedRing[DepthImage] = StampedRing(ring_seconds)
         self._detections: StampedRing[tuple[Any, ...]] = StampedRing(ring_seconds)
+        self._cameras: StampedRing[PinholeCamera | Rejection] = StampedRing(ring_seconds)
         self._waiting: dict[int, _Waiting] = {}
         self._last_ns: int | None = None
         self._clock = clock
 
     def configure(self, ring_seconds: float, slop_seconds: float, wait_seconds: float) -> None:
         """Take other lengths from now on."""
-        self._depth.seconds = self._detections.seconds = ring_seconds
+        for ring in (self._depth, self._detections, self._cameras):
+            ring.seconds = ring_seconds
         self.slop_seconds, self.wait_seconds = slop_seconds, wait_seconds
 
     def jumps_back(self, stamp_ns: int) -> bool:
@@ -103,6 +110,11 @@ class FrameMatcher:
         if self.jumps_back(stamp_ns):
             self.clear()
         return self._depth.add(stamp_ns, depth)
+
+    def add_camera(self, stamp_ns: int, camera: PinholeCamera | Rejection) -> None:
+        """Hold the camera of an image, or why it is none; whatever its stamp, it is the newest."""
+        self.camera = camera
+        self._cameras.add(stamp_ns, camera)
 
     def add_detections(self, stamp_ns: int, detections: tuple[Any, ...]) -> Rejection | None:
         """Hold the detections of an image."""
@@ -139,9 +151,9 @@ class FrameMatcher:
         return outcome
 
     def clear(self) -> None:
-        """Forget depth, detections and waiting masks."""
-        self._depth.clear()
-        self._detections.clear()
+        """Forget all but the newest camera."""
+        for ring in (self._depth, self._detections, self._cameras):
+            ring.clear()
         self._waiting.clear()
         self._last_ns = None
 
@@ -156,10 +168,15 @@ class FrameMatcher:
         missing = detections is None and waiting.masks.needs_detections
         if missing and not late and not _passed(self._detections, stamp_ns):
             return None
-        if self.camera is None:
+        own_camera = self._lookup(self._cameras, stamp_ns, late)
+        camera = own_camera or self.camera
+        if camera is None:
             detail = "no camera_info has arrived yet"
             return Rejection(Reason.BAD_INTRINSICS, detail) if late else None
-        return Matched(depth, waiting.masks, self.camera, detections or ())
+        may_come = own_camera is None and not late and not _passed(self._cameras, stamp_ns)
+        if may_come and _of_other_size(camera, depth):
+            return None
+        return Matched(depth, waiting.masks, camera, detections or ())
 
     def _lookup(self, ring: StampedRing[Any], stamp_ns: int, late: bool) -> Any | None:
         found = ring.exact(stamp_ns)
@@ -180,3 +197,10 @@ class FrameMatcher:
 def _passed(ring: StampedRing[Any], stamp_ns: int) -> bool:
     """Whether the ring is past a stamp, so that exactly this one cannot come any more."""
     return ring.newest_ns is not None and ring.newest_ns > stamp_ns
+
+
+def _of_other_size(camera: PinholeCamera | Rejection, depth: DepthImage) -> bool:
+    """Whether the camera took another image; its own may still be on the way."""
+    if isinstance(camera, Rejection):
+        return False
+    return depth.pixels.shape != (camera.height, camera.width)

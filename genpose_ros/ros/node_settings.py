@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from genpose_ros.estimation.settings import check_settings, setting
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.ros.detections import CategoryRules
+from genpose_ros.ros.subscriptions import RELIABILITIES
 
 __all__ = ["MASK_SOURCES", "NodeSettings"]
 
@@ -25,6 +26,13 @@ class NodeSettings:
         "Kind of the mask messages: label_image (topics masks and mask_detections) or "
         "instance_masks (topic instance_masks).",
         choices=MASK_SOURCES,
+        fixed=True,
+    )
+    input_reliability: str = setting(
+        "auto",
+        "How inputs are subscribed to: reliable, so that lost images are sent again; best_effort; "
+        "or auto: reliable while every publisher of the topic offers it.",
+        choices=RELIABILITIES,
         fixed=True,
     )
     default_category: str = setting(

@@ -528,6 +528,37 @@ def test_depth_and_intrinsics_of_two_cameras_are_told_once(rig):
     assert repr(rig.ros.frame) in line
 
 
+def test_cameras_that_take_turns_on_one_topic_are_told_once_in_a_while(rig):
+    lines = []
+    rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
+    for i in range(6):
+        info = rig.ros.camera_info()
+        info.header.frame_id = f"camera_{i % 2}" * 100
+        rig.answer(camera_info=info)
+    (line,) = lines
+    assert len(line) < 300
+
+
+def test_a_clock_that_goes_to_and_fro_is_told_once_in_a_while(rig):
+    lines = []
+    rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
+    for i in range(6):
+        rig.camera.stamp_ns += 3600 * 10**9 * (-1) ** i
+        rig.answer()
+    (line,) = lines
+    assert "jumped back" in line
+
+
+def test_a_negative_stamp_is_refused_and_reaches_nobody(rig):
+    before = rig.camera.stamp_ns
+    rig.camera.stamp_ns = -5 * 10**9
+    rig.camera.send()
+    assert rig.bench.spin_until(lambda: Reason.STAMP_OUT_OF_ORDER in rig.reasons())
+    rig.camera.stamp_ns = before
+    assert rig.answer().objects
+    assert [message.header.stamp.sec > 0 for message in rig.objects] == [True]
+
+
 @pytest.mark.slow
 def test_memory_stays_flat_over_many_frames(rig):
     rig.camera.depth_mm = np.full((480, 640), 900, dtype=np.uint16)

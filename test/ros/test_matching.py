@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -29,7 +30,7 @@ def matcher(clock) -> FrameMatcher:
 
 
 def depth(name: str) -> DepthImage:
-    return DepthImage(name, None)
+    return DepthImage(name, np.zeros((48, 64), dtype=np.uint16))
 
 
 def matches(matcher: FrameMatcher) -> list[tuple[str, str]]:
@@ -164,6 +165,38 @@ def test_the_newest_camera_goes_along_even_if_it_is_a_rejection(matcher):
     matcher.add_masks(10 * MS, MaskInput("m"))
     (matched,) = matcher.poll().matched
     assert matched.camera == matcher.camera
+
+
+def test_late_masks_get_the_camera_of_their_own_image(matcher):
+    small = PinholeCamera(30.0, 30.0, 16.0, 12.0, 32, 24)
+    for ms, camera in ((10, CAMERA), (43, small)):
+        matcher.add_camera(ms * MS, camera)
+        matcher.add_depth(ms * MS, depth("d"))
+    matcher.add_masks(10 * MS, MaskInput("m"))
+    (matched,) = matcher.poll().matched
+    assert matched.camera == CAMERA
+
+
+def test_a_camera_of_another_size_is_waited_for_no_longer_than_it_can_come(matcher, clock):
+    small = PinholeCamera(30.0, 30.0, 16.0, 12.0, 32, 24)
+    matcher.add_camera(10 * MS, small)
+    for ms in (43, 76, 109):
+        matcher.add_depth(ms * MS, depth("d"))
+    matcher.add_masks(43 * MS, MaskInput("m43"))
+    assert matches(matcher) == []
+    matcher.add_camera(43 * MS, CAMERA)
+    (matched,) = matcher.poll().matched
+    assert matched.camera == CAMERA
+    matcher.camera = small
+    matcher.add_masks(76 * MS, MaskInput("m76"))
+    assert matches(matcher) == []
+    clock.now_s += 0.6
+    (matched,) = matcher.poll().matched
+    assert matched.camera == small
+    matcher.add_masks(109 * MS, MaskInput("m109"))
+    matcher.add_camera(142 * MS, small)
+    (matched,) = matcher.poll().matched
+    assert matched.camera == small
 
 
 def test_masks_that_flood_in_do_not_fill_the_memory(matcher):

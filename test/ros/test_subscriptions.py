@@ -1,0 +1,168 @@
+"""Inputs are heard whatever their publishers offer, and whole where these offer to send again."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+
+from genpose_ros.ros.subscriptions import AdaptiveSubscription
+
+pytestmark = pytest.mark.ros
+RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+FRAMES = 30
+
+PUBLISHER = """
+import array, sys, time, rclpy
+from sensor_msgs.msg import CameraInfo, Image
+
+rclpy.init()
+node = rclpy.create_node("camera")
+topic = node.create_publisher(Image, "depth", 5)
+image = Image(data=array.array("B", bytes(640 * 480 * 2)))
+while not topic.get_subscription_count():
+    time.sleep(0.05)
+time.sleep(2.0)
+for number in range(int(sys.argv[1])):
+    image.header.frame_id = str(number)
+    image.header.stamp.sec = number
+    topic.publish(image)
+    time.sleep(1 / 15)
+time.sleep(1.0)
+"""
+
+
+class Ear:
+    """A subscription of one node and publishers of another."""
+
+    def __init__(self, bench, reliability="auto"):
+        self.bench, self.heard, self.stamp = bench, [], 0
+        self.subscription = AdaptiveSubscription(
+            bench.node,
+            CameraInfo,
+            "words",
+            lambda m: self.heard.append(m.distortion_model),
+            reliability,
+        )
+        bench.node.create_timer(0.1, self.subscription.adapt)
+        self.publishers = []
+
+    def publisher(self, reliability):
+        profile = QoSProfile(depth=5, reliability=reliability)
+        self.publishers.append(self.bench.peer.create_publisher(CameraInfo, "words", profile))
+        return self.publishers[-1]
+
+    def say(self, publisher, word):
+        message = CameraInfo(distortion_model=word)
+        self.stamp += 1
+        message.header.stamp.sec = self.stamp
+        publisher.publish(message)
+
+    def becomes(self, publisher, *, reliable):
+        """Keep talking until it has changed over."""
+
+        def changed():
+            self.say(publisher, "and")
+            self.bench.spin_for(0.05)
+            return self.subscription.reliable is reliable
+
+        return self.bench.spin_until(changed)
+
+    def hears(self, publisher, word):
+        def said():
+            self.say(publisher, word)
+            return self.bench.spin_until(lambda: word in self.heard, 0.2)
+
+        return self.bench.spin_until(said)
+
+
+@pytest.fixture
+def bench(benches):
+    bench = benches(lambda: None)
+    bench.node = rclpy.create_node("listener", context=bench.context)
+    bench.executor.add_node(bench.node)
+    return bench
+
+
+def test_it_follows_what_the_publishers_offer(bench):
+    ear = Ear(bench)
+    assert not ear.subscription.reliable
+    first = ear.publisher(RELIABLE)
+    assert ear.becomes(first, reliable=True)
+    assert ear.hears(first, "one")
+    second = ear.publisher(BEST_EFFORT)
+    assert ear.becomes(second, reliable=False)
+    assert ear.hears(first, "two")
+    assert ear.hears(second, "three")
+    bench.peer.destroy_publisher(second)
+    assert ear.becomes(first, reliable=True)
+    assert ear.hears(first, "four")
+
+
+def test_nothing_is_lost_or_doubled_while_it_changes_over(bench):
+    ear = Ear(bench)
+    publisher = ear.publisher(RELIABLE)
+    assert ear.hears(publisher, "start")
+    said = [str(number) for number in range(60)]
+    for word in said:
+        ear.say(publisher, word)
+        bench.spin_for(0.02)
+    assert ear.subscription.reliable
+    assert bench.spin_until(lambda: said[-1] in ear.heard)
+    assert [word for word in ear.heard if word != "start"] == said
+
+
+@pytest.mark.parametrize(("reliability", "reliable"), [("reliable", True), ("best_effort", False)])
+def test_it_can_be_told_for_good(bench, reliability, reliable):
+    ear = Ear(bench, reliability)
+    publisher = ear.publisher(BEST_EFFORT if reliable else RELIABLE)
+    assert bench.spin_until(lambda: bench.node.count_publishers("words"))
+    bench.spin_for(0.3)
+    assert ear.subscription.reliable is reliable
+    assert reliable or ear.hears(publisher, "one")
+
+
+def test_it_can_follow_for_ever(bench):
+    """The node keeps nothing of earlier subscriptions."""
+    ear = Ear(bench)
+    first = ear.publisher(RELIABLE)
+    assert ear.becomes(first, reliable=True)
+    counts = []
+    for _ in range(4):
+        publisher = ear.publisher(BEST_EFFORT)
+        assert ear.becomes(publisher, reliable=False)
+        bench.peer.destroy_publisher(publisher)
+        assert ear.becomes(first, reliable=True)
+        bench.spin_for(0.1)
+        counts.append((len(list(bench.node.waitables)), len(list(bench.node.subscriptions))))
+    assert len(set(counts)) == 1, counts
+
+
+@pytest.mark.slow
+def test_a_camera_without_our_shared_memory_profile_loses_no_image():
+    """As a driver that somebody else started; best effort, most of these get lost."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("estimator", context=context)
+    heard: list[str] = []
+    subscription = AdaptiveSubscription(
+        node, Image, "depth", lambda m: heard.append(m.header.frame_id)
+    )
+    node.create_timer(0.5, subscription.adapt)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    environment = {k: v for k, v in os.environ.items() if "DEFAULT_PROFILES_FILE" not in k}
+    # The environment of `make setup` offers the profile unless another one is named.
+    environment["NO_DEFAULT_PROFILES_FILE"] = "none"
+    command = [sys.executable, "-c", PUBLISHER, str(FRAMES)]
+    camera = subprocess.Popen(command, env=environment)
+    while camera.poll() is None:
+        executor.spin_once(timeout_sec=0.1)
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+    assert heard == [str(number) for number in range(FRAMES)]
