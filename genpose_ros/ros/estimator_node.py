@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import Header
@@ -22,6 +21,7 @@ from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.outputs import Outputs
 from genpose_ros.ros.parameters import Parameters, Settings
+from genpose_ros.ros.program import run_program
 from genpose_ros.ros.rejections import RejectionLog
 from genpose_ros.ros.target_frame import TargetFrame
 from genpose_ros.ros.worker import Worker
@@ -98,7 +98,12 @@ class EstimatorNode(Node):
         return self._worker.mailbox.dropped
 
     def report_error(self, error: Exception) -> None:
-        """Count an unexpected error as a rejection; the node goes on."""
+        """Count an unexpected error as a rejection; the node goes on.
+
+        While everything is being shut down, errors are to be expected, and nobody is told.
+        """
+        if not self.context.ok():
+            return
         where = traceback.extract_tb(error.__traceback__)[-1:]
         place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
         detail = f"{type(error).__name__}: {error}{place}"
@@ -199,18 +204,7 @@ def main(
     Raises:
         SystemExit: it could not start; the reason is logged.
     """
-    rclpy.init(args=args)
-    try:
-        node = EstimatorNode(make_estimator=make_estimator)
-    except (ValueError, OSError, RuntimeError) as error:
-        rclpy.logging.get_logger("genpose").fatal(f"cannot start: {error}")
-        rclpy.try_shutdown()
-        raise SystemExit(1) from error
-    try:
-        spin(node)
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    run_program("genpose", lambda: EstimatorNode(make_estimator=make_estimator), spin, args)
 
 
 def _released_estimator() -> Callable[[EstimatorSettings], Estimator]:

@@ -9,7 +9,6 @@ from typing import Any
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -20,6 +19,7 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 
 from genpose_ros.ros.camera_frames import frames_to_show
 from genpose_ros.ros.camera_messages import camera_info, frame_messages
+from genpose_ros.ros.program import run_program
 
 __all__ = ["FRAME_ID", "SimulatedCameraNode", "main"]
 
@@ -180,20 +180,7 @@ def main(args: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: it could not start; the reason is logged.
     """
-    rclpy.init(args=args)
-    try:
-        node = SimulatedCameraNode()
-    except (ValueError, OSError) as error:
-        rclpy.logging.get_logger("camera").fatal(f"cannot start: {error}")
-        rclpy.try_shutdown()
-        raise SystemExit(1) from error
-    try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    run_program("camera", SimulatedCameraNode, rclpy.spin, args)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""A node as a program: start, spin, and an orderly end whatever ends it."""
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TypeVar
+
+import rclpy
+from rclpy.exceptions import NameValidationException
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+
+__all__ = ["run_program"]
+
+AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+def run_program(
+    name: str,
+    make_node: Callable[[], AnyNode],
+    spin: Callable[[AnyNode], None],
+    args: Sequence[str] | None = None,
+) -> None:
+    """Run a node until it is told to stop; destroy it in any case.
+
+    Ctrl-C under `ros2 launch` comes twice, once from the terminal and once from launch: the first
+    one ends the spinning, the second must not disturb the end.
+
+    Args:
+        name: of the logger that tells why the node did not start.
+        make_node: makes the node.
+        spin: returns when the node is told to stop.
+        args: as of `rclpy.init`.
+
+    Raises:
+        SystemExit: it could not start; the reason is logged.
+    """
+    with _one_interrupt():
+        node = None
+        try:
+            rclpy.init(args=args)
+            node = make_node()
+            spin(node)
+        except (KeyboardInterrupt, ExternalShutdownException):
+            pass
+        except (ValueError, OSError, RuntimeError, NameValidationException) as error:
+            if node is not None:
+                raise
+            rclpy.logging.get_logger(name).fatal(f"cannot start: {' '.join(str(error).split())}")
+            raise SystemExit(1) from None
+        finally:
+            if node is not None:
+                node.destroy_node()
+            rclpy.try_shutdown()
+
+
+@contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """While the block lasts, SIGINT raises KeyboardInterrupt once and then does nothing."""
+    came = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal came
+        if not came:
+            came = True
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if came:
+            # Not the handler above: Python takes it away when it ends, and a third one would kill.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        elif before is not None:
+            signal.signal(signal.SIGINT, before)
