@@ -18,7 +18,13 @@ from genpose_ros.evaluation.metrics import pose_errors, summarise
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.symmetry import handle_visible
 
-__all__ = ["WELL_DEFINED", "FramesReport", "InstanceReport", "evaluate_frames"]
+__all__ = [
+    "WELL_DEFINED",
+    "FramesReport",
+    "InstanceReport",
+    "evaluate_frames",
+    "instance_handle_visible",
+]
 
 #: The categories whose pose the depth image of one side determines; summarised together.
 WELL_DEFINED = ("bottle", "bowl", "can", "laptop")
@@ -133,7 +139,7 @@ def _report(
     frame: RecordedFrame, instance: RecordedInstance, result: FrameResult
 ) -> InstanceReport:
     estimate = next((e for e in result.estimates if e.instance_id == instance.id), None)
-    handle = _handle_visible(frame, instance)
+    handle = instance_handle_visible(frame, instance)
     errors = None
     if estimate is not None and instance.T_cam_obj is not None:
         errors = pose_errors(
@@ -155,8 +161,11 @@ def _report(
     )
 
 
-def _handle_visible(frame: RecordedFrame, instance: RecordedInstance) -> bool | None:
-    """Of mugs with truth, from their points; mugs without a known size are taken as visible."""
+def instance_handle_visible(frame: RecordedFrame, instance: RecordedInstance) -> bool | None:
+    """Whether the depth image shows the handle of a mug; None for others and without truth.
+
+    Decided from the mug's points in its true pose; a mug without a known size is taken as visible.
+    """
     if instance.category != "mug" or instance.T_cam_obj is None:
         return None
     if instance.size_m is None:

@@ -4,7 +4,7 @@ from array import array
 from dataclasses import dataclass
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 from vision_msgs.msg import (
     BoundingBox2D,
@@ -20,6 +20,7 @@ from vision_msgs.msg import (
 from genpose_ros.datasets.frames import RecordedFrame, RecordedInstance, Truth
 from genpose_ros.drawing import depth_picture
 from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.msg import InstanceMask, InstanceMasks
 from genpose_ros.ros.builders import pose_messages
 
 __all__ = ["FrameMessages", "camera_info", "frame_messages"]
@@ -34,11 +35,14 @@ class FrameMessages:
     camera_info: CameraInfo
     label: Image
     detections: Detection2DArray
+    instance_masks: InstanceMasks
     ground_truth: Detection3DArray
 
 
 def frame_messages(frame: RecordedFrame, header: Header) -> FrameMessages:
     """Return a frame as messages: rgb8 colour, 16UC1 millimetres, mono8 labels, detections.
+
+    The masks are there twice, as a label image with detections and as instance masks.
 
     Ground truth has one detection per instance, without a hypothesis where the pose is not known;
     the score of a hypothesis is 1, of pseudo truth 0.5.
@@ -62,6 +66,12 @@ def frame_messages(frame: RecordedFrame, header: Header) -> FrameMessages:
         label=_image(label, "mono8", header),
         detections=Detection2DArray(
             header=header, detections=[_detection(item, header) for item in shown]
+        ),
+        instance_masks=InstanceMasks(
+            header=header,
+            height=frame.camera.height,
+            width=frame.camera.width,
+            instances=[_instance_mask(item) for item in shown],
         ),
         ground_truth=Detection3DArray(
             header=header, detections=[_truth(item, header) for item in frame.instances]
@@ -98,11 +108,9 @@ def _image(pixels: np.ndarray, encoding: str, header: Header) -> Image:
 
 
 def _detection(item: RecordedInstance, header: Header) -> Detection2D:
-    rows, columns = np.nonzero(item.mask)
-    low, high = np.array([columns.min(), rows.min()]), np.array([columns.max(), rows.max()]) + 1
-    box = BoundingBox2D()
-    box.center.position.x, box.center.position.y = ((low + high) / 2).tolist()
-    box.size_x, box.size_y = (high - low).astype(float).tolist()
+    left, top, right, bottom = _bounds(item.mask)
+    box = BoundingBox2D(size_x=float(right - left), size_y=float(bottom - top))
+    box.center.position.x, box.center.position.y = (left + right) / 2, (top + bottom) / 2
     hypothesis = ObjectHypothesis(class_id=item.category, score=1.0)
     return Detection2D(
         header=header,
@@ -110,6 +118,27 @@ def _detection(item: RecordedInstance, header: Header) -> Detection2D:
         bbox=box,
         id=str(item.id),
     )
+
+
+def _instance_mask(item: RecordedInstance) -> InstanceMask:
+    left, top, right, bottom = _bounds(item.mask)
+    region = RegionOfInterest(
+        x_offset=left, y_offset=top, width=right - left, height=bottom - top, do_rectify=False
+    )
+    pixels = item.mask[top:bottom, left:right].astype(np.uint8)
+    return InstanceMask(
+        id=item.id,
+        class_name=item.category,
+        score=1.0,
+        roi=region,
+        mask=array("B", pixels.tobytes()),
+    )
+
+
+def _bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a mask that is not empty, the last two exclusive."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _truth(item: RecordedInstance, header: Header) -> Detection3D:

@@ -16,8 +16,8 @@ from rich.text import Text
 from genpose_ros.datasets.frames import RecordedFrame, RecordedInstance, Truth
 from genpose_ros.drawing import depth_picture, draw_estimates
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
+from genpose_ros.evaluation.frames import instance_handle_visible
 from genpose_ros.evaluation.metrics import pose_errors, summarise
-from genpose_ros.geometry.symmetry import handle_visible
 
 __all__ = ["DemoFrame", "DemoObject", "DemoReport", "compare", "contact_sheet"]
 
@@ -90,7 +90,7 @@ def compare(frame: RecordedFrame, result: FrameResult, latency_ms: float) -> Dem
     reasons = {r.instance_id: f"{r.reason.value}: {r.detail}" for r in result.rejections}
     objects = []
     for instance in frame.instances:
-        estimate, handle = found.get(instance.id), _handle(frame, instance)
+        estimate, handle = found.get(instance.id), instance_handle_visible(frame, instance)
         errors = rejection = None
         if estimate is None:
             rejection = reasons.get(instance.id) or reasons.get(None) or "not estimated"
@@ -100,13 +100,6 @@ def compare(frame: RecordedFrame, result: FrameResult, latency_ms: float) -> Dem
         item = DemoObject(frame.name, instance, estimate, errors, handle, latency_ms, rejection)
         objects.append(item)
     return DemoFrame(frame, result, tuple(objects))
-
-
-def _handle(frame: RecordedFrame, instance: RecordedInstance) -> bool | None:
-    if instance.category != "mug" or instance.T_cam_obj is None or instance.size_m is None:
-        return None
-    points_cam = frame.camera.back_project(frame.depth_m, instance.mask)
-    return handle_visible(points_cam, instance.T_cam_obj, instance.size_m)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 
+from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.camera_frames import frames_to_show
 from genpose_ros.ros.camera_messages import camera_info, frame_messages
 from genpose_ros.ros.program import run_program
@@ -32,8 +33,10 @@ _TOPICS: dict[str, tuple[Any, str]] = {
     "depth_info": (CameraInfo, "~/aligned_depth_to_color/camera_info"),
     "label": (Image, "/segmentation/label_image"),
     "detections": (Detection2DArray, "/segmentation/detections"),
+    "instance_masks": (InstanceMasks, "/segmentation/instance_masks"),
     "ground_truth": (Detection3DArray, "~/ground_truth"),
 }
+_MASKS = ("detections", "label", "instance_masks")
 # As realsense-ros by default: reliable, which best-effort subscribers hear too.
 _QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 _LATCHED = QoSProfile(
@@ -149,7 +152,7 @@ class SimulatedCameraNode(Node):
 
         def publish_masks() -> None:
             self._masks_to_come -= 1
-            for name in ("detections", "label"):
+            for name in _MASKS:
                 self._topics[name].publish(getattr(messages, name))
 
         if self._mask_delay_s > 0:

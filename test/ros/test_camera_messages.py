@@ -9,7 +9,7 @@ from genpose_ros.ros.camera_info import camera_from_info
 from genpose_ros.ros.camera_messages import frame_messages
 from genpose_ros.ros.detections import CategoryRules
 from genpose_ros.ros.images import depth_m, depth_pixels, label_pixels
-from genpose_ros.ros.masks import instances_from_labels
+from genpose_ros.ros.masks import instances_from_labels, instances_from_message
 from genpose_ros.ros.results import transform_from_pose
 
 
@@ -60,6 +60,18 @@ def test_the_node_understands_camera_and_masks(frame, messages):
     ).instances
     assert [(i.id, i.category) for i in found] == [(3, "can"), (7, "mug")]
     np.testing.assert_array_equal(found[1].mask, frame.instances[0].mask)
+
+
+def test_the_node_understands_the_instance_masks_too(frame, messages, ros):
+    assert messages.instance_masks.header == ros.header(12_000_000_345)
+    found = instances_from_message(messages.instance_masks, (12, 16), CategoryRules())
+    assert found.rejections == ()
+    assert [(i.id, i.category) for i in found.instances] == [(7, "mug"), (3, "can")]
+    for instance, shown in zip(found.instances, frame.instances, strict=False):
+        np.testing.assert_array_equal(instance.mask, shown.mask)
+    first = messages.instance_masks.instances[0]
+    assert (first.roi.x_offset, first.roi.y_offset) == (3, 2)
+    assert (first.roi.width, first.roi.height, len(first.mask)) == (6, 3, 18)
 
 
 def test_boxes_enclose_the_masks(messages):

@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 
+from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.camera_frames import simulated_frame
 from genpose_ros.ros.simulated_camera_node import SimulatedCameraNode
 
@@ -25,6 +26,7 @@ TOPICS = {
     "/camera/camera/aligned_depth_to_color/camera_info": CameraInfo,
     "/segmentation/label_image": Image,
     "/segmentation/detections": Detection2DArray,
+    "/segmentation/instance_masks": InstanceMasks,
 }
 DEPTH = "/camera/camera/aligned_depth_to_color/image_raw"
 INFO = "/camera/camera/aligned_depth_to_color/camera_info"
@@ -100,6 +102,8 @@ def test_topics_are_those_of_realsense_ros(benches):
         for d in listener.received["/segmentation/detections"][1].detections
     }
     assert ids == {i.id: i.category for i in scene.instances}
+    masks = listener.received["/segmentation/instance_masks"][1]
+    assert {i.id: i.class_name for i in masks.instances} == ids
     info = listener.received[INFO][1]
     assert (info.k[0], info.p[0]) == (scene.camera.fx, scene.camera.fx)
 
@@ -152,7 +156,7 @@ def test_masks_come_late_with_the_stamp_of_their_image(benches, recordings):
         mine = stamp(message)
         assert mine in {stamp(m) for m in listener.received[DEPTH]}
         position = [i for i, (t, m) in enumerate(listener.order) if stamp(m) == mine]
-        assert listener.order[position[-1]][0] in (LABEL, "/segmentation/detections")
+        assert listener.order[position[-1]][0].startswith("/segmentation/")
     newest = max(stamp(m) for m in listener.received[DEPTH])
     assert newest - stamp(listener.received[LABEL][-1]) > 0.25
 
