@@ -489,14 +489,21 @@ def train_score(
     batch: BatchOption = 48,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Weights of a light model that a new run starts from."),
+    ] = None,
 ) -> None:
     """Train encoder, score head and size head by denoising score matching.
 
-    Example:
+    Examples:
 
     - `genpose train score data runs/light --minutes 60`
+
+    - `genpose train score data runs/longer --start weights/genpose-base.safetensors`
     """
-    _train(data, run, target="score", minutes=minutes, batch=batch, seed=seed, device=device)
+    options = {"minutes": minutes, "batch": batch, "seed": seed, "device": device}
+    _train(data, run, start, target="score", **options)
 
 
 @train_app.command("energy")
@@ -515,10 +522,10 @@ def train_energy(
 
     - `genpose train energy data runs/light --minutes 8`
     """
-    _train(data, run, target="energy", minutes=minutes, batch=batch, seed=seed, device=device)
+    _train(data, run, None, target="energy", minutes=minutes, batch=batch, seed=seed, device=device)
 
 
-def _train(data: Path, run: Path, **options: Any) -> None:
+def _train(data: Path, run: Path, start: Path | None, **options: Any) -> None:
     from genpose_ros.training import Progress, TrainingSettings, train_run
 
     settings = TrainingSettings(**options)
@@ -530,7 +537,7 @@ def _train(data: Path, run: Path, **options: Any) -> None:
             state = f"step {now.step}  loss {now.loss:.3f}  {now.clouds_per_s:.0f} clouds/s"
             progress.update(task, completed=now.elapsed_s, state=state)
 
-        checkpoint = train_run(data, run, settings, on_progress)
+        checkpoint = train_run(data, run, settings, on_progress, checkpoint=start)
     _err.print(f"written: {checkpoint}", markup=False, soft_wrap=True)
 
 

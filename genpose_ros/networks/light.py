@@ -42,7 +42,7 @@ class LightConfig:
     sigma_data: float = 0.5
     sigma_min: float = 0.01
     sigma_max: float = 20.0
-    ranking_sigma: float = 0.2
+    ranking_sigma: float = 0.1
 
 
 class LightPoseModel(PoseModel):

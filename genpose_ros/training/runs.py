@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from genpose_ros.networks.checkpoints import save_model
+from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.training.data import CloudPool
 from genpose_ros.training.trainer import Progress, TrainingSettings, read_state, train
@@ -27,6 +27,8 @@ def train_run(
     run: Path,
     settings: TrainingSettings,
     on_progress: Callable[[Progress], None] | None = None,
+    *,
+    checkpoint: Path | None = None,
 ) -> Path:
     """Train the score or the energy in a run's folder, or go on with it; return the checkpoint.
 
@@ -39,16 +41,20 @@ def train_run(
         run: the run's folder; made when missing.
         settings: what to train, and for how long.
         on_progress: called about once a second.
+        checkpoint: weights of a light model that a new score run starts from; None: random ones.
 
     Raises:
-        ValueError: no clouds in `data`, an energy run without a score to start from, or a state
-            file that is none.
+        ValueError: no clouds in `data`, a checkpoint of another architecture, an energy run without
+            a score to start from, or a state file that is none.
         FloatingPointError: the loss is no longer finite.
         OSError: the run's folder cannot be written.
     """
     pool = CloudPool(data)
     state_file = run / f"{settings.target}.pt"
-    start = _energy_start(run, state_file) if settings.target == "energy" else None
+    if settings.target == "energy":
+        start = _energy_start(run, state_file)
+    else:
+        start = None if checkpoint is None else _light_model(checkpoint)
     try:
         train(pool, state_file, settings, start=start, on_progress=on_progress)
     finally:
@@ -77,6 +83,16 @@ def _energy_start(run: Path, state_file: Path) -> LightPoseModel | None:
         state_file.unlink()
         state_file.with_suffix(".csv").unlink(missing_ok=True)
     return score
+
+
+def _light_model(checkpoint: Path) -> LightPoseModel:
+    model = load_model(checkpoint)
+    if not isinstance(model, LightPoseModel):
+        raise ValueError(
+            f"{checkpoint} is {model.architecture}: training starts from "
+            f"{LightPoseModel.architecture} checkpoints only"
+        )
+    return model
 
 
 def averaged_model(state_file: Path) -> LightPoseModel:

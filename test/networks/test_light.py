@@ -131,7 +131,9 @@ def test_clouds_do_not_influence_each_other(model: LightPoseModel) -> None:
     torch.testing.assert_close(
         model.score(x, sigma, together)[1:2], model.score(x[1:2], sigma, together[1:2])
     )
-    torch.testing.assert_close(model.energy(x, together)[1:2], model.energy(x[1:2], alone))
+    # Float32: sums of six products of order ten.
+    energies = model.energy(x, together)[1:2], model.energy(x[1:2], alone)
+    torch.testing.assert_close(*energies, atol=1e-4, rtol=1e-5)
 
 
 def test_energies_split_the_inner_product(model: LightPoseModel) -> None:

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from genpose_ros.networks import describe_checkpoint, load_model
-from genpose_ros.networks.light import LightConfig
+from genpose_ros.networks import ReferencePoseModel, describe_checkpoint, load_model, save_model
+from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.training import CloudPool, TrainingSettings, train, train_run
 
 SMALL = LightConfig(patches=8, neighbours=8, subset=64, width=16, layers=1, attention_heads=2)
@@ -77,3 +77,27 @@ def test_what_is_there_is_exported_when_a_run_is_interrupted(
         train_run(tmp_path / "set", tmp_path / "run", longer, stop)
     checkpoint = tmp_path / "run" / "genpose.safetensors"
     assert describe_checkpoint(checkpoint)["last_trained"] == "score"
+
+
+def test_a_score_run_starts_from_a_checkpoint(pool: CloudPool, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    first = LightPoseModel(SMALL)
+    save_model(first, tmp_path / "start.safetensors", {})
+    still = TrainingSettings(minutes=0.001, batch=2, draws=1, bf16=False, learning_rate=1e-12)
+    train_run(tmp_path / "set", tmp_path / "run", still, checkpoint=tmp_path / "start.safetensors")
+    last = load_model(tmp_path / "run" / "genpose.safetensors")
+    for name, value in first.state_dict().items():
+        torch.testing.assert_close(last.state_dict()[name], value, atol=1e-6, rtol=0)
+
+
+def test_a_score_run_does_not_start_from_another_architecture(
+    pool: CloudPool, tmp_path: Path
+) -> None:
+    save_model(ReferencePoseModel(), tmp_path / "reference.safetensors", {})
+    with pytest.raises(ValueError, match="genpose-light checkpoints only"):
+        train_run(
+            tmp_path / "set",
+            tmp_path / "run",
+            settings("score"),
+            checkpoint=tmp_path / "reference.safetensors",
+        )
