@@ -61,4 +61,10 @@ def test_stop_waits_for_the_item_in_hand():
 
 
 def test_stop_before_start_does_nothing():
-    Worker(prepare=lambda: None, handle=print, on_error=print).stop()
+    called = []
+    worker = Worker(
+        prepare=lambda: called.append("prepare"), handle=called.append, on_error=called.append
+    )
+    worker.mailbox.put(1)
+    worker.stop()
+    assert called == []
