@@ -4,13 +4,16 @@ The simulated camera takes the names of realsense-ros, so everything that estima
 told holds here too, for example `preset:=paper` or `device:=cuda`.
 """
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
+
+#: The camera's parameters and their kinds.
+PARAMETERS = {"seed": int, "rate_hz": float, "frames": str, "mask_delay_s": float}
 
 
 def arguments() -> list[DeclareLaunchArgument]:
@@ -37,6 +40,16 @@ def arguments() -> list[DeclareLaunchArgument]:
     ]
 
 
+def check(context: LaunchContext) -> None:
+    """Refuse numbers that are none, as long as nothing is started that would be left running."""
+    for name, kind in PARAMETERS.items():
+        text = LaunchConfiguration(name).perform(context)
+        try:
+            kind(text)
+        except ValueError:
+            raise ValueError(f"{name} must be a number ({kind.__name__}), got {text!r}") from None
+
+
 def generate_launch_description() -> LaunchDescription:
     """Camera and estimator; rviz with `rviz:=true`."""
     camera = Node(
@@ -47,12 +60,8 @@ def generate_launch_description() -> LaunchDescription:
         namespace="camera",
         parameters=[
             {
-                "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
-                "rate_hz": ParameterValue(LaunchConfiguration("rate_hz"), value_type=float),
-                "frames": ParameterValue(LaunchConfiguration("frames"), value_type=str),
-                "mask_delay_s": ParameterValue(
-                    LaunchConfiguration("mask_delay_s"), value_type=float
-                ),
+                name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+                for name, kind in PARAMETERS.items()
             }
         ],
         output="screen",
@@ -62,4 +71,5 @@ def generate_launch_description() -> LaunchDescription:
             PathJoinSubstitution([FindPackageShare("genpose_ros"), "launch", "estimate.launch.py"])
         )
     )
-    return LaunchDescription([*arguments(), camera, estimator])
+    # The include first: where it fails, as without rviz2, nothing has been started.
+    return LaunchDescription([*arguments(), OpaqueFunction(function=check), estimator, camera])

@@ -220,4 +220,5 @@ def generate_launch_description() -> LaunchDescription:
         arguments=["-d", share("rviz", "genpose.rviz")],
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return LaunchDescription([*arguments(), OpaqueFunction(function=estimator), rviz])
+    # What can fail comes first: where rviz2 is not installed, nothing is left running.
+    return LaunchDescription([*arguments(), rviz, OpaqueFunction(function=estimator)])

@@ -95,6 +95,27 @@ def test_arguments_set_parameters_that_the_node_has(root):
             assert known[parameter] is kind, parameter
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_what_can_fail_comes_before_what_would_be_left_running(root, name):
+    """Launch starts actions in order, and an exception leaves the programs before it running."""
+    (call,) = [
+        node
+        for node in ast.walk(tree(root, name))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "LaunchDescription"
+    ]
+    order = [ast.unparse(item) for item in call.args[0].elts]
+    expected = {
+        "estimate.launch.py": ["*arguments()", "rviz", "OpaqueFunction(function=estimator)"],
+        "demo.launch.py": [
+            "*arguments()",
+            "OpaqueFunction(function=check)",
+            "estimator",
+            "camera",
+        ],
+    }
+    assert order == expected[name]
+
+
 def launch_is_here() -> bool:
     # The folder launch/ of the checkout is no package, but Python takes it for one.
     spec = importlib.util.find_spec("launch")
