@@ -153,14 +153,15 @@ class TestMultiScaleEncoder:
         torch.testing.assert_close(encoder(points), expected, rtol=0, atol=1e-5 * scale)
 
     def test_shortcuts_do_not_change_the_gradient(self, encoder: MultiScaleEncoder) -> None:
-        points, weight = _clouds(2, 600), encoder.SA_modules[1].mlps[0].layer0.conv.weight
-        encoder.train()
+        # In float32 rounding decides near ties of the maxima, where the gradient jumps.
+        encoder = encoder.train().double()
+        points, weight = _clouds(2, 600).double(), encoder.SA_modules[1].mlps[0].layer0.conv.weight
         gradients = []
         for output in (encoder(points), _naive_encoder(encoder, points, True)):
             (gradient,) = torch.autograd.grad(output.square().sum(), weight)
             gradients.append(gradient)
         scale = float(gradients[1].abs().max())
-        torch.testing.assert_close(*gradients, rtol=0, atol=1e-4 * scale)
+        torch.testing.assert_close(*gradients, rtol=0, atol=1e-9 * scale)
 
     def test_training_mode_moves_the_running_statistics(self, encoder: MultiScaleEncoder) -> None:
         norm = encoder.SA_modules[0].mlps[0].layer0.bn.bn
