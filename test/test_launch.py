@@ -103,7 +103,9 @@ def test_what_can_fail_comes_before_what_would_be_left_running(root, name):
         for node in ast.walk(tree(root, name))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "LaunchDescription"
     ]
-    order = [ast.unparse(item) for item in call.args[0].elts]
+    (actions,) = call.args
+    assert isinstance(actions, ast.List)
+    order = [ast.unparse(item) for item in actions.elts]
     expected = {
         "estimate.launch.py": ["*arguments()", "rviz", "OpaqueFunction(function=estimator)"],
         "demo.launch.py": [
