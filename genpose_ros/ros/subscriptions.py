@@ -44,6 +44,7 @@ class AdaptiveSubscription:
         reliability: str = "auto",
     ) -> None:
         self._node, self._kind, self._name, self._callback = node, kind, name, callback
+        self._topic = node.resolve_topic_name(name)
         self._adapts = reliability == "auto"
         self.reliable = reliability == "reliable" or (self._adapts and self._all_reliable())
         self._profile = QoSProfile(depth=_DEPTH, reliability=_policy(self.reliable))
@@ -59,7 +60,7 @@ class AdaptiveSubscription:
         The new subscription takes the place of the old one when it has heard something; until
         then both listen, and of what has one stamp only the first is passed on.
         """
-        if not self._adapts or not self._node.count_publishers(self._name):
+        if not self._adapts or not self._node.count_publishers(self._topic):
             return
         changes = self._all_reliable() != self.reliable
         if self._next is None and changes:
@@ -95,7 +96,7 @@ class AdaptiveSubscription:
             self._callback(message)
 
     def _all_reliable(self) -> bool:
-        offered = self._node.get_publishers_info_by_topic(self._name)
+        offered = self._node.get_publishers_info_by_topic(self._topic)
         return bool(offered) and all(
             publisher.qos_profile.reliability is ReliabilityPolicy.RELIABLE for publisher in offered
         )

@@ -103,6 +103,23 @@ def test_it_follows_what_the_publishers_offer(bench):
     assert ear.hears(first, "four")
 
 
+def test_it_follows_a_remapped_topic_too(bench):
+    node = rclpy.create_node(
+        "remapped", context=bench.context, cli_args=["--ros-args", "-r", "depth:=/front/words"]
+    )
+    subscription = AdaptiveSubscription(node, CameraInfo, "depth", lambda _: None)
+    bench.executor.add_node(node)
+    node.create_timer(0.1, subscription.adapt)
+    publisher = bench.peer.create_publisher(CameraInfo, "/front/words", 5)
+
+    def changed() -> bool:
+        publisher.publish(CameraInfo())
+        return bench.spin_until(lambda: subscription.reliable, 0.1)
+
+    assert bench.spin_until(changed)
+    node.destroy_node()
+
+
 def test_nothing_is_lost_or_doubled_while_it_changes_over(bench):
     ear = Ear(bench)
     publisher = ear.publisher(RELIABLE)
