@@ -1,0 +1,63 @@
+"""The command `genpose`. Heavy modules are imported by the command that needs them."""
+
+import logging
+from typing import Annotated
+
+import typer
+from rich.logging import RichHandler
+
+from genpose_ros.cli.console import ERR, OUT
+from genpose_ros.cli.convert import convert
+from genpose_ros.cli.demo import demo
+from genpose_ros.cli.estimate import estimate
+from genpose_ros.cli.evaluate import evaluate_app
+from genpose_ros.cli.synthesize import synthesize
+from genpose_ros.cli.train import train_app
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="genpose",
+    help="Category-level 6D object poses from depth and instance masks.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            OUT.print(version("genpose_ros"), highlight=False)
+        except PackageNotFoundError:
+            OUT.print("unknown: run from a folder, not installed", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    version: Annotated[  # answered by its callback
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Category-level 6D object poses from depth and instance masks."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=ERR, show_time=False, show_path=False)],
+    )
+
+
+app.command()(estimate)
+app.add_typer(evaluate_app, name="evaluate")
+app.command()(convert)
+app.command()(demo)
+app.command()(synthesize)
+app.add_typer(train_app, name="train")

@@ -1,0 +1,118 @@
+"""`genpose estimate`: the objects of one recorded frame."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from genpose_ros.cli.console import ERR, OUT, check_outputs, readable_errors, write_json
+from genpose_ros.cli.options import (
+    DeviceOption,
+    Preset,
+    PresetOption,
+    SeedOption,
+    SetOption,
+    WeightsOption,
+    chosen_settings,
+    load_estimator,
+)
+
+if TYPE_CHECKING:
+    from genpose_ros.estimation import FrameResult
+
+__all__ = ["estimate"]
+
+
+@readable_errors
+def estimate(
+    depth: Annotated[
+        Path,
+        typer.Option(help="Depth image: PNG in millimetres (or --depth-unit), .npy in metres."),
+    ],
+    mask: Annotated[Path, typer.Option(help="Label image: 0 background, else instance ids.")],
+    camera_info: Annotated[
+        Path, typer.Option(help="CameraInfo or calibration as YAML or JSON, or a label.json.")
+    ],
+    colour: Annotated[
+        Path | None, typer.Option("--colour", "--color", help="Colour image, for the picture.")
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="1=mug,2=bowl, or a label.json; default: the camera file's instances."),
+    ] = None,
+    depth_unit: Annotated[
+        float, typer.Option(help="Metres per count of an integer depth image.")
+    ] = 0.001,
+    preset: PresetOption = Preset.FAST,
+    weights: WeightsOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    settings: SetOption = None,
+    json: Annotated[Path | None, typer.Option(help="Write the estimates; -: print them.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Write a picture of the estimates.")] = None,
+) -> None:
+    """Estimate the objects of one recorded frame.
+
+    Examples:
+
+    - `genpose estimate --depth depth.png --mask mask.png --camera-info label.json`
+
+    - `genpose estimate --depth depth.png --mask mask.png --camera-info camera_info.yaml
+      --classes 1=mug,2=bowl --colour color.jpg --picture poses.png --json poses.json`
+    """
+    from genpose_ros.datasets import read_frame
+
+    chosen = chosen_settings(preset, weights, seed, device, settings)
+    check_outputs(json, picture)
+    frame = read_frame(depth, mask, camera_info, classes, depth_unit)
+    image = _background(colour, frame.depth_m)
+    result = load_estimator(chosen).estimate(frame)
+    if str(json) == "-":
+        OUT.print_json(data=_result_json(result))
+    else:
+        from genpose_ros.tables import print_result
+
+        print_result(result, OUT)
+    if json is not None and str(json) != "-":
+        write_json(json, _result_json(result))
+    if picture is not None:
+        from genpose_ros.drawing import draw_estimates, save_picture
+
+        save_picture(draw_estimates(image, frame.camera, result.estimates), picture)
+        ERR.print(f"picture: {picture}", markup=False, soft_wrap=True)
+
+
+def _background(colour: Path | None, depth_m: Any) -> Any:
+    from genpose_ros.datasets import read_color
+    from genpose_ros.drawing import depth_picture
+
+    if colour is None:
+        return depth_picture(depth_m)
+    image = read_color(colour)
+    if image.shape[:2] != depth_m.shape:
+        raise ValueError(f"{colour} is {image.shape[:2]}, the depth image {depth_m.shape}")
+    return image
+
+
+def _result_json(result: "FrameResult") -> dict[str, Any]:
+    objects = [
+        {
+            "id": e.instance_id,
+            "class": e.category,
+            "position_m": e.T_cam_obj[:3, 3].tolist(),
+            "T_cam_obj": e.T_cam_obj.tolist(),
+            "size_m": e.size_m.tolist(),
+            "score": e.score,
+            "covariance": e.covariance.tolist(),
+            "energy_rotation": e.energy_rotation,
+            "energy_translation": e.energy_translation,
+            "mode_shares": list(e.mode_shares),
+            "n_points": e.n_points,
+        }
+        for e in result.estimates
+    ]
+    rejected = [
+        {"id": r.instance_id, "reason": r.reason.value, "detail": r.detail}
+        for r in result.rejections
+    ]
+    return {"objects": objects, "rejected": rejected, "stages_ms": result.timings_ms}
