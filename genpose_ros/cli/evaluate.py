@@ -12,7 +12,6 @@ from genpose_ros.cli.console import (
     check_outputs,
     progress_bar,
     readable_errors,
-    write_json,
 )
 from genpose_ros.cli.options import (
     DeviceOption,
@@ -77,12 +76,13 @@ def evaluate_frames_command(
     from rich.progress import Progress
 
     from genpose_ros.datasets import RecordedFrame, find_frames
-    from genpose_ros.evaluation import evaluate_frames
+    from genpose_ros.evaluation import evaluate_frames, write_results
     from genpose_ros.tables import print_report
 
     folders = find_frames(directory)
     check_outputs(json)
-    estimator = load_estimator(chosen_settings(preset, weights, seed, device, settings))
+    chosen = chosen_settings(preset, weights, seed, device, settings)
+    estimator = load_estimator(chosen)
     with Progress(console=ERR, transient=True) as progress:
         task = progress.add_task("frames", total=len(folders))
 
@@ -98,7 +98,7 @@ def evaluate_frames_command(
         report = evaluate_frames(directory, estimator, on_frame)
     print_report(report, OUT)
     if json is not None:
-        write_json(json, report.to_json())
+        write_results(json, report.to_json(), weights=chosen.weights, seed=chosen.seed)
 
 
 def _draw_recorded(frame: Any, result: "FrameResult", path: Path) -> None:
@@ -139,12 +139,13 @@ def evaluate_nocs_command(
     - `genpose evaluate nocs --root nocs --split val --preset paper --json val.json`
     """
     from genpose_ros.datasets import MugOrigin, NocsFrame, find_nocs_frames
-    from genpose_ros.evaluation import evaluate_nocs
+    from genpose_ros.evaluation import evaluate_nocs, write_results
     from genpose_ros.tables import print_nocs
 
     find_nocs_frames(root, split.value)
     check_outputs(json)
-    estimator = load_estimator(chosen_settings(preset, weights, seed, device, settings))
+    chosen = chosen_settings(preset, weights, seed, device, settings)
+    estimator = load_estimator(chosen)
     with progress_bar("frames") as progress:
         task = progress.add_task("", total=None)
 
@@ -161,7 +162,7 @@ def evaluate_nocs_command(
         )
     print_nocs(report, OUT)
     if json is not None:
-        write_json(json, report.to_json())
+        write_results(json, report.to_json(), weights=chosen.weights, seed=chosen.seed)
 
 
 @evaluate_app.command("synthetic")
@@ -188,13 +189,14 @@ def evaluate_synthetic_command(
 
     - `genpose evaluate synthetic --meshes my_meshes --split test --json report.json`
     """
-    from genpose_ros.evaluation import evaluate_synthetic, synthetic_views
+    from genpose_ros.evaluation import evaluate_synthetic, synthetic_views, write_results
     from genpose_ros.synthesis import load_meshes
     from genpose_ros.tables import print_synthetic
 
     known = () if meshes is None else load_meshes(meshes, split)
     check_outputs(json)
-    estimator = load_estimator(chosen_settings(preset, weights, seed, device, settings))
+    chosen = chosen_settings(preset, weights, seed, device, settings)
+    estimator = load_estimator(chosen)
     with ERR.status("rendering the views"):
         rendered = synthetic_views(views, views_seed, known)
     with progress_bar("views") as progress:
@@ -202,4 +204,4 @@ def evaluate_synthetic_command(
         report = evaluate_synthetic(estimator, rendered, lambda done: progress.advance(task, done))
     print_synthetic(report, OUT)
     if json is not None:
-        write_json(json, report.to_json())
+        write_results(json, report.to_json(), weights=chosen.weights, seed=chosen.seed)

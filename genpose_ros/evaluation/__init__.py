@@ -23,6 +23,7 @@ from genpose_ros.evaluation.metrics import (
     summarise,
 )
 from genpose_ros.evaluation.nocs import NocsReport, evaluate_nocs
+from genpose_ros.evaluation.provenance import shown_command, write_results
 from genpose_ros.evaluation.synthetic import (
     SyntheticReport,
     evaluate_synthetic,
@@ -49,6 +50,8 @@ __all__ = [
     "pose_errors",
     "precision_recall_area",
     "share_within",
+    "shown_command",
     "summarise",
     "synthetic_views",
+    "write_results",
 ]

@@ -1,0 +1,133 @@
+"""What a result rests on: code, weights, seed, machine and command, stored beside every number."""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genpose_ros.networks.checkpoints import default_weights
+
+__all__ = ["provenance", "shown_command", "write_results"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def provenance(weights: Path | str | None, seed: int | None) -> dict[str, Any]:
+    """Return, as JSON values, what a result of this process rests on.
+
+    Args:
+        weights: the checkpoint; None or empty: the released weights.
+        seed: of all random draws; None where nothing is drawn.
+
+    Raises:
+        OSError: the weights cannot be read.
+    """
+    file = Path(weights or default_weights())
+    with file.open("rb") as stream:
+        digest = hashlib.sha256(stream.read()).hexdigest()
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "changed_since_commit": _is_changed(),
+        "weights": file.name,
+        "weights_sha256": digest,
+        "seed": seed,
+        "machine": _machine(),
+        "command": shown_command(sys.argv),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+    }
+
+
+def write_results(
+    path: Path,
+    content: Mapping[str, Any],
+    *,
+    weights: Path | str | None = None,
+    seed: int | None = None,
+) -> None:
+    """Write results as JSON with their provenance under the key `provenance`; makes the folder.
+
+    Args:
+        path: the file.
+        content: JSON values; NaN and infinity are none.
+        weights, seed: see `provenance`.
+
+    Raises:
+        ValueError: a number is not finite.
+        OSError: the file cannot be written, or the weights not read.
+    """
+    whole = {**content, "provenance": provenance(weights, seed)}
+    text = json.dumps(whole, indent=1, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def shown_command(arguments: Sequence[str]) -> str:
+    """Return a command line to be typed again; of files elsewhere on this machine only the name."""
+    program = Path(arguments[0]).name
+    words = [program if program != "__main__.py" else "genpose"]
+    words += [re.sub(r"(^|=)((?:/|~/|\.\./).*)$", _name_only, word) for word in arguments[1:]]
+    return " ".join(f"'{word}'" if re.search(r"[\s;&|<>$]", word) else word for word in words)
+
+
+def _name_only(match: "re.Match[str]") -> str:
+    return match[1] + (Path(match[2]).name or "/")
+
+
+def _machine() -> dict[str, Any]:
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "cpu": _cpu_model(),
+        "cores": _usable_cores(),
+        "gpu": gpu,
+        "os": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torch_threads": torch.get_num_threads(),
+    }
+
+
+def _usable_cores() -> int | None:
+    # Containers and taskset leave fewer than the machine has.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def _cpu_model() -> str:
+    try:
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    except OSError:
+        match = None
+    return match[1] if match else platform.processor() or platform.machine()
+
+
+def _is_changed() -> bool | None:
+    """Whether the code differs from its commit; None outside a checkout."""
+    status = _git("status", "--porcelain", "--", "genpose_ros")
+    return None if status is None else bool(status)
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of this package's checkout; None where it is installed, or there is no git."""
+    if not (_PACKAGE.parent / "package.xml").is_file():
+        return None  # a repository around a virtual environment is somebody else's
+    try:
+        answer = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", *arguments],  # noqa: S607 - from PATH
+            cwd=_PACKAGE.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()

@@ -1,0 +1,68 @@
+"""What is stored beside results, and that no path of the machine gets into it."""
+
+import hashlib
+import json
+import math
+
+import pytest
+
+from genpose_ros.evaluation import provenance as module
+from genpose_ros.evaluation import shown_command, write_results
+
+
+@pytest.fixture
+def weights(tmp_path):
+    file = tmp_path / "some.safetensors"
+    file.write_bytes(b"weights")
+    return file
+
+
+def test_a_result_says_what_it_rests_on(tmp_path, weights):
+    path = tmp_path / "new" / "result.json"
+    write_results(path, {"all": {"5d2cm": 60.0}}, weights=weights, seed=7)
+    content = json.loads(path.read_text())
+    assert content["all"] == {"5d2cm": 60.0}
+    source = content["provenance"]
+    assert source["weights"] == "some.safetensors"
+    assert source["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
+    assert source["seed"] == 7
+    assert source["machine"]["cores"] >= 1
+    assert str(tmp_path) not in path.read_text()
+
+
+def test_without_weights_the_released_ones_are_named():
+    released = module.default_weights()
+    source = module.provenance(None, None)
+    assert source["weights"] == released.name
+    assert source["weights_sha256"] == hashlib.sha256(released.read_bytes()).hexdigest()
+
+
+def test_of_an_installation_no_commit_is_told(monkeypatch, tmp_path, weights):
+    monkeypatch.setattr(module, "_PACKAGE", tmp_path / "genpose_ros")
+    source = module.provenance(weights, 0)
+    assert source["commit"] is None
+    assert source["changed_since_commit"] is None
+
+
+def test_numbers_that_are_none_are_refused_and_leave_the_file(tmp_path, weights):
+    path = tmp_path / "result.json"
+    path.write_text("before")
+    with pytest.raises(ValueError, match="JSON"):
+        write_results(path, {"a": math.nan}, weights=weights)
+    assert path.read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["/opt/env/bin/genpose", "evaluate", "frames", "x"], "genpose evaluate frames x"),
+        (["genpose", "--meshes", "/data/a/meshes", "--json=../b/c.json"],
+         "genpose --meshes meshes --json=c.json"),
+        (["genpose", "--json", "docs/results/a.json"], "genpose --json docs/results/a.json"),
+        (["genpose", "--set", "ranking=none"], "genpose --set ranking=none"),
+        (["genpose", "~/my data/"], "genpose 'my data'"),
+        (["/env/genpose_ros/__main__.py", "study"], "genpose study"),
+    ],
+)  # fmt: skip
+def test_a_command_is_shown_without_the_machines_folders(arguments, shown):
+    assert shown_command(arguments) == shown
