@@ -83,14 +83,36 @@ class PoseEstimator:
         clock = _StageClock(self.model.device)
         with clock.stage("clouds"):
             clouds, rejections = self._clouds(frame)
-        outcomes = self._estimate_clouds(clouds, clock)
+        outcomes = self._estimate_clouds(clouds, clock, self.settings)
         estimates = tuple(o for o in outcomes if isinstance(o, ObjectEstimate))
         rejections += [o for o in outcomes if isinstance(o, Rejection)]
         return FrameResult(estimates, tuple(rejections), clock.timings_ms)
 
-    def estimate_clouds(self, clouds: Sequence[ObjectCloud]) -> list[ObjectEstimate | Rejection]:
-        """Estimate objects whose points are known already, each or why not, in their order."""
-        return self._estimate_clouds(clouds, _StageClock(self.model.device))
+    def estimate_clouds(
+        self,
+        clouds: Sequence[ObjectCloud],
+        *,
+        T_cam_start: np.ndarray | None = None,
+        settings: EstimatorSettings | None = None,
+        timings_ms: dict[str, float] | None = None,
+    ) -> list[ObjectEstimate | Rejection]:
+        """Estimate objects whose points are known already, each or why not, in their order.
+
+        Args:
+            clouds: the points of the objects.
+            T_cam_start: (B, 4, 4) poses that the candidates start around (paper section 3.3): the
+                mode nearest to them is pooled, and round objects keep their free angle; None: the
+                centre of the prior.
+            settings: other ones than the estimator's for the candidates and their pooling.
+            timings_ms: wall time per stage is added to it.
+
+        Raises:
+            ValueError: not as many starts as clouds.
+        """
+        if T_cam_start is not None and len(T_cam_start) != len(clouds):
+            raise ValueError(f"{len(clouds)} clouds need as many starts, got {len(T_cam_start)}")
+        clock = _StageClock(self.model.device, timings_ms)
+        return self._estimate_clouds(clouds, clock, settings or self.settings, T_cam_start)
 
     def warm_up(self) -> None:
         """Run every batch size once (on the CPU the smallest), so that the first frame is fast."""
@@ -100,7 +122,7 @@ class PoseEstimator:
         on_cpu = self.model.device.type == "cpu"
         sizes = [1] if on_cpu else sorted({self._bucket(n + 1) for n in range(self._batch_size)})
         for size in sizes:
-            self._estimate_batch([cloud] * size, _StageClock(self.model.device))
+            self._estimate_batch([cloud] * size, _StageClock(self.model.device), self.settings)
 
     @property
     def _batch_size(self) -> int:
@@ -126,36 +148,58 @@ class PoseEstimator:
         return clouds, rejections
 
     def _estimate_clouds(
-        self, clouds: Sequence[ObjectCloud], clock: "_StageClock"
+        self,
+        clouds: Sequence[ObjectCloud],
+        clock: "_StageClock",
+        settings: EstimatorSettings,
+        T_cam_start: np.ndarray | None = None,
     ) -> list[ObjectEstimate | Rejection]:
-        size = self.settings.batch_size
-        batches = [clouds[first : first + size] for first in range(0, len(clouds), size)]
-        return [outcome for batch in batches for outcome in self._estimate_batch(batch, clock)]
+        outcomes: list[ObjectEstimate | Rejection] = []
+        for first in range(0, len(clouds), self.settings.batch_size):
+            part = slice(first, first + self.settings.batch_size)
+            start = None if T_cam_start is None else T_cam_start[part]
+            outcomes += self._estimate_batch(clouds[part], clock, settings, start)
+        return outcomes
 
     @torch.inference_mode()
     def _estimate_batch(
-        self, clouds: Sequence[ObjectCloud], clock: "_StageClock"
+        self,
+        clouds: Sequence[ObjectCloud],
+        clock: "_StageClock",
+        settings: EstimatorSettings,
+        T_cam_start: np.ndarray | None = None,
     ) -> list[ObjectEstimate | Rejection]:
-        padded = [*clouds, *[clouds[-1]] * (self._bucket(len(clouds)) - len(clouds))]
+        # The last one again, until the batch has one of few sizes.
+        rows = np.minimum(np.arange(self._bucket(len(clouds))), len(clouds) - 1)
         device = self.model.device
-        stacked = np.stack([c.points_cam for c in padded])
+        stacked = np.stack([clouds[i].points_cam for i in rows])
         points_cam = torch.from_numpy(stacked).to(device, torch.float32)
-        symmetric = torch.tensor([is_symmetric(c.instance.category) for c in padded], device=device)
+        categories = [clouds[i].instance.category for i in rows]
+        symmetric = torch.tensor([is_symmetric(c) for c in categories], device=device)
+        near = None
+        if T_cam_start is not None:
+            near = torch.from_numpy(np.asarray(T_cam_start, dtype=np.float64)[rows]).to(device)
         with clock.stage("encode"):
             encoding = self.model.encode(points_cam)
         with clock.stage("sample"):
-            pose = draw_candidates(self.model, encoding, self.settings)
+            start = None if near is None else self._pose_vectors(near, encoding)
+            pose = draw_candidates(self.model, encoding, settings, start=start)
         with clock.stage("rank"):
-            candidates = self._rank(pose, encoding)
+            candidates = self._rank(pose, encoding, settings)
         with clock.stage("pool"):
-            pooled = self._pool(candidates, symmetric)
+            pooled = self._pool(candidates, symmetric, settings, near)
             columns = self._columns(candidates, pooled, symmetric, encoding)
             return [
                 self._outcome(cloud, i, columns, pooled.mode_shares[i])
                 for i, cloud in enumerate(clouds)
             ]
 
-    def _rank(self, pose: Tensor, encoding: Encoding) -> _Candidates:
+    def _pose_vectors(self, T_cam_obj: Tensor, encoding: Encoding) -> Tensor:
+        """Pose vectors (B, 1, 9) of transforms (B, 4, 4)."""
+        T = T_cam_obj[:, None].float()
+        return self.model.encode_pose(T[..., :3, :3], T[..., :3, 3], encoding)
+
+    def _rank(self, pose: Tensor, encoding: Encoding, settings: EstimatorSettings) -> _Candidates:
         pose = pose.float()
         rotation, translation = (part.double() for part in self.model.decode_pose(pose, encoding))
         finite = rotation.isfinite().all(dim=-1).all(dim=-1) & translation.isfinite().all(dim=-1)
@@ -165,14 +209,26 @@ class PoseEstimator:
             rotation=torch.where(finite[..., None, None], rotation, identity),
             translation=torch.where(finite[..., None], translation, 0.0),
             finite=finite,
-            ranking=rank_candidates(energy, finite, self.settings.keep_fraction),
+            ranking=rank_candidates(energy, finite, settings.keep_fraction),
         )
 
-    def _pool(self, c: _Candidates, symmetric: Tensor) -> Pooled:
-        if self.settings.pooling == "mean":
-            return pool_mean(c.rotation, c.translation, c.ranking, symmetric)
+    def _pool(
+        self,
+        c: _Candidates,
+        symmetric: Tensor,
+        settings: EstimatorSettings,
+        near: Tensor | None,
+    ) -> Pooled:
+        rotation = None if near is None else near[:, :3, :3]
+        if settings.pooling == "mean":
+            return pool_mean(c.rotation, c.translation, c.ranking, symmetric, near=rotation)
         return pool_modes(
-            c.rotation, c.translation, c.ranking, symmetric, self.settings.keep_fraction
+            c.rotation,
+            c.translation,
+            c.ranking,
+            symmetric,
+            settings.keep_fraction,
+            near=rotation,
         )
 
     def _columns(
@@ -244,8 +300,10 @@ class PoseEstimator:
 class _StageClock:
     """Adds up wall time per stage; waits for the GPU where there is one."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.timings_ms = dict.fromkeys(STAGES, 0.0)
+    def __init__(self, device: torch.device, timings_ms: dict[str, float] | None = None) -> None:
+        self.timings_ms = {} if timings_ms is None else timings_ms
+        for stage in STAGES:
+            self.timings_ms.setdefault(stage, 0.0)
         self._device = device
 
     @contextmanager

@@ -6,8 +6,12 @@ import torch
 from torch import Tensor
 
 from genpose_ros.estimation.ranking import Ranking
-from genpose_ros.geometry.rotations import mean_rotation, quat_wxyz_from_rotation
-from genpose_ros.geometry.symmetry import pin_free_angle
+from genpose_ros.geometry.rotations import (
+    geodesic_angle,
+    mean_rotation,
+    quat_wxyz_from_rotation,
+)
+from genpose_ros.geometry.symmetry import axis_angle_rad, pin_free_angle
 
 __all__ = ["MODE_DISTANCE", "MODE_MIN_SHARE", "Pooled", "find_modes", "pool_mean", "pool_modes"]
 
@@ -34,7 +38,14 @@ class Pooled:
     mode_shares: tuple[tuple[float, ...], ...]
 
 
-def pool_mean(rotation: Tensor, translation: Tensor, ranking: Ranking, symmetric: Tensor) -> Pooled:
+def pool_mean(
+    rotation: Tensor,
+    translation: Tensor,
+    ranking: Ranking,
+    symmetric: Tensor,
+    *,
+    near: Tensor | None = None,
+) -> Pooled:
     """Average all kept candidates (paper eq. 8): Markley's mean rotation, mean translation.
 
     Args:
@@ -42,12 +53,13 @@ def pool_mean(rotation: Tensor, translation: Tensor, ranking: Ranking, symmetric
         translation: (B, K, 3), metres, finite.
         ranking: which are kept.
         symmetric: (B,) bool, objects round about y: their free angle is pinned afterwards.
+        near: (B, 3, 3) rotations whose free angle is kept; None: the canonical one.
     """
     kept = _gather(rotation, ranking.rotation)
     mean = mean_rotation(kept)
     modes = find_modes(kept, symmetric)
     return Pooled(
-        rotation=torch.where(symmetric[:, None, None], pin_free_angle(mean), mean),
+        rotation=torch.where(symmetric[:, None, None], pin_free_angle(mean, near), mean),
         translation=_gather(translation, ranking.translation).mean(dim=1),
         members=_mark(ranking.rotation, rotation.shape[1]),
         mode_shares=_shares(modes),
@@ -60,8 +72,12 @@ def pool_modes(
     ranking: Ranking,
     symmetric: Tensor,
     keep_fraction: float,
+    *,
+    near: Tensor | None = None,
 ) -> Pooled:
-    """Average the largest mode of the kept candidates; of equal ones that of the best candidate.
+    """Average one mode of the kept candidates: the largest, or the one nearest to a known pose.
+
+    Of equally large ones that of the best candidate is taken.
 
     The rotation is Markley's mean of the mode, for round objects the mean y axis with the free
     angle pinned. The translation is the mean over the members' best, the share `keep_fraction` of
@@ -73,10 +89,12 @@ def pool_modes(
         ranking: which are kept, best first.
         symmetric: (B,) bool, objects round about y.
         keep_fraction: share of the translations that is kept.
+        near: (B, 3, 3) rotations, such as predictions: the mode nearest to them is averaged, and
+            round objects keep their free angle; None: the largest mode, the canonical free angle.
     """
     kept = _gather(rotation, ranking.rotation)
     modes = find_modes(kept, symmetric)
-    in_mode = _largest(modes)
+    in_mode = _largest(modes) if near is None else _nearest(modes, kept, near, symmetric)
     weights = in_mode.to(kept.dtype)
     y_axis = (kept[..., 1] * weights[..., None]).sum(dim=1)
     members = torch.zeros(rotation.shape[:2], dtype=torch.bool, device=rotation.device)
@@ -84,7 +102,7 @@ def pool_modes(
     best = _best_members(members, ranking.translation_rank, keep_fraction).to(translation.dtype)
     return Pooled(
         rotation=torch.where(
-            symmetric[:, None, None], _pinned(y_axis), mean_rotation(kept, weights)
+            symmetric[:, None, None], _pinned(y_axis, near), mean_rotation(kept, weights)
         ),
         translation=(translation * best[..., None]).sum(dim=1) / best.sum(dim=1, keepdim=True),
         members=members,
@@ -135,6 +153,16 @@ def _largest(modes: Tensor) -> Tensor:
     return (modes == largest) | (counts.sum(dim=1, keepdim=True) == 0)
 
 
+def _nearest(modes: Tensor, kept: Tensor, near: Tensor, symmetric: Tensor) -> Tensor:
+    """Members (B, M) bool of the mode with the nearest member; all where there is no mode."""
+    turn = geodesic_angle(kept, near[:, None])
+    tilt = axis_angle_rad(*torch.broadcast_tensors(kept[..., 1], near[:, None, :, 1]))
+    angle = torch.where(symmetric[:, None], tilt, turn)
+    angle = torch.where(modes >= 0, angle, torch.inf)
+    nearest = modes.gather(1, angle.argmin(dim=1, keepdim=True))
+    return (modes == nearest) | (modes < 0).all(dim=1, keepdim=True)
+
+
 def _counts(modes: Tensor) -> Tensor:
     """How many rotations (B, M) each mode has."""
     return torch.zeros_like(modes).scatter_add_(1, modes.clamp_min(0), (modes >= 0).long())
@@ -152,9 +180,9 @@ def _best_members(members: Tensor, rank: Tensor, keep_fraction: float) -> Tensor
     return members & (place < count[:, None])
 
 
-def _pinned(y_axis: Tensor) -> Tensor:
+def _pinned(y_axis: Tensor, near: Tensor | None) -> Tensor:
     """Rotations (B, 3, 3) with y axes along (B, 3), of any length, and the free angle pinned."""
-    return pin_free_angle(y_axis[..., None].expand(-1, 3, 3))
+    return pin_free_angle(y_axis[..., None].expand(-1, 3, 3), near)
 
 
 def _gather(values: Tensor, index: Tensor) -> Tensor:

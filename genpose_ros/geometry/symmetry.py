@@ -77,19 +77,23 @@ def rotation_error_deg(
     return torch.rad2deg(geodesic_angle(est, true))
 
 
-def pin_free_angle(rotation: Tensor) -> Tensor:
-    """Return rotations with the same y axis and a rotation about it that follows from y alone.
+def pin_free_angle(rotation: Tensor, reference: Tensor | None = None) -> Tensor:
+    """Return rotations with the same y axis and a rotation about it that follows from a reference.
 
-    The reference stands upright and looks into the camera (x towards it): columns x = (0, 0, -1),
-    y = (0, -1, 0), z = (-1, 0, 0) in the optical frame. It is turned the shortest way until its y
-    axis is the given one. Continuous in y everywhere but for an object upside down.
+    The reference is turned the shortest way until its y axis is the given one. Continuous in y
+    everywhere but for a y axis opposite to the reference's.
 
     Args:
         rotation: (..., 3, 3); only the y axis (second column) is used.
+        reference: (..., 3, 3), such as the pose an instant ago, whose free angle is kept; None:
+            upright and looking into the camera (x towards it): columns x = (0, 0, -1),
+            y = (0, -1, 0), z = (-1, 0, 0) in the optical frame.
     """
     y = rotation[..., 1] / rotation[..., 1].norm(dim=-1, keepdim=True)
-    x_ref = y.new_tensor([0.0, 0.0, -1.0])
-    y_ref = y.new_tensor([0.0, -1.0, 0.0])
+    if reference is None:
+        x_ref, y_ref = y.new_tensor([0.0, 0.0, -1.0]), y.new_tensor([0.0, -1.0, 0.0])
+    else:
+        x_ref, y_ref = reference[..., 0].to(y), reference[..., 1].to(y)
     along = (y * y_ref).sum(dim=-1, keepdim=True)
     # Shortest rotation of x_ref by y_ref -> y, x_ref being perpendicular to y_ref.
     scale = (y * x_ref).sum(dim=-1, keepdim=True) / (1 + along).clamp_min(1e-9)
