@@ -82,7 +82,7 @@ class PoseEstimator:
         """
         clock = _StageClock(self.model.device)
         with clock.stage("clouds"):
-            clouds, rejections = self._clouds(frame)
+            clouds, rejections = self.object_clouds(frame)
         outcomes = self._estimate_clouds(clouds, clock, self.settings)
         estimates = tuple(o for o in outcomes if isinstance(o, ObjectEstimate))
         rejections += [o for o in outcomes if isinstance(o, Rejection)]
@@ -132,7 +132,8 @@ class PoseEstimator:
         """The batch size that n objects are padded to: memory stays flat with few sizes."""
         return min(1 << (n - 1).bit_length(), max(self.settings.batch_size, n))
 
-    def _clouds(self, frame: Frame) -> tuple[list[ObjectCloud], list[Rejection]]:
+    def object_clouds(self, frame: Frame) -> tuple[list[ObjectCloud], list[Rejection]]:
+        """Return the points of each object of a frame, and why some have none."""
         expected = (frame.camera.height, frame.camera.width)
         if frame.depth_m.shape != expected:
             detail = f"the depth image has shape {frame.depth_m.shape}, the camera {expected}"

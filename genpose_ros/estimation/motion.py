@@ -1,0 +1,141 @@
+"""How objects move: a constant-velocity filter on SE(3) per object (error-state Kalman filter).
+
+The state is pose and velocity in one fixed frame. Its error is (position, rotation vector,
+velocity, angular velocity), all in the axes of the fixed frame: R = exp(r) R_estimated.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+__all__ = [
+    "Motion",
+    "MotionNoise",
+    "begin_motion",
+    "carried",
+    "corrected",
+    "predicted",
+    "turned_covariance",
+]
+
+#: Predictions without measurement come to rest: velocities fade with these times.
+_FADE_S = np.repeat([1.0, 0.3], 3)
+#: Standard deviations of a velocity nothing is known of: m/s and rad/s.
+_UNKNOWN_VELOCITY = np.repeat([0.3, 1.0], 3)
+
+
+@dataclass(frozen=True)
+class MotionNoise:
+    """Standard deviation of the acceleration, m/s^2 and rad/s^2, as white noise over a second."""
+
+    acceleration_m_s2: float
+    angular_acceleration_rad_s2: float
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What is known of one object's motion at one time.
+
+    Attributes:
+        stamp_ns: the time.
+        T_fixed_obj: (4, 4) pose.
+        velocity: (6,) of the object's origin and its angular velocity, m/s and rad/s, fixed axes.
+        covariance: (12, 12) of position, rotation, velocity, angular velocity.
+    """
+
+    stamp_ns: int
+    T_fixed_obj: np.ndarray
+    velocity: np.ndarray
+    covariance: np.ndarray
+
+
+def begin_motion(stamp_ns: int, T_fixed_obj: np.ndarray, covariance: np.ndarray) -> Motion:
+    """Return the motion of an object seen once: at rest, as far as anyone knows.
+
+    Args:
+        stamp_ns: when it was seen.
+        T_fixed_obj: (4, 4) pose.
+        covariance: (6, 6) of the pose.
+    """
+    full = np.diag(np.concatenate((np.zeros(6), _UNKNOWN_VELOCITY**2)))
+    full[:6, :6] = covariance
+    return Motion(stamp_ns, T_fixed_obj, np.zeros(6), full)
+
+
+def predicted(motion: Motion, stamp_ns: int, noise: MotionNoise) -> Motion:
+    """Return the motion at another time, with fading velocity and growing covariance.
+
+    Backwards in time only the pose moves.
+    """
+    dt = (stamp_ns - motion.stamp_ns) / 1e9
+    if dt == 0:
+        return motion
+    reach = _FADE_S * -np.expm1(-abs(dt) / _FADE_S) * np.sign(dt)
+    step = motion.velocity * reach
+    T = motion.T_fixed_obj.copy()
+    T[:3, 3] += step[:3]
+    T[:3, :3] = Rotation.from_rotvec(step[3:]).as_matrix() @ T[:3, :3]
+    fade = np.exp(-max(dt, 0.0) / _FADE_S)
+    F = np.eye(12)
+    F[:6, 6:] = np.diag(reach)
+    F[6:, 6:] = np.diag(fade)
+    covariance = F @ motion.covariance @ F.T + _process_noise(reach, abs(dt), noise)
+    return Motion(stamp_ns, T, motion.velocity * fade, covariance)
+
+
+def corrected(motion: Motion, T_fixed_obj: np.ndarray, covariance: np.ndarray) -> Motion:
+    """Return the motion after the pose was measured at its time (Kalman update, Joseph form).
+
+    Args:
+        motion: predicted to the time of the measurement.
+        T_fixed_obj: (4, 4) measured pose.
+        covariance: (6, 6) of the measurement: position, rotation vector, fixed axes.
+    """
+    P = motion.covariance
+    gain = np.linalg.solve(P[:6, :6] + covariance, P[:6]).T
+    error = gain @ pose_difference(motion.T_fixed_obj, T_fixed_obj)
+    T = motion.T_fixed_obj.copy()
+    T[:3, 3] += error[:3]
+    T[:3, :3] = Rotation.from_rotvec(error[3:6]).as_matrix() @ T[:3, :3]
+    keep = np.eye(12)
+    keep[:, :6] -= gain
+    P = keep @ P @ keep.T + gain @ covariance @ gain.T
+    return Motion(motion.stamp_ns, T, motion.velocity + error[6:], (P + P.T) / 2)
+
+
+def pose_difference(T_a: np.ndarray, T_b: np.ndarray) -> np.ndarray:
+    """Return (6,) translation and rotation vector that lead from pose a to pose b, fixed axes."""
+    turn = Rotation.from_matrix(T_b[:3, :3] @ T_a[:3, :3].T).as_rotvec()
+    return np.concatenate((T_b[:3, 3] - T_a[:3, 3], turn))
+
+
+def carried(motion: Motion, T_new_old: np.ndarray) -> Motion:
+    """Return the motion as seen from another fixed frame, at rest in it as far as anyone knows.
+
+    Args:
+        motion: in the old frame.
+        T_new_old: (4, 4), old to new frame.
+    """
+    pose = turned_covariance(motion.covariance[:6, :6], T_new_old[:3, :3])
+    return replace(
+        begin_motion(motion.stamp_ns, T_new_old @ motion.T_fixed_obj, pose),
+    )
+
+
+def turned_covariance(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """Return a covariance (6, 6) of position and rotation vector in other axes."""
+    both = np.kron(np.eye(2), rotation)
+    turned: np.ndarray = both @ covariance @ both.T
+    return turned
+
+
+def _process_noise(reach: np.ndarray, dt: float, noise: MotionNoise) -> np.ndarray:
+    """Covariance (12, 12) that white acceleration adds in a time `dt`."""
+    q = np.repeat([noise.acceleration_m_s2, noise.angular_acceleration_rad_s2], 3) ** 2
+    steps = np.abs(reach)
+    Q = np.zeros((12, 12))
+    Q[:6, :6] = np.diag(q * steps**3 / 3)
+    Q[:6, 6:] = Q[6:, :6] = np.diag(q * steps**2 / 2)
+    Q[6:, 6:] = np.diag(q * np.minimum(dt, _FADE_S))
+    return Q

@@ -1,0 +1,147 @@
+"""What a depth image says about an object expected in it: seen, hidden, or gone; and its points."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.geometry.camera import PinholeCamera
+
+__all__ = ["Visibility", "depth_around", "outside_fraction", "visibility"]
+
+#: Measured and expected depth closer than this are the same surface, metres.
+_SAME_SURFACE_M = 0.025
+#: Depth around a prediction belongs to the object this close to its last seen surface, metres.
+_NEAR_SURFACE_M = 0.025
+#: The box may be this much too small on each side, metres and share.
+_BOX_MARGIN_M, _BOX_MARGIN = 0.01, 0.1
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """Shares of an object's expected surface, which add up to 1.
+
+    Attributes:
+        seen: the depth is as expected.
+        hidden: something is in front.
+        gone: the depth image looks through.
+        unknown: outside the image or without depth.
+        residual_m: median distance between expected and measured depth where either is seen or
+            gone, metres; NaN where there is none.
+    """
+
+    seen: float
+    hidden: float
+    gone: float
+    unknown: float
+    residual_m: float
+
+
+def visibility(points_cam: np.ndarray, depth_m: np.ndarray, camera: PinholeCamera) -> Visibility:
+    """Compare an expected surface with a depth image.
+
+    Args:
+        points_cam: (M, 3) expected surface, metres, camera frame.
+        depth_m: (H, W), metres along z; zero, negative and not finite are no measurement.
+        camera: of the depth image.
+    """
+    count = max(len(points_cam), 1)
+    uv = camera.project(points_cam)
+    with np.errstate(invalid="ignore"):
+        inside = (
+            (uv[:, 0] > -0.5)
+            & (uv[:, 0] < camera.width - 0.5)
+            & (uv[:, 1] > -0.5)
+            & (uv[:, 1] < camera.height - 0.5)
+        )
+    column, row = np.rint(uv[inside]).astype(np.int64).T
+    measured = depth_m[row, column]
+    with np.errstate(invalid="ignore"):
+        valid = np.isfinite(measured) & (measured > 0)
+    behind = (measured - points_cam[inside, 2])[valid]
+    hidden = behind < -_SAME_SURFACE_M
+    gone = behind > _SAME_SURFACE_M
+    rest = np.abs(behind[~hidden])
+    return Visibility(
+        seen=float((~hidden & ~gone).sum()) / count,
+        hidden=float(hidden.sum()) / count,
+        gone=float(gone.sum()) / count,
+        unknown=1 - len(behind) / count,
+        residual_m=float(np.median(rest)) if len(rest) else float("nan"),
+    )
+
+
+def outside_fraction(
+    points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray, *, symmetric: bool
+) -> float:
+    """Return the share of an object's points (N, 3) outside its box, which is widened a little."""
+    points_obj = (points_cam - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]
+    return float(1 - _inside_box(points_obj, size_m, symmetric).mean())
+
+
+def depth_around(
+    depth_m: np.ndarray,
+    camera: PinholeCamera,
+    T_cam_obj: np.ndarray,
+    points_obj: np.ndarray,
+    size_m: np.ndarray,
+    settings: EstimatorSettings,
+    *,
+    symmetric: bool,
+    pixels: int = 2000,
+) -> np.ndarray:
+    """Return the points of the depth image that lie on an object expected there.
+
+    They lie in its box and near where its surface was last seen.
+
+    Args:
+        depth_m: (H, W), metres along z.
+        camera: of the depth image.
+        T_cam_obj: (4, 4) expected pose.
+        points_obj: (M, 3) last seen surface, object frame.
+        size_m: (3,) edge lengths of the box.
+        settings: depth limits.
+        symmetric: round about y.
+        pixels: about how many pixels around the object are looked at.
+
+    Returns:
+        (N, 3) float32, metres, camera frame.
+    """
+    nothing = np.zeros((0, 3), dtype=np.float32)
+    uv = camera.project(points_obj @ T_cam_obj[:3, :3].T + T_cam_obj[:3, 3])
+    if not np.isfinite(uv).any():
+        return nothing
+    margin = _NEAR_SURFACE_M * camera.fx / max(float(T_cam_obj[2, 3]), 0.05)
+    low = np.clip(np.floor(np.nanmin(uv, axis=0) - margin), 0, None).astype(int)
+    high = np.ceil(np.nanmax(uv, axis=0) + margin).astype(int) + 1
+    high = np.clip(high, 0, (camera.width, camera.height))
+    if (high <= low).any():
+        return nothing
+    stride = max(int(np.sqrt((high - low).prod() / pixels)), 1)
+    row, column = np.mgrid[low[1] : high[1] : stride, low[0] : high[0] : stride]
+    z = depth_m[row, column].ravel().astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        valid = (z >= settings.depth_min_m) & (z <= settings.depth_max_m) & (z > 0)
+    z, u, v = z[valid], column.ravel()[valid], row.ravel()[valid]
+    points_cam = np.stack(
+        ((u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z), axis=-1
+    )
+    in_obj = (points_cam - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]
+    inside = _inside_box(in_obj, size_m, symmetric)
+    points_cam, in_obj = points_cam[inside], in_obj[inside]
+    if len(points_cam) == 0:
+        return nothing
+    distance, _ = cKDTree(points_obj).query(in_obj, distance_upper_bound=_NEAR_SURFACE_M)
+    return points_cam[np.isfinite(distance)].astype(np.float32)
+
+
+def _inside_box(points_obj: np.ndarray, size_m: np.ndarray, symmetric: bool) -> np.ndarray:
+    """Which points (N, 3) lie in the box, or in the upright cylinder of a round object."""
+    reach = np.abs(points_obj)
+    if symmetric:
+        reach[:, 0] = np.hypot(points_obj[:, 0], points_obj[:, 2])
+        reach[:, 2] = 0
+    half = size_m / 2 * (1 + _BOX_MARGIN) + _BOX_MARGIN_M
+    inside: np.ndarray = (reach <= half).all(axis=1)
+    return inside
