@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from genpose_ros.diffusion import karras_schedule, sample_dpmpp_2m, sample_euler, sample_rk45
+from genpose_ros.estimation.looks import share_out
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.networks.interface import Encoding, PoseModel
 
@@ -30,6 +31,7 @@ def draw_candidates(
     settings: EstimatorSettings,
     *,
     start: Tensor | None = None,
+    looks: int = 1,
 ) -> Tensor:
     """Return K pose vectors for each of B clouds, (B, K, 9) float64, in the model's units.
 
@@ -44,10 +46,12 @@ def draw_candidates(
         settings: K, solver, steps, start level, seed.
         start: pose vectors the noise is put on, broadcast against (B, K, 9), such as those of a
             previous frame; None: zero, the centre of the prior.
+        looks: the B clouds are so many looks at B / looks objects, look after look, which share
+            the K candidates (rounded up).
     """
     sigma_start = min(max(settings.start_sigma, model.sigma_min), model.sigma_max)
-    noise = draw_noise(settings).to(encoding.centre.device)
-    x = (sigma_start * noise).expand(len(encoding.centre), -1, -1)
+    noise = share_out(draw_noise(settings), looks).to(encoding.centre.device)
+    x = sigma_start * noise.repeat_interleave(len(encoding.centre) // looks, 0)
     if start is not None:
         x = x + start.to(x)
 

@@ -14,6 +14,7 @@ from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud
 from genpose_ros.estimation.candidates import draw_candidates
 from genpose_ros.estimation.extent import visible_extent
 from genpose_ros.estimation.frame import Frame, Instance
+from genpose_ros.estimation.looks import clouds_of_looks, looks_to_objects, poses_of_looks
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -180,13 +181,14 @@ class PoseEstimator:
         near = None
         if T_cam_start is not None:
             near = torch.from_numpy(np.asarray(T_cam_start, dtype=np.float64)[rows]).to(device)
+        looks = settings.looks if self.model.mirrors else 1
         with clock.stage("encode"):
-            encoding = self.model.encode(points_cam)
+            encoding = self.model.encode(clouds_of_looks(points_cam, looks))
         with clock.stage("sample"):
-            start = None if near is None else self._pose_vectors(near, encoding)
-            pose = draw_candidates(self.model, encoding, settings, start=start)
+            start = None if near is None else self._starts(near, encoding, looks)
+            pose = draw_candidates(self.model, encoding, settings, start=start, looks=looks)
         with clock.stage("rank"):
-            candidates = self._rank(pose, encoding, settings)
+            candidates = self._rank(pose, encoding, settings, looks)
         with clock.stage("pool"):
             pooled = self._pool(candidates, symmetric, settings, near)
             columns = self._columns(candidates, pooled, symmetric, encoding)
@@ -195,16 +197,25 @@ class PoseEstimator:
                 for i, cloud in enumerate(clouds)
             ]
 
-    def _pose_vectors(self, T_cam_obj: Tensor, encoding: Encoding) -> Tensor:
-        """Pose vectors (B, 1, 9) of transforms (B, 4, 4)."""
-        T = T_cam_obj[:, None].float()
-        return self.model.encode_pose(T[..., :3, :3], T[..., :3, 3], encoding)
+    def _starts(self, T_cam_obj: Tensor, encoding: Encoding, looks: int) -> Tensor:
+        """Pose vectors (looks * B, 1, 9) of transforms (B, 4, 4), as the looks see them."""
+        T = T_cam_obj[:, None].float().repeat(looks, 1, 1, 1)
+        seen = poses_of_looks(T[..., :3, :3], T[..., :3, 3], looks)
+        return self.model.encode_pose(*seen, encoding)
 
-    def _rank(self, pose: Tensor, encoding: Encoding, settings: EstimatorSettings) -> _Candidates:
+    def _rank(
+        self, pose: Tensor, encoding: Encoding, settings: EstimatorSettings, looks: int
+    ) -> _Candidates:
         pose = pose.float()
-        rotation, translation = (part.double() for part in self.model.decode_pose(pose, encoding))
-        finite = rotation.isfinite().all(dim=-1).all(dim=-1) & translation.isfinite().all(dim=-1)
+        seen = poses_of_looks(*self.model.decode_pose(pose, encoding), looks)
         energy = self.model.energy(pose, encoding) if self._ranks_by_energy else None
+
+        def gathered(values: Tensor) -> Tensor:
+            return looks_to_objects(values, looks, settings.candidates)
+
+        rotation, translation = (gathered(part.double()) for part in seen)
+        finite = rotation.isfinite().all(dim=-1).all(dim=-1) & translation.isfinite().all(dim=-1)
+        energy = None if energy is None else gathered(energy)
         identity = torch.eye(3).to(rotation)
         return _Candidates(
             rotation=torch.where(finite[..., None, None], rotation, identity),
@@ -248,13 +259,15 @@ class PoseEstimator:
             "covariance": pose_covariance(c.rotation, c.translation, pooled.members, *about),
             "score": agreement(c.rotation, c.translation, c.finite, *about),
         }
+        first = encoding[: len(rotation)]  # the look at the cloud as it is
         if self.model.has_energy:
             pose = self.model.encode_pose(
-                rotation[:, None].float(), translation[:, None].float(), encoding
+                rotation[:, None].float(), translation[:, None].float(), first
             )
-            columns["energy"] = self.model.energy(pose, encoding)[:, 0].double()
+            columns["energy"] = self.model.energy(pose, first)[:, 0].double()
         if encoding.size_m is not None:
-            columns["size_m"] = encoding.size_m.double()
+            sizes = encoding.size_m.double().log().view(-1, len(rotation), 3)
+            columns["size_m"] = sizes.mean(0).exp()
         return {name: column.cpu().numpy() for name, column in columns.items()}
 
     def _outcome(

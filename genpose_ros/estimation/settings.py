@@ -78,6 +78,13 @@ class EstimatorSettings:
         "auto", "auto (CUDA where there is one), cpu, cuda or cuda:N.", fixed=True
     )
     candidates: int = setting(50, "Pose candidates drawn per object (K).", low=1, high=1000)
+    looks: int = setting(
+        2,
+        "Times each cloud is encoded: with other points and, every second time, mirrored; the "
+        "candidates are shared out among them. Models that know only one look take one.",
+        low=1,
+        high=8,
+    )
     keep_fraction: float = setting(
         0.6, "Share of the candidates kept after ranking (delta).", low=0.01, high=1.0
     )
@@ -167,10 +174,12 @@ class EstimatorSettings:
         return replace(PRESETS[name], **changes)
 
 
-#: 'paper': T0 = 0.55 (sigma = 0.01 * 5000**0.55), RK45, the plain mean, raw masks and depth.
+#: 'paper': T0 = 0.55 (sigma = 0.01 * 5000**0.55), RK45, one look, the plain mean, raw masks and
+#: depth.
 PRESETS: dict[str, EstimatorSettings] = {
     "fast": EstimatorSettings(),
     "paper": EstimatorSettings(
+        looks=1,
         sampler="rk45",
         start_sigma=0.01 * 5000**0.55,
         pooling="mean",

@@ -147,4 +147,5 @@ class TrackerSettings:
             candidates=self.candidates,
             start_sigma=max(self.start_sigma, 0.02),
             steps=self.steps,
+            looks=1,
         )

@@ -49,6 +49,8 @@ class PoseModel(nn.Module, ABC):
     #: Smallest and largest noise level the model was trained for.
     sigma_min: float
     sigma_max: float
+    #: Whether clouds may be mirrored, and other points of them come first.
+    mirrors: ClassVar[bool] = False
 
     @abstractmethod
     def encode(self, points_cam: Tensor) -> Encoding:

@@ -55,6 +55,7 @@ class LightPoseModel(PoseModel):
     """
 
     architecture: ClassVar[str] = "genpose-light"
+    mirrors: ClassVar[bool] = True
 
     def __init__(self, config: LightConfig | None = None) -> None:
         super().__init__()
