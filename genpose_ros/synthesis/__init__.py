@@ -1,6 +1,11 @@
 """Synthetic objects, views and sensors: training clouds and table scenes."""
 
-from genpose_ros.synthesis.clouds import CloudBatch, make_clouds
+from genpose_ros.synthesis.clouds import (
+    TRAINING_SURROUNDINGS,
+    CloudBatch,
+    Surroundings,
+    make_clouds,
+)
 from genpose_ros.synthesis.meshes import Mesh, deform, load_meshes
 from genpose_ros.synthesis.shapes import make_shapes
 from genpose_ros.synthesis.shards import SetRecipe, read_shard, shard_paths, write_set
@@ -8,9 +13,11 @@ from genpose_ros.synthesis.views import STANCES, Views, sample_views
 
 __all__ = [
     "STANCES",
+    "TRAINING_SURROUNDINGS",
     "CloudBatch",
     "Mesh",
     "SetRecipe",
+    "Surroundings",
     "Views",
     "deform",
     "load_meshes",

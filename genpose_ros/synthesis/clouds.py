@@ -3,17 +3,23 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.synthesis.clutter import Placed, ground, hand, neighbour, occluder
 from genpose_ros.synthesis.meshes import Mesh, deform
-from genpose_ros.synthesis.primitives import MeshBatch, box
+from genpose_ros.synthesis.primitives import MeshBatch
 from genpose_ros.synthesis.render import Hits, cast, cell_offsets
-from genpose_ros.synthesis.sensor import corrupt_mask, draw_sensor, measure_depth
+from genpose_ros.synthesis.sensor import (
+    corrupt_mask,
+    draw_sensor,
+    hidden_from_right,
+    measure_depth,
+    tear_mask,
+)
 from genpose_ros.synthesis.shapes import make_shapes
-from genpose_ros.synthesis.views import STANCES, Views, sample_views
+from genpose_ros.synthesis.views import STANCES, sample_views
 
-__all__ = ["CloudBatch", "make_clouds"]
+__all__ = ["TRAINING_SURROUNDINGS", "CloudBatch", "Surroundings", "make_clouds"]
 
 GRID = 64  # rays along each side of the crop around an object
 NATIVE_SPACING = 1 / 615  # a D435's colour camera: tangent per pixel
@@ -55,6 +61,33 @@ class CloudBatch:
         )
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """How often something disturbs the view: shares of the clouds.
+
+    Attributes:
+        occluder: something between camera and object.
+        neighbour: something beside the object on its table.
+        hand: a hand around the object, of those held in the air.
+        cut: the image border, or a lost part of the mask, cuts the object.
+        torn: the mask lacks parts.
+        leaking: the mask holds parts of what is beside the object.
+    """
+
+    occluder: float = 0.35
+    neighbour: float = 0.0
+    hand: float = 0.0
+    cut: float = 0.15
+    torn: float = 0.0
+    leaking: float = 0.0
+
+
+#: Harder than what is evaluated on.
+TRAINING_SURROUNDINGS = Surroundings(
+    occluder=0.25, neighbour=0.4, hand=0.45, cut=0.15, torn=0.08, leaking=0.08
+)
+
+
 def make_clouds(
     n: int,
     rng: np.random.Generator,
@@ -64,6 +97,7 @@ def make_clouds(
     deformation: float = 1.0,
     categories: tuple[str, ...] = CATEGORIES,
     stances: np.ndarray | None = None,
+    surroundings: Surroundings | None = None,
     points: int = 1024,
     threads: int = 0,
 ) -> CloudBatch:
@@ -77,6 +111,7 @@ def make_clouds(
         deformation: how much meshes are deformed, see `deform`.
         categories: categories to draw from.
         stances: (n,) indices into `STANCES`; drawn when not given.
+        surroundings: what disturbs the views; default `Surroundings()`.
         points: points per cloud.
         threads: CPU threads of the ray caster; 0: all.
     """
@@ -85,18 +120,24 @@ def make_clouds(
     vertices = [
         v @ views.rotation[i].T + views.translation[i] for i, v in enumerate(shapes.vertices)
     ]
+    size_m = np.stack([np.ptp(v, 0) for v in shapes.vertices])
+    placed, around = Placed(vertices, size_m, views), surroundings or Surroundings()
     tangents, spacing = _crops(vertices)
-    hits = _render(shapes, vertices, views, tangents, rng, threads)
+    hits = _render(shapes, placed, tangents, around, rng, threads)
     is_object = hits.part == 0
     true_pixels = is_object.sum((1, 2))
-    depth = measure_depth(hits.depth_m, hits.cos_incidence, draw_sensor(n, rng), rng)
-    mask = corrupt_mask(is_object, spacing / NATIVE_SPACING, rng) & _window(tangents, rng)
-    clouds, counts = _sample(tangents * depth[..., None], mask & (depth > 0), points, rng)
+    sensor = draw_sensor(n, rng)
+    depth = measure_depth(hits.depth_m, hits.cos_incidence, sensor, rng)
+    seen = ~hidden_from_right(hits.depth_m, sensor.baseline_m / spacing) & (depth > 0)
+    mask = corrupt_mask(is_object, spacing / NATIVE_SPACING, rng)
+    mask = tear_mask(mask, rng.random(n) < around.torn, rng.random(n) < around.leaking, rng)
+    mask &= _window(tangents, around.cut, rng)
+    clouds, counts = _sample(tangents * depth[..., None], mask & seen, points, rng)
     batch = CloudBatch(
         points_cam=clouds.astype(np.float32),
         rotation=views.rotation.astype(np.float32),
         translation=views.translation.astype(np.float32),
-        size_m=np.stack([np.ptp(v, 0) for v in shapes.vertices]).astype(np.float32),
+        size_m=size_m.astype(np.float32),
         category=shapes.category,
         stance=views.stance,
     )
@@ -154,21 +195,29 @@ def _crops(vertices: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 def _render(
     shapes: _Shapes,
-    vertices: list[np.ndarray],
-    views: Views,
+    placed: Placed,
     tangents: np.ndarray,
+    around: Surroundings,
     rng: np.random.Generator,
     threads: int,
 ) -> Hits:
-    """Cast every crop against its object (part 0), its ground (1) and its occluder (2)."""
-    offsets = cell_offsets(len(vertices))
+    """Cast every crop against its object (part 0), its ground (1) and all else (2 and more)."""
+    n, vertices = len(placed), placed.vertices
+    offsets = cell_offsets(n)
     starts = np.cumsum([0] + [len(v) for v in vertices[:-1]])
     objects = (
         np.concatenate([v + o for v, o in zip(vertices, offsets, strict=True)]),
         np.concatenate([f + s for f, s in zip(shapes.faces, starts, strict=True)]),
     )
-    ground, occluder = _ground(vertices, views, rng), _occluder(vertices, views, rng)
-    parts = [objects] + [_flat(batch.moved(offsets)) for batch in (ground, occluder)]
+    free = placed.views.stance == STANCES.index("free")
+    in_air = free & (rng.random(n) < 0.75)
+    others = [
+        ground(placed, in_air, rng),
+        occluder(placed, rng.random(n) < around.occluder, rng),
+        neighbour(placed, rng.random(n) < around.neighbour, in_air, rng),
+        hand(placed, in_air & (rng.random(n) < around.hand), rng),
+    ]
+    parts = [objects] + [_flat(batch.moved(offsets)) for batch in others]
     return cast(parts, tangents, offsets[:, None, None], threads=threads)
 
 
@@ -179,46 +228,7 @@ def _flat(batch: MeshBatch) -> tuple[np.ndarray, np.ndarray]:
     return batch.vertices.reshape(-1, 3), faces.reshape(-1, 3)
 
 
-def _ground(vertices: list[np.ndarray], views: Views, rng: np.random.Generator) -> MeshBatch:
-    """The table under each object; behind objects held in the air, a wall at some distance."""
-    n = len(vertices)
-    held = (views.stance == STANCES.index("free")) & (rng.random(n) < 0.75)
-    facing = -views.translation / np.linalg.norm(views.translation, axis=1, keepdims=True)
-    facing = facing + rng.normal(0, 0.35, (n, 3))
-    facing /= np.linalg.norm(facing, axis=1, keepdims=True)
-    normal = np.where(held[:, None], facing, views.up)
-    gap = np.where(held, rng.uniform(0.02, 0.6, n), 0.0)
-    lowest = np.array([(v @ a).min() for v, a in zip(vertices, normal, strict=True)])
-    level = lowest - gap - np.einsum("ni,ni->n", views.translation, normal)
-    helper = np.where(np.abs(normal[:, :1]) < 0.7, [[1.0, 0, 0]], [[0.0, 1, 0]])
-    u = np.cross(normal, helper)
-    u /= np.linalg.norm(u, axis=1, keepdims=True)
-    v = np.cross(normal, u)
-    centre = views.translation + normal * level[:, None]
-    corners = np.stack([u + v, v - u, -u - v, u - v], 1) * 0.9
-    return MeshBatch(centre[:, None] + corners, np.array([[0, 1, 2], [0, 2, 3]]))
-
-
-def _occluder(vertices: list[np.ndarray], views: Views, rng: np.random.Generator) -> MeshBatch:
-    """A box in front of 35 % of the objects, hiding a part of them; elsewhere out of sight."""
-    n = len(vertices)
-    size = rng.uniform(0.02, 0.14, (n, 3))
-    blocks = box(size, rounding=0.01).turned(Rotation.random(n, random_state=rng).as_matrix())
-    object_radius = np.array([np.linalg.norm(np.ptp(v, 0)) / 2 for v in vertices])
-    box_radius = np.linalg.norm(size, axis=1) / 2
-    distance = np.linalg.norm(views.translation, axis=1)
-    view = views.translation / distance[:, None]
-    side = np.cross(view, rng.standard_normal((n, 3)))
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    ahead = distance - object_radius * rng.uniform(0.3, 1, n) - box_radius - rng.uniform(0, 0.1, n)
-    aside = (object_radius * rng.uniform(0.35, 0.9, n) + box_radius * 0.5) * ahead / distance
-    hidden = (rng.random(n) > 0.35) | (ahead < 0.2)
-    centre = view * ahead[:, None] + side * aside[:, None]
-    centre = np.where(hidden[:, None], [[0.0, 0.0, -3.0]], centre)
-    return blocks.moved(centre)
-
-
-def _window(tangents: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _window(tangents: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """Which rays remain when the image border or a lost part of the mask cuts the object."""
     n = len(tangents)
     angle = rng.uniform(0, 2 * np.pi, n)
@@ -228,7 +238,7 @@ def _window(tangents: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     half = (tangents[:, -1, -1, :2] - tangents[:, 0, 0, :2]).max(1) / 2
     offset = tangents[..., :2] - centre[:, None, None]
     along = np.einsum("nhwi,ni->nhw", offset, np.stack([np.cos(angle), np.sin(angle)], -1))
-    limit = np.where(rng.random(n) < 0.15, rng.uniform(0.0, 0.8, n), 10.0) * half
+    limit = np.where(rng.random(n) < share, rng.uniform(0.0, 0.8, n), 10.0) * half
     return along < limit[:, None, None]
 
 

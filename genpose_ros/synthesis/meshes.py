@@ -104,23 +104,60 @@ def _load(folder: Path, entry: dict[str, Any], max_faces: int) -> Mesh:
 
 
 def deform(mesh: Mesh, rng: np.random.Generator, *, amount: float = 1.0) -> np.ndarray:
-    """Return new vertices (V, 3), metres: per-axis scale, taper along y, realistic overall size.
+    """Return new vertices (V, 3), metres: another shape with the same canonical frame.
 
-    x and z scale together for categories that are symmetric about y.
+    As FS-Net does: each axis is scaled and a cage around the object is bent. For bottles, bowls,
+    cans and mugs the cage is a stack of rings around the body's axis, each wider or narrower, and
+    a mug's handle reaches further or less far. For the others it is the box, whose faces become
+    trapezia: its middle planes stay where they are, so that no direction of the frame turns.
 
     Args:
         mesh: the object.
         rng: source of the draws.
-        amount: 1 deforms by up to 20 % per axis, 0 only scales meshes that are not metric.
+        amount: 1 scales by up to 20 % per axis and bends by up to 12 %; 0 only scales meshes that
+            are not metric.
     """
     scale = 1 + amount * rng.uniform(-0.2, 0.2, 3)
-    if mesh.category in SYMMETRIC_ABOUT_Y:
+    if mesh.category in SYMMETRIC_ABOUT_Y or mesh.category == "mug":
         scale[2] = scale[0]
     if not mesh.metric:
         scale = scale * rng.uniform(*DIAGONAL_M[mesh.category])
     vertices = mesh.vertices * scale
-    if mesh.category in {"bottle", "bowl", "can", "mug"}:
-        level = vertices[:, 1] / np.ptp(vertices[:, 1])
-        taper = 1 + amount * rng.uniform(-0.2, 0.2) * level
-        vertices = vertices * np.stack([taper, np.ones_like(taper), taper], -1)
+    if mesh.category == "mug":
+        vertices = _bend_mug(vertices, amount, rng)
+    elif mesh.category in SYMMETRIC_ABOUT_Y:
+        vertices = _bend_rings(vertices, 0.0, amount, rng)
+    else:
+        vertices = _bend_box(vertices, amount, rng)
     return vertices - (vertices.max(0) + vertices.min(0)) / 2
+
+
+def _bend_rings(
+    vertices: np.ndarray, axis_x: float, amount: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Widen or narrow four rings of a cage around the vertical axis at `axis_x`."""
+    level = vertices[:, 1] / np.ptp(vertices[:, 1])
+    taper = 1 + amount * rng.uniform(-0.2, 0.2) * level
+    rings = 1 + amount * rng.uniform(-0.12, 0.12, 4)
+    factor = taper * np.interp(level, np.linspace(-0.5, 0.5, 4), rings)
+    x = axis_x + (vertices[:, 0] - axis_x) * factor
+    return np.stack([x, vertices[:, 1], vertices[:, 2] * factor], -1)
+
+
+def _bend_mug(vertices: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+    """Bend the body around its own axis, which a handle at +x moves off the middle of the box."""
+    width = np.ptp(vertices[:, 2])
+    axis_x = vertices[:, 0].min() + width / 2
+    bent = _bend_rings(vertices, axis_x, amount, rng)
+    edge = axis_x + width / 2
+    beyond = np.maximum(vertices[:, 0] - edge, 0)
+    bent[:, 0] += beyond * amount * rng.uniform(-0.3, 0.3)
+    return bent
+
+
+def _bend_box(vertices: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+    """Make trapezia of the box's faces, symmetric about its middle planes."""
+    x, y = (vertices / np.ptp(vertices, 0))[:, :2].T  # from -0.5 to 0.5
+    bend = amount * rng.uniform(-0.12, 0.12, 4)
+    factors = [1 + bend[0] * y, 1 + bend[1] * x, (1 + bend[2] * x) * (1 + bend[3] * y)]
+    return vertices * np.stack(factors, -1)

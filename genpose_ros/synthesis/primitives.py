@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["MeshBatch", "box", "lathe", "merge", "tube"]
+__all__ = ["MeshBatch", "box", "lathe", "merge", "profile", "slab", "tube"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,17 @@ class MeshBatch:
     def turned(self, rotation: np.ndarray) -> "MeshBatch":
         """The same meshes, each rotated about the origin by its `rotation` (n, 3, 3)."""
         return MeshBatch(self.vertices @ np.swapaxes(rotation, 1, 2), self.faces)
+
+    def only(self, present: np.ndarray, anchor: np.ndarray) -> "MeshBatch":
+        """The same meshes where `present` (n,); elsewhere shrunk to the point `anchor` (n, 3)."""
+        kept = np.where(present[:, None, None], self.vertices, anchor[:, None])
+        return MeshBatch(kept, self.faces)
+
+
+def profile(*points: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Put (radius, height) pairs, each (n,) or (n, k), side by side: (n, P) each, for `lathe`."""
+    pairs = [np.broadcast_arrays(radius, height) for radius, height in points]
+    return np.column_stack([r for r, _ in pairs]), np.column_stack([y for _, y in pairs])
 
 
 def merge(*parts: MeshBatch) -> MeshBatch:
@@ -109,6 +120,48 @@ def box(size: np.ndarray, *, rounding: np.ndarray | float = 0.0) -> MeshBatch:
 
     `rounding` (n,) is the radius, metres, of the four edges along y.
     """
+    x, z = _outline(size, rounding)
+    half, zero = size[:, 1:2] / 2 * np.ones_like(x), np.zeros_like(x)
+    return _rings([(zero, -half, zero), (x, -half, z), (x, half, z), (zero, half, zero)])
+
+
+def slab(
+    size: np.ndarray,
+    *,
+    rounding: np.ndarray | float = 0.0,
+    inset: np.ndarray | float = 0.0,
+    recess: np.ndarray | float = 0.0,
+    taper: np.ndarray | float = 1.0,
+) -> MeshBatch:
+    """Boxes as `box` makes them, whose upper face may be smaller and sunk within a frame.
+
+    Args:
+        size: (n, 3) edges, metres.
+        rounding: (n,) radius of the four edges along y, metres.
+        inset: (n,) width of the frame around the sunk part of the upper face, metres.
+        recess: (n,) how deep that part lies, metres.
+        taper: (n,) edges of the upper face in those of the lower one.
+    """
+    n = len(size)
+    x, z = _outline(size, rounding)
+    half, zero = size[:, 1:2] / 2 * np.ones_like(x), np.zeros_like(x)
+    narrow = np.broadcast_to(taper, n)[:, None]
+    inner = narrow * (1 - 2 * np.broadcast_to(inset, n)[:, None] / size[:, [0, 2]].min(1)[:, None])
+    floor = half - np.broadcast_to(recess, n)[:, None]
+    return _rings(
+        [
+            (zero, -half, zero),
+            (x, -half, z),
+            (x * narrow, half, z * narrow),
+            (x * inner, half, z * inner),
+            (x * inner, floor, z * inner),
+            (zero, floor, zero),
+        ]
+    )
+
+
+def _outline(size: np.ndarray, rounding: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """x and z (n, 16) around rectangles with rounded corners."""
     n, corners, steps = len(size), 4, 4
     radius = np.minimum(np.broadcast_to(rounding, n), size[:, [0, 2]].min(1) / 2 * 0.98)[:, None]
     angle = (np.arange(corners * steps) // steps) * (np.pi / 2) + np.tile(
@@ -117,12 +170,14 @@ def box(size: np.ndarray, *, rounding: np.ndarray | float = 0.0) -> MeshBatch:
     quadrant = np.arange(corners * steps) // steps
     sign_x, sign_z = np.array([1, -1, -1, 1])[quadrant], np.array([1, 1, -1, -1])[quadrant]
     x = sign_x * (size[:, :1] / 2 - radius) + radius * np.cos(angle)
-    z = sign_z * (size[:, 2:] / 2 - radius) + radius * np.sin(angle)
-    half = size[:, 1:2] / 2 * np.ones_like(x)
-    zero = np.zeros_like(x)
-    rings = [(zero, -half, zero), (x, -half, z), (x, half, z), (zero, half, zero)]
+    return x, sign_z * (size[:, 2:] / 2 - radius) + radius * np.sin(angle)
+
+
+def _rings(rings: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> MeshBatch:
+    """Rings of (x, y, z), each (n, S), joined one after the other; the ends are points."""
     vertices = np.stack([np.stack(ring, -1) for ring in rings], 1)
-    return MeshBatch(vertices.reshape(n, -1, 3), _grid_faces(4, corners * steps))
+    n, count, around = vertices.shape[:3]
+    return MeshBatch(vertices.reshape(n, -1, 3), _grid_faces(count, around))
 
 
 def tube(
@@ -136,7 +191,7 @@ def tube(
         thickness: (n,) radius along the normal, metres.
         width: (n,) radius along z, metres.
     """
-    segments = 10
+    segments = 8
     angle = np.linspace(0, 2 * np.pi, segments, endpoint=False)
     path, normal = (np.concatenate([a[:, :1], a, a[:, -1:]], 1) for a in (path, normal))
     open_ring = np.ones(path.shape[1])

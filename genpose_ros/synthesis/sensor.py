@@ -1,22 +1,35 @@
 """What a RealSense D435 and a Mask R-CNN make of a clean depth image and a clean mask.
 
 Depth: matching noise that grows with z squared, in fine grain and in slow waves, disparity in
-steps of a fraction of a pixel, flying pixels at depth edges, holes on grazing surfaces and in
-blobs, 1 mm output. Masks: borders moved in, out and raggedly, parts missing.
+steps of a fraction of a pixel, flying pixels at depth edges, holes on grazing, dark and glossy
+surfaces, in blobs and in the shadow beside whatever is nearer, 1 mm output. Masks: borders moved
+in, out and raggedly, parts missing, parts of the neighbourhood inside.
 All arrays are (n, H, W); the noise is drawn per image, so that a batch holds good and bad cameras.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["SensorDraw", "corrupt_mask", "draw_sensor", "measure_depth", "smooth_noise"]
+__all__ = [
+    "SensorDraw",
+    "corrupt_mask",
+    "draw_sensor",
+    "hidden_from_right",
+    "measure_depth",
+    "smooth_noise",
+    "tear_mask",
+]
+
+
+def _none() -> np.ndarray:
+    return np.zeros(1)
 
 
 @dataclass(frozen=True)
 class SensorDraw:
-    """The imperfections of n cameras, each (n,).
+    """The imperfections of n cameras, each (n,), or (1,) for all alike.
 
     Attributes:
         fine: standard deviation of the per-pixel noise at 1 m, metres.
@@ -25,6 +38,9 @@ class SensorDraw:
         hole_share: share of the surface lost in blobs.
         grazing_cosine: surfaces seen under a smaller cosine are likely lost.
         flying_share: share of the edge pixels that lie between the two depths.
+        dropout: share of the pixels lost singly, in patches, as on dark surfaces.
+        gloss: surfaces whose normal is this close to the ray, 1 - cosine, may mirror the lamp.
+        baseline_m: between the two infrared cameras; 0: no shadow.
     """
 
     fine: np.ndarray
@@ -33,6 +49,9 @@ class SensorDraw:
     hole_share: np.ndarray
     grazing_cosine: np.ndarray
     flying_share: np.ndarray
+    dropout: np.ndarray = field(default_factory=_none)
+    gloss: np.ndarray = field(default_factory=_none)
+    baseline_m: np.ndarray = field(default_factory=_none)
 
 
 def draw_sensor(n: int, rng: np.random.Generator) -> SensorDraw:
@@ -44,6 +63,9 @@ def draw_sensor(n: int, rng: np.random.Generator) -> SensorDraw:
         hole_share=rng.uniform(0.0, 0.25, n) * (rng.random(n) < 0.5),
         grazing_cosine=rng.uniform(0.02, 0.28, n),
         flying_share=rng.uniform(0.0, 0.5, n),
+        dropout=rng.uniform(0.0, 0.5, n) * (rng.random(n) < 0.25),
+        gloss=rng.uniform(0.0, 0.06, n) * (rng.random(n) < 0.25),
+        baseline_m=rng.uniform(0.03, 0.06, n) * (rng.random(n) < 0.8),
     )
 
 
@@ -77,7 +99,7 @@ def measure_depth(
         draw: the cameras, n of them.
         rng: source of the noise.
     """
-    shape = depth_m.shape
+    shape = depth_m.shape[0], depth_m.shape[1], depth_m.shape[2]
 
     def column(values: np.ndarray) -> np.ndarray:
         return values.astype(np.float32)[:, None, None]
@@ -93,8 +115,33 @@ def measure_depth(
     lost = cos_incidence < column(draw.grazing_cosine) * rng.uniform(0.3, 1.3, shape)
     # A blob covers what exceeds the quantile of a unit normal that belongs to the share.
     blob = smooth_noise(shape, 6, rng) > column(2.2 - 4.5 * draw.hole_share)
-    lost |= blob & column(draw.hole_share > 0).astype(bool)
+    lost |= blob & (column(draw.hole_share) > 0)
+    lost |= _patchy(shape, column(draw.dropout), rng)
+    lost |= (cos_incidence > 1 - column(draw.gloss)) & (rng.random(shape, dtype=np.float32) < 0.8)
     return np.where((depth_m <= 0) | lost, 0, np.round(depth, 3)).astype(np.float32)
+
+
+def _patchy(shape: tuple[int, int, int], share: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Single pixels, more in some patches than in others."""
+    density = share * np.clip(1 + smooth_noise(shape, 10, rng), 0, 2)
+    return rng.random(shape, dtype=np.float32) < density
+
+
+def hidden_from_right(depth_m: np.ndarray, shift_px_m: np.ndarray) -> np.ndarray:
+    """Where the left camera sees a surface that something nearer hides from the right one.
+
+    That is where a pixel further right lands further left in the right image: the shadow of
+    missing depth on the left of whatever stands in front.
+
+    Args:
+        depth_m: (n, H, W), 0 where there is nothing.
+        shift_px_m: (n,) baseline in metres times columns per unit of tangent; 0: no shadow.
+    """
+    columns = np.arange(depth_m.shape[2], dtype=np.float32)
+    inverse = np.where(depth_m > 0, 1 / np.maximum(depth_m, 1e-3), 0).astype(np.float32)
+    target = columns - shift_px_m.astype(np.float32)[:, None, None] * inverse
+    nearer = np.minimum.accumulate(target[:, :, ::-1], axis=2)[:, :, ::-1]
+    return nearer < target - 0.5
 
 
 def _mix_edges(depth: np.ndarray, share: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -131,3 +178,21 @@ def corrupt_mask(mask: np.ndarray, spacing_px: np.ndarray, rng: np.random.Genera
     moved = soft > np.clip(threshold, 0.06, 0.94)
     # Some detectors are right: leave a third as it is.
     return np.where((rng.random(n) < 0.33)[:, None, None], mask, moved)
+
+
+def tear_mask(
+    mask: np.ndarray, missing: np.ndarray, leaking: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Take parts out of masks, and let others grow into what is beside them.
+
+    Args:
+        mask: (n, H, W) bool.
+        missing: (n,) which lose parts.
+        leaking: (n,) which grow, in places, by several pixels.
+        rng: source of the draws.
+    """
+    pattern = smooth_noise(mask.shape, 5, rng)
+    near = ndimage.uniform_filter(mask.astype(np.float32), (0, 11, 11)) > 0
+    hole = missing[:, None, None] & (pattern > 0.9)
+    grown = leaking[:, None, None] & (pattern < -0.4) & near
+    return (mask & ~hole) | grown

@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from genpose_ros.synthesis.clouds import CloudBatch, make_clouds
+from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make_clouds
 from genpose_ros.synthesis.meshes import Mesh, load_meshes
 
 __all__ = ["SetRecipe", "read_shard", "shard_paths", "write_set"]
@@ -132,7 +132,14 @@ def _write_shard(recipe: SetRecipe, path: Path) -> Path:
     batches: list[CloudBatch] = []
     while sum(len(batch) for batch in batches) < SHARD_SIZE:
         batches.append(
-            make_clouds(CHUNK, rng, meshes=meshes, mesh_share=recipe.mesh_share, threads=1)
+            make_clouds(
+                CHUNK,
+                rng,
+                meshes=meshes,
+                mesh_share=recipe.mesh_share,
+                surroundings=TRAINING_SURROUNDINGS,
+                threads=1,
+            )
         )
     clouds = CloudBatch.concatenate(batches)[:SHARD_SIZE]
     centre = clouds.points_cam.mean(1)

@@ -33,7 +33,12 @@ def test_storage_keeps_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
     (path,) = write_set(tmp_path, SetRecipe(clouds=20, seed=1))
     rng = np.random.default_rng([1, 0])
     exact = shards.CloudBatch.concatenate(
-        [shards.make_clouds(12, rng, mesh_share=0.25, threads=1) for _ in range(3)]
+        [
+            shards.make_clouds(
+                12, rng, mesh_share=0.25, surroundings=shards.TRAINING_SURROUNDINGS, threads=1
+            )
+            for _ in range(3)
+        ]
     )[:20]
     stored = read_shard(path)
     np.testing.assert_allclose(stored.points_cam, exact.points_cam, atol=1.3e-4)

@@ -1,0 +1,332 @@
+"""Procedural bottles, bowls, cans and mugs: profiles turned about y, with what is attached to them.
+
+Metres, NOCS object frame: y up, a mug's handle at +x. Not centred; `shapes.make_shapes` does it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from genpose_ros.synthesis.primitives import MeshBatch, box, lathe, merge, profile, slab, tube
+
+__all__ = ["bottles", "bowls", "cans", "mugs"]
+
+Generator = np.random.Generator
+
+_BOTTLE_TOPS = ("cap", "sports", "pump", "spray", "open")
+
+
+def _about_y(angle: np.ndarray) -> np.ndarray:
+    """Rotations (n, 3, 3) about y."""
+    cos, sin, zero = np.cos(angle), np.sin(angle), np.zeros(len(angle))
+    rows = [cos, zero, sin, zero, zero + 1, zero, -sin, zero, cos]
+    return np.stack(rows, -1).reshape(-1, 3, 3)
+
+
+def _some(rng: Generator, n: int, share: float, low: float, high: float) -> np.ndarray:
+    """(n,) values between low and high for a share of the rows, 0 for the others."""
+    return rng.uniform(low, high, n) * (rng.random(n) < share)
+
+
+def bottles(rng: Generator, n: int) -> MeshBatch:
+    """Bodies with shoulder and neck under a cap, sports cap, pump, spray head, or open.
+
+    Round, square or oval, waisted, bulged or ribbed; some with a handle beside the neck. What
+    sticks out stays within the body's outline, so that the axis is the middle of the box.
+    """
+    top_kind = rng.choice(len(_BOTTLE_TOPS), n, p=[0.62, 0.12, 0.09, 0.08, 0.09])
+    is_kind = {name: top_kind == i for i, name in enumerate(_BOTTLE_TOPS)}
+    roundness = np.where(rng.random(n) < 0.22, rng.uniform(2.5, 8, n), 2.0)
+    flatness = np.where(rng.random(n) < 0.35, rng.uniform(0.45, 1.0, n), 1.0)
+    total = rng.uniform(0.10, 0.32, n)
+    radius = np.minimum(rng.uniform(0.020, 0.055, n), total * rng.uniform(0.15, 0.29, n))
+
+    neck = radius * rng.uniform(0.25, 0.75, n)
+    neck = np.where(flatness < 1, np.minimum(neck, radius * 0.5), neck)
+    cap = np.maximum(neck * rng.uniform(0.95, 1.4, n), 0.009)
+    cap_height = total * rng.uniform(0.03, 0.15, n)
+    neck_height = total * _some(rng, n, 0.5, 0.0, 0.24)
+    shoulder = total * rng.uniform(0.03, 0.38, n)
+    body = total - cap_height - neck_height - shoulder
+    rings = _bottle_profile(
+        rng, is_kind, radius, body, shoulder, neck, neck_height, cap, cap_height
+    )
+    flask = lathe(*rings, segments=28, roundness=roundness, flatness=flatness)
+    head = _dispenser(rng, is_kind, radius * flatness, cap, total)
+    round_ones = (flatness == 1) & (rng.random(n) < 0.08) & (radius > 0.03)
+    grip = _bottle_handle(rng, radius, neck, body, shoulder)
+    anchor = np.stack([0 * total, body / 2, 0 * total], -1)
+    return merge(flask, head, grip.only(round_ones, anchor))
+
+
+def _bottle_profile(
+    rng: Generator,
+    is_kind: dict[str, np.ndarray],
+    radius: np.ndarray,
+    body: np.ndarray,
+    shoulder: np.ndarray,
+    neck: np.ndarray,
+    neck_height: np.ndarray,
+    cap: np.ndarray,
+    cap_height: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """From the (often hollow) bottom over body, shoulder and neck to the top of the cap."""
+    n = len(radius)
+    bevel = radius * rng.uniform(0.02, 0.35, n)
+    taper, waist = _some(rng, n, 0.4, -0.15, 0.15), _some(rng, n, 0.4, -0.22, 0.08)
+    ribs = _some(rng, n, 0.25, 0.0004, 0.0018) / radius
+    count = rng.integers(2, 6, n)
+    s = np.linspace(0, 1, 12)
+    body_r = radius[:, None] * (
+        1
+        + taper[:, None] * (s - 0.5)
+        + waist[:, None] * np.sin(np.pi * s) ** 2
+        - ribs[:, None] * (1 - np.cos(2 * np.pi * count[:, None] * s))
+    )
+    body_y = bevel[:, None] + (body - bevel)[:, None] * s
+    u = np.linspace(0, 1, 8)[1:]
+    power = rng.uniform(0.7, 2.6, n)[:, None]
+    blend = np.where(
+        rng.random(n)[:, None] < 0.5, u**power, 0.5 - 0.5 * np.cos(np.pi * u ** (power / 1.5))
+    )
+    shoulder_r = body_r[:, -1:] + (neck[:, None] - body_r[:, -1:]) * blend
+    shoulder_y = body[:, None] + shoulder[:, None] * u
+    punt = _some(rng, n, 0.5, 0.001, 0.010)
+    foot = np.maximum(body_r[:, 0] - bevel, radius * 0.4)
+
+    collar = body + shoulder + neck_height
+    top = collar + cap_height
+    tip = cap * np.where(is_kind["sports"], rng.uniform(0.3, 0.55, n), 0.9)
+    nozzle = np.where(is_kind["sports"], rng.uniform(0.008, 0.025, n), 0.0)
+    opening = np.where(is_kind["open"], rng.uniform(0.012, 0.04, n), 0.0)
+    zero = np.zeros(n)
+    return profile(
+        (zero, punt),
+        (foot * 0.7, punt * 0.6),
+        (foot * 0.9, zero),
+        (foot, zero),
+        (body_r, body_y),
+        (shoulder_r, shoulder_y),
+        (neck, collar),
+        (cap, collar),
+        (cap, collar + cap_height * 0.9),
+        (cap * 0.9, top),
+        (tip, top),
+        (tip * 0.9, top + nozzle),
+        (tip * 0.75, top + nozzle),
+        (tip * 0.75, top + nozzle - opening),
+        (zero, top + nozzle - opening),
+    )
+
+
+def _dispenser(
+    rng: Generator,
+    is_kind: dict[str, np.ndarray],
+    reach: np.ndarray,
+    cap: np.ndarray,
+    top: np.ndarray,
+) -> MeshBatch:
+    """The stem, head and trigger of pumps and sprays on a bottle's cap, turned any way."""
+    n = len(top)
+    pump, spray = is_kind["pump"], is_kind["spray"]
+    zero = np.zeros(n)
+    stem_height = np.where(pump, rng.uniform(0.015, 0.045, n), rng.uniform(0.004, 0.015, n))
+    stem_radius = np.where(pump, rng.uniform(0.003, 0.006, n), cap * 0.8)
+    stem = lathe(
+        *profile(
+            (zero, top - 0.003),
+            (stem_radius, top - 0.003),
+            (stem_radius, top + stem_height),
+            (zero, top + stem_height),
+        ),
+        segments=8,
+    )
+    out, back = reach * rng.uniform(0.6, 0.92, n), np.minimum(reach * 0.9, cap * 1.1)
+    height = np.where(pump, rng.uniform(0.006, 0.014, n), rng.uniform(0.018, 0.04, n))
+    width = np.minimum(rng.uniform(0.012, 0.026, n), reach * 0.7)
+    head = slab(np.stack([out + back, height, width], -1), rounding=0.004, taper=0.85)
+    level = top + stem_height
+    head = head.moved(np.stack([(out - back) / 2, level + height / 2 - 0.001, zero], -1))
+    drop = np.where(spray, rng.uniform(0.025, 0.06, n), rng.uniform(0.003, 0.012, n))
+    lever = box(np.stack([0.006 + zero, drop, width * 0.6], -1))
+    lever = lever.moved(np.stack([out - np.where(spray, 0.010, 0.004), level - drop / 2, zero], -1))
+    anchor = np.stack([zero, top / 2, zero], -1)
+    turn = _about_y(rng.uniform(0, 2 * np.pi, n))
+    return merge(stem, head, lever).turned(turn).only(pump | spray, anchor)
+
+
+def _bottle_handle(
+    rng: Generator, radius: np.ndarray, neck: np.ndarray, body: np.ndarray, shoulder: np.ndarray
+) -> MeshBatch:
+    """A loop from the neck down to the body, as jugs have it."""
+    n = len(radius)
+    u = np.linspace(0, 1, 9)
+    thickness = rng.uniform(0.004, 0.009, n)
+    start, end = (body + shoulder) * 0.99, body * rng.uniform(0.55, 0.9, n)
+    x = neck[:, None] * 0.8 + (radius - neck * 0.8)[:, None] * u**0.6
+    x = x + (radius * rng.uniform(0.1, 0.5, n))[:, None] * np.sin(np.pi * u)
+    x = np.minimum(x, (radius - thickness)[:, None] * 0.98)
+    y = start[:, None] + (end - start)[:, None] * u
+    return _along(np.stack([x, y], -1), thickness, thickness * rng.uniform(0.8, 1.6, n))
+
+
+def _along(path: np.ndarray, thickness: np.ndarray, width: np.ndarray) -> MeshBatch:
+    """A tube along paths (n, P, 2) in the xy plane, ended flat."""
+    tangent = np.gradient(path, axis=1)
+    tangent /= np.linalg.norm(tangent, axis=-1, keepdims=True) + 1e-9
+    return tube(path, np.stack([tangent[..., 1], -tangent[..., 0]], -1), thickness, width)
+
+
+def bowls(rng: Generator, n: int) -> MeshBatch:
+    """Open dishes from flat to deep: foot ring, curved or straight wall, plain or flaring rim."""
+    radius = rng.uniform(0.050, 0.125, n)
+    height = 2 * radius * np.exp(rng.uniform(np.log(0.14), np.log(0.68), n))
+    height = np.maximum(height, 0.022)
+    base = radius * rng.uniform(0.22, 0.75, n)
+    wall = rng.uniform(0.002, 0.007, n)
+    foot = np.minimum(height * 0.3, _some(rng, n, 0.6, 0.002, 0.014))
+    hollow = foot * rng.uniform(0.3, 1.0, n)
+    power = np.exp(rng.uniform(np.log(0.3), np.log(1.4), n))
+    rim = radius * _some(rng, n, 0.3, 0.0, 0.16)
+    roll = wall * _some(rng, n, 0.3, 0.2, 1.0)
+    u = np.linspace(0, 1, 11)
+    outer_r = base[:, None] + (radius - base)[:, None] * u ** power[:, None]
+    outer_y = foot[:, None] + (height - foot)[:, None] * u
+    inner_r = np.maximum(outer_r[:, ::-1] - wall[:, None], 1e-4)
+    inner_y = outer_y[:, ::-1] + wall[:, None] * np.linspace(0, 1, 11)
+    content = foot + wall + (height - foot) * _some(rng, n, 0.1, 0.1, 0.6)
+    inner_y = np.maximum(inner_y, content[:, None])
+    zero = np.zeros(n)
+    rings = profile(
+        (zero, hollow),
+        (base * 0.78, hollow),
+        (base * 0.84, zero),
+        (base * 0.95, zero),
+        (base, foot),
+        (outer_r, outer_y),
+        (radius + rim + roll, height - roll),
+        (radius + rim + roll, height),
+        (radius + rim, height + wall * 0.5),
+        (radius + rim - wall, height + wall * 0.3),
+        (inner_r, inner_y),
+        (zero, content),
+    )
+    roundness = np.where(rng.random(n) < 0.06, rng.uniform(2.3, 4.5, n), 2.0)
+    return lathe(*rings, segments=36, roundness=roundness)
+
+
+def cans(rng: Generator, n: int) -> MeshBatch:
+    """Drink cans (necked-in lid, domed bottom on a small ring) and food cans (rims, beads, tuna).
+
+    Top and bottom differ as they do on real ones: the lid lies deeper within its rim than a food
+    can's bottom, and carries a tab; a drink can stands on a ring narrower than its lid.
+    """
+    drink = rng.random(n) < 0.45
+    radius = np.where(drink, rng.uniform(0.026, 0.036, n), rng.uniform(0.026, 0.055, n))
+    tall = np.exp(rng.uniform(np.log(1.25), np.log(2.7), n))
+    food = np.exp(rng.uniform(np.log(0.33), np.log(1.9), n))
+    height = np.clip(2 * radius * np.where(drink, tall, food), 0.026, 0.19)
+
+    top = radius * np.where(drink, rng.uniform(0.74, 0.95, n), rng.uniform(0.98, 1.03, n))
+    top = np.where(drink, top, np.minimum(top, radius + 0.0015))
+    ring = radius * np.where(drink, rng.uniform(0.68, 0.84, n), rng.uniform(0.93, 1.02, n))
+    shoulder = np.where(drink, rng.uniform(0.006, 0.018, n), rng.uniform(0.0015, 0.004, n))
+    heel = np.where(drink, rng.uniform(0.005, 0.014, n), rng.uniform(0.0015, 0.004, n))
+    lid = np.where(drink, rng.uniform(0.003, 0.0075, n), rng.uniform(0.001, 0.006, n))
+    dome = np.where(drink, rng.uniform(0.006, 0.013, n), rng.uniform(0.0005, 0.003, n))
+    lip = np.where(drink, rng.uniform(0.002, 0.004, n), rng.uniform(0.0015, 0.003, n))
+    beads = np.where(drink, 0, _some(rng, n, 0.5, 0.0003, 0.0014))
+    count = rng.integers(2, 6, n)
+
+    s = np.linspace(0, 1, 14)
+    middle = np.sin(np.pi * s) ** 0.5 * (1 - np.cos(2 * np.pi * count[:, None] * s)) / 2
+    side_r = radius[:, None] - beads[:, None] * middle
+    side_y = heel[:, None] + (height - shoulder - heel)[:, None] * s
+    zero = np.zeros(n)
+    rings = profile(
+        (zero, dome),
+        (ring * 0.55, dome * np.where(drink, 0.8, 1.0)),
+        (ring - lip * 1.5, np.where(drink, 0.0015, dome)),
+        (ring - lip, zero),
+        (ring, zero),
+        ((ring + radius) / 2, heel * 0.4),
+        (side_r, side_y),
+        (top, height - np.where(drink, 0.003, 0.001)),
+        (top, height),
+        (top - lip, height),
+        (top - lip * 1.3, height - lid),
+        (zero, height - lid),
+    )
+    body = lathe(*rings)
+    length = top * rng.uniform(0.5, 0.8, n)
+    tab = box(np.stack([length, 0.002 + zero, length * rng.uniform(0.5, 0.75, n)], -1))
+    tab = tab.moved(np.stack([top * rng.uniform(0.0, 0.3, n), height - lid + 0.0012, zero], -1))
+    has_tab = (rng.random(n) < np.where(drink, 0.9, 0.5)) & (lid > 0.0025)
+    anchor = np.stack([zero, height / 2, zero], -1)
+    return merge(body, tab.turned(_about_y(rng.uniform(0, 6.3, n))).only(has_tab, anchor))
+
+
+def mugs(rng: Generator, n: int) -> MeshBatch:
+    """Cups from espresso to beer, straight, tapered, bellied or waisted, with a handle at +x."""
+    radius, height = rng.uniform(0.028, 0.058, n), rng.uniform(0.055, 0.140, n)
+    height = np.clip(height, radius * 1.15, radius * 3.2)
+    taper, belly = _some(rng, n, 0.6, -0.35, 0.18), _some(rng, n, 0.45, -0.15, 0.28)
+    wall, floor = rng.uniform(0.002, 0.006, n), rng.uniform(0.003, 0.012, n)
+    bevel = np.minimum(radius * rng.uniform(0.02, 0.5, n), height * 0.4)
+    floor = floor + (height - floor) * _some(rng, n, 0.1, 0.3, 0.85)  # filled to some level
+
+    def wall_radius(s: np.ndarray) -> np.ndarray:
+        shape = 1 + taper[:, None] * (1 - s) + belly[:, None] * np.sin(np.pi * s) ** 1.5
+        return radius[:, None] * shape
+
+    s = np.broadcast_to(np.linspace(0, 1, 12), (n, 12))
+    start = (bevel / height)[:, None]
+    y_outer = bevel[:, None] + (height - bevel)[:, None] * s
+    r_outer = wall_radius(start + (1 - start) * s)
+    r_inner = np.maximum(r_outer[:, ::-1] - wall[:, None], 1e-3)
+    y_inner = np.maximum(y_outer[:, ::-1], (floor + bevel * 0.3)[:, None])
+    foot, ring = r_outer[:, 0] - bevel * 0.9, _some(rng, n, 0.6, 0.001, 0.004)
+    zero = np.zeros(n)
+    rings = profile(
+        (zero, ring),
+        (foot * 0.82, ring),
+        (foot * 0.88, zero),
+        (foot, zero),
+        (foot + bevel * 0.65, bevel * 0.3),
+        (r_outer, y_outer),
+        (r_inner, y_inner),
+        (zero, floor),
+    )
+    roundness = np.where(rng.random(n) < 0.05, rng.uniform(2.4, 4.5, n), 2.0)
+    body = lathe(*rings, roundness=roundness)
+    return merge(body, _mug_handle(rng, height, wall, wall_radius))
+
+
+def _mug_handle(
+    rng: Generator,
+    height: np.ndarray,
+    wall: np.ndarray,
+    wall_radius: Callable[[np.ndarray], np.ndarray],
+) -> MeshBatch:
+    """A loop out of the wall along +x: C, D, square, ear (wider above or below); thin or thick."""
+    n = len(height)
+    upper = rng.uniform(0.62, 0.97, n)
+    lower = np.maximum(upper - rng.uniform(0.36, 0.85, n), 0.06)
+    reach = np.maximum(rng.uniform(0.016, 0.050, n), 0.35 * height * (upper - lower))
+    reach = np.minimum(reach, 0.050)
+    exponent = np.exp(rng.uniform(np.log(1.4), np.log(7.0), n))[:, None]
+    ear = rng.uniform(-0.35, 0.45, n)[:, None] * (rng.random((n, 1)) < 0.6)
+    lean = rng.uniform(-0.4, 0.4, n)[:, None]
+    angle = np.linspace(np.pi / 2, -np.pi / 2, 15)
+    out = np.abs(np.cos(angle)) ** (2 / exponent)
+    up = np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / exponent)
+    level = (upper + lower)[:, None] / 2 + (upper - lower)[:, None] / 2 * up
+    thickness, width = rng.uniform(0.0022, 0.0075, n), rng.uniform(0.003, 0.013, n)
+    # The ends are flat: sunk so deep that the round wall covers their corners, but hardly through.
+    outer = wall_radius(level)
+    sunk = np.maximum(0.6 * wall, width**2 / (2 * outer.min(1)) + 0.0003)
+    attach = outer - sunk[:, None]
+    stretch = (attach.mean(1, keepdims=True) + reach[:, None] - attach) * (1 + ear * up)
+    y = height[:, None] * level + lean * reach[:, None] * out * 0.5
+    path = np.stack([attach + out * np.maximum(stretch, 0), y], -1)
+    return _along(path, thickness, width)
