@@ -35,7 +35,9 @@ TEXT_PARAMETERS = [
     "default_category",
     "label_categories",
     "target_frame",
+    "fixed_frame",
     "tf_prefix",
+    "mode",
 ]
 BOOLEAN_PARAMETERS = ["publish_tf", "rectified", "use_sim_time"]
 
@@ -49,6 +51,13 @@ def arguments() -> list[DeclareLaunchArgument]:
     """What can be given on the command line."""
     camera = "/camera/camera/aligned_depth_to_color"
     return [
+        DeclareLaunchArgument(
+            "mode",
+            default_value="",
+            choices=["", "estimate", "track"],
+            description="estimate: each frame by itself; track: objects keep id and frame over "
+            "time. Empty: as in the parameter file.",
+        ),
         DeclareLaunchArgument(
             "depth_topic",
             default_value=f"{camera}/image_raw",
@@ -129,6 +138,12 @@ def arguments() -> list[DeclareLaunchArgument]:
             "target_frame",
             default_value="",
             description="Frame of the outputs, looked up at the image's time; empty: the camera's.",
+        ),
+        DeclareLaunchArgument(
+            "fixed_frame",
+            default_value="",
+            description="For mode track and a camera that moves, on an arm for example: a frame "
+            "that stands still, such as world; its transform to the camera must be on /tf.",
         ),
         DeclareLaunchArgument(
             "publish_tf",

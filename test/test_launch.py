@@ -17,6 +17,7 @@ import rclpy
 from rcl_interfaces.srv import GetParameters
 
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.ros.node_settings import NodeSettings
 
 FILES = ("estimate.launch.py", "demo.launch.py")
@@ -158,6 +159,8 @@ def launched(root: Path, request: pytest.FixtureRequest) -> Iterator["subprocess
             "preset:=paper",
             "tf_prefix:=arm_",
             "publish_tf:=false",
+            "mode:=track",
+            "fixed_frame:=world",
         )
     ],
     indirect=True,
@@ -169,7 +172,8 @@ def test_the_node_gets_topics_and_parameters(launched):
     try:
         client = node.create_client(GetParameters, "/probe/get_parameters")
         assert client.wait_for_service(timeout_sec=120), "the node did not come up"
-        request = GetParameters.Request(names=["tf_prefix", "publish_tf", "sampler", "mask_source"])
+        names = ["tf_prefix", "publish_tf", "sampler", "mask_source", "mode", "fixed_frame"]
+        request = GetParameters.Request(names=[*names, "tracking.max_coast_s"])
         executor = rclpy.executors.SingleThreadedExecutor(context=context)
         future = client.call_async(request)
         executor.add_node(node)
@@ -179,6 +183,8 @@ def test_the_node_gets_topics_and_parameters(launched):
         assert values[1].bool_value is False
         assert values[2].string_value == "rk45"  # the preset's
         assert values[3].string_value == "label_image"  # the parameter file's
+        assert [values[4].string_value, values[5].string_value] == ["track", "world"]
+        assert values[6].double_value == TrackerSettings().max_coast_s  # the nested ones too
         topic = "/camera/camera/aligned_depth_to_color/image_raw"
         deadline = time.monotonic() + 10
         while not node.count_subscribers(topic) and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Estimates to messages; the only place where quaternions have ROS order (x, y, z, w).
+"""Objects to messages; the only place where quaternions have ROS order (x, y, z, w).
 
 Every function takes the header that the outputs carry: the depth image's stamp, and its frame or
 the target frame.
@@ -16,6 +16,7 @@ from geometry_msgs.msg import (
     Quaternion,
     Transform,
     TransformStamped,
+    Twist,
     Vector3,
 )
 from sensor_msgs.msg import PointCloud2, PointField
@@ -33,11 +34,11 @@ from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.categories import category_id
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.msg import ObjectPose, ObjectPoseArray
+from genpose_ros.ros.published import PublishedObject
 
 __all__ = [
     "candidate_array",
     "detection_array",
-    "frame_name",
     "object_array",
     "point_cloud",
     "pose_array",
@@ -45,9 +46,9 @@ __all__ = [
     "transforms",
 ]
 
-Estimates = Sequence[ObjectEstimate]
+Objects = Sequence[PublishedObject]
 
-#: One point of `point_cloud`: position in metres and the instance it belongs to.
+#: One point of `point_cloud`: position in metres and the number of its object.
 _POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("instance_id", "<i4")])
 
 
@@ -66,38 +67,36 @@ def pose_messages(transforms: np.ndarray) -> list[Pose]:
     ]
 
 
-def pose_array(estimates: Estimates, header: Header) -> PoseArray:
+def pose_array(objects: Objects, header: Header) -> PoseArray:
     """Return the poses of all objects."""
-    return PoseArray(header=header, poses=_poses(estimates))
+    return PoseArray(header=header, poses=_poses(objects))
 
 
-def detection_array(estimates: Estimates, header: Header) -> Detection3DArray:
+def detection_array(objects: Objects, header: Header) -> Detection3DArray:
     """Return the objects as detections, parallel to the poses: class, score, covariance, box."""
     detections = []
-    for estimate, pose in zip(estimates, _poses(estimates), strict=True):
+    for item, pose in zip(objects, _poses(objects), strict=True):
+        estimate = item.estimate
         hypothesis = ObjectHypothesisWithPose(
             hypothesis=ObjectHypothesis(class_id=estimate.category, score=float(estimate.score)),
             pose=PoseWithCovariance(pose=pose, covariance=_covariance(estimate)),
         )
         box = BoundingBox3D(center=pose, size=_size(estimate))
-        detections.append(
-            Detection3D(header=header, results=[hypothesis], bbox=box, id=str(estimate.instance_id))
-        )
+        detections.append(Detection3D(header=header, results=[hypothesis], bbox=box, id=item.id))
     return Detection3DArray(header=header, detections=detections)
 
 
 def object_array(
-    estimates: Estimates,
+    objects: Objects,
     rejections: Sequence[Rejection],
     header: Header,
     timings_ms: Mapping[str, float] | None = None,
 ) -> ObjectPoseArray:
     """Return everything about the objects, why others were refused, and the time per stage."""
     stages = timings_ms or {}
-    objects = [_object(e, pose) for e, pose in zip(estimates, _poses(estimates), strict=True)]
     return ObjectPoseArray(
         header=header,
-        objects=objects,
+        objects=[_object(*both) for both in zip(objects, _poses(objects), strict=True)],
         rejection_reasons=[r.reason.value for r in rejections],
         rejection_details=[r.detail for r in rejections],
         rejection_instance_ids=[-1 if r.instance_id is None else r.instance_id for r in rejections],
@@ -106,39 +105,37 @@ def object_array(
     )
 
 
-def frame_name(estimate: ObjectEstimate, prefix: str = "") -> str:
-    """Return the name of an object's frame, `<prefix><class>_<id>`."""
-    return f"{prefix}{estimate.category}_{estimate.instance_id}"
-
-
-def transforms(estimates: Estimates, header: Header, prefix: str = "") -> list[TransformStamped]:
-    """Return one transform per object, from the header's frame to `<prefix><class>_<id>`."""
+def transforms(objects: Objects, header: Header, prefix: str = "") -> list[TransformStamped]:
+    """Return one transform per object, from the header's frame to `<prefix><class>_<number>`."""
     return [
         TransformStamped(
             header=header,
-            child_frame_id=frame_name(estimate, prefix),
+            child_frame_id=f"{prefix}{item.frame}",
             transform=Transform(
                 translation=Vector3(x=pose.position.x, y=pose.position.y, z=pose.position.z),
                 rotation=pose.orientation,
             ),
         )
-        for estimate, pose in zip(estimates, _poses(estimates), strict=True)
+        for item, pose in zip(objects, _poses(objects), strict=True)
     ]
 
 
-def candidate_array(estimates: Estimates, header: Header) -> PoseArray:
+def candidate_array(objects: Objects, header: Header) -> PoseArray:
     """Return the candidate poses of all objects, one object after the other."""
-    poses = [pose for e in estimates for pose in pose_messages(e.T_cam_candidates)]
+    poses = [pose for o in objects for pose in pose_messages(o.estimate.T_cam_candidates)]
     return PoseArray(header=header, poses=poses)
 
 
-def point_cloud(estimates: Estimates, header: Header) -> PointCloud2:
-    """Return the points that the poses were estimated from: x, y, z and instance_id."""
+def point_cloud(objects: Objects, header: Header) -> PointCloud2:
+    """Return the points that the poses were estimated from: x, y, z and the object's number.
+
+    The number is in the field instance_id; of tracked objects it is the track's.
+    """
     parts = []
-    for estimate in estimates:
-        part = np.empty(len(estimate.points_cam), dtype=_POINT)
-        part["x"], part["y"], part["z"] = estimate.points_cam.T
-        part["instance_id"] = estimate.instance_id
+    for item in objects:
+        part = np.empty(len(item.estimate.points_cam), dtype=_POINT)
+        part["x"], part["y"], part["z"] = item.estimate.points_cam.T
+        part["instance_id"] = item.number
         parts.append(part)
     points = np.concatenate(parts) if parts else np.empty(0, dtype=_POINT)
     return PointCloud2(
@@ -161,10 +158,11 @@ def _point_fields() -> Iterable[PointField]:
         yield PointField(name=name, offset=offset, datatype=kinds[dtype.str], count=1)
 
 
-def _object(estimate: ObjectEstimate, pose: Pose) -> ObjectPose:
+def _object(item: PublishedObject, pose: Pose) -> ObjectPose:
+    estimate = item.estimate
     has_energies = estimate.energy_rotation is not None and estimate.energy_translation is not None
     return ObjectPose(
-        id=str(estimate.instance_id),
+        id=item.id,
         instance_id=estimate.instance_id,
         class_name=estimate.category,
         class_id=category_id(estimate.category),
@@ -178,12 +176,20 @@ def _object(estimate: ObjectEstimate, pose: Pose) -> ObjectPose:
         energy_translation=float(estimate.energy_translation or 0.0),
         n_points=int(estimate.n_points),
         mode_shares=[float(share) for share in estimate.mode_shares],
-        tracking_state=ObjectPose.STATE_UNTRACKED,
+        tracking_state=item.state,
+        velocity=_twist(item.velocity),
+        age=float(item.age_s),
+        unseen=float(item.unseen_s),
     )
 
 
-def _poses(estimates: Estimates) -> list[Pose]:
-    return pose_messages(np.array([e.T_cam_obj for e in estimates]).reshape(-1, 4, 4))
+def _poses(objects: Objects) -> list[Pose]:
+    return pose_messages(np.array([o.estimate.T_cam_obj for o in objects]).reshape(-1, 4, 4))
+
+
+def _twist(velocity: np.ndarray) -> Twist:
+    x, y, z, rx, ry, rz = (float(value) for value in velocity)
+    return Twist(linear=Vector3(x=x, y=y, z=z), angular=Vector3(x=rx, y=ry, z=rz))
 
 
 def _covariance(estimate: ObjectEstimate) -> list[float]:

@@ -7,7 +7,12 @@ import numpy as np
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.camera import PinholeCamera
 
-__all__ = ["camera_from_info"]
+__all__ = ["camera_from_info", "is_distorted"]
+
+
+def is_distorted(message: Any) -> bool:
+    """Whether a sensor_msgs/CameraInfo tells of a lens that a pinhole camera does not describe."""
+    return bool(np.any(np.asarray(message.d, dtype=np.float64)))
 
 
 def camera_from_info(message: Any, *, rectified: bool = True) -> PinholeCamera | Rejection:

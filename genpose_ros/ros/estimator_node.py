@@ -1,62 +1,48 @@
 """The node: depth and masks in, object poses out."""
 
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from std_msgs.msg import Header
-from std_srvs.srv import SetBool
+from std_srvs.srv import SetBool, Trigger
 
 from genpose_ros.estimation.estimator import PoseEstimator
-from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
-from genpose_ros.ros.frames import build_frame
-from genpose_ros.ros.gate import publishable
+from genpose_ros.estimation.tracker import Tracker
+from genpose_ros.ros.camera_pose import CameraPose, header_in
+from genpose_ros.ros.diagnostics import Diagnostics
+from genpose_ros.ros.estimating import Estimating, MakeEstimator
+from genpose_ros.ros.fixed_frame import FixedFrame
 from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.outputs import Outputs
 from genpose_ros.ros.parameters import Parameters, Settings
 from genpose_ros.ros.program import run_program
+from genpose_ros.ros.published import PublishedFrame
 from genpose_ros.ros.rejections import RejectionLog
-from genpose_ros.ros.target_frame import TargetFrame
+from genpose_ros.ros.throttled_log import ThrottledLog
+from genpose_ros.ros.tracking import MakeTracker, Tracking
+from genpose_ros.ros.tracking_status import TrackingStatus
 from genpose_ros.ros.worker import Worker
 
-__all__ = ["Estimator", "EstimatorNode", "main", "spin"]
+__all__ = ["EstimatorNode", "main", "spin"]
 
-
-class Estimator(Protocol):
-    """What the node needs of an estimator."""
-
-    def estimate(self, frame: Frame) -> FrameResult:
-        """Estimate the objects of a frame."""
-
-    def warm_up(self) -> None:
-        """Run once, so that the first frame is as fast as the others."""
-
-
-@dataclass(frozen=True)
-class _Result:
-    """What is published of one frame."""
-
-    estimates: tuple[ObjectEstimate, ...]
-    rejections: tuple[Rejection, ...]
-    header: Header
-    timings_ms: dict[str, float]
+#: Slots of the worker's mailbox.
+_MASKS, _DEPTH_ONLY = 0, 1
 
 
 class EstimatorNode(Node):
     """Subscribes to depth images and masks, and publishes the poses of the objects in them.
 
-    Callbacks only check and store; one worker thread estimates, always the newest frame.
+    Callbacks only check and store; one worker thread estimates or tracks, always the newest frame.
 
     Args:
         make_estimator: builds the estimator for given settings; default: the released network,
             which is loaded once.
+        make_tracker: builds the tracker of mode `track`.
         node_options: passed on to `rclpy.node.Node`.
 
     Raises:
@@ -67,29 +53,40 @@ class EstimatorNode(Node):
         self,
         *,
         node_name: str = "genpose",
-        make_estimator: Callable[[EstimatorSettings], Estimator] | None = None,
+        make_estimator: MakeEstimator | None = None,
+        make_tracker: MakeTracker = Tracker,
         **node_options: Any,
     ) -> None:
         super().__init__(node_name, **node_options)
         self._parameters_in_force = Parameters(self)
         settings = self._parameters_in_force.current
         self.rejections = RejectionLog(self.get_logger().warning, settings.node.log_seconds)
-        self._make_estimator = make_estimator or _released_estimator()
-        self._active = (self._make_estimator(settings.estimator), settings)
+        self._log = ThrottledLog(self, lambda: self._settings.node.log_seconds)
+        frames = (settings.node.target_frame, settings.node.fixed_frame)
+        self._camera_pose = CameraPose(self) if any(frames) else None
+        self._tracking: Tracking | None = None
+        make_estimator = make_estimator or _released_estimator()
+        if settings.node.mode == "track":
+            self._tracking = self._make_tracking(make_estimator, make_tracker)
+        self._processing = self._tracking or Estimating(make_estimator, settings)
         self._outputs = Outputs(self)
-        frame = settings.node.target_frame
-        self._target = TargetFrame(self, frame) if frame else None
         self._worker: Worker[Matched] = Worker(
-            prepare=self._warm_up, handle=self._process, on_error=self.report_error
+            prepare=self._warm_up, handle=self._process, on_error=self.report_error, slots=2
         )
         self._inputs = Inputs(
             self,
-            settings=lambda: self._parameters_in_force.current.node,
+            settings=lambda: self._settings.node,
             deliver=self._deliver,
             reject=self.rejections.add,
+            jumped_back=self._on_jump_back,
+            between_masks=self._wants_depth_alone,
         )
         self._parameters_in_force.on_change(self._take_settings)
         self.create_service(SetBool, "~/enable", self._on_enable)
+        if self._tracking is not None:
+            self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
+            status = TrackingStatus(self._tracking, lambda: self.dropped_frames)
+            self._diagnostics = Diagnostics(self, [status])
         self._worker.start()
 
     @property
@@ -114,61 +111,79 @@ class EstimatorNode(Node):
         self._worker.stop()
         super().destroy_node()
 
+    @property
+    def _settings(self) -> Settings:
+        return self._parameters_in_force.current
+
+    def _make_tracking(self, make_estimator: MakeEstimator, make_tracker: MakeTracker) -> Tracking:
+        settings, fixed = self._settings, None
+        if settings.node.fixed_frame and self._camera_pose is not None:
+            fixed = FixedFrame(self._camera_pose, settings.node.fixed_frame)
+        return Tracking(make_estimator, make_tracker, settings, fixed, self._log.warn)
+
     def _warm_up(self) -> None:
-        self._active[0].warm_up()
+        self._processing.warm_up()
         self.get_logger().info("ready")
 
+    def _wants_depth_alone(self) -> bool:
+        return self._tracking is not None and self._settings.tracker.keep_between_masks
+
     def _deliver(self, matched: Matched) -> None:
-        self._worker.mailbox.put(matched)
+        slot = _DEPTH_ONLY if matched.masks is None else _MASKS
+        self._worker.mailbox.put(matched, slot)
 
     def _take_settings(self, settings: Settings) -> None:
-        estimator, old = self._active
-        if settings.estimator != old.estimator:
-            estimator = self._make_estimator(settings.estimator)
-        self._active = (estimator, settings)
+        self._processing.configure(settings)
         self.rejections.period_s = settings.node.log_seconds
         self._inputs.configure(settings.node)
+
+    def _on_jump_back(self) -> str:
+        """Forget what belongs to the time before a jump of the clock; returns what to say."""
+        self._worker.mailbox.clear()
+        if self._camera_pose is not None:
+            self._camera_pose.forget()
+        return "" if self._tracking is None else f", {self._tracking.reset()} tracks cleared"
+
+    def _on_reset_tracks(
+        self, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        count = 0 if self._tracking is None else self._tracking.reset()
+        response.success = True
+        response.message = f"{count} tracks cleared"
+        return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._inputs.enabled = request.data
         if not request.data:
             self._worker.mailbox.clear()
         response.success = True
-        response.message = "estimating" if request.data else "masks are ignored"
+        response.message = "estimating" if request.data else "images are ignored"
         return response
 
     def _process(self, matched: Matched) -> None:
-        """Estimate one frame and publish the result; runs in the worker."""
-        settings = self._active[1].node
-        result = self._estimate(matched)
+        """Estimate or track one frame and publish the result; runs in the worker."""
+        settings = self._settings.node
+        result = self._processing.process(matched)
+        if isinstance(result, PublishedFrame):
+            result = self._in_target_frame(result)
         if isinstance(result, Rejection):
             self.rejections.add(result)
             self._outputs.publish_rejected(result, matched.depth.header)
-            return
-        for rejection in result.rejections:
-            self.rejections.add(rejection)
-        self._outputs.publish(
-            result.estimates, result.rejections, result.header, settings, result.timings_ms
-        )
+        elif result is not None:
+            for rejection in result.rejections:
+                self.rejections.add(rejection)
+            self._outputs.publish(result, settings)
 
-    def _estimate(self, matched: Matched) -> _Result | Rejection:
-        """What to publish, or why the whole frame is refused."""
-        estimator, settings = self._active
-        built = build_frame(matched, settings)
-        if isinstance(built, Rejection):
-            return built
-        result = estimator.estimate(built.frame)
-        estimates, refused = publishable(result.estimates, settings.estimator.workspace_m)
-        rejections = built.rejections + result.rejections + refused
-        header = matched.depth.header
-        if self._target is None:
-            return _Result(estimates, rejections, header, result.timings_ms)
-        T_target_cam = self._target.lookup(header, settings.node.target_frame_wait_seconds)
+    def _in_target_frame(self, frame: PublishedFrame) -> PublishedFrame | Rejection:
+        """The frame as it goes out, or why that cannot be told."""
+        settings = self._settings.node
+        if self._camera_pose is None or not settings.target_frame:
+            return frame
+        wait_seconds = settings.target_frame_wait_seconds
+        T_target_cam = self._camera_pose.lookup(settings.target_frame, frame.header, wait_seconds)
         if isinstance(T_target_cam, Rejection):
             return T_target_cam
-        estimates = tuple(estimate.moved(T_target_cam) for estimate in estimates)
-        header = self._target.header(header)
-        return _Result(estimates, rejections, header, result.timings_ms)
+        return frame.moved(T_target_cam, header_in(settings.target_frame, frame.header))
 
 
 def spin(node: EstimatorNode) -> None:
@@ -197,17 +212,22 @@ def _spin_once_more(executor: SingleThreadedExecutor, node: EstimatorNode) -> bo
 def main(
     args: Sequence[str] | None = None,
     *,
-    make_estimator: Callable[[EstimatorSettings], Estimator] | None = None,
+    make_estimator: MakeEstimator | None = None,
+    make_tracker: MakeTracker = Tracker,
 ) -> None:
     """Run the node until it is told to stop; arguments as of `EstimatorNode` and `rclpy.init`.
 
     Raises:
         SystemExit: it could not start; the reason is logged.
     """
-    run_program("genpose", lambda: EstimatorNode(make_estimator=make_estimator), spin, args)
+
+    def make_node() -> EstimatorNode:
+        return EstimatorNode(make_estimator=make_estimator, make_tracker=make_tracker)
+
+    run_program("genpose", make_node, spin, args)
 
 
-def _released_estimator() -> Callable[[EstimatorSettings], Estimator]:
+def _released_estimator() -> MakeEstimator:
     """A maker of estimators that loads the network once and shares it."""
     first: list[PoseEstimator] = []
 

@@ -29,7 +29,10 @@ def stamp_ns(header: Any) -> int:
 
 
 def build_frame(matched: Matched, settings: Settings) -> BuiltFrame | Rejection:
-    """Decode what was matched, or say why the whole frame is refused."""
+    """Decode what was matched, or say why the whole frame is refused.
+
+    A depth image without masks becomes a frame without objects.
+    """
     camera, pixels = matched.camera, matched.depth.pixels
     if isinstance(camera, Rejection):
         return camera
@@ -53,6 +56,8 @@ def build_frame(matched: Matched, settings: Settings) -> BuiltFrame | Rejection:
 
 
 def _segmented(matched: Matched, settings: Settings) -> Segmented | Rejection:
+    if matched.masks is None:
+        return Segmented((), ())
     shape = matched.depth.pixels.shape
     rules, limit = settings.node.category_rules, settings.estimator.max_objects
     content = matched.masks.content

@@ -1,6 +1,5 @@
 """The node's subscriptions: they check, store and match messages, and compute nothing."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +11,14 @@ from vision_msgs.msg import Detection2DArray
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.msg import InstanceMasks
-from genpose_ros.ros.camera_info import camera_from_info
+from genpose_ros.ros.camera_info import camera_from_info, is_distorted
 from genpose_ros.ros.frames import stamp_ns
 from genpose_ros.ros.images import depth_pixels, label_pixels
 from genpose_ros.ros.matching import DepthImage, FrameMatcher, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.silence import SilenceWatch
 from genpose_ros.ros.subscriptions import AdaptiveSubscription
+from genpose_ros.ros.throttled_log import ThrottledLog
 
 __all__ = ["Inputs"]
 
@@ -27,6 +27,10 @@ _SILENCE_CHECK_S = 1.0
 _ADAPT_S = 0.5
 #: Characters of a frame's name that are shown.
 _NAME_LENGTH = 64
+_DISTORTED = (
+    "camera_info tells of a lens distortion that is not corrected, because the image is taken as "
+    "not rectified (rectified: false): poses near the image's border will be off"
+)
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,16 @@ class Inputs:
     """Subscribes to depth, camera_info and the masks, and hands on what belongs together.
 
     Attributes:
-        enabled: when false, masks are ignored.
+        enabled: when false, nothing is handed on.
 
     Args:
         node: subscribes here.
         settings: gives the settings in force.
         deliver: called with each match, in the executor's thread.
         reject: called with each rejection.
+        jumped_back: called when the clock of the depth images was set back; returns what else is
+            to be said about it.
+        between_masks: says whether depth images without masks are to be handed on too.
     """
 
     def __init__(
@@ -56,13 +63,16 @@ class Inputs:
         settings: Callable[[], NodeSettings],
         deliver: Callable[[Matched], None],
         reject: Callable[[Rejection], None],
+        jumped_back: Callable[[], str] = str,
+        between_masks: Callable[[], bool] = bool,
     ) -> None:
         self.enabled = True
         self._node, self._settings = node, settings
         self._deliver, self._reject = deliver, reject
+        self._jumped_back, self._between_masks = jumped_back, between_masks
         self._info_frame = ""
         self._told_frames: tuple[str, str] | None = None
-        self._told_at: dict[str, float] = {}
+        self._log = ThrottledLog(node, lambda: settings().log_seconds)
         now = settings()
         self._matcher = FrameMatcher(now.ring_seconds, now.slop_seconds, now.match_wait_seconds)
         topics = self._topics(now.mask_source)
@@ -114,13 +124,17 @@ class Inputs:
             return
         self._compare_frames(message.header.frame_id)
         if self._matcher.jumps_back(stamp):
-            self._tell("clock", "the clock of the depth images jumped back; starting anew")
+            line = "the clock of the depth images jumped back; starting anew"
+            self._log.warn("clock", f"{line}{self._jumped_back()}")
         self._accept(self._matcher.add_depth(stamp, DepthImage(message.header, pixels)))
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         stamp = self._heard("camera_info", message)
         self._info_frame = message.header.frame_id
-        camera = camera_from_info(message, rectified=self._settings().rectified)
+        rectified = self._settings().rectified
+        if not rectified and is_distorted(message):
+            self._log.warn("distortion", _DISTORTED)
+        camera = camera_from_info(message, rectified=rectified)
         self._matcher.add_camera(stamp, camera)
         self._accept(None)
 
@@ -156,8 +170,13 @@ class Inputs:
         outcome = self._matcher.poll()
         for rejection in outcome.rejections:
             self._reject(rejection)
-        for matched in outcome.matched if self.enabled else ():
+        if not self.enabled:
+            return
+        for matched in outcome.matched:
             self._deliver(matched)
+        alone = self._matcher.poll_depth() if self._between_masks() else None
+        if alone is not None:
+            self._deliver(alone)
 
     def _heard(self, name: str, message: Any) -> int:
         stamp = stamp_ns(message.header)
@@ -171,14 +190,7 @@ class Inputs:
             self._told_frames = frames
             info, depth = (frame[:_NAME_LENGTH] for frame in frames)
             line = f"camera_info is of frame {info!r} and depth of {depth!r}"
-            self._tell("frames", f"{line}; is the depth image aligned?")
-
-    def _tell(self, about: str, line: str) -> None:
-        """Log a line; about each subject at most one per `log_seconds`."""
-        now = time.monotonic()
-        if now - self._told_at.get(about, float("-inf")) >= self._settings().log_seconds:
-            self._told_at[about] = now
-            self._node.get_logger().warning(line)
+            self._log.warn("frames", f"{line}; is the depth image aligned?")
 
     def _adapt(self) -> None:
         for subscription in self._subscriptions:

@@ -1,4 +1,4 @@
-"""A one-slot mailbox between the subscriptions and the worker: the newest wins."""
+"""A mailbox between the subscriptions and the worker: of each kind the newest wins."""
 
 import threading
 from typing import Generic, TypeVar
@@ -11,36 +11,42 @@ Item = TypeVar("Item")
 class Mailbox(Generic[Item]):
     """Hands items from one thread to another; an item not fetched in time is replaced.
 
+    There may be several slots, for items that must not replace each other; those that hold
+    something are emptied in turn, so that none keeps another waiting.
+
     Attributes:
         dropped: how many items were replaced before anyone fetched them.
+
+    Args:
+        slots: how many.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int = 1) -> None:
         self.dropped = 0
-        self._item: Item | None = None
+        self._items: list[Item | None] = [None] * slots
+        self._last = slots - 1
         self._closed = False
         self._changed = threading.Condition()
 
-    def put(self, item: Item) -> bool:
+    def put(self, item: Item, slot: int = 0) -> bool:
         """Leave an item; returns whether it replaced one that nobody had fetched."""
         with self._changed:
-            replaced = self._item is not None
+            replaced = self._items[slot] is not None
             self.dropped += replaced
-            self._item = item
+            self._items[slot] = item
             self._changed.notify()
         return replaced
 
     def get(self, timeout: float | None = None) -> Item | None:
-        """Fetch the item, waiting up to `timeout` seconds; None: none came, or closed."""
+        """Fetch an item, waiting up to `timeout` seconds; None: none came, or closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed, timeout)
-            item, self._item = self._item, None
-            return None if self._closed else item
+            self._changed.wait_for(lambda: self._closed or not self._empty(), timeout)
+            return None if self._closed else self._fetch()
 
     def clear(self) -> None:
-        """Forget the item that nobody has fetched."""
+        """Forget what nobody has fetched."""
         with self._changed:
-            self._item = None
+            self._items = [None] * len(self._items)
 
     def close(self) -> None:
         """Wake whoever waits, for good: every later `get` returns None at once."""
@@ -52,3 +58,21 @@ class Mailbox(Generic[Item]):
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to fetch."""
+        with self._changed:
+            return self._empty()
+
+    def _empty(self) -> bool:
+        return all(item is None for item in self._items)
+
+    def _fetch(self) -> Item | None:
+        for step in range(1, len(self._items) + 1):
+            slot = (self._last + step) % len(self._items)
+            item = self._items[slot]
+            if item is not None:
+                self._items[slot], self._last = None, slot
+                return item
+        return None

@@ -1,4 +1,4 @@
-"""Estimates to markers for RViz: axes, box and label of each object."""
+"""Objects to markers for RViz: axes, box and label of each, in the colours of their states."""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -9,17 +9,31 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.msg import ObjectPose
 from genpose_ros.ros.builders import pose_array
+from genpose_ros.ros.published import PublishedObject
 
 __all__ = ["NAMESPACES", "marker_array"]
 
-#: The marker namespaces; a marker's id is the object's instance id.
+#: The marker namespaces; a marker's id is the object's number.
 NAMESPACES = ("axes", "box", "label")
 
 _LINE_M = 0.004
 _TEXT_M = 0.03
 _AXIS_COLORS = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-_BOX_COLOR = (1.0, 0.8, 0.1)
+#: Colours of boxes and what their labels say, by state.
+_BOX_COLORS = {
+    ObjectPose.STATE_UNTRACKED: (1.0, 0.8, 0.1),
+    ObjectPose.STATE_NEW: (0.3, 0.7, 1.0),
+    ObjectPose.STATE_CONFIRMED: (0.2, 0.9, 0.3),
+    ObjectPose.STATE_COASTING: (1.0, 0.5, 0.0),
+    ObjectPose.STATE_LOST: (0.6, 0.6, 0.6),
+}
+_STATE_WORDS = {
+    ObjectPose.STATE_NEW: "new",
+    ObjectPose.STATE_COASTING: "coasting",
+    ObjectPose.STATE_LOST: "lost",
+}
 _TEXT_COLOR = (1.0, 1.0, 1.0)
 #: The box's corners as signs, and its edges: the pairs of corners that differ in one sign.
 _CORNERS = tuple(product((-0.5, 0.5), repeat=3))
@@ -32,7 +46,7 @@ _EDGES = tuple(
 
 
 def marker_array(
-    estimates: Sequence[ObjectEstimate],
+    objects: Sequence[PublishedObject],
     header: Header,
     *,
     gone: Iterable[int] = (),
@@ -41,20 +55,20 @@ def marker_array(
     """Return axes, box and label of each object, and deletions of the objects `gone`.
 
     Args:
-        estimates: the objects, in the frame of `header`.
+        objects: in the frame of `header`.
         header: of the depth image.
-        gone: instance ids whose markers are to be deleted.
+        gone: numbers whose markers are to be deleted.
         lifetime_s: seconds until the markers vanish by themselves; 0: never.
     """
     markers = [
-        Marker(header=header, ns=ns, id=instance_id, action=Marker.DELETE)
-        for instance_id in sorted(gone)
+        Marker(header=header, ns=ns, id=number, action=Marker.DELETE)
+        for number in sorted(gone)
         for ns in NAMESPACES
     ]
     lifetime = Duration(seconds=lifetime_s).to_msg()
-    for estimate, pose in zip(estimates, pose_array(estimates, header).poses, strict=True):
-        for marker in (_axes(estimate), _box(estimate), _label(estimate)):
-            marker.header, marker.id, marker.lifetime = header, estimate.instance_id, lifetime
+    for item, pose in zip(objects, pose_array(objects, header).poses, strict=True):
+        for marker in (_axes(item.estimate), _box(item), _label(item)):
+            marker.header, marker.id, marker.lifetime = header, item.number, lifetime
             marker.action, marker.pose = Marker.ADD, pose
             markers.append(marker)
     return MarkerArray(markers=markers)
@@ -71,26 +85,27 @@ def _axes(estimate: ObjectEstimate) -> Marker:
     return marker
 
 
-def _box(estimate: ObjectEstimate) -> Marker:
-    marker = Marker(
-        ns="box", type=Marker.LINE_LIST, scale=Vector3(x=_LINE_M / 2), color=_color(_BOX_COLOR)
-    )
+def _box(item: PublishedObject) -> Marker:
+    color = _color(_BOX_COLORS[item.state])
+    marker = Marker(ns="box", type=Marker.LINE_LIST, scale=Vector3(x=_LINE_M / 2), color=color)
     for edge in _EDGES:
         for corner in edge:
             x, y, z = (
-                sign * float(size) for sign, size in zip(corner, estimate.size_m, strict=True)
+                sign * float(size) for sign, size in zip(corner, item.estimate.size_m, strict=True)
             )
             marker.points.append(Point(x=x, y=y, z=z))
     return marker
 
 
-def _label(estimate: ObjectEstimate) -> Marker:
+def _label(item: PublishedObject) -> Marker:
+    name = item.frame.replace("_", " ")
+    said = _STATE_WORDS.get(item.state, f"{item.estimate.score:.2f}")
     return Marker(
         ns="label",
         type=Marker.TEXT_VIEW_FACING,
         scale=Vector3(z=_TEXT_M),
         color=_color(_TEXT_COLOR),
-        text=f"{estimate.category} {estimate.instance_id} ({estimate.score:.2f})",
+        text=f"{name} ({said})",
         pose=Pose(),
     )
 

@@ -1,4 +1,7 @@
-"""Brings masks together with the depth image that they were made from."""
+"""Brings masks together with the depth image that they were made from.
+
+Depth images for which no masks came in time can be asked for too: `FrameMatcher.poll_depth`.
+"""
 
 import time
 from collections.abc import Callable
@@ -15,6 +18,8 @@ __all__ = ["DepthImage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched"]
 
 #: Masks that may wait at the same time.
 MAX_WAITING = 32
+#: Images in a row whose masks came before the next image: the segmenter keeps up with the camera.
+_KEEPS_UP = 2
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,13 @@ class MaskInput:
 
 @dataclass(frozen=True)
 class Matched:
-    """What belongs together. `camera` may be the reason why there is none."""
+    """What belongs together. `camera` may be the reason why there is none.
+
+    `masks` is None for a depth image by itself; that there are no objects, masks tell.
+    """
 
     depth: DepthImage
-    masks: MaskInput
+    masks: MaskInput | None
     camera: PinholeCamera | Rejection
     detections: tuple[Any, ...] = ()
 
@@ -58,6 +66,24 @@ class MatchOutcome:
 class _Waiting:
     masks: MaskInput
     since_s: float
+
+
+@dataclass
+class _Newest:
+    """The newest depth image, whether it was given away, and how its masks come.
+
+    `kept_up`: so many images before it, in a row, had their masks when the next image came.
+    """
+
+    stamp_ns: int = 0
+    depth: DepthImage | None = None
+    taken: bool = False
+    has_masks: bool = False
+    kept_up: int = 0
+
+    def followed_by(self, stamp_ns: int, depth: DepthImage) -> "_Newest":
+        """The state when the next image has come."""
+        return _Newest(stamp_ns, depth, kept_up=self.kept_up + 1 if self.has_masks else 0)
 
 
 class FrameMatcher:
@@ -93,6 +119,7 @@ class FrameMatcher:
         self._cameras: StampedRing[PinholeCamera | Rejection] = StampedRing(ring_seconds)
         self._waiting: dict[int, _Waiting] = {}
         self._last_ns: int | None = None
+        self._newest = _Newest()
         self._clock = clock
 
     def configure(self, ring_seconds: float, slop_seconds: float, wait_seconds: float) -> None:
@@ -109,7 +136,10 @@ class FrameMatcher:
         """Hold a depth image. When its clock jumped back, everything older is forgotten."""
         if self.jumps_back(stamp_ns):
             self.clear()
-        return self._depth.add(stamp_ns, depth)
+        rejection = self._depth.add(stamp_ns, depth)
+        if rejection is None:
+            self._newest = self._newest.followed_by(stamp_ns, depth)
+        return rejection
 
     def add_camera(self, stamp_ns: int, camera: PinholeCamera | Rejection) -> None:
         """Hold the camera of an image, or why it is none; whatever its stamp, it is the newest."""
@@ -148,7 +178,22 @@ class FrameMatcher:
             else:
                 outcome.matched.append(result)
                 self._last_ns = stamp_ns
+                self._newest.has_masks |= result.depth is self._newest.depth
         return outcome
+
+    def poll_depth(self) -> Matched | None:
+        """Return the newest depth image without masks, once; None: there is nothing new.
+
+        While the segmenter keeps up with the camera, an image waits for its masks.
+        """
+        newest = self._newest
+        if newest.depth is None or newest.taken or newest.has_masks or newest.kept_up >= _KEEPS_UP:
+            return None
+        camera = self._cameras.exact(newest.stamp_ns) or self.camera
+        if camera is None or _of_other_size(camera, newest.depth):
+            return None  # its own may still be on the way
+        newest.taken = True
+        return Matched(newest.depth, None, camera)
 
     def clear(self) -> None:
         """Forget all but the newest camera."""
@@ -156,6 +201,7 @@ class FrameMatcher:
             ring.clear()
         self._waiting.clear()
         self._last_ns = None
+        self._newest = _Newest()
 
     def _match(self, stamp_ns: int, waiting: _Waiting) -> Matched | Rejection | None:
         """The match or the rejection; None: wait on."""

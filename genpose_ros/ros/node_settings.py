@@ -7,8 +7,10 @@ from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.ros.detections import CategoryRules
 from genpose_ros.ros.subscriptions import RELIABILITIES
 
-__all__ = ["MASK_SOURCES", "NodeSettings"]
+__all__ = ["MASK_SOURCES", "MODES", "NodeSettings"]
 
+#: What the node does with a frame.
+MODES = ("estimate", "track")
 #: The mask messages that the node understands.
 MASK_SOURCES = ("label_image", "instance_masks")
 
@@ -21,6 +23,14 @@ class NodeSettings:
         ValueError: a value is of the wrong type, out of range, or none of the choices.
     """
 
+    mode: str = setting(
+        "estimate",
+        "estimate: each frame by itself, so that a result depends on nothing but its frame; track: "
+        "objects keep id and frame over time, are followed between masks, and an unseen one is "
+        "predicted for a while.",
+        choices=MODES,
+        fixed=True,
+    )
     mask_source: str = setting(
         "label_image",
         "Kind of the mask messages: label_image (topics masks and mask_detections) or "
@@ -71,6 +81,19 @@ class NodeSettings:
     target_frame_wait_seconds: float = setting(
         0.2, "How long to wait for the transform to target_frame.", low=0.0, high=10.0
     )
+    fixed_frame: str = setting(
+        "",
+        "Frame that stands still, such as world or the robot's base, for a camera that moves: in "
+        "track mode its motion, looked up at the images' times, is taken out of the tracks; empty: "
+        "off.",
+        fixed=True,
+    )
+    fixed_frame_wait_seconds: float = setting(
+        0.05,
+        "How long a frame waits for the transform to fixed_frame; then it is tracked without.",
+        low=0.0,
+        high=1.0,
+    )
     publish_tf: bool = setting(True, "Publish a transform for each object.")
     tf_prefix: str = setting("", "Put before the names of the objects' frames.")
     marker_seconds: float = setting(
@@ -85,7 +108,7 @@ class NodeSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        for name in ("target_frame", "tf_prefix"):
+        for name in ("target_frame", "fixed_frame", "tf_prefix"):
             if getattr(self, name).startswith("/") or " " in getattr(self, name):
                 raise ValueError(f"{name} must be a frame name, got {getattr(self, name)!r}")
         CategoryRules.parse(self.default_category, self.label_categories)

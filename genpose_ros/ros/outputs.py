@@ -1,7 +1,5 @@
 """The node's publishers, and what goes out on them for each frame."""
 
-from collections.abc import Mapping, Sequence
-
 from geometry_msgs.msg import PoseArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -13,8 +11,7 @@ from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
 from genpose_ros.estimation.reasons import Rejection
-from genpose_ros.estimation.result import ObjectEstimate
-from genpose_ros.msg import ObjectPoseArray
+from genpose_ros.msg import ObjectPose, ObjectPoseArray
 from genpose_ros.ros.builders import (
     candidate_array,
     detection_array,
@@ -25,6 +22,7 @@ from genpose_ros.ros.builders import (
 )
 from genpose_ros.ros.markers import marker_array
 from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.ros.published import PublishedFrame
 
 __all__ = ["Outputs"]
 
@@ -55,36 +53,34 @@ class Outputs:
         self._broadcaster = TransformBroadcaster(node)
         self._marked: frozenset[int] = frozenset()
 
-    def publish(
-        self,
-        estimates: Sequence[ObjectEstimate],
-        rejections: Sequence[Rejection],
-        header: Header,
-        settings: NodeSettings,
-        timings_ms: Mapping[str, float] | None = None,
-    ) -> None:
-        """Publish the estimates of one frame under the given header."""
-        self._send("poses", pose_array(estimates, header))
-        self._send("detections", detection_array(estimates, header))
-        self._send("objects", object_array(estimates, rejections, header, timings_ms))
-        if settings.publish_tf and estimates:
-            self._broadcaster.sendTransform(transforms(estimates, header, settings.tf_prefix))
-        self._send_markers(estimates, header, settings.marker_seconds)
+    def publish(self, frame: PublishedFrame, settings: NodeSettings) -> None:
+        """Publish one frame; what is not trusted goes to `~/objects` and `~/markers` alone."""
+        header = frame.header
+        trusted = [item for item in frame.objects if item.trusted]
+        others = [item for item in frame.objects if not item.trusted]
+        everything = object_array([*trusted, *others], frame.rejections, header, frame.timings_ms)
+        self._send("poses", pose_array(trusted, header))
+        self._send("detections", detection_array(trusted, header))
+        self._send("objects", everything)
+        if settings.publish_tf and trusted:
+            self._broadcaster.sendTransform(transforms(trusted, header, settings.tf_prefix))
+        self._send_markers(frame, settings.marker_seconds)
+        seen = [item for item in frame.objects if item.seen]
         if self._heard("points"):
-            self._send("points", point_cloud(estimates, header))
+            self._send("points", point_cloud(seen, header))
         if self._heard("candidates"):
-            self._send("candidates", candidate_array(estimates, header))
+            self._send("candidates", candidate_array(seen, header))
 
     def publish_rejected(self, rejection: Rejection, header: Header) -> None:
         """Tell on `~/objects` that a frame was refused; nothing is known for `~/poses`."""
         self._send("objects", object_array((), (rejection,), header))
 
-    def _send_markers(
-        self, estimates: Sequence[ObjectEstimate], header: Header, lifetime_s: float
-    ) -> None:
-        now = frozenset(e.instance_id for e in estimates)
-        gone = self._marked - now
-        self._send("markers", marker_array(estimates, header, gone=gone, lifetime_s=lifetime_s))
+    def _send_markers(self, frame: PublishedFrame, lifetime_s: float) -> None:
+        """Show what is trusted and what is new; the rest is not where it was."""
+        shown = [o for o in frame.objects if o.trusted or o.state == ObjectPose.STATE_NEW]
+        now = frozenset(item.number for item in shown)
+        markers = marker_array(shown, frame.header, gone=self._marked - now, lifetime_s=lifetime_s)
+        self._send("markers", markers)
         self._marked = now
 
     def _heard(self, name: str) -> bool:

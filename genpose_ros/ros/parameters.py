@@ -16,9 +16,13 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
+from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.ros.node_settings import NodeSettings
 
-__all__ = ["Parameters", "Settings", "changed", "descriptor"]
+__all__ = ["PREFIXES", "Parameters", "Settings", "changed", "descriptor"]
+
+#: The parts of `Settings`, and what stands before the names of their parameters.
+PREFIXES = {"estimator": "", "node": "", "tracker": "tracking."}
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,18 @@ class Settings:
 
     estimator: EstimatorSettings
     node: NodeSettings
+    tracker: TrackerSettings
 
 
-def descriptor(item: Field[Any]) -> ParameterDescriptor:
-    """Return the parameter description of a settings field: text, range, read_only.
+def descriptor(item: Field[Any], prefix: str = "") -> ParameterDescriptor:
+    """Return the parameter description of a settings field: name, text, range, read_only.
 
     A floating-point parameter is declared with dynamic typing, so that `5` is taken for `5.0`; its
     type is then checked with its value.
     """
     rule = item.metadata
     result = ParameterDescriptor(
-        name=item.name,
+        name=f"{prefix}{item.name}",
         description=rule["description"],
         read_only=rule["fixed"],
         dynamic_typing=isinstance(item.default, float),
@@ -62,10 +67,13 @@ def changed(current: Settings, values: Mapping[str, Any]) -> Settings:
         ValueError: the new settings are not valid as a whole.
     """
     parts = {}
-    for name in ("estimator", "node"):
+    for name, prefix in PREFIXES.items():
         part = getattr(current, name)
-        own = {item.name for item in fields(part)}
-        parts[name] = replace(part, **{k: v for k, v in values.items() if k in own})
+        own = {f"{prefix}{item.name}": item.name for item in fields(part)}
+        try:
+            parts[name] = replace(part, **{own[k]: v for k, v in values.items() if k in own})
+        except ValueError as error:  # which begins with the field's name
+            raise ValueError(f"{prefix}{error}") from error
     return Settings(**parts)
 
 
@@ -84,16 +92,15 @@ class Parameters:
 
     def __init__(self, node: Node) -> None:
         preset = _declare_preset(node)
-        self.current = Settings(preset, NodeSettings())
+        self.current = Settings(preset, NodeSettings(), TrackerSettings())
         self._on_change: Callable[[Settings], None] | None = None
         values = {}
-        for part in (self.current.estimator, self.current.node):
+        for name, prefix in PREFIXES.items():
+            part = getattr(self.current, name)
             for item in fields(part):
-                values[item.name] = _declare(
-                    node, item.name, getattr(part, item.name), descriptor(item)
-                )
+                rule = descriptor(item, prefix)
+                values[rule.name] = _declare(node, rule.name, getattr(part, item.name), rule)
         self.current = changed(self.current, values)
-        self._names = frozenset(values)
         node.add_on_set_parameters_callback(self._validate)
 
     def on_change(self, callback: Callable[[Settings], None]) -> None:

@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 class Worker(Generic[Item]):
-    """A long-lived thread that handles the newest item of its mailbox, one after the other.
+    """A long-lived thread that handles the newest items of its mailbox, one after the other.
 
     PyTorch keeps memory for each thread that it ever ran in, hence only ever this one.
 
@@ -21,6 +21,7 @@ class Worker(Generic[Item]):
         prepare: run once in the thread before the first item.
         handle: run for each item.
         on_error: told of whatever `prepare` or `handle` raised; the thread goes on.
+        slots: of the mailbox.
     """
 
     def __init__(
@@ -29,8 +30,9 @@ class Worker(Generic[Item]):
         prepare: Callable[[], None],
         handle: Callable[[Item], None],
         on_error: Callable[[Exception], None],
+        slots: int = 1,
     ) -> None:
-        self.mailbox: Mailbox[Item] = Mailbox()
+        self.mailbox: Mailbox[Item] = Mailbox(slots)
         self._prepare = prepare
         self._handle = handle
         self._on_error = on_error

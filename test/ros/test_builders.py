@@ -8,11 +8,16 @@ from sensor_msgs.msg import PointField
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.msg import ObjectPose
 from genpose_ros.ros import builders
+from genpose_ros.ros.published import PublishedObject, published_estimate
 
 
 @pytest.fixture
 def header(ros):
     return ros.header(1_234_567_890_123_456_789)
+
+
+def shown(ros, *args, **changes) -> PublishedObject:
+    return published_estimate(ros.estimate(*args, **changes))
 
 
 def pose_matrix(pose) -> np.ndarray:
@@ -42,15 +47,16 @@ def test_a_quarter_turn_about_x_has_ros_order():
 
 
 def test_the_three_lists_are_parallel_and_share_the_header(ros, header):
-    estimates = [ros.estimate(4, "mug"), ros.estimate(2, "can")]
-    poses = builders.pose_array(estimates, header)
-    detections = builders.detection_array(estimates, header)
-    objects = builders.object_array(estimates, (), header)
-    for message in (poses, detections, objects):
+    objects = [shown(ros, 4, "mug"), shown(ros, 2, "can")]
+    poses = builders.pose_array(objects, header)
+    detections = builders.detection_array(objects, header)
+    everything = builders.object_array(objects, (), header)
+    for message in (poses, detections, everything):
         assert message.header == header
-    for estimate, pose, detection, item in zip(
-        estimates, poses.poses, detections.detections, objects.objects, strict=True
+    for shown_object, pose, detection, item in zip(
+        objects, poses.poses, detections.detections, everything.objects, strict=True
     ):
+        estimate = shown_object.estimate
         np.testing.assert_allclose(pose_matrix(pose), estimate.T_cam_obj, atol=1e-12)
         assert detection.results[0].pose.pose == detection.bbox.center == item.pose == pose
         assert detection.id == item.id == str(estimate.instance_id)
@@ -76,7 +82,7 @@ def test_time_per_stage_comes_along_in_order(header):
 
 def test_detection_has_score_covariance_and_size(ros, header):
     covariance = np.arange(36.0).reshape(6, 6)
-    estimate = ros.estimate(covariance=covariance)
+    estimate = shown(ros, covariance=covariance)
     (detection,) = builders.detection_array([estimate], header).detections
     assert detection.results[0].hypothesis.score == 0.75
     np.testing.assert_array_equal(detection.results[0].pose.covariance, covariance.ravel())
@@ -89,7 +95,7 @@ def test_object_has_everything_else(ros, header):
         Rejection(Reason.MASK_EMPTY, "no pixel", 9),
         Rejection(Reason.TOO_MANY_OBJECTS, "200 objects"),
     )
-    message = builders.object_array([ros.estimate(3, "laptop")], rejections, header)
+    message = builders.object_array([shown(ros, 3, "laptop")], rejections, header)
     (item,) = message.objects
     assert (item.class_id, item.n_points, item.instance_id) == (5, 321, 3)
     assert item.has_energies
@@ -102,18 +108,18 @@ def test_object_has_everything_else(ros, header):
 
 
 def test_a_model_without_energies_gives_zeros_not_nan(ros, header):
-    estimate = ros.estimate(energy_rotation=None, energy_translation=None)
+    estimate = shown(ros, energy_rotation=None, energy_translation=None)
     (item,) = builders.object_array([estimate], (), header).objects
     assert not item.has_energies
     assert (item.energy_rotation, item.energy_translation) == (0.0, 0.0)
 
 
 def test_transforms_are_children_named_by_class_and_id(ros, header):
-    a, b = builders.transforms([ros.estimate(1), ros.estimate(7, "can")], header, "left/")
+    a, b = builders.transforms([shown(ros, 1), shown(ros, 7, "can")], header, "left/")
     assert (a.child_frame_id, b.child_frame_id) == ("left/mug_1", "left/can_7")
     assert a.header == header
     assert (a.transform.translation.x, a.transform.translation.z) == (0.1, 0.8)
-    (pose,) = builders.pose_array([ros.estimate()], header).poses
+    (pose,) = builders.pose_array([shown(ros)], header).poses
     assert a.transform.rotation == pose.orientation
 
 
@@ -121,7 +127,7 @@ def test_points_carry_their_instance(ros, header):
     one = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
     two = np.array([[7, 8, 9]], dtype=np.float32)
     cloud = builders.point_cloud(
-        [ros.estimate(3, points_cam=one), ros.estimate(5, points_cam=two)], header
+        [shown(ros, 3, points_cam=one), shown(ros, 5, points_cam=two)], header
     )
     assert (cloud.width, cloud.height, cloud.point_step, cloud.row_step) == (3, 1, 16, 48)
     assert [(f.name, f.offset, f.datatype, f.count) for f in cloud.fields] == [
@@ -137,6 +143,6 @@ def test_points_carry_their_instance(ros, header):
 def test_candidates_of_all_objects_follow_each_other(ros, header):
     candidates = np.tile(np.eye(4), (3, 1, 1))
     candidates[:, 0, 3] = (1, 2, 3)
-    estimates = [ros.estimate(1, T_cam_candidates=candidates), ros.estimate(2)]
-    message = builders.candidate_array(estimates, header)
+    objects = [shown(ros, 1, T_cam_candidates=candidates), shown(ros, 2)]
+    message = builders.candidate_array(objects, header)
     np.testing.assert_allclose([p.position.x for p in message.poses], [1, 2, 3] + [0.1] * 4)

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from visualization_msgs.msg import Marker
 
+from genpose_ros.msg import ObjectPose
 from genpose_ros.ros.markers import NAMESPACES, marker_array
+from genpose_ros.ros.published import PublishedObject, published_estimate
 
 
 @pytest.fixture
@@ -11,7 +13,7 @@ def header(ros):
 
 
 def test_each_object_has_axes_box_and_label_at_its_pose(ros, header):
-    markers = marker_array([ros.estimate(3, "can")], header, lifetime_s=1.5).markers
+    markers = marker_array([published_estimate(ros.estimate(3, "can"))], header, lifetime_s=1.5).markers
     assert [m.ns for m in markers] == list(NAMESPACES)
     for marker in markers:
         assert (marker.id, marker.action, marker.header) == (3, Marker.ADD, header)
@@ -21,7 +23,8 @@ def test_each_object_has_axes_box_and_label_at_its_pose(ros, header):
 
 
 def test_the_box_is_the_size_of_the_object(ros, header):
-    markers = marker_array([ros.estimate(size_m=np.array([0.2, 0.4, 0.6]))], header).markers
+    estimate = ros.estimate(size_m=np.array([0.2, 0.4, 0.6]))
+    markers = marker_array([published_estimate(estimate)], header).markers
     points = np.array([[p.x, p.y, p.z] for p in markers[1].points])
     assert len(points) == 24
     np.testing.assert_allclose(points.min(axis=0), [-0.1, -0.2, -0.3])
@@ -32,7 +35,7 @@ def test_the_box_is_the_size_of_the_object(ros, header):
 
 
 def test_axes_are_red_green_blue(ros, header):
-    axes = marker_array([ros.estimate()], header).markers[0]
+    axes = marker_array([published_estimate(ros.estimate())], header).markers[0]
     tips = np.array([[p.x, p.y, p.z] for p in axes.points[1::2]])
     colors = np.array([[c.r, c.g, c.b] for c in axes.colors[1::2]])
     np.testing.assert_array_equal(tips > 0, np.eye(3, dtype=bool))
@@ -43,3 +46,18 @@ def test_markers_of_objects_that_are_gone_are_deleted(header):
     markers = marker_array((), header, gone={4, 2}).markers
     assert {m.action for m in markers} == {Marker.DELETE}
     assert [(m.id, m.ns) for m in markers] == [(i, ns) for i in (2, 4) for ns in NAMESPACES]
+
+
+def test_the_colour_of_the_box_and_the_label_tell_the_state(ros, header):
+    states = {
+        ObjectPose.STATE_NEW: "mug 9 (new)",
+        ObjectPose.STATE_CONFIRMED: "mug 9 (0.75)",
+        ObjectPose.STATE_COASTING: "mug 9 (coasting)",
+    }
+    colors = set()
+    for state, text in states.items():
+        item = PublishedObject(ros.estimate(3), id="mug_9", frame="mug_9", number=9, state=state)
+        _, box, label = marker_array([item], header).markers
+        assert (box.id, label.id, label.text) == (9, 9, text)
+        colors.add((box.color.r, box.color.g, box.color.b))
+    assert len(colors) == len(states)

@@ -9,11 +9,13 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
+from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.parameters import Parameters
 
 pytestmark = pytest.mark.ros
 NAMES = [item.name for cls in (EstimatorSettings, NodeSettings) for item in fields(cls)]
+NAMES += [f"tracking.{item.name}" for item in fields(TrackerSettings)]
 
 
 class Parametrised(Node):
@@ -57,6 +59,7 @@ def test_every_setting_is_a_described_parameter(node):
 def test_without_values_the_settings_are_the_defaults(node):
     assert node.parameters.current.estimator == EstimatorSettings()
     assert node.parameters.current.node == NodeSettings()
+    assert node.parameters.current.tracker == TrackerSettings()
 
 
 def test_a_preset_gives_the_defaults_and_values_go_on_top(context):
@@ -89,6 +92,9 @@ def test_a_whole_number_is_taken_for_a_floating_point_one(context):
         ("mask_source", "psychic"),
         ("ring_seconds", -1.0),
         ("label_categories", "1:teapot"),
+        ("mode", "guess"),
+        ("tracking.candidates", 0),
+        ("tracking.max_coast_s", math.nan),
     ],
 )
 def test_a_bad_value_at_start_is_a_value_error_that_names_it(context, name, value):
@@ -101,6 +107,15 @@ def test_a_change_comes_into_force(node):
     assert result.successful
     assert node.parameters.current.estimator.steps == 4
     assert [s.estimator.steps for s in node.seen] == [4]
+
+
+def test_settings_of_the_tracker_are_told_from_those_of_the_estimator(node):
+    (result,) = node.set_parameters([Parameter("tracking.candidates", value=7)])
+    assert result.successful
+    current = node.parameters.current
+    assert (current.tracker.candidates, current.estimator.candidates) == (7, 50)
+    (result,) = node.set_parameters([Parameter("tracking.candidates", value=0)])
+    assert "tracking.candidates" in result.reason
 
 
 def test_a_value_that_is_the_same_changes_nothing(node):
@@ -125,6 +140,10 @@ def test_a_value_that_is_the_same_changes_nothing(node):
         ("tf_prefix", "/left"),
         ("device", "cuda"),
         ("target_frame", "world"),
+        ("mode", "track"),
+        ("fixed_frame", "world"),
+        ("tracking.steps", 0),
+        ("tracking.max_coast_s", math.inf),
         ("use_sim_time", "yes"),
     ],
 )

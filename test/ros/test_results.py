@@ -7,6 +7,7 @@ import pytest
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.ros.builders import object_array
+from genpose_ros.ros.published import published_estimate
 from genpose_ros.ros.results import result_from_message
 
 UNSENT = {"T_cam_candidates", "points_cam"}
@@ -19,7 +20,7 @@ def test_what_was_published_comes_back(ros):
     tilted[:3, 3] = 0.1, -0.2, 0.9
     estimates = (ros.estimate(4, "mug"), ros.estimate(2, "can", T_cam_obj=tilted))
     rejections = (Rejection(Reason.TOO_FEW_POINTS, "3 of 64", 9),)
-    message = object_array(estimates, rejections, ros.header(5), {"clouds": 2.5, "sample": 40.25})
+    message = object_array([published_estimate(e) for e in estimates], rejections, ros.header(5), {"clouds": 2.5, "sample": 40.25})
     result = result_from_message(message)
     assert result.rejections == rejections
     assert result.timings_ms == {"clouds": 2.5, "sample": 40.25}
@@ -37,7 +38,7 @@ def test_what_was_published_comes_back(ros):
 
 def test_missing_energies_stay_missing(ros):
     estimate = ros.estimate(energy_rotation=None, energy_translation=None)
-    (back,) = result_from_message(object_array([estimate], (), ros.header())).estimates
+    (back,) = result_from_message(object_array([published_estimate(estimate)], (), ros.header())).estimates
     assert back.energy_rotation is None
     assert back.energy_translation is None
 

@@ -55,7 +55,7 @@ def test_stop_waits_for_the_item_in_hand():
     worker: Worker[int] = Worker(prepare=lambda: None, handle=handle, on_error=print)
     worker.start()
     worker.mailbox.put(1)
-    assert wait_for(lambda: worker.mailbox._item is None)
+    assert wait_for(lambda: worker.mailbox.empty)
     worker.stop()
     assert done == [1]
 

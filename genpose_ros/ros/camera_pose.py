@@ -1,4 +1,4 @@
-"""Gives the outputs in another frame than the camera's, at the time of the image."""
+"""Where the camera was in another frame when an image was taken."""
 
 from typing import Any
 
@@ -13,27 +13,25 @@ from tf2_ros import Buffer, TransformException, TransformListener
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
 
-__all__ = ["TargetFrame"]
+__all__ = ["CameraPose", "header_in"]
 
-#: tf2 lets infinity and 1e300 pass; no camera is farther than this from its target frame, metres.
+#: tf2 lets infinity and 1e300 pass; no camera is farther than this from any frame, metres.
 _FARTHEST_M = 1e8
 
 
-class TargetFrame:
-    """Looks up where the camera was when the image was taken.
+class CameraPose:
+    """Looks up the camera's pose at the time of an image; one listener for all frames.
 
     Args:
         node: its executor must spin in another thread than the one that calls `lookup`.
-        frame: name of the target frame.
     """
 
-    def __init__(self, node: Node, frame: str) -> None:
-        self.frame = frame
+    def __init__(self, node: Node) -> None:
         self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, node)
 
-    def lookup(self, header: Header, wait_seconds: float) -> np.ndarray | Rejection:
-        """Return T_target_cam, (4, 4), at the header's stamp; waits for it at most so long."""
+    def lookup(self, frame: str, header: Header, wait_seconds: float) -> np.ndarray | Rejection:
+        """Return T_frame_cam, (4, 4), at the header's stamp; waits for it at most so long."""
         if header.stamp.sec == 0 and header.stamp.nanosec == 0:
             # To tf2 a time of zero means 'the newest', which is not when the image was taken.
             return Rejection(
@@ -41,19 +39,24 @@ class TargetFrame:
             )
         try:
             found = self._buffer.lookup_transform(
-                self.frame,
+                frame,
                 header.frame_id,
                 Time.from_msg(header.stamp),
                 timeout=Duration(seconds=wait_seconds),
             )
             return _matrix(found.transform)
         except (TransformException, ValueError) as error:
-            detail = f"no transform from {header.frame_id} to {self.frame} at the image: {error}"
+            detail = f"no transform from {header.frame_id} to {frame} at the image: {error}"
             return Rejection(Reason.NO_TRANSFORM, detail)
 
-    def header(self, header: Header) -> Header:
-        """Return the header of outputs in the target frame."""
-        return Header(stamp=header.stamp, frame_id=self.frame)
+    def forget(self) -> None:
+        """Forget all transforms but the static ones, as after a jump of the clock."""
+        self._buffer.clear()
+
+
+def header_in(frame: str, header: Header) -> Header:
+    """Return the header of outputs that are given in another frame: same stamp."""
+    return Header(stamp=header.stamp, frame_id=frame)
 
 
 def _matrix(transform: Any) -> np.ndarray:

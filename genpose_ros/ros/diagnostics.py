@@ -1,0 +1,52 @@
+"""What the node tells of itself on /diagnostics, once a second."""
+
+from collections.abc import Callable, Sequence
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+
+__all__ = ["Diagnostics", "status"]
+
+_PERIOD_S = 1.0
+
+
+class Diagnostics:
+    """Publishes the states of the node's parts.
+
+    Args:
+        node: publishes here; its name stands before those of the parts.
+        parts: each gives the state of one part when asked.
+    """
+
+    def __init__(self, node: Node, parts: Sequence[Callable[[], DiagnosticStatus]]) -> None:
+        self._node, self._parts = node, parts
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        # Steady: with a simulated clock that stands still one wants to know why nothing comes.
+        node.create_timer(_PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def publish(self) -> None:
+        """Publish the present states."""
+        message = DiagnosticArray(status=[part() for part in self._parts])
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        for state in message.status:
+            state.name = f"{self._node.get_name()}: {state.name}"
+            state.hardware_id = self._node.get_fully_qualified_name()
+        self._publisher.publish(message)
+
+
+def status(name: str, message: str, values: dict[str, object], *, warn: bool) -> DiagnosticStatus:
+    """Return the state of a part.
+
+    Args:
+        name: of the part.
+        message: how it is, in a few words.
+        values: whatever helps to understand why.
+        warn: whether somebody should look at it.
+    """
+    return DiagnosticStatus(
+        level=DiagnosticStatus.WARN if warn else DiagnosticStatus.OK,
+        name=name,
+        message=message,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+    )

@@ -1,0 +1,106 @@
+"""What the node publishes: estimates with the names, numbers and states they go by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from std_msgs.msg import Header
+
+from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.estimation.tracks import Track, TrackState
+from genpose_ros.msg import ObjectPose
+
+__all__ = ["PublishedFrame", "PublishedObject", "published_estimate", "published_track"]
+
+_STATES = {
+    TrackState.NEW: ObjectPose.STATE_NEW,
+    TrackState.CONFIRMED: ObjectPose.STATE_CONFIRMED,
+    TrackState.COASTING: ObjectPose.STATE_COASTING,
+    TrackState.LOST: ObjectPose.STATE_LOST,
+}
+
+
+@dataclass(frozen=True)
+class PublishedObject:
+    """An object as it goes out.
+
+    Attributes:
+        estimate: its pose and all that is known with it.
+        id: its id in ~/objects and ~/detections.
+        frame: name of its frame, without the prefix.
+        number: of its markers and points.
+        state: one of ObjectPose.STATE_*.
+        trusted: whether the pose is good enough for ~/poses, ~/detections and /tf.
+        velocity: (6,) m/s and rad/s, in the axes of the frame that the pose is given in.
+        age_s: since the object was seen first, seconds.
+        unseen_s: since it was seen last, seconds.
+    """
+
+    estimate: ObjectEstimate
+    id: str
+    frame: str
+    number: int
+    state: int = ObjectPose.STATE_UNTRACKED
+    trusted: bool = True
+    velocity: np.ndarray = field(default_factory=lambda: np.zeros(6))
+    age_s: float = 0.0
+    unseen_s: float = 0.0
+
+    @property
+    def seen(self) -> bool:
+        """Whether the pose comes from the points of this frame."""
+        return self.state not in (ObjectPose.STATE_COASTING, ObjectPose.STATE_LOST)
+
+    def moved(self, T_target_cam: np.ndarray) -> "PublishedObject":
+        """Return the object as seen from another frame; T_target_cam: (4, 4)."""
+        both = np.kron(np.eye(2), T_target_cam[:3, :3])
+        estimate = self.estimate.moved(T_target_cam)
+        return replace(self, estimate=estimate, velocity=both @ self.velocity)
+
+
+@dataclass(frozen=True)
+class PublishedFrame:
+    """What goes out about one depth image, under its header or that of the target frame."""
+
+    objects: Sequence[PublishedObject]
+    rejections: Sequence[Rejection]
+    header: Header
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    def moved(self, T_target_cam: np.ndarray, header: Header) -> "PublishedFrame":
+        """Return the same, given in another frame, whose header is to go with it."""
+        objects = [item.moved(T_target_cam) for item in self.objects]
+        return replace(self, objects=objects, header=header)
+
+
+def published_estimate(estimate: ObjectEstimate) -> PublishedObject:
+    """Return an object that was estimated from its frame alone."""
+    return PublishedObject(
+        estimate,
+        id=str(estimate.instance_id),
+        frame=f"{estimate.category}_{estimate.instance_id}",
+        number=estimate.instance_id,
+    )
+
+
+def published_track(track: Track, R_fixed_cam: np.ndarray, max_coast_s: float) -> PublishedObject:
+    """Return a tracked object; trusted when confirmed, and for a while after it was seen last.
+
+    Args:
+        track: its velocity is in the axes of the fixed frame.
+        R_fixed_cam: (3, 3) camera in the fixed frame; the identity without one.
+        max_coast_s: poses that were not seen for longer are not trusted.
+    """
+    coasts = track.state is TrackState.COASTING and track.unseen_s <= max_coast_s
+    return PublishedObject(
+        replace(track.estimate, instance_id=track.instance_id),
+        id=track.name,
+        frame=track.name,
+        number=track.track_id,
+        state=_STATES[track.state],
+        trusted=track.state is TrackState.CONFIRMED or coasts,
+        velocity=np.kron(np.eye(2), R_fixed_cam.T) @ track.velocity,
+        age_s=track.age_s,
+        unseen_s=track.unseen_s,
+    )

@@ -1,0 +1,181 @@
+"""Mode `track`: objects keep their names from frame to frame."""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from std_msgs.msg import Header
+
+from genpose_ros.estimation.frame import Frame
+from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.tracker_settings import TrackerSettings
+from genpose_ros.estimation.tracks import Track, TrackingResult
+from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.ros.estimating import MakeEstimator
+from genpose_ros.ros.fixed_frame import FixedFrame
+from genpose_ros.ros.frames import build_frame
+from genpose_ros.ros.gate import check_estimate
+from genpose_ros.ros.matching import Matched
+from genpose_ros.ros.parameters import Settings
+from genpose_ros.ros.published import PublishedFrame, published_track
+
+__all__ = ["MakeTracker", "ObjectTracker", "Tracking"]
+
+#: Rejections of masks that came too late to be published themselves, kept for the next frame.
+_CARRIED = 100
+
+
+class ObjectTracker(Protocol):
+    """What the node needs of a tracker; its estimator and settings may change at any frame."""
+
+    estimator: Any
+    settings: TrackerSettings
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """All tracks, as of the newest frame."""
+
+    def track(
+        self, frame: Frame, stamp_ns: int, T_fixed_cam: np.ndarray | None = None
+    ) -> TrackingResult:
+        """Take a frame with masks."""
+
+    def track_depth(
+        self,
+        depth_m: np.ndarray,
+        camera: PinholeCamera,
+        stamp_ns: int,
+        T_fixed_cam: np.ndarray | None = None,
+    ) -> TrackingResult:
+        """Take a depth image without masks."""
+
+    def reset(self) -> None:
+        """Forget all tracks."""
+
+
+#: From an estimator and settings to a tracker.
+MakeTracker = Callable[[Any, TrackerSettings], ObjectTracker]
+
+
+class Tracking:
+    """Tracks objects through the frames of one camera.
+
+    What is published never goes back in time: masks of an image older than the newest one
+    published name and begin tracks, which the next image shows.
+
+    Args:
+        make_estimator: builds the estimator for given settings.
+        make_tracker: builds the tracker.
+        settings: to begin with.
+        fixed_frame: tells the camera's motion; None: nothing does.
+        warn: called with a subject and a line about it.
+    """
+
+    def __init__(
+        self,
+        make_estimator: MakeEstimator,
+        make_tracker: MakeTracker,
+        settings: Settings,
+        fixed_frame: FixedFrame | None,
+        warn: Callable[[str, str], None],
+    ) -> None:
+        self.fixed_frame = fixed_frame
+        self.frames: Counter[str] = Counter()
+        self._make_estimator = make_estimator
+        self._settings = settings
+        self._tracker = make_tracker(make_estimator(settings.estimator), settings.tracker)
+        self._warn = warn
+        self._published_ns: int | None = None
+        self._R_fixed_cam = np.eye(3)
+        self._carried: deque[Rejection] = deque(maxlen=_CARRIED)
+        # Held while a frame is tracked: services and parameters come in other threads.
+        self._lock = threading.Lock()
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The tracks, as of the newest frame."""
+        return self._tracker.tracks
+
+    def configure(self, settings: Settings) -> None:
+        """Take other settings from the next frame on; the tracks stay."""
+        estimator = self._tracker.estimator
+        if settings.estimator != self._settings.estimator:
+            estimator = self._make_estimator(settings.estimator)
+        with self._lock:
+            self._settings = settings
+            self._tracker.estimator, self._tracker.settings = estimator, settings.tracker
+
+    def warm_up(self) -> None:
+        """Make the first frame as fast as the others."""
+        self._tracker.estimator.warm_up()
+
+    def reset(self) -> int:
+        """Forget all tracks, once the frame in hand is done; returns how many there were."""
+        with self._lock:
+            count = len(self._tracker.tracks)
+            self._tracker.reset()
+            self._published_ns = None
+            self._R_fixed_cam = np.eye(3)
+            self._carried.clear()
+        return count
+
+    def process(self, matched: Matched) -> PublishedFrame | Rejection | None:
+        """Return what to publish of a frame, or why all of it is refused; None: nothing."""
+        built = build_frame(matched, self._settings)
+        if isinstance(built, Rejection):
+            return built
+        header = matched.depth.header
+        T_fixed_cam = self._camera_motion(header)
+        with self._lock:
+            result = self._track(built.frame, matched.masks is None, T_fixed_cam)
+            if result is None:
+                return None
+            for note in result.notes:
+                self._warn("tracker", note)
+            self._carried.extend(built.rejections + result.rejections)
+            if self._outdated(built.frame.stamp_ns):
+                return None
+            self._published_ns = built.frame.stamp_ns
+            if T_fixed_cam is not None:
+                self._R_fixed_cam = T_fixed_cam[:3, :3]
+            return self._published(result, header)
+
+    def _camera_motion(self, header: Header) -> np.ndarray | None:
+        if self.fixed_frame is None:
+            return None
+        wait_seconds = self._settings.node.fixed_frame_wait_seconds
+        T_fixed_cam = self.fixed_frame.lookup(header, wait_seconds)
+        if T_fixed_cam is None:
+            line = f"camera motion is not compensated: {self.fixed_frame.problem}"
+            self._warn("fixed_frame", line)
+        return T_fixed_cam
+
+    def _track(
+        self, frame: Frame, depth_only: bool, T_fixed_cam: np.ndarray | None
+    ) -> TrackingResult | None:
+        """The tracker's result; None where there was nothing to do."""
+        if not depth_only:
+            self.frames["masks"] += 1
+            return self._tracker.track(frame, frame.stamp_ns, T_fixed_cam)
+        if self._outdated(frame.stamp_ns) or not self._tracker.tracks:
+            return None
+        self.frames["depth_only"] += 1
+        return self._tracker.track_depth(frame.depth_m, frame.camera, frame.stamp_ns, T_fixed_cam)
+
+    def _outdated(self, stamp_ns: int) -> bool:
+        return self._published_ns is not None and stamp_ns <= self._published_ns
+
+    def _published(self, result: TrackingResult, header: Header) -> PublishedFrame:
+        settings = self._settings
+        rejections, objects = list(self._carried), []
+        self._carried.clear()
+        for track in result.tracks:
+            refused = check_estimate(track.estimate, settings.estimator.workspace_m)
+            if refused is None:
+                own = published_track(track, self._R_fixed_cam, settings.tracker.max_coast_s)
+                objects.append(own)
+            else:
+                rejections.append(refused)
+        return PublishedFrame(objects, rejections, header, dict(result.timings_ms))
