@@ -7,15 +7,18 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from genpose_ros.estimation.back_projection import ObjectCloud
+from genpose_ros.estimation.visibility import image_pixels
 from genpose_ros.geometry.camera import PinholeCamera
 
-__all__ = ["Expected", "assign", "association_costs"]
+__all__ = ["Expected", "assign", "associate", "association_costs", "is_duplicate"]
 
 #: A mask of another class is only taken for the same object where it covers this much of it.
 _OTHER_CLASS_OVERLAP = 0.4
 _OTHER_CLASS_COST = 1.0
 #: An id that the segmenter kept outweighs everything but the gate.
 _SAME_ID_GAIN = 3.0
+#: A mask or a cloud that shares more than this with another object is that object once more.
+_DUPLICATE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,33 @@ class Expected:
         points_cam: (M, 3) where its surface is expected, metres, camera frame.
         gate_m: how far from there its points' mean may be.
         instance_id: of its last mask.
+        lost: lost tracks choose after the others.
     """
 
     category: str
     points_cam: np.ndarray
     gate_m: float
     instance_id: int = -1
+    lost: bool = False
+
+
+def associate(
+    clouds: Sequence[ObjectCloud],
+    expected: Sequence[Expected],
+    camera: PinholeCamera,
+    *,
+    trust_ids: bool = False,
+) -> dict[int, int]:
+    """Return the index of its cloud for each track that has one; arguments as the costs'."""
+    if not clouds or not expected:
+        return {}
+    costs = association_costs(clouds, expected, camera, trust_ids=trust_ids)
+    lost = np.array([track.lost for track in expected])
+    pairs: dict[int, int] = {}
+    for group in (np.flatnonzero(~lost), np.flatnonzero(lost)):
+        free = [i for i in range(len(clouds)) if i not in pairs.values()]
+        pairs.update({int(group[j]): free[i] for i, j in assign(costs[free][:, group])})
+    return pairs
 
 
 def association_costs(
@@ -57,13 +81,13 @@ def association_costs(
     means = np.array([cloud.points_cam.mean(axis=0) for cloud in clouds]).reshape(-1, 3)
     for j, track in enumerate(expected):
         distance = np.linalg.norm(means - track.points_cam.mean(axis=0), axis=1) / track.gate_m
-        pixels = _pixels(track.points_cam, camera)
+        row, column, _ = image_pixels(track.points_cam, camera)
         for i in np.flatnonzero(distance <= 1).tolist():
             instance = clouds[i].instance
-            overlap = _covered(pixels, instance.mask)
-            cost = distance[i] + 1 - overlap
+            covered = np.count_nonzero(instance.mask[row, column]) / len(track.points_cam)
+            cost = distance[i] + 1 - covered
             if instance.category != track.category:
-                if overlap < _OTHER_CLASS_OVERLAP:
+                if covered < _OTHER_CLASS_OVERLAP:
                     continue
                 cost += _OTHER_CLASS_COST
             if trust_ids and instance.id == track.instance_id:
@@ -88,20 +112,15 @@ def assign(costs: np.ndarray) -> list[tuple[int, int]]:
     return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if possible[i, j]]
 
 
-def _pixels(points_cam: np.ndarray, camera: PinholeCamera) -> tuple[np.ndarray, np.ndarray, int]:
-    """Rows and columns of the points inside the image, and how many there are in all."""
-    uv = camera.project(points_cam)
-    with np.errstate(invalid="ignore"):
-        inside = (
-            (uv[:, 0] > -0.5)
-            & (uv[:, 0] < camera.width - 0.5)
-            & (uv[:, 1] > -0.5)
-            & (uv[:, 1] < camera.height - 0.5)
-        )
-    column, row = np.rint(uv[inside]).astype(np.int64).T
-    return row, column, len(uv)
+def is_duplicate(cloud: ObjectCloud, others: Sequence[ObjectCloud]) -> bool:
+    """Return whether a mask shows once more what another one of the frame shows.
 
-
-def _covered(pixels: tuple[np.ndarray, np.ndarray, int], mask: np.ndarray) -> float:
-    row, column, count = pixels
-    return float(np.count_nonzero(mask[row, column])) / max(count, 1)
+    More than half of its pixels, or of the other's, belong to both.
+    """
+    mask = cloud.instance.mask
+    for other in others:
+        both = np.count_nonzero(mask & other.instance.mask)
+        areas = (np.count_nonzero(mask), np.count_nonzero(other.instance.mask))
+        if both > _DUPLICATE_SHARE * min(areas):
+            return True
+    return False

@@ -23,6 +23,8 @@ class Reason(str, Enum):
     NO_VALID_DEPTH = "no_valid_depth"
     TOO_FEW_POINTS = "too_few_points"
     NO_TRANSFORM = "no_transform"
+    DUPLICATE = "duplicate"
+    NOT_PLAUSIBLE = "not_plausible"
     NOT_FINITE = "not_finite"
     OUTSIDE_WORKSPACE = "outside_workspace"
     INTERNAL_ERROR = "internal_error"

@@ -1,56 +1,52 @@
 """Objects over time: frames in, tracks out (paper section 3.3)."""
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from genpose_ros.estimation.association import Expected, assign, association_costs
+from genpose_ros.estimation.association import Expected, associate, is_duplicate
 from genpose_ros.estimation.back_projection import ObjectCloud
+from genpose_ros.estimation.camera_path import CameraPath, is_transform
 from genpose_ros.estimation.estimator import PoseEstimator
+from genpose_ros.estimation.evidence import check_due, checked, doubt, far_apart
 from genpose_ros.estimation.frame import Frame, Instance
-from genpose_ros.estimation.motion import (
-    Motion,
-    MotionNoise,
-    begin_motion,
-    carried,
-    corrected,
-    pose_difference,
-    predicted,
-    turned_covariance,
+from genpose_ros.estimation.memory import (
+    Moment,
+    TrackMemory,
+    as_track,
+    begun,
+    identified,
+    keep_free_angle,
+    predicted_motion,
+    re_anchored,
+    seen,
+    unseen,
 )
+from genpose_ros.estimation.motion import Motion
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.tracker_settings import TrackerSettings
-from genpose_ros.estimation.tracks import (
-    Track,
-    TrackingResult,
-    TrackMemory,
-    TrackState,
-    next_state,
-)
+from genpose_ros.estimation.tracks import Track, TrackingResult, TrackState
 from genpose_ros.estimation.visibility import (
     Visibility,
     depth_around,
-    outside_fraction,
+    inside_fraction,
     visibility,
 )
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.clouds import sample_points
-from genpose_ros.geometry.symmetry import is_symmetric
 
 __all__ = ["Tracker"]
 
-_log = logging.getLogger(__name__)
-
-#: Points of its last seen surface that a track remembers.
-_SURFACE_POINTS = 256
-#: Poses and cameras are remembered this long, for masks that come late.
-_HISTORY_S = 1.0
-_HISTORY_FRAMES = 128
+#: A track goes on without mask where at least this share of its surface is seen as expected.
+_SEEN_SHARE = 0.3
+#: It is gone where the depth image looks through more than this share.
+_GONE_SHARE = 0.7
+#: Objects that cannot be seen may be this much farther off per second, metres.
+_GATE_GROWTH_M_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,10 +55,7 @@ class _World:
 
     memories: tuple[TrackMemory, ...] = ()
     next_id: int = 1
-    newest_ns: int | None = None
-    T_fixed_cam: np.ndarray | None = None
-    known: bool = False
-    cameras: tuple[tuple[int, np.ndarray], ...] = ()
+    path: CameraPath = field(default_factory=CameraPath)
 
 
 class Tracker:
@@ -103,7 +96,7 @@ class Tracker:
             stamp_ns: when the depth image was taken; `frame.stamp_ns` is not looked at.
             T_fixed_cam: (4, 4) pose of the camera in a fixed frame at that time; None: unknown.
         """
-        return self._step(frame, stamp_ns, T_fixed_cam, has_masks=True)
+        return self._advance(frame, stamp_ns, T_fixed_cam, has_masks=True)
 
     def track_depth(
         self,
@@ -114,36 +107,58 @@ class Tracker:
     ) -> TrackingResult:
         """Follow all tracked objects into a depth image without masks; bad content never raises.
 
+        A depth image older than the newest frame is not used.
+
         Args:
             depth_m: (H, W), metres along z; 0 or NaN where there is no measurement.
             camera: of the depth image.
             stamp_ns: when it was taken.
             T_fixed_cam: (4, 4) pose of the camera in a fixed frame at that time; None: unknown.
         """
-        return self._step(Frame(depth_m, camera), stamp_ns, T_fixed_cam, has_masks=False)
+        return self._advance(Frame(depth_m, camera), stamp_ns, T_fixed_cam, has_masks=False)
 
-    def _step(
+    def _advance(
         self, frame: Frame, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
     ) -> TrackingResult:
-        world, notes = self._world, []
-        newest = world.newest_ns
-        if newest is not None and (newest - stamp_ns) / 1e9 > self.settings.clock_jump_s:
-            back = (newest - stamp_ns) / 1e9
-            notes.append(f"clock jumped back by {back:.3f} s: {len(world.memories)} tracks cleared")
-            world = _World(next_id=world.next_id)
-        if T_fixed_cam is not None and not _is_transform(T_fixed_cam):
-            notes.append("the camera's pose is not a transform: frame not compensated")
+        world, notes, newest_ns = self._world, [], self._world.path.newest_ns
+        back_s = 0.0 if newest_ns is None else (newest_ns - stamp_ns) / 1e9
+        if back_s > self.settings.clock_jump_s:
+            count = len(world.memories)
+            notes.append(f"the clock jumped back by {back_s:.3f} s: {count} tracks cleared")
+            world, back_s = _World(next_id=world.next_id), 0.0
+        if T_fixed_cam is not None and not is_transform(T_fixed_cam):
+            notes.append("the camera's pose is not a rigid transform: taken as unknown")
             T_fixed_cam = None
-        step = _Step(self.estimator, self.settings, world, frame, stamp_ns, T_fixed_cam, notes)
-        result = step.run(has_masks=has_masks)
-        self._world = step.world
-        if not result.late:
+        size = (frame.camera.height, frame.camera.width)
+        if frame.depth_m.shape != size:
+            detail = f"the depth image has shape {frame.depth_m.shape}, the camera {size}"
+            rejection = Rejection(Reason.SIZE_MISMATCH, detail)
+            return TrackingResult(self._tracks, (rejection,), notes=tuple(notes))
+        late = back_s > 0
+        step = _Step(self.estimator, self.settings, world, frame)
+        if not late:
+            result = step.follow(stamp_ns, T_fixed_cam, has_masks=has_masks)
             self._tracks = result.tracks
-        return result
+        else:
+            result = step.look_back(stamp_ns, T_fixed_cam, has_masks=has_masks)
+        self._world = step.world
+        return replace(result, notes=tuple(notes), late=late)
+
+
+@dataclass(frozen=True)
+class _Follower:
+    """A track on its way through one frame."""
+
+    memory: TrackMemory
+    motion: Motion
+    T_cam_obj: np.ndarray
+    view: Visibility
+    cloud: ObjectCloud | None = None
+    masked: bool = False
 
 
 class _Step:
-    """One frame's way through the tracker."""
+    """One frame's way through the tracker; `world` is what it leaves."""
 
     def __init__(
         self,
@@ -151,363 +166,347 @@ class _Step:
         settings: TrackerSettings,
         world: _World,
         frame: Frame,
-        stamp_ns: int,
-        T_fixed_cam: np.ndarray | None,
-        notes: list[str],
     ) -> None:
         self.estimator, self.settings = estimator, settings
-        self.world, self.frame, self.stamp_ns = world, frame, stamp_ns
-        self.notes = notes
+        self.world, self.frame = world, frame
         self.rejections: list[Rejection] = []
         self.timings_ms: dict[str, float] = {}
-        self.given = T_fixed_cam
-        self.late = world.newest_ns is not None and stamp_ns < world.newest_ns
-        self.noise = MotionNoise(settings.acceleration_m_s2, settings.angular_acceleration_rad_s2)
 
-    def run(self, *, has_masks: bool) -> TrackingResult:
-        expected = (self.frame.camera.height, self.frame.camera.width)
-        if self.frame.depth_m.shape != expected:
-            detail = f"the depth image has shape {self.frame.depth_m.shape}, the camera {expected}"
-            return TrackingResult(rejections=(Rejection(Reason.SIZE_MISMATCH, detail),))
-        if self.late:
-            return self._run_late(has_masks)
-        compensated = self._move_camera()
-        memories = [m for m in self.world.memories if self._alive(m)]
-        with self._stage("predict"):
-            motions = [self._predicted(m) for m in memories]
-            poses = [self.T_cam_fixed @ m.T_fixed_obj for m in motions]
-        with self._stage("clouds"):
-            clouds = self._clouds()
+    def follow(
+        self, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
+    ) -> TrackingResult:
+        """Carry all tracks into the newest frame."""
+        compensated = self._move_camera(stamp_ns, T_fixed_cam)
+        clouds = self._clouds()
         with self._stage("associate"):
-            pairs = self._associate(clouds, memories, poses)
-        updated = self._follow(memories, motions, poses, clouds, pairs, has_masks)
-        born = self._births(clouds, pairs, updated)
-        kept = self._bounded([*updated, *born])
-        self.world = replace(
-            self.world,
-            memories=tuple(kept),
-            newest_ns=self.stamp_ns,
-            cameras=self._remembered(self.world.cameras, self.T_fixed_cam),
-        )
-        return TrackingResult(
-            tracks=tuple(self._track(m) for m in kept),
-            rejections=tuple(self.rejections),
-            timings_ms=self.timings_ms,
-            notes=tuple(self.notes),
-            compensated=compensated,
-        )
+            alive = [m for m in self.world.memories if self._is_alive(m)]
+            followers = [self._expected(memory) for memory in alive]
+            pairs = self._pairs(followers, clouds)
+        with self._stage("gate"):
+            followers = [
+                self._with_points(f, clouds[pairs[j]] if j in pairs else None, has_masks)
+                for j, f in enumerate(followers)
+            ]
+        estimates, checks = self._estimates(followers)
+        with self._stage("judge"):
+            after = [
+                self._after(f, estimates.get(j), checks.get(j)) for j, f in enumerate(followers)
+            ]
+            memories = [memory for memory in after if memory is not None]
+        free = [cloud for i, cloud in enumerate(clouds) if i not in pairs.values()]
+        used = [clouds[i] for i in pairs.values()]
+        self._settle([*memories, *self._births(free, used, memories)])
+        return self._result(compensated=compensated)
 
-    def _run_late(self, has_masks: bool) -> TrackingResult:
-        detail = "older than the newest frame"
-        rejections = (Rejection(Reason.STAMP_OUT_OF_ORDER, detail),)
-        return TrackingResult(rejections=rejections, notes=tuple(self.notes), late=True)
-
-    def _move_camera(self) -> bool:
-        """Take over the camera's pose, or go on with the last one; whether the motion is known."""
-        world = self.world
-        last = np.eye(4) if world.T_fixed_cam is None else world.T_fixed_cam
-        self.T_fixed_cam = last if self.given is None else np.asarray(self.given, dtype=np.float64)
-        self.T_cam_fixed = np.linalg.inv(self.T_fixed_cam)
-        known = self.given is not None
-        compensated = known and (world.known or world.newest_ns is None)
-        if known and not world.known:
-            # What was seen while the camera's pose was unknown stays where the camera saw it.
-            self.world = replace(
-                world,
-                memories=tuple(m if m.anchored else self._reanchored(m) for m in world.memories),
+    def look_back(
+        self, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
+    ) -> TrackingResult:
+        """Learn from a frame that is older than the newest one, without moving any track back."""
+        path = self.world.path
+        T = path.at(stamp_ns) if T_fixed_cam is None or not path.known else T_fixed_cam
+        self.moment = Moment(stamp_ns, np.asarray(T, dtype=np.float64), path.known)
+        if not has_masks:
+            detail = "the depth image is older than the newest one; only masks may come late"
+            self.rejections.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
+            return self._result(compensated=False, late=True)
+        clouds = self._clouds()
+        with self._stage("associate"):
+            followers = [self._expected(memory, back=True) for memory in self.world.memories]
+            pairs = self._pairs(followers, clouds)
+        memories = [f.memory for f in followers]
+        lost = []
+        for j, i in pairs.items():
+            instance = clouds[i].instance
+            memories[j] = identified(
+                memories[j], instance.category, instance.id, stamp_ns, self.settings
             )
-        self.world = replace(self.world, T_fixed_cam=self.T_fixed_cam, known=known)
-        return compensated
-
-    def _reanchored(self, memory: TrackMemory) -> TrackMemory:
-        T_new_old = self.T_fixed_cam @ np.linalg.inv(memory.T_fixed_cam)
-        return replace(
-            memory,
-            motion=carried(memory.motion, T_new_old),
-            T_fixed_cam=self.T_fixed_cam,
-            anchored=True,
-            history=(),
-            rival=None,
+            if self._strayed(followers[j], clouds[i]):
+                cloud = _of_category(clouds[i], memories[j].category)
+                lost.append((j, replace(followers[j], cloud=cloud, memory=memories[j])))
+        found = self.estimator.estimate_clouds(
+            [f.cloud for _, f in lost if f.cloud is not None], timings_ms=self.timings_ms
         )
+        for (j, follower), outcome in zip(lost, found, strict=True):
+            memories[j] = self._found_again(follower, outcome)
+        free = [cloud for i, cloud in enumerate(clouds) if i not in pairs.values()]
+        used = [clouds[i] for i in pairs.values()]
+        born = self._births(free, used, memories)
+        self._settle([*memories, *born])
+        return self._result(compensated=False, late=True)
 
-    def _alive(self, memory: TrackMemory) -> bool:
-        unseen_s = (self.stamp_ns - memory.seen_ns) / 1e9
-        return unseen_s <= max(self.settings.keep_lost_s, self.settings.max_coast_s)
-
-    def _predicted(self, memory: TrackMemory) -> Motion:
-        motion = memory.motion
-        if not self.settings.predict:
-            motion = replace(motion, velocity=np.zeros(6))
-        return predicted(motion, self.stamp_ns, self.noise)
+    def _move_camera(self, stamp_ns: int, T_fixed_cam: np.ndarray | None) -> bool:
+        """Take over the camera's pose; whether its motion since the last frame is known."""
+        before, path = self.world.path, self.world.path.moved(stamp_ns, T_fixed_cam)
+        self.moment = Moment(stamp_ns, path.T_fixed_cam, path.known)
+        memories = self.world.memories
+        if path.known:
+            memories = tuple(re_anchored(memory, self.moment) for memory in memories)
+        self.world = replace(self.world, path=path, memories=memories)
+        return path.known and (before.known or before.newest_ns is None)
 
     def _clouds(self) -> list[ObjectCloud]:
-        clouds, rejections = self.estimator.object_clouds(self.frame)
+        with self._stage("clouds"):
+            clouds, rejections = self.estimator.object_clouds(self.frame)
         self.rejections += rejections
         return clouds
 
-    def _associate(
-        self,
-        clouds: list[ObjectCloud],
-        memories: list[TrackMemory],
-        poses: list[np.ndarray],
-    ) -> dict[int, int]:
-        """Index of the cloud per index of the track; live tracks choose first, then lost ones."""
-        if not clouds or not memories:
-            return {}
-        expected = [self._expected(m, T) for m, T in zip(memories, poses, strict=True)]
-        costs = association_costs(
-            clouds, expected, self.frame.camera, trust_ids=self.settings.trust_ids
-        )
-        lost = np.array([m.state is TrackState.LOST for m in memories])
-        pairs: dict[int, int] = {}
-        for group in (np.flatnonzero(~lost), np.flatnonzero(lost)):
-            free = [i for i in range(len(clouds)) if i not in pairs.values()]
-            found = assign(costs[free][:, group])
-            pairs.update({int(group[j]): free[i] for i, j in found})
-        return pairs
+    def _is_alive(self, memory: TrackMemory) -> bool:
+        unseen_s = self.moment.since_s(memory.last.stamp_ns)
+        return unseen_s <= max(self.settings.keep_lost_s, self.settings.max_coast_s)
 
-    def _expected(self, memory: TrackMemory, T_cam_obj: np.ndarray) -> Expected:
-        unseen_s = (self.stamp_ns - memory.seen_ns) / 1e9
-        gate_m = self.settings.gate_m + float(np.linalg.norm(memory.estimate.size_m)) / 2
-        return Expected(
-            category=memory.category,
-            points_cam=memory.points_obj @ T_cam_obj[:3, :3].T + T_cam_obj[:3, 3],
-            gate_m=gate_m + min(unseen_s, 1.0) * 0.5,
-            instance_id=memory.instance_id,
-        )
+    def _expected(self, memory: TrackMemory, *, back: bool = False) -> _Follower:
+        """A track where it is expected in this frame, and what the depth image says there."""
+        motion = predicted_motion(memory, self.moment.stamp_ns, self.settings)
+        T_fixed_obj = memory.at(self.moment.stamp_ns) if back else motion.T_fixed_obj
+        T = self.moment.T_cam_fixed @ T_fixed_obj
+        view = self._view(memory, T)
+        return _Follower(memory, motion, T, view)
 
-    def _follow(
-        self,
-        memories: list[TrackMemory],
-        motions: list[Motion],
-        poses: list[np.ndarray],
-        clouds: list[ObjectCloud],
-        pairs: dict[int, int],
-        has_masks: bool,
-    ) -> list[TrackMemory]:
-        """All tracks as of this frame."""
-        views = [
-            visibility(m.points_obj @ T[:3, :3].T + T[:3, 3], self.frame.depth_m, self.frame.camera)
-            for m, T in zip(memories, poses, strict=True)
-        ]
-        with self._stage("clouds"):
-            own = [
-                self._own_cloud(m, T, view, clouds[pairs[j]] if j in pairs else None)
-                for j, (m, T, view) in enumerate(zip(memories, poses, views, strict=True))
-            ]
-        fresh = [
-            j
-            for j, (m, cloud) in enumerate(zip(memories, own, strict=True))
-            if cloud is not None and (m.state is TrackState.LOST or m.suspect > 0)
-        ]
-        warm = [j for j, cloud in enumerate(own) if cloud is not None and j not in fresh]
-        estimates: dict[int, ObjectEstimate] = {}
-        for group, starts in ((warm, True), (fresh, False)):
-            outcomes = self.estimator.estimate_clouds(
-                [own[j] for j in group],
-                T_cam_start=np.array([poses[j] for j in group]).reshape(-1, 4, 4)
-                if starts
-                else None,
-                settings=self.settings.of_estimator(self.estimator.settings) if starts else None,
-                timings_ms=self.timings_ms,
+    def _view(self, memory: TrackMemory, T_cam_obj: np.ndarray) -> Visibility:
+        surface = _transformed(T_cam_obj, memory.points_obj)
+        return visibility(surface, self.frame.depth_m, self.frame.camera)
+
+    def _pairs(self, followers: Sequence[_Follower], clouds: list[ObjectCloud]) -> dict[int, int]:
+        expected = [
+            Expected(
+                category=f.memory.category,
+                points_cam=_transformed(f.T_cam_obj, f.memory.points_obj),
+                gate_m=self._gate_m(f.memory),
+                instance_id=f.memory.instance_id,
+                lost=f.memory.state is TrackState.LOST,
             )
-            for j, outcome in zip(group, outcomes, strict=True):
-                if isinstance(outcome, Rejection):
-                    self.rejections.append(outcome)
-                elif self._plausible(memories[j], outcome, poses[j], j in fresh):
-                    estimates[j] = outcome
-        result = []
-        for j, (memory, motion, view) in enumerate(zip(memories, motions, views, strict=True)):
-            masked = j in pairs
-            if j in estimates:
-                after = self._seen(memory, motion, estimates[j], masked)
-            else:
-                after = self._unseen(memory, view, has_masks, own[j] is not None)
-            if after is not None:
-                result.append(after)
-        return result
+            for f in followers
+        ]
+        camera, trust_ids = self.frame.camera, self.settings.trust_ids
+        return associate(clouds, expected, camera, trust_ids=trust_ids)
 
-    def _own_cloud(
-        self,
-        memory: TrackMemory,
-        T_cam_obj: np.ndarray,
-        view: Visibility,
-        masked: ObjectCloud | None,
-    ) -> ObjectCloud | None:
-        """The points of a tracked object in this frame, from its mask or the depth alone."""
+    def _gate_m(self, memory: TrackMemory) -> float:
+        unseen_s = min(abs(self.moment.since_s(memory.last.stamp_ns)), 1.0)
+        half_size = float(np.linalg.norm(memory.estimate.size_m)) / 2
+        return self.settings.gate_m + half_size + _GATE_GROWTH_M_S * unseen_s
+
+    def _with_points(
+        self, follower: _Follower, masked: ObjectCloud | None, has_masks: bool
+    ) -> _Follower:
+        """The follower with its points, from its mask or from the depth around it alone."""
+        memory = follower.memory
         if masked is not None:
-            instance = replace(masked.instance, category=memory.category)
-            return replace(masked, instance=instance)
-        unmasked_s = (self.stamp_ns - memory.masked_ns) / 1e9
+            instance = masked.instance
+            memory = identified(
+                memory, instance.category, instance.id, self.moment.stamp_ns, self.settings
+            )
+            cloud = _of_category(masked, memory.category)
+            return replace(follower, memory=memory, cloud=cloud, masked=True)
+        memory = replace(memory, missed=memory.missed + has_masks)
+        return replace(follower, memory=memory, cloud=self._gated(follower))
+
+    def _gated(self, follower: _Follower) -> ObjectCloud | None:
+        memory, settings = follower.memory, self.estimator.settings
+        unmasked_s = self.moment.since_s(memory.masked_ns)
         if (
             not self.settings.keep_between_masks
-            or memory.state is TrackState.LOST
+            or memory.needs_fresh_start
             or unmasked_s > self.settings.max_unmasked_s
-            or view.seen < 0.3
+            or follower.view.seen < _SEEN_SHARE
         ):
             return None
-        settings = self.estimator.settings
         points = depth_around(
             self.frame.depth_m,
             self.frame.camera,
-            T_cam_obj,
+            follower.T_cam_obj,
             memory.points_obj,
             memory.estimate.size_m,
             settings,
-            symmetric=is_symmetric(memory.category),
+            symmetric=memory.symmetric,
         )
         if len(points) < settings.min_points:
             return None
-        instance = Instance(-1, memory.category, np.zeros((0, 0), dtype=bool))
+        instance = Instance(-1, memory.category, _NO_MASK)
         rng = np.random.default_rng(settings.seed)
         return ObjectCloud(instance, sample_points(points, settings.points, rng), len(points))
 
-    def _plausible(
-        self, memory: TrackMemory, estimate: ObjectEstimate, T_cam_obj: np.ndarray, fresh: bool
-    ) -> bool:
-        symmetric = is_symmetric(memory.category)
-        outside = outside_fraction(
-            estimate.points_cam, estimate.T_cam_obj, estimate.size_m, symmetric=symmetric
+    def _estimates(
+        self, followers: Sequence[_Follower]
+    ) -> tuple[dict[int, ObjectEstimate], dict[int, ObjectEstimate | None]]:
+        """Estimates of all tracks that have points, and of the one that is checked, by index."""
+        with_points = [j for j, f in enumerate(followers) if f.cloud is not None]
+        fresh = [j for j in with_points if followers[j].memory.needs_fresh_start]
+        fresh = fresh[: self.settings.new_per_frame]
+        warm = [j for j in with_points if not followers[j].memory.needs_fresh_start]
+        due = {j: self._urgency(followers[j]) for j in warm}
+        check = max(due, key=lambda j: due[j]) if due and max(due.values()) > 0 else None
+        estimates: dict[int, ObjectEstimate] = {}
+        for j, outcome in zip(warm, self._warm([followers[j] for j in warm]), strict=True):
+            self._keep(estimates, j, outcome)
+        alone = [*fresh, *([] if check is None else [check])]
+        outcomes = self.estimator.estimate_clouds(
+            [c for c in (followers[j].cloud for j in alone) if c is not None],
+            timings_ms=self.timings_ms,
         )
-        if outside > self.settings.max_outside:
-            return False
-        if fresh:
-            return True
-        jump = pose_difference(T_cam_obj, estimate.T_cam_obj)
-        return bool(
-            np.linalg.norm(jump[:3]) <= self.settings.max_jump_m
-            and np.rad2deg(np.linalg.norm(jump[3:])) <= self.settings.max_jump_deg
+        for j, outcome in zip(fresh, outcomes, strict=False):
+            self._keep(estimates, j, outcome)
+        checks: dict[int, ObjectEstimate | None] = {}
+        if check is not None:
+            checks[check] = None if isinstance(outcomes[-1], Rejection) else outcomes[-1]
+        return estimates, checks
+
+    def _urgency(self, follower: _Follower) -> float:
+        # Only whole objects are checked: half hidden ones look like something else.
+        if not follower.masked or follower.view.hidden > 0.3:
+            return 0.0
+        return check_due(follower.memory, self.moment.stamp_ns, self.settings)
+
+    def _warm(self, followers: Sequence[_Follower]) -> list[ObjectEstimate | Rejection]:
+        return self.estimator.estimate_clouds(
+            [f.cloud for f in followers if f.cloud is not None],
+            T_cam_start=np.array([f.T_cam_obj for f in followers]).reshape(-1, 4, 4),
+            settings=self.settings.of_estimator(self.estimator.settings),
+            timings_ms=self.timings_ms,
         )
 
-    def _seen(
-        self, memory: TrackMemory, motion: Motion, estimate: ObjectEstimate, masked: bool
-    ) -> TrackMemory:
-        hits = min(memory.hits + 1, self.settings.confirm_frames)
-        T_fixed_obj = self.T_fixed_cam @ estimate.T_cam_obj
-        covariance = turned_covariance(estimate.covariance, self.T_fixed_cam[:3, :3])
-        if memory.state is TrackState.LOST or memory.suspect > 0:
-            motion = begin_motion(self.stamp_ns, T_fixed_obj, covariance)
+    def _keep(
+        self,
+        estimates: dict[int, ObjectEstimate],
+        index: int,
+        outcome: ObjectEstimate | Rejection,
+    ) -> None:
+        if isinstance(outcome, Rejection):
+            self.rejections.append(outcome)
         else:
-            motion = corrected(motion, T_fixed_obj, covariance)
-        state = next_state(
-            memory.state,
-            seen=True,
-            hits=hits,
-            missed=0,
-            unseen_s=0.0,
-            gone=False,
-            settings=self.settings,
-        )
-        if state is None:
-            raise AssertionError("a track that is seen does not end")
-        if self.settings.smoothing:
-            T = self.T_cam_fixed @ motion.T_fixed_obj
-            estimate = replace(estimate, T_cam_obj=T)
-        else:
-            motion = replace(motion, T_fixed_obj=T_fixed_obj)
-        return replace(
-            memory,
-            state=state,
-            hits=hits,
-            missed=0,
-            motion=motion,
-            estimate=estimate,
-            T_fixed_cam=self.T_fixed_cam,
-            anchored=self.given is not None,
-            points_obj=_surface(estimate),
-            seen_ns=self.stamp_ns,
-            masked_ns=self.stamp_ns if masked else memory.masked_ns,
-            instance_id=estimate.instance_id if masked else memory.instance_id,
-            suspect=0,
-            history=self._remembered(memory.history, T_fixed_obj),
-        )
+            estimates[index] = outcome
 
-    def _unseen(
-        self, memory: TrackMemory, view: Visibility, has_masks: bool, refused: bool
+    def _after(
+        self,
+        follower: _Follower,
+        estimate: ObjectEstimate | None,
+        check: ObjectEstimate | None,
     ) -> TrackMemory | None:
-        missed = memory.missed + has_masks
-        state = next_state(
-            memory.state,
-            seen=False,
-            hits=memory.hits,
-            missed=missed,
-            unseen_s=(self.stamp_ns - memory.seen_ns) / 1e9,
-            gone=view.gone > 0.7,
-            settings=self.settings,
+        """A track after this frame; None: it ends."""
+        memory, settings = follower.memory, self.settings
+        fresh = memory.needs_fresh_start
+        if estimate is not None:
+            reason = self._doubt(follower, estimate, fresh)
+            if reason:
+                detail = f"{memory.category}_{memory.track_id}: {reason}"
+                self.rejections.append(
+                    Rejection(Reason.NOT_PLAUSIBLE, detail, estimate.instance_id)
+                )
+            refused = bool(reason)
+        else:
+            refused = follower.cloud is not None
+        if estimate is None or refused:
+            gone = follower.view.gone > _GONE_SHARE and not follower.masked
+            return unseen(memory, self.moment, settings, gone=gone, refused=refused)
+        restart = fresh and far_apart(
+            estimate.T_cam_obj, follower.T_cam_obj, symmetric=memory.symmetric
         )
-        if state is None:
-            return None
-        return replace(memory, state=state, missed=missed, suspect=memory.suspect + refused)
+        if check is not None:
+            memory = checked(memory, estimate, check, self.moment.stamp_ns)
+            if memory.rival_checks >= settings.switch_frames:
+                estimate, fresh, restart = check, True, True
+        if fresh and memory.symmetric:
+            estimate = keep_free_angle(estimate, follower.T_cam_obj)
+        return seen(memory, follower.motion, estimate, self.moment, settings, restart=restart)
+
+    def _doubt(self, follower: _Follower, estimate: ObjectEstimate, fresh: bool) -> str:
+        expected = None if fresh else follower.T_cam_obj
+        view = self._view(follower.memory, estimate.T_cam_obj)
+        return doubt(estimate, expected, view.residual_m, self.settings)
+
+    def _strayed(self, follower: _Follower, cloud: ObjectCloud) -> bool:
+        """Whether a late mask shows that a track is not where it is thought to be."""
+        memory = follower.memory
+        if memory.needs_fresh_start or memory.state is TrackState.COASTING:
+            return True
+        size_m = memory.estimate.size_m
+        inside = inside_fraction(
+            cloud.points_cam, follower.T_cam_obj, size_m, symmetric=memory.symmetric
+        )
+        return inside < 1 - self.settings.max_outside
+
+    def _found_again(self, follower: _Follower, outcome: ObjectEstimate | Rejection) -> TrackMemory:
+        """A lost track after a late mask showed where it was."""
+        memory = follower.memory
+        if isinstance(outcome, Rejection):
+            self.rejections.append(outcome)
+            return memory
+        if doubt(outcome, None, float("nan"), self.settings):
+            return memory
+        if memory.symmetric:
+            outcome = keep_free_angle(outcome, follower.T_cam_obj)
+        memory = seen(memory, follower.motion, outcome, self.moment, self.settings, restart=True)
+        if memory.state is TrackState.NEW:
+            return memory
+        # Where it is now, only the next depth image can tell.
+        return replace(memory, state=TrackState.COASTING)
 
     def _births(
-        self, clouds: list[ObjectCloud], pairs: dict[int, int], tracks: Sequence[TrackMemory]
+        self,
+        clouds: Sequence[ObjectCloud],
+        used: Sequence[ObjectCloud],
+        memories: Sequence[TrackMemory],
     ) -> list[TrackMemory]:
-        taken = set(pairs.values())
-        new = [cloud for i, cloud in enumerate(clouds) if i not in taken]
-        new = new[: self.settings.new_per_frame]
-        born = []
+        """New tracks for the clouds that belong to none, as many as one frame can take."""
+        born: list[TrackMemory] = []
+        new: list[ObjectCloud] = []
+        for cloud in clouds:
+            if is_duplicate(cloud, [*used, *new]) or self._lies_in_one(cloud, memories):
+                self._reject(Reason.DUPLICATE, "most of it belongs to a tracked object", cloud)
+            elif len(new) >= self.settings.new_per_frame:
+                detail = f"{self.settings.new_per_frame} new objects per frame; it has to wait"
+                self._reject(Reason.TOO_MANY_OBJECTS, detail, cloud)
+            else:
+                new.append(cloud)
         outcomes = self.estimator.estimate_clouds(new, timings_ms=self.timings_ms)
-        for outcome in outcomes:
+        for cloud, outcome in zip(new, outcomes, strict=True):
             if isinstance(outcome, Rejection):
                 self.rejections.append(outcome)
+            elif self._lies_in_one(cloud, born):
+                self._reject(Reason.DUPLICATE, "most of it belongs to another new object", cloud)
             else:
-                born.append(self._born(outcome, self.world.next_id))
+                born.append(begun(self.world.next_id, outcome, self.moment, self.settings))
                 self.world = replace(self.world, next_id=self.world.next_id + 1)
         return born
 
-    def _born(self, estimate: ObjectEstimate, track_id: int) -> TrackMemory:
-        T_fixed_obj = self.T_fixed_cam @ estimate.T_cam_obj
-        covariance = turned_covariance(estimate.covariance, self.T_fixed_cam[:3, :3])
-        confirmed = self.settings.confirm_frames <= 1
-        return TrackMemory(
-            track_id=track_id,
-            category=estimate.category,
-            state=TrackState.CONFIRMED if confirmed else TrackState.NEW,
-            born_ns=self.stamp_ns,
-            hits=1,
-            missed=0,
-            motion=begin_motion(self.stamp_ns, T_fixed_obj, covariance),
-            estimate=estimate,
-            T_fixed_cam=self.T_fixed_cam,
-            anchored=self.given is not None,
-            points_obj=_surface(estimate),
-            seen_ns=self.stamp_ns,
-            masked_ns=self.stamp_ns,
-            instance_id=estimate.instance_id,
-            checked_ns=self.stamp_ns,
-            history=((self.stamp_ns, T_fixed_obj),),
+    def _lies_in_one(self, cloud: ObjectCloud, memories: Sequence[TrackMemory]) -> bool:
+        """Whether most of a cloud lies in the box of a tracked object of the same class."""
+        for memory in memories:
+            same_class = memory.category == cloud.instance.category
+            if not same_class or memory.state is TrackState.LOST:
+                continue
+            T_cam_obj = self.moment.T_cam_fixed @ memory.at(self.moment.stamp_ns)
+            size_m, symmetric = memory.estimate.size_m, memory.symmetric
+            if inside_fraction(cloud.points_cam, T_cam_obj, size_m, symmetric=symmetric) > 0.5:
+                return True
+        return False
+
+    def _reject(self, reason: Reason, detail: str, cloud: ObjectCloud) -> None:
+        self.rejections.append(Rejection(reason, detail, cloud.instance.id))
+
+    def _settle(self, memories: list[TrackMemory]) -> None:
+        """Keep as many tracks as there may be: lost ones go first, then the youngest."""
+        excess = len(memories) - self.settings.max_tracks
+        if excess > 0:
+            order = sorted(
+                memories,
+                key=lambda m: (m.state is not TrackState.LOST, -m.born_ns, -m.track_id),
+            )
+            going = {memory.track_id for memory in order[:excess]}
+            memories = [memory for memory in memories if memory.track_id not in going]
+            detail = f"{excess} tracks more than {self.settings.max_tracks} were given up"
+            self.rejections.append(Rejection(Reason.TOO_MANY_OBJECTS, detail))
+        self.world = replace(self.world, memories=tuple(memories))
+
+    def _result(self, *, compensated: bool, late: bool = False) -> TrackingResult:
+        return TrackingResult(
+            tracks=tuple(
+                as_track(memory, self.moment, self.settings, late=late)
+                for memory in self.world.memories
+            ),
+            rejections=tuple(self.rejections),
+            timings_ms=self.timings_ms,
+            compensated=compensated,
         )
-
-    def _bounded(self, memories: list[TrackMemory]) -> list[TrackMemory]:
-        return memories[: self.settings.max_tracks]
-
-    def _track(self, memory: TrackMemory) -> Track:
-        seen = memory.seen_ns == self.stamp_ns
-        estimate = memory.estimate
-        if not seen:
-            motion = memory.motion
-            if memory.state is not TrackState.LOST:
-                motion = self._predicted(memory)
-            T_cam_obj = self.T_cam_fixed @ motion.T_fixed_obj
-            estimate = estimate.moved(T_cam_obj @ np.linalg.inv(estimate.T_cam_obj))
-            covariance = turned_covariance(motion.covariance[:6, :6], self.T_cam_fixed[:3, :3])
-            estimate = replace(estimate, covariance=covariance, instance_id=-1)
-        return Track(
-            track_id=memory.track_id,
-            name=f"{memory.category}_{memory.track_id}",
-            state=memory.state,
-            estimate=estimate,
-            velocity=memory.motion.velocity,
-            age_s=(self.stamp_ns - memory.born_ns) / 1e9,
-            unseen_s=(self.stamp_ns - memory.seen_ns) / 1e9,
-            instance_id=memory.instance_id if memory.masked_ns == self.stamp_ns else -1,
-        )
-
-    def _remembered(
-        self, history: tuple[tuple[int, np.ndarray], ...], T: np.ndarray
-    ) -> tuple[tuple[int, np.ndarray], ...]:
-        recent = [item for item in history if (self.stamp_ns - item[0]) / 1e9 <= _HISTORY_S]
-        return (*recent[-_HISTORY_FRAMES:], (self.stamp_ns, T))
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -517,16 +516,14 @@ class _Step:
         self.timings_ms[name] = self.timings_ms.get(name, 0.0) + elapsed_ms
 
 
-def _surface(estimate: ObjectEstimate) -> np.ndarray:
-    """Where an object's surface was seen, (M, 3) float32, object frame."""
-    T = estimate.T_cam_obj
-    # The points come in random order: the first ones are spread over all of them.
-    points = (estimate.points_cam[:_SURFACE_POINTS] - T[:3, 3]) @ T[:3, :3]
-    return points.astype(np.float32)
+_NO_MASK = np.zeros((0, 0), dtype=bool)
 
 
-def _is_transform(T: np.ndarray) -> bool:
-    T = np.asarray(T)
-    if T.shape != (4, 4) or not np.isfinite(T).all():
-        return False
-    return bool(np.abs(T[:3, :3].T @ T[:3, :3] - np.eye(3)).max() < 1e-3)
+def _of_category(cloud: ObjectCloud, category: str) -> ObjectCloud:
+    """The cloud with the class its track has, whatever the mask says."""
+    return replace(cloud, instance=replace(cloud.instance, category=category))
+
+
+def _transformed(T: np.ndarray, points: np.ndarray) -> np.ndarray:
+    moved: np.ndarray = points @ T[:3, :3].T + T[:3, 3]
+    return moved

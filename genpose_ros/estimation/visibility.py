@@ -8,7 +8,14 @@ from scipy.spatial import cKDTree
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.camera import PinholeCamera
 
-__all__ = ["Visibility", "depth_around", "outside_fraction", "visibility"]
+__all__ = [
+    "Visibility",
+    "depth_around",
+    "image_pixels",
+    "inside_fraction",
+    "outside_fraction",
+    "visibility",
+]
 
 #: Measured and expected depth closer than this are the same surface, metres.
 _SAME_SURFACE_M = 0.025
@@ -38,6 +45,22 @@ class Visibility:
     residual_m: float
 
 
+def image_pixels(
+    points_cam: np.ndarray, camera: PinholeCamera
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows (K,) and columns (K,) of the points in the image, and which (N,) bool they are.
+
+    Args:
+        points_cam: (N, 3), metres, camera frame.
+        camera: of the image.
+    """
+    uv = np.rint(camera.project(points_cam))
+    with np.errstate(invalid="ignore"):
+        inside = (uv >= 0).all(axis=1) & (uv < (camera.width, camera.height)).all(axis=1)
+    column, row = uv[inside].astype(np.int64).T
+    return row, column, inside
+
+
 def visibility(points_cam: np.ndarray, depth_m: np.ndarray, camera: PinholeCamera) -> Visibility:
     """Compare an expected surface with a depth image.
 
@@ -47,15 +70,7 @@ def visibility(points_cam: np.ndarray, depth_m: np.ndarray, camera: PinholeCamer
         camera: of the depth image.
     """
     count = max(len(points_cam), 1)
-    uv = camera.project(points_cam)
-    with np.errstate(invalid="ignore"):
-        inside = (
-            (uv[:, 0] > -0.5)
-            & (uv[:, 0] < camera.width - 0.5)
-            & (uv[:, 1] > -0.5)
-            & (uv[:, 1] < camera.height - 0.5)
-        )
-    column, row = np.rint(uv[inside]).astype(np.int64).T
+    row, column, inside = image_pixels(points_cam, camera)
     measured = depth_m[row, column]
     with np.errstate(invalid="ignore"):
         valid = np.isfinite(measured) & (measured > 0)
@@ -78,6 +93,13 @@ def outside_fraction(
     """Return the share of an object's points (N, 3) outside its box, which is widened a little."""
     points_obj = (points_cam - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]
     return float(1 - _inside_box(points_obj, size_m, symmetric).mean())
+
+
+def inside_fraction(
+    points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray, *, symmetric: bool
+) -> float:
+    """Return the share of points (N, 3) inside an object's box, which is widened a little."""
+    return 1 - outside_fraction(points_cam, T_cam_obj, size_m, symmetric=symmetric)
 
 
 def depth_around(

@@ -1,0 +1,68 @@
+"""Where the camera was, frame by frame, in a fixed frame: known or carried on."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["HISTORY_S", "CameraPath", "is_transform", "nearest", "remembered"]
+
+#: Poses are remembered this long, for masks that come late, and no more than so many of them.
+HISTORY_S = 2.0
+_HISTORY_LENGTH = 256
+#: Rotations may be this far from orthonormal, as those from single precision are.
+_ORTHONORMAL = 1e-3
+
+
+@dataclass(frozen=True)
+class CameraPath:
+    """The camera's poses up to the newest frame.
+
+    Attributes:
+        newest_ns: stamp of the newest frame; None before the first.
+        T_fixed_cam: (4, 4) the pose in force: the newest known one; at first the identity, which
+            makes the camera itself the fixed frame.
+        known: whether it is that of the newest frame.
+        history: (stamp, pose in force) of the last frames, oldest first.
+    """
+
+    newest_ns: int | None = None
+    T_fixed_cam: np.ndarray = field(default_factory=lambda: np.eye(4))
+    known: bool = False
+    history: tuple[tuple[int, np.ndarray], ...] = ()
+
+    def moved(self, stamp_ns: int, T_fixed_cam: np.ndarray | None) -> "CameraPath":
+        """Return the path with one more frame; without a pose the camera stands still."""
+        known = T_fixed_cam is not None
+        T = np.array(T_fixed_cam, dtype=np.float64) if known else self.T_fixed_cam
+        return CameraPath(stamp_ns, T, known, remembered(self.history, stamp_ns, T))
+
+    def at(self, stamp_ns: int) -> np.ndarray:
+        """Return the pose that was in force in the frame nearest to a stamp."""
+        return nearest(self.history, stamp_ns) if self.history else self.T_fixed_cam
+
+
+def remembered(
+    history: tuple[tuple[int, np.ndarray], ...], stamp_ns: int, T: np.ndarray
+) -> tuple[tuple[int, np.ndarray], ...]:
+    """Return a history (stamp, pose) with one more pose, and without those that are too old."""
+    first = stamp_ns - round(HISTORY_S * 1e9)
+    recent = tuple(item for item in history[-_HISTORY_LENGTH + 1 :] if item[0] >= first)
+    return (*recent, (stamp_ns, T))
+
+
+def nearest(history: tuple[tuple[int, np.ndarray], ...], stamp_ns: int) -> np.ndarray:
+    """Return the pose of a history, which must not be empty, whose stamp is nearest."""
+    return min(history, key=lambda item: abs(item[0] - stamp_ns))[1]
+
+
+def is_transform(T: np.ndarray) -> bool:
+    """Return whether a matrix is a finite rigid transform (4, 4)."""
+    T = np.asarray(T)
+    if T.shape != (4, 4) or not np.isfinite(T).all():
+        return False
+    square = T[:3, :3].T @ T[:3, :3]
+    right_handed = np.linalg.det(T[:3, :3]) > 0
+    last_row = np.abs(T[3] - [0, 0, 0, 1]).max()
+    return bool(
+        np.abs(square - np.eye(3)).max() < _ORTHONORMAL and right_handed and last_row < 1e-9
+    )
