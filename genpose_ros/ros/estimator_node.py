@@ -119,7 +119,7 @@ class EstimatorNode(Node):
         settings, fixed = self._settings, None
         if settings.node.fixed_frame and self._camera_pose is not None:
             fixed = FixedFrame(self._camera_pose, settings.node.fixed_frame)
-        return Tracking(make_estimator, make_tracker, settings, fixed, self._log.warn)
+        return Tracking(make_estimator, make_tracker, settings, fixed, self._log.tell)
 
     def _warm_up(self) -> None:
         self._processing.warm_up()

@@ -125,7 +125,7 @@ class Inputs:
         self._compare_frames(message.header.frame_id)
         if self._matcher.jumps_back(stamp):
             line = "the clock of the depth images jumped back; starting anew"
-            self._log.warn("clock", f"{line}{self._jumped_back()}")
+            self._log.tell("clock", f"{line}{self._jumped_back()}")
         self._accept(self._matcher.add_depth(stamp, DepthImage(message.header, pixels)))
 
     def _on_camera_info(self, message: CameraInfo) -> None:
@@ -133,7 +133,7 @@ class Inputs:
         self._info_frame = message.header.frame_id
         rectified = self._settings().rectified
         if not rectified and is_distorted(message):
-            self._log.warn("distortion", _DISTORTED)
+            self._log.tell("distortion", _DISTORTED)
         camera = camera_from_info(message, rectified=rectified)
         self._matcher.add_camera(stamp, camera)
         self._accept(None)
@@ -190,7 +190,7 @@ class Inputs:
             self._told_frames = frames
             info, depth = (frame[:_NAME_LENGTH] for frame in frames)
             line = f"camera_info is of frame {info!r} and depth of {depth!r}"
-            self._log.warn("frames", f"{line}; is the depth image aligned?")
+            self._log.tell("frames", f"{line}; is the depth image aligned?")
 
     def _adapt(self) -> None:
         for subscription in self._subscriptions:

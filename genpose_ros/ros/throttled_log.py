@@ -29,7 +29,7 @@ class ThrottledLog:
         self._node, self._period_s, self._clock = node, period_s, clock
         self._told_at: dict[str, float] = {}
 
-    def warn(self, about: str, line: str) -> None:
+    def tell(self, about: str, line: str) -> None:
         """Log a line about a subject, unless one was logged in the last period."""
         now = self._clock()
         if now - self._told_at.get(about, float("-inf")) >= self._period_s():

@@ -1,8 +1,10 @@
 """Messages, a fake estimator and a node on real topics for the tests of genpose_ros/ros."""
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +18,7 @@ from vision_msgs.msg import Detection2DArray
 
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
+from genpose_ros.estimation.tracks import Track, TrackingResult, TrackState
 from genpose_ros.msg import InstanceMasks
 
 FRAME = "camera_color_optical_frame"
@@ -125,6 +128,63 @@ class FakeEstimator:
         return FrameResult(estimates=tuple(estimates), rejections=(), timings_ms={})
 
 
+class FakeTracker:
+    """Follows objects by the segmenter's ids; one that masks leave out coasts at its place.
+
+    After `max_coast_s` and a second more it is lost.
+    """
+
+    def __init__(self, estimator: Any, settings: Any) -> None:
+        self.estimator, self.settings = estimator, settings
+        self.calls: deque[SimpleNamespace] = deque(maxlen=2000)
+        self.delay_s = 0.0
+        self.state = TrackState.CONFIRMED
+        self.threads: set[str] = set()
+        self.tracks: tuple[Track, ...] = ()
+        self._seen_ns: dict[int, int] = {}
+        self._shown: set[int] = set()
+
+    def track(self, frame: Frame, stamp_ns: int, T_fixed_cam: Any = None) -> TrackingResult:
+        self._note("masks", stamp_ns, T_fixed_cam, frame)
+        self._shown = {instance.id for instance in frame.instances}
+        old = {track.track_id: track for track in self.tracks}
+        for estimate in self.estimator.estimate(frame).estimates:
+            number = estimate.instance_id
+            name = old[number].name if number in old else f"{estimate.category}_{number}"
+            old[number] = Track(number, name, self.state, estimate, np.arange(6.0), 0, 0, number)
+        return self._step(old, stamp_ns)
+
+    def track_depth(
+        self, depth_m: np.ndarray, camera: Any, stamp_ns: int, T_fixed_cam: Any = None
+    ) -> TrackingResult:
+        self._note("depth", stamp_ns, T_fixed_cam, depth_m)
+        old = {track.track_id: replace(track, instance_id=-1) for track in self.tracks}
+        return self._step(old, stamp_ns)
+
+    def reset(self) -> None:
+        self.tracks = ()
+
+    def _note(self, kind: str, stamp_ns: int, T_fixed_cam: Any, content: Any) -> None:
+        time.sleep(self.delay_s)
+        self.threads.add(threading.current_thread().name)
+        call = SimpleNamespace(kind=kind, stamp_ns=stamp_ns, T_fixed_cam=T_fixed_cam)
+        self.calls.append(call)
+        del content
+
+    def _step(self, tracks: dict[int, Track], stamp_ns: int) -> TrackingResult:
+        result = []
+        for number, track in tracks.items():
+            if number in self._shown:
+                self._seen_ns[number] = stamp_ns
+            unseen_s = (stamp_ns - self._seen_ns[number]) / 1e9
+            state = self.state if unseen_s <= 0 else TrackState.COASTING
+            if unseen_s > self.settings.max_coast_s + 1.0:
+                state = TrackState.LOST
+            result.append(replace(track, state=state, unseen_s=unseen_s))
+        self.tracks = tuple(result)
+        return TrackingResult(tracks=self.tracks, timings_ms={"fake": 1.0})
+
+
 class Camera:
     """What a camera and a segmenter publish for a node called `genpose`: two boxes on a wall."""
 
@@ -217,6 +277,7 @@ def ros() -> SimpleNamespace:
         camera_info=make_camera_info,
         estimate=make_estimate,
         FakeEstimator=FakeEstimator,
+        FakeTracker=FakeTracker,
         Camera=Camera,
         frame=FRAME,
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from genpose_ros.estimation.reasons import Reason
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.ros.camera_info import camera_from_info
+from genpose_ros.ros.camera_info import camera_from_info, is_distorted
 
 
 def test_the_projection_matrix_describes_a_rectified_image(ros):
@@ -80,3 +80,12 @@ def test_an_image_without_pixels_is_named(ros, change):
     for name, value in change.items():
         setattr(message, name, value)
     assert camera_from_info(message).reason is Reason.BAD_INTRINSICS
+
+
+def test_distortion_is_what_the_coefficients_say(ros):
+    message = ros.camera_info()
+    assert not is_distorted(message)
+    message.d = []
+    assert not is_distorted(message)
+    message.d = [0.0, -0.05, 0.0, 0.0, 0.0]
+    assert is_distorted(message)

@@ -61,3 +61,26 @@ def test_no_item_is_lost_or_doubled_between_threads():
     thread.join(5.0)
     assert got == sorted(set(got))
     assert len(got) + box.dropped == 2000
+
+
+def test_slots_do_not_replace_each_other_and_take_turns():
+    box: Mailbox[str] = Mailbox(slots=2)
+    for item, slot in (("masks 1", 0), ("depth 1", 1), ("depth 2", 1), ("depth 3", 1)):
+        box.put(item, slot)
+    assert box.dropped == 2
+    assert box.get() == "masks 1"
+    box.put("masks 2", 0)
+    assert [box.get(), box.get()] == ["depth 3", "masks 2"]
+    assert box.empty
+    box.put("depth 4", 1)
+    assert box.get() == "depth 4"
+
+
+def test_the_busy_slot_does_not_starve_the_other():
+    box: Mailbox[int] = Mailbox(slots=2)
+    got = []
+    for _ in range(6):
+        box.put(0, 0)
+        box.put(1, 1)
+        got.append(box.get())
+    assert got == [0, 1] * 3

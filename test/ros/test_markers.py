@@ -13,7 +13,9 @@ def header(ros):
 
 
 def test_each_object_has_axes_box_and_label_at_its_pose(ros, header):
-    markers = marker_array([published_estimate(ros.estimate(3, "can"))], header, lifetime_s=1.5).markers
+    markers = marker_array(
+        [published_estimate(ros.estimate(3, "can"))], header, lifetime_s=1.5
+    ).markers
     assert [m.ns for m in markers] == list(NAMESPACES)
     for marker in markers:
         assert (marker.id, marker.action, marker.header) == (3, Marker.ADD, header)

@@ -211,3 +211,68 @@ def test_several_waiting_masks_come_out_in_the_order_of_their_stamps(matcher):
     for ms in (33, 66):
         matcher.add_depth(ms * MS, depth(f"d{ms}"))
     assert matches(matcher) == [("d33", "m33"), ("d66", "m66")]
+
+
+class TestDepthAlone:
+    def alone(self, matcher: FrameMatcher) -> str | None:
+        matched = matcher.poll_depth()
+        assert matched is None or matched.masks is None
+        return None if matched is None else matched.depth.header
+
+    def test_the_newest_image_comes_once_and_at_once(self, matcher):
+        assert self.alone(matcher) is None
+        matcher.add_depth(0, depth("d0"))
+        matcher.add_depth(33 * MS, depth("d1"))
+        assert self.alone(matcher) == "d1"
+        assert self.alone(matcher) is None
+
+    def test_its_masks_still_find_it_later(self, matcher):
+        for i in range(6):
+            matcher.add_depth(i * 33 * MS, depth(f"d{i}"))
+            assert self.alone(matcher) == f"d{i}"
+        matcher.add_masks(33 * MS, MaskInput("m"))
+        assert matches(matcher) == [("d1", "m")]
+
+    def test_an_image_whose_masks_are_there_does_not_come_alone(self, matcher):
+        matcher.add_masks(33 * MS, MaskInput("m"))
+        matcher.add_depth(33 * MS, depth("d"))
+        assert matches(matcher) == [("d", "m")]
+        assert self.alone(matcher) is None
+
+    def test_masks_that_keep_up_are_waited_for_until_they_do_not(self, matcher):
+        came = []
+        for i in range(8):
+            matcher.add_depth(i * 33 * MS, depth(f"d{i}"))
+            came.append(self.alone(matcher))
+            if i < 5:
+                matcher.add_masks(i * 33 * MS, MaskInput("m"))
+                assert matches(matcher) == [(f"d{i}", "m")]
+        assert came == ["d0", "d1", None, None, None, None, "d6", "d7"]
+
+    def test_every_sixth_image_with_masks_lets_all_images_come(self, matcher):
+        for i in range(18):
+            matcher.add_depth(i * 33 * MS, depth(f"d{i}"))
+            assert self.alone(matcher) == f"d{i}"
+            if i % 6 == 0:
+                matcher.add_masks(i * 33 * MS, MaskInput("m"))
+                assert matches(matcher) == [(f"d{i}", "m")]
+
+    def test_without_a_camera_of_its_size_it_waits_for_one(self, matcher):
+        matcher.camera = None
+        matcher.add_depth(0, depth("d0"))
+        assert self.alone(matcher) is None
+        matcher.add_camera(0, PinholeCamera(30.0, 30.0, 16.0, 12.0, 32, 24))
+        assert self.alone(matcher) is None
+        matcher.add_camera(0, CAMERA)
+        assert self.alone(matcher) == "d0"
+
+    def test_an_image_that_is_refused_does_not_come(self, matcher):
+        matcher.add_depth(66 * MS, depth("new"))
+        assert self.alone(matcher) == "new"
+        assert matcher.add_depth(33 * MS, depth("old")) is not None
+        assert self.alone(matcher) is None
+
+    def test_a_clock_that_jumps_back_starts_anew(self, matcher):
+        matcher.add_depth(10**12, depth("old"))
+        matcher.add_depth(5 * MS, depth("new"))
+        assert self.alone(matcher) == "new"

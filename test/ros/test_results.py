@@ -20,7 +20,12 @@ def test_what_was_published_comes_back(ros):
     tilted[:3, 3] = 0.1, -0.2, 0.9
     estimates = (ros.estimate(4, "mug"), ros.estimate(2, "can", T_cam_obj=tilted))
     rejections = (Rejection(Reason.TOO_FEW_POINTS, "3 of 64", 9),)
-    message = object_array([published_estimate(e) for e in estimates], rejections, ros.header(5), {"clouds": 2.5, "sample": 40.25})
+    message = object_array(
+        [published_estimate(e) for e in estimates],
+        rejections,
+        ros.header(5),
+        {"clouds": 2.5, "sample": 40.25},
+    )
     result = result_from_message(message)
     assert result.rejections == rejections
     assert result.timings_ms == {"clouds": 2.5, "sample": 40.25}
@@ -38,7 +43,9 @@ def test_what_was_published_comes_back(ros):
 
 def test_missing_energies_stay_missing(ros):
     estimate = ros.estimate(energy_rotation=None, energy_translation=None)
-    (back,) = result_from_message(object_array([published_estimate(estimate)], (), ros.header())).estimates
+    (back,) = result_from_message(
+        object_array([published_estimate(estimate)], (), ros.header())
+    ).estimates
     assert back.energy_rotation is None
     assert back.energy_translation is None
 

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from genpose_ros.estimation.tracks import Track, TrackState
+from genpose_ros.msg import ObjectPose
+from genpose_ros.ros.builders import object_array
+from genpose_ros.ros.published import published_track
+
+QUARTER = Rotation.from_euler("z", 90, degrees=True).as_matrix()
+
+
+def make_track(ros, state=TrackState.CONFIRMED, **changes):
+    values = {
+        "track_id": 12,
+        "name": "mug_12",
+        "state": state,
+        "estimate": ros.estimate(3),
+        "velocity": np.arange(1.0, 7.0),
+        "age_s": 4.0,
+        "unseen_s": 0.0,
+        "instance_id": 3,
+    }
+    return Track(**{**values, **changes})
+
+
+def test_a_track_goes_out_under_its_own_name_and_number(ros):
+    item = published_track(make_track(ros), np.eye(3), max_coast_s=0.5)
+    assert (item.id, item.frame, item.number, item.estimate.instance_id) == (
+        "mug_12", "mug_12", 12, 3
+    )  # fmt: skip
+    (message,) = object_array([item], (), ros.header()).objects
+    assert (message.id, message.instance_id) == ("mug_12", 3)
+    assert message.tracking_state == ObjectPose.STATE_CONFIRMED
+    assert (message.age, message.unseen) == (4.0, 0.0)
+    linear, angular = message.velocity.linear, message.velocity.angular
+    assert [linear.x, linear.y, linear.z] == [1, 2, 3]
+    assert [angular.x, angular.y, angular.z] == [4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("state", "unseen_s", "trusted", "seen"),
+    [
+        (TrackState.NEW, 0.0, False, True),
+        (TrackState.CONFIRMED, 0.0, True, True),
+        (TrackState.COASTING, 0.5, True, False),
+        (TrackState.COASTING, 0.51, False, False),
+        (TrackState.LOST, 0.1, False, False),
+    ],
+)
+def test_only_confirmed_ones_are_trusted_and_for_a_while_after(ros, state, unseen_s, trusted, seen):
+    item = published_track(make_track(ros, state, unseen_s=unseen_s), np.eye(3), max_coast_s=0.5)
+    assert (item.trusted, item.seen) == (trusted, seen)
+    assert item.state == getattr(ObjectPose, f"STATE_{state.name}")
+
+
+def test_velocities_are_turned_into_the_axes_of_the_pose(ros):
+    """In the fixed frame along y; the camera's x axis points there."""
+    track = make_track(ros, velocity=np.array([0, 0.3, 0, 0, 0, 1.0]))
+    item = published_track(track, QUARTER, max_coast_s=0.5)
+    np.testing.assert_allclose(item.velocity, [0.3, 0, 0, 0, 0, 1.0], atol=1e-12)
+    T_fixed_cam = np.eye(4)
+    T_fixed_cam[:3, :3] = QUARTER
+    np.testing.assert_allclose(item.moved(T_fixed_cam).velocity, track.velocity, atol=1e-12)
