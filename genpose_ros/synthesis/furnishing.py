@@ -9,7 +9,7 @@ from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.synthesis.render import cast
 from genpose_ros.synthesis.shapes import make_shapes
 
-__all__ = ["Thing", "furnish", "pixel_rays", "transformed"]
+__all__ = ["Thing", "furnish", "pixel_rays", "transformed", "usual_shape"]
 
 #: Free space between objects, and between objects and the border of the image.
 _GAP_M, _MARGIN_PX = 0.025, 6.0
@@ -96,7 +96,7 @@ def furnish(
         view, things = _draw_view(rng), list[Thing]()
         colors = rng.permutation(len(order)).tolist()
         for category, color in zip(order, colors, strict=True):
-            shape = _draw_shape(category, rng)
+            shape = usual_shape(category, rng)
             for _ in range(40):
                 thing = _draw_place(category, shape, color, rng)
                 if _fits(thing, things, view, camera):
@@ -109,8 +109,12 @@ def furnish(
     raise ValueError(f"found no place for {len(wanted)} objects; ask for fewer")
 
 
-def _draw_shape(category: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices and faces of a shape of usual height."""
+def usual_shape(category: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return vertices (V, 3), metres, and faces of a random shape of usual height.
+
+    Raises:
+        ValueError: the category is none of the six.
+    """
     low, high = _USUAL_HEIGHT_M.get(category, (0.0, 1.0))
     while True:
         shapes = make_shapes(category, 24, rng)

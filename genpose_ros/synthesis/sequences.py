@@ -1,0 +1,266 @@
+"""Sequences of depth images and masks with moving objects and cameras, and the truth of each frame.
+
+Everything follows from kind and seed; any frame can be made without those before it. The sensor of
+a sequence is drawn once, its noise and the segmenter's errors anew for every frame.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from genpose_ros.estimation.frame import Frame, Instance
+from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.symmetry import handle_visible
+from genpose_ros.synthesis.bodies import Backdrop, Body, View, hidden_from_right, look
+from genpose_ros.synthesis.furnishing import pixel_rays
+from genpose_ros.synthesis.scenes import D435_COLOR_CAMERA
+from genpose_ros.synthesis.scripts import ROOM, SCRIPTS
+from genpose_ros.synthesis.sensor import corrupt_mask, draw_sensor, measure_depth
+
+__all__ = [
+    "SEQUENCE_KINDS",
+    "Segmenter",
+    "SequenceFrame",
+    "TrackingSequence",
+    "TrueObject",
+    "tracking_sequence",
+]
+
+#: What sequences there are:
+#: turntable: one to three objects turn with the table by 30, 60 or 90 degrees per second.
+#: carried_slow, carried_fast: two objects in two hands; 0.1 m/s, 30 deg/s and 0.4 m/s, 100 deg/s.
+#: sweep: four to six objects on a table; the camera moves by 0.3 m/s and 60 deg/s.
+#: occlusion: four objects, hidden for 0.3 to 1 s again and again by a passing slab.
+#: returns: two carried objects leave the image and come back; a third stays.
+#: crossing: two equal objects pass in front of each other.
+#: crowd: ten objects on a slow turntable, for measuring speed.
+SEQUENCE_KINDS: tuple[str, ...] = tuple(SCRIPTS)
+
+FRAME_ID = "camera_color_optical_frame"
+_FIRST_STAMP_NS = 1_000_000_000
+_MASK_MARGIN_PX = 8
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """What the simulated segmenter gets wrong besides the masks' borders.
+
+    Attributes:
+        missed_share: share of the masks that are missing, each by itself.
+        wrong_class_share: share of the masks that carry another category.
+        persistent_ids: whether an object's masks keep its id; else ids are mixed in every frame.
+        min_visible_share: objects of whose outline less is visible get no mask.
+        min_pixels: nor do those with fewer visible pixels.
+
+    Raises:
+        ValueError: a share is not in [0, 1].
+    """
+
+    missed_share: float = 0.02
+    wrong_class_share: float = 0.01
+    persistent_ids: bool = False
+    min_visible_share: float = 0.1
+    min_pixels: int = 120
+
+    def __post_init__(self) -> None:
+        for name in ("missed_share", "wrong_class_share", "min_visible_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name):g}")
+
+
+@dataclass(frozen=True)
+class TrueObject:
+    """The truth about one object in one frame.
+
+    Attributes:
+        object_id: the same in all frames of a sequence, 1 or higher.
+        category: one of `genpose_ros.geometry.CATEGORIES`.
+        T_cam_obj: (4, 4), object frame (NOCS axes) to camera optical frame, metres.
+        size_m: (3,) edge lengths of its bounding box along its own axes.
+        visible_share: share in [0, 1] of its whole outline that the image shows: less behind
+            other things, less beyond the image's border.
+        handle_visible: for mugs, whether the image shows the handle; true for all others.
+        instance_id: of its mask in this frame, -1 without mask.
+    """
+
+    object_id: int
+    category: str
+    T_cam_obj: np.ndarray
+    size_m: np.ndarray
+    visible_share: float
+    handle_visible: bool
+    instance_id: int
+
+
+@dataclass(frozen=True)
+class SequenceFrame:
+    """One frame of a sequence.
+
+    Attributes:
+        frame: depth, camera, masks and stamp, as a tracker gets them.
+        T_fixed_cam: (4, 4) pose of the camera in a fixed frame.
+        objects: the truth, in the order of the object ids, also of what is not visible.
+    """
+
+    frame: Frame
+    T_fixed_cam: np.ndarray
+    objects: tuple[TrueObject, ...]
+
+    @property
+    def stamp_ns(self) -> int:
+        """When the image was taken."""
+        return self.frame.stamp_ns
+
+
+class TrackingSequence:
+    """A sequence of frames, made when they are asked for; see `tracking_sequence`."""
+
+    def __init__(
+        self,
+        kind: str,
+        seed: int,
+        *,
+        frames: int = 200,
+        rate_hz: float = 30.0,
+        camera: PinholeCamera = D435_COLOR_CAMERA,
+        segmenter: Segmenter | None = None,
+    ) -> None:
+        if kind not in SCRIPTS:
+            raise ValueError(f"unknown kind {kind!r}; expected one of {', '.join(SCRIPTS)}")
+        if frames < 2 or rate_hz <= 0 or seed < 0:
+            raise ValueError(
+                f"expected 2 frames or more, a positive rate and a seed from 0 on, "
+                f"got {frames}, {rate_hz:g} and {seed}"
+            )
+        self.kind, self.seed, self.rate_hz, self.camera = kind, seed, rate_hz, camera
+        self.segmenter = Segmenter() if segmenter is None else segmenter
+        rng = np.random.default_rng(self._seed_of(0))
+        self._times_s = np.arange(frames) / rate_hz
+        self._script = SCRIPTS[kind](seed, self._times_s, camera, rng)
+        self._objects = sum(a.category is not None for a in self._script.actors)
+        self._bodies = [Body(a.vertices, a.faces) for a in self._script.actors]
+        # Its holes are made for the crop of one object; on a whole image they swallow objects.
+        self._sensor = replace(draw_sensor(1, rng), hole_share=np.zeros(1))
+        self._backdrop = Backdrop(ROOM, pixel_rays(camera).astype(np.float32))
+
+    def _seed_of(self, number: int) -> list[int]:
+        return [self.seed, SEQUENCE_KINDS.index(self.kind), number]
+
+    def __len__(self) -> int:
+        return len(self._times_s)
+
+    def __iter__(self) -> Iterator[SequenceFrame]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: int) -> SequenceFrame:
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        rng = np.random.default_rng(self._seed_of(1 + index))
+        T_fixed_cam = self._script.T_fixed_cam[index]
+        T_cam_fixed = np.linalg.inv(T_fixed_cam)
+        T_cam_bodies = [T_cam_fixed @ a.T_fixed_body[index] for a in self._script.actors]
+        room = self._backdrop.seen_from(T_fixed_cam)
+        view = look(self._bodies, T_cam_bodies, room, self.camera, outlined=self._objects)
+        instances, instance_of = self._segment(view, T_cam_bodies, rng)
+        frame = Frame(
+            depth_m=self._measure(view, rng),
+            camera=self.camera,
+            instances=instances,
+            stamp_ns=_FIRST_STAMP_NS + round(1e9 * self._times_s[index]),
+            frame_id=FRAME_ID,
+        )
+        objects = tuple(
+            self._truth(i, view, T_cam_bodies[i], instance_of.get(i, -1))
+            for i, actor in enumerate(self._script.actors)
+            if actor.category is not None
+        )
+        return SequenceFrame(frame, T_fixed_cam.copy(), objects)
+
+    def _measure(self, view: View, rng: np.random.Generator) -> np.ndarray:
+        depth = measure_depth(view.depth_m[None], view.cos_incidence[None], self._sensor, rng)[0]
+        depth[hidden_from_right(view.depth_m, self.camera.fx)] = 0
+        return depth
+
+    def _segment(
+        self, view: View, T_cam_bodies: list[np.ndarray], rng: np.random.Generator
+    ) -> tuple[tuple[Instance, ...], dict[int, int]]:
+        """The segmenter's masks, in the order of their ids, and the id of each object's."""
+        label = np.full(view.part.shape, -1, np.int16)
+        found: dict[int, str] = {}
+        ids = 1 + rng.permutation(len(self._script.actors))
+        for i in sorted(range(len(T_cam_bodies)), key=lambda i: -float(T_cam_bodies[i][2, 3])):
+            category = self._script.actors[i].category
+            missed = rng.random() < self.segmenter.missed_share
+            confused = rng.random() < self.segmenter.wrong_class_share
+            if category is None or view.visible_shares[i] < self.segmenter.min_visible_share:
+                continue
+            mask = view.part == i
+            if missed or np.count_nonzero(mask) < self.segmenter.min_pixels:
+                continue
+            _mark(label, mask, i, rng)
+            if confused:
+                category = str(rng.choice([name for name in CATEGORIES if name != category]))
+            found[i] = category
+        instance_of = {
+            i: i + 1 if self.segmenter.persistent_ids else int(ids[i])
+            for i in found
+            if (label == i).any()
+        }
+        instances = [Instance(number, found[i], label == i) for i, number in instance_of.items()]
+        return tuple(sorted(instances, key=lambda instance: instance.id)), instance_of
+
+    def _truth(self, i: int, view: View, T_cam_obj: np.ndarray, instance_id: int) -> TrueObject:
+        actor = self._script.actors[i]
+        category = actor.category or ""
+        size_m = np.ptp(actor.vertices, axis=0)
+        handle = True
+        if category == "mug":
+            points_cam = self.camera.back_project(view.depth_m, view.part == i)
+            handle = handle_visible(points_cam, T_cam_obj, size_m)
+        share = float(view.visible_shares[i])
+        return TrueObject(i + 1, category, T_cam_obj, size_m, share, handle, instance_id)
+
+
+def tracking_sequence(
+    kind: str,
+    seed: int,
+    *,
+    frames: int = 200,
+    rate_hz: float = 30.0,
+    camera: PinholeCamera = D435_COLOR_CAMERA,
+    segmenter: Segmenter | None = None,
+) -> TrackingSequence:
+    """Return a sequence of a D435's depth images with masks and truth; same arguments, same frames.
+
+    Args:
+        kind: one of `SEQUENCE_KINDS`.
+        seed: 0 or more.
+        frames: how many, 2 or more.
+        rate_hz: frames per second.
+        camera: of the images.
+        segmenter: its errors; None: the usual ones.
+
+    Raises:
+        ValueError: no such kind, or a number is out of range.
+
+    Example:
+        >>> frames = tracking_sequence("crossing", 0, frames=3)
+        >>> [o.category for o in frames[2].objects]
+        ['mug', 'mug']
+    """
+    return TrackingSequence(
+        kind, seed, frames=frames, rate_hz=rate_hz, camera=camera, segmenter=segmenter
+    )
+
+
+def _mark(label: np.ndarray, mask: np.ndarray, value: int, rng: np.random.Generator) -> None:
+    """Write a mask, with its border moved as segmenters do, into a label image."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    box = tuple(
+        slice(max(int(line[0]) - _MASK_MARGIN_PX, 0), int(line[-1]) + _MASK_MARGIN_PX + 1)
+        for line in (rows, columns)
+    )
+    moved = corrupt_mask(mask[box][None], np.ones(1), rng)[0]
+    label[box][moved] = value
