@@ -253,9 +253,7 @@ class PoseEstimator:
             "T_cam_obj": _transforms(rotation, translation),
             "T_cam_candidates": _transforms(c.rotation, c.translation),
             "finite": c.finite,
-            # A kept candidate that is not finite has been averaged as the identity.
-            "usable": (c.finite.gather(1, c.ranking.rotation)).all(dim=1)
-            & (c.finite.gather(1, c.ranking.translation)).all(dim=1),
+            "usable": c.finite.any(dim=1),
             "covariance": pose_covariance(c.rotation, c.translation, pooled.members, *about),
             "score": agreement(c.rotation, c.translation, c.finite, *about),
         }

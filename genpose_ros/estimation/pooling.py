@@ -56,13 +56,16 @@ def pool_mean(
         near: (B, 3, 3) rotations whose free angle is kept; None: the canonical one.
     """
     kept = _gather(rotation, ranking.rotation)
-    mean = mean_rotation(kept)
-    modes = find_modes(kept, symmetric)
+    counts, counts_t = (
+        _counting(ranking, index) for index in (ranking.rotation, ranking.translation)
+    )
+    mean = mean_rotation(kept, counts.to(kept.dtype))
+    modes = find_modes(kept, symmetric, counts)
     return Pooled(
         rotation=torch.where(symmetric[:, None, None], pin_free_angle(mean, near), mean),
-        translation=_gather(translation, ranking.translation).mean(dim=1),
-        members=_mark(ranking.rotation, rotation.shape[1]),
-        mode_shares=_shares(modes),
+        translation=_mean(_gather(translation, ranking.translation), counts_t),
+        members=_members(ranking.rotation, counts, rotation.shape[1]),
+        mode_shares=_shares(modes, counts),
     )
 
 
@@ -93,24 +96,25 @@ def pool_modes(
             round objects keep their free angle; None: the largest mode, the canonical free angle.
     """
     kept = _gather(rotation, ranking.rotation)
-    modes = find_modes(kept, symmetric)
+    counts = _counting(ranking, ranking.rotation)
+    modes = find_modes(kept, symmetric, counts)
     in_mode = _largest(modes) if near is None else _nearest(modes, kept, near, symmetric)
+    in_mode = in_mode & counts
     weights = in_mode.to(kept.dtype)
     y_axis = (kept[..., 1] * weights[..., None]).sum(dim=1)
-    members = torch.zeros(rotation.shape[:2], dtype=torch.bool, device=rotation.device)
-    members.scatter_(1, ranking.rotation, in_mode)
-    best = _best_members(members, ranking.translation_rank, keep_fraction).to(translation.dtype)
+    members = _members(ranking.rotation, in_mode, rotation.shape[1])
+    best = _best_members(members, ranking.translation_rank, keep_fraction)
     return Pooled(
         rotation=torch.where(
             symmetric[:, None, None], _pinned(y_axis, near), mean_rotation(kept, weights)
         ),
-        translation=(translation * best[..., None]).sum(dim=1) / best.sum(dim=1, keepdim=True),
+        translation=_mean(translation, best),
         members=members,
-        mode_shares=_shares(modes),
+        mode_shares=_shares(modes, counts),
     )
 
 
-def find_modes(rotation: Tensor, symmetric: Tensor) -> Tensor:
+def find_modes(rotation: Tensor, symmetric: Tensor, counting: Tensor | None = None) -> Tensor:
     """Return which mode each of M rotations belongs to, (B, M) int64, -1 for none.
 
     DBSCAN: a rotation is a core when a share of `MODE_MIN_SHARE` (itself included) lies within
@@ -121,15 +125,18 @@ def find_modes(rotation: Tensor, symmetric: Tensor) -> Tensor:
     Args:
         rotation: (B, M, 3, 3).
         symmetric: (B,) bool.
+        counting: (B, M) bool, the others belong to no mode and to nobody's share; None: all count.
     """
     quat = quat_wxyz_from_rotation(rotation)
     between_quats = 1 - (quat @ quat.mT) ** 2
     y_axis = rotation[..., 1]
     between_axes = (1 - y_axis @ y_axis.mT) / 2
     distance = torch.where(symmetric[:, None, None], between_axes, between_quats)
-    near = distance < MODE_DISTANCE
     m = rotation.shape[1]
-    core = near.sum(dim=-1) >= MODE_MIN_SHARE * m
+    if counting is None:
+        counting = distance.new_ones(distance.shape[:-1], dtype=torch.bool)
+    near = (distance < MODE_DISTANCE) & counting[:, None, :] & counting[:, :, None]
+    core = counting & (near.sum(dim=-1) >= MODE_MIN_SHARE * counting.sum(dim=1, keepdim=True))
     linked = near & core[:, None, :] & core[:, :, None]
     label = torch.where(core, torch.arange(m, device=rotation.device), m)
     while True:
@@ -168,9 +175,12 @@ def _counts(modes: Tensor) -> Tensor:
     return torch.zeros_like(modes).scatter_add_(1, modes.clamp_min(0), (modes >= 0).long())
 
 
-def _shares(modes: Tensor) -> tuple[tuple[float, ...], ...]:
+def _shares(modes: Tensor, counting: Tensor) -> tuple[tuple[float, ...], ...]:
     counts = _counts(modes).sort(dim=1, descending=True).values.tolist()
-    return tuple(tuple(n / modes.shape[1] for n in row if n > 0) for row in counts)
+    totals = counting.sum(dim=1).tolist()
+    return tuple(
+        tuple(n / total for n in row if n > 0) for row, total in zip(counts, totals, strict=True)
+    )
 
 
 def _best_members(members: Tensor, rank: Tensor, keep_fraction: float) -> Tensor:
@@ -190,8 +200,19 @@ def _gather(values: Tensor, index: Tensor) -> Tensor:
     return values[torch.arange(len(index), device=index.device)[:, None], index]
 
 
-def _mark(index: Tensor, k: int) -> Tensor:
-    """(B, K) bool, true at the indices (B, M)."""
-    return torch.zeros(len(index), k, dtype=torch.bool, device=index.device).scatter_(
-        1, index, True
-    )
+def _counting(ranking: Ranking, index: Tensor) -> Tensor:
+    """Which of the kept (B, M) count: the finite ones; all where there is none."""
+    finite = ranking.finite.gather(1, index)
+    return finite | ~finite.any(dim=1, keepdim=True)
+
+
+def _mean(values: Tensor, which: Tensor) -> Tensor:
+    """Mean (B, ...) over some (B, M) bool, at least one, of values (B, M, ...)."""
+    weights = which.to(values.dtype)
+    return (values * weights[..., None]).sum(dim=1) / weights.sum(dim=1, keepdim=True)
+
+
+def _members(index: Tensor, which: Tensor, k: int) -> Tensor:
+    """(B, K) bool, true at those of the indices (B, M) that `which` (B, M) marks."""
+    members = torch.zeros(len(index), k, dtype=torch.bool, device=index.device)
+    return members.scatter_(1, index, which)

@@ -16,11 +16,13 @@ class Ranking:
         rotation: (B, M), by rotation energy.
         translation: (B, M), by translation energy.
         translation_rank: (B, K), place of every candidate by translation energy, 0 is best.
+        finite: (B, K) bool; candidates that are not finite count for nothing, kept or not.
     """
 
     rotation: Tensor
     translation: Tensor
     translation_rank: Tensor
+    finite: Tensor
 
 
 def rank_candidates(energy: Tensor | None, finite: Tensor, keep_fraction: float) -> Ranking:
@@ -44,4 +46,5 @@ def rank_candidates(energy: Tensor | None, finite: Tensor, keep_fraction: float)
         rotation=order[:, :kept, 0],
         translation=order[:, :kept, 1],
         translation_rank=order[..., 1].argsort(dim=1),
+        finite=finite,
     )
