@@ -1,7 +1,11 @@
 """A simulated RealSense D435 over a table of objects, the estimator on its topics, and rviz.
 
 The simulated camera takes the names of realsense-ros, so everything that estimate.launch.py can be
-told holds here too, for example `preset:=paper` or `device:=cuda`.
+told holds here too, for example `preset:=paper` or `device:=cuda`. Tracking, with a camera that
+moves and masks that are slow and late:
+
+    ros2 launch genpose_ros demo.launch.py mode:=track motion:=sweep fixed_frame:=world \\
+        rate_hz:=15.0 mask_rate_hz:=5.0 mask_delay_s:=0.2 rviz:=true
 """
 
 from launch import LaunchContext, LaunchDescription
@@ -13,7 +17,19 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 #: The camera's parameters and their kinds.
-PARAMETERS = {"seed": int, "rate_hz": float, "frames": str, "mask_delay_s": float}
+PARAMETERS = {
+    "seed": int,
+    "rate_hz": float,
+    "frames": str,
+    "motion": str,
+    "motion_s": float,
+    "mask_rate_hz": float,
+    "mask_delay_s": float,
+}
+MOTIONS = [
+    "still", "turntable", "carried_slow", "carried_fast", "sweep", "occlusion", "returns",
+    "crossing", "crowd",
+]  # fmt: skip
 
 
 def arguments() -> list[DeclareLaunchArgument]:
@@ -31,6 +47,24 @@ def arguments() -> list[DeclareLaunchArgument]:
             "frames",
             default_value="",
             description="Folder of recorded frames to publish in turn; empty: the simulated table.",
+        ),
+        DeclareLaunchArgument(
+            "motion",
+            default_value="still",
+            choices=MOTIONS,
+            description="What moves: nothing, the objects or (sweep) the camera, whose pose in the "
+            "frame world is then on /tf.",
+        ),
+        DeclareLaunchArgument(
+            "motion_s",
+            default_value="6.0",
+            description="How long it moves before it goes back the way it came, seconds.",
+        ),
+        DeclareLaunchArgument(
+            "mask_rate_hz",
+            default_value="0.0",
+            description="Masks per second, as of a segmenter slower than the camera; 0: one for "
+            "each image.",
         ),
         DeclareLaunchArgument(
             "mask_delay_s",

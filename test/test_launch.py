@@ -19,6 +19,7 @@ from rcl_interfaces.srv import GetParameters
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.synthesis.sequences import SEQUENCE_KINDS
 
 FILES = ("estimate.launch.py", "demo.launch.py")
 
@@ -94,6 +95,13 @@ def test_arguments_set_parameters_that_the_node_has(root):
     for name, kind in (("TEXT_PARAMETERS", str), ("BOOLEAN_PARAMETERS", bool)):
         for parameter in constant(module, name):
             assert known[parameter] is kind, parameter
+
+
+def test_the_demo_offers_the_motions_that_there_are(root):
+    motions = constant(tree(root, "demo.launch.py"), "MOTIONS")
+    assert motions == ["still", *SEQUENCE_KINDS]
+    camera = pytest.importorskip("genpose_ros.ros.moving_frames")
+    assert camera.MOTIONS == SEQUENCE_KINDS
 
 
 @pytest.mark.parametrize("name", FILES)

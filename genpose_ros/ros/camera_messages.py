@@ -1,6 +1,7 @@
 """A frame as the messages of realsense-ros and a segmenter."""
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,14 +24,14 @@ from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.msg import InstanceMask, InstanceMasks
 from genpose_ros.ros.builders import pose_messages
 
-__all__ = ["FrameMessages", "camera_info", "frame_messages"]
+__all__ = ["FrameMessages", "camera_info", "color_message", "frame_messages"]
 
 
 @dataclass(frozen=True)
 class FrameMessages:
-    """All messages of one frame, under one header."""
+    """All messages of one frame, under one header; `color` may be left out."""
 
-    color: Image
+    color: Image | None
     depth: Image
     camera_info: CameraInfo
     label: Image
@@ -38,14 +39,35 @@ class FrameMessages:
     instance_masks: InstanceMasks
     ground_truth: Detection3DArray
 
+    def stamped(self, header: Header) -> "FrameMessages":
+        """Return the same messages under another header; what was returned before has it too."""
+        for message in vars(self).values():
+            if message is not None:
+                message.header = header
+        for item in (*self.detections.detections, *self.ground_truth.detections):
+            item.header = header
+        return self
 
-def frame_messages(frame: RecordedFrame, header: Header) -> FrameMessages:
+
+def frame_messages(
+    frame: RecordedFrame,
+    header: Header,
+    *,
+    truths: Sequence[RecordedInstance] | None = None,
+    with_color: bool = True,
+) -> FrameMessages:
     """Return a frame as messages: rgb8 colour, 16UC1 millimetres, mono8 labels, detections.
 
     The masks are there twice, as a label image with detections and as instance masks.
 
     Ground truth has one detection per instance, without a hypothesis where the pose is not known;
     the score of a hypothesis is 1, of pseudo truth 0.5.
+
+    Args:
+        frame: what to show.
+        header: of all messages.
+        truths: the objects that the ground truth tells of; None: those of the frame.
+        with_color: whether to make the colour image.
 
     Raises:
         ValueError: an instance id is not in 1 to 254, so that mono8 cannot hold it.
@@ -56,11 +78,10 @@ def frame_messages(frame: RecordedFrame, header: Header) -> FrameMessages:
     label = np.zeros(frame.depth_m.shape, dtype=np.uint8)
     for item in frame.instances:
         label[item.mask] = item.id
-    color = depth_picture(frame.depth_m) if frame.color is None else frame.color
     depth_mm = np.clip(np.round(frame.depth_m * 1000), 0, 65535).astype("<u2")
     shown = [item for item in frame.instances if item.mask.any()]
     return FrameMessages(
-        color=_image(color, "rgb8", header),
+        color=color_message(frame, header) if with_color else None,
         depth=_image(depth_mm, "16UC1", header),
         camera_info=camera_info(frame.camera, header),
         label=_image(label, "mono8", header),
@@ -74,9 +95,18 @@ def frame_messages(frame: RecordedFrame, header: Header) -> FrameMessages:
             instances=[_instance_mask(item) for item in shown],
         ),
         ground_truth=Detection3DArray(
-            header=header, detections=[_truth(item, header) for item in frame.instances]
+            header=header,
+            detections=[
+                _truth(item, header) for item in (frame.instances if truths is None else truths)
+            ],
         ),
     )
+
+
+def color_message(frame: RecordedFrame, header: Header) -> Image:
+    """Return the colour image; where there is none, the depth image as grey."""
+    color = depth_picture(frame.depth_m) if frame.color is None else frame.color
+    return _image(color, "rgb8", header)
 
 
 def camera_info(camera: PinholeCamera, header: Header) -> CameraInfo:

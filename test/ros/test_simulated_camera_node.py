@@ -9,8 +9,10 @@ import pytest
 from PIL import Image as PillowImage
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import Trigger
+from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 
 from genpose_ros.msg import InstanceMasks
@@ -195,7 +197,71 @@ def test_next_is_asked_for(benches, recordings):
     assert {np.frombuffer(m.data, "<u2")[0] for m in later()} == {900}
 
 
-@pytest.mark.parametrize("bad", [{"frames": "/nowhere"}, {"seed": -1}, {"rate_hz": 0.0}])
+class TestMotion:
+    @pytest.fixture
+    def listener(self, benches):
+        listener = Listener(
+            benches, motion="sweep", motion_s=0.5, rate_hz=10.0, mask_rate_hz=2.5, mask_delay_s=0.1
+        )
+        listener.transforms = listener.bench.collect(TFMessage, "/tf")
+        listener.truth = listener.bench.collect(Detection3DArray, "/camera/camera/ground_truth")
+        return listener
+
+    def test_each_image_is_another_one_with_its_camera_in_the_world(self, listener):
+        listener.wait(12, (DEPTH,))
+        depths = [bytes(m.data) for m in listener.received[DEPTH]]
+        assert all(a != b for a, b in pairwise(depths))
+        cameras = {stamp(t): t for m in listener.transforms for t in m.transforms}
+        known = [cameras[stamp(m)] for m in listener.received[DEPTH] if stamp(m) in cameras]
+        assert len(known) >= 8
+        ends = {(t.header.frame_id, t.child_frame_id) for t in known}
+        assert ends == {("world", "camera_color_optical_frame")}
+        assert len({round(t.transform.translation.x, 6) for t in known}) >= 3
+
+    def test_objects_stay_the_same_and_where_they_are_in_the_world(self, listener):
+        listener.wait(8, (DEPTH,))
+        cameras = {stamp(t): t.transform for m in listener.transforms for t in m.transforms}
+        ids = {tuple(d.id for d in m.detections) for m in listener.truth}
+        assert len(ids) == 1
+        places = [
+            placed(cameras[stamp(m)], m.detections[0].results[0].pose.pose)
+            for m in listener.truth
+            if stamp(m) in cameras
+        ]
+        assert len(places) >= 5
+        assert np.ptp(places, axis=0).max() < 1e-6
+
+    def test_masks_come_now_and_then_with_the_stamp_of_their_image(self, listener):
+        listener.wait(3, (LABEL,))
+        images = [stamp(m) for m in listener.received[DEPTH]]
+        masks = [stamp(m) for m in listener.received[LABEL]]
+        assert set(masks) <= set(images)
+        assert all(b - a > 0.35 for a, b in pairwise(masks))
+        assert len(images) >= 2 * len(masks)
+
+    def test_colour_is_made_only_for_those_who_listen(self, listener):
+        listener.wait(2, ("/camera/camera/color/image_raw",))
+        color = listener.received["/camera/camera/color/image_raw"][0]
+        assert (color.encoding, color.width, color.height) == ("rgb8", 640, 480)
+
+
+def placed(transform, pose) -> np.ndarray:
+    """A pose's position, (3,), in the parent of a transform."""
+    q, t, p = transform.rotation, transform.translation, pose.position
+    turn = Rotation.from_quat([q.x, q.y, q.z, q.w])
+    return turn.apply([p.x, p.y, p.z]) + np.array([t.x, t.y, t.z])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"frames": "/nowhere"},
+        {"seed": -1},
+        {"rate_hz": 0.0},
+        {"motion": "jump"},
+        {"motion": "sweep", "frames": "/nowhere"},
+    ],
+)
 def test_bad_parameters_are_refused_at_start(benches, bad):
     with pytest.raises((ValueError, OSError)) as caught:
         Listener(benches, **bad)
