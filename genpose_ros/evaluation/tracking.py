@@ -30,6 +30,8 @@ from genpose_ros.synthesis.sequences import (
 
 __all__ = [
     "DEFAULT_KINDS",
+    "SIGMA_STUDY",
+    "SWEEP_VARIANTS",
     "Outcome",
     "Task",
     "Variant",
@@ -38,6 +40,7 @@ __all__ = [
     "run_tasks",
     "sequences",
     "standard_variants",
+    "study_tasks",
     "usual_jobs",
 ]
 
@@ -45,6 +48,14 @@ __all__ = [
 DEFAULT_KINDS: tuple[str, ...] = tuple(kind for kind in SEQUENCE_KINDS if kind != "crowd")
 #: The estimator by itself sees one of so many frames.
 SINGLE_EVERY = 5
+#: What the names of the variants with other start levels begin with.
+SIGMA_STUDY = "study sigma "
+#: What sweeps are tracked with besides the usual.
+SWEEP_VARIANTS = ("uncompensated", "compensated, masks at 5 Hz", "uncompensated, masks at 5 Hz")
+#: Start levels and numbers of network evaluations that are compared.
+_SIGMAS, _STEPS = (0.0234, 0.05, 0.1, 0.15, 0.2), (1, 2, 4)
+#: Frames of a segmenter of 5 Hz, whose masks come 167 ms late, at a camera's 30 Hz.
+_SLOW, _LATE = Masks(every=6), Masks(every=6, delay=5)
 
 
 @dataclass(frozen=True)
@@ -138,8 +149,49 @@ def standard_variants(kind: str, tracker: TrackerSettings) -> tuple[Variant, ...
         Variant("single_frame", "single", tracker, every=SINGLE_EVERY),
     ]
     if kind == "sweep":
-        variants.append(Variant("uncompensated", tracker=tracker, compensate=False))
+        settings = ((False, Masks()), (True, _SLOW), (False, _SLOW))
+        variants += [
+            Variant(name, tracker=tracker, masks=masks, compensate=compensate)
+            for name, (compensate, masks) in zip(SWEEP_VARIANTS, settings, strict=True)
+        ]
     return tuple(variants)
+
+
+def study_tasks(
+    tracker: TrackerSettings, first_seed: int, *, frames: int = 120, sigma_frames: int = 100
+) -> list[Task]:
+    """Return the comparisons of settings: masks and smoothing, then start level and steps.
+
+    Args:
+        tracker: settings that all others are changes of.
+        first_seed: one sequence of some kinds is taken, of this seed.
+        frames: of the sequences for masks and smoothing.
+        sigma_frames: of those for the start level, which run by the paper's protocol.
+    """
+    follow_depth = replace(tracker, keep_between_masks=True)
+    variants = (
+        Variant("study masks at 30 Hz", tracker=follow_depth),
+        Variant("study masks at 5 Hz, depth followed", tracker=follow_depth, masks=_SLOW),
+        Variant("study masks at 5 Hz and 167 ms late", tracker=follow_depth, masks=_LATE),
+        Variant(
+            "study masks at 5 Hz alone",
+            tracker=replace(tracker, keep_between_masks=False),
+            masks=_SLOW,
+        ),
+        Variant("study smoothing", tracker=replace(tracker, smoothing=True)),
+    )
+    levels = tuple(
+        Variant(
+            f"{SIGMA_STUDY}{sigma:g} x {steps}",
+            "paper",
+            replace(tracker, start_sigma=sigma, steps=steps),
+        )
+        for sigma in _SIGMAS
+        for steps in _STEPS
+    )
+    kinds = ("turntable", "carried_slow", "carried_fast", "sweep")
+    tasks = [Task(kind, first_seed, frames, variants) for kind in kinds]
+    return tasks + [Task(kind, first_seed, sigma_frames, levels) for kind in kinds[1:3]]
 
 
 def follow(
