@@ -3,12 +3,15 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from genpose_ros.geometry.categories import CATEGORIES
-from genpose_ros.synthesis.clutter import Placed, ground, hand, neighbour, occluder
-from genpose_ros.synthesis.meshes import Mesh, deform
+from genpose_ros.synthesis.clutter import ground, hands, neighbours, occluders
+from genpose_ros.synthesis.meshes import Mesh
+from genpose_ros.synthesis.objects import Objects, draw_objects
 from genpose_ros.synthesis.primitives import MeshBatch
-from genpose_ros.synthesis.render import Hits, cast, cell_offsets
+from genpose_ros.synthesis.rasterise import Crops, DepthImages, Triangles, rasterise
 from genpose_ros.synthesis.sensor import (
     corrupt_mask,
     draw_sensor,
@@ -16,10 +19,9 @@ from genpose_ros.synthesis.sensor import (
     measure_depth,
     tear_mask,
 )
-from genpose_ros.synthesis.shapes import make_shapes
-from genpose_ros.synthesis.views import STANCES, sample_views
+from genpose_ros.synthesis.views import STANCES, Views, sample_views
 
-__all__ = ["TRAINING_SURROUNDINGS", "CloudBatch", "Surroundings", "make_clouds"]
+__all__ = ["TRAINING_SURROUNDINGS", "CloudBatch", "Surroundings", "make_clouds", "render_views"]
 
 GRID = 64  # rays along each side of the crop around an object
 NATIVE_SPACING = 1 / 615  # a D435's colour camera: tangent per pixel
@@ -99,13 +101,16 @@ def make_clouds(
     stances: np.ndarray | None = None,
     surroundings: Surroundings | None = None,
     points: int = 1024,
-    threads: int = 0,
+    device: torch.device | str = "cpu",
 ) -> CloudBatch:
     """Make about n clouds, balanced over the categories; views with too few points are dropped.
 
+    Shapes are drawn with numpy; rendering, sensor and sampling run on `device`.
+
     Args:
         n: clouds to render; up to a few per cent fewer are returned.
-        rng: source of all draws: the same generator state gives the same clouds.
+        rng: source of all draws: the same generator state gives the same clouds, on one kind of
+            device.
         meshes: objects used, deformed, for `mesh_share` of the clouds of their category.
         mesh_share: see `meshes`; 1 uses meshes wherever the category has one.
         deformation: how much meshes are deformed, see `deform`.
@@ -113,151 +118,176 @@ def make_clouds(
         stances: (n,) indices into `STANCES`; drawn when not given.
         surroundings: what disturbs the views; default `Surroundings()`.
         points: points per cloud.
-        threads: CPU threads of the ray caster; 0: all.
+        device: cpu or cuda.
     """
-    shapes = _Shapes.draw(n, rng, categories, meshes, mesh_share, deformation)
-    views = sample_views(n, rng, stances=stances)
-    vertices = [
-        v @ views.rotation[i].T + views.translation[i] for i, v in enumerate(shapes.vertices)
-    ]
-    size_m = np.stack([np.ptp(v, 0) for v in shapes.vertices])
-    placed, around = Placed(vertices, size_m, views), surroundings or Surroundings()
-    tangents, spacing = _crops(vertices)
-    hits = _render(shapes, placed, tangents, around, rng, threads)
-    is_object = hits.part == 0
-    true_pixels = is_object.sum((1, 2))
-    sensor = draw_sensor(n, rng)
-    depth = measure_depth(hits.depth_m, hits.cos_incidence, sensor, rng)
-    seen = ~hidden_from_right(hits.depth_m, sensor.baseline_m / spacing) & (depth > 0)
-    mask = corrupt_mask(is_object, spacing / NATIVE_SPACING, rng)
-    mask = tear_mask(mask, rng.random(n) < around.torn, rng.random(n) < around.leaking, rng)
-    mask &= _window(tangents, around.cut, rng)
-    clouds, counts = _sample(tangents * depth[..., None], mask & seen, points, rng)
+    around = surroundings or Surroundings()
+    shapes = draw_objects(
+        n,
+        rng,
+        categories=categories,
+        meshes=meshes,
+        mesh_share=mesh_share,
+        deformation=deformation,
+    )
+    views, size_m = sample_views(n, rng, stances=stances), shapes.size_m
+    objects = shapes.placed(views.rotation, views.translation)
+    crops = _crops(objects, torch.device(device))
+    images = render_views(objects, size_m, views, crops, around, rng)
+    clouds, enough = _sense(images, crops, around, points, rng)
     batch = CloudBatch(
-        points_cam=clouds.astype(np.float32),
+        points_cam=clouds.cpu().numpy(),
         rotation=views.rotation.astype(np.float32),
         translation=views.translation.astype(np.float32),
         size_m=size_m.astype(np.float32),
         category=shapes.category,
         stance=views.stance,
     )
-    return batch[(counts >= MIN_POINTS) & (true_pixels >= MIN_POINTS)]
+    return batch[enough.cpu().numpy()]
 
 
-@dataclass(frozen=True)
-class _Shapes:
-    """The drawn objects: vertices and faces each, and the category index of each."""
-
-    vertices: list[np.ndarray]
-    faces: list[np.ndarray]
-    category: np.ndarray
-
-    @classmethod
-    def draw(
-        cls,
-        n: int,
-        rng: np.random.Generator,
-        categories: tuple[str, ...],
-        meshes: tuple[Mesh, ...],
-        mesh_share: float,
-        deformation: float,
-    ) -> "_Shapes":
-        category = rng.permutation(np.resize([CATEGORIES.index(name) for name in categories], n))
-        vertices: list[np.ndarray] = [np.empty(0)] * n
-        faces: list[np.ndarray] = [np.empty(0)] * n
-        for index in np.unique(category):
-            where = np.flatnonzero(category == index)
-            known = [mesh for mesh in meshes if mesh.category == CATEGORIES[index]]
-            shapes = make_shapes(CATEGORIES[index], len(where), rng)
-            for row, i in enumerate(where):
-                if known and rng.random() < mesh_share:
-                    mesh = known[rng.integers(len(known))]
-                    vertices[i], faces[i] = deform(mesh, rng, amount=deformation), mesh.faces
-                else:
-                    vertices[i], faces[i] = shapes.vertices[row], shapes.faces
-        return cls(vertices, faces, category)
-
-
-def _crops(vertices: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Rays (n, GRID, GRID, 3) at z = 1 over each object's outline, and their spacing (n,)."""
-    low, high = np.empty((len(vertices), 2)), np.empty((len(vertices), 2))
-    for i, v in enumerate(vertices):
-        tangent = v[:, :2] / np.maximum(v[:, 2:], 0.05)
-        low[i], high[i] = tangent.min(0), tangent.max(0)
+def _crops(objects: Objects, device: torch.device) -> Crops:
+    """Rays over each object's outline, with a margin; no denser than a camera's pixels."""
+    low, high = objects.outline()
     spacing = np.maximum((high - low).max(1) * 1.12 / (GRID - 1), NATIVE_SPACING)
-    steps = (np.arange(GRID) - (GRID - 1) / 2) * spacing[:, None]
-    centre = (low + high) / 2
-    rays = np.ones((len(vertices), GRID, GRID, 3))
-    rays[..., 0] = (centre[:, :1] + steps)[:, None, :]
-    rays[..., 1] = (centre[:, 1:] + steps)[:, :, None]
-    return rays, spacing
+    centre, step = (
+        torch.as_tensor(a, dtype=torch.float32, device=device) for a in ((low + high) / 2, spacing)
+    )
+    return Crops(centre, step, GRID)
 
 
-def _render(
-    shapes: _Shapes,
-    placed: Placed,
-    tangents: np.ndarray,
+def render_views(
+    objects: Objects,
+    size_m: np.ndarray,
+    views: Views,
+    crops: Crops,
     around: Surroundings,
     rng: np.random.Generator,
-    threads: int,
-) -> Hits:
-    """Cast every crop against its object (part 0), its ground (1) and all else (2 and more)."""
-    n, vertices = len(placed), placed.vertices
-    offsets = cell_offsets(n)
-    starts = np.cumsum([0] + [len(v) for v in vertices[:-1]])
-    objects = (
-        np.concatenate([v + o for v, o in zip(vertices, offsets, strict=True)]),
-        np.concatenate([f + s for f, s in zip(shapes.faces, starts, strict=True)]),
-    )
-    free = placed.views.stance == STANCES.index("free")
+) -> DepthImages:
+    """Draw every crop with its object (part 0), what surrounds it (1) and its ground (2).
+
+    Args:
+        objects: placed in front of the camera.
+        size_m: (n, 3) edges of their boxes.
+        views: where they are.
+        crops: the rays.
+        around: what surrounds them.
+        rng: source of the draws.
+    """
+    n = len(objects)
+    free = views.stance == STANCES.index("free")
     in_air = free & (rng.random(n) < 0.75)
+    hidden, accompanied = rng.random(n) < around.occluder, rng.random(n) < around.neighbour
+    held = in_air & (rng.random(n) < around.hand)
+    lumps, clear = occluders(size_m, views, rng)
+    beside, free_space = neighbours(objects, views, rng)
     others = [
-        ground(placed, in_air, rng),
-        occluder(placed, rng.random(n) < around.occluder, rng),
-        neighbour(placed, rng.random(n) < around.neighbour, in_air, rng),
-        hand(placed, in_air & (rng.random(n) < around.hand), rng),
+        (hidden & clear, lumps),
+        (accompanied & ~in_air & free_space, beside),
     ]
-    parts = [objects] + [_flat(batch.moved(offsets)) for batch in others]
-    return cast(parts, tangents, offsets[:, None, None], threads=threads)
+    batches = [(rows, meshes, 0) for rows, meshes in objects.groups]
+    batches += [
+        (np.flatnonzero(shown), MeshBatch(meshes.vertices[shown], meshes.faces), 1)
+        for shown, meshes in others
+    ]
+    rows = np.flatnonzero(held)
+    batches.append((rows, hands(size_m[rows], views[rows], rng), 1))
+    device = crops.spacing.device
+    floor = torch.as_tensor(ground(objects, views, in_air, rng), dtype=torch.float32, device=device)
+    return rasterise(_triangles(batches, device), crops, floor)
 
 
-def _flat(batch: MeshBatch) -> tuple[np.ndarray, np.ndarray]:
-    """A batch as one mesh."""
-    n, count = batch.vertices.shape[:2]
-    faces = batch.faces[None] + (np.arange(n) * count)[:, None, None]
-    return batch.vertices.reshape(-1, 3), faces.reshape(-1, 3)
+def _triangles(batches: list[tuple[np.ndarray, MeshBatch, int]], device: torch.device) -> Triangles:
+    """All triangles of (images (k,), k meshes, part) on the device."""
+    vertices, owner, faces, part, closed, start = [], [], [], [], [], 0
+    for rows, meshes, number in batches:
+        k, count = meshes.vertices.shape[:2]
+        if k == 0:
+            continue
+        vertices.append(torch.from_numpy(meshes.vertices.reshape(-1, 3).astype(np.float32)))
+        owner.append(torch.from_numpy(rows).repeat_interleave(count))
+        first = start + count * torch.arange(k, device=device)
+        triangles = torch.from_numpy(meshes.faces.astype(np.int64)).to(device)
+        faces.append((triangles + first[:, None, None]).view(-1, 3))
+        part.append(torch.full((len(faces[-1]),), number, device=device))
+        closed.append(torch.full((len(faces[-1]),), meshes.closed, device=device))
+        start += k * count
+    return Triangles(
+        vertices=torch.cat(vertices).to(device),
+        vertex_image=torch.cat(owner).to(device),
+        faces=torch.cat(faces),
+        part=torch.cat(part),
+        closed=torch.cat(closed),
+    )
 
 
-def _window(tangents: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+def _sense(
+    images: DepthImages,
+    crops: Crops,
+    around: Surroundings,
+    points: int,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    """The clouds (n, points, 3) that sensor and segmenter deliver, and (n,) which are usable."""
+    n, spacing = len(crops), crops.spacing.double().cpu().numpy()
+    sensor = draw_sensor(n, rng)
+    depth = measure_depth(images.depth_m, images.cos_incidence, sensor, rng)
+    is_object = images.part == 0
+    mask = corrupt_mask(is_object, spacing / NATIVE_SPACING, rng)
+    mask = tear_mask(mask, rng.random(n) < around.torn, rng.random(n) < around.leaking, rng)
+    mask &= _window(crops, around.cut, rng) & (depth > 0)
+    mask &= ~hidden_from_right(images.depth_m, sensor.baseline_m / spacing)
+    clouds, counts = _sample(depth, mask, crops, points, rng)
+    seen = is_object.flatten(1).sum(1)
+    return clouds, (counts >= MIN_POINTS) & (seen >= MIN_POINTS)
+
+
+def _window(crops: Crops, share: float, rng: np.random.Generator) -> Tensor:
     """Which rays remain when the image border or a lost part of the mask cuts the object."""
-    n = len(tangents)
+    n, device = len(crops), crops.spacing.device
     angle = rng.uniform(0, 2 * np.pi, n)
     border = rng.random(n) < 0.5
     angle = np.where(border, np.round(angle / (np.pi / 2)) * (np.pi / 2), angle)
-    centre = tangents[:, GRID // 2, GRID // 2, :2]
-    half = (tangents[:, -1, -1, :2] - tangents[:, 0, 0, :2]).max(1) / 2
-    offset = tangents[..., :2] - centre[:, None, None]
-    along = np.einsum("nhwi,ni->nhw", offset, np.stack([np.cos(angle), np.sin(angle)], -1))
-    limit = np.where(rng.random(n) < share, rng.uniform(0.0, 0.8, n), 10.0) * half
-    return along < limit[:, None, None]
+    limit = np.where(rng.random(n) < share, rng.uniform(0.0, 0.8, n), 10.0)
+    cos, sin, end = (
+        torch.as_tensor(a, dtype=torch.float32, device=device)[:, None, None]
+        for a in (np.cos(angle), np.sin(angle), limit)
+    )
+    across = torch.linspace(-1, 1, crops.size, device=device)
+    return cos * across + sin * across[:, None] < end
+
+
+def _sorted_rows(values: Tensor) -> Tensor:
+    """Each row in ascending order; numpy's sort is many times faster than torch's on a CPU."""
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.sort(values.numpy(), axis=1))
+    return values.sort(dim=1).values
 
 
 def _sample(
-    points: np.ndarray, valid: np.ndarray, count: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw `count` points of each image (n, H, W, 3) among the valid ones near their median depth.
+    depth: Tensor, valid: Tensor, crops: Crops, count: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw `count` points of each image (n, H, W) among the valid ones near their median depth.
 
     Returns the clouds (n, count, 3) and how many points there were to draw from (n,).
     """
-    n = len(points)
-    points, valid = points.reshape(n, -1, 3), valid.reshape(n, -1)
-    depth = np.where(valid, points[..., 2], np.nan)
-    depth[~valid.any(1)] = 0
-    median = np.nanmedian(depth, 1)
-    valid = valid & (np.abs(points[..., 2] - median[:, None]) <= DEPTH_WINDOW_M)
+    n, pixels = len(depth), crops.size**2
+    depth, valid = depth.view(n, pixels), valid.view(n, pixels)
+    middle = (valid.sum(1, keepdim=True) - 1).clamp_min(0) // 2
+    median = _sorted_rows(depth.masked_fill(~valid, torch.inf)).gather(1, middle)
+    valid = valid & ((depth - median).abs() <= DEPTH_WINDOW_M)
     available = valid.sum(1)
-    key = rng.random(valid.shape, dtype=np.float32) + np.where(valid, 0, 2).astype(np.float32)
-    order = np.argsort(key, 1)
-    slot = np.arange(count)[None] % np.maximum(available, 1)[:, None]
-    chosen = np.take_along_axis(order, slot, 1)
-    return np.take_along_axis(points, chosen[..., None], 1), available
+    # A random number above, the pixel below it: sorted, the pixels stand in random order.
+    bits = (pixels - 1).bit_length()
+    generator = torch.Generator(depth.device).manual_seed(int(rng.integers(2**62)))
+    chance = torch.rand(depth.shape, generator=generator, device=depth.device)
+    key = ((chance * 2 ** (30 - bits)).int() << bits) | torch.arange(
+        pixels, device=depth.device, dtype=torch.int32
+    )
+    order = _sorted_rows(key.masked_fill_(~valid, 2**31 - 1))
+    slot = torch.arange(count, device=depth.device) % available.clamp_min(1)[:, None]
+    pixel = order.gather(1, slot).long() & (pixels - 1)
+    x, y = crops.tangents()
+    z = depth.gather(1, pixel)
+    across = x[:, 0].gather(1, pixel % crops.size) * z
+    along = y[:, :, 0].gather(1, pixel // crops.size) * z
+    return torch.stack([across, along, z], -1), available

@@ -1,47 +1,17 @@
-"""What surrounds an object: the table or wall behind it, neighbours, things in front, a hand.
+"""What surrounds objects: tables or walls behind, neighbours, things in front, hands.
 
-Every function takes `Placed` objects and returns one mesh per object, in its camera's frame.
+Everything is in the frame of the camera that sees the object, and drawn for every object of a
+batch; who is to have which is the caller's to decide.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from genpose_ros.synthesis.objects import Objects
 from genpose_ros.synthesis.primitives import MeshBatch, lathe, merge, profile, tube
 from genpose_ros.synthesis.views import Views
 
-__all__ = ["Placed", "ground", "hand", "neighbour", "occluder"]
-
-#: Where what is not there is put: behind the camera.
-_OUT_OF_SIGHT = np.array([0.0, 0.0, -3.0])
-
-
-@dataclass(frozen=True)
-class Placed:
-    """n objects as the camera sees them.
-
-    Attributes:
-        vertices: of each, (V, 3) metres, camera frame.
-        size_m: (n, 3) edges of their boxes.
-        views: where they are.
-    """
-
-    vertices: list[np.ndarray]
-    size_m: np.ndarray
-    views: Views
-
-    def __len__(self) -> int:
-        return len(self.vertices)
-
-    @property
-    def distance(self) -> np.ndarray:
-        """(n,) from the camera, metres."""
-        return np.linalg.norm(self.views.translation, axis=1)
-
-    def lowest(self, normal: np.ndarray) -> np.ndarray:
-        """(n,) the smallest coordinate of each object along its `normal` (n, 3)."""
-        return np.array([(v @ a).min() for v, a in zip(self.vertices, normal, strict=True)])
+__all__ = ["ground", "hands", "neighbours", "occluders"]
 
 
 def _across(axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -52,18 +22,25 @@ def _across(axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return u, np.cross(axis, u)
 
 
-def ground(placed: Placed, in_air: np.ndarray, rng: np.random.Generator) -> MeshBatch:
-    """The table under each object; behind objects `in_air` (n,), a wall at some distance."""
-    n, views = len(placed), placed.views
-    facing = -views.translation / placed.distance[:, None] + rng.normal(0, 0.35, (n, 3))
+def ground(
+    objects: Objects, views: Views, in_air: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The table under each object; behind objects `in_air` (n,), a wall at some distance.
+
+    Returns:
+        (n, 3) each plane as the vector g with g x = 1 for its points x; zero for a table that the
+        camera is not above.
+    """
+    n = len(objects)
+    distance = np.linalg.norm(views.translation, axis=1, keepdims=True)
+    facing = -views.translation / distance + rng.normal(0, 0.35, (n, 3))
     facing /= np.linalg.norm(facing, axis=1, keepdims=True)
     normal = np.where(in_air[:, None], facing, views.up)
     gap = np.where(in_air, rng.uniform(0.02, 0.6, n), 0.0)
-    level = placed.lowest(normal) - gap - np.einsum("ni,ni->n", views.translation, normal)
-    u, v = _across(normal)
-    centre = views.translation + normal * level[:, None]
-    corners = np.stack([u + v, v - u, -u - v, u - v], 1) * 0.9
-    return MeshBatch(centre[:, None] + corners, np.array([[0, 1, 2], [0, 2, 3]]))
+    level = objects.lowest(normal) - gap
+    # From below a table, it is not seen.
+    seen = (level < -0.02)[:, None]
+    return np.where(seen, normal / np.where(seen, level[:, None], 1.0), 0.0)
 
 
 def _lumps(size: np.ndarray, rng: np.random.Generator) -> MeshBatch:
@@ -83,67 +60,67 @@ def _lumps(size: np.ndarray, rng: np.random.Generator) -> MeshBatch:
     )  # fmt: skip
 
 
-def neighbour(
-    placed: Placed, present: np.ndarray, in_air: np.ndarray, rng: np.random.Generator
-) -> MeshBatch:
-    """Something beside the object on its table, near enough to touch its mask or to hide a part.
+def neighbours(
+    objects: Objects, views: Views, rng: np.random.Generator
+) -> tuple[MeshBatch, np.ndarray]:
+    """Things beside objects on their tables, near enough to touch the mask or to hide a part.
 
-    Args:
-        placed: the objects.
-        present: (n,) which have one; elsewhere it is out of sight.
-        in_air: (n,) objects without a table have none.
-        rng: source of the draws.
+    Returns:
+        One thing for each object, and (n,) whether it is clear of the camera.
     """
-    n, views = len(placed), placed.views
+    n = len(objects)
     size = np.exp(rng.uniform(np.log(0.03), np.log(0.25), (n, 3)))
-    lumps = _lumps(size, rng)
     u, v = _across(views.up)
     angle = rng.uniform(0, 2 * np.pi, n)
     aside = u * np.cos(angle)[:, None] + v * np.sin(angle)[:, None]
     base = np.stack([aside, views.up, np.cross(aside, views.up)], -1)
-    reach = -placed.lowest(-aside) - np.einsum("ni,ni->n", views.translation, aside)
+    middle = np.einsum("ni,nij->nj", views.translation, np.stack([aside, views.up], -1))
+    reach = -objects.lowest(-aside) - middle[:, 0]
     gap = np.where(rng.random(n) < 0.4, 0.001, rng.uniform(0, 0.06, n))
-    level = placed.lowest(views.up) - np.einsum("ni,ni->n", views.translation, views.up)
+    level = objects.lowest(views.up) - middle[:, 1]
     centre = (
         views.translation
         + aside * (reach + gap + size[:, 0] / 2)[:, None]
         + views.up * (level + size[:, 1] / 2)[:, None]
     )
-    # Beyond 25 cm in front of the lens nothing stands.
-    shown = present & ~in_air & (centre[:, 2] - np.linalg.norm(size, axis=1) / 2 > 0.15)
-    return lumps.turned(base).moved(np.where(shown[:, None], centre, _OUT_OF_SIGHT))
+    clear = centre[:, 2] - np.linalg.norm(size, axis=1) / 2 > 0.15
+    return _lumps(size, rng).turned(base).moved(centre), clear
 
 
-def occluder(placed: Placed, present: np.ndarray, rng: np.random.Generator) -> MeshBatch:
-    """A lump between the camera and the object, hiding a part of it."""
-    n, views = len(placed), placed.views
+def occluders(
+    size_m: np.ndarray, views: Views, rng: np.random.Generator
+) -> tuple[MeshBatch, np.ndarray]:
+    """Lumps between the camera and objects with boxes `size_m` (n, 3), hiding a part of each.
+
+    Returns:
+        One lump for each object, and (n,) whether it is clear of the camera.
+    """
+    n = len(size_m)
     size = rng.uniform(0.02, 0.14, (n, 3))
     lumps = _lumps(size, rng).turned(Rotation.random(n, random_state=rng).as_matrix())
-    object_radius = np.linalg.norm(placed.size_m, axis=1) / 2
+    object_radius = np.linalg.norm(size_m, axis=1) / 2
     lump_radius = np.linalg.norm(size, axis=1) / 2
-    distance = placed.distance
+    distance = np.linalg.norm(views.translation, axis=1)
     view = views.translation / distance[:, None]
     side = np.cross(view, rng.standard_normal((n, 3)))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     ahead = distance - object_radius * rng.uniform(0.3, 1, n) - lump_radius - rng.uniform(0, 0.1, n)
     aside = (object_radius * rng.uniform(0.35, 0.9, n) + lump_radius * 0.5) * ahead / distance
-    centre = view * ahead[:, None] + side * aside[:, None]
-    shown = present & (ahead > 0.2)
-    return lumps.moved(np.where(shown[:, None], centre, _OUT_OF_SIGHT))
+    return lumps.moved(view * ahead[:, None] + side * aside[:, None]), ahead > 0.2
 
 
-def hand(placed: Placed, present: np.ndarray, rng: np.random.Generator) -> MeshBatch:
-    """Fingers, thumb, palm and forearm around one of the object's axes; one where `present`.
+def hands(size_m: np.ndarray, views: Views, rng: np.random.Generator) -> MeshBatch:
+    """Fingers, thumb, palm and forearm around an axis of each object with a box `size_m` (n, 3).
 
     The grip follows the ellipse that the box's edges span across the axis; where the object is
     thicker than that, its surface hides the finger, as it would be if the finger gave way.
     """
-    n, views = len(placed), placed.views
+    n = len(size_m)
     # Mostly around the longest axis.
-    axis = np.argsort(placed.size_m + rng.uniform(0, 0.05, (n, 3)), axis=1)[:, 2]
+    axis = np.argsort(size_m + rng.uniform(0, 0.05, (n, 3)), axis=1)[:, 2]
     others = np.array([[1, 2], [2, 0], [0, 1]])[axis]
-    half = np.take_along_axis(placed.size_m, others, 1) / 2
-    length = np.take_along_axis(placed.size_m, axis[:, None], 1)[:, 0]
+    half = np.take_along_axis(size_m, others, 1) / 2
+    length = np.take_along_axis(size_m, axis[:, None], 1)[:, 0]
     columns = np.stack([others[:, 0], others[:, 1], axis], 1)
     frame = np.take_along_axis(views.rotation, columns[:, None, :].repeat(3, 1), 2)
 
@@ -159,8 +136,8 @@ def hand(placed: Placed, present: np.ndarray, rng: np.random.Generator) -> MeshB
     parts.append(_finger(half, start - 0.35, 0.7 + 0 * start, thick * 1.3, thick * 4.5))
     parts.append(_forearm(half, start, rng))
     grip = length * rng.uniform(-0.35, 0.35, n)
-    whole = merge(*parts).moved(np.stack([0 * grip, 0 * grip, grip], -1)).turned(frame)
-    return whole.moved(np.where(present[:, None], views.translation, _OUT_OF_SIGHT))
+    whole = merge(*parts).moved(np.stack([0 * grip, 0 * grip, grip], -1))
+    return whole.turned(frame).moved(views.translation)
 
 
 def _finger(

@@ -1,7 +1,6 @@
-"""Depth rendering of many small scenes at once, by ray casting.
+"""Depth rendering of one scene by ray casting: any rays, from anywhere.
 
-All scenes of a batch are put into one ray-casting scene, each in a cell of its own on a grid in
-x and y, far enough apart that a ray of one cell never meets another within the usable range.
+Many small images, each of one object, are what `rasterise` is for.
 """
 
 from dataclasses import dataclass
@@ -9,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import open3d as o3d
 
-__all__ = ["Hits", "cast", "cell_offsets"]
+__all__ = ["Hits", "cast"]
 
-#: Distance between cells, metres. Rays go forward within 45 degrees and are cut at half of it.
-CELL_M = 8.0
+#: What is further than this is not met, in lengths of the rays' directions.
+_FAR = 4.0
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,6 @@ class Hits:
     part: np.ndarray
     cos_incidence: np.ndarray
     normals: np.ndarray
-
-
-def cell_offsets(n: int) -> np.ndarray:
-    """Centres (n, 3) of n cells on a square grid around the origin, metres."""
-    side = int(np.ceil(np.sqrt(n)))
-    index = np.arange(n)
-    x, y = index % side - (side - 1) / 2, index // side - (side - 1) / 2
-    return CELL_M * np.stack([x, y, np.zeros(n)], -1)
 
 
 def cast(
@@ -65,7 +56,7 @@ def cast(
     rays[..., :3], rays[..., 3:] = origins, directions
     answer = scene.cast_rays(o3d.core.Tensor(rays), nthreads=threads)
     depth = answer["t_hit"].numpy()
-    met = depth < CELL_M / 2
+    met = depth < _FAR
     normals = answer["primitive_normals"].numpy()
     unit = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
     cosine = np.abs(np.einsum("...i,...i->...", normals, unit))

@@ -4,15 +4,20 @@ Depth: matching noise that grows with z squared, in fine grain and in slow waves
 steps of a fraction of a pixel, flying pixels at depth edges, holes on grazing, dark and glossy
 surfaces, in blobs and in the shadow beside whatever is nearer, 1 mm output. Masks: borders moved
 in, out and raggedly, parts missing, parts of the neighbourhood inside.
-All arrays are (n, H, W); the noise is drawn per image, so that a batch holds good and bad cameras.
+
+All images are (n, H, W), as numpy arrays or as torch tensors on any device; what comes back is of
+the same kind. The noise is drawn per image, so that a batch holds good and bad cameras.
 """
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
-from scipy import ndimage
+import torch
+from torch import Tensor
 
 __all__ = [
+    "Images",
     "SensorDraw",
     "corrupt_mask",
     "draw_sensor",
@@ -21,6 +26,11 @@ __all__ = [
     "smooth_noise",
     "tear_mask",
 ]
+
+Images = TypeVar("Images", np.ndarray, Tensor)
+
+#: How far, in array pixels, masks are blurred before their border is moved.
+_BLUR_PX = 2.0
 
 
 def _none() -> np.ndarray:
@@ -41,6 +51,7 @@ class SensorDraw:
         dropout: share of the pixels lost singly, in patches, as on dark surfaces.
         gloss: surfaces whose normal is this close to the ray, 1 - cosine, may mirror the lamp.
         baseline_m: between the two infrared cameras; 0: no shadow.
+        edge_holes: share of the pixels beside a depth edge, on its far side, that are lost.
     """
 
     fine: np.ndarray
@@ -52,6 +63,7 @@ class SensorDraw:
     dropout: np.ndarray = field(default_factory=_none)
     gloss: np.ndarray = field(default_factory=_none)
     baseline_m: np.ndarray = field(default_factory=_none)
+    edge_holes: np.ndarray = field(default_factory=_none)
 
 
 def draw_sensor(n: int, rng: np.random.Generator) -> SensorDraw:
@@ -66,31 +78,62 @@ def draw_sensor(n: int, rng: np.random.Generator) -> SensorDraw:
         dropout=rng.uniform(0.0, 0.5, n) * (rng.random(n) < 0.25),
         gloss=rng.uniform(0.0, 0.06, n) * (rng.random(n) < 0.25),
         baseline_m=rng.uniform(0.03, 0.06, n) * (rng.random(n) < 0.8),
+        edge_holes=rng.uniform(0.0, 0.7, n),
     )
 
 
-def smooth_noise(shape: tuple[int, int, int], cells: int, rng: np.random.Generator) -> np.ndarray:
+class _Noise:
+    """Random images on one device, all of them decided by a numpy generator."""
+
+    def __init__(self, shape: torch.Size, device: torch.device, rng: np.random.Generator) -> None:
+        self.shape, self.device = shape, device
+        self._generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+
+    def uniform(self) -> Tensor:
+        return torch.rand(self.shape, generator=self._generator, device=self.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        size = shape or self.shape
+        return torch.randn(size, generator=self._generator, device=self.device)
+
+    def smooth(self, cells: int) -> Tensor:
+        """Unit variance, smooth over about H / cells pixels."""
+        n, height, width = self.shape
+        rows, columns = (_hats(size, cells, self.device) for size in (height, width))
+        return rows @ self.normal(n, cells + 1, cells + 1) @ columns.T
+
+
+def _hats(size: int, cells: int, device: torch.device) -> Tensor:
+    """(size, cells + 1) weights that interpolate cells + 1 values, each row of length one."""
+    position = torch.linspace(0, cells, size, device=device)
+    distance = position[:, None] - torch.arange(cells + 1, device=device)
+    return torch.nn.functional.normalize((1 - distance.abs()).clamp_min(0), dim=1)
+
+
+def smooth_noise(shape: tuple[int, int, int], cells: int, rng: np.random.Generator) -> Tensor:
     """Noise of unit variance, smooth over about H / cells pixels, (n, H, W) float32."""
-    n, height, width = shape
-    coarse = rng.standard_normal((n, cells + 1, cells + 1), dtype=np.float32)
+    return _Noise(torch.Size(shape), torch.device("cpu"), rng).smooth(cells)
 
-    def weights(size: int) -> np.ndarray:
-        position = np.linspace(0, cells, size)
-        return np.clip(1 - np.abs(position[:, None] - np.arange(cells + 1)), 0, 1).astype(
-            np.float32
-        )
 
-    rows, columns = weights(height), weights(width)
-    norm = np.sqrt((rows**2).sum(1)[:, None] * (columns**2).sum(1))
-    return np.einsum("hi,nij,wj->nhw", rows, coarse, columns, optimize=True) / norm
+def _tensor(images: np.ndarray | Tensor) -> Tensor:
+    """(n, H, W) float32."""
+    return torch.as_tensor(
+        np.ascontiguousarray(images) if isinstance(images, np.ndarray) else images
+    )
+
+
+def _like(example: Images, images: Tensor) -> Images:
+    """The images as what the caller came with."""
+    return images.numpy() if isinstance(example, np.ndarray) else images
+
+
+def _per_image(values: np.ndarray, device: torch.device) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float32, device=device)[:, None, None]
 
 
 def measure_depth(
-    depth_m: np.ndarray,
-    cos_incidence: np.ndarray,
-    draw: SensorDraw,
-    rng: np.random.Generator,
-) -> np.ndarray:
+    depth_m: Images, cos_incidence: Images, draw: SensorDraw, rng: np.random.Generator
+) -> Images:
     """Return what the sensor reports for the true depth, metres in steps of 1 mm, 0 for holes.
 
     Args:
@@ -99,35 +142,54 @@ def measure_depth(
         draw: the cameras, n of them.
         rng: source of the noise.
     """
-    shape = depth_m.shape[0], depth_m.shape[1], depth_m.shape[2]
+    true, cosine = _tensor(depth_m).float(), _tensor(cos_incidence).float()
+    noise = _Noise(true.shape, true.device, rng)
 
-    def column(values: np.ndarray) -> np.ndarray:
-        return values.astype(np.float32)[:, None, None]
+    def column(values: np.ndarray) -> Tensor:
+        return _per_image(values, true.device)
 
-    depth = _mix_edges(depth_m.astype(np.float32), column(draw.flying_share), rng)
-    depth = depth + depth**2 * (
-        column(draw.fine) * rng.standard_normal(shape, dtype=np.float32)
-        + column(draw.wave) * smooth_noise(shape, 7, rng)
-    )
+    depth = _mix_edges(true, column(draw.flying_share), noise, int(rng.integers(4)))
+    spread = column(draw.wave) * noise.smooth(7)
+    spread += column(draw.fine) * noise.normal()
+    depth = depth + depth * depth * spread
     # Disparity is what is quantised: in units of its step it is 1 / (step_m z).
-    step = np.maximum(column(draw.disparity_step), 1e-6)
-    depth = 1 / (step * np.maximum(np.round(1 / (step * np.maximum(depth, 1e-3))), 1))
-    lost = cos_incidence < column(draw.grazing_cosine) * rng.uniform(0.3, 1.3, shape)
+    step = column(draw.disparity_step).clamp_min(1e-6)
+    depth = 1 / (step * (1 / (step * depth.clamp_min(1e-3))).round_().clamp_min_(1))
+    lost = _lost(cosine, draw, noise) | (true <= 0)
+    lost |= _beside_edges(true) & (noise.uniform() < column(draw.edge_holes))
+    depth = ((depth * 1000).round_() / 1000).masked_fill_(lost, 0)
+    return _like(depth_m, depth)
+
+
+def _lost(cosine: Tensor, draw: SensorDraw, noise: _Noise) -> Tensor:
+    """Where a surface seen under `cosine` gives no depth."""
+    holes, dropout, gloss, grazing = (
+        _per_image(values, cosine.device)
+        for values in (draw.hole_share, draw.dropout, draw.gloss, draw.grazing_cosine)
+    )
+    chance = noise.uniform()
+    lost = cosine < grazing * (0.3 + chance)
     # A blob covers what exceeds the quantile of a unit normal that belongs to the share.
-    blob = smooth_noise(shape, 6, rng) > column(2.2 - 4.5 * draw.hole_share)
-    lost |= blob & (column(draw.hole_share) > 0)
-    lost |= _patchy(shape, column(draw.dropout), rng)
-    lost |= (cos_incidence > 1 - column(draw.gloss)) & (rng.random(shape, dtype=np.float32) < 0.8)
-    return np.where((depth_m <= 0) | lost, 0, np.round(depth, 3)).astype(np.float32)
+    lost |= noise.smooth(6) > torch.where(holes > 0, 2.2 - 4.5 * holes, torch.inf)
+    chance = noise.uniform()
+    lost |= chance < dropout * (1 + noise.smooth(10)).clamp_(0, 2)
+    lost |= (cosine > 1 - gloss) & (chance < 0.8)
+    return lost
 
 
-def _patchy(shape: tuple[int, int, int], share: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Single pixels, more in some patches than in others."""
-    density = share * np.clip(1 + smooth_noise(shape, 10, rng), 0, 2)
-    return rng.random(shape, dtype=np.float32) < density
+def _beside_edges(depth: Tensor) -> Tensor:
+    """Pixels that lie more than 2 % behind a neighbour in their row or column."""
+    depth = depth.masked_fill(depth <= 0, torch.inf)
+    nearest = depth.clone()
+    for axis in (1, 2):
+        length = depth.shape[axis] - 1
+        first, last = depth.narrow(axis, 0, length), depth.narrow(axis, 1, length)
+        torch.minimum(nearest.narrow(axis, 1, length), first, out=nearest.narrow(axis, 1, length))
+        torch.minimum(nearest.narrow(axis, 0, length), last, out=nearest.narrow(axis, 0, length))
+    return depth - nearest > 0.02 * depth
 
 
-def hidden_from_right(depth_m: np.ndarray, shift_px_m: np.ndarray) -> np.ndarray:
+def hidden_from_right(depth_m: Images, shift_px_m: np.ndarray) -> Images:
     """Where the left camera sees a surface that something nearer hides from the right one.
 
     That is where a pixel further right lands further left in the right image: the shadow of
@@ -137,25 +199,37 @@ def hidden_from_right(depth_m: np.ndarray, shift_px_m: np.ndarray) -> np.ndarray
         depth_m: (n, H, W), 0 where there is nothing.
         shift_px_m: (n,) baseline in metres times columns per unit of tangent; 0: no shadow.
     """
-    columns = np.arange(depth_m.shape[2], dtype=np.float32)
-    inverse = np.where(depth_m > 0, 1 / np.maximum(depth_m, 1e-3), 0).astype(np.float32)
-    target = columns - shift_px_m.astype(np.float32)[:, None, None] * inverse
-    nearer = np.minimum.accumulate(target[:, :, ::-1], axis=2)[:, :, ::-1]
-    return nearer < target - 0.5
+    depth = _tensor(depth_m).float()
+    columns = torch.arange(depth.shape[2], device=depth.device)
+    inverse = torch.where(depth > 0, 1 / depth.clamp_min(1e-3), 0)
+    target = columns - _per_image(shift_px_m, depth.device) * inverse
+    nearer = target.flip(2).cummin(2).values.flip(2)
+    return _like(depth_m, nearer < target - 0.5)
 
 
-def _mix_edges(depth: np.ndarray, share: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _mix_edges(depth: Tensor, share: Tensor, noise: _Noise, direction: int) -> Tensor:
     """Let some pixels at depth edges take a value between the two sides."""
-    direction = rng.integers(0, 4)
-    shift, axis = (1, -1)[direction % 2], (1, 2)[direction // 2]
-    other = np.roll(depth, shift, axis)
-    edge = (np.abs(other - depth) > 0.012) & (other > 0) & (depth > 0)
-    mixed = edge & (rng.random(depth.shape, dtype=np.float32) < share)
-    part = rng.random(depth.shape, dtype=np.float32)
-    return np.where(mixed, depth + part * (other - depth), depth)
+    other = depth.roll((1, -1)[direction % 2], (1, 2)[direction // 2])
+    edge = ((other - depth).abs() > 0.012) & (other > 0) & (depth > 0)
+    chance = noise.uniform()
+    # What is below the share is uniform from zero to it: it decides how far over as well.
+    part = torch.where(edge & (chance < share), chance / share.clamp_min(1e-6), 0)
+    return depth + part * (other - depth)
 
 
-def corrupt_mask(mask: np.ndarray, spacing_px: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _blurred(mask: Tensor) -> Tensor:
+    """Masks (n, H, W) blurred by a Gaussian of `_BLUR_PX`."""
+
+    def kernel(size: int) -> Tensor:
+        position = torch.arange(size, device=mask.device)
+        distance = (position[:, None] - position) / _BLUR_PX
+        weights = (-0.5 * distance**2).exp()
+        return weights / weights.sum(1, keepdim=True)
+
+    return kernel(mask.shape[1]) @ mask.float() @ kernel(mask.shape[2]).T
+
+
+def corrupt_mask(mask: Images, spacing_px: np.ndarray, rng: np.random.Generator) -> Images:
     """Move a mask's border in and out by up to about 3 camera pixels, raggedly.
 
     Args:
@@ -163,26 +237,23 @@ def corrupt_mask(mask: np.ndarray, spacing_px: np.ndarray, rng: np.random.Genera
         spacing_px: (n,) camera pixels per array pixel.
         rng: source of the draws.
     """
-    n = len(mask)
-    sigma = 2.0
-    soft = ndimage.gaussian_filter1d(
-        ndimage.gaussian_filter1d(mask.astype(np.float32), sigma, 1), sigma, 2
-    )
+    true = _tensor(mask)
+    n, noise = len(true), _Noise(true.shape, true.device, rng)
     # Near a straight border the blurred mask changes by 1 / (sigma sqrt(2 pi)) per pixel.
-    slope = 1 / (sigma * np.sqrt(2 * np.pi)) / spacing_px
+    slope = 1 / (_BLUR_PX * np.sqrt(2 * np.pi)) / spacing_px
     inward = np.clip(rng.normal(0.3, 1.1, n), -2.0, 3.0)
     ragged = rng.uniform(0, 1.2, n)
-    threshold = 0.5 + slope[:, None, None] * (
-        inward[:, None, None] + ragged[:, None, None] * smooth_noise(mask.shape, 12, rng)
-    )
-    moved = soft > np.clip(threshold, 0.06, 0.94)
+    threshold = _per_image(0.5 + slope * inward, true.device)
+    threshold = threshold + _per_image(slope * ragged, true.device) * noise.smooth(12)
     # Some detectors are right: leave a third as it is.
-    return np.where((rng.random(n) < 0.33)[:, None, None], mask, moved)
+    exact = torch.as_tensor(rng.random(n) < 0.33, device=true.device)[:, None, None]
+    moved = _blurred(true) > threshold.clamp_(0.06, 0.94)
+    return _like(mask, torch.where(exact, true, moved))
 
 
 def tear_mask(
-    mask: np.ndarray, missing: np.ndarray, leaking: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+    mask: Images, missing: np.ndarray, leaking: np.ndarray, rng: np.random.Generator
+) -> Images:
     """Take parts out of masks, and let others grow into what is beside them.
 
     Args:
@@ -191,8 +262,11 @@ def tear_mask(
         leaking: (n,) which grow, in places, by several pixels.
         rng: source of the draws.
     """
-    pattern = smooth_noise(mask.shape, 5, rng)
-    near = ndimage.uniform_filter(mask.astype(np.float32), (0, 11, 11)) > 0
-    hole = missing[:, None, None] & (pattern > 0.9)
-    grown = leaking[:, None, None] & (pattern < -0.4) & near
-    return (mask & ~hole) | grown
+    whole = _tensor(mask)
+    pattern = _Noise(whole.shape, whole.device, rng).smooth(5)
+    limits = _per_image(np.where(missing, 0.9, np.inf), whole.device)
+    kept = whole & (pattern <= limits)
+    leak = torch.as_tensor(np.flatnonzero(leaking), device=whole.device)
+    near = _blurred(whole[leak]) > 0.004
+    kept[leak] |= near & (pattern[leak] < -0.4)
+    return _like(mask, kept)

@@ -1,28 +1,33 @@
 """Synthetic sets on disk: shards of clouds, each decided by the set's seed and its own number."""
 
+import errno
 import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from multiprocessing import active_children
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make_clouds
 from genpose_ros.synthesis.meshes import Mesh, load_meshes
 
-__all__ = ["SetRecipe", "read_shard", "shard_paths", "write_set"]
+__all__ = ["SHARD_SIZE", "SetRecipe", "read_shard", "shard_paths", "write_set"]
 
 #: Clouds in a shard.
 SHARD_SIZE = 8192
-#: Clouds rendered at a time.
-CHUNK = 256
+#: Clouds rendered at a time: what a core's cache holds, and what keeps a GPU busy.
+CHUNK, CHUNK_GPU = 256, 4096
+#: Bytes that a cloud takes on disk: half-precision points, and its truth.
+_CLOUD_BYTES = 1024 * 3 * 2 + 100
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,14 @@ class SetRecipe:
     """What decides the content of a synthetic set.
 
     Attributes:
-        clouds: how many clouds, rounded up to whole shards.
-        seed: seed of all draws.
+        clouds: how many clouds the whole set has, rounded up to whole shards.
+        seed: seed of all draws; a shard depends on it and on the shard's number alone.
         meshes: folder of meshes with a manifest, or None for procedural shapes only.
         split: the manifest's split to take meshes from.
         mesh_share: share of the clouds made of meshes, where the category has any.
-        first_shard: number of the first shard: ranks and later runs take other numbers.
+        first_shard: number of the first shard, to make a later part of a set.
+        rank, ranks: of `ranks` machines this one makes every `ranks`-th shard, from number `rank`
+            on; the folders together are the set that one machine alone makes.
     """
 
     clouds: int
@@ -44,6 +51,18 @@ class SetRecipe:
     split: str = "train"
     mesh_share: float = 0.25
     first_shard: int = 0
+    rank: int = 0
+    ranks: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.ranks:
+            raise ValueError(f"expected a rank from 0 to {self.ranks - 1}, got {self.rank}")
+
+    @property
+    def shards(self) -> range:
+        """Numbers of the shards that this rank makes."""
+        count = -(-self.clouds // SHARD_SIZE)
+        return range(self.first_shard + self.rank, self.first_shard + count, self.ranks)
 
 
 def write_set(
@@ -51,6 +70,7 @@ def write_set(
     recipe: SetRecipe,
     *,
     workers: int = 1,
+    device: str = "cpu",
     on_shards: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
     """Write the shards of a set; shards already there are kept, so that an interrupted run goes on.
@@ -59,27 +79,29 @@ def write_set(
         folder: where the shards go; made when missing.
         recipe: what to make.
         workers: processes, one CPU thread each.
+        device: where they render, cpu or cuda; the same device makes the same clouds.
         on_shards: called with how many shards there are and how many there will be, for progress:
             before the first one is made and after each.
 
     Raises:
-        OSError: the disk is full or not writable, or a process was killed; no broken shard is left
-            behind.
+        OSError: the disk is full, too small for the set or not writable, or a process was killed;
+            no broken shard is left behind.
         ValueError: the mesh folder is unusable, or `folder` holds a set of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.meshes is not None:
         load_meshes(recipe.meshes, recipe.split)
     _record(folder, recipe)
-    count = -(-recipe.clouds // SHARD_SIZE)
-    numbers = range(recipe.first_shard, recipe.first_shard + count)
-    paths = [folder / f"shard-{number:05d}.safetensors" for number in numbers]
+    paths = [folder / f"shard-{number:05d}.safetensors" for number in recipe.shards]
     missing = [path for path in paths if not path.exists()]
+    _check_space(folder, len(missing))
     done = len(paths) - len(missing)
     report = on_shards or (lambda done, total: None)
     report(done, len(paths))
     try:
-        for _ in _in_processes(partial(_write_shard, recipe), missing, workers):
+        for _ in _in_processes(
+            partial(_write_shard, recipe, device=device), missing, workers, device
+        ):
             done += 1
             report(done, len(paths))
     finally:
@@ -88,12 +110,32 @@ def write_set(
     return paths
 
 
-def _in_processes(work: Callable[[Path], Path], paths: list[Path], workers: int) -> Iterator[Path]:
+def _check_space(folder: Path, shards: int) -> None:
+    """Raise OSError where the disk cannot hold that many more shards."""
+    needed, free = shards * SHARD_SIZE * _CLOUD_BYTES, shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"no space for {shards} more shards: they take {needed / 1e9:.1f} GB, "
+            f"{free / 1e9:.1f} GB are free",
+            str(folder),
+        )
+
+
+def _begin_process() -> None:
+    # Ctrl-C reaches every process of a terminal; one of them shall answer it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def _in_processes(
+    work: Callable[[Path], Path], paths: list[Path], workers: int, device: str
+) -> Iterator[Path]:
     """Do the work on each path in processes, which end at once when it is broken off."""
     before = set(active_children())
-    # Ctrl-C reaches every process of a terminal; one of them shall answer it.
-    ignore = (signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(workers, initializer=signal.signal, initargs=ignore) as pool:
+    # CUDA cannot be used in a process forked from one that has used it.
+    context = get_context("fork" if device == "cpu" else "spawn")
+    with ProcessPoolExecutor(workers, context, _begin_process) as pool:
         try:
             yield from pool.map(work, paths)
         except BrokenProcessPool as error:
@@ -108,22 +150,48 @@ def _in_processes(work: Callable[[Path], Path], paths: list[Path], workers: int)
 
 def _record(folder: Path, recipe: SetRecipe) -> None:
     """Write down what the set is made of; a folder holds one recipe's shards only."""
-    content = {**asdict(recipe), "meshes": None if recipe.meshes is None else recipe.meshes.name}
+    content = {
+        "seed": recipe.seed,
+        "meshes": None if recipe.meshes is None else recipe.meshes.name,
+        "split": recipe.split,
+        "mesh_share": recipe.mesh_share,
+    }
     file = folder / "recipe.json"
     if file.exists():
         try:
             known = dict(json.loads(file.read_text()))
         except ValueError as error:
             raise ValueError(f"{file} is damaged: choose another folder") from error
-        same = ("seed", "meshes", "split", "mesh_share")
-        if any(known.get(name) != content[name] for name in same):
+        differing = [name for name, value in content.items() if known.get(name) != value]
+        if differing:
+            name = differing[0]
             raise ValueError(
-                f"{folder} holds a set of another recipe ({file}): choose another folder"
+                f"{folder} holds a set of another recipe ({file}: {name} is {known.get(name)!r}, "
+                f"not {content[name]!r}): choose another folder"
             )
-    file.write_text(json.dumps(content) + "\n")
+        return
+    if next(folder.glob("shard-*.safetensors"), None) is not None:
+        raise ValueError(f"{folder} holds shards of unknown origin: choose another folder")
+    _write_whole(file, (json.dumps(content) + "\n").encode())
 
 
-def _write_shard(recipe: SetRecipe, path: Path) -> Path:
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file under another name first, so that it is whole or not there.
+
+    Raises:
+        OSError: naming the file, which a write that finds the disk full does not.
+    """
+    partial_file = _partial_file(path)
+    try:
+        partial_file.write_bytes(content)
+        partial_file.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        partial_file.unlink(missing_ok=True)
+
+
+def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
     number = int(path.stem.split("-")[1])
     rng = np.random.default_rng([recipe.seed, number])
     meshes: tuple[Mesh, ...] = ()
@@ -133,12 +201,12 @@ def _write_shard(recipe: SetRecipe, path: Path) -> Path:
     while sum(len(batch) for batch in batches) < SHARD_SIZE:
         batches.append(
             make_clouds(
-                CHUNK,
+                CHUNK if device == "cpu" else CHUNK_GPU,
                 rng,
                 meshes=meshes,
                 mesh_share=recipe.mesh_share,
                 surroundings=TRAINING_SURROUNDINGS,
-                threads=1,
+                device=device,
             )
         )
     clouds = CloudBatch.concatenate(batches)[:SHARD_SIZE]
@@ -155,21 +223,13 @@ def _write_shard(recipe: SetRecipe, path: Path) -> Path:
             "stance": clouds.stance.astype(np.int64),
         }
     )
-    partial_file = _partial_file(path)
-    try:
-        partial_file.write_bytes(content)
-        partial_file.replace(path)
-    except OSError as error:
-        # A write that finds the disk full does not say which file it was.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        partial_file.unlink(missing_ok=True)
+    _write_whole(path, content)
     return path
 
 
 def _partial_file(path: Path) -> Path:
     """Where a shard is written before it is whole."""
-    return path.with_suffix(".partial")
+    return path.with_suffix(path.suffix + ".partial")
 
 
 def shard_paths(folder: Path) -> list[Path]:

@@ -299,19 +299,20 @@ def mugs(rng: Generator, n: int) -> MeshBatch:
     )
     roundness = np.where(rng.random(n) < 0.05, rng.uniform(2.4, 4.5, n), 2.0)
     body = lathe(*rings, roundness=roundness)
-    return merge(body, _mug_handle(rng, height, wall, wall_radius))
+    return merge(body, _mug_handle(rng, height, wall, bevel, wall_radius))
 
 
 def _mug_handle(
     rng: Generator,
     height: np.ndarray,
     wall: np.ndarray,
+    bevel: np.ndarray,
     wall_radius: Callable[[np.ndarray], np.ndarray],
 ) -> MeshBatch:
     """A loop out of the wall along +x: C, D, square, ear (wider above or below); thin or thick."""
     n = len(height)
     upper = rng.uniform(0.62, 0.97, n)
-    lower = np.maximum(upper - rng.uniform(0.36, 0.85, n), 0.06)
+    lower = np.maximum(upper - rng.uniform(0.36, 0.85, n), bevel / height + 0.05)
     reach = np.maximum(rng.uniform(0.016, 0.050, n), 0.35 * height * (upper - lower))
     reach = np.minimum(reach, 0.050)
     exponent = np.exp(rng.uniform(np.log(1.4), np.log(7.0), n))[:, None]

@@ -30,6 +30,9 @@ class Views:
     up: np.ndarray
     stance: np.ndarray
 
+    def __getitem__(self, index: np.ndarray) -> "Views":
+        return Views(*(values[index] for values in vars(self).values()))
+
 
 def sample_views(n: int, rng: np.random.Generator, *, stances: np.ndarray | None = None) -> Views:
     """Draw n views: 0.3 to 1.8 m away, anywhere in a D435's field of view.

@@ -1,7 +1,7 @@
 import numpy as np
 
 from genpose_ros.synthesis.primitives import box
-from genpose_ros.synthesis.render import CELL_M, cast, cell_offsets
+from genpose_ros.synthesis.render import cast
 
 
 def rays(size: int = 21, reach: float = 0.3) -> np.ndarray:
@@ -32,15 +32,3 @@ def test_the_nearer_part_hides_the_farther() -> None:
     assert hits.part[10, 10] == 1
     assert hits.depth_m[10, 10] == np.float32(0.75)
     assert hits.part[0, 10] == -1 or hits.part[4, 10] == 0
-
-
-def test_cells_do_not_see_each_other() -> None:
-    offsets = cell_offsets(9)
-    gaps = np.linalg.norm(offsets[:, None] - offsets[None], axis=-1)[~np.eye(9, dtype=bool)]
-    assert gaps.min() >= CELL_M - 1e-9
-    vertices, faces = a_box((0, 0, 1.0), (0.2, 0.2, 0.2))
-    parts = [(vertices + offset, faces) for offset in offsets]
-    hits = cast(parts, np.broadcast_to(rays(), (9, 21, 21, 3)), offsets[:, None, None])
-    for cell in range(9):
-        assert set(np.unique(hits.part[cell])) == {-1, cell}
-        np.testing.assert_allclose(hits.depth_m[cell], hits.depth_m[0], atol=1e-5)

@@ -2,13 +2,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from genpose_ros.synthesis.sensor import (
     SensorDraw,
     corrupt_mask,
     draw_sensor,
+    hidden_from_right,
     measure_depth,
     smooth_noise,
+    tear_mask,
 )
 
 PERFECT = SensorDraw(*(np.zeros(1) for _ in range(6)))
@@ -91,3 +94,67 @@ def test_masks_move_by_a_few_pixels_only() -> None:
     assert moved[core].all()
     assert not moved[~shell].any()
     assert not np.array_equal(moved, mask)
+
+
+def test_a_step_casts_its_shadow_to_the_left() -> None:
+    depth = plane(1.0, 100)
+    depth[:, :, 60:80] = 0.5
+    shift = np.array([20.0])  # 20 pixels at 1 m, 40 at 0.5 m
+    hidden = hidden_from_right(depth, shift)
+    assert hidden[0, 50].nonzero()[0].tolist() == list(range(41, 60))
+    assert not hidden_from_right(depth, np.zeros(1)).any()
+
+
+def test_holes_beside_edges_are_on_the_far_side() -> None:
+    depth = plane(1.0, 100)
+    depth[:, 30:60, 30:60] = 0.6
+    lost = measure(depth, replace(PERFECT, edge_holes=np.ones(1)))[0] == 0
+    assert lost.sum() == 4 * 30
+    assert lost[29, 45]
+    assert lost[45, 60]
+    assert not lost[30, 45]
+
+
+def test_dark_surfaces_lose_single_pixels() -> None:
+    lost = [
+        measure(plane(1.0), replace(PERFECT, dropout=np.array([0.3])), s)[0] == 0 for s in range(8)
+    ]
+    assert 0.2 < np.mean(lost) < 0.4
+    # Neighbours share a patch, but not a fate.
+    both = np.mean([(one[:, 1:] & one[:, :-1]).mean() for one in lost])
+    assert 0.3**2 < both < 0.2
+
+
+def test_gloss_loses_what_faces_the_camera() -> None:
+    cosine = np.stack([np.full((50, 50), 0.99), np.full((50, 50), 0.9)], 1).reshape(1, 100, 50)
+    draw = replace(PERFECT, gloss=np.array([0.05]))
+    lost = measure_depth(plane(1.0, 100)[:, :, :50], cosine, draw, np.random.default_rng(0)) == 0
+    assert 0.7 < lost[cosine > 0.95].mean() < 0.9
+    assert not lost[cosine < 0.95].any()
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_arrays_and_tensors_give_the_same(kind: type) -> None:
+    depth, cosine = kind(plane(1.0, 40)), kind(np.ones((1, 40, 40)))
+    draw = draw_sensor(1, np.random.default_rng(1))
+    measured = measure_depth(depth, cosine, draw, np.random.default_rng(2))
+    assert isinstance(measured, type(depth))
+    expected = measure(plane(1.0, 40), draw, 2)
+    np.testing.assert_array_equal(np.asarray(measured), expected)
+
+
+def test_torn_masks_lose_parts_and_leaking_ones_grow() -> None:
+    mask = np.zeros((40, 64, 64), bool)
+    mask[:, 20:44, 20:44] = True
+    none, all_of_them = np.zeros(40, bool), np.ones(40, bool)
+    rng = np.random.default_rng(0)
+    np.testing.assert_array_equal(tear_mask(mask, none, none, rng), mask)
+    torn = tear_mask(mask, all_of_them, none, rng)
+    assert not (torn & ~mask).any()
+    assert 0.6 < torn.sum() / mask.sum() < 0.95
+    grown = tear_mask(mask, none, all_of_them, rng)
+    assert (grown | ~mask).all()
+    assert 1.1 < grown.sum() / mask.sum() < 1.8
+    far = np.ones((64, 64), bool)
+    far[12:52, 12:52] = False
+    assert not grown[:, far].any()

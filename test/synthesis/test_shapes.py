@@ -82,6 +82,58 @@ def test_an_unknown_category_is_named() -> None:
         make_shapes("cup", 1, np.random.default_rng(0))
 
 
+def outer_edges(faces: np.ndarray) -> int:
+    """How many directed edges have no partner in the other direction: none on closed surfaces."""
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    here, back = (set(map(tuple, e.tolist())) for e in (edges, edges[:, ::-1]))
+    return len(here - back)
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_every_part_is_closed_by_itself(category: str) -> None:
+    shapes = make_shapes(category, 3, np.random.default_rng(0))
+    for vertices in shapes.vertices:
+        # Rings that shrink to a point, and parts that are not there, are many equal vertices.
+        _, names = np.unique(vertices.round(9), axis=0, return_inverse=True)
+        faces = names.ravel()[shapes.faces]
+        full = (faces != np.roll(faces, 1, axis=1)).all(1)
+        assert outer_edges(faces[full]) == 0
+
+
+def test_a_mug_handle_ends_within_the_wall() -> None:
+    # Seen along the axis into an empty mug, nothing of the handle sticks out of the wall.
+    shapes = make_shapes("mug", 200, np.random.default_rng(1))
+    handle = slice(-17 * 8, None)  # 15 rings of 8, and two points
+    body = shapes.vertices[:, : -17 * 8]
+    start = shapes.vertices[:, handle].reshape(200, 17, 8, 3)[:, [1, -2]]
+    for mug, ends in zip(body, start, strict=True):
+        axis = (mug[:, 0].min() + mug[:, 0].max()) / 2
+        for ring in ends:
+            near = np.abs(mug[:, 1] - ring[:, 1].mean()) < 0.25 * np.ptp(mug[:, 1])
+            outer = np.hypot(mug[near, 0] - axis, mug[near, 2]).max()
+            distance = np.hypot(ring[:, 0] - axis, ring[:, 2])
+            assert distance.max() < outer + 0.001
+            assert distance.min() > 0.6 * outer
+
+
+def test_a_laptop_opens_from_shut_to_130_degrees() -> None:
+    shapes = make_shapes("laptop", 300, np.random.default_rng(0))
+    flat = shapes.extents[:, 1] < 0.05
+    assert 0.03 < flat.mean() < 0.15
+    # Wide open, the lid reaches behind the base: the box is longer than any base.
+    assert (shapes.extents[:, 0] > 0.33).mean() > 0.1
+
+
+def test_cans_have_a_top_and_a_bottom() -> None:
+    shapes = make_shapes("can", 200, np.random.default_rng(0))
+    body = shapes.vertices[:, : 32 * 25]  # 25 rings of 32, before the tab
+    rings = body.reshape(200, 25, 32, 3)
+    bottom, top = rings[:, 0, 0, 1] - body[..., 1].min(1), body[..., 1].max(1) - rings[:, -1, 0, 1]
+    assert (np.abs(top - bottom) > 0.001).mean() > 0.75
+    assert top.max() < 0.009
+    assert bottom.max() < 0.014
+
+
 class TestPrimitives:
     def test_a_lathe_of_a_rectangle_is_a_cylinder(self) -> None:
         radius, height = np.array([[0, 0.1, 0.1, 0]]), np.array([[0, 0, 0.3, 0.3]])

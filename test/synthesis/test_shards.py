@@ -29,14 +29,50 @@ def test_a_shard_depends_on_seed_and_number_alone(tmp_path: Path) -> None:
     assert len(first) == 20
 
 
+def test_ranks_share_the_shards_of_one_set(tmp_path: Path) -> None:
+    alone = write_set(tmp_path / "alone", SetRecipe(clouds=60, seed=3))
+    shares = [
+        write_set(tmp_path / "together", SetRecipe(clouds=60, seed=3, rank=rank, ranks=2))
+        for rank in (0, 1)
+    ]
+    assert [[path.name[6:11] for path in share] for share in shares] == [
+        ["00000", "00002"],
+        ["00001"],
+    ]
+    for path in alone:
+        assert path.read_bytes() == (tmp_path / "together" / path.name).read_bytes()
+
+
+def test_a_rank_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="a rank from 0 to 1, got 2"):
+        SetRecipe(clouds=1, rank=2, ranks=2)
+
+
+def test_a_shard_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    one, two = (
+        write_set(tmp_path / str(workers), SetRecipe(clouds=40, seed=5), workers=workers)
+        for workers in (1, 2)
+    )
+    assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
+
+
+def test_a_disk_too_small_is_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shards.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shards.shutil, "disk_usage", lambda _: usage._replace(free=100_000))
+    with pytest.raises(OSError, match=r"2 more shards: they take 0\.0 GB") as raised:
+        write_set(tmp_path, SetRecipe(clouds=40))
+    assert raised.value.errno == errno.ENOSPC
+    assert not list(tmp_path.glob("shard-*"))
+
+
 def test_storage_keeps_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
     (path,) = write_set(tmp_path, SetRecipe(clouds=20, seed=1))
     rng = np.random.default_rng([1, 0])
     exact = shards.CloudBatch.concatenate(
         [
-            shards.make_clouds(
-                12, rng, mesh_share=0.25, surroundings=shards.TRAINING_SURROUNDINGS, threads=1
-            )
+            shards.make_clouds(12, rng, mesh_share=0.25, surroundings=shards.TRAINING_SURROUNDINGS)
             for _ in range(3)
         ]
     )[:20]
@@ -59,14 +95,14 @@ def test_a_set_begun_goes_on(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.partial"))
 
 
-def _slow_but_for_the_first(_recipe: SetRecipe, path: Path) -> Path:
+def _slow_but_for_the_first(_recipe: SetRecipe, path: Path, device: str) -> Path:
     shards._partial_file(path).write_text("half")
     if path.name != "shard-00000.safetensors":
         time.sleep(60)
     return path
 
 
-def _killed(_recipe: SetRecipe, path: Path) -> Path:
+def _killed(_recipe: SetRecipe, path: Path, device: str) -> Path:
     os.kill(os.getpid(), signal.SIGKILL)
     return path
 
@@ -74,7 +110,7 @@ def _killed(_recipe: SetRecipe, path: Path) -> Path:
 def test_an_interruption_does_not_wait_for_the_shards_begun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "shard-00002.safetensors").touch()
+    write_set(tmp_path, SetRecipe(clouds=20, first_shard=2))
 
     def interrupt(done: int, _total: int) -> None:
         if done == 2:
@@ -96,8 +132,14 @@ def test_a_killed_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_two_recipes_do_not_mix(tmp_path: Path) -> None:
     write_set(tmp_path, SetRecipe(clouds=20, seed=3))
-    with pytest.raises(ValueError, match="another recipe"):
+    with pytest.raises(ValueError, match=r"another recipe .*: seed is 3, not 4"):
         write_set(tmp_path, SetRecipe(clouds=20, seed=4))
+
+
+def test_shards_of_unknown_origin_are_not_added_to(tmp_path: Path) -> None:
+    (tmp_path / "shard-00002.safetensors").touch()
+    with pytest.raises(ValueError, match="unknown origin"):
+        write_set(tmp_path, SetRecipe(clouds=20))
 
 
 def test_a_broken_recipe_is_told(tmp_path: Path) -> None:
