@@ -15,14 +15,16 @@ __all__ = ["draw_candidates", "draw_noise"]
 _log = logging.getLogger(__name__)
 
 
-def draw_noise(settings: EstimatorSettings) -> Tensor:
+def draw_noise(settings: EstimatorSettings, *, balanced: bool = False) -> Tensor:
     """Return the standard normal noise (K, 9) float64 that every object starts from.
 
     It follows from the seed alone, so an object's estimate does not depend on the others in the
-    frame.
+    frame. `balanced`: the second half is the first half's opposite, so that the mean is zero.
     """
     generator = torch.Generator().manual_seed(settings.seed)
-    return torch.randn(settings.candidates, 9, generator=generator, dtype=torch.float64)
+    k = settings.candidates
+    drawn = torch.randn(-(-k // 2) if balanced else k, 9, generator=generator, dtype=torch.float64)
+    return torch.cat((drawn, -drawn))[:k] if balanced else drawn
 
 
 def draw_candidates(
@@ -50,7 +52,9 @@ def draw_candidates(
             the K candidates (rounded up).
     """
     sigma_start = min(max(settings.start_sigma, model.sigma_min), model.sigma_max)
-    noise = share_out(draw_noise(settings), looks).to(encoding.centre.device)
+    # Around a known pose, the same lopsided noise in every frame would pull the same way each time.
+    drawn = draw_noise(settings, balanced=start is not None)
+    noise = share_out(drawn, looks).to(encoding.centre.device)
     x = sigma_start * noise.repeat_interleave(len(encoding.centre) // looks, 0)
     if start is not None:
         x = x + start.to(x)

@@ -11,7 +11,7 @@ from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.estimation.visibility import outside_fraction
 from genpose_ros.geometry.symmetry import is_symmetric
 
-__all__ = ["check_due", "checked", "doubt", "far_apart", "turn_deg"]
+__all__ = ["check_due", "checked", "clearly_better", "doubt", "far_apart", "turn_deg"]
 
 #: Poses farther apart than this are not the same seen twice.
 _OTHER_POSE_DEG, _OTHER_POSE_M = 25.0, 0.05
@@ -75,6 +75,19 @@ def doubt(
     return ""
 
 
+def clearly_better(check: ObjectEstimate, own: ObjectEstimate) -> bool:
+    """Return whether a fresh estimate speaks clearly against the one around the prediction.
+
+    Most of its candidates agree, and its energy, where there is one, is higher on the same points.
+    """
+    if not check.mode_shares or check.mode_shares[0] < _CLEAR_SHARE:
+        return False
+    energies = [_total(item) for item in (own, check)]
+    if energies[0] is None or energies[1] is None:
+        return True
+    return energies[1] - energies[0] > _CLEAR_ENERGY * abs(energies[0])
+
+
 def check_due(memory: TrackMemory, stamp_ns: int, settings: TrackerSettings) -> float:
     """Return how urgent it is to check a track against a fresh estimate; 0: it is not.
 
@@ -104,20 +117,11 @@ def checked(
     memory = replace(memory, checked_ns=stamp_ns)
     symmetric = memory.symmetric
     agrees = check is None or not far_apart(own.T_cam_obj, check.T_cam_obj, symmetric=symmetric)
-    if check is None or agrees or not _clearly_better(own, check):
+    if check is None or agrees or not clearly_better(check, own):
         return replace(memory, rival=None, rival_checks=0)
     rival = np.linalg.inv(own.T_cam_obj) @ check.T_cam_obj
     same = memory.rival is not None and not far_apart(rival, memory.rival, symmetric=symmetric)
     return replace(memory, rival=rival, rival_checks=memory.rival_checks + 1 if same else 1)
-
-
-def _clearly_better(own: ObjectEstimate, check: ObjectEstimate) -> bool:
-    if not check.mode_shares or check.mode_shares[0] < _CLEAR_SHARE:
-        return False
-    energies = [_total(item) for item in (own, check)]
-    if energies[0] is None or energies[1] is None:
-        return True
-    return energies[1] - energies[0] > _CLEAR_ENERGY * abs(energies[0])
 
 
 def _energy_dropped(memory: TrackMemory) -> bool:

@@ -13,6 +13,7 @@ from genpose_ros.estimation.motion import (
     carried,
     corrected,
     predicted,
+    significant_velocity,
     turned_covariance,
 )
 from genpose_ros.estimation.result import ObjectEstimate
@@ -35,9 +36,12 @@ __all__ = [
 
 #: Points of its last seen surface that a track remembers.
 _SURFACE_POINTS = 192
+#: Longer predictions, seconds, go by velocities that are surely none of the noise.
+_BRIEFLY_S = 0.1
 #: Share by which the running mean of the energy follows.
 _ENERGY_GAIN = 0.1
 #: What candidates agree on is still off by about 2 mm and 1 degree.
+_LEAST_SEEN = 0.1
 _NOISE_FLOOR = np.diag(np.repeat([0.002, np.deg2rad(1.0)], 3) ** 2)
 
 
@@ -156,6 +160,8 @@ def predicted_motion(memory: TrackMemory, stamp_ns: int, settings: TrackerSettin
     motion = memory.motion
     if not settings.predict or memory.state is TrackState.LOST:
         motion = replace(motion, velocity=np.zeros(6))
+    elif (stamp_ns - motion.stamp_ns) / 1e9 > _BRIEFLY_S:
+        motion = replace(motion, velocity=significant_velocity(motion))
     noise = MotionNoise(settings.acceleration_m_s2, settings.angular_acceleration_rad_s2)
     return predicted(motion, stamp_ns, noise)
 
@@ -168,8 +174,9 @@ def seen(
     settings: TrackerSettings,
     *,
     restart: bool,
-) -> TrackMemory:
-    """Return the memory after an estimate was accepted.
+    hidden: float = 0.0,
+) -> TrackMemory | None:
+    """Return the memory after an estimate was accepted; None: the track ends all the same.
 
     Args:
         memory: before.
@@ -178,9 +185,10 @@ def seen(
         moment: of the frame.
         settings: the limits.
         restart: the estimate is far from the prediction: nothing of the motion is kept.
+        hidden: share of its surface behind something else: what is left says less.
     """
     T_fixed_obj = moment.T_fixed_cam @ estimate.T_cam_obj
-    noise = _measurement_noise(estimate, moment)
+    noise = _measurement_noise(estimate, moment) / max(1 - hidden, _LEAST_SEEN) ** 2
     if restart:
         motion = begin_motion(moment.stamp_ns, T_fixed_obj, noise)
     else:
@@ -196,12 +204,14 @@ def seen(
         gone=False,
         settings=settings,
     )
+    if state is None:
+        return None
     energy = _total_energy(estimate)
     if energy is not None and memory.energy is not None and not restart:
         energy = memory.energy + _ENERGY_GAIN * (energy - memory.energy)
     return replace(
         memory,
-        state=state or memory.state,
+        state=state,
         motion=motion,
         estimate=estimate,
         last=moment,

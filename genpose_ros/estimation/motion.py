@@ -4,7 +4,7 @@ The state is pose and velocity in one fixed frame. Its error is (position, rotat
 velocity, angular velocity), all in the axes of the fixed frame: R = exp(r) R_estimated.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -15,7 +15,9 @@ __all__ = [
     "begin_motion",
     "carried",
     "corrected",
+    "pose_difference",
     "predicted",
+    "significant_velocity",
     "turned_covariance",
 ]
 
@@ -23,11 +25,13 @@ __all__ = [
 _FADE_S = np.repeat([1.0, 0.3], 3)
 #: Standard deviations of a velocity nothing is known of: m/s and rad/s.
 _UNKNOWN_VELOCITY = np.repeat([0.3, 1.0], 3)
+#: How long an acceleration lasts, seconds: as white noise it counts with this times its square.
+_ACCELERATION_S = 0.1
 
 
 @dataclass(frozen=True)
 class MotionNoise:
-    """Standard deviation of the acceleration, m/s^2 and rad/s^2, as white noise over a second."""
+    """How accelerations are expected: standard deviations, m/s^2 and rad/s^2, for 0.1 s each."""
 
     acceleration_m_s2: float
     angular_acceleration_rad_s2: float
@@ -104,6 +108,20 @@ def corrected(motion: Motion, T_fixed_obj: np.ndarray, covariance: np.ndarray) -
     return Motion(motion.stamp_ns, T, motion.velocity + error[6:], (P + P.T) / 2)
 
 
+def significant_velocity(motion: Motion) -> np.ndarray:
+    """Return the velocity (6,) less what may be noise: an object at rest stays at rest.
+
+    Both parts shrink by their variance over their square, as Stein's estimator does.
+    """
+    parts = []
+    for part in (slice(0, 3), slice(3, 6)):
+        velocity = motion.velocity[part]
+        variance = np.trace(motion.covariance[6:, 6:][part, part])
+        square = max(float(velocity @ velocity), 1e-12)
+        parts.append(velocity * max(0.0, 1.0 - variance / square))
+    return np.concatenate(parts)
+
+
 def pose_difference(T_a: np.ndarray, T_b: np.ndarray) -> np.ndarray:
     """Return (6,) translation and rotation vector that lead from pose a to pose b, fixed axes."""
     turn = Rotation.from_matrix(T_b[:3, :3] @ T_a[:3, :3].T).as_rotvec()
@@ -118,9 +136,7 @@ def carried(motion: Motion, T_new_old: np.ndarray) -> Motion:
         T_new_old: (4, 4), old to new frame.
     """
     pose = turned_covariance(motion.covariance[:6, :6], T_new_old[:3, :3])
-    return replace(
-        begin_motion(motion.stamp_ns, T_new_old @ motion.T_fixed_obj, pose),
-    )
+    return begin_motion(motion.stamp_ns, T_new_old @ motion.T_fixed_obj, pose)
 
 
 def turned_covariance(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
@@ -132,7 +148,8 @@ def turned_covariance(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarra
 
 def _process_noise(reach: np.ndarray, dt: float, noise: MotionNoise) -> np.ndarray:
     """Covariance (12, 12) that white acceleration adds in a time `dt`."""
-    q = np.repeat([noise.acceleration_m_s2, noise.angular_acceleration_rad_s2], 3) ** 2
+    accelerations = np.repeat([noise.acceleration_m_s2, noise.angular_acceleration_rad_s2], 3)
+    q = _ACCELERATION_S * accelerations**2
     steps = np.abs(reach)
     Q = np.zeros((12, 12))
     Q[:6, :6] = np.diag(q * steps**3 / 3)

@@ -11,7 +11,13 @@ from genpose_ros.estimation.association import Expected, associate, is_duplicate
 from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.camera_path import CameraPath, is_transform
 from genpose_ros.estimation.estimator import PoseEstimator
-from genpose_ros.estimation.evidence import check_due, checked, doubt, far_apart
+from genpose_ros.estimation.evidence import (
+    check_due,
+    checked,
+    clearly_better,
+    doubt,
+    far_apart,
+)
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.memory import (
     Moment,
@@ -28,6 +34,7 @@ from genpose_ros.estimation.memory import (
 from genpose_ros.estimation.motion import Motion
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.estimation.tracks import Track, TrackingResult, TrackState
 from genpose_ros.estimation.visibility import (
@@ -47,6 +54,11 @@ _SEEN_SHARE = 0.3
 _GONE_SHARE = 0.7
 #: Objects that cannot be seen may be this much farther off per second, metres.
 _GATE_GROWTH_M_S = 0.5
+
+
+#: Objects hidden more than this are not checked.
+_HALF_HIDDEN = 0.3
+_NO_MASK = np.zeros((0, 0), dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -187,11 +199,9 @@ class _Step:
                 self._with_points(f, clouds[pairs[j]] if j in pairs else None, has_masks)
                 for j, f in enumerate(followers)
             ]
-        estimates, checks = self._estimates(followers)
+        warm, fresh = self._warm(followers), self._fresh(followers)
         with self._stage("judge"):
-            after = [
-                self._after(f, estimates.get(j), checks.get(j)) for j, f in enumerate(followers)
-            ]
+            after = [self._after(f, warm.get(j), fresh.get(j)) for j, f in enumerate(followers)]
             memories = [memory for memory in after if memory is not None]
         free = [cloud for i, cloud in enumerate(clouds) if i not in pairs.values()]
         used = [clouds[i] for i in pairs.values()]
@@ -325,93 +335,90 @@ class _Step:
         rng = np.random.default_rng(settings.seed)
         return ObjectCloud(instance, sample_points(points, settings.points, rng), len(points))
 
-    def _estimates(
-        self, followers: Sequence[_Follower]
-    ) -> tuple[dict[int, ObjectEstimate], dict[int, ObjectEstimate | None]]:
-        """Estimates of all tracks that have points, and of the one that is checked, by index."""
+    def _warm(self, followers: Sequence[_Follower]) -> dict[int, ObjectEstimate]:
+        """Estimates around the predictions of all tracks that have points, by index."""
+        index = [j for j, f in enumerate(followers) if f.cloud is not None]
+        if not index:
+            return {}
+        starts = np.array([followers[j].T_cam_obj for j in index])
+        settings = self.settings.of_estimator(self.estimator.settings, len(index))
+        return self._estimated(followers, index, T_cam_start=starts, settings=settings)
+
+    def _fresh(self, followers: Sequence[_Follower]) -> dict[int, ObjectEstimate]:
+        """Estimates that know of no prediction: of lost tracks and of one to check, by index."""
         with_points = [j for j, f in enumerate(followers) if f.cloud is not None]
-        fresh = [j for j in with_points if followers[j].memory.needs_fresh_start]
-        fresh = fresh[: self.settings.new_per_frame]
-        warm = [j for j in with_points if not followers[j].memory.needs_fresh_start]
-        due = {j: self._urgency(followers[j]) for j in warm}
-        check = max(due, key=lambda j: due[j]) if due and max(due.values()) > 0 else None
-        estimates: dict[int, ObjectEstimate] = {}
-        for j, outcome in zip(warm, self._warm([followers[j] for j in warm]), strict=True):
-            self._keep(estimates, j, outcome)
-        alone = [*fresh, *([] if check is None else [check])]
+        lost = [j for j in with_points if followers[j].memory.needs_fresh_start]
+        index = lost[: self.settings.new_per_frame]
+        due = {j: self._urgency(followers[j]) for j in with_points if j not in lost}
+        urgent = max(due, key=lambda j: due[j], default=None)
+        if urgent is not None and due[urgent] > 0:
+            index.append(urgent)
+        return self._estimated(followers, index) if index else {}
+
+    def _estimated(
+        self,
+        followers: Sequence[_Follower],
+        index: list[int],
+        *,
+        T_cam_start: np.ndarray | None = None,
+        settings: EstimatorSettings | None = None,
+    ) -> dict[int, ObjectEstimate]:
+        clouds = [cloud for cloud in (followers[j].cloud for j in index) if cloud is not None]
         outcomes = self.estimator.estimate_clouds(
-            [c for c in (followers[j].cloud for j in alone) if c is not None],
-            timings_ms=self.timings_ms,
+            clouds, T_cam_start=T_cam_start, settings=settings, timings_ms=self.timings_ms
         )
-        for j, outcome in zip(fresh, outcomes, strict=False):
-            self._keep(estimates, j, outcome)
-        checks: dict[int, ObjectEstimate | None] = {}
-        if check is not None:
-            checks[check] = None if isinstance(outcomes[-1], Rejection) else outcomes[-1]
-        return estimates, checks
+        self.rejections += [item for item in outcomes if isinstance(item, Rejection)]
+        pairs = zip(index, outcomes, strict=True)
+        return {j: item for j, item in pairs if isinstance(item, ObjectEstimate)}
 
     def _urgency(self, follower: _Follower) -> float:
         # Only whole objects are checked: half hidden ones look like something else.
-        if not follower.masked or follower.view.hidden > 0.3:
+        if not follower.masked or follower.view.hidden > _HALF_HIDDEN:
             return 0.0
         return check_due(follower.memory, self.moment.stamp_ns, self.settings)
 
-    def _warm(self, followers: Sequence[_Follower]) -> list[ObjectEstimate | Rejection]:
-        return self.estimator.estimate_clouds(
-            [f.cloud for f in followers if f.cloud is not None],
-            T_cam_start=np.array([f.T_cam_obj for f in followers]).reshape(-1, 4, 4),
-            settings=self.settings.of_estimator(self.estimator.settings),
-            timings_ms=self.timings_ms,
-        )
-
-    def _keep(
-        self,
-        estimates: dict[int, ObjectEstimate],
-        index: int,
-        outcome: ObjectEstimate | Rejection,
-    ) -> None:
-        if isinstance(outcome, Rejection):
-            self.rejections.append(outcome)
-        else:
-            estimates[index] = outcome
-
     def _after(
-        self,
-        follower: _Follower,
-        estimate: ObjectEstimate | None,
-        check: ObjectEstimate | None,
+        self, follower: _Follower, warm: ObjectEstimate | None, fresh: ObjectEstimate | None
     ) -> TrackMemory | None:
         """A track after this frame; None: it ends."""
-        memory, settings = follower.memory, self.settings
-        fresh = memory.needs_fresh_start
-        if estimate is not None:
-            reason = self._doubt(follower, estimate, fresh)
-            if reason:
-                detail = f"{memory.category}_{memory.track_id}: {reason}"
-                self.rejections.append(
-                    Rejection(Reason.NOT_PLAUSIBLE, detail, estimate.instance_id)
-                )
-            refused = bool(reason)
-        else:
-            refused = follower.cloud is not None
-        if estimate is None or refused:
-            gone = follower.view.gone > _GONE_SHARE and not follower.masked
-            return unseen(memory, self.moment, settings, gone=gone, refused=refused)
-        restart = fresh and far_apart(
-            estimate.T_cam_obj, follower.T_cam_obj, symmetric=memory.symmetric
-        )
-        if check is not None:
-            memory = checked(memory, estimate, check, self.moment.stamp_ns)
+        memory, moment, settings = follower.memory, self.moment, self.settings
+        symmetric, lost = memory.symmetric, memory.needs_fresh_start
+        chosen = self._believed(follower, warm, expected=True)
+        if lost:
+            other = self._believed(follower, fresh, expected=False)
+            if chosen is None or (other is not None and _contradicts(other, chosen, symmetric)):
+                chosen = other
+        elif chosen is not None and fresh is not None:
+            memory = checked(memory, chosen, fresh, moment.stamp_ns)
             if memory.rival_checks >= settings.switch_frames:
-                estimate, fresh, restart = check, True, True
-        if fresh and memory.symmetric:
-            estimate = keep_free_angle(estimate, follower.T_cam_obj)
-        return seen(memory, follower.motion, estimate, self.moment, settings, restart=restart)
+                chosen, lost = fresh, True
+        if chosen is None:
+            gone = follower.view.gone > _GONE_SHARE and not follower.masked
+            refused = follower.cloud is not None
+            return unseen(memory, moment, settings, gone=gone, refused=refused)
+        if chosen is fresh and symmetric:
+            chosen = keep_free_angle(chosen, follower.T_cam_obj)
+        restart = lost and far_apart(chosen.T_cam_obj, follower.T_cam_obj, symmetric=symmetric)
+        hidden = follower.view.hidden
+        return seen(
+            memory, follower.motion, chosen, moment, settings, restart=restart, hidden=hidden
+        )
 
-    def _doubt(self, follower: _Follower, estimate: ObjectEstimate, fresh: bool) -> str:
-        expected = None if fresh else follower.T_cam_obj
-        view = self._view(follower.memory, estimate.T_cam_obj)
-        return doubt(estimate, expected, view.residual_m, self.settings)
+    def _believed(
+        self, follower: _Follower, estimate: ObjectEstimate | None, *, expected: bool
+    ) -> ObjectEstimate | None:
+        """The estimate, unless geometry or, if `expected`, the prediction speaks against it."""
+        if estimate is None:
+            return None
+        residual_m = self._view(follower.memory, estimate.T_cam_obj).residual_m
+        T_cam_expected = follower.T_cam_obj if expected else None
+        reason = doubt(estimate, T_cam_expected, residual_m, self.settings)
+        if not reason:
+            return estimate
+        name = f"{follower.memory.category}_{follower.memory.track_id}"
+        rejection = Rejection(Reason.NOT_PLAUSIBLE, f"{name}: {reason}", estimate.instance_id)
+        self.rejections.append(rejection)
+        return None
 
     def _strayed(self, follower: _Follower, cloud: ObjectCloud) -> bool:
         """Whether a late mask shows that a track is not where it is thought to be."""
@@ -434,11 +441,11 @@ class _Step:
             return memory
         if memory.symmetric:
             outcome = keep_free_angle(outcome, follower.T_cam_obj)
-        memory = seen(memory, follower.motion, outcome, self.moment, self.settings, restart=True)
-        if memory.state is TrackState.NEW:
-            return memory
+        found = seen(memory, follower.motion, outcome, self.moment, self.settings, restart=True)
+        if found is None or found.state is TrackState.NEW:
+            return found or memory
         # Where it is now, only the next depth image can tell.
-        return replace(memory, state=TrackState.COASTING)
+        return replace(found, state=TrackState.COASTING)
 
     def _births(
         self,
@@ -516,12 +523,15 @@ class _Step:
         self.timings_ms[name] = self.timings_ms.get(name, 0.0) + elapsed_ms
 
 
-_NO_MASK = np.zeros((0, 0), dtype=bool)
-
-
 def _of_category(cloud: ObjectCloud, category: str) -> ObjectCloud:
     """The cloud with the class its track has, whatever the mask says."""
     return replace(cloud, instance=replace(cloud.instance, category=category))
+
+
+def _contradicts(fresh: ObjectEstimate, warm: ObjectEstimate, symmetric: bool) -> bool:
+    """Whether a fresh estimate is clearly another pose than the one around the prediction."""
+    apart = far_apart(fresh.T_cam_obj, warm.T_cam_obj, symmetric=symmetric)
+    return apart and clearly_better(fresh, warm)
 
 
 def _transformed(T: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -19,16 +19,32 @@ class TrackerSettings:
         16, "Pose candidates drawn per tracked object, around its prediction.", low=1, high=1000
     )
     start_sigma: float = setting(
-        0.15,
+        0.2,
         "Noise level that tracked objects start from, in units of the pose vector.",
-        low=0.005,
+        low=0.02,
         high=80.0,
     )
     steps: int = setting(
-        3, "Network evaluations of the fixed-step solvers for tracked objects.", low=1, high=1000
+        2, "Network evaluations of the fixed-step solvers for tracked objects.", low=1, high=1000
+    )
+    looks: int = setting(
+        2,
+        "Times each tracked object's cloud is encoded, as of new objects (see `looks` there).",
+        low=1,
+        high=8,
+    )
+    max_encodings: int = setting(
+        8,
+        "With more tracked objects than this over `looks`, each is looked at less often, once at "
+        "least: the rate stays up.",
+        low=1,
+        high=1000,
     )
     confirm_frames: int = setting(
-        3, "Frames a new object must be seen in before its track is confirmed.", low=1, high=100
+        2,
+        "Frames with a mask that a new object needs before its track is confirmed.",
+        low=1,
+        high=100,
     )
     max_coast_s: float = setting(
         0.5,
@@ -68,10 +84,10 @@ class TrackerSettings:
         False, "Poses are those of the motion filter instead of the frame's own estimate."
     )
     acceleration_m_s2: float = setting(
-        2.0, "How fast velocities change, for the motion filter.", low=0.01, high=100.0
+        1.5, "How fast velocities change, for the motion filter.", low=0.01, high=100.0
     )
     angular_acceleration_rad_s2: float = setting(
-        8.0, "How fast angular velocities change, for the motion filter.", low=0.01, high=1000.0
+        6.0, "How fast angular velocities change, for the motion filter.", low=0.01, high=1000.0
     )
     gate_m: float = setting(
         0.10,
@@ -140,12 +156,17 @@ class TrackerSettings:
     def __post_init__(self) -> None:
         check_settings(self)
 
-    def of_estimator(self, settings: EstimatorSettings) -> EstimatorSettings:
-        """Return an estimator's settings with the candidates of tracked objects."""
+    def of_estimator(self, settings: EstimatorSettings, tracked: int) -> EstimatorSettings:
+        """Return an estimator's settings with the candidates and looks of tracked objects.
+
+        Args:
+            settings: of new objects.
+            tracked: how many objects a frame has.
+        """
         return replace(
             settings,
             candidates=self.candidates,
-            start_sigma=max(self.start_sigma, 0.02),
+            start_sigma=self.start_sigma,
             steps=self.steps,
-            looks=1,
+            looks=max(1, min(self.looks, settings.looks, self.max_encodings // max(tracked, 1))),
         )

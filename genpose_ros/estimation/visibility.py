@@ -20,7 +20,7 @@ __all__ = [
 #: Measured and expected depth closer than this are the same surface, metres.
 _SAME_SURFACE_M = 0.025
 #: Depth around a prediction belongs to the object this close to its last seen surface, metres.
-_NEAR_SURFACE_M = 0.025
+_NEAR_SURFACE_M = 0.012
 #: The box may be this much too small on each side, metres and share.
 _BOX_MARGIN_M, _BOX_MARGIN = 0.01, 0.1
 
