@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -106,7 +107,8 @@ def write_set(
             report(done, len(paths))
     finally:
         for path in missing:
-            _partial_file(path).unlink(missing_ok=True)
+            for partial_file in folder.glob(f"{path.name}.*.partial"):
+                partial_file.unlink(missing_ok=True)
     return paths
 
 
@@ -150,29 +152,29 @@ def _in_processes(
 
 def _record(folder: Path, recipe: SetRecipe) -> None:
     """Write down what the set is made of; a folder holds one recipe's shards only."""
-    content = {
+    file, clouds = folder / "recipe.json", recipe.clouds
+    decisive = {
         "seed": recipe.seed,
         "meshes": None if recipe.meshes is None else recipe.meshes.name,
         "split": recipe.split,
         "mesh_share": recipe.mesh_share,
     }
-    file = folder / "recipe.json"
     if file.exists():
         try:
             known = dict(json.loads(file.read_text()))
         except ValueError as error:
             raise ValueError(f"{file} is damaged: choose another folder") from error
-        differing = [name for name, value in content.items() if known.get(name) != value]
-        if differing:
-            name = differing[0]
-            raise ValueError(
-                f"{folder} holds a set of another recipe ({file}: {name} is {known.get(name)!r}, "
-                f"not {content[name]!r}): choose another folder"
-            )
-        return
-    if next(folder.glob("shard-*.safetensors"), None) is not None:
+        for name, value in decisive.items():
+            if known.get(name) != value:
+                raise ValueError(
+                    f"{folder} holds a set of another recipe ({file}: {name} is "
+                    f"{known.get(name)!r}, not {value!r}): choose another folder"
+                )
+        if known.get("clouds", 0) >= clouds:
+            return
+    elif next(folder.glob("shard-*.safetensors"), None) is not None:
         raise ValueError(f"{folder} holds shards of unknown origin: choose another folder")
-    _write_whole(file, (json.dumps(content) + "\n").encode())
+    _write_whole(file, (json.dumps({"clouds": clouds, **decisive}) + "\n").encode())
 
 
 def _write_whole(path: Path, content: bytes) -> None:
@@ -181,7 +183,7 @@ def _write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: naming the file, which a write that finds the disk full does not.
     """
-    partial_file = _partial_file(path)
+    partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         partial_file.write_bytes(content)
         partial_file.replace(path)
@@ -225,11 +227,6 @@ def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
     )
     _write_whole(path, content)
     return path
-
-
-def _partial_file(path: Path) -> Path:
-    """Where a shard is written before it is whole."""
-    return path.with_suffix(path.suffix + ".partial")
 
 
 def shard_paths(folder: Path) -> list[Path]:

@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import signal
 import time
@@ -90,13 +91,15 @@ def test_a_set_begun_goes_on(tmp_path: Path) -> None:
         reports.append((done, total))
 
     write_set(tmp_path, SetRecipe(clouds=60, seed=3), on_shards=note)
+    write_set(tmp_path, SetRecipe(clouds=20, seed=3))
+    assert json.loads((tmp_path / "recipe.json").read_text())["clouds"] == 60
     assert reports == [(1, 3), (2, 3), (3, 3)]
     assert first.stat().st_mtime_ns == before
     assert not list(tmp_path.glob("*.partial"))
 
 
 def _slow_but_for_the_first(_recipe: SetRecipe, path: Path, device: str) -> Path:
-    shards._partial_file(path).write_text("half")
+    path.with_name(f"{path.name}.{os.getpid()}.partial").write_text("half")
     if path.name != "shard-00000.safetensors":
         time.sleep(60)
     return path
