@@ -1,7 +1,8 @@
 """`genpose demo`: the node at work, with a simulated camera or recorded frames."""
 
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +25,17 @@ def demo(
             help="Where the picture of the estimates goes.", show_default="genpose_demo.png"
         ),
     ] = None,
+    track: Annotated[
+        bool, typer.Option("--track", help="Let something move, and the node track it.")
+    ] = False,
+    motion: Annotated[
+        str,
+        typer.Option(
+            help="With --track, what moves: sweep (the camera), turntable, carried_slow, "
+            "carried_fast, occlusion, returns, crossing, crowd."
+        ),
+    ] = "sweep",
+    seconds: Annotated[float, typer.Option(help="With --track, how long.", min=1.0)] = 20.0,
     weights: WeightsOption = None,
     seed: SeedOption = 0,
     settings: SetOption = None,
@@ -35,11 +47,18 @@ def demo(
     - `genpose demo`
 
     - `genpose demo --frames recordings --json demo.json --picture demo.png`
+
+    - `genpose demo --track --motion occlusion --seconds 30`
     """
     check_outputs(json, picture)
+    if track and (frames is not None or picture is not None):
+        raise ValueError("--track shows simulated things and draws no picture of them")
+    if track:
+        changes = setting_changes(settings)
+        if weights is not None:
+            changes["weights"] = str(weights.resolve())
+        raise typer.Exit(_track(motion, seed, seconds, changes, json))
     # By name: there may be no ROS 2 here, which only this command needs.
-    from importlib import import_module
-
     run_demo = import_module("genpose_ros.ros.demo").run_demo
     code = run_demo(
         frames=frames,
@@ -51,3 +70,12 @@ def demo(
         console=OUT,
     )
     raise typer.Exit(code)
+
+
+def _track(
+    motion: str, seed: int, seconds: float, settings: dict[str, Any], json: Path | None
+) -> int:
+    """Run the tracking demo; returns the exit status."""
+    module = import_module("genpose_ros.ros.track_demo")
+    shown = module.TrackDemo(motion=motion, seed=seed, seconds=seconds, settings=settings)
+    return int(module.run_track_demo(shown, json=json, console=OUT))

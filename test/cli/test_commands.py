@@ -323,4 +323,18 @@ class TestDemo:
 
     def test_mistakes_are_told_before_it_starts(self, calls):
         assert run("demo", "--set", "candidates=few").exit_code == 2
+        assert run("demo", "--track", "--frames", "/tmp").exit_code == 2
         assert not calls
+
+    def test_tracks_what_moves(self, monkeypatch, tmp_path):
+        calls = []
+        module = SimpleNamespace(
+            TrackDemo=lambda **shown: shown,
+            run_track_demo=lambda shown, **rest: calls.append((shown, rest)) or 0,
+        )
+        monkeypatch.setitem(sys.modules, "genpose_ros.ros.track_demo", module)
+        options = ("--track", "--motion", "crossing", "--seconds", 5, "--set", "steps=4")
+        assert run("demo", *options, "--json", tmp_path / "a.json").exit_code == 0
+        ((shown, rest),) = calls
+        assert shown == {"motion": "crossing", "seed": 0, "seconds": 5.0, "settings": {"steps": 4}}
+        assert rest["json"] == tmp_path / "a.json"

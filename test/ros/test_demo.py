@@ -13,7 +13,8 @@ from PIL import Image
 from rich.console import Console
 
 from genpose_ros.geometry.categories import CATEGORIES
-from genpose_ros.ros import demo
+from genpose_ros.ros import demo, demo_stage
+from genpose_ros.ros.track_demo import TrackDemo, run_track_demo
 from genpose_ros.synthesis.scenes import table_scene
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
@@ -27,7 +28,7 @@ def console() -> Console:
 @pytest.fixture
 def stand_in(monkeypatch):
     """The estimator node with the tests' estimator, which needs no weights."""
-    monkeypatch.setattr(demo, "_ESTIMATOR_PROGRAM", "fake_estimator_node")
+    monkeypatch.setattr(demo_stage, "ESTIMATOR_PROGRAM", "fake_estimator_node")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
 
 
@@ -95,12 +96,31 @@ def test_a_node_that_cannot_start_is_told_with_its_words(stand_in, console, tmp_
 def test_silence_is_told_after_a_while(monkeypatch, console, tmp_path):
     (tmp_path / "idle_node.py").write_text("import time; print('idle'); time.sleep(100)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(demo, "_ESTIMATOR_PROGRAM", "idle_node")
+    monkeypatch.setattr(demo_stage, "ESTIMATOR_PROGRAM", "idle_node")
     code = demo.run_demo(picture=tmp_path / "demo.png", timeout_s=12, console=console)
     text = console.export_text()
     assert code == 1
     assert "the estimator did not start within 12 s" in text
     assert "estimator: idle" in text
+
+
+class TestTracking:
+    def test_what_moves_is_tracked_until_the_time_is_over(self, stand_in, console, tmp_path):
+        shown = TrackDemo(motion="turntable", seconds=3.0, rate_hz=5.0, mask_rate_hz=2.5)
+        report = tmp_path / "sub" / "track.json"
+        code = run_track_demo(shown, json=report, timeout_s=120, console=console)
+        text = console.export_text()
+        assert code == 0, text
+        found = json.loads(report.read_text())
+        assert found["tracks"]
+        assert found["images"] >= 8
+        assert found["cpu_ms_per_frame"] > 0
+        for track in found["tracks"]:
+            assert track["id"] in text
+
+    def test_an_unknown_motion_is_told_before_anything_starts(self):
+        with pytest.raises(ValueError, match="turntable"):
+            TrackDemo(motion="jump")
 
 
 def test_wrong_files_are_told_before_anything_starts(tmp_path, console):
