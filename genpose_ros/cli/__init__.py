@@ -11,6 +11,8 @@ from genpose_ros.cli.convert import convert
 from genpose_ros.cli.demo import demo
 from genpose_ros.cli.estimate import estimate
 from genpose_ros.cli.evaluate import evaluate_app
+from genpose_ros.cli.evaluate_tracking import evaluate_tracking
+from genpose_ros.cli.study import study_app
 from genpose_ros.cli.synthesize import synthesize
 from genpose_ros.cli.train import train_app
 
@@ -56,7 +58,9 @@ def main(
 
 
 app.command()(estimate)
+evaluate_app.command("tracking")(evaluate_tracking)
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(study_app, name="study")
 app.command()(convert)
 app.command()(demo)
 app.command()(synthesize)

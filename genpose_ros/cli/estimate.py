@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genpose_ros.cli.console import ERR, OUT, check_outputs, readable_errors, write_json
+from genpose_ros.cli.console import (
+    ERR,
+    OUT,
+    check_outputs,
+    complain,
+    readable_errors,
+    write_json,
+)
 from genpose_ros.cli.options import (
     DeviceOption,
     Preset,
@@ -53,6 +60,8 @@ def estimate(
 ) -> None:
     """Estimate the objects of one recorded frame.
 
+    Where none could be estimated, the exit code is 1.
+
     Examples:
 
     - `genpose estimate --depth depth.png --mask mask.png --camera-info label.json`
@@ -80,6 +89,9 @@ def estimate(
 
         save_picture(draw_estimates(image, frame.camera, result.estimates), picture)
         ERR.print(f"picture: {picture}", markup=False, soft_wrap=True)
+    if not result.estimates:
+        complain(f"none of the objects could be estimated ({len(result.rejections)} refused)")
+        raise typer.Exit(1)
 
 
 def _background(colour: Path | None, depth_m: Any) -> Any:

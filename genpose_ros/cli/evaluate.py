@@ -48,6 +48,16 @@ class Origin(str, Enum):
     BODY = "body"
 
 
+class Boxes(str, Enum):
+    """What detections and true objects are matched by."""
+
+    IMAGE = "2d"
+    SPACE = "3d"
+
+
+HtmlOption = Annotated[Path | None, typer.Option(help="Write a report with curves, one HTML file.")]
+
+
 @evaluate_app.command("frames")
 @readable_errors
 def evaluate_frames_command(
@@ -125,7 +135,11 @@ def evaluate_nocs_command(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     settings: SetOption = None,
+    boxes: Annotated[
+        Boxes, typer.Option(help="Matched by boxes in the image (paper) or in space (most others).")
+    ] = Boxes.IMAGE,
     json: Annotated[Path | None, typer.Option(help="Write the scores.")] = None,
+    html: HtmlOption = None,
 ) -> None:
     """Score the estimator on CAMERA or REAL275: mean average precision in degrees and centimetres.
 
@@ -136,7 +150,8 @@ def evaluate_nocs_command(
 
     - `genpose evaluate nocs --root nocs --split real_test --every 10`
 
-    - `genpose evaluate nocs --root nocs --split val --preset paper --json val.json`
+    - `genpose evaluate nocs --root nocs --split val --preset paper --json val.json
+      --html val.html`
     """
     from genpose_ros.datasets import MugOrigin, NocsFrame, find_nocs_frames
     from genpose_ros.evaluation import evaluate_nocs, write_results
@@ -144,6 +159,7 @@ def evaluate_nocs_command(
 
     find_nocs_frames(root, split.value)
     check_outputs(json)
+    check_outputs(html)
     chosen = chosen_settings(preset, weights, seed, device, settings)
     estimator = load_estimator(chosen)
     with progress_bar("frames") as progress:
@@ -158,11 +174,17 @@ def evaluate_nocs_command(
             estimator,
             every=every,
             mug_origin=MugOrigin(mug_origin.value),
+            boxes=boxes.value,
             on_frame=on_frame,
         )
     print_nocs(report, OUT)
     if json is not None:
         write_results(json, report.to_json(), weights=chosen.weights, seed=chosen.seed)
+    if html is not None:
+        from genpose_ros.evaluation.html_report import nocs_html, write_html
+        from genpose_ros.evaluation.provenance import provenance
+
+        write_html(html, nocs_html(report, provenance(chosen.weights, chosen.seed)))
 
 
 @evaluate_app.command("synthetic")
@@ -180,6 +202,7 @@ def evaluate_synthetic_command(
     device: DeviceOption = "auto",
     settings: SetOption = None,
     json: Annotated[Path | None, typer.Option(help="Write the summary.")] = None,
+    html: HtmlOption = None,
 ) -> None:
     """Estimate seeded synthetic views of untrained shapes: 60 % standing, 40 % tipped.
 
@@ -195,6 +218,7 @@ def evaluate_synthetic_command(
 
     known = () if meshes is None else load_meshes(meshes, split)
     check_outputs(json)
+    check_outputs(html)
     chosen = chosen_settings(preset, weights, seed, device, settings)
     estimator = load_estimator(chosen)
     with ERR.status("rendering the views"):
@@ -205,3 +229,8 @@ def evaluate_synthetic_command(
     print_synthetic(report, OUT)
     if json is not None:
         write_results(json, report.to_json(), weights=chosen.weights, seed=chosen.seed)
+    if html is not None:
+        from genpose_ros.evaluation.html_report import synthetic_html, write_html
+        from genpose_ros.evaluation.provenance import provenance
+
+        write_html(html, synthetic_html(report, provenance(chosen.weights, chosen.seed)))

@@ -4,10 +4,12 @@ from genpose_ros.evaluation.average_precision import (
     CategoryPrecision,
     DetectedPoses,
     PosePrecision,
+    PrecisionCurves,
     TruePoses,
     box_overlap,
     box_overlap_3d,
     pose_average_precision,
+    pose_precision_curves,
     precision_recall_area,
 )
 from genpose_ros.evaluation.frames import (
@@ -39,6 +41,7 @@ __all__ = [
     "InstanceReport",
     "NocsReport",
     "PosePrecision",
+    "PrecisionCurves",
     "SyntheticReport",
     "TruePoses",
     "box_overlap",
@@ -48,6 +51,7 @@ __all__ = [
     "evaluate_synthetic",
     "pose_average_precision",
     "pose_errors",
+    "pose_precision_curves",
     "precision_recall_area",
     "share_within",
     "shown_command",

@@ -14,15 +14,20 @@ __all__ = [
     "CategoryPrecision",
     "DetectedPoses",
     "PosePrecision",
+    "PrecisionCurves",
     "TruePoses",
     "box_overlap",
     "box_overlap_3d",
     "pose_average_precision",
+    "pose_precision_curves",
     "precision_recall_area",
 ]
 
 #: Boxes that overlap more than this show the same object.
 MIN_OVERLAP = 0.1
+#: Where curves are read.
+_CURVE_DEGREES = tuple(float(d) for d in range(61))
+_CURVE_CENTIMETRES = tuple(c / 4 for c in range(61))
 #: Turns about y that are tried for the overlap of boxes in space of symmetric shapes.
 _TURNS = 20
 
@@ -139,6 +144,19 @@ class PosePrecision:
         return content
 
 
+@dataclass(frozen=True)
+class PrecisionCurves:
+    """Average precision as one error alone is limited, the other may be anything.
+
+    Attributes:
+        degrees: limits of the rotation error, 0 to 60.
+        centimetres: limits of the translation error, 0 to 15.
+    """
+
+    degrees: PosePrecision
+    centimetres: PosePrecision
+
+
 def pose_average_precision(
     detected: DetectedPoses,
     true: TruePoses,
@@ -176,6 +194,22 @@ def pose_average_precision(
         if (true.category == c).any()
     }  # fmt: skip
     return PosePrecision(tuple((float(d), float(c)) for d, c in limits), categories)
+
+
+def pose_precision_curves(
+    detected: DetectedPoses, true: TruePoses, *, boxes: str = "2d"
+) -> PrecisionCurves:
+    """Return the average precision over degrees, and over centimetres; see the function above.
+
+    Raises:
+        ValueError: as `pose_average_precision`.
+    """
+    turned = [(d, np.inf) for d in _CURVE_DEGREES]
+    moved = [(180.0, c) for c in _CURVE_CENTIMETRES]
+    return PrecisionCurves(
+        pose_average_precision(detected, true, turned, boxes=boxes),
+        pose_average_precision(detected, true, moved, boxes=boxes),
+    )
 
 
 def precision_recall_area(right: np.ndarray, score: np.ndarray, truths: int) -> np.ndarray:

@@ -18,12 +18,14 @@ from genpose_ros.datasets.nocs import (
 )
 from genpose_ros.datasets.nocs_truth import MugOrigin, NocsObject
 from genpose_ros.estimation.estimator import PoseEstimator
-from genpose_ros.estimation.result import FrameResult
+from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.evaluation.average_precision import (
     DetectedPoses,
     PosePrecision,
+    PrecisionCurves,
     TruePoses,
     pose_average_precision,
+    pose_precision_curves,
 )
 from genpose_ros.geometry.categories import CATEGORIES
 
@@ -44,7 +46,9 @@ class NocsReport:
         mug_origin: where the poses of mugs have their origin.
         unknown_handles: mugs of which no file tells whether the handle is seen; taken as seen.
         rejected: detections without an estimate; they count as wrong.
+        boxes: what detections and objects are matched by, `2d` or `3d`.
         precision: average precisions.
+        curves: the same over single limits.
     """
 
     split: str
@@ -56,7 +60,9 @@ class NocsReport:
     mug_origin: MugOrigin
     unknown_handles: int
     rejected: int
+    boxes: str
     precision: PosePrecision
+    curves: PrecisionCurves
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values; average precisions in per cent."""
@@ -70,6 +76,7 @@ class NocsReport:
             "mug_origin": self.mug_origin.value,
             "mugs_of_unknown_handle": self.unknown_handles,
             "rejected": self.rejected,
+            "boxes": self.boxes,
             **self.precision.to_json(),
         }
 
@@ -81,6 +88,7 @@ def evaluate_nocs(
     *,
     every: int = 1,
     mug_origin: MugOrigin = MugOrigin.BOX,
+    boxes: str = "2d",
     on_frame: Callable[[NocsFrame, FrameResult, int], None] | None = None,
 ) -> NocsReport:
     """Estimate the frames of a split and score the poses.
@@ -93,28 +101,34 @@ def evaluate_nocs(
         estimator: model and settings.
         every: take only each how-manieth frame.
         mug_origin: what the model was trained to find, see `MugOrigin`.
+        boxes: what detections and objects are matched by: `2d`, the image's, as the paper does, or
+            `3d`, as most other papers do.
         on_frame: called after each frame with it, the result and how many frames there are in all.
 
     Raises:
         FileNotFoundError: no frame, or a file of one is missing.
-        ValueError: unknown split, `every` below 1, no true object at all, or a damaged file.
+        ValueError: unknown split or `boxes`, `every` below 1, no true object at all, no file tells
+            the size of one (`3d`), or a damaged file.
     """
     if every < 1:
         raise ValueError(f"every must be at least 1, got {every}")
+    if boxes not in ("2d", "3d"):
+        raise ValueError(f"boxes must be 2d or 3d, got {boxes!r}")
     names = find_nocs_frames(root, split)[::every]
     true: list[tuple[int, NocsObject]] = []
-    found: list[tuple[int, NocsDetection, np.ndarray]] = []
+    found: list[_Found] = []
     sources: Counter[str] = Counter()
     for index, name in enumerate(names):
         frame = load_nocs_frame(root, split, name, mug_origin=mug_origin)
         result = estimator.estimate(frame.to_frame())
         sources[frame.pose_source.value] += 1
         true += [(index, item) for item in frame.objects]
-        found += [(index, *pair) for pair in _with_poses(frame, result)]
+        found += _with_poses(index, frame, result)
         if on_frame is not None:
             on_frame(frame, result, len(names))
     if not true:
         raise ValueError(f"the {len(names)} frames of {split} in {root} have no object to estimate")
+    poses = _detected_poses(found, boxes), _true_poses(true, boxes)
     return NocsReport(
         split=split,
         frames=len(names),
@@ -124,33 +138,66 @@ def evaluate_nocs(
         pose_sources=dict(sources),
         mug_origin=mug_origin,
         unknown_handles=sum(o.category == "mug" and o.handle_visible is None for _, o in true),
-        rejected=sum(not np.isfinite(T).all() for _, _, T in found),
-        precision=pose_average_precision(_detected_poses(found), _true_poses(true)),
+        rejected=sum(item.estimate is None for item in found),
+        boxes=boxes,
+        precision=pose_average_precision(*poses, boxes=boxes),
+        curves=pose_precision_curves(*poses, boxes=boxes),
     )
 
 
-def _with_poses(frame: NocsFrame, result: FrameResult) -> list[tuple[NocsDetection, np.ndarray]]:
-    """The detections that were estimated, with their poses; NaN for those refused."""
-    poses = {e.instance_id: e.T_cam_obj for e in result.estimates}
+@dataclass(frozen=True)
+class _Found:
+    """A detection in the image of a number, and its estimate, None where it was refused."""
+
+    image: int
+    detection: NocsDetection
+    estimate: ObjectEstimate | None
+
+    @property
+    def T_cam_obj(self) -> np.ndarray:
+        return np.full((4, 4), np.nan) if self.estimate is None else self.estimate.T_cam_obj
+
+    @property
+    def size_m(self) -> np.ndarray:
+        return np.full(3, np.nan) if self.estimate is None else self.estimate.size_m
+
+
+def _with_poses(image: int, frame: NocsFrame, result: FrameResult) -> list[_Found]:
+    """The detections that were to be estimated, with what came of them."""
+    estimates = {e.instance_id: e for e in result.estimates}
     detections = frame.true_detections() if frame.detections is None else frame.detections
-    return [(d, poses.get(d.instance.id, np.full((4, 4), np.nan))) for d in detections]
+    return [_Found(image, d, estimates.get(d.instance.id)) for d in detections]
 
 
-def _detected_poses(found: list[tuple[int, NocsDetection, np.ndarray]]) -> DetectedPoses:
+def _detected_poses(found: list[_Found], boxes: str) -> DetectedPoses:
+    instances = [item.detection.instance for item in found]
     return DetectedPoses(
-        image=np.array([index for index, _, _ in found], dtype=np.int64),
-        category=np.array([CATEGORIES.index(d.instance.category) for _, d, _ in found], np.int64),
-        T_cam_obj=np.array([T for _, _, T in found], dtype=np.float64).reshape(-1, 4, 4),
-        box=np.array([d.box for _, d, _ in found], dtype=np.float64).reshape(-1, 4),
-        score=np.array([d.instance.detection_score for _, d, _ in found], dtype=np.float64),
+        image=np.array([item.image for item in found], dtype=np.int64),
+        category=np.array([CATEGORIES.index(i.category) for i in instances], dtype=np.int64),
+        T_cam_obj=np.array([item.T_cam_obj for item in found], dtype=np.float64).reshape(-1, 4, 4),
+        box=np.array([item.detection.box for item in found], dtype=np.float64).reshape(-1, 4),
+        score=np.array([i.detection_score for i in instances], dtype=np.float64),
+        size_m=np.array([item.size_m for item in found]).reshape(-1, 3) if boxes == "3d" else None,
     )
 
 
-def _true_poses(true: list[tuple[int, NocsObject]]) -> TruePoses:
+def _true_poses(true: list[tuple[int, NocsObject]], boxes: str) -> TruePoses:
     return TruePoses(
         image=np.array([index for index, _ in true], dtype=np.int64),
         category=np.array([CATEGORIES.index(o.category) for _, o in true], dtype=np.int64),
         T_cam_obj=np.array([o.T_cam_obj for _, o in true], dtype=np.float64).reshape(-1, 4, 4),
         box=np.array([o.box for _, o in true], dtype=np.float64).reshape(-1, 4),
         handle_visible=np.array([o.handle_visible is not False for _, o in true], dtype=bool),
+        size_m=_true_sizes(true) if boxes == "3d" else None,
     )
+
+
+def _true_sizes(true: list[tuple[int, NocsObject]]) -> np.ndarray:
+    sizes = [o.size_m for _, o in true]
+    unknown = [o.model for _, o in true if o.size_m is None]
+    if unknown:
+        raise ValueError(
+            f"no file tells the size of {len(unknown)} objects ({unknown[0]} and so on), which "
+            "boxes in space need: add obj_models, or match by boxes 2d"
+        )
+    return np.array(sizes, dtype=np.float64).reshape(-1, 3)

@@ -10,6 +10,11 @@ from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.evaluation.average_precision import (
+    DetectedPoses,
+    TruePoses,
+    pose_average_precision,
+)
 from genpose_ros.evaluation.metrics import THRESHOLDS, pose_errors, summarise
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.symmetry import handle_visible, rotation_error_deg
@@ -33,6 +38,10 @@ class ViewReport:
         errors: rotation error in degrees and translation error in centimetres; None where refused.
         candidate_errors: (K, 2), the same of every candidate.
         size_errors: (3,) relative errors of the box edges.
+        T_cam_obj: (4, 4) the estimate, NaN where refused.
+        T_true: (4, 4) the truth.
+        handle_visible: only matters for mugs.
+        score: of the estimate, 0 where refused.
     """
 
     category: str
@@ -40,6 +49,10 @@ class ViewReport:
     errors: tuple[float, float] | None
     candidate_errors: np.ndarray
     size_errors: np.ndarray
+    T_cam_obj: np.ndarray
+    T_true: np.ndarray
+    handle_visible: bool
+    score: float
 
 
 @dataclass(frozen=True)
@@ -48,8 +61,27 @@ class SyntheticReport:
 
     views: tuple[ViewReport, ...]
 
+    def poses(self) -> tuple[DetectedPoses, TruePoses]:
+        """Estimates and truths as of images with one object each, ranked by the scores."""
+        views = self.views
+        image, category = np.arange(len(views)), [CATEGORIES.index(v.category) for v in views]
+        box = np.tile([0.0, 0.0, 1.0, 1.0], (len(views), 1))
+        found = np.array([v.T_cam_obj for v in views]).reshape(-1, 4, 4)
+        true = np.array([v.T_true for v in views]).reshape(-1, 4, 4)
+        score = np.array([v.score for v in views], dtype=np.float64)
+        seen = np.array([v.handle_visible for v in views], dtype=bool)
+        classes = np.array(category, dtype=np.int64)
+        return (
+            DetectedPoses(image, classes, found, box, score),
+            TruePoses(image, classes, true, box, seen),
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Shares in per cent within each limit: standing, all, best_of_k, per_category; medians."""
+        """Return JSON values, in per cent.
+
+        Shares within each limit, with medians: standing, tipped, all, best_of_k, per_category;
+        average_precision, where the estimates are ranked by their scores.
+        """
         standing = [view for view in self.views if view.standing]
         tipped = [view for view in self.views if not view.standing]
         return {
@@ -57,6 +89,7 @@ class SyntheticReport:
             "tipped": _summary(tipped),
             "all": _summary(self.views),
             "best_of_k": _best_of_k(self.views),
+            "average_precision": pose_average_precision(*self.poses()).to_json()["strict"],
             "per_category": {
                 name: {
                     "standing": _summary([v for v in standing if v.category == name]),
@@ -134,9 +167,11 @@ def _report(views: CloudBatch, row: int, outcome: object) -> ViewReport:
     T_true[:3, :3], T_true[:3, 3] = views.rotation[row], views.translation[row]
     size_m = views.size_m[row].astype(np.float64)
     standing = bool(views.stance[row] == STANCES.index("standing"))
-    if not isinstance(outcome, ObjectEstimate):
-        return ViewReport(category, standing, None, np.empty((0, 2)), np.full(3, np.nan))
     visible = category != "mug" or handle_visible(views.points_cam[row], T_true, size_m)
+    if not isinstance(outcome, ObjectEstimate):
+        nothing, none = np.full((4, 4), np.nan), np.empty((0, 2))
+        unknown = np.full(3, np.nan)
+        return ViewReport(category, standing, None, none, unknown, nothing, T_true, visible, 0.0)
     T = outcome.T_cam_candidates
     angles = rotation_error_deg(T[:, :3, :3], T_true[:3, :3], category, visible).numpy()
     distances = 100 * np.linalg.norm(T[:, :3, 3] - T_true[:3, 3], axis=1)
@@ -146,6 +181,10 @@ def _report(views: CloudBatch, row: int, outcome: object) -> ViewReport:
         pose_errors(outcome.T_cam_obj, T_true, category, visible),
         np.stack([angles, distances], -1),
         np.abs(outcome.size_m / size_m - 1),
+        outcome.T_cam_obj,
+        T_true,
+        visible,
+        outcome.score,
     )
 
 

@@ -157,6 +157,13 @@ def test_some_of_the_frames(root):
         evaluate(root, off_by(0.0), every=0)
 
 
+def test_boxes_in_space_need_the_objects_sizes(root):
+    with pytest.raises(ValueError, match="no file tells the size of 4 objects"):
+        evaluate(root, off_by(0.0), boxes="3d")
+    with pytest.raises(ValueError, match="2d or 3d"):
+        evaluate(root, off_by(0.0), boxes="4d")
+
+
 def test_frames_without_objects(tmp_path):
     base = tmp_path / "Real" / "test" / "scene_1"
     write_frame(tmp_path, "test/scene_1/0000", [(1, 4, 0.0)])
@@ -189,3 +196,5 @@ def test_genuine_frames_with_their_own_poses(shared):
         assert set(report["strict"]) == {*classes, "mean"}
         assert report["strict"]["mean"] == dict.fromkeys(report["strict"]["mean"], 100.0)
         assert report["pose_sources"] == {"gts": 1}
+        in_space = evaluate_nocs(shared / "nocs", split, estimator, boxes="3d").to_json()
+        assert in_space["strict"] == report["strict"]

@@ -1,0 +1,73 @@
+"""Figure 5 of the paper: what the encoder makes of the clouds, without knowing categories."""
+
+from typing import Any
+
+import numpy as np
+
+from genpose_ros.evaluation.plots import CATEGORY_COLORS, new_figure
+from genpose_ros.evaluation.studies.candidates import ViewCandidates
+from genpose_ros.evaluation.studies.report import StudyResult, markdown_table, percent
+from genpose_ros.geometry.categories import CATEGORIES
+
+__all__ = ["features", "features_table"]
+
+_MOST_VIEWS = 1200
+_NEIGHBOURS = 5
+
+
+def features(candidates: ViewCandidates) -> StudyResult:
+    """The clouds' features in a plane by t-SNE, and how often neighbours share their category.
+
+    Raises:
+        ModuleNotFoundError: scikit-learn is not installed.
+    """
+    try:
+        from sklearn.manifold import TSNE
+        from sklearn.neighbors import NearestNeighbors
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "t-SNE needs scikit-learn: pip install 'genpose_ros[study]'"
+        ) from error
+    rows = np.arange(min(_MOST_VIEWS, len(candidates)))
+    values = candidates.features[rows].astype(np.float64)
+    values = (values - values.mean(0)) / np.maximum(values.std(0), 1e-9)
+    category = candidates.truth.views.category[rows]
+    standing = candidates.truth.standing[rows]
+    count = min(_NEIGHBOURS, len(rows) - 1)
+    near = NearestNeighbors(n_neighbors=count + 1).fit(values).kneighbors(values)[1][:, 1:]
+    votes = np.stack([(category[near] == c).sum(1) for c in range(len(CATEGORIES))], -1)
+    right = votes.argmax(1) == category
+    content: dict[str, Any] = {
+        "views": len(rows),
+        "neighbours": count,
+        "right_category": {
+            group: percent(right[mine].mean()) if mine.any() else None
+            for group, mine in {
+                "standing": standing,
+                "tipped": ~standing,
+                **{name: category == c for c, name in enumerate(CATEGORIES)},
+                "all": np.ones(len(rows), dtype=bool),
+            }.items()
+        },
+    }
+    plane = TSNE(perplexity=min(30, (len(rows) - 1) / 3), init="pca", random_state=0)
+    points = plane.fit_transform(values.astype(np.float32))
+    figure, (axes,) = new_figure(1, 1, width=6.4, height=5.0)
+    for c, name in enumerate(CATEGORIES):
+        for mine, marker in ((standing, "o"), (~standing, "x")):
+            chosen = (category == c) & mine
+            label = name if marker == "o" else None
+            axes.scatter(
+                *points[chosen].T, s=12, marker=marker, color=CATEGORY_COLORS[name],
+                label=label, linewidths=0.8,
+            )  # fmt: skip
+    axes.set(xticks=[], yticks=[], title="features of clouds (o standing, x tipped)")
+    axes.legend(fontsize=8)
+    return StudyResult("features", content, {"study_features": figure})
+
+
+def features_table(content: dict[str, Any]) -> str:
+    """How often most of the nearest neighbours are of the same category."""
+    groups = list(content["right_category"])
+    heads = [f"same category as most of {content['neighbours']} neighbours, %", *groups]
+    return markdown_table(heads, [["share", *content["right_category"].values()]])
