@@ -13,8 +13,9 @@ from genpose_ros.evaluation.frames import FramesReport
 from genpose_ros.evaluation.metrics import THRESHOLDS
 from genpose_ros.evaluation.nocs import NocsReport
 from genpose_ros.evaluation.synthetic import SyntheticReport
+from genpose_ros.evaluation.tracking_report import tracking_tables
 
-__all__ = ["print_nocs", "print_report", "print_result", "print_synthetic"]
+__all__ = ["print_nocs", "print_report", "print_result", "print_synthetic", "print_tracking"]
 
 
 def print_result(result: FrameResult, console: Console) -> None:
@@ -105,6 +106,17 @@ def print_synthetic(report: SyntheticReport, console: Console) -> None:
     best = (content["best_of_k"][limit] for limit in limits)
     table.add_row("best of K, all", "", "", "", "", *(f"{value:.1f}" for value in best))
     console.print(table)
+
+
+def print_tracking(report: Mapping[str, Any], console: Console) -> None:
+    """Print all tables of a tracking report, the goals last."""
+    tables = tracking_tables(report)
+    for name in (*(name for name in tables if name != "goals"), "goals"):
+        table = Table(*tables[name].heads)
+        for row in tables[name].rows:
+            cells = ("-" if v is None else f"{v:.1f}" if isinstance(v, float) else v for v in row)
+            table.add_row(*(str(cell).replace("**", "") for cell in cells))
+        console.print(table)
 
 
 def _summary_table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:

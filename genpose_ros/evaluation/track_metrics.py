@@ -147,9 +147,8 @@ def summarise_tracking(
         "unreported_percent": _percent(~np.isfinite(degrees[visible])),
         **_identities(objects),
         **_presence(objects, max_coast_s),
-        "false_percent": _ratio(
-            sum(r.unmatched for r in records), sum(r.reported for r in records)
-        ),
+        "false_percent": _stray([r.confirmed for r in records]),
+        "coasting_astray_percent": _stray([r.coasting for r in records]),
         "per_category": _per_category([o for o, _ in objects]),
     }
 
@@ -284,6 +283,11 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 def _percent(flags: "Sequence[bool] | np.ndarray") -> float | None:
     return round(100 * float(np.mean(flags)), 2) if len(flags) else None
+
+
+def _stray(counts: Sequence[tuple[int, int]]) -> float | None:
+    """Per cent of the poses, (all, stray) of each sequence, that belong to no object."""
+    return _ratio(sum(stray for _, stray in counts), sum(whole for whole, _ in counts))
 
 
 def _ratio(part: int, whole: int) -> float | None:

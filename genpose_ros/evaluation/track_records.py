@@ -92,16 +92,17 @@ class SequenceRecord:
         seed: of it.
         rate_hz: frames per second.
         objects: in the order of their ids.
-        reported: number of poses reported over all frames.
-        unmatched: how many of them belong to no object.
+        confirmed: poses of confirmed tracks over all frames, and how many of them belong to no
+            object.
+        coasting: the same of coasting tracks.
     """
 
     kind: str
     seed: int
     rate_hz: float
     objects: tuple[ObjectRecord, ...]
-    reported: int
-    unmatched: int
+    confirmed: tuple[int, int] = (0, 0)
+    coasting: tuple[int, int] = (0, 0)
 
 
 def reported_poses(tracks: Iterable[Track]) -> tuple[ReportedPose, ...]:
@@ -155,19 +156,20 @@ def record_sequence(
     """Return the record of a sequence from the truth and the tracks of each of its frames."""
     known: dict[int, int] = {}
     rows: dict[int, list[dict[str, Any]]] = {}
-    reported = unmatched = 0
+    counts = {TrackState.CONFIRMED: [0, 0], TrackState.COASTING: [0, 0]}
     for objects, poses in frames:
         shown = [pose for pose in poses if pose.reported]
         states = {pose.track_id: pose.state.value for pose in poses}
         pairs = match(objects, shown, known)
-        reported += len(shown)
-        unmatched += len(shown) - len(pairs)
+        for j, pose in enumerate(shown):
+            counts[pose.state][0] += 1
+            counts[pose.state][1] += j not in pairs.values()
         for item in objects:
-            pose = shown[pairs[item.object_id]] if item.object_id in pairs else None
-            if pose is not None:
-                known[item.object_id] = pose.track_id
+            taken = shown[pairs[item.object_id]] if item.object_id in pairs else None
+            if taken is not None:
+                known[item.object_id] = taken.track_id
             last = known.get(item.object_id, -1)
-            row = {**_compared(item, pose), "known": last, "known_state": states.get(last, "")}
+            row = {**_compared(item, taken), "known": last, "known_state": states.get(last, "")}
             rows.setdefault(item.object_id, []).append(row)
     categories = {item.object_id: item.category for item in frames[0][0]} if frames else {}
     records = tuple(
@@ -176,7 +178,8 @@ def record_sequence(
         )
         for number, mine in sorted(rows.items())
     )
-    return SequenceRecord(kind, seed, rate_hz, records, reported, unmatched)
+    (confirmed, stray), (coasting, astray) = counts.values()
+    return SequenceRecord(kind, seed, rate_hz, records, (confirmed, stray), (coasting, astray))
 
 
 def _compared(item: TrueObject, pose: ReportedPose | None) -> dict[str, Any]:

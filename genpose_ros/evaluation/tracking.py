@@ -47,7 +47,7 @@ __all__ = [
 #: What is evaluated; "crowd" is there for measuring speed.
 DEFAULT_KINDS: tuple[str, ...] = tuple(kind for kind in SEQUENCE_KINDS if kind != "crowd")
 #: The estimator by itself sees one of so many frames.
-SINGLE_EVERY = 5
+SINGLE_EVERY = 10
 #: What the names of the variants with other start levels begin with.
 SIGMA_STUDY = "study sigma "
 #: What sweeps are tracked with besides the usual.
@@ -158,7 +158,7 @@ def standard_variants(kind: str, tracker: TrackerSettings) -> tuple[Variant, ...
 
 
 def study_tasks(
-    tracker: TrackerSettings, first_seed: int, *, frames: int = 120, sigma_frames: int = 100
+    tracker: TrackerSettings, first_seed: int, *, frames: int = 90, sigma_frames: int = 60
 ) -> list[Task]:
     """Return the comparisons of settings: masks and smoothing, then start level and steps.
 

@@ -1,0 +1,81 @@
+"""`genpose evaluate tracking`: what it writes, and what it refuses."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from genpose_ros.cli import app
+from genpose_ros.networks import LightPoseModel, save_model
+
+runner = CliRunner()
+
+QUICK = (
+    *("--sequences", 2, "--frames", 3, "--kinds", "turntable", "--kinds", "occlusion"),
+    *("--jobs", 1, "--device", "cpu", "--set", "candidates=2", "--set", "steps=1"),
+    *("--set", "points=64", "--tracker", "candidates=2", "--tracker", "steps=1"),
+)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A light network that has learnt nothing."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
+    save_model(LightPoseModel(), path, {})
+    return path
+
+
+def run(*arguments):
+    return runner.invoke(app, ["evaluate", "tracking", *(str(a) for a in arguments)])
+
+
+@pytest.mark.slow
+def test_report_picture_and_tables(weights, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- table goals -->\n<!-- end -->\n")
+    out, drawn = tmp_path / "new" / "report.json", tmp_path / "errors.png"
+    files = ("--json", out, "--picture", drawn, "--tables", page)
+    result = run("--weights", weights, *QUICK, *files)
+    assert result.exit_code == 0, result.output
+    report = json.loads(out.read_text())
+    assert report["sequences"] == 2
+    assert report["frames"] == 6
+    assert set(report["per_kind"]) == {"turntable", "occlusion"}
+    assert 0 <= report["5d5cm"] <= 100
+    assert report["frames_per_second"] > 0
+    assert report["provenance"]["weights"] == "untrained.safetensors"
+    assert "evaluate tracking" in report["provenance"]["command"] or report["provenance"]["command"]
+    assert Image.open(drawn).size[0] > 500
+    assert "| within 5° and 5 cm, % |" in page.read_text()
+    assert "identity switches without occlusion" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--kinds", "dance"), "unknown kind dance"),
+        (("--tracker", "speed=3"), "--tracker expects name=value"),
+        (("--tracker", "steps"), "--tracker expects name=value"),
+        (("--tracker", "steps=many"), "--tracker steps expects int"),
+        (("--tracker", "smoothing=perhaps"), "--tracker smoothing expects true or false"),
+        (("--tracker", "steps=0"), "steps must lie in"),
+        (("--set", "candidates=0"), "candidates must lie in"),
+        (("--picture", "errors.txt"), "name ends in"),
+        (("--tables", "nowhere.md"), "no such file: nowhere.md"),
+        (("--weights", "nowhere.safetensors", "--jobs", "1"), "no such file"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message):
+    result = run("--sequences", 1, "--frames", 2, *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_help_names_the_kinds():
+    result = run("--help")
+    assert result.exit_code == 0
+    assert "turntable" in result.output
