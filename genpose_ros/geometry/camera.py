@@ -7,6 +7,9 @@ import numpy as np
 
 __all__ = ["PinholeCamera"]
 
+#: Larger focal lengths and principal points, in pixels, are no camera's.
+_LARGEST_PX = 1e6
+
 
 @dataclass(frozen=True)
 class PinholeCamera:
@@ -18,7 +21,8 @@ class PinholeCamera:
         width, height: image size, pixels.
 
     Raises:
-        ValueError: a number is not finite, or a focal length or size is not positive.
+        ValueError: a number is not finite or absurdly large, or a focal length or size is not
+            positive.
     """
 
     fx: float
@@ -32,6 +36,11 @@ class PinholeCamera:
         for name in ("fx", "fy", "cx", "cy"):
             if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} must be finite, got {getattr(self, name)}")
+            if abs(getattr(self, name)) > _LARGEST_PX:
+                raise ValueError(
+                    f"{name} must lie within {_LARGEST_PX:.0f} pixels of 0, "
+                    f"got {getattr(self, name):g}"
+                )
         if self.fx <= 0 or self.fy <= 0:
             raise ValueError(f"focal lengths must be positive, got fx {self.fx}, fy {self.fy}")
         if self.width < 1 or self.height < 1:

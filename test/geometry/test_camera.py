@@ -61,6 +61,8 @@ def test_matrix_round_trip():
         ({"fy": -1.0}, "positive"),
         ({"fx": math.nan}, "finite"),
         ({"cy": math.inf}, "finite"),
+        ({"fy": 1e308}, "within 1000000 pixels"),
+        ({"cx": -1e300}, "within 1000000 pixels"),
         ({"width": 0}, "size"),
     ],
 )
