@@ -11,7 +11,6 @@ from scipy.spatial.transform import Rotation
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.result import ObjectEstimate
-from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.tracker import Tracker
 from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.evaluation.track_records import ReportedPose, reported_poses
@@ -97,12 +96,12 @@ class PaperLoop:
 
     Attributes:
         estimator: for clouds and candidates.
-        settings: of the candidates.
+        settings: of the tracker, for the candidates.
         seed: of the first poses' errors.
     """
 
     estimator: PoseEstimator
-    settings: EstimatorSettings
+    settings: TrackerSettings
     seed: int = 0
     poses: dict[int, np.ndarray] = field(default_factory=dict)
 
@@ -116,7 +115,9 @@ class PaperLoop:
         owners = [owner[cloud.instance.id] for cloud in clouds]
         starts = np.array([self.poses[true.object_id] for true in owners]).reshape(-1, 4, 4)
         outcomes = self.estimator.estimate_clouds(
-            clouds, T_cam_start=starts, settings=self.settings
+            clouds,
+            T_cam_start=starts,
+            settings=self.settings.of_estimator(self.estimator.settings, len(clouds)),
         )
         for true, outcome in zip(owners, outcomes, strict=True):
             if isinstance(outcome, ObjectEstimate):

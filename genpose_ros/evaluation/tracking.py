@@ -82,7 +82,7 @@ class Variant:
     def follower(self, estimator: PoseEstimator, seed: int) -> Follower:
         """What does it, for one sequence."""
         if self.way == "paper":
-            return PaperLoop(estimator, self.tracker.of_estimator(estimator.settings), seed)
+            return PaperLoop(estimator, self.tracker, seed)
         if self.way == "single":
             return FrameByFrame(estimator)
         return TrackerRun(estimator, self.tracker, self.masks, self.compensate)

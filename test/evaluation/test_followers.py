@@ -173,7 +173,7 @@ def estimate(instance: Instance, T_cam_obj: np.ndarray) -> ObjectEstimate:
 class TestPaperLoop:
     def test_starts_near_the_truth_and_goes_on_from_its_own_poses(self):
         estimator = Estimator()
-        loop = PaperLoop(estimator, EstimatorSettings(), seed=3)
+        loop = PaperLoop(estimator, TrackerSettings(), seed=3)
         first = loop.step(item(0, 5, 9))
         # The ids of the masks are others in the second frame, the objects the same.
         second = loop.step(item(1, 9, 5))
@@ -187,7 +187,7 @@ class TestPaperLoop:
         np.testing.assert_allclose(second[0].T_cam_obj, first[0].T_cam_obj @ shifted_by_one())
 
     def test_poses_stay_where_nothing_is_seen_or_the_estimate_is_refused(self):
-        loop = PaperLoop(Estimator(refused=(4,)), EstimatorSettings())
+        loop = PaperLoop(Estimator(refused=(4,)), TrackerSettings())
         first = loop.step(item(0, 4, 2))
         second = loop.step(item(1, 4, -1))
         for a, b in zip(first, second, strict=True):
@@ -195,12 +195,12 @@ class TestPaperLoop:
 
     def test_classes_are_given(self):
         estimator = Estimator()
-        (pose,) = PaperLoop(estimator, EstimatorSettings()).step(item(0, 1, named="bowl"))
+        (pose,) = PaperLoop(estimator, TrackerSettings()).step(item(0, 1, named="bowl"))
         assert pose.category == "mug"
         assert estimator.categories == ["mug"]
 
     def test_a_frame_without_masks(self):
-        loop = PaperLoop(Estimator(), EstimatorSettings())
+        loop = PaperLoop(Estimator(), TrackerSettings())
         poses = loop.step(item(0, -1, -1))
         assert [pose.track_id for pose in poses] == [1, 2]
 
