@@ -30,7 +30,7 @@ class Expected:
         points_cam: (M, 3) where its surface is expected, metres, camera frame.
         gate_m: how far from there its points' mean may be.
         instance_id: of its last mask.
-        lost: lost tracks choose after the others.
+        lost: whether it is lost.
     """
 
     category: str
@@ -47,15 +47,22 @@ def associate(
     *,
     trust_ids: bool = False,
 ) -> dict[int, int]:
-    """Return the index of its cloud for each track that has one; arguments as the costs'."""
+    """Return the index of its cloud for each track that has one; arguments as the costs'.
+
+    Tracks of the same class choose first, those that are not lost before those that are; masks
+    that are still free may then be of live tracks whose class the segmenter got wrong.
+    """
     if not clouds or not expected:
         return {}
     costs = association_costs(clouds, expected, camera, trust_ids=trust_ids)
     lost = np.array([track.lost for track in expected])
+    other = np.array([[c.instance.category != t.category for t in expected] for c in clouds])
     pairs: dict[int, int] = {}
-    for group in (np.flatnonzero(~lost), np.flatnonzero(lost)):
-        free = [i for i in range(len(clouds)) if i not in pairs.values()]
-        pairs.update({int(group[j]): free[i] for i, j in assign(costs[free][:, group])})
+    for possible in (~other & ~lost, ~other & lost, other & ~lost):
+        left = np.where(possible, costs, np.inf)
+        left[list(pairs.values())] = np.inf
+        left[:, list(pairs)] = np.inf
+        pairs.update({j: i for i, j in assign(left)})
     return pairs
 
 

@@ -130,7 +130,9 @@ class PoseEstimator:
         return min(self.settings.batch_size, self.settings.max_objects)
 
     def _bucket(self, n: int) -> int:
-        """The batch size that n objects are padded to: memory stays flat with few sizes."""
+        """The batch size that n objects are padded to: on a GPU one of few, all warmed up."""
+        if self.model.device.type == "cpu":
+            return n  # every row costs as much as an object
         return min(1 << (n - 1).bit_length(), max(self.settings.batch_size, n))
 
     def object_clouds(self, frame: Frame) -> tuple[list[ObjectCloud], list[Rejection]]:

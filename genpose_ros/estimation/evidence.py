@@ -16,9 +16,9 @@ __all__ = ["check_due", "checked", "clearly_better", "doubt", "far_apart", "turn
 #: Poses farther apart than this are not the same seen twice.
 _OTHER_POSE_DEG, _OTHER_POSE_M = 25.0, 0.05
 #: A check speaks clearly when so much of its candidates lie in one mode,
-_CLEAR_SHARE = 0.5
+_CLEAR_SHARE = 0.7
 #: and by the energy, where there is one, it is better by as much as this share of it.
-_CLEAR_ENERGY = 0.02
+_CLEAR_ENERGY = 0.1
 #: A relative drop of the energy against the track's own mean that asks for a check.
 _ENERGY_DROP = 0.1
 

@@ -34,6 +34,12 @@ __all__ = [
     "unseen",
 ]
 
+#: An object of which no more than this share is hidden counts as whole.
+_WHOLE = 0.1
+#: Estimates of partly hidden objects err towards what is left, by about this share of the hidden
+#: length, and turn by this much, radians, times the share squared; not anew in every frame, but
+#: for so many frames.
+_HIDDEN_SHIFT, _HIDDEN_TURN_RAD, _HIDDEN_FRAMES = 0.25, 0.5, 18
 #: Points of its last seen surface that a track remembers.
 _SURFACE_POINTS = 192
 #: Longer predictions, seconds, go by velocities that are surely none of the noise.
@@ -41,7 +47,6 @@ _BRIEFLY_S = 0.1
 #: Share by which the running mean of the energy follows.
 _ENERGY_GAIN = 0.1
 #: What candidates agree on is still off by about 2 mm and 1 degree.
-_LEAST_SEEN = 0.1
 _NOISE_FLOOR = np.diag(np.repeat([0.002, np.deg2rad(1.0)], 3) ** 2)
 
 
@@ -81,7 +86,7 @@ class TrackMemory:
         motion: filtered pose and velocity when it was last seen, fixed frame.
         estimate: the last one accepted, in the camera of `last`.
         last: when and from where it was last seen.
-        points_obj: (M, 3) float32, where its surface was last seen, object frame.
+        points_obj: (M, 3) float32, where its surface was last seen as a whole, object frame.
         masked_ns: when it last had a mask.
         instance_id: of that mask.
         hits: masks it has had, counted up to the confirmation.
@@ -178,6 +183,8 @@ def seen(
 ) -> TrackMemory | None:
     """Return the memory after an estimate was accepted; None: the track ends all the same.
 
+    What is left of a partly hidden object misleads: it counts less, and the pose is the filter's.
+
     Args:
         memory: before.
         motion: predicted to this moment.
@@ -185,15 +192,16 @@ def seen(
         moment: of the frame.
         settings: the limits.
         restart: the estimate is far from the prediction: nothing of the motion is kept.
-        hidden: share of its surface behind something else: what is left says less.
+        hidden: share of its surface behind something else.
     """
     T_fixed_obj = moment.T_fixed_cam @ estimate.T_cam_obj
-    noise = _measurement_noise(estimate, moment) / max(1 - hidden, _LEAST_SEEN) ** 2
+    noise = _measurement_noise(estimate, moment, hidden)
     if restart:
         motion = begin_motion(moment.stamp_ns, T_fixed_obj, noise)
     else:
         motion = corrected(motion, T_fixed_obj, noise)
-    if settings.smoothing:
+    whole = hidden <= _WHOLE
+    if settings.smoothing or not whole:
         estimate = _filtered(estimate, motion, moment)
     state = next_state(
         memory.state,
@@ -215,7 +223,7 @@ def seen(
         motion=motion,
         estimate=estimate,
         last=moment,
-        points_obj=_surface(estimate),
+        points_obj=_surface(estimate) if whole or restart else memory.points_obj,
         refused=0,
         rival=None if restart else memory.rival,
         rival_checks=0 if restart else memory.rival_checks,
@@ -336,9 +344,13 @@ def _filtered(estimate: ObjectEstimate, motion: Motion, moment: Moment) -> Objec
     )
 
 
-def _measurement_noise(estimate: ObjectEstimate, moment: Moment) -> np.ndarray:
+def _measurement_noise(estimate: ObjectEstimate, moment: Moment, hidden: float = 0.0) -> np.ndarray:
     """Covariance (6, 6) of an estimate for the motion filter, fixed axes."""
-    return turned_covariance(estimate.covariance + _NOISE_FLOOR, moment.T_fixed_cam[:3, :3])
+    shift_m = _HIDDEN_SHIFT * hidden * float(np.linalg.norm(estimate.size_m))
+    turn_rad = _HIDDEN_TURN_RAD * hidden**2
+    misled = _HIDDEN_FRAMES * np.diag(np.repeat([shift_m, turn_rad], 3) ** 2)
+    noise = estimate.covariance + _NOISE_FLOOR + misled
+    return turned_covariance(noise, moment.T_fixed_cam[:3, :3])
 
 
 def _total_energy(estimate: ObjectEstimate) -> float | None:

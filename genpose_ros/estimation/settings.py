@@ -148,7 +148,7 @@ class EstimatorSettings:
     )
     batch_size: int = setting(
         8,
-        "Objects per network call; smaller batches are padded to a power of two.",
+        "Objects per network call; on a GPU, smaller batches are padded to a power of two.",
         low=1,
         high=256,
     )

@@ -56,8 +56,8 @@ _GONE_SHARE = 0.7
 _GATE_GROWTH_M_S = 0.5
 
 
-#: Objects hidden more than this are not checked.
-_HALF_HIDDEN = 0.3
+#: Objects of which less is seen are not checked.
+_FULL_VIEW = 0.7
 _NO_MASK = np.zeros((0, 0), dtype=bool)
 
 
@@ -273,8 +273,14 @@ class _Step:
         return _Follower(memory, motion, T, view)
 
     def _view(self, memory: TrackMemory, T_cam_obj: np.ndarray) -> Visibility:
-        surface = _transformed(T_cam_obj, memory.points_obj)
-        return visibility(surface, self.frame.depth_m, self.frame.camera)
+        return visibility(
+            T_cam_obj,
+            memory.points_obj,
+            memory.estimate.size_m,
+            self.frame.depth_m,
+            self.frame.camera,
+            symmetric=memory.symmetric,
+        )
 
     def _pairs(self, followers: Sequence[_Follower], clouds: list[ObjectCloud]) -> dict[int, int]:
         expected = [
@@ -372,8 +378,8 @@ class _Step:
         return {j: item for j, item in pairs if isinstance(item, ObjectEstimate)}
 
     def _urgency(self, follower: _Follower) -> float:
-        # Only whole objects are checked: half hidden ones look like something else.
-        if not follower.masked or follower.view.hidden > _HALF_HIDDEN:
+        # Only objects in full view are checked: half hidden ones look like something else.
+        if follower.view.seen < _FULL_VIEW:
             return 0.0
         return check_due(follower.memory, self.moment.stamp_ns, self.settings)
 

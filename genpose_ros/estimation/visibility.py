@@ -34,8 +34,8 @@ class Visibility:
         hidden: something is in front.
         gone: the depth image looks through.
         unknown: outside the image or without depth.
-        residual_m: median distance between expected and measured depth where either is seen or
-            gone, metres; NaN where there is none.
+        residual_m: median distance between expected and measured depth where nothing is in front,
+            metres; NaN where there is none.
     """
 
     seen: float
@@ -61,22 +61,40 @@ def image_pixels(
     return row, column, inside
 
 
-def visibility(points_cam: np.ndarray, depth_m: np.ndarray, camera: PinholeCamera) -> Visibility:
-    """Compare an expected surface with a depth image.
+def visibility(
+    T_cam_obj: np.ndarray,
+    points_obj: np.ndarray,
+    size_m: np.ndarray,
+    depth_m: np.ndarray,
+    camera: PinholeCamera,
+    *,
+    symmetric: bool,
+) -> Visibility:
+    """Compare an object's expected surface with a depth image.
+
+    Surface that has turned away is behind the object itself, not behind something else: it counts
+    as seen.
 
     Args:
-        points_cam: (M, 3) expected surface, metres, camera frame.
+        T_cam_obj: (4, 4) expected pose.
+        points_obj: (M, 3) surface, metres, object frame.
+        size_m: (3,) edge lengths of the box.
         depth_m: (H, W), metres along z; zero, negative and not finite are no measurement.
         camera: of the depth image.
+        symmetric: round about y.
     """
+    points_cam = points_obj @ T_cam_obj[:3, :3].T + T_cam_obj[:3, 3]
     count = max(len(points_cam), 1)
     row, column, inside = image_pixels(points_cam, camera)
     measured = depth_m[row, column]
     with np.errstate(invalid="ignore"):
         valid = np.isfinite(measured) & (measured > 0)
-    behind = (measured - points_cam[inside, 2])[valid]
-    hidden = behind < -_SAME_SURFACE_M
-    gone = behind > _SAME_SURFACE_M
+    expected = points_cam[inside][valid]
+    ratio = measured[valid] / expected[:, 2]
+    behind = measured[valid] - expected[:, 2]
+    hidden, gone = behind < -_SAME_SURFACE_M, behind > _SAME_SURFACE_M
+    front_obj = (expected[hidden] * ratio[hidden, None] - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]
+    hidden[hidden] = ~_inside_box(front_obj, size_m, symmetric)
     rest = np.abs(behind[~hidden])
     return Visibility(
         seen=float((~hidden & ~gone).sum()) / count,

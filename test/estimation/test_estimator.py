@@ -206,14 +206,25 @@ class TestBadContent:
 class TestBatches:
     @pytest.mark.parametrize(
         ("objects", "batch_size", "expected"),
-        [(1, 8, [1]), (3, 8, [4]), (5, 8, [8]), (9, 8, [8, 1]), (5, 6, [6]), (7, 3, [3, 3, 1])],
+        [(1, 8, [1]), (3, 8, [3]), (5, 8, [5]), (9, 8, [8, 1]), (7, 3, [3, 3, 1])],
     )
-    def test_are_padded_to_few_sizes(self, toy, objects, batch_size, expected):
+    def test_hold_no_more_than_allowed(self, toy, objects, batch_size, expected):
         model = toy.model()
         frame = toy.frame(*[("mug", 20 * i, 25 * i, 0.8) for i in range(objects)], size=20)
         result = estimate(toy, frame, model, replace(FAST, batch_size=batch_size))
         assert model.batch_sizes == expected
         assert [e.instance_id for e in result.estimates] == list(range(1, objects + 1))
+
+    @pytest.mark.parametrize(
+        ("objects", "batch_size", "expected"), [(1, 8, 1), (3, 8, 4), (5, 8, 8), (5, 6, 6)]
+    )
+    def test_are_padded_to_few_sizes_on_a_gpu(
+        self, toy, monkeypatch, objects, batch_size, expected
+    ):
+        estimator = PoseEstimator(toy.model(), replace(FAST, batch_size=batch_size))
+        assert estimator._bucket(objects) == objects
+        monkeypatch.setattr(type(estimator.model), "device", torch.device("cuda"))
+        assert estimator._bucket(objects) == expected
 
     def test_clouds_of_ones_own(self, toy):
         frame = toy.frame(("mug", 100, 150, 0.8), ("can", 30, 40, 1.1))
@@ -260,3 +271,102 @@ class TestFromSettings:
         estimator = PoseEstimator.from_settings(replace(FAST, weights=str(path), device="cpu"))
         assert isinstance(estimator.model, ReferencePoseModel)
         assert not estimator.model.training
+
+
+class TestStart:
+    """Candidates that start around known poses (paper section 3.3)."""
+
+    def test_moves_the_start_as_far_as_its_noise_allows(self, toy):
+        deviation, sigma = 0.02, 0.05
+        model = toy.model(deviation=deviation, with_energy=False)
+        settings = replace(FAST, steps=400, start_sigma=sigma, keep_fraction=1.0, pooling="mean")
+        frame = toy.frame(("mug", 100, 150, 0.8))
+        estimator = PoseEstimator(model, settings)
+        clouds, _ = estimator.object_clouds(frame)
+        truth = np.eye(4)
+        truth[:3, :3] = toy.pose
+        truth[:3, 3] = clouds[0].points_cam.mean(axis=0)
+        truth[2, 3] += 0.05
+        start = truth.copy()
+        start[:3, 3] += [0.03, 0, 0]
+        (item,) = estimator.estimate_clouds(clouds, T_cam_start=start[None], settings=settings)
+        # The exact flow shrinks offsets to s / sqrt(s^2 + sigma^2), down to sigma_min = 0.01, and
+        # Tweedie's step takes the rest by s^2 / (s^2 + sigma_min^2); noise in opposite pairs
+        # leaves the mean alone.
+        left = math.sqrt((deviation**2 + 1e-4) / (deviation**2 + sigma**2))
+        left *= deviation**2 / (deviation**2 + 1e-4)
+        offset = item.T_cam_obj[:3, 3] - truth[:3, 3]
+        assert offset == pytest.approx([0.03 * left, 0, 0], abs=2e-4)
+
+    def test_the_nearest_mode_wins_over_the_larger_one(self, toy):
+        other = toy.pose @ so3_exp(torch.tensor([0.0, 0.9, 0.0]).double())
+        model = toy.model(
+            rotation=torch.stack((toy.pose, other)),
+            offset=torch.zeros(2, 3),
+            weights=torch.tensor([0.3, 0.7]),
+            deviation=0.02,
+        )
+        # So much noise that candidates of both modes are drawn.
+        settings = replace(FAST, candidates=200, steps=20, start_sigma=1.0)
+        estimator = PoseEstimator(model, settings)
+        clouds, _ = estimator.object_clouds(toy.frame(("mug", 100, 150, 0.8)))
+        start = np.eye(4)
+        start[:3, :3], start[:3, 3] = toy.pose, clouds[0].points_cam.mean(axis=0)
+        (item,) = estimator.estimate_clouds(clouds, T_cam_start=start[None], settings=settings)
+        assert len(item.mode_shares) == 2
+        assert rotation_error_deg(item.T_cam_obj[:3, :3], toy.pose, "mug") < 3
+
+    @pytest.mark.parametrize("pooling", ["mean", "modes"])
+    def test_round_objects_keep_the_free_angle_of_the_start(self, toy, pooling):
+        turn = so3_exp(torch.tensor([0.0, 2.0, 0.0]).double())
+        settings = replace(FAST, start_sigma=0.1, pooling=pooling)
+        estimator = PoseEstimator(toy.model(), settings)
+        clouds, _ = estimator.object_clouds(toy.frame(("bowl", 100, 150, 0.8)))
+        start = np.eye(4)
+        start[:3, :3], start[:3, 3] = toy.pose @ turn, clouds[0].points_cam.mean(axis=0)
+        (item,) = estimator.estimate_clouds(clouds, T_cam_start=start[None])
+        rotation = torch.from_numpy(item.T_cam_obj[:3, :3].copy())
+        assert torch.allclose(rotation, pin_free_angle(rotation, toy.pose @ turn), atol=1e-9)
+
+    def test_as_many_starts_as_clouds(self, toy):
+        estimator = PoseEstimator(toy.model(), FAST)
+        clouds, _ = estimator.object_clouds(toy.frame(("mug", 100, 150, 0.8)))
+        with pytest.raises(ValueError, match="1 clouds need as many starts, got 2"):
+            estimator.estimate_clouds(clouds, T_cam_start=np.stack([np.eye(4)] * 2))
+
+
+class TestCandidatesThatAreNotFinite:
+    @pytest.mark.parametrize("pooling", ["mean", "modes"])
+    @pytest.mark.parametrize("category", ["mug", "bowl"])
+    def test_are_left_out(self, toy, pooling, category):
+        settings = replace(FAST, keep_fraction=1.0, pooling=pooling)
+        frame = toy.frame((category, 100, 150, 0.8))
+        model = _Breaking(toy.model(), slice(0, 45))
+        (item,) = estimate(toy, frame, model, settings).estimates
+        assert len(item.T_cam_candidates) == 5
+        assert item.mode_shares == (1.0,)
+        assert rotation_error_deg(item.T_cam_obj[:3, :3], toy.pose, category) < 3
+        assert item.T_cam_obj[2, 3] == pytest.approx(0.85, abs=0.02)
+        assert np.sqrt(np.diag(item.covariance)[:3]).max() < 0.03
+
+    def test_an_object_without_any_other_is_refused(self, toy):
+        model = _Breaking(toy.model(), slice(None))
+        result = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model)
+        assert [r.reason for r in result.rejections] == [Reason.NOT_FINITE]
+        assert result.rejections[0].detail == "50 of 50 candidates not finite"
+
+
+class _Breaking(torch.nn.Module):
+    """A model some of whose candidates come out as NaN."""
+
+    def __init__(self, model, broken: slice) -> None:
+        super().__init__()
+        self.model, self.broken = model, broken
+
+    def decode_pose(self, pose, encoding):
+        rotation, translation = (part.clone() for part in self.model.decode_pose(pose, encoding))
+        rotation[:, self.broken] = torch.nan
+        return rotation, translation
+
+    def __getattr__(self, name):
+        return super().__getattr__(name) if name == "model" else getattr(self.model, name)

@@ -84,7 +84,7 @@ class TestFollowing:
         model = following.estimator.model
         model.batch_sizes.clear()
         run(following, stage, 1, first=2)
-        assert model.batch_sizes == [4, 1]  # three, padded; and the new one
+        assert model.batch_sizes == [3, 1]
 
     def test_between_masks_the_depth_alone_is_enough(self, stage, tracker):
         def move(i):
@@ -116,8 +116,8 @@ class TestFollowing:
 
         spreads = []
         for smoothing in (False, True):
-            results = run(tracker(smoothing=smoothing), stage, 40, move=jitter)
-            path = [r.tracks[0].estimate.T_cam_obj[:3, 3] for r in results[10:]]
+            results = run(tracker(smoothing=smoothing, check_s=0.0), stage, 24, move=jitter)
+            path = [r.tracks[0].estimate.T_cam_obj[:3, 3] for r in results[8:]]
             spreads.append(np.std(path, axis=0)[:2].mean())
         assert spreads[1] < 0.8 * spreads[0]
 
@@ -467,29 +467,29 @@ class TestBadInput:
         (result,) = run(following, stage, 1, first=5)
         assert [(t.track_id, t.state.value) for t in result.tracks] == [(1, "confirmed")]
 
-    def test_fifty_objects_at_once_take_several_frames(self, stage, tracker):
-        for i in range(50):
-            x, y = divmod(i, 7)
-            stage.put(i + 1, "can", (-0.55 + 0.155 * x, -0.42 + 0.14 * y, 1.2))
-        following = tracker(new_per_frame=8, max_tracks=40, confirm_frames=1)
-        results = run(following, stage, 9)
-        assert [len(r.tracks) for r in results] == [8, 16, 24, 32, 40, 40, 40, 40, 40]
+    def test_many_objects_at_once_take_several_frames(self, stage, tracker):
+        for i in range(24):
+            x, y = divmod(i, 6)
+            stage.put(i + 1, "can", (-0.3 + 0.155 * x, -0.38 + 0.14 * y, 1.2))
+        following = tracker(new_per_frame=8, max_tracks=20, confirm_frames=1, check_s=0.0)
+        results = run(following, stage, 4)
+        assert [len(r.tracks) for r in results] == [8, 16, 20, 20]
         reasons = {r.reason for r in results[0].rejections}
         assert reasons == {Reason.TOO_MANY_OBJECTS}
         # The same ones stay: those that came first.
-        assert [t.track_id for t in results[-1].tracks] == list(range(1, 41))
+        assert [t.track_id for t in results[-1].tracks] == list(range(1, 21))
 
     def test_memory_does_not_grow(self, stage, tracker):
         stage.put(1, "can", (0.0, 0.0, 0.8))
         following = tracker()
         sizes = []
-        for i in range(150):
-            hidden = i % 40 > 30
+        for i in range(60):
+            hidden = i % 20 > 15
             image = stage.frame(slab_m=0.4 if hidden else None)
             if i % 5 == 0:
                 following.track(image, stamp(i), np.eye(4))
             else:
                 following.track_depth(image.depth_m, image.camera, stamp(i), np.eye(4))
             sizes.append(len(pickle.dumps(following._world)))
-        assert max(sizes[110:]) <= max(sizes[70:110]) * 1.01
+        assert max(sizes[40:]) <= max(sizes[:40]) * 1.01
         assert all(np.isfinite(t.estimate.T_cam_obj).all() for t in following.tracks)

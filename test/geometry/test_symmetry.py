@@ -8,6 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry import (
+    geodesic_angle,
     handle_visible,
     is_symmetric,
     pin_free_angle,
@@ -15,6 +16,7 @@ from genpose_ros.geometry import (
     rotation_error_deg,
     so3_exp,
 )
+from genpose_ros.geometry.symmetry import axis_angle_rad
 
 R = random_rotations(1, torch.Generator().manual_seed(0))[0]
 
@@ -126,3 +128,12 @@ class TestHandleVisible:
 
     def test_no_points(self):
         assert not handle_visible(np.empty((0, 3)), self.T_CAM_OBJ, self.SIZE_M)
+
+
+def test_a_free_angle_is_kept_by_the_shortest_turn():
+    generator = torch.Generator().manual_seed(7)
+    rotation, reference = random_rotations(50, generator), random_rotations(50, generator)
+    kept = pin_free_angle(rotation, reference)
+    assert torch.allclose(kept[..., 1], rotation[..., 1], atol=1e-12)
+    turn = geodesic_angle(kept, reference)
+    assert torch.allclose(turn, axis_angle_rad(kept[..., 1], reference[..., 1]), atol=1e-9)

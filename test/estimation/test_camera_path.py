@@ -1,0 +1,60 @@
+"""The camera's path: what is known, what is carried on, what is remembered."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from genpose_ros.estimation.camera_path import HISTORY_S, CameraPath, is_transform
+
+
+def shifted(x):
+    T = np.eye(4)
+    T[0, 3] = x
+    return T
+
+
+def test_without_poses_the_camera_is_the_fixed_frame():
+    path = CameraPath().moved(1, None)
+    assert (path.newest_ns, path.known) == (1, False)
+    assert np.array_equal(path.T_fixed_cam, np.eye(4))
+    assert np.array_equal(path.at(1), np.eye(4))
+
+
+def test_a_missing_pose_is_carried_on():
+    path = CameraPath().moved(1, shifted(1.0)).moved(2, None)
+    assert not path.known
+    assert path.T_fixed_cam[0, 3] == 1.0
+
+
+def test_the_pose_of_the_nearest_frame_is_found():
+    path = CameraPath()
+    for i in range(5):
+        path = path.moved(100 * i, shifted(i))
+    assert [path.at(stamp)[0, 3] for stamp in (-50, 0, 140, 160, 999)] == [0, 0, 1, 2, 4]
+
+
+def test_no_more_than_the_last_seconds_are_remembered():
+    path = CameraPath()
+    for i in range(3000):
+        path = path.moved(i * 10_000_000, shifted(i))
+    assert len(path.history) <= 256
+    assert path.history[-1][0] - path.history[0][0] <= HISTORY_S * 1e9
+
+
+@pytest.mark.parametrize(
+    ("matrix", "valid"),
+    [
+        (np.eye(4), True),
+        (np.eye(4, dtype=np.float32), True),
+        (np.eye(3), False),
+        (np.full((4, 4), np.inf), False),
+        (np.diag([1.0, 1, -1, 1]), False),
+        (np.diag([1.0, 1, 1, 2]), False),
+        (1.01 * np.eye(4), False),
+    ],
+)
+def test_rigid_transforms_are_told_from_others(matrix, valid):
+    assert is_transform(matrix) is valid
+    turned = np.eye(4)
+    turned[:3, :3] = Rotation.from_rotvec([1, 2, 3]).as_matrix()
+    assert is_transform(turned @ matrix if matrix.shape == (4, 4) else matrix) is valid

@@ -1,0 +1,141 @@
+"""What depth images say about expected objects, on images whose answer is known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from genpose_ros.estimation import EstimatorSettings
+from genpose_ros.estimation.visibility import (
+    depth_around,
+    image_pixels,
+    inside_fraction,
+    outside_fraction,
+    visibility,
+)
+from genpose_ros.geometry import PinholeCamera
+
+CAMERA = PinholeCamera(300.0, 300.0, 159.5, 119.5, 320, 240)
+SIZE_M = np.array([0.1, 0.1, 0.1])
+
+
+def at(x=0.0, y=0.0, z=0.85):
+    T = np.eye(4)
+    T[:3, 3] = x, y, z
+    return T
+
+
+def front():
+    """The front face of a cube of 10 cm, object frame."""
+    grid = np.linspace(-0.045, 0.045, 10)
+    u, v = np.meshgrid(grid, grid)
+    return np.stack((u.ravel(), v.ravel(), np.full(100, -0.05)), -1)
+
+
+def image(background_m=2.0, z=0.8):
+    """A wall and the front face of the cube at `z`, as a camera sees them."""
+    depth_m = np.full((240, 320), background_m, dtype=np.float32)
+    half = 300 * 0.05 / z
+    rows, columns = np.mgrid[:240, :320]
+    depth_m[(np.abs(rows - 119.5) < half) & (np.abs(columns - 159.5) < half)] = z
+    return depth_m
+
+
+def look(depth_m, T=None, points=None):
+    points = front() if points is None else points
+    T = at() if T is None else T
+    return visibility(T, points, SIZE_M, depth_m, CAMERA, symmetric=False)
+
+
+class TestVisibility:
+    def test_as_expected(self):
+        view = look(image())
+        assert (view.seen, view.hidden, view.gone, view.unknown) == (1.0, 0.0, 0.0, 0.0)
+        assert view.residual_m == pytest.approx(0.0, abs=1e-6)
+
+    def test_half_behind_something(self):
+        depth_m = image()
+        depth_m[:, 160:] = 0.4
+        view = look(depth_m)
+        assert view.hidden == pytest.approx(0.5)
+        assert view.seen == pytest.approx(0.5)
+
+    def test_taken_away(self):
+        view = look(np.full((240, 320), 2.0, dtype=np.float32))
+        assert view.gone == 1.0
+        assert view.residual_m == pytest.approx(1.2)
+
+    @pytest.mark.parametrize("nothing", [0.0, np.nan, np.inf, -1.0])
+    def test_without_depth(self, nothing):
+        view = look(np.full((240, 320), nothing, dtype=np.float32))
+        assert (view.unknown, view.seen) == (1.0, 0.0)
+        assert math.isnan(view.residual_m)
+
+    def test_outside_the_image(self):
+        assert look(image(), at(x=3.0)).unknown == 1.0
+        assert look(image(), at(z=-1.0)).unknown == 1.0
+
+    def test_what_has_turned_away_is_not_hidden(self):
+        # The back of the cube: its front is before it, and belongs to it.
+        assert look(image(), points=front() * [1, 1, -1]).seen == 1.0
+        # Something else is no part of it.
+        assert look(image(z=0.6), points=front() * [1, 1, -1]).hidden == 1.0
+
+    def test_shares_add_up_to_one(self):
+        depth_m = image()
+        depth_m[:110], depth_m[110:115], depth_m[115:118] = 0.3, 0.0, 1.5
+        view = look(depth_m)
+        assert view.seen + view.hidden + view.gone + view.unknown == pytest.approx(1.0)
+        assert min(view.seen, view.hidden, view.gone, view.unknown) > 0
+
+
+class TestBox:
+    def test_share_outside_the_widened_box(self):
+        # 10 % and 1 cm are allowed for: half an edge of 5 cm becomes 6.5.
+        points = np.array([[0.064, 0, 0], [0.066, 0, 0], [0, -0.066, 0], [0, 0, 0.064]])
+        T = at(1, 2, 3)
+        moved = points + T[:3, 3]
+        assert outside_fraction(moved, T, SIZE_M, symmetric=False) == 0.5
+        assert inside_fraction(moved, T, SIZE_M, symmetric=False) == 0.5
+
+    def test_round_objects_have_a_cylinder(self):
+        corner = np.array([[0.06, 0, 0.06]])
+        assert outside_fraction(corner, np.eye(4), SIZE_M, symmetric=False) == 0
+        assert outside_fraction(corner, np.eye(4), SIZE_M, symmetric=True) == 1
+
+
+class TestDepthAround:
+    def test_takes_the_object_and_leaves_the_rest(self):
+        depth_m = image()
+        depth_m[:, 185:] = 0.79  # a neighbour that is as far away
+        settings = EstimatorSettings()
+        points = depth_around(
+            depth_m, CAMERA, at(0.005), front(), SIZE_M, settings, symmetric=False, pixels=10**6
+        )
+        cloud = CAMERA.back_project(depth_m)
+        moved = cloud - np.float32([0.005, 0, 0.85])
+        nearest = np.sqrt(((moved[:, None] - front()) ** 2).sum(-1)).min(1)
+        expected = cloud[(np.abs(moved) <= 0.065).all(1) & (nearest < 0.012)]
+        assert len(points) > 1000
+        assert sorted(map(tuple, points.tolist())) == sorted(map(tuple, expected.tolist()))
+
+    def test_looks_at_about_as_many_pixels_as_it_may(self):
+        settings = EstimatorSettings()
+        points = depth_around(
+            image(), CAMERA, at(), front(), SIZE_M, settings, symmetric=False, pixels=500
+        )
+        assert 100 < len(points) < 500
+
+    def test_nothing_there(self):
+        settings = EstimatorSettings()
+        for T in (at(x=3.0), at(z=-1.0), at(z=1.2)):
+            points = depth_around(image(), CAMERA, T, front(), SIZE_M, settings, symmetric=False)
+            assert points.shape == (0, 3)
+
+
+def test_pixels_of_points():
+    points = np.array([[0.0, 0, 1], [0.1, 0, 1], [9, 0, 1], [0, 0, -1]])
+    row, column, inside = image_pixels(points, CAMERA)
+    assert inside.tolist() == [True, True, False, False]
+    assert column.tolist() == [160, 190]
+    assert row.tolist() == [120, 120]
