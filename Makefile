@@ -7,7 +7,8 @@ FRAMES ?=
 ARGS ?=
 RUN ?= runs/light
 CLOUDS ?= 230000
-MINUTES ?= 70
+MINUTES ?=
+RECIPE ?= light
 MESHES ?=
 
 .DEFAULT_GOAL := help
@@ -37,10 +38,10 @@ lint: setup  ## ruff (rules and layout) and mypy
 bench: setup  ## measure the milliseconds of each stage; ARGS="--presets fast paper"
 	@.venv/bin/python -m benchmarks.speed $(ARGS)
 
-train: setup  ## the released recipe: clouds, score, energy; RUN=DIR, CLOUDS=N, MINUTES=N, MESHES=DIR
+train: setup  ## clouds, score, energy; RECIPE=NAME, RUN=DIR, CLOUDS=N, MINUTES=N, MESHES=DIR
 	@.venv/bin/genpose synthesize $(RUN)/clouds --clouds $(CLOUDS) $(if $(MESHES),--meshes "$(MESHES)")
-	@.venv/bin/genpose train score $(RUN)/clouds $(RUN) --minutes $(MINUTES)
-	@.venv/bin/genpose train energy $(RUN)/clouds $(RUN)
+	@.venv/bin/genpose train score $(RUN)/clouds $(RUN) --recipe $(RECIPE) $(if $(MINUTES),--minutes $(MINUTES))
+	@.venv/bin/genpose train energy $(RUN)/clouds $(RUN) --recipe $(RECIPE)
 
 clean:  ## remove caches and build folders; .venv stays
 	@rm -rf build install log .pytest_cache .mypy_cache .ruff_cache .hypothesis

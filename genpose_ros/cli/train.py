@@ -1,17 +1,21 @@
-"""`genpose train`: the score and the energy of the light model."""
+"""`genpose train`: the score and the energy, by a recipe."""
 
+import math
+import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genpose_ros.cli.console import ERR, goes_on_later, progress_bar, readable_errors
-from genpose_ros.cli.options import DeviceOption, SeedOption
+from genpose_ros.cli.console import ERR, OUT, goes_on_later, progress_bar, readable_errors
+
+if TYPE_CHECKING:
+    from genpose_ros.training import Progress, Recipe, RunResult
 
 __all__ = ["train_app"]
 
 train_app = typer.Typer(
-    help="Train the light model on synthetic clouds; an interrupted run goes on where it was.",
+    help="Train the networks on synthetic clouds; an interrupted run goes on where it was.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -21,8 +25,44 @@ DataArgument = Annotated[Path, typer.Argument(help="Folder of a set: genpose syn
 
 RunArgument = Annotated[Path, typer.Argument(help="Folder of the run: states, curves, weights.")]
 
+RecipeOption = Annotated[
+    str, typer.Option(help="Name (genpose train recipes), or a file that ends in .yaml.")
+]
 
-BatchOption = Annotated[int, typer.Option(help="Clouds per step.", min=1)]
+MinutesOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Time budget that the learning rate falls along, interruptions not counted.",
+        show_default="the recipe's",
+    ),
+]
+
+StopOption = Annotated[
+    float,
+    typer.Option(
+        "--stop-after-minutes",
+        help="End this command after about so long; the same one then goes on.",
+        show_default="never",
+        min=0.1,
+    ),
+]
+
+BatchOption = Annotated[
+    int | None, typer.Option(help="Clouds per step.", show_default="the recipe's")
+]
+
+SeedOption = Annotated[
+    int | None, typer.Option(help="Seed of all random draws.", show_default="the recipe's")
+]
+
+DeviceOption = Annotated[
+    str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="the recipe's")
+]
+
+ChangeOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change one setting, as name=value; may be repeated."),
+]
 
 
 @train_app.command("score")
@@ -30,25 +70,32 @@ BatchOption = Annotated[int, typer.Option(help="Clouds per step.", min=1)]
 def train_score(
     data: DataArgument,
     run: RunArgument,
-    minutes: Annotated[float, typer.Option(help="Time budget, interruptions not counted.")] = 60,
-    batch: BatchOption = 48,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
+    recipe: RecipeOption = "light",
+    minutes: MinutesOption = None,
+    stop_after_minutes: StopOption = math.inf,
+    batch: BatchOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
     start: Annotated[
         Path | None,
-        typer.Option(help="Weights of a light model that a new run starts from."),
+        typer.Option(help="Weights of the recipe's model that a new run starts from."),
     ] = None,
+    settings: ChangeOption = None,
 ) -> None:
-    """Train encoder, score head and size head by denoising score matching.
+    """Train the score network (and the size head) by denoising score matching.
 
     Examples:
 
     - `genpose train score data runs/light --minutes 60`
 
     - `genpose train score data runs/longer --start weights/genpose-base.safetensors`
+
+    - `genpose train score data runs/gpu --recipe gpu-25min --stop-after-minutes 9`
+
+    - `torchrun --nproc-per-node 4 --no-python genpose train score data runs/light`
     """
     options = {"minutes": minutes, "batch": batch, "seed": seed, "device": device}
-    _train(data, run, start, target="score", **options)
+    _train("score", data, run, recipe, options, settings, stop_after_minutes, start)
 
 
 @train_app.command("energy")
@@ -56,31 +103,119 @@ def train_score(
 def train_energy(
     data: DataArgument,
     run: RunArgument,
-    minutes: Annotated[float, typer.Option(help="Time budget, interruptions not counted.")] = 8,
-    batch: BatchOption = 48,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
+    recipe: RecipeOption = "light",
+    minutes: MinutesOption = None,
+    stop_after_minutes: StopOption = math.inf,
+    batch: BatchOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
+    settings: ChangeOption = None,
 ) -> None:
-    """Train the energy head on the score's encoder; writes the finished checkpoint.
+    """Train the energy that ranks candidates; writes the finished checkpoint.
 
     Example:
 
     - `genpose train energy data runs/light --minutes 8`
     """
-    _train(data, run, None, target="energy", minutes=minutes, batch=batch, seed=seed, device=device)
+    options = {"minutes": minutes, "batch": batch, "seed": seed, "device": device}
+    _train("energy", data, run, recipe, options, settings, stop_after_minutes, None)
 
 
-def _train(data: Path, run: Path, start: Path | None, **options: Any) -> None:
-    from genpose_ros.training import Progress, TrainingSettings, train_run
+@train_app.command("recipes")
+@readable_errors
+def list_recipes(
+    name: Annotated[str | None, typer.Argument(help="Show this one's settings.")] = None,
+) -> None:
+    """List the recipes, or all settings of one with their meaning.
 
-    settings = TrainingSettings(**options)
-    bar = progress_bar(settings.target, "{task.fields[state]}")
-    with goes_on_later(f"train {settings.target}"), bar as progress:
-        task = progress.add_task("", total=60 * settings.minutes, state="")
+    Example:
+
+    - `genpose train recipes light`
+    """
+    from rich.table import Table
+
+    from genpose_ros.training import load_recipe, recipe_names
+
+    if name is not None:
+        _show_settings(load_recipe(name))
+        return
+    table = Table("recipe", "architecture", "score", "energy", "what for", box=None)
+    for known in recipe_names():
+        recipe = load_recipe(known)
+        times = [f"{recipe.settings(target).minutes:g} min" for target in ("score", "energy")]
+        table.add_row(known, recipe.architecture, *times, recipe.description)
+    OUT.print(table)
+
+
+def _show_settings(recipe: "Recipe") -> None:
+    from dataclasses import fields
+
+    from rich.table import Table
+
+    table = Table("setting", "score", "energy", "meaning", box=None)
+    for item in fields(recipe.score):
+        if item.name != "target":
+            values = [str(getattr(recipe.settings(t), item.name)) for t in ("score", "energy")]
+            table.add_row(item.name, *values, item.metadata["description"])
+    OUT.print(f"{recipe.name}: {recipe.architecture} {recipe.model or ''}", highlight=False)
+    OUT.print(table)
+
+
+def _train(
+    target: str,
+    data: Path,
+    run: Path,
+    recipe_name: str,
+    options: dict[str, Any],
+    changes: list[str] | None,
+    stop_after_minutes: float,
+    start: Path | None,
+) -> None:
+    from genpose_ros.training import Progress, load_recipe, parse_changes, train_run
+
+    given = {name: value for name, value in options.items() if value is not None}
+    recipe = load_recipe(recipe_name).changed(target, given | parse_changes(changes or []))
+    # Of several processes the first one speaks.
+    first = os.environ.get("RANK", "0") == "0"
+    bar = progress_bar(target, "{task.fields[state]}")
+    bar.disable = not first
+    with goes_on_later(f"train {target}"), bar:
+        task = bar.add_task("", total=1.0, state="starting")
 
         def on_progress(now: Progress) -> None:
-            state = f"step {now.step}  loss {now.loss:.3f}  {now.clouds_per_s:.0f} clouds/s"
-            progress.update(task, completed=now.elapsed_s, state=state)
+            bar.update(task, completed=now.done, state=_state(now))
 
-        checkpoint = train_run(data, run, settings, on_progress, checkpoint=start)
-    ERR.print(f"written: {checkpoint}", markup=False, soft_wrap=True)
+        result = train_run(
+            data,
+            run,
+            recipe,
+            target,
+            on_progress,
+            start=start,
+            stop_after_minutes=stop_after_minutes,
+        )
+    if first:
+        ERR.print(_outcome(result, target), markup=False, soft_wrap=True, highlight=False)
+
+
+def _state(now: "Progress") -> str:
+    text = f"step {now.step}  loss {now.loss:.3f}  {now.clouds_per_s:.0f} clouds/s"
+    if now.validation is None:
+        return text
+    good = now.validation
+    return f"{text}  valid 5°2cm {good.share_5d2cm:.1f} 10°5cm {good.share_10d5cm:.1f}"
+
+
+def _outcome(result: "RunResult", target: str) -> str:
+    done = result.training
+    if not done.finished:
+        return (
+            f"stopped in time, {100 * done.done:.0f} % done; the same genpose train {target} "
+            f"command goes on from here. Written so far: {result.checkpoint}"
+        )
+    if done.steps == 0:
+        return (
+            "nothing was left to train: the time budget is used up. Give more --minutes or another "
+            f"folder. The weights: {result.checkpoint}"
+        )
+    return f"written: {result.checkpoint}"

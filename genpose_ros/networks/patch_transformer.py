@@ -52,13 +52,21 @@ class PatchTransformer(nn.Module):
             nearest = distances2.topk(count, dim=-1, largest=False, sorted=False).indices
         centres = gather_rows(points, order)
         around = gather_rows(points, nearest)
-        local = self.local(torch.cat((around - centres.unsqueeze(2), around), -1))
-        tokens = self.after_max(local.amax(2)) + self.place(centres)
+        patches = self._patch_features(torch.cat((around - centres.unsqueeze(2), around), -1))
+        tokens = self.after_max(patches) + self.place(centres)
         tokens = torch.cat((self.view(view).unsqueeze(1), tokens), 1)
         for block in self.blocks:
             tokens = block(tokens)
         tokens = self.norm(tokens)
         return torch.cat((tokens[:, 0], tokens[:, 1:].amax(1)), -1)
+
+    def compile_patches(self) -> None:
+        """Compile the layers that see every neighbour; the transformer stays as it is."""
+        self._patch_features = torch.compile(self._patch_features)  # type: ignore[method-assign]
+
+    def _patch_features(self, neighbours: Tensor) -> Tensor:
+        """Features (B, P, width) of patches of neighbours (B, P, S, 6)."""
+        return self.local(neighbours).amax(2)
 
 
 class _Block(nn.Module):

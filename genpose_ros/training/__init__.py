@@ -1,7 +1,22 @@
-"""Training of the light model on synthetic clouds."""
+"""Training of the light and of the reference's networks on synthetic clouds."""
 
 from genpose_ros.training.data import CloudPool
-from genpose_ros.training.runs import averaged_model, train_run
-from genpose_ros.training.trainer import Progress, TrainingSettings, train
+from genpose_ros.training.recipes import Recipe, load_recipe, parse_changes, recipe_names
+from genpose_ros.training.runs import RunResult, averaged_model, train_run
+from genpose_ros.training.settings import TrainingSettings
+from genpose_ros.training.trainer import Progress, Training, train
 
-__all__ = ["CloudPool", "Progress", "TrainingSettings", "averaged_model", "train", "train_run"]
+__all__ = [
+    "CloudPool",
+    "Progress",
+    "Recipe",
+    "RunResult",
+    "Training",
+    "TrainingSettings",
+    "averaged_model",
+    "load_recipe",
+    "parse_changes",
+    "recipe_names",
+    "train",
+    "train_run",
+]

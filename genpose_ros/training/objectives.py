@@ -1,82 +1,197 @@
-"""What the light model is trained for: its score, its size and its energy."""
+"""What the networks are trained for: their score, their size and their energy."""
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import chain
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genpose_ros.networks.interface import Encoding
+from genpose_ros.diffusion import denoising_loss, score_of_energy
+from genpose_ros.networks.interface import Encoding, PoseModel
 from genpose_ros.networks.light import LightPoseModel
-from genpose_ros.training.data import Batch
+from genpose_ros.networks.reference import (
+    ReferenceEnergyNetwork,
+    ReferencePoseModel,
+    ReferenceScoreNetwork,
+)
+from genpose_ros.training.settings import TrainingSettings
 
-__all__ = ["draw_noise_levels", "energy_loss", "score_loss"]
-
-
-#: Largest noise level the energy learns: candidates that it ranks are far below it.
-_ENERGY_SIGMA_MAX = 2.0
+__all__ = ["Objective", "draw_noise_levels", "objective_of"]
 
 
 def draw_noise_levels(
-    count: int, draws: int, sigma_max: float, generator: torch.Generator
+    count: int, settings: TrainingSettings, largest: float, generator: torch.Generator
 ) -> Tensor:
-    """Noise levels (count, draws, 1): three quarters log-normal around 0.2, the rest log-uniform.
+    """Noise levels (count, draws, 1), in units of the pose vector, on the CPU.
 
-    The middle is where the pose is decided; the ends keep the whole range covered. In units of the
-    pose vector, between 0.008 and `sigma_max`, on the CPU.
+    A share is log-normal around the middle, where the pose is decided; the others are log-uniform,
+    so that the whole range stays covered.
+
+    Args:
+        count: clouds.
+        settings: `draws`, `sigma_low`, `sigma_high`, `middle_share`, `_sigma` and `_spread`.
+        largest: the model's largest noise level, which `sigma_high` = 0 stands for.
+        generator: source of the draws.
     """
-    middle = math.log(0.2) + 1.2 * torch.randn(count, draws, 1, generator=generator)
-    low, high = math.log(0.008), math.log(sigma_max)
-    wide = low + (high - low) * torch.rand(count, draws, 1, generator=generator)
-    pick = torch.rand(count, draws, 1, generator=generator) < 0.75
-    return torch.where(pick, middle, wide).clamp(low, high).exp()
+    shape = (count, settings.draws, 1)
+    low, high = math.log(settings.sigma_low), math.log(settings.sigma_high or largest)
+    around = settings.middle_spread * torch.randn(shape, generator=generator)
+    wide = low + (high - low) * torch.rand(shape, generator=generator)
+    pick = torch.rand(shape, generator=generator) < settings.middle_share
+    return torch.where(pick, math.log(settings.middle_sigma) + around, wide).clamp(low, high).exp()
 
 
-def _draw_noise(
-    clean: Tensor, draws: int, sigma_max: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Noise levels (B, draws, 1) and standard normal noise (B, draws, 9), on clean's device."""
-    sigma = draw_noise_levels(len(clean), draws, sigma_max, generator)
-    noise = torch.randn(len(clean), draws, 9, generator=generator)
-    return sigma.to(clean.device), noise.to(clean.device)
+class Objective(nn.Module, ABC):
+    """The losses of a batch: a module, so that several processes can share its gradients.
 
-
-def score_loss(
-    model: LightPoseModel, batch: Batch, draws: int, generator: torch.Generator, *, bf16: bool
-) -> tuple[Tensor, Tensor]:
-    """Denoising loss of the score head, EDM-weighted, and the loss of the log box edges.
-
-    The weight (sigma^2 + d^2) / (sigma d)^2 on the squared error of the denoised pose makes every
-    noise level count alike: 9 is what a head that knows nothing gets.
+    Args:
+        model: what is trained.
+        settings: `target`, `weighting`, `size_weight` and `bf16` are looked at.
     """
-    centre, alignment, features = model.features(batch.points_cam, bf16=bf16)
-    encoding = Encoding(centre, alignment, model.score_head.condition(features))
-    clean = _pose_vectors(model, batch, encoding)
-    sigma, noise = _draw_noise(clean, draws, model.sigma_max, generator)
-    denoised = model.denoise(clean + sigma * noise, sigma, encoding)
-    data = model.settings.sigma_data
-    weight = (sigma**2 + data**2) / (sigma * data) ** 2
-    pose = (weight * (denoised - clean).square()).sum(-1).mean()
-    truth = (batch.size_m / model.settings.length_unit_m).log()
-    return pose, F.smooth_l1_loss(model.size_head(features), truth, beta=0.1)
+
+    def __init__(self, model: PoseModel, settings: TrainingSettings) -> None:
+        super().__init__()
+        self.model, self.settings = model, settings
+        for parameter in self._untrained():
+            parameter.requires_grad_(False)
+
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that this run trains."""
+        return [p for p in self.model.parameters() if p.requires_grad]
+
+    def forward(
+        self,
+        points_cam: Tensor,
+        rotation: Tensor,
+        translation: Tensor,
+        size_m: Tensor,
+        sigma: Tensor,
+        noise: Tensor,
+    ) -> Tensor:
+        """The denoising loss and the size head's (0 where none is trained), (2,).
+
+        A head that knows nothing has a denoising loss of 9, by either weighting.
+
+        Args:
+            points_cam, rotation, translation, size_m: see `Batch`.
+            sigma: (B, draws, 1) noise levels.
+            noise: (B, draws, 9) standard normal.
+        """
+        encoding, size = self._encode(points_cam, size_m)
+        clean = self.model.encode_pose(rotation.unsqueeze(1), translation.unsqueeze(1), encoding)
+        if self.settings.target == "energy":
+            score = score_of_energy(lambda x, s: self._energy(x, s, encoding))
+            pose = denoising_loss(score, clean, sigma, noise)
+        else:
+            pose = self._score_loss(clean, sigma, noise, encoding)
+        return torch.stack((pose, size))
+
+    def _score_loss(
+        self, clean: Tensor, sigma: Tensor, noise: Tensor, encoding: Encoding
+    ) -> Tensor:
+        """The paper's loss; architectures may have others."""
+        return denoising_loss(lambda x, s: self.model.score(x, s, encoding), clean, sigma, noise)
+
+    @abstractmethod
+    def _untrained(self) -> Iterator[nn.Parameter]:
+        """The parameters that stay as they are."""
+
+    @abstractmethod
+    def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
+        """What the target needs of the clouds, and the loss of their sizes."""
+
+    @abstractmethod
+    def _energy(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+        """Rotation and translation energies (B, draws, 2) at noise levels."""
 
 
-def energy_loss(
-    model: LightPoseModel, batch: Batch, draws: int, generator: torch.Generator, *, bf16: bool
-) -> Tensor:
-    """Denoising loss of the energy's gradient, sigma^2-weighted; the encoder is left as it is."""
-    with torch.no_grad():
-        centre, alignment, features = model.features(batch.points_cam, bf16=bf16)
-    condition = model.energy_head.condition(features)
-    encoding = Encoding(centre, alignment, condition, energy=condition)
-    clean = _pose_vectors(model, batch, encoding)
-    sigma, noise = _draw_noise(clean, draws, _ENERGY_SIGMA_MAX, generator)
-    noisy = (clean + sigma * noise).requires_grad_()
-    energy = model.energy_at(noisy, sigma, encoding).sum()
-    (score,) = torch.autograd.grad(energy, noisy, create_graph=True)
-    return (sigma * score + noise).square().sum(-1).mean()
+class LightObjective(Objective):
+    """Encoder, score head and size head together; or the energy head on the encoder as it is."""
+
+    model: LightPoseModel
+
+    def _untrained(self) -> Iterator[nn.Parameter]:
+        model = self.model
+        if self.settings.target == "score":
+            return model.energy_head.parameters()
+        parts = (model.encoder, model.score_head, model.size_head)
+        return chain.from_iterable(part.parameters() for part in parts)
+
+    def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
+        model = self.model
+        energy = self.settings.target == "energy"
+        with torch.set_grad_enabled(not energy):
+            centre, alignment, features = model.features(points_cam, bf16=self.settings.bf16)
+        if energy:
+            condition = model.energy_head.condition(features)
+            return Encoding(centre, alignment, condition, energy=condition), features.new_zeros(())
+        truth = (size_m / model.settings.length_unit_m).log()
+        size = F.smooth_l1_loss(model.size_head(features), truth, beta=0.1)
+        encoding = Encoding(centre, alignment, model.score_head.condition(features))
+        return encoding, self.settings.size_weight * size
+
+    def _score_loss(
+        self, clean: Tensor, sigma: Tensor, noise: Tensor, encoding: Encoding
+    ) -> Tensor:
+        """EDM's weight (sigma^2 + d^2) / (sigma d)^2 makes every noise level count alike."""
+        if self.settings.weighting == "paper":
+            return super()._score_loss(clean, sigma, noise, encoding)
+        denoised = self.model.denoise(clean + sigma * noise, sigma, encoding)
+        data = self.model.settings.sigma_data
+        weight = (sigma**2 + data**2) / (sigma * data) ** 2
+        return (weight * (denoised - clean).square()).sum(-1).mean()
+
+    def _energy(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+        return self.model.energy_at(pose, sigma, encoding)
 
 
-def _pose_vectors(model: LightPoseModel, batch: Batch, encoding: Encoding) -> Tensor:
-    """The truth as pose vectors (B, 1, 9)."""
-    return model.encode_pose(batch.rotation.unsqueeze(1), batch.translation.unsqueeze(1), encoding)
+class ReferenceObjective(Objective):
+    """The reference's score network, or its energy network with an encoder of its own."""
+
+    model: ReferencePoseModel
+
+    def __init__(self, model: ReferencePoseModel, settings: TrainingSettings) -> None:
+        if settings.target == "energy" and model.energy_network is None:
+            raise ValueError("the model has no energy network to train")
+        if settings.target == "score" and settings.weighting != "paper":
+            raise ValueError(f"{model.architecture} is trained with weighting paper alone")
+        super().__init__(model, settings)
+
+    def _network(self, target: str) -> ReferenceScoreNetwork | ReferenceEnergyNetwork | None:
+        return self.model.score_network if target == "score" else self.model.energy_network
+
+    def _untrained(self) -> Iterator[nn.Parameter]:
+        other = self._network("energy" if self.settings.target == "score" else "score")
+        return iter(()) if other is None else other.parameters()
+
+    def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
+        network = self._network(self.settings.target)
+        assert network is not None  # noqa: S101  # refused at the start
+        with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=self.settings.bf16):
+            encoded = network.encode(points_cam)
+        centre = points_cam.mean(1)
+        alignment = torch.eye(3).to(points_cam).expand(len(points_cam), 3, 3)
+        encoding = Encoding(centre, alignment, encoded.float(), energy=encoded.float())
+        return encoding, centre.new_zeros(())
+
+    def _energy(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+        network = self.model.energy_network
+        assert network is not None  # noqa: S101  # refused at the start
+        assert encoding.energy is not None  # noqa: S101
+        return network(pose, sigma, encoding.energy)
+
+
+def objective_of(model: PoseModel, settings: TrainingSettings) -> Objective:
+    """The objective of a model's architecture.
+
+    Raises:
+        ValueError: the architecture cannot be trained, or not with these settings.
+    """
+    if isinstance(model, LightPoseModel):
+        return LightObjective(model, settings)
+    if isinstance(model, ReferencePoseModel):
+        return ReferenceObjective(model, settings)
+    raise ValueError(f"{model.architecture} cannot be trained")

@@ -2,19 +2,26 @@
 
 import json
 import logging
+import math
 import subprocess
+import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from genpose_ros.networks.checkpoints import load_model, save_model
-from genpose_ros.networks.light import LightConfig, LightPoseModel
+from genpose_ros.networks.interface import PoseModel
+from genpose_ros.networks.reference import ReferencePoseModel
 from genpose_ros.training.data import CloudPool
-from genpose_ros.training.trainer import Progress, TrainingSettings, read_state, train
+from genpose_ros.training.parallel import connect
+from genpose_ros.training.recipes import Recipe
+from genpose_ros.training.state import build_model, read_state
+from genpose_ros.training.trainer import Progress, Training, train
 
-__all__ = ["CHECKPOINT", "averaged_model", "train_run"]
+__all__ = ["CHECKPOINT", "RunResult", "averaged_model", "train_run"]
 
 #: The released file's name within a run's folder.
 CHECKPOINT = "genpose.safetensors"
@@ -22,81 +29,77 @@ CHECKPOINT = "genpose.safetensors"
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class RunResult:
+    """What a call of `train_run` left.
+
+    Attributes:
+        checkpoint: the averaged weights.
+        training: what was done.
+    """
+
+    checkpoint: Path
+    training: Training
+
+
 def train_run(
     data: Path,
     run: Path,
-    settings: TrainingSettings,
+    recipe: Recipe,
+    target: str,
     on_progress: Callable[[Progress], None] | None = None,
     *,
-    checkpoint: Path | None = None,
-) -> Path:
-    """Train the score or the energy in a run's folder, or go on with it; return the checkpoint.
+    start: Path | None = None,
+    stop_after_minutes: float = math.inf,
+) -> RunResult:
+    """Train the score or the energy in a run's folder, or go on with it.
 
-    The energy starts from the score's averaged weights, whose encoder it shares, and anew when the
-    score has been trained on since. Whatever stops the run, Ctrl-C included, leaves a checkpoint of
-    what there is.
+    The energy starts from the score's averaged weights, and anew when the score has been trained on
+    since. Whatever stops the run, Ctrl-C included, leaves a checkpoint of what there is. Under
+    torchrun the processes work together, and the first one writes.
 
     Args:
         data: folder of a synthetic set.
         run: the run's folder; made when missing.
-        settings: what to train, and for how long.
+        recipe: model and settings.
+        target: "score" or "energy".
         on_progress: called about once a second.
-        checkpoint: weights of a light model that a new score run starts from; None: random ones.
+        start: weights that a new score run starts from; None: random ones.
+        stop_after_minutes: end after so long, so that the same call can go on later.
 
     Raises:
-        ValueError: no clouds in `data`, a checkpoint of another architecture, an energy run without
-            a score to start from, or a state file that is none.
+        ValueError: no clouds in `data`, a state or checkpoint of another model, an energy run
+            without a score to start from, or a state file that is none.
         FloatingPointError: the loss is no longer finite.
         OSError: the run's folder cannot be written.
     """
+    began = time.monotonic()
+    settings = recipe.settings(target)
     pool = CloudPool(data)
-    state_file = run / f"{settings.target}.pt"
-    if settings.target == "energy":
-        start = _energy_start(run, state_file)
-    else:
-        start = None if checkpoint is None else _light_model(checkpoint)
+    state_file = run / f"{target}.pt"
+    workers = connect(settings.device)
+    if target == "energy" and workers.rank == 0:
+        _drop_outdated_energy(run, state_file)
+    workers.total([0])  # the others wait for the first
+    model = _energy_start(run, recipe) if target == "energy" else _score_start(start, recipe)
     try:
-        train(pool, state_file, settings, start=start, on_progress=on_progress)
-    finally:
-        if state_file.exists():
-            _export(data, run, state_file)
-    return run / CHECKPOINT
-
-
-def _energy_start(run: Path, state_file: Path) -> LightPoseModel | None:
-    """The model an energy run starts from; None: it goes on from its own state.
-
-    A state that was trained on another score than the folder's is deleted.
-    """
-    score_file = run / "score.pt"
-    if not score_file.exists():
-        if state_file.exists():
-            return None
-        raise ValueError(f"{run} holds no score.pt: run genpose train score first")
-    score = averaged_model(score_file)
-    if state_file.exists():
-        known = read_state(state_file)["averaged"]
-        shared = {k: v for k, v in score.state_dict().items() if not k.startswith("energy_head.")}
-        if all(name in known and torch.equal(known[name], v) for name, v in shared.items()):
-            return None
-        _log.warning("the score has been trained on since: its energy starts anew")
-        state_file.unlink()
-        state_file.with_suffix(".csv").unlink(missing_ok=True)
-    return score
-
-
-def _light_model(checkpoint: Path) -> LightPoseModel:
-    model = load_model(checkpoint)
-    if not isinstance(model, LightPoseModel):
-        raise ValueError(
-            f"{checkpoint} is {model.architecture}: training starts from "
-            f"{LightPoseModel.architecture} checkpoints only"
+        training = train(
+            pool,
+            state_file,
+            settings,
+            model,
+            on_progress=on_progress,
+            stop_after_s=60 * stop_after_minutes - (time.monotonic() - began),
+            workers=workers,
         )
-    return model
+    finally:
+        if workers.rank == 0 and state_file.exists():
+            _export(data, run, recipe, target)
+    return RunResult(run / CHECKPOINT, training)
 
 
-def averaged_model(state_file: Path) -> LightPoseModel:
-    """Return the model with the averaged weights of a training state, on the CPU.
+def averaged_model(state_file: Path) -> PoseModel:
+    """Return the model with the averaged weights of a training state, ready to train, on the CPU.
 
     Raises:
         ValueError: the file is no training state.
@@ -104,25 +107,81 @@ def averaged_model(state_file: Path) -> LightPoseModel:
     return _averaged(read_state(state_file))
 
 
-def _averaged(state: dict[str, Any]) -> LightPoseModel:
-    model = LightPoseModel(LightConfig(**state["config"]))
+def _averaged(state: dict[str, Any]) -> PoseModel:
+    model = build_model(state["architecture"], state["config"])
     model.load_state_dict(state["averaged"])
-    return model.eval()
+    return model
 
 
-def _export(data: Path, run: Path, state_file: Path) -> None:
+def _score_start(start: Path | None, recipe: Recipe) -> PoseModel:
+    """A fresh model, or one with a checkpoint's weights."""
+    model = build_model(recipe.architecture, recipe.model, recipe.score.seed)
+    if start is None:
+        return model
+    known = load_model(start)
+    if (known.architecture, known.config()) != (model.architecture, model.config()):
+        raise ValueError(
+            f"{start} is {known.architecture} with {known.config()}; the recipe {recipe.name} "
+            f"trains {model.architecture} with {model.config()}: choose another recipe"
+        )
+    model.load_state_dict(known.state_dict())
+    return model
+
+
+def _energy_start(run: Path, recipe: Recipe) -> PoseModel:
+    """The model an energy run starts from: its own state's, else the score's."""
+    for name in ("energy.pt", "score.pt"):
+        if (run / name).exists():
+            model = averaged_model(run / name)
+            break
+    else:
+        raise ValueError(f"{run} holds no score.pt: run genpose train score first")
+    if model.architecture != recipe.architecture:
+        raise ValueError(
+            f"{run} holds a {model.architecture}, the recipe {recipe.name} trains "
+            f"{recipe.architecture}: choose that run's recipe"
+        )
+    if isinstance(model, ReferencePoseModel) and not model.has_energy:
+        # A network of its own, from scratch.
+        with_energy = build_model(model.architecture, {"energy": True}, recipe.energy.seed)
+        with_energy.load_state_dict(model.state_dict(), strict=False)
+        return with_energy
+    return model
+
+
+def _drop_outdated_energy(run: Path, state_file: Path) -> None:
+    """Delete an energy's state that was trained on another score than the folder's."""
+    score_file = run / "score.pt"
+    if not (score_file.exists() and state_file.exists()):
+        return
+    known = read_state(state_file)["averaged"]
+    score = {
+        name: values
+        for name, values in read_state(score_file)["averaged"].items()
+        if not name.startswith("energy_")
+    }
+    if all(name in known and torch.equal(known[name], v) for name, v in score.items()):
+        return
+    _log.warning("the score has been trained on since: its energy starts anew")
+    for suffix in (".pt", ".csv"):
+        state_file.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _export(data: Path, run: Path, recipe: Recipe, target: str) -> None:
     """Write the averaged weights with what they were made of."""
-    state = read_state(state_file)
-    recipe = data / "recipe.json"
+    state = read_state(run / f"{target}.pt")
+    made = data / "recipe.json"
     metadata = {
-        "training_data": recipe.read_text() if recipe.exists() else str(data.name),
+        "training_data": made.read_text() if made.exists() else str(data.name),
         "git_commit": _git_commit(),
-        "last_trained": state_file.stem,
+        "recipe": recipe.name,
+        "settings": json.dumps(asdict(recipe.settings(target)), sort_keys=True),
+        "last_trained": target,
         "steps": str(state["step"]),
         "minutes": f"{state['elapsed'] / 60:.1f}",
-        "has_trained_energy": json.dumps(state_file.stem == "energy"),
+        "has_trained_energy": json.dumps(target == "energy"),
     }
-    save_model(_averaged(state), run / CHECKPOINT, metadata)
+    save_model(_averaged(state).eval(), run / CHECKPOINT, metadata)
 
 
 def _git_commit() -> str:

@@ -1,69 +1,28 @@
 """The training loop: a time budget, a moving average of the weights, resumable at any moment."""
 
-import csv
+import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from genpose_ros.networks.devices import torch_device
-from genpose_ros.networks.light import LightConfig, LightPoseModel
-from genpose_ros.training.data import CloudPool, augment
-from genpose_ros.training.objectives import energy_loss, score_loss
+from genpose_ros.networks.checkpoints import save_model
+from genpose_ros.networks.interface import PoseModel
+from genpose_ros.training.curves import Curves
+from genpose_ros.training.data import Batch, CloudPool, step_generator
+from genpose_ros.training.interrupts import Interrupts
+from genpose_ros.training.objectives import draw_noise_levels, objective_of
+from genpose_ros.training.parallel import Workers, connect
+from genpose_ros.training.settings import TrainingSettings
+from genpose_ros.training.state import read_state, write_state
+from genpose_ros.training.validation import Validation, Validator
 
-__all__ = ["Progress", "TrainingSettings", "read_state", "train"]
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """One training run.
-
-    Attributes:
-        target: "score" (encoder, score head and size head) or "energy" (energy head alone).
-        minutes: time budget; the learning rate falls to zero along it.
-        batch: clouds per step.
-        draws: (noise level, noise) draws per encoded cloud.
-        learning_rate: highest learning rate.
-        warm_up: steps until it is reached.
-        flat: share of the budget at the highest rate before the cosine begins.
-        clip: largest gradient norm.
-        average: decay of the moving average of the weights.
-        bf16: run the encoder in bfloat16.
-        device: where to train: auto (CUDA where there is one), cpu, cuda or cuda:N. The draws are
-            made on the CPU, so that they are the same everywhere.
-        seed: seed of all draws.
-        save_every_s: seconds between checkpoints.
-    """
-
-    target: str = "score"
-    minutes: float = 60.0
-    batch: int = 48
-    draws: int = 32
-    learning_rate: float = 1e-3
-    warm_up: int = 200
-    flat: float = 0.3
-    clip: float = 2.0
-    average: float = 0.999
-    bf16: bool = True
-    device: str = "auto"
-    seed: int = 0
-    save_every_s: float = 60.0
-
-    def __post_init__(self) -> None:
-        if self.target not in {"score", "energy"}:
-            raise ValueError(f"target must be score or energy, got {self.target!r}")
-        if not 0 < self.minutes < math.inf:
-            raise ValueError(f"minutes must be above 0 and finite, got {self.minutes:g}")
-        for name in ("batch", "draws", "warm_up"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.flat < 1:
-            raise ValueError(f"flat must lie in [0, 1), got {self.flat:g}")
+__all__ = ["Progress", "Training", "train"]
 
 
 @dataclass(frozen=True)
@@ -72,82 +31,104 @@ class Progress:
 
     Attributes:
         step: optimiser steps taken.
-        elapsed_s: training time so far, interruptions not counted, seconds.
-        budget_s: the run's time budget, seconds.
+        elapsed_s: training time so far, interruptions and validation not counted, seconds.
+        done: share of the run's budget that is used.
         loss: mean denoising loss since the last report.
-        size_loss: mean loss of the size head since then; 0 in an energy run.
-        clouds_per_s: clouds trained on per second since then.
-        learning_rate: of the next step.
+        size_loss: mean loss of the size head since then; 0 where none is trained.
+        clouds_per_s: clouds trained on per second since then, by all processes.
+        learning_rate: of the latest step.
+        validation: the latest one of this command; None: none yet.
     """
 
     step: int
     elapsed_s: float
-    budget_s: float
+    done: float
     loss: float
     size_loss: float
     clouds_per_s: float
     learning_rate: float
+    validation: Validation | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a call of `train` did.
+
+    Attributes:
+        model: with the averaged weights.
+        steps: optimiser steps that were taken by this call; 0: there was nothing left to do.
+        finished: whether the budget is used up.
+        done: share of the budget that is used.
+    """
+
+    model: PoseModel
+    steps: int
+    finished: bool
+    done: float
+
+
+#: Columns of the curves.
+_COLUMNS = (
+    "step",
+    "elapsed_s",
+    "done",
+    "loss",
+    "size_loss",
+    "clouds_per_s",
+    "learning_rate",
+    "share_5d2cm",
+    "share_10d5cm",
+    "median_deg",
+    "median_cm",
+)
 
 
 def train(
     pool: CloudPool,
     state_file: Path,
     settings: TrainingSettings,
+    model: PoseModel,
     *,
-    config: LightConfig | None = None,
-    start: LightPoseModel | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-) -> LightPoseModel:
-    """Train until the time budget is used; go on from `state_file` when it is there.
+    stop_after_s: float = math.inf,
+    workers: Workers | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Training:
+    """Train until the budget is used; go on from `state_file` when it is there.
+
+    Ctrl-C and SIGTERM end it after the step under way, with the state saved. Of several processes
+    the first one writes.
 
     Args:
         pool: the training clouds.
-        state_file: written every `save_every_s` and at the end; also curves beside it as CSV.
+        state_file: written every `save_every_s` and at the end. Beside it lie the curves (CSV) and,
+            with validation, the best weights so far.
         settings: the run.
-        config: sizes of a new model.
-        start: a trained model to begin from (the energy needs the score's encoder).
-        on_progress: called about once a second.
-
-    Returns:
-        The model with its averaged weights.
+        model: what a new run starts from; its weights are trained in place. A run that goes on
+            takes only its architecture.
+        on_progress: called about once a second, by the first process.
+        stop_after_s: end after so many seconds, so that a later call can go on.
+        workers: the processes; None: as torchrun says.
+        clock: what the budget is measured with, seconds.
 
     Raises:
-        ValueError: an energy run without a model to start from, or a state file that is none.
+        ValueError: the settings do not fit the model, or the state file is none or another model's.
         FloatingPointError: the loss is no longer finite; the batch lies beside `state_file`, which
             stays as it was last saved.
-        OSError: the state cannot be written.
+        OSError: something cannot be written.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM.
     """
-    run = _Run(state_file, settings, config, start)
-    try:
-        run.loop(pool, on_progress)
-    except FloatingPointError:
-        raise
-    except BaseException:
-        run.save()
-        raise
-    run.save()
-    return run.averaged
-
-
-def read_state(state_file: Path) -> dict[str, Any]:
-    """Read a training state: config, model, averaged, optimizer, generator, step, elapsed.
-
-    Raises:
-        ValueError: the file is damaged or no training state.
-    """
-    try:
-        state = torch.load(state_file, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged pickle can raise anything
-        raise ValueError(f"{state_file} is damaged, or no state of a training run") from error
-    if not isinstance(state, dict) or not set(state) >= _STATE:
-        raise ValueError(f"{state_file} is no state of a training run")
-    return state
-
-
-#: What a state file holds.
-_STATE = {"config", "model", "averaged", "optimizer", "generator", "step", "elapsed"}
+    run = _Run(state_file, settings, model, workers or connect(settings.device), clock)
+    first = run.step
+    with Interrupts() as interrupts:
+        try:
+            run.loop(pool, on_progress, clock() + stop_after_s, interrupts)
+        except KeyboardInterrupt:
+            run.save()
+            raise
+        finally:
+            run.close()
+    return Training(run.averaged, run.step - first, run.done >= 1, run.done)
 
 
 class _Run:
@@ -157,41 +138,55 @@ class _Run:
         self,
         state_file: Path,
         settings: TrainingSettings,
-        config: LightConfig | None,
-        start: LightPoseModel | None,
+        model: PoseModel,
+        workers: Workers,
+        clock: Callable[[], float],
     ) -> None:
-        if settings.target == "energy" and start is None and not state_file.exists():
-            raise ValueError("an energy run needs a trained score model to start from")
-        self.file, self.settings = state_file, settings
-        self.device = torch_device(settings.device)
-        state_file.parent.mkdir(parents=True, exist_ok=True)
+        self.file, self.settings, self.workers, self.clock = state_file, settings, workers, clock
+        self.step = 0
+        # `spent` is this process's time, `elapsed` the first one's at the latest step.
+        self.spent = self.elapsed = 0.0
+        self.best: float | None = None
+        self.objective = objective_of(model.train(), settings)
+        self.model, self.averaged = model, copy.deepcopy(model).requires_grad_(False).eval()
         state = read_state(state_file) if state_file.exists() else None
         if state is not None:
-            config = LightConfig(**state["config"])
-        elif start is not None:
-            config = start.settings
-        torch.manual_seed(settings.seed)
-        self.model = LightPoseModel(config).to(self.device)
-        self.averaged = LightPoseModel(config).to(self.device)
-        if start is not None:
-            self.model.load_state_dict(start.state_dict())
-        self.averaged.load_state_dict(self.model.state_dict())
-        self.trained = _trained_parameters(self.model, settings.target)
-        self.trained_average = _trained_parameters(self.averaged, settings.target)
+            _check_same_model(state, model, state_file)
+            model.load_state_dict(state["model"])
+            self.averaged.load_state_dict(state["averaged"])
+            self.step, self.best = state["step"], state["best"]
+            self.spent = self.elapsed = state["elapsed"]
+        self.shared = workers.share(self.objective)
+        self.averaged.to(workers.device)
+        self.trained = self.objective.trained()
         self.optimizer = torch.optim.AdamW(
-            self.trained, settings.learning_rate, (0.9, 0.99), fused=True
+            self.trained,
+            settings.learning_rate,
+            (0.9, settings.beta2),
+            weight_decay=settings.weight_decay,
+            fused=True,
         )
-        self.generator = torch.Generator().manual_seed(settings.seed)
-        self.step, self.elapsed = 0, 0.0
         if state is not None:
-            self._restore(state)
+            self.optimizer.load_state_dict(state["optimizer"])
+        if settings.compile and hasattr(model, "encoder"):
+            model.encoder.compile_patches()
+        self.validation: Validation | None = None
+        self._validator: Validator | None = None
+        self._curves: Curves | None = None
+        if self.writes:
+            state_file.parent.mkdir(parents=True, exist_ok=True)
+            self._curves = Curves(state_file.with_suffix(".csv"), _COLUMNS, self.step)
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"])
-        self.step, self.elapsed = state["step"], state["elapsed"]
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that writes, reports and validates."""
+        return self.workers.rank == 0
+
+    @property
+    def done(self) -> float:
+        """Share of the budget that is used: of the time, or of the steps where they are fewer."""
+        s = self.settings
+        return max(self.elapsed / (60 * s.minutes), self.step / s.steps if s.steps else 0.0)
 
     def save(self) -> None:
         """Write everything a later run needs, in one move.
@@ -199,114 +194,205 @@ class _Run:
         Raises:
             OSError: it cannot be written; the state written before stays.
         """
+        if not self.writes:
+            return
+        self._copy_buffers()
         state = {
+            "architecture": self.model.architecture,
             "config": self.model.config(),
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
             "step": self.step,
-            "elapsed": self.elapsed,
+            "elapsed": self.spent,
+            "best": self.best,
         }
-        partial = self.file.with_suffix(".partial")
-        try:
-            torch.save(state, partial)
-            partial.replace(self.file)
-        except RuntimeError as error:  # PyTorch's word for a full disk
-            raise OSError(f"cannot write {self.file}: is the disk full? ({error})") from error
-        finally:
-            partial.unlink(missing_ok=True)
+        write_state(state, self.file)
 
-    def learning_rate(self) -> float:
-        """Warm-up by steps; then flat; then a cosine along the time budget."""
+    def close(self) -> None:
+        """Finish the curves."""
+        if self._curves is not None:
+            self._curves.close()
+
+    def loop(
+        self,
+        pool: CloudPool,
+        on_progress: Callable[[Progress], None] | None,
+        deadline: float,
+        interrupts: Interrupts,
+    ) -> None:
+        """Train step by step; report about once a second, save and validate now and then."""
         s = self.settings
-        done = min(self.elapsed / (60 * s.minutes), 1.0)
-        fall = max(0.0, (done - s.flat) / (1 - s.flat))
-        warm = min(1.0, (self.step + 1) / s.warm_up)
-        return s.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * fall))
-
-    def loop(self, pool: CloudPool, on_progress: Callable[[Progress], None] | None) -> None:
-        """Train step by step; report about once a second, save about once a minute."""
-        s, budget = self.settings, 60 * self.settings.minutes
-        last = reported = saved = time.monotonic()
+        first = self.step
+        last = reported = saved = validated = self.clock()
         steps, sums = 0, [0.0, 0.0]
-        while self.elapsed < budget:
-            losses = self._one_step(pool)
-            now = time.monotonic()
-            self.elapsed += now - last
+        while self.done < 1:
+            wishes = [interrupts.seen, last - saved >= s.save_every_s, last >= deadline]
+            losses, interrupted, save, stop = self._one_step(pool, wishes)
+            now = self.clock()
+            self.spent += now - last
             last, steps = now, steps + 1
             sums = [a + b for a, b in zip(sums, losses, strict=True)]
-            if now - reported >= 1:
-                progress = Progress(
-                    self.step,
-                    self.elapsed,
-                    budget,
-                    sums[0] / steps,
-                    sums[1] / steps,
-                    s.batch * steps / (now - reported),
-                    self.learning_rate(),
-                )
-                self._write_curve(progress)
-                if on_progress is not None:
-                    on_progress(progress)
+            if self.writes and now - reported >= 1:
+                rate = s.batch * steps / (now - reported)
+                self._report(sums[0] / steps, sums[1] / steps, rate, on_progress)
                 reported, steps, sums = now, 0, [0.0, 0.0]
-            if now - saved >= s.save_every_s:
+            if save:
                 self.save()
-                pool.refresh()
+                self._refresh(pool)
                 saved = now
+            if interrupted:
+                raise KeyboardInterrupt
+            if stop:
+                break
+            if 0 < 60 * s.validate_every_min <= now - validated:
+                self._validate()
+                last = validated = self.clock()
+        if steps and self.writes:
+            rate = s.batch * steps / max(last - reported, 1e-9)
+            self._report(sums[0] / steps, sums[1] / steps, rate, on_progress)
+        if self.step > first:
+            if self.done >= 1:
+                self._validate()
+            self.save()
 
-    def _one_step(self, pool: CloudPool) -> tuple[float, float]:
-        s = self.settings
+    def _one_step(
+        self, pool: CloudPool, wishes: list[bool]
+    ) -> tuple[tuple[float, float], bool, bool, bool]:
+        """One step of the optimiser; the losses, and which wishes any process has.
+
+        Every decision is taken from sums over the processes, so that they take the same.
+        """
+        s, workers = self.settings, self.workers
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
-        batch = augment(pool.draw(s.batch, self.generator), self.generator).to(self.device)
-        if s.target == "score":
-            loss, size = score_loss(self.model, batch, s.draws, self.generator, bf16=s.bf16)
-        else:
-            loss = energy_loss(self.model, batch, s.draws, self.generator, bf16=s.bf16)
-            size = torch.zeros(())
-        total = loss + size
-        if not torch.isfinite(total):
-            saved = self.file.with_suffix(".nan-batch.pt")
-            torch.save(batch.__dict__, saved)
-            raise FloatingPointError(
-                f"the loss is {total.item()} at step {self.step}; the batch was saved to {saved}; "
-                "go on from the last saved state with a lower learning rate"
-            )
+            group["lr"] = self._learning_rate(pool)
+        batch, sigma, noise = self._draw(pool)
+        losses = self.shared(*vars(batch).values(), sigma, noise)
+        own = losses.tolist()
+        first = self.spent if self.writes else 0.0
+        pose, size, self.elapsed, *flags = workers.total(
+            [own[0] / workers.count, own[1] / workers.count, first, *map(float, wishes)]
+        )
+        if not math.isfinite(pose + size):
+            self._give_up(batch, sum(own))
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        workers.backward(losses.sum())
         nn.utils.clip_grad_norm_(self.trained, s.clip)
         self.optimizer.step()
         self.step += 1
         self._average()
-        return loss.item(), size.item()
+        interrupted, save, stop = (flag > 0 for flag in flags)
+        return (pose, size), interrupted, save, stop
+
+    def _draw(self, pool: CloudPool) -> tuple[Batch, Tensor, Tensor]:
+        """This process's clouds of the step, with noise levels and noise for them."""
+        s, rank, count = self.settings, self.workers.rank, self.workers.count
+        if s.batch % count:
+            raise ValueError(f"batch {s.batch} cannot be divided among {count} processes")
+        batch = pool.draw(self.step, s, rank=rank, ranks=count)
+        generator = step_generator(s.seed, self.step, 1)
+        sigma = draw_noise_levels(s.batch, s, self.model.sigma_max, generator)[rank::count]
+        noise = torch.randn(s.batch, s.draws, 9, generator=generator)[rank::count]
+        device = self.workers.device
+        return batch.to(device), sigma.to(device), noise.to(device)
+
+    def _give_up(self, batch: Batch, own: float) -> None:
+        if not math.isfinite(own):
+            mark = f".{self.workers.rank}" if self.workers.count > 1 else ""
+            saved = self.file.with_suffix(f".nan-batch{mark}.pt")
+            torch.save(vars(batch), saved)
+            where = f"the batch was saved to {saved}"
+        else:
+            where = "another process saved the batch"
+        raise FloatingPointError(
+            f"the loss is no longer finite at step {self.step}; {where}; "
+            "go on from the last saved state with a lower learning rate"
+        )
+
+    def _learning_rate(self, pool: CloudPool) -> float:
+        """Warm-up by steps; then flat and a cosine along the budget, or a factor per epoch."""
+        s = self.settings
+        warm = min(1.0, (self.step + 1) / s.warm_up)
+        if s.schedule == "epochs":
+            epochs = self.step * s.batch // len(pool)
+            return warm * max(s.learning_rate * s.epoch_decay**epochs, s.lowest_rate)
+        fall = max(0.0, (min(self.done, 1.0) - s.flat) / (1 - s.flat))
+        return s.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * fall))
 
     def _average(self) -> None:
         """Move the average towards the model, faster while the run is young."""
         decay = min(self.settings.average, (1 + self.step) / (10 + self.step))
+        averaged = dict(self.averaged.named_parameters())
+        names = [name for name, p in self.model.named_parameters() if p.requires_grad]
         with torch.no_grad():
-            torch._foreach_lerp_(self.trained_average, self.trained, 1 - decay)
+            torch._foreach_lerp_([averaged[name] for name in names], self.trained, 1 - decay)
 
-    def _write_curve(self, progress: Progress) -> None:
-        file = self.file.with_suffix(".csv")
-        new = not file.exists()
-        with file.open("a", newline="") as stream:
-            writer = csv.writer(stream)
-            if new:
-                writer.writerow(progress.__dict__)
-            writer.writerow([f"{value:.6g}" for value in progress.__dict__.values()])
+    def _copy_buffers(self) -> None:
+        """The average takes running statistics as they are."""
+        for ours, theirs in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
+            ours.copy_(theirs)
+
+    def _refresh(self, pool: CloudPool) -> None:
+        """Let new shards join, the same ones in every process."""
+        seen = pool.refresh() if self.writes else 0
+        count = int(self.workers.total([seen])[0])
+        if not self.writes and pool.refresh(limit=count) != count:
+            raise ValueError(f"this process sees {pool.shards} shards, the first one {count}")
+
+    def _report(
+        self,
+        loss: float,
+        size_loss: float,
+        clouds_per_s: float,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        rate = self.optimizer.param_groups[0]["lr"]
+        progress = Progress(
+            self.step,
+            self.elapsed,
+            min(self.done, 1.0),
+            loss,
+            size_loss,
+            clouds_per_s,
+            rate,
+            self.validation,
+        )
+        values = asdict(progress)
+        del values["validation"]
+        if self._curves is not None:
+            self._curves.write(values)
+        if on_progress is not None:
+            on_progress(progress)
+
+    def _validate(self) -> None:
+        """Measure pose errors, and keep the weights when they are the best so far."""
+        s = self.settings
+        if not (s.validate_every_min and self.writes and self._curves is not None):
+            return
+        if self._validator is None:
+            self._validator = Validator(s.validation_views, energy=s.target == "energy")
+        self._copy_buffers()
+        result = self.validation = self._validator(self.averaged)
+        self._curves.write({"step": self.step, "elapsed_s": self.elapsed, **asdict(result)})
+        if self.best is None or result.rank > self.best:
+            self.best = result.rank
+            metadata = {f"validation_{name}": f"{v:.4g}" for name, v in asdict(result).items()}
+            path = self.file.with_name(f"{self.file.stem}-best.safetensors")
+            save_model(self.averaged, path, {"steps": str(self.step), **metadata})
 
 
-def _trained_parameters(model: LightPoseModel, target: str) -> list[Tensor]:
-    """The parameters of one target; all others are frozen."""
-    parts = (
-        [model.energy_head]
-        if target == "energy"
-        else [model.encoder, model.score_head, model.size_head]
-    )
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    trained: list[Tensor] = []
-    for part in parts:
-        trained.extend(parameter.requires_grad_(True) for parameter in part.parameters())
-    return trained
+def _check_same_model(state: dict[str, Any], model: PoseModel, state_file: Path) -> None:
+    if state["architecture"] != model.architecture:
+        raise ValueError(
+            f"{state_file} trains {state['architecture']}, this recipe {model.architecture}: "
+            "choose another folder, or that run's recipe"
+        )
+    ours = model.config()
+    # A state may be older than some entry, which then had its default.
+    known = model.from_config(state["config"]).config()
+    differing = sorted(name for name in ours if ours[name] != known.get(name))
+    if differing:
+        raise ValueError(
+            f"{state_file} trains a model that differs from this recipe's in "
+            f"{', '.join(differing)}: choose another folder, or that run's recipe"
+        )

@@ -91,6 +91,15 @@ class TestEstimate:
         assert [(o["id"], o["class"]) for o in content["objects"]] == [(7, "can")]
         assert [(r["id"], r["reason"]) for r in content["rejected"]] == [(9, "mask_empty")]
 
+    def test_where_none_could_be_estimated_the_code_is_1(self, folder, weights, tmp_path):
+        more = ("--classes", "9=mug", "--json", tmp_path / "out.json")
+        result = estimate(folder, weights, *more)
+        assert result.exit_code == 1
+        assert "none of the objects could be estimated (1 refused)" in result.output
+        content = json.loads((tmp_path / "out.json").read_text())
+        assert content["objects"] == []
+        assert content["rejected"][0]["reason"] == "mask_empty"
+
     def test_without_colour_the_picture_shows_the_depth(self, folder, weights, tmp_path):
         result = estimate(folder, weights, "--picture", tmp_path / "a.png")
         assert result.exit_code == 0, result.output
@@ -172,13 +181,33 @@ class TestSynthesizeAndTrain:
         assert result.exit_code == 0, result.output
         assert "1 shards in" in result.output
         for target in ("score", "energy"):
-            options = ("--minutes", 0.001, "--batch", 2, "--device", "cpu")
-            result = run("train", target, data, tmp_path / "run", *options)
+            options = ("--batch", 2, "--device", "cpu", "--set", "validate_every_min=0")
+            command = ("train", target, data, tmp_path / "run", *options, "--set")
+            result = run(*command, "steps=1")
             assert result.exit_code == 0, result.output
+            assert "written: " in result.output
             assert "genpose.safetensors" in result.output
+            assert "nothing was left to train" in run(*command, "steps=1").output
+            result = run(*command, "steps=99999", "--stop-after-minutes", 0.1)
+            assert result.exit_code == 0, result.output
+            assert "stopped in time, 0 % done" in result.output
         described = describe_checkpoint(tmp_path / "run" / "genpose.safetensors")
         assert described["last_trained"] == "energy"
         assert json.loads(described["training_data"])["clouds"] == 8
+
+
+class TestTrainRecipes:
+    def test_lists_them(self):
+        result = run("train", "recipes")
+        assert result.exit_code == 0, result.output
+        for name in ("light", "light-small", "gpu-25min", "paper"):
+            assert name in result.output
+
+    def test_shows_the_settings_of_one(self):
+        result = run("train", "recipes", "paper")
+        assert result.exit_code == 0, result.output
+        assert "genpose-reference" in result.output
+        assert "epoch_decay" in result.output
 
 
 class TestMistakes:
@@ -236,6 +265,25 @@ class TestMistakes:
         assert "genpose: " in result.output
         assert "Traceback" not in result.output
 
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (("--recipe", "lihgt"), "no recipe is called 'lihgt'; there are gpu-25min, light"),
+            (("--recipe", "no.yaml"), "no such file: no.yaml"),
+            (("--set", "drews=3"), "unknown setting 'drews'; did you mean draws?"),
+            (("--set", "draws"), "--set expects name=value"),
+            (("--minutes", 0), "minutes must lie in"),
+            (("--batch", 0), "batch must lie in"),
+            (("--device", "cuda:77"), "CUDA"),
+            ((), "holds no shard"),
+        ],
+    )
+    def test_of_training_are_told_in_one_line(self, tmp_path, options, message):
+        result = run("train", "score", tmp_path, tmp_path / "run", *options)
+        assert result.exit_code == 2
+        assert message in " ".join(result.output.split())
+        assert "Traceback" not in result.output
+
     def test_a_file_where_a_folder_is_needed(self, tmp_path):
         (tmp_path / "data").touch()
         result = run("synthesize", tmp_path / "data")
@@ -279,6 +327,7 @@ class TestHelp:
             ["synthesize"],
             ["train", "score"],
             ["train", "energy"],
+            ["train", "recipes"],
         ],
     )
     def test_every_command_has_one(self, command):

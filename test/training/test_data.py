@@ -1,41 +1,101 @@
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from genpose_ros.training import CloudPool
-from genpose_ros.training.data import Batch, augment
+from genpose_ros.training import CloudPool, TrainingSettings
+from genpose_ros.training.data import Batch, augment, step_generator
+
+UNCHANGED: dict[str, Any] = {"mirror_share": 0.0, "roll_deg": 0.0, "scale_range": 0.0}
+
+
+def settings(batch: int, **changes: Any) -> TrainingSettings:
+    return TrainingSettings(batch=batch, **{**UNCHANGED, **changes})
 
 
 def in_object_frame(batch: Batch) -> Tensor:
     return (batch.points_cam - batch.translation.unsqueeze(1)) @ batch.rotation
 
 
-def test_clouds_belong_to_their_truth(pool: CloudPool, generator: torch.Generator) -> None:
-    batch = pool.draw(50, generator)
-    inside = in_object_frame(batch).abs() <= batch.size_m.unsqueeze(1) / 2 + 2e-4
-    assert inside.all()
+class TestDraw:
+    def test_clouds_belong_to_their_truth(self, pool: CloudPool) -> None:
+        batch = pool.draw(0, settings(50))
+        inside = in_object_frame(batch).abs() <= batch.size_m.unsqueeze(1) / 2 + 2e-4
+        assert inside.all()
+
+    def test_follows_from_seed_and_step(self, pool: CloudPool) -> None:
+        first = pool.draw(3, settings(8))
+        pool.draw(4, settings(8))
+        assert torch.equal(pool.draw(3, settings(8)).points_cam, first.points_cam)
+        for other in (pool.draw(4, settings(8)), pool.draw(3, settings(8, seed=1))):
+            assert not torch.equal(other.translation, first.translation)
+
+    def test_points_come_in_a_new_order_each_time(self, pool: CloudPool) -> None:
+        first = pool.draw(0, settings(200))
+        same = (first.translation[:, None] == first.translation[None]).all(-1).fill_diagonal_(False)
+        i, j = same.nonzero()[0]
+        a, b = first.points_cam[i], first.points_cam[j]
+        assert not torch.allclose(a, b)
+        torch.testing.assert_close(a.sort(0).values, b.sort(0).values)
+
+    def test_rare_categories_come_as_often(
+        self, tmp_path: Path, write_shard: Callable[..., None]
+    ) -> None:
+        write_shard(tmp_path / "shard-00000.safetensors", count=64, rare=4)
+        pool = CloudPool(tmp_path)
+
+        def share(**changes: Any) -> float:
+            size = pool.draw(0, settings(600, **changes)).size_m
+            return (size[:, 0] > 1).float().mean().item()
+
+        # Four standard deviations of a share of 600 draws.
+        assert share() == pytest.approx(1 / 2, abs=4 * math.sqrt(0.25 / 600))
+        assert share(balanced=False) == pytest.approx(1 / 16, abs=4 * math.sqrt(1 / 16 / 600))
+
+    def test_processes_share_out_what_one_draws(
+        self, pool: CloudPool, tmp_path: Path, write_shard: Callable[..., None]
+    ) -> None:
+        write_shard(tmp_path / "set" / "shard-00001.safetensors", seed=1)
+        together = CloudPool(tmp_path / "set")
+        changed = TrainingSettings(batch=12)
+        for step in range(3):
+            whole = together.draw(step, changed)
+            for rank in range(3):
+                part = together.draw(step, changed, rank=rank, ranks=3)
+                for name in vars(whole):
+                    assert torch.equal(vars(whole)[name][rank::3], vars(part)[name])
+
+    def test_processes_read_their_own_shards(
+        self, tmp_path: Path, write_shard: Callable[..., None]
+    ) -> None:
+        for number in range(4):
+            write_shard(tmp_path / f"shard-0000{number}.safetensors", seed=number)
+        pool = CloudPool(tmp_path)
+        for step in range(4):
+            pool.draw(step, settings(8), rank=1, ranks=2)
+        assert [path.stem for path in sorted(pool._read)] == ["shard-00001", "shard-00003"]
 
 
-def test_points_come_in_a_new_order_each_time(pool: CloudPool, generator: torch.Generator) -> None:
-    def one() -> Tensor:
-        return pool.draw(1, torch.Generator().manual_seed(3)).points_cam
-
-    torch.testing.assert_close(one(), one())
-    first = pool.draw(200, generator)
-    same = (first.translation[:, None] == first.translation[None]).all(-1).fill_diagonal_(False)
-    i, j = same.nonzero()[0]
-    a, b = first.points_cam[i], first.points_cam[j]
-    assert not torch.allclose(a, b)
-    torch.testing.assert_close(a.sort(0).values, b.sort(0).values)
+def test_generators_differ_by_seed_step_and_stream() -> None:
+    firsts = {
+        torch.rand((), generator=step_generator(seed, step, stream)).item()
+        for seed in (0, 1, 2**30)
+        for step in (0, 1, 2)
+        for stream in (0, 1)
+    }
+    assert len(firsts) == 18
 
 
 class TestAugment:
     def test_is_exact(self, pool: CloudPool, generator: torch.Generator) -> None:
         # In the object's frame only a scale and, for mirrored scenes, the sign of z remain.
-        batch = pool.draw(64, generator)
-        changed = augment(batch, generator)
+        batch = pool.draw(0, settings(64))
+        chance = torch.rand(64, 5, generator=generator)
+        changed = augment(batch, chance, TrainingSettings(any_roll_share=0.3))
         before, after = in_object_frame(batch), in_object_frame(changed)
         scale = changed.size_m[:, 0] / batch.size_m[:, 0]
         assert ((scale >= 0.9) & (scale <= 1.1)).all()
@@ -50,25 +110,55 @@ class TestAugment:
         assert 10 < (sign < 0).sum() < 54
 
     def test_keeps_rotations_rotations(self, pool: CloudPool, generator: torch.Generator) -> None:
-        rotation = augment(pool.draw(64, generator), generator).rotation
+        chance = torch.rand(64, 5, generator=generator)
+        rotation = augment(pool.draw(0, settings(64)), chance, TrainingSettings()).rotation
         torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(64))
         identity = torch.eye(3).expand(64, 3, 3)
         torch.testing.assert_close(rotation @ rotation.mT, identity, atol=1e-5, rtol=0)
 
+    def test_rolls_by_the_angles_asked_for(
+        self, pool: CloudPool, generator: torch.Generator
+    ) -> None:
+        batch = pool.draw(0, settings(2000))
+        chance = torch.rand(2000, 5, generator=generator)
 
-def test_new_shards_join(pool: CloudPool, tmp_path: Path) -> None:
-    first = tmp_path / "set" / "shard-00000.safetensors"
-    (tmp_path / "set" / "shard-00001.safetensors").write_bytes(first.read_bytes())
-    pool.refresh()
-    assert len(pool) == 128
+        def angles_deg(**changes: Any) -> Tensor:
+            turn = augment(batch, chance, settings(1, **changes)).rotation @ batch.rotation.mT
+            return torch.rad2deg(torch.atan2(turn[:, 1, 0], turn[:, 0, 0]))
+
+        assert angles_deg(roll_deg=6.0).std().item() == pytest.approx(6, rel=0.1)
+        # Of a uniform angle the standard deviation is 360 / sqrt(12).
+        assert angles_deg(any_roll_share=1.0).std().item() == pytest.approx(103.9, rel=0.05)
+
+    def test_can_be_left_out(self, pool: CloudPool, generator: torch.Generator) -> None:
+        batch = pool.draw(0, settings(16))
+        same = augment(batch, torch.rand(16, 5, generator=generator), settings(16))
+        for name in vars(batch):
+            torch.testing.assert_close(vars(same)[name], vars(batch)[name])
 
 
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="genpose synthesize"):
-        CloudPool(tmp_path)
+class TestShards:
+    def test_new_ones_join(self, pool: CloudPool, tmp_path: Path) -> None:
+        first = tmp_path / "set" / "shard-00000.safetensors"
+        (tmp_path / "set" / "shard-00001.safetensors").write_bytes(first.read_bytes())
+        assert pool.refresh() == 2
+        assert len(pool) == 128
 
+    def test_no_more_join_than_the_first_process_has_seen(
+        self, pool: CloudPool, tmp_path: Path
+    ) -> None:
+        first = tmp_path / "set" / "shard-00000.safetensors"
+        for number in (1, 2):
+            (tmp_path / "set" / f"shard-0000{number}.safetensors").write_bytes(first.read_bytes())
+        assert pool.refresh(limit=2) == 2
 
-def test_a_damaged_shard_is_named(pool: CloudPool, tmp_path: Path) -> None:
-    (tmp_path / "set" / "shard-00007.safetensors").write_bytes(b"not one")
-    with pytest.raises(ValueError, match=r"shard-00007\.safetensors is damaged"):
-        pool.refresh()
+    def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="genpose synthesize"):
+            CloudPool(tmp_path)
+
+    def test_a_damaged_one_is_named(self, pool: CloudPool, tmp_path: Path) -> None:
+        good = (tmp_path / "set" / "shard-00000.safetensors").read_bytes()
+        for content in (b"not one", good[: len(good) // 2]):
+            (tmp_path / "set" / "shard-00007.safetensors").write_bytes(content)
+            with pytest.raises(ValueError, match=r"shard-00007\.safetensors is damaged"):
+                pool.refresh()

@@ -1,55 +1,144 @@
 import math
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from genpose_ros.networks import LightConfig, LightPoseModel
-from genpose_ros.training import CloudPool
-from genpose_ros.training.objectives import draw_noise_levels, energy_loss, score_loss
-
-SMALL = LightConfig(patches=8, neighbours=8, subset=64, width=16, layers=1, attention_heads=2)
-
-
-def test_noise_levels_are_centred_where_poses_are_decided(generator: torch.Generator) -> None:
-    sigma = draw_noise_levels(400, 100, 20.0, generator)
-    assert sigma.shape == (400, 100, 1)
-    assert sigma.min() >= 0.008 - 1e-6
-    assert sigma.max() <= 20
-    assert (sigma > 3).float().mean() > 0.05
-    assert sigma.log().median().item() == pytest.approx(math.log(0.2), abs=0.2)
+from genpose_ros.networks import LightPoseModel, ReferencePoseModel
+from genpose_ros.networks.interface import Encoding
+from genpose_ros.networks.reference import ReferenceEnergyNetwork
+from genpose_ros.training import CloudPool, TrainingSettings
+from genpose_ros.training.objectives import draw_noise_levels, objective_of
 
 
-def test_an_energy_head_that_knows_nothing_gets_nine(
-    pool: CloudPool, generator: torch.Generator
-) -> None:
-    loss = energy_loss(LightPoseModel(SMALL), pool.draw(32, generator), 64, generator, bf16=False)
-    assert loss.item() == pytest.approx(9, rel=0.05)
+def settings(target: str = "score", **changes: Any) -> TrainingSettings:
+    return TrainingSettings(target=target, **{"bf16": False, "draws": 16, **changes})
 
 
-def test_a_score_head_that_knows_nothing_gets_the_variance_of_its_target(
-    pool: CloudPool, generator: torch.Generator
-) -> None:
-    # Zero head: D(x) = skip x, whose weighted error is |data (x0 sigma/data^2 - z) |^2 / total.
-    loss, _ = score_loss(LightPoseModel(SMALL), pool.draw(32, generator), 64, generator, bf16=False)
-    assert 7.5 < loss.item() < 11
+def losses(model: Any, pool: CloudPool, s: TrainingSettings) -> Tensor:
+    batch = pool.draw(0, s)
+    generator = torch.Generator().manual_seed(1)
+    sigma = draw_noise_levels(s.batch, s, model.sigma_max, generator)
+    noise = torch.randn(s.batch, s.draws, 9, generator=generator)
+    return objective_of(model, s)(*vars(batch).values(), sigma, noise)
 
 
-def test_energy_training_touches_the_energy_head_alone(
-    pool: CloudPool, generator: torch.Generator
-) -> None:
-    model = LightPoseModel(SMALL)
-    energy_loss(model, pool.draw(4, generator), 4, generator, bf16=False).backward()
-    touched = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
-    assert touched == {"energy_head"}
-
-
-def test_bfloat16_changes_little(pool: CloudPool) -> None:
+@pytest.fixture
+def reference() -> ReferencePoseModel:
     torch.manual_seed(0)
-    model = LightPoseModel(SMALL)
-    torch.nn.init.normal_(model.score_head.leave.weight, std=0.05)
-    losses = []
-    for bf16 in (False, True):
-        generator = torch.Generator().manual_seed(1)
-        losses.append(score_loss(model, pool.draw(16, generator), 16, generator, bf16=bf16)[0])
-    assert losses[0].item() == pytest.approx(losses[1].item(), rel=0.02)
-    assert losses[0] != losses[1]
+    return ReferencePoseModel(energy_network=ReferenceEnergyNetwork())
+
+
+class TestNoiseLevels:
+    def test_are_centred_where_poses_are_decided(self, generator: torch.Generator) -> None:
+        sigma = draw_noise_levels(400, settings(draws=100), 20.0, generator)
+        assert sigma.shape == (400, 100, 1)
+        assert sigma.min() >= 0.008 - 1e-6
+        assert sigma.max() <= 20
+        assert (sigma > 3).float().mean() > 0.05
+        assert sigma.log().median().item() == pytest.approx(math.log(0.2), abs=0.2)
+
+    def test_can_be_those_of_the_paper(self, generator: torch.Generator) -> None:
+        s = settings(draws=100, middle_share=0.0, sigma_low=0.01)
+        sigma = draw_noise_levels(400, s, 50.0, generator)
+        # Uniform t: the time of a level is ln(sigma / 0.01) / ln(5000).
+        t = (sigma / 0.01).log() / math.log(5000)
+        assert t.mean().item() == pytest.approx(0.5, abs=4 / math.sqrt(12 * 40000))
+        assert t.square().mean().item() == pytest.approx(1 / 3, abs=0.01)
+
+    def test_end_where_the_settings_say(self, generator: torch.Generator) -> None:
+        assert draw_noise_levels(99, settings(sigma_high=2.0), 20.0, generator).max() <= 2
+
+
+class TestLight:
+    def test_an_energy_head_that_knows_nothing_gets_nine(
+        self, pool: CloudPool, small_model: LightPoseModel
+    ) -> None:
+        s = settings("energy", batch=32, draws=64, sigma_high=2.0)
+        assert losses(small_model, pool, s)[0].item() == pytest.approx(9, rel=0.05)
+
+    def test_a_score_head_that_knows_nothing_gets_the_variance_of_its_target(
+        self, pool: CloudPool, small_model: LightPoseModel
+    ) -> None:
+        # Zero head: D(x) = skip x, whose weighted error is |data (x0 sigma/data^2 - z)|^2 / total.
+        assert 7.5 < losses(small_model, pool, settings(batch=32, draws=64))[0].item() < 11
+
+    def test_the_papers_weight_is_one_over_sigma_squared(
+        self, pool: CloudPool, small_model: LightPoseModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        torch.nn.init.normal_(small_model.score_head.leave.weight, std=0.05)
+        seen = []
+
+        def denoise(pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+            seen.append((sigma, original(pose, sigma, encoding)))
+            return seen[-1][1]
+
+        original = small_model.denoise
+        monkeypatch.setattr(small_model, "denoise", denoise)
+        s = settings(batch=8, weighting="paper", sigma_low=0.1, **_UNCHANGED)
+        loss = losses(small_model, pool, s)[0]
+        (sigma, denoised), batch = seen[0], pool.draw(0, s)
+        encoding = small_model.encode(batch.points_cam)
+        truth = (batch.rotation[:, None], batch.translation[:, None])
+        clean = small_model.encode_pose(*truth, encoding)
+        expected = ((denoised - clean).square() / sigma**2).sum(-1).mean()
+        torch.testing.assert_close(loss, expected, rtol=1e-4, atol=0)
+
+    def test_energy_training_touches_the_energy_head_alone(
+        self, pool: CloudPool, small_model: LightPoseModel
+    ) -> None:
+        losses(small_model, pool, settings("energy", batch=4, draws=4)).sum().backward()
+        assert _touched(small_model) == {"energy_head"}
+
+    def test_score_training_leaves_the_energy_head_alone(
+        self, pool: CloudPool, small_model: LightPoseModel
+    ) -> None:
+        losses(small_model, pool, settings(batch=4, draws=4)).sum().backward()
+        assert _touched(small_model) == {"encoder", "score_head", "size_head"}
+
+    def test_the_size_can_be_left_out(self, pool: CloudPool, small_model: LightPoseModel) -> None:
+        assert losses(small_model, pool, settings(batch=4))[1] > 0
+        assert losses(small_model, pool, settings(batch=4, size_weight=0.0))[1] == 0
+
+    def test_bfloat16_changes_little(self, pool: CloudPool, small_model: LightPoseModel) -> None:
+        torch.nn.init.normal_(small_model.score_head.leave.weight, std=0.05)
+        both = [losses(small_model, pool, settings(batch=16, bf16=b))[0] for b in (False, True)]
+        assert both[0].item() == pytest.approx(both[1].item(), rel=0.02)
+        assert both[0] != both[1]
+
+
+class TestReference:
+    def test_heads_that_know_nothing_get_nine(
+        self, pool: CloudPool, reference: ReferencePoseModel
+    ) -> None:
+        for target in ("score", "energy"):
+            s = settings(target, batch=4, draws=500, weighting="paper", sigma_low=0.01)
+            # The variance of a chi-squared with 9 degrees of freedom is 18, of 2000 draws.
+            expected = pytest.approx(9, abs=4 * math.sqrt(18 / 2000))
+            assert losses(reference, pool, s)[0].item() == expected
+
+    def test_each_target_trains_its_own_network(
+        self, pool: CloudPool, reference: ReferencePoseModel
+    ) -> None:
+        for target, network in (("score", "score_network"), ("energy", "energy_network")):
+            model = ReferencePoseModel(energy_network=ReferenceEnergyNetwork())
+            s = settings(target, batch=2, draws=2, weighting="paper")
+            losses(model, pool, s).sum().backward()
+            assert _touched(model) == {network}
+            fixed = [p for name, p in model.named_parameters() if name.endswith("t_encoder.0.W")]
+            assert len(fixed) == 2
+            assert not any(p.requires_grad for p in fixed)
+
+    def test_settings_of_the_light_model_are_refused(self, reference: ReferencePoseModel) -> None:
+        with pytest.raises(ValueError, match="weighting paper alone"):
+            objective_of(reference, settings())
+        with pytest.raises(ValueError, match="no energy network"):
+            objective_of(ReferencePoseModel(), settings("energy"))
+
+
+_UNCHANGED: dict[str, Any] = {"mirror_share": 0.0, "roll_deg": 0.0, "scale_range": 0.0}
+
+
+def _touched(model: torch.nn.Module) -> set[str]:
+    return {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}

@@ -1,103 +1,193 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from genpose_ros.networks import ReferencePoseModel, describe_checkpoint, load_model, save_model
-from genpose_ros.networks.light import LightConfig, LightPoseModel
-from genpose_ros.training import CloudPool, TrainingSettings, train, train_run
+from genpose_ros.networks import (
+    LightConfig,
+    ReferencePoseModel,
+    describe_checkpoint,
+    load_model,
+    save_model,
+)
+from genpose_ros.training import (
+    CloudPool,
+    Recipe,
+    TrainingSettings,
+    averaged_model,
+    load_recipe,
+    train_run,
+)
 
-SMALL = LightConfig(patches=8, neighbours=8, subset=64, width=16, layers=1, attention_heads=2)
+
+@pytest.fixture
+def recipe(small_config: LightConfig) -> Recipe:
+    common: dict[str, Any] = {"batch": 8, "draws": 4, "bf16": False, "validate_every_min": 0.0}
+    score = TrainingSettings(steps=3, device="cpu", **common)
+    return Recipe(
+        "small", "", "genpose-light", vars(small_config), score, replace(score, target="energy")
+    )
 
 
-def settings(target: str) -> TrainingSettings:
-    return TrainingSettings(target=target, minutes=0.01, batch=8, draws=4, bf16=False)
+@pytest.fixture
+def data(pool: CloudPool, tmp_path: Path) -> Path:
+    (tmp_path / "set" / "recipe.json").write_text('{"seed": 5}')
+    return tmp_path / "set"
 
 
-def test_score_then_energy_gives_a_complete_checkpoint(pool: CloudPool, tmp_path: Path) -> None:
-    data, run = tmp_path / "set", tmp_path / "run"
-    (data / "recipe.json").write_text('{"seed": 5}')
-    # A small network, so that the test is quick: the run goes on from this state.
-    score = train(pool, run / "score.pt", settings("score"), config=SMALL)
-    checkpoint = train_run(data, run, settings("energy"))
-    described = describe_checkpoint(checkpoint)
+def longer(recipe: Recipe, steps: int = 6) -> Recipe:
+    return recipe.changed("score", {"steps": steps}).changed("energy", {"steps": steps})
+
+
+def test_score_then_energy_gives_a_complete_checkpoint(
+    data: Path, tmp_path: Path, recipe: Recipe
+) -> None:
+    score = train_run(data, tmp_path / "run", recipe, "score").training.model
+    result = train_run(data, tmp_path / "run", recipe, "energy")
+    described = describe_checkpoint(result.checkpoint)
     assert described["training_data"] == '{"seed": 5}'
     assert described["has_trained_energy"] == "true"
-    assert int(described["steps"]) > 0
-    model = load_model(checkpoint)
+    assert described["recipe"] == "small"
+    assert json.loads(described["settings"])["draws"] == 4
+    assert described["steps"] == "3"
+    model = load_model(result.checkpoint)
     for name, value in score.state_dict().items():
         if not name.startswith("energy_head"):
             assert torch.equal(model.state_dict()[name], value)
 
 
-def test_an_energy_goes_on_with_its_own_score_alone(
-    pool: CloudPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    run = tmp_path / "run"
-    train(pool, run / "score.pt", settings("score"), config=SMALL)
-    checkpoint = train_run(tmp_path / "set", run, settings("energy"))
-    steps = int(describe_checkpoint(checkpoint)["steps"])
-    # The same score: the budget is used up, nothing is trained.
-    train_run(tmp_path / "set", run, settings("energy"))
-    assert int(describe_checkpoint(checkpoint)["steps"]) == steps
-    longer = TrainingSettings(minutes=0.04, batch=8, draws=4, bf16=False)
-    score = train(pool, run / "score.pt", longer)
-    train_run(tmp_path / "set", run, settings("energy"))
-    assert "starts anew" in caplog.text
-    exported = load_model(checkpoint).state_dict()
-    for name, value in score.state_dict().items():
-        if not name.startswith("energy_head"):
-            assert torch.equal(exported[name], value)
+class TestEnergy:
+    def test_starts_anew_when_the_score_has_been_trained_on(
+        self, data: Path, tmp_path: Path, recipe: Recipe, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        run = tmp_path / "run"
+        train_run(data, run, recipe, "score")
+        train_run(data, run, recipe, "energy")
+        # The same score: the budget is used up, nothing is trained.
+        assert train_run(data, run, recipe, "energy").training.steps == 0
+        score = train_run(data, run, longer(recipe), "score").training.model
+        result = train_run(data, run, recipe, "energy")
+        assert "starts anew" in caplog.text
+        assert result.training.steps == 3
+        exported = load_model(result.checkpoint).state_dict()
+        for name, value in score.state_dict().items():
+            if not name.startswith("energy_head"):
+                assert torch.equal(exported[name], value)
+
+    def test_goes_on_without_its_score(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+        run = tmp_path / "run"
+        train_run(data, run, recipe, "score")
+        train_run(data, run, recipe, "energy")
+        (run / "score.pt").unlink()
+        result = train_run(data, run, longer(recipe), "energy")
+        assert result.training.steps == 3
+        assert describe_checkpoint(result.checkpoint)["last_trained"] == "energy"
+
+    def test_needs_a_score(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+        with pytest.raises(ValueError, match="genpose train score first"):
+            train_run(data, tmp_path / "run", recipe, "energy")
+
+    def test_needs_a_score_of_its_architecture(
+        self, data: Path, tmp_path: Path, recipe: Recipe
+    ) -> None:
+        train_run(data, tmp_path / "run", recipe, "score")
+        with pytest.raises(ValueError, match="holds a genpose-light, the recipe paper"):
+            train_run(data, tmp_path / "run", load_recipe("paper"), "energy")
+
+    @pytest.mark.slow
+    def test_of_the_reference_is_a_network_of_its_own(self, data: Path, tmp_path: Path) -> None:
+        recipe = load_recipe("paper")
+        for target in ("score", "energy"):
+            changes = {"steps": 1, "batch": 2, "draws": 2, "validate_every_min": 0.0}
+            recipe = recipe.changed(target, {**changes, "device": "cpu"})
+            result = train_run(data, tmp_path / "run", recipe, target)
+        score = averaged_model(tmp_path / "run" / "score.pt")
+        model = load_model(result.checkpoint)
+        assert isinstance(model, ReferencePoseModel)
+        assert model.has_energy
+        for name, value in score.state_dict().items():
+            assert torch.equal(model.state_dict()[name], value)
 
 
-def test_an_energy_goes_on_without_its_score(pool: CloudPool, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    train(pool, run / "score.pt", settings("score"), config=SMALL)
-    train_run(tmp_path / "set", run, settings("energy"))
-    (run / "score.pt").unlink()
-    checkpoint = train_run(tmp_path / "set", run, settings("energy"))
-    assert describe_checkpoint(checkpoint)["last_trained"] == "energy"
+class TestInterruption:
+    def test_what_is_there_is_exported(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+        run = tmp_path / "run"
+        train_run(data, run, recipe, "score")
+
+        def stop(_progress: object) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train_run(data, run, longer(recipe), "score", stop)
+        assert int(describe_checkpoint(run / "genpose.safetensors")["steps"]) > 3
+
+    def test_by_the_time_that_was_given(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+        run = tmp_path / "run"
+        first = train_run(data, run, longer(recipe, 1000), "score", stop_after_minutes=0.01)
+        assert not first.training.finished
+        assert 1 <= first.training.steps < 1000
+        assert first.checkpoint.exists()
+
+    @pytest.mark.slow
+    def test_by_sigkill_costs_no_more_than_the_time_between_states(
+        self, data: Path, tmp_path: Path, recipe: Recipe
+    ) -> None:
+        run = tmp_path / "run"
+        changed = longer(recipe, 10**6).changed("score", {"save_every_s": 0.5})
+        (tmp_path / "job.py").write_text(_JOB.format(data=str(data), run=str(run), recipe=changed))
+        process = subprocess.Popen([sys.executable, tmp_path / "job.py"])
+        state = run / "score.pt"
+        _wait_for(lambda: state.exists() and _step(state) >= 5)
+        before = _step(state)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert _step(state) >= before
+        rest = train_run(data, run, changed.changed("score", {"steps": _step(state) + 2}), "score")
+        assert rest.training.steps == 2
 
 
-def test_an_energy_run_needs_a_score(pool: CloudPool, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="genpose train score first"):
-        train_run(tmp_path / "set", tmp_path / "run", settings("energy"))
+class TestStart:
+    def test_takes_a_checkpoint_s_weights(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+        first = train_run(data, tmp_path / "a", recipe, "score")
+        start = tmp_path / "start.safetensors"
+        first.checkpoint.rename(start)
+        still = recipe.changed("score", {"learning_rate": 1e-12, "steps": 1})
+        result = train_run(data, tmp_path / "b", still, "score", start=start)
+        before, after = load_model(start).state_dict(), load_model(result.checkpoint).state_dict()
+        for name, value in before.items():
+            torch.testing.assert_close(after[name], value, atol=1e-6, rtol=0)
+
+    def test_refuses_another_model(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+        save_model(ReferencePoseModel(), tmp_path / "reference.safetensors", {})
+        with pytest.raises(ValueError, match=r"is genpose-reference .* trains genpose-light"):
+            train_run(
+                *(data, tmp_path / "run", recipe, "score"),
+                start=tmp_path / "reference.safetensors",
+            )
 
 
-def test_what_is_there_is_exported_when_a_run_is_interrupted(
-    pool: CloudPool, tmp_path: Path
-) -> None:
-    train(pool, tmp_path / "run" / "score.pt", settings("score"), config=SMALL)
-
-    def stop(_progress: object) -> None:
-        raise KeyboardInterrupt
-
-    longer = TrainingSettings(minutes=1, batch=8, draws=4, bf16=False)
-    with pytest.raises(KeyboardInterrupt):
-        train_run(tmp_path / "set", tmp_path / "run", longer, stop)
-    checkpoint = tmp_path / "run" / "genpose.safetensors"
-    assert describe_checkpoint(checkpoint)["last_trained"] == "score"
+#: A run in a process of its own.
+_JOB = """\
+from pathlib import Path
+from genpose_ros.training import Recipe, TrainingSettings, train_run
+train_run(Path({data!r}), Path({run!r}), {recipe!r}, "score")
+"""
 
 
-def test_a_score_run_starts_from_a_checkpoint(pool: CloudPool, tmp_path: Path) -> None:
-    torch.manual_seed(5)
-    first = LightPoseModel(SMALL)
-    save_model(first, tmp_path / "start.safetensors", {})
-    still = TrainingSettings(minutes=0.001, batch=2, draws=1, bf16=False, learning_rate=1e-12)
-    train_run(tmp_path / "set", tmp_path / "run", still, checkpoint=tmp_path / "start.safetensors")
-    last = load_model(tmp_path / "run" / "genpose.safetensors")
-    for name, value in first.state_dict().items():
-        torch.testing.assert_close(last.state_dict()[name], value, atol=1e-6, rtol=0)
+def _step(state: Path) -> int:
+    return torch.load(state, weights_only=True)["step"]
 
 
-def test_a_score_run_does_not_start_from_another_architecture(
-    pool: CloudPool, tmp_path: Path
-) -> None:
-    save_model(ReferencePoseModel(), tmp_path / "reference.safetensors", {})
-    with pytest.raises(ValueError, match="genpose-light checkpoints only"):
-        train_run(
-            tmp_path / "set",
-            tmp_path / "run",
-            settings("score"),
-            checkpoint=tmp_path / "reference.safetensors",
-        )
+def _wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)

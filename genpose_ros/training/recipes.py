@@ -1,0 +1,164 @@
+"""Recipes: what to train and how, as YAML files in config/train or of one's own."""
+
+import difflib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from genpose_ros.training.settings import TrainingSettings
+from genpose_ros.training.state import build_model
+
+__all__ = ["Recipe", "load_recipe", "parse_changes", "recipe_names"]
+
+_TARGETS = ("score", "energy")
+_KEYS = ("description", "architecture", "model", *_TARGETS)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train a model.
+
+    Attributes:
+        name: of the file.
+        description: in a line.
+        architecture: genpose-light or genpose-reference.
+        model: what the architecture's `from_config` takes.
+        score, energy: the two runs.
+    """
+
+    name: str
+    description: str
+    architecture: str
+    model: dict[str, Any]
+    score: TrainingSettings
+    energy: TrainingSettings
+
+    def settings(self, target: str) -> TrainingSettings:
+        """The settings of the score's or the energy's run."""
+        return self.score if target == "score" else self.energy
+
+    def changed(self, target: str, changes: Mapping[str, Any]) -> "Recipe":
+        """The recipe with some settings of one run changed.
+
+        Raises:
+            ValueError: no such setting, or a value out of range.
+        """
+        settings = replace(self.settings(target), **_checked(changes, target))
+        return replace(self, **{target: settings})
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with the package."""
+    found = {path.stem for folder in _folders() for path in folder.glob("*.yaml")}
+    return sorted(found)
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """Read a recipe by its name, or from a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: no such recipe, no YAML, an unknown key or setting, or a bad value.
+    """
+    file = _find(name)
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is no YAML: {error}") from error
+    try:
+        return _recipe(file.stem, content)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
+def parse_changes(changes: Iterable[str]) -> dict[str, Any]:
+    """Settings from texts such as `draws=8`, in the type that the setting has.
+
+    Raises:
+        ValueError: not of that form, or no such setting.
+    """
+    values = {}
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals:
+            raise ValueError(f"--set expects name=value, got {change!r}")
+        values[name] = text
+    return _checked(values, "")
+
+
+def _find(name: str | Path) -> Path:
+    file = Path(name).expanduser()
+    if file.suffix in {".yaml", ".yml"}:
+        return file
+    for folder in _folders():
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    raise ValueError(
+        f"no recipe is called {str(name)!r}; there are {', '.join(recipe_names())}, "
+        "or give a file that ends in .yaml"
+    )
+
+
+def _folders() -> list[Path]:
+    """Where recipes are: in the source checkout, or in the share folders of the installation."""
+    root = Path(__file__).resolve().parents[2]
+    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    shares = [Path(p) / "share" / "genpose_ros" for p in [*prefixes, sys.prefix]]
+    roots = [root] if (root / "package.xml").is_file() else []
+    return [folder / "config" / "train" for folder in [*roots, *shares]]
+
+
+def _recipe(name: str, content: Any) -> Recipe:
+    if not isinstance(content, dict):
+        raise ValueError("a recipe is a mapping of architecture, model, score and energy")
+    _refuse_unknown(content, _KEYS, "key")
+    architecture = content.get("architecture", "genpose-light")
+    model = content.get("model") or {}
+    for key in ("model", *_TARGETS):
+        if not isinstance(content.get(key) or {}, dict):
+            raise ValueError(f"{key} must be a mapping of settings")
+    # Built once, so that a wrong entry is named before the work begins.
+    build_model(architecture, model)
+    runs = {}
+    for target in _TARGETS:
+        values = _checked(content.get(target) or {}, target)
+        try:
+            runs[target] = TrainingSettings(target=target, **values)
+        except ValueError as error:
+            raise ValueError(f"{target}: {error}") from error
+    return Recipe(name, str(content.get("description", "")), architecture, model, **runs)
+
+
+def _checked(values: Mapping[str, Any], target: str) -> dict[str, Any]:
+    """Settings by name, with texts turned into the setting's type."""
+    known = {item.name: type(item.default) for item in fields(TrainingSettings)}
+    del known["target"]
+    _refuse_unknown(values, known, f"{target} setting".strip())
+    return {name: _typed(name, value, known[name]) for name, value in values.items()}
+
+
+def _typed(name: str, value: Any, kind: type) -> Any:
+    # YAML takes 1e-3 for a text, and a command line has nothing but texts.
+    if not isinstance(value, str) or kind is str:
+        return value
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[value.lower()]
+        return kind(value)
+    except (KeyError, ValueError) as error:
+        wanted = "true or false" if kind is bool else kind.__name__
+        raise ValueError(f"{name} expects {wanted}, got {value!r}") from error
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: Iterable[str], what: str) -> None:
+    names = list(known)
+    for name in values:
+        if name not in names:
+            near = difflib.get_close_matches(str(name), names, 1)
+            meant = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}"
+            raise ValueError(f"unknown {what} {name!r}{meant}")

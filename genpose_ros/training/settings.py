@@ -1,0 +1,115 @@
+"""A training run's settings: one frozen dataclass for the library, recipes and the command line."""
+
+from dataclasses import dataclass
+
+from genpose_ros.estimation.settings import check_settings, setting
+
+__all__ = ["TrainingSettings"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything that decides how a network is trained, each with unit and range.
+
+    Noise levels (sigma) are in units of the model's pose vector: decimetres in the light model,
+    metres in the reference.
+
+    Raises:
+        ValueError: a value is of the wrong type, out of range, or none of the choices.
+    """
+
+    target: str = setting(
+        "score",
+        "score: encoder, score head and size head; energy: the energy network alone.",
+        choices=("score", "energy"),
+    )
+    minutes: float = setting(
+        60.0,
+        "Time budget, interruptions and validation not counted; the learning rate falls along it.",
+        low=1e-4,
+        high=1e5,
+    )
+    steps: int = setting(
+        0, "Steps after which a run ends before its time; 0: time alone decides.", low=0, high=10**9
+    )
+    batch: int = setting(48, "Clouds per step, of all processes together.", low=1, high=65536)
+    draws: int = setting(
+        32, "(Noise level, noise) draws per encoded cloud and step.", low=1, high=1024
+    )
+    learning_rate: float = setting(1e-3, "Highest learning rate.", low=1e-12, high=1.0)
+    warm_up: int = setting(200, "Steps until it is reached.", low=1, high=10**6)
+    schedule: str = setting(
+        "cosine",
+        "How the learning rate falls: a cosine to zero along the budget, or by a factor per epoch.",
+        choices=("cosine", "epochs"),
+    )
+    flat: float = setting(
+        0.3, "Share of the budget at the highest rate before the cosine.", low=0.0, high=0.99
+    )
+    epoch_decay: float = setting(
+        0.98, "Factor per epoch, a pass over as many clouds as the set has.", low=0.1, high=1.0
+    )
+    lowest_rate: float = setting(1e-4, "Learning rate at which the factors end.", low=0.0, high=1.0)
+    weight_decay: float = setting(0.01, "AdamW's; 0 makes it Adam.", low=0.0, high=1.0)
+    beta2: float = setting(
+        0.99, "Adam's decay of the squared gradients' average.", low=0.5, high=0.99999
+    )
+    clip: float = setting(2.0, "Largest norm of the gradient.", low=1e-3, high=1e9)
+    average: float = setting(
+        0.999, "Decay of the moving average of the weights; 0: none.", low=0.0, high=0.999999
+    )
+    weighting: str = setting(
+        "edm",
+        "Weight of a noise level's error: edm (every level alike after preconditioning, light "
+        "model only) or paper (1 / sigma^2). An energy always takes the paper's.",
+        choices=("edm", "paper"),
+    )
+    size_weight: float = setting(1.0, "Weight of the size head's loss.", low=0.0, high=100.0)
+    sigma_low: float = setting(0.008, "Smallest noise level trained.", low=1e-5, high=1.0)
+    sigma_high: float = setting(
+        0.0, "Largest noise level trained; 0: the model's largest.", low=0.0, high=100.0
+    )
+    middle_share: float = setting(
+        0.75,
+        "Share of the noise levels drawn log-normally around the middle, where the pose is "
+        "decided; the others are log-uniform, which is the paper's uniform t.",
+        low=0.0,
+        high=1.0,
+    )
+    middle_sigma: float = setting(0.2, "The middle: median noise level.", low=1e-3, high=10.0)
+    middle_spread: float = setting(
+        1.2, "Standard deviation of the logarithm around it.", low=0.01, high=10.0
+    )
+    balanced: bool = setting(True, "Draw all categories equally often, whatever the set holds.")
+    mirror_share: float = setting(0.5, "Share of the clouds that are mirrored.", low=0.0, high=1.0)
+    roll_deg: float = setting(
+        6.0, "Standard deviation of the camera's roll, degrees.", low=0.0, high=180.0
+    )
+    any_roll_share: float = setting(
+        0.0, "Share of the clouds rolled by any angle instead.", low=0.0, high=1.0
+    )
+    scale_range: float = setting(
+        0.1, "Clouds are scaled by up to this share, up or down.", low=0.0, high=0.5
+    )
+    bf16: bool = setting(True, "Run the encoder in bfloat16.")
+    compile: bool = setting(False, "Compile the light encoder's patch layers (needs a compiler).")
+    device: str = setting(
+        "auto",
+        "auto (CUDA where there is one), cpu, cuda or cuda:N. Draws are made on the CPU, so that "
+        "they are the same everywhere.",
+    )
+    seed: int = setting(0, "Seed of all draws.", low=0, high=2**31 - 1)
+    save_every_s: float = setting(
+        60.0, "Seconds between saved states: what a crash costs.", low=0.1, high=3600.0
+    )
+    validate_every_min: float = setting(
+        10.0, "Minutes between validations; 0: none.", low=0.0, high=1e5
+    )
+    validation_views: int = setting(192, "Synthetic views in the validation.", low=6, high=100_000)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if 0 < self.sigma_high <= self.sigma_low:
+            raise ValueError(
+                f"sigma_high ({self.sigma_high:g}) must be above sigma_low ({self.sigma_low:g})"
+            )

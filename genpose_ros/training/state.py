@@ -1,0 +1,74 @@
+"""A training state on disk: written in one move, read with an error that says what is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genpose_ros.networks.interface import PoseModel
+from genpose_ros.networks.light import LightPoseModel
+from genpose_ros.networks.reference import ReferencePoseModel
+
+__all__ = ["build_model", "read_state", "write_state"]
+
+_MODELS: tuple[type[PoseModel], ...] = (LightPoseModel, ReferencePoseModel)
+
+#: What a state file holds at least.
+_STATE = {"config", "model", "averaged", "optimizer", "step", "elapsed"}
+
+
+def build_model(architecture: str, config: dict[str, Any], seed: int = 0) -> PoseModel:
+    """A model with fresh weights, ready to train; the global generator stays as it was.
+
+    Args:
+        architecture: genpose-light or genpose-reference.
+        config: see the architecture's `from_config`.
+        seed: decides the weights.
+
+    Raises:
+        ValueError: an unknown architecture, or a config that does not fit it.
+    """
+    for kind in _MODELS:
+        if kind.architecture == architecture:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                try:
+                    return kind.from_config(config)
+                except (KeyError, TypeError) as error:
+                    raise ValueError(f"no config of {architecture}: {error}") from error
+    names = " or ".join(kind.architecture for kind in _MODELS)
+    raise ValueError(f"architecture must be {names}, got {architecture!r}")
+
+
+def read_state(state_file: Path) -> dict[str, Any]:
+    """Read a training state: architecture, config, model, averaged, optimizer, step, elapsed, best.
+
+    Raises:
+        ValueError: the file is damaged or no training state.
+    """
+    try:
+        state = torch.load(state_file, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle can raise anything
+        raise ValueError(f"{state_file} is damaged, or no state of a training run") from error
+    if not isinstance(state, dict) or not set(state) >= _STATE:
+        raise ValueError(f"{state_file} is no state of a training run")
+    # States of the first version were of the light model, and had no validation.
+    return {"architecture": LightPoseModel.architecture, "best": None, **state}
+
+
+def write_state(state: dict[str, Any], state_file: Path) -> None:
+    """Write a training state in one move.
+
+    Raises:
+        OSError: it cannot be written; the state written before stays.
+    """
+    partial = state_file.with_suffix(".partial")
+    try:
+        torch.save(state, partial)
+        partial.replace(state_file)
+    except RuntimeError as error:  # PyTorch's word for a full disk
+        raise OSError(f"cannot write {state_file}: is the disk full? ({error})") from error
+    finally:
+        partial.unlink(missing_ok=True)

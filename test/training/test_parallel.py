@@ -1,0 +1,133 @@
+"""Processes that share the gradients, as torchrun starts them: two of them, on the CPU."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from genpose_ros.networks import LightConfig
+from genpose_ros.training import CloudPool, Recipe, TrainingSettings, train_run
+from genpose_ros.training.parallel import connect
+
+pytest.importorskip("lightning_fabric")
+
+#: One process of two that train the score, and on it the energy. A step takes a second of their
+#: clock, so that the loss of every step is written.
+_EVERY_STEP = """\
+import itertools
+from pathlib import Path
+import torch
+from genpose_ros.networks import LightConfig, LightPoseModel
+from genpose_ros.training import CloudPool, TrainingSettings, train
+
+def both(data, run, settings):
+    torch.manual_seed(0)
+    model = LightPoseModel({config!r})
+    for target, chosen in settings.items():
+        clock = map(float, itertools.count()).__next__
+        train(CloudPool(data), run / f"{{target}}.pt", chosen, model, clock=clock)
+
+both(Path({data!r}), Path({run!r}), {settings!r})
+"""
+
+_ONE_RUN = """\
+from pathlib import Path
+from genpose_ros.training import Recipe, TrainingSettings, train_run
+train_run(Path({data!r}), Path({run!r}), {recipe!r}, "score")
+"""
+
+
+@pytest.fixture
+def settings() -> dict[str, TrainingSettings]:
+    common: dict[str, Any] = {"batch": 8, "draws": 4, "bf16": False, "validate_every_min": 0.0}
+    return {
+        target: TrainingSettings(
+            target=target, steps=10, minutes=1e4, device="cpu", warm_up=2, **common
+        )
+        for target in ("score", "energy")
+    }
+
+
+def start(job: Path, program: str, **arguments: Any) -> "subprocess.Popen[str]":
+    """The program in two processes on this machine."""
+    job.write_text(program.format(**arguments))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command = [*torchrun, "--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint"]
+    return subprocess.Popen(
+        [*command, "localhost:0", job],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def losses(file: Path) -> dict[int, float]:
+    with file.open(newline="") as stream:
+        return {int(row["step"]): float(row["loss"]) for row in csv.DictReader(stream)}
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does(
+    pool: CloudPool,
+    tmp_path: Path,
+    write_shard: Any,
+    small_config: LightConfig,
+    settings: dict[str, TrainingSettings],
+) -> None:
+    write_shard(tmp_path / "set" / "shard-00001.safetensors", seed=1)
+    arguments = {"data": str(tmp_path / "set"), "config": small_config, "settings": settings}
+    process = start(tmp_path / "job.py", _EVERY_STEP, run=str(tmp_path / "two"), **arguments)
+    assert process.wait(timeout=500) == 0, process.stderr and process.stderr.read()
+    exec(_EVERY_STEP.format(run=str(tmp_path / "one"), **arguments), {})
+    for target in settings:
+        one, two = (losses(tmp_path / run / f"{target}.csv") for run in ("one", "two"))
+        assert list(one) == list(two) == list(range(1, 11))
+        # Six digits are written; float32 sums come in another order.
+        assert list(two.values()) == pytest.approx(list(one.values()), rel=2e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_stop_together_and_go_on(
+    pool: CloudPool,
+    tmp_path: Path,
+    small_config: LightConfig,
+    settings: dict[str, TrainingSettings],
+) -> None:
+    run = tmp_path / "run"
+    recipe = Recipe("small", "", "genpose-light", vars(small_config), **settings)
+    recipe = recipe.changed("score", {"steps": 10**6, "save_every_s": 0.1})
+    arguments = {"data": str(tmp_path / "set"), "run": str(run), "recipe": recipe}
+    process = start(tmp_path / "job.py", _ONE_RUN, **arguments)
+    end = time.monotonic() + 300
+    while not (run / "score.pt").exists():
+        assert time.monotonic() < end
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.1)
+    # As Ctrl-C in a terminal: to all of them.
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(timeout=100)
+    steps = torch.load(run / "score.pt", weights_only=True)["step"]
+    assert steps > 0
+    rest = train_run(tmp_path / "set", run, recipe.changed("score", {"steps": steps + 1}), "score")
+    assert rest.training.steps == 1
+
+
+def test_a_process_alone_needs_no_others() -> None:
+    workers = connect("cpu")
+    assert (workers.rank, workers.count) == (0, 1)
+    assert workers.total([1.5, 2.0]) == [1.5, 2.0]
+
+
+def test_several_processes_do_not_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    with pytest.raises(ValueError, match="takes its own GPU: cuda, not cuda:1"):
+        connect("cuda:1")
