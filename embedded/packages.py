@@ -75,7 +75,7 @@ def install_product(venv: Path, root: Path, ros_is_sourced: bool) -> None:
         "--constraint",
         constraints,
         "--editable",
-        f"{root}[test,lint,study]",
+        f"{root}[test,lint,study,train]",
     )
     stamp.set()
 
