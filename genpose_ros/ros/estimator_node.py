@@ -138,11 +138,14 @@ class EstimatorNode(Node):
         self._inputs.configure(settings.node)
 
     def _on_jump_back(self) -> str:
-        """Forget what belongs to the time before a jump of the clock; returns what to say."""
+        """Forget what belongs to the time before a jump of the clock; returns what to say.
+
+        The worker clears the tracks, before the first frame of the new time.
+        """
         self._worker.mailbox.clear()
         if self._camera_pose is not None:
             self._camera_pose.forget()
-        return "" if self._tracking is None else f", {self._tracking.reset()} tracks cleared"
+        return "" if self._tracking is None else f", {len(self._tracking.tracks)} tracks cleared"
 
     def _on_reset_tracks(
         self, request: Trigger.Request, response: Trigger.Response

@@ -45,13 +45,15 @@ class MaskInput:
 class Matched:
     """What belongs together. `camera` may be the reason why there is none.
 
-    `masks` is None for a depth image by itself; that there are no objects, masks tell.
+    `masks` is None for a depth image by itself; that there are no objects, masks tell. `epoch`
+    counts how often the clock had jumped back until then.
     """
 
     depth: DepthImage
     masks: MaskInput | None
     camera: PinholeCamera | Rejection
     detections: tuple[Any, ...] = ()
+    epoch: int = 0
 
 
 @dataclass
@@ -120,6 +122,7 @@ class FrameMatcher:
         self._waiting: dict[int, _Waiting] = {}
         self._last_ns: int | None = None
         self._newest = _Newest()
+        self._epoch = 0
         self._clock = clock
 
     def configure(self, ring_seconds: float, slop_seconds: float, wait_seconds: float) -> None:
@@ -136,6 +139,7 @@ class FrameMatcher:
         """Hold a depth image. When its clock jumped back, everything older is forgotten."""
         if self.jumps_back(stamp_ns):
             self.clear()
+            self._epoch += 1
         rejection = self._depth.add(stamp_ns, depth)
         if rejection is None:
             self._newest = self._newest.followed_by(stamp_ns, depth)
@@ -193,7 +197,7 @@ class FrameMatcher:
         if camera is None or _of_other_size(camera, newest.depth):
             return None  # its own may still be on the way
         newest.taken = True
-        return Matched(newest.depth, None, camera)
+        return Matched(newest.depth, None, camera, epoch=self._epoch)
 
     def clear(self) -> None:
         """Forget all but the newest camera."""
@@ -222,7 +226,7 @@ class FrameMatcher:
         may_come = own_camera is None and not late and not _passed(self._cameras, stamp_ns)
         if may_come and _of_other_size(camera, depth):
             return None
-        return Matched(depth, waiting.masks, camera, detections or ())
+        return Matched(depth, waiting.masks, camera, detections or (), self._epoch)
 
     def _lookup(self, ring: StampedRing[Any], stamp_ns: int, late: bool) -> Any | None:
         found = ring.exact(stamp_ns)

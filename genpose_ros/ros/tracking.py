@@ -9,7 +9,7 @@ import numpy as np
 from std_msgs.msg import Header
 
 from genpose_ros.estimation.frame import Frame
-from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.estimation.tracks import Track, TrackingResult
 from genpose_ros.geometry.camera import PinholeCamera
@@ -25,6 +25,8 @@ __all__ = ["MakeTracker", "ObjectTracker", "Tracking"]
 
 #: Rejections of masks that came too late to be published themselves, kept for the next frame.
 _CARRIED = 100
+#: A stamp before all others.
+_NEVER = -1
 
 
 class ObjectTracker(Protocol):
@@ -63,7 +65,8 @@ class Tracking:
     """Tracks objects through the frames of one camera.
 
     What is published never goes back in time: masks of an image older than the newest one
-    published name and begin tracks, which the next image shows.
+    published name and begin tracks, which the next image shows. When the clock jumps back, which
+    the frames' epoch tells, all begins anew.
 
     Args:
         make_estimator: builds the estimator for given settings.
@@ -87,7 +90,8 @@ class Tracking:
         self._settings = settings
         self._tracker = make_tracker(make_estimator(settings.estimator), settings.tracker)
         self._warn = warn
-        self._published_ns: int | None = None
+        self._epoch = 0
+        self._tracked_ns = self._published_ns = _NEVER
         self._R_fixed_cam = np.eye(3)
         self._carried: deque[Rejection] = deque(maxlen=_CARRIED)
         # Held while a frame is tracked: services and parameters come in other threads.
@@ -116,9 +120,7 @@ class Tracking:
         with self._lock:
             count = len(self._tracker.tracks)
             self._tracker.reset()
-            self._published_ns = None
-            self._R_fixed_cam = np.eye(3)
-            self._carried.clear()
+            self._tracked_ns = _NEVER
         return count
 
     def process(self, matched: Matched) -> PublishedFrame | Rejection | None:
@@ -129,6 +131,8 @@ class Tracking:
         header = matched.depth.header
         T_fixed_cam = self._camera_motion(header)
         with self._lock:
+            if matched.epoch != self._epoch:
+                self._begin_anew(matched.epoch)
             result = self._track(built.frame, matched.masks is None, T_fixed_cam)
             if result is None:
                 return None
@@ -141,6 +145,12 @@ class Tracking:
             if T_fixed_cam is not None:
                 self._R_fixed_cam = T_fixed_cam[:3, :3]
             return self._published(result, header)
+
+    def _begin_anew(self, epoch: int) -> None:
+        self._tracker.reset()
+        self._epoch = epoch
+        self._tracked_ns = self._published_ns = _NEVER
+        self._carried.clear()
 
     def _camera_motion(self, header: Header) -> np.ndarray | None:
         if self.fixed_frame is None:
@@ -156,16 +166,23 @@ class Tracking:
         self, frame: Frame, depth_only: bool, T_fixed_cam: np.ndarray | None
     ) -> TrackingResult | None:
         """The tracker's result; None where there was nothing to do."""
-        if not depth_only:
-            self.frames["masks"] += 1
-            return self._tracker.track(frame, frame.stamp_ns, T_fixed_cam)
-        if self._outdated(frame.stamp_ns) or not self._tracker.tracks:
+        stamp_ns = frame.stamp_ns
+        late_s = (self._tracked_ns - stamp_ns) / 1e9
+        if depth_only and (self._outdated(stamp_ns) or not self._tracker.tracks):
             return None
-        self.frames["depth_only"] += 1
-        return self._tracker.track_depth(frame.depth_m, frame.camera, frame.stamp_ns, T_fixed_cam)
+        if late_s > self._settings.tracker.clock_jump_s:
+            # To the tracker it would look as if the clock had jumped back, which it has not.
+            detail = f"masks came {late_s:.2f} s after a newer image was tracked; see clock_jump_s"
+            self._carried.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
+            return None
+        self._tracked_ns = max(self._tracked_ns, stamp_ns)
+        self.frames["depth_only" if depth_only else "masks"] += 1
+        if depth_only:
+            return self._tracker.track_depth(frame.depth_m, frame.camera, stamp_ns, T_fixed_cam)
+        return self._tracker.track(frame, stamp_ns, T_fixed_cam)
 
     def _outdated(self, stamp_ns: int) -> bool:
-        return self._published_ns is not None and stamp_ns <= self._published_ns
+        return stamp_ns <= self._published_ns
 
     def _published(self, result: TrackingResult, header: Header) -> PublishedFrame:
         settings = self._settings

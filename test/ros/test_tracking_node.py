@@ -389,6 +389,23 @@ class TestBadInput:
         assert list(message.objects) == []
         assert list(message.rejection_reasons) == ["not_finite"] * 2
 
+    def test_masks_that_are_too_late_leave_the_tracks_alone(self, rig):
+        """To the tracker they would look as if the clock had jumped back."""
+        rig.answer()
+        old = rig.ros.image(rig.camera.labels, stamp_of(rig.depth_only()))
+        for _ in range(45):
+            rig.camera.send(masks=None)
+            rig.bench.spin_for(0.01)
+        message = rig.depth_only()
+        rig.camera.publish(masks=old)
+        while not message.rejection_reasons:
+            message = rig.depth_only()
+        assert list(message.rejection_reasons) == ["stamp_out_of_order"]
+        assert "clock_jump_s" in message.rejection_details[0]
+        assert [o.id for o in message.objects] == ["mug_3", "mug_7"]
+        kinds = [call.kind for call in rig.tracker.calls]
+        assert kinds.count("masks") == 1
+
     def test_why_late_masks_were_refused_comes_with_the_next_image(self, ros, benches):
         rig = Rig(ros, benches, default_category="", label_categories="3:mug")
         rig.answer()
