@@ -21,7 +21,15 @@ from genpose_ros.synthesis.sensor import (
 )
 from genpose_ros.synthesis.views import STANCES, Views, sample_views
 
-__all__ = ["TRAINING_SURROUNDINGS", "CloudBatch", "Surroundings", "make_clouds", "render_views"]
+__all__ = [
+    "TRAINING_SURROUNDINGS",
+    "CloudBatch",
+    "Surroundings",
+    "crops_around",
+    "make_clouds",
+    "render_views",
+    "sense_views",
+]
 
 GRID = 64  # rays along each side of the crop around an object
 NATIVE_SPACING = 1 / 615  # a D435's colour camera: tangent per pixel
@@ -131,9 +139,9 @@ def make_clouds(
     )
     views, size_m = sample_views(n, rng, stances=stances), shapes.size_m
     objects = shapes.placed(views.rotation, views.translation)
-    crops = _crops(objects, torch.device(device))
+    crops = crops_around(objects, torch.device(device))
     images = render_views(objects, size_m, views, crops, around, rng)
-    clouds, enough = _sense(images, crops, around, points, rng)
+    clouds, enough = sense_views(images, crops, around, points, rng)
     batch = CloudBatch(
         points_cam=clouds.cpu().numpy(),
         rotation=views.rotation.astype(np.float32),
@@ -145,7 +153,7 @@ def make_clouds(
     return batch[enough.cpu().numpy()]
 
 
-def _crops(objects: Objects, device: torch.device) -> Crops:
+def crops_around(objects: Objects, device: torch.device) -> Crops:
     """Rays over each object's outline, with a margin; no denser than a camera's pixels."""
     low, high = objects.outline()
     spacing = np.maximum((high - low).max(1) * 1.12 / (GRID - 1), NATIVE_SPACING)
@@ -220,7 +228,7 @@ def _triangles(batches: list[tuple[np.ndarray, MeshBatch, int]], device: torch.d
     )
 
 
-def _sense(
+def sense_views(
     images: DepthImages,
     crops: Crops,
     around: Surroundings,
@@ -235,7 +243,9 @@ def _sense(
     mask = corrupt_mask(is_object, spacing / NATIVE_SPACING, rng)
     mask = tear_mask(mask, rng.random(n) < around.torn, rng.random(n) < around.leaking, rng)
     mask &= _window(crops, around.cut, rng) & (depth > 0)
-    mask &= ~hidden_from_right(images.depth_m, sensor.baseline_m / spacing)
+    mask &= ~hidden_from_right(
+        images.depth_m, sensor.baseline_m / spacing, sensor.shadow_px * NATIVE_SPACING / spacing
+    )
     clouds, counts = _sample(depth, mask, crops, points, rng)
     seen = is_object.flatten(1).sum(1)
     return clouds, (counts >= MIN_POINTS) & (seen >= MIN_POINTS)
@@ -276,7 +286,7 @@ def _sample(
     median = _sorted_rows(depth.masked_fill(~valid, torch.inf)).gather(1, middle)
     valid = valid & ((depth - median).abs() <= DEPTH_WINDOW_M)
     available = valid.sum(1)
-    # A random number above, the pixel below it: sorted, the pixels stand in random order.
+    # A random number in the upper bits, the pixel in the lower: sorted, pixels are in random order.
     bits = (pixels - 1).bit_length()
     generator = torch.Generator(depth.device).manual_seed(int(rng.integers(2**62)))
     chance = torch.rand(depth.shape, generator=generator, device=depth.device)
@@ -285,7 +295,7 @@ def _sample(
     )
     order = _sorted_rows(key.masked_fill_(~valid, 2**31 - 1))
     slot = torch.arange(count, device=depth.device) % available.clamp_min(1)[:, None]
-    pixel = order.gather(1, slot).long() & (pixels - 1)
+    pixel = order.gather(1, slot).long() & (2**bits - 1)
     x, y = crops.tangents()
     z = depth.gather(1, pixel)
     across = x[:, 0].gather(1, pixel % crops.size) * z

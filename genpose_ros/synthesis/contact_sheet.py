@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.synthesis.clouds import CloudBatch
@@ -48,6 +49,7 @@ def draw_contact_sheet(clouds: CloudBatch, picture: Path) -> None:
         picture: the file.
     """
     from matplotlib import collections, figure
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     cells = [
         np.flatnonzero((clouds.category == category) & (clouds.stance == stance))
@@ -55,7 +57,7 @@ def draw_contact_sheet(clouds: CloudBatch, picture: Path) -> None:
     ]
     each = max(len(rows) for rows in cells)
     columns = each * len(STANCES)
-    page = figure.Figure(figsize=(0.95 * columns + 0.6, 0.95 * len(CATEGORIES) + 0.4), dpi=110)
+    page = figure.Figure(figsize=(0.95 * columns + 0.6, 0.95 * len(CATEGORIES) + 0.4), dpi=100)
     axes = page.add_axes((0.04, 0.0, 0.96, 0.96))
     dots, boxes, arrows = [], [], []
     for number, rows in enumerate(cells):
@@ -66,12 +68,16 @@ def draw_contact_sheet(clouds: CloudBatch, picture: Path) -> None:
             boxes += box
             arrows += arrow
     x, y, shade = np.concatenate(dots).T
-    axes.scatter(x, y, c=shade, s=0.35, cmap="viridis", linewidths=0, rasterized=True)
+    axes.scatter(x, y, c=shade, s=0.9, cmap="viridis", linewidths=0, rasterized=True)
     axes.add_collection(collections.LineCollection(boxes, colors="0.35", linewidths=0.5))
     colors = _AXIS_COLORS * (len(arrows) // 3)
     axes.add_collection(collections.LineCollection(arrows, colors=colors, linewidths=1.1))
     _label(axes, each, columns)
-    page.savefig(picture)
+    canvas = FigureCanvasAgg(page)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    # Few colours make a third of the file.
+    image.quantize(64, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 def _label(axes: Any, each: int, columns: int) -> None:

@@ -1,6 +1,7 @@
 """Mesh folders: objects with category and scale from a manifest, deformed into many shapes."""
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ DIAGONAL_M: dict[str, tuple[float, float]] = {
 }
 
 _MANIFEST_FIELDS = {"category", "file", "split", "metric"}
+#: Box diagonals that a mesh in metres may have.
+_METRIC_DIAGONAL_M = (0.02, 2.0)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Mesh:
         category: its category.
         metric: whether `vertices` are metres; otherwise the box has unit diagonal.
         vertices: (V, 3), centred on the bounding box.
-        faces: (F, 3).
+        faces: (F, 3), counter-clockwise seen from outside where `closed`.
+        closed: whether the surface has no border; others are drawn from both sides.
     """
 
     name: str
@@ -42,6 +48,7 @@ class Mesh:
     metric: bool
     vertices: np.ndarray
     faces: np.ndarray
+    closed: bool = False
 
 
 def load_meshes(folder: Path, split: str, *, max_faces: int = 3000) -> tuple[Mesh, ...]:
@@ -57,8 +64,10 @@ def load_meshes(folder: Path, split: str, *, max_faces: int = 3000) -> tuple[Mes
 
     Raises:
         ValueError: no manifest or a broken one, no mesh of that split, an unknown category, or a
-            mesh without triangles.
+            mesh that is missing, empty, not finite, without extent, or metric and not in metres.
     """
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}")
     manifest = folder / "manifest.json"
     entries = [entry for entry in _read_manifest(manifest) if entry["split"] == split]
     if not entries:
@@ -69,7 +78,8 @@ def load_meshes(folder: Path, split: str, *, max_faces: int = 3000) -> tuple[Mes
 def _read_manifest(manifest: Path) -> list[dict[str, Any]]:
     if not manifest.is_file():
         raise ValueError(
-            f"{manifest.parent} holds no manifest.json (category, file, split, metric per mesh)"
+            f"{manifest.parent} holds no manifest.json: write one, a list of objects with "
+            f"category, file, split and metric for each mesh"
         )
     try:
         entries = json.loads(manifest.read_text(encoding="utf-8"))
@@ -81,26 +91,66 @@ def _read_manifest(manifest: Path) -> list[dict[str, Any]]:
         missing = _MANIFEST_FIELDS - set(entry if isinstance(entry, dict) else ())
         if missing:
             raise ValueError(f"{manifest}: {entry!r} lacks {', '.join(sorted(missing))}")
+        if not isinstance(entry["file"], str) or not isinstance(entry["metric"], bool):
+            raise ValueError(f"{manifest}: {entry!r}: file must be text, and metric true or false")
     return entries
 
 
 def _load(folder: Path, entry: dict[str, Any], max_faces: int) -> Mesh:
+    file = folder / entry["file"]
     if entry["category"] not in CATEGORIES:
-        raise ValueError(f"{entry['file']}: unknown category {entry['category']!r}")
-    if not (folder / entry["file"]).is_file():
-        raise ValueError(f"{folder / entry['file']} is not there, but the manifest lists it")
-    mesh = o3d.io.read_triangle_mesh(str(folder / entry["file"]))
-    if len(mesh.triangles) == 0:
-        raise ValueError(f"{folder / entry['file']} holds no triangles")
-    if len(mesh.triangles) > max_faces:
-        mesh = mesh.simplify_quadric_decimation(max_faces)
-    vertices = np.asarray(mesh.vertices)
+        raise ValueError(
+            f"{entry['file']}: unknown category {entry['category']!r}; "
+            f"expected one of {', '.join(CATEGORIES)}"
+        )
+    if not file.is_file():
+        raise ValueError(f"{file} is not there, but the manifest lists it")
+    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
+        mesh = o3d.io.read_triangle_mesh(str(file))
+        _check_mesh(file, np.asarray(mesh.vertices), np.asarray(mesh.triangles))
+        if len(mesh.triangles) > max_faces:
+            mesh = mesh.simplify_quadric_decimation(max_faces)
+    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.triangles)
     vertices = vertices - (vertices.max(0) + vertices.min(0)) / 2
+    diagonal = float(np.linalg.norm(np.ptp(vertices, 0)))
+    low, high = _METRIC_DIAGONAL_M
     if not entry["metric"]:
-        vertices = vertices / np.linalg.norm(np.ptp(vertices, 0))
-    faces = np.asarray(mesh.triangles)
+        vertices = vertices / diagonal
+    elif not low <= diagonal <= high:
+        raise ValueError(
+            f"{file} measures {diagonal:.3g} m from corner to corner of its box: scale it to "
+            f"metres, or set metric to false in the manifest"
+        )
+    faces, closed = _outward(vertices, faces)
+    if not closed:
+        _log.info("%s has a border: it is drawn from both sides", file.name)
     name = str(entry.get("name", entry["file"]))
-    return Mesh(name, entry["category"], bool(entry["metric"]), vertices, faces)
+    return Mesh(name, entry["category"], entry["metric"], vertices, faces, closed)
+
+
+def _check_mesh(file: Path, vertices: np.ndarray, faces: np.ndarray) -> None:
+    if len(faces) == 0:
+        raise ValueError(f"{file} holds no triangles: is it a mesh (PLY, OBJ, STL, OFF, glTF)?")
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise ValueError(f"{file} is broken: triangles name vertices that are not there")
+    if not np.isfinite(vertices).all():
+        raise ValueError(f"{file} is broken: coordinates that are not finite; export it anew")
+    if (np.ptp(vertices, 0) <= 0).any():
+        raise ValueError(f"{file} is flat: its box has an edge of length 0")
+
+
+def _outward(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The faces, turned outward where the surface is closed, and whether it is."""
+    # Exporters repeat vertices where texture or normals change.
+    _, name = np.unique(vertices.round(9), axis=0, return_inverse=True)
+    named = name.ravel()[faces]
+    edges = np.concatenate([named[:, [0, 1]], named[:, [1, 2]], named[:, [2, 0]]])
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    there, back = (np.sort(e[:, 0] * len(vertices) + e[:, 1]) for e in (edges, edges[:, ::-1]))
+    closed = bool(np.array_equal(there, back))
+    if closed and np.linalg.det(vertices[faces]).sum() < 0:
+        faces = faces[:, ::-1]
+    return faces, closed
 
 
 def deform(mesh: Mesh, rng: np.random.Generator, *, amount: float = 1.0) -> np.ndarray:

@@ -100,7 +100,9 @@ def draw_objects(
             of_mesh = rows[chosen == number]
             if len(of_mesh):
                 vertices = [deform(mesh, rng, amount=deformation) for _ in of_mesh]
-                groups.append((of_mesh, MeshBatch(np.stack(vertices), mesh.faces, closed=False)))
+                groups.append(
+                    (of_mesh, MeshBatch(np.stack(vertices), mesh.faces, closed=mesh.closed))
+                )
         if (chosen < 0).any():
             shapes = make_shapes(CATEGORIES[index], int((chosen < 0).sum()), rng)
             groups.append((rows[chosen < 0], shapes))

@@ -31,6 +31,8 @@ Images = TypeVar("Images", np.ndarray, Tensor)
 
 #: How far, in array pixels, masks are blurred before their border is moved.
 _BLUR_PX = 2.0
+#: Nearer than this the camera's search for a match does not reach, metres.
+_NEAREST_M = 0.17
 
 
 def _none() -> np.ndarray:
@@ -51,6 +53,7 @@ class SensorDraw:
         dropout: share of the pixels lost singly, in patches, as on dark surfaces.
         gloss: surfaces whose normal is this close to the ray, 1 - cosine, may mirror the lamp.
         baseline_m: between the two infrared cameras; 0: no shadow.
+        shadow_px: camera pixels by which the shadow is wider than geometry makes it.
         edge_holes: share of the pixels beside a depth edge, on its far side, that are lost.
     """
 
@@ -63,22 +66,28 @@ class SensorDraw:
     dropout: np.ndarray = field(default_factory=_none)
     gloss: np.ndarray = field(default_factory=_none)
     baseline_m: np.ndarray = field(default_factory=_none)
+    shadow_px: np.ndarray = field(default_factory=_none)
     edge_holes: np.ndarray = field(default_factory=_none)
 
 
 def draw_sensor(n: int, rng: np.random.Generator) -> SensorDraw:
-    """Draw n cameras around the D435 as recorded: 0.7 mm at 0.6 m to 1.6 mm at 1.4 m."""
+    """Draw n cameras from ranges that hold the RealSense cameras recorded (docs/data.md)."""
+
+    def some(share: float, low: float, high: float) -> np.ndarray:
+        return rng.uniform(low, high, n) * (rng.random(n) < share)
+
     return SensorDraw(
-        fine=rng.uniform(0.0003, 0.0022, n),
-        wave=rng.uniform(0.0, 0.0035, n),
+        fine=np.exp(rng.uniform(np.log(0.00015), np.log(0.0028), n)),
+        wave=rng.uniform(0.0, 0.005, n),
         disparity_step=rng.uniform(0.0002, 0.003, n),
-        hole_share=rng.uniform(0.0, 0.25, n) * (rng.random(n) < 0.5),
+        hole_share=some(0.4, 0.0, 0.22),
         grazing_cosine=rng.uniform(0.02, 0.28, n),
-        flying_share=rng.uniform(0.0, 0.5, n),
-        dropout=rng.uniform(0.0, 0.5, n) * (rng.random(n) < 0.25),
-        gloss=rng.uniform(0.0, 0.06, n) * (rng.random(n) < 0.25),
-        baseline_m=rng.uniform(0.03, 0.06, n) * (rng.random(n) < 0.8),
-        edge_holes=rng.uniform(0.0, 0.7, n),
+        flying_share=some(0.85, 0.0, 0.9),
+        dropout=some(0.2, 0.0, 0.4),
+        gloss=some(0.25, 0.0, 0.06),
+        baseline_m=some(0.9, 0.045, 0.065),
+        shadow_px=rng.uniform(0.0, 7.0, n),
+        edge_holes=rng.uniform(0.0, 0.6, n),
     )
 
 
@@ -155,7 +164,7 @@ def measure_depth(
     # Disparity is what is quantised: in units of its step it is 1 / (step_m z).
     step = column(draw.disparity_step).clamp_min(1e-6)
     depth = 1 / (step * (1 / (step * depth.clamp_min(1e-3))).round_().clamp_min_(1))
-    lost = _lost(cosine, draw, noise) | (true <= 0)
+    lost = _lost(cosine, draw, noise) | (true < _NEAREST_M)
     lost |= _beside_edges(true) & (noise.uniform() < column(draw.edge_holes))
     depth = ((depth * 1000).round_() / 1000).masked_fill_(lost, 0)
     return _like(depth_m, depth)
@@ -189,7 +198,9 @@ def _beside_edges(depth: Tensor) -> Tensor:
     return depth - nearest > 0.02 * depth
 
 
-def hidden_from_right(depth_m: Images, shift_px_m: np.ndarray) -> Images:
+def hidden_from_right(
+    depth_m: Images, shift_px_m: np.ndarray, wider_px: np.ndarray | None = None
+) -> Images:
     """Where the left camera sees a surface that something nearer hides from the right one.
 
     That is where a pixel further right lands further left in the right image: the shadow of
@@ -198,13 +209,23 @@ def hidden_from_right(depth_m: Images, shift_px_m: np.ndarray) -> Images:
     Args:
         depth_m: (n, H, W), 0 where there is nothing.
         shift_px_m: (n,) baseline in metres times columns per unit of tangent; 0: no shadow.
+        wider_px: (n,) columns by which shadows reach further to the left: matching compares whole
+            windows, which must be free of the nearer surface.
     """
     depth = _tensor(depth_m).float()
     columns = torch.arange(depth.shape[2], device=depth.device)
     inverse = torch.where(depth > 0, 1 / depth.clamp_min(1e-3), 0)
     target = columns - _per_image(shift_px_m, depth.device) * inverse
-    nearer = target.flip(2).cummin(2).values.flip(2)
-    return _like(depth_m, nearer < target - 0.5)
+    hidden = _least_from_here(target) < target - 0.5
+    if wider_px is not None:
+        next_hidden = _least_from_here(torch.where(hidden, columns, torch.inf))
+        hidden = next_hidden - columns <= _per_image(wider_px, depth.device)
+    return _like(depth_m, hidden)
+
+
+def _least_from_here(values: Tensor) -> Tensor:
+    """Of every pixel, the smallest value from it to the right end of its row."""
+    return values.flip(2).cummin(2).values.flip(2)
 
 
 def _mix_edges(depth: Tensor, share: Tensor, noise: _Noise, direction: int) -> Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from multiprocessing import active_children, get_context
 from pathlib import Path
 
@@ -90,8 +90,7 @@ def write_set(
         ValueError: the mesh folder is unusable, or `folder` holds a set of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if recipe.meshes is not None:
-        load_meshes(recipe.meshes, recipe.split)
+    _meshes(recipe)  # what is wrong with them is told before anything is made
     _record(folder, recipe)
     paths = [folder / f"shard-{number:05d}.safetensors" for number in recipe.shards]
     missing = [path for path in paths if not path.exists()]
@@ -193,12 +192,18 @@ def _write_whole(path: Path, content: bytes) -> None:
         partial_file.unlink(missing_ok=True)
 
 
+def _meshes(recipe: SetRecipe) -> tuple[Mesh, ...]:
+    return () if recipe.meshes is None else _loaded(recipe.meshes, recipe.split)
+
+
+# Simplifying meshes takes seconds: once for a run, as forked processes inherit the cache.
+_loaded = lru_cache(maxsize=1)(load_meshes)
+
+
 def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
     number = int(path.stem.split("-")[1])
     rng = np.random.default_rng([recipe.seed, number])
-    meshes: tuple[Mesh, ...] = ()
-    if recipe.meshes is not None:
-        meshes = load_meshes(recipe.meshes, recipe.split)
+    meshes = _meshes(recipe)
     batches: list[CloudBatch] = []
     while sum(len(batch) for batch in batches) < SHARD_SIZE:
         batches.append(

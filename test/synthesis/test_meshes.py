@@ -8,20 +8,23 @@ import numpy as np
 import pytest
 
 from genpose_ros.synthesis import Mesh, deform, load_meshes
+from genpose_ros.synthesis.primitives import box
 
 ENTRY = {"category": "mug", "file": "a.ply", "split": "train", "metric": True, "name": "a"}
-#: A box of 2 x 4 x 6 whose corner is the origin.
-CORNERS = np.array([[x, y, z] for x in (0, 2) for y in (0, 4) for z in (0, 6)], dtype=float)
+#: A box of 2 x 4 x 6 cm whose corner is the origin, three of its faces missing.
+CORNERS = np.array([[x, y, z] for x in (0, 2) for y in (0, 4) for z in (0, 6)], dtype=float) / 100
 FACES = [[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1]]
 
 
-def write_folder(folder: Path, *entries: Any) -> Path:
-    rows = "\n".join(" ".join(str(v) for v in corner) for corner in CORNERS)
-    faces = "\n".join("3 " + " ".join(str(i) for i in face) for face in FACES)
+def write_folder(
+    folder: Path, *entries: Any, corners: np.ndarray = CORNERS, triangles: list = FACES
+) -> Path:
+    rows = "\n".join(" ".join(str(v) for v in corner) for corner in corners)
+    faces = "\n".join("3 " + " ".join(str(i) for i in face) for face in triangles)
     (folder / "a.ply").write_text(
-        f"ply\nformat ascii 1.0\nelement vertex {len(CORNERS)}\n"
-        "property float x\nproperty float y\nproperty float z\n"
-        f"element face {len(FACES)}\nproperty list uchar int vertex_indices\nend_header\n"
+        f"ply\nformat ascii 1.0\nelement vertex {len(corners)}\n"
+        "property double x\nproperty double y\nproperty double z\n"
+        f"element face {len(triangles)}\nproperty list uchar int vertex_indices\nend_header\n"
         f"{rows}\n{faces}\n"
     )
     (folder / "manifest.json").write_text(json.dumps(list(entries)))
@@ -33,9 +36,10 @@ class TestLoading:
         other = {**ENTRY, "split": "test"}
         (mesh,) = load_meshes(write_folder(tmp_path, ENTRY, other), "train")
         assert (mesh.name, mesh.category, mesh.metric) == ("a", "mug", True)
-        assert mesh.vertices.max(0).tolist() == [1, 2, 3]
-        assert mesh.vertices.min(0).tolist() == [-1, -2, -3]
+        assert mesh.vertices.max(0).tolist() == pytest.approx([0.01, 0.02, 0.03])
+        assert mesh.vertices.min(0).tolist() == pytest.approx([-0.01, -0.02, -0.03])
         assert len(mesh.faces) == len(FACES)
+        assert not mesh.closed
 
     def test_without_a_metric_scale_the_diagonal_is_one(self, tmp_path: Path) -> None:
         entry = {key: value for key, value in ENTRY.items() if key != "name"}
@@ -52,6 +56,8 @@ class TestLoading:
             ([{**ENTRY, "file": "b.ply"}], r"b\.ply is not there"),
             ([{"category": "mug"}], "lacks file, metric, split"),
             (["mug"], "'mug' lacks"),
+            ([{**ENTRY, "file": 3}], "file must be text"),
+            ([{**ENTRY, "metric": "yes"}], "metric true or false"),
         ],
     )
     def test_manifests_that_cannot_be_used(
@@ -66,6 +72,10 @@ class TestLoading:
         with pytest.raises(ValueError, match=message):
             load_meshes(tmp_path, "train")
 
+    def test_no_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r"there is no folder .*nowhere"):
+            load_meshes(tmp_path / "nowhere", "train")
+
     def test_no_manifest(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"holds no manifest\.json"):
             load_meshes(tmp_path, "train")
@@ -76,10 +86,38 @@ class TestLoading:
         with pytest.raises(ValueError, match=r"a\.ply holds no triangles"):
             load_meshes(tmp_path, "train")
 
+    @pytest.mark.parametrize(
+        ("corners", "triangles", "message"),
+        [
+            (np.where(CORNERS == 0.02, np.nan, CORNERS), FACES, r"a\.ply is broken: coordinates"),
+            (CORNERS * [1, 0, 1], FACES, r"a\.ply is flat"),
+            (CORNERS * 1000, FACES, r"a\.ply measures 74\.8 m .*: scale it to metres"),
+            (CORNERS, [[0, 1, 30]], r"a\.ply (is broken: triangles name|holds no triangles)"),
+        ],
+    )
+    def test_meshes_that_cannot_be_used(
+        self, tmp_path: Path, corners: np.ndarray, triangles: list, message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            load_meshes(
+                write_folder(tmp_path, ENTRY, corners=corners, triangles=triangles), "train"
+            )
+
+    def test_closed_meshes_are_known_and_turned_outward(self, tmp_path: Path) -> None:
+        cube = box(np.array([[0.05, 0.06, 0.07]]))
+        for faces in (cube.faces, cube.faces[:, ::-1]):
+            folder = write_folder(
+                tmp_path, ENTRY, corners=cube.vertices[0], triangles=faces.tolist()
+            )
+            (mesh,) = load_meshes(folder, "train")
+            assert mesh.closed
+            volume = np.linalg.det(mesh.vertices[mesh.faces]).sum() / 6
+            assert volume == pytest.approx(0.05 * 0.06 * 0.07)
+
 
 class TestDeforming:
     def mesh(self, category: str, *, metric: bool) -> Mesh:
-        vertices = (CORNERS - [1, 2, 3]) / 100
+        vertices = CORNERS - [0.01, 0.02, 0.03]
         if not metric:
             vertices = vertices / np.linalg.norm(np.ptp(vertices, axis=0))
         return Mesh("a", category, metric, vertices, np.array(FACES))

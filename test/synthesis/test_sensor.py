@@ -103,6 +103,8 @@ def test_a_step_casts_its_shadow_to_the_left() -> None:
     hidden = hidden_from_right(depth, shift)
     assert hidden[0, 50].nonzero()[0].tolist() == list(range(41, 60))
     assert not hidden_from_right(depth, np.zeros(1)).any()
+    wider = hidden_from_right(depth, shift, np.array([3.0]))
+    assert wider[0, 50].nonzero()[0].tolist() == list(range(38, 60))
 
 
 def test_holes_beside_edges_are_on_the_far_side() -> None:

@@ -1,0 +1,51 @@
+"""`genpose synthesize`: sets on disk, their picture, and mistakes."""
+
+import json
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from genpose_ros.cli import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["synthesize", *(str(a) for a in arguments)])
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr("genpose_ros.synthesis.shards.SHARD_SIZE", 60)
+    monkeypatch.setattr("genpose_ros.synthesis.shards.CHUNK", 64)
+
+
+def test_makes_a_set_and_draws_it(tmp_path):
+    data, sheet = tmp_path / "data", tmp_path / "sheet.png"
+    result = run(data, "--clouds", 60, "--workers", 1, "--device", "cpu", "--sheet", sheet)
+    assert result.exit_code == 0, result.output
+    assert "1 shards in" in result.output
+    assert json.loads((data / "recipe.json").read_text())["clouds"] == 60
+    assert Image.open(sheet).size[0] > 600
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--rank", 2, "--ranks", 2), "expected a rank from 0 to 1, got 2"),
+        (("--sheet", "sheet.txt"), "a picture's name ends in .png"),
+        (("--device", "cuda:77"), "CUDA"),
+        (("--meshes", "/nowhere"), "there is no folder /nowhere"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, arguments, message):
+    result = run(tmp_path / "data", *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert not list(tmp_path.rglob("shard-*"))
+
+
+def test_an_empty_mesh_folder_is_told(tmp_path):
+    (tmp_path / "meshes").mkdir()
+    result = run(tmp_path / "data", "--meshes", tmp_path / "meshes")
+    assert result.exit_code == 2
+    assert "holds no manifest.json: write one" in " ".join(result.output.split())
