@@ -102,11 +102,13 @@ def evaluate_tracking(
         for kind, number in chosen
     ]
     if study:
-        tasks += study_tasks(tracker_settings, sequence_seed)
+        tasks += study_tasks(tracker_settings, sequence_seed, longest=frames)
     outcomes = _run(tasks, estimator_settings, jobs or usual_jobs(device))
     estimator = load_estimator(estimator_settings)
     with ERR.status("measuring the speed"):
-        speed = measure_speed(estimator, tracker_settings, seed=sequence_seed)
+        speed = measure_speed(
+            estimator, tracker_settings, frames=min(frames, 60), seed=sequence_seed
+        )
     report = tracking_report(outcomes, speed, max_coast_s=tracker_settings.max_coast_s)
     print_tracking(report, OUT)
     if picture is not None:

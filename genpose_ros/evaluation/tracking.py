@@ -157,16 +157,14 @@ def standard_variants(kind: str, tracker: TrackerSettings) -> tuple[Variant, ...
     return tuple(variants)
 
 
-def study_tasks(
-    tracker: TrackerSettings, first_seed: int, *, frames: int = 90, sigma_frames: int = 60
-) -> list[Task]:
+def study_tasks(tracker: TrackerSettings, first_seed: int, *, longest: int = 200) -> list[Task]:
     """Return the comparisons of settings: masks and smoothing, then start level and steps.
 
     Args:
         tracker: settings that all others are changes of.
         first_seed: one sequence of some kinds is taken, of this seed.
-        frames: of the sequences for masks and smoothing.
-        sigma_frames: of those for the start level, which run by the paper's protocol.
+        longest: no sequence has more frames; those for masks and smoothing have up to 90, those
+            for the start level, which run by the paper's protocol, up to 60.
     """
     follow_depth = replace(tracker, keep_between_masks=True)
     variants = (
@@ -190,8 +188,8 @@ def study_tasks(
         for steps in _STEPS
     )
     kinds = ("turntable", "carried_slow", "carried_fast", "sweep")
-    tasks = [Task(kind, first_seed, frames, variants) for kind in kinds]
-    return tasks + [Task(kind, first_seed, sigma_frames, levels) for kind in kinds[1:3]]
+    tasks = [Task(kind, first_seed, min(longest, 90), variants) for kind in kinds]
+    return tasks + [Task(kind, first_seed, min(longest, 60), levels) for kind in kinds[1:3]]
 
 
 def follow(
@@ -230,9 +228,12 @@ def follow(
 
 
 def usual_jobs(device: str) -> int:
-    """Return how many processes to use: one per core on the CPU, one where there is a GPU."""
+    """Return how many processes to use: one per core, at most 8; one where there is a GPU."""
     on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
-    return max(os.cpu_count() or 1, 1) if on_cpu else 1
+    # Containers and taskset leave fewer than the machine has.
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = (os.cpu_count() or 1) if affinity is None else len(affinity(0))
+    return min(cores, 8) if on_cpu else 1
 
 
 def run_tasks(

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.evaluation.studies.report import markdown_table
 from genpose_ros.evaluation.track_metrics import (
     errors_over_time,
@@ -30,6 +31,12 @@ GOALS: tuple[tuple[str, str, float], ...] = (
     ("id_switches_without_occlusion", "<=", 0.0),
     ("id_lost_after_occlusion_percent", "<=", 2.0),
     ("recovery_frames_median", "<=", 3.0),
+)
+
+#: Settings shown with their defaults.
+_USUAL = (
+    *("start_sigma", "steps", "candidates", "confirm_frames", "max_coast_s", "keep_lost_s"),
+    *("keep_between_masks", "trust_ids", "smoothing", "check_s"),
 )
 
 #: The paper's numbers, on REAL275.
@@ -158,6 +165,7 @@ def tracking_tables(report: Mapping[str, Any]) -> dict[str, ReportTable]:
         "categories": _categories_table(report),
         "identity": _identity_table(report),
         "speed": _speed_table(report),
+        "settings": _settings_table(),
     }
     if "camera_sweep" in report:
         tables["sweep"] = _errors_table("camera's motion", report["camera_sweep"])
@@ -294,6 +302,15 @@ def _speed_table(report: Mapping[str, Any]) -> ReportTable:
         for count, part in report["speed"].items()
     ]
     return _table(("tracked objects", "frames per second", "CPU ms per frame"), rows)
+
+
+def _settings_table() -> ReportTable:
+    """The tracker's settings that users are most likely to change, with their defaults."""
+    known = {item.name: item for item in fields(TrackerSettings)}
+    rows = [
+        (name, str(known[name].default), known[name].metadata["description"]) for name in _USUAL
+    ]
+    return _table(("setting", "default", "meaning"), rows)
 
 
 def _masks_table(parts: Mapping[str, Mapping[str, Any]]) -> ReportTable:
