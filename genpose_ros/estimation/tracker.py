@@ -132,6 +132,10 @@ class Tracker:
     def _advance(
         self, frame: Frame, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
     ) -> TrackingResult:
+        size = (frame.camera.height, frame.camera.width)
+        if frame.depth_m.shape != size:
+            detail = f"the depth image has shape {frame.depth_m.shape}, the camera {size}"
+            return TrackingResult(rejections=(Rejection(Reason.SIZE_MISMATCH, detail),))
         world, notes, newest_ns = self._world, [], self._world.path.newest_ns
         back_s = 0.0 if newest_ns is None else (newest_ns - stamp_ns) / 1e9
         if back_s > self.settings.clock_jump_s:
@@ -141,11 +145,6 @@ class Tracker:
         if T_fixed_cam is not None and not is_transform(T_fixed_cam):
             notes.append("the camera's pose is not a rigid transform: taken as unknown")
             T_fixed_cam = None
-        size = (frame.camera.height, frame.camera.width)
-        if frame.depth_m.shape != size:
-            detail = f"the depth image has shape {frame.depth_m.shape}, the camera {size}"
-            rejection = Rejection(Reason.SIZE_MISMATCH, detail)
-            return TrackingResult(self._tracks, (rejection,), notes=tuple(notes))
         late = back_s > 0
         step = _Step(self.estimator, self.settings, world, frame)
         if not late:

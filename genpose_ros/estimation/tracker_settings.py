@@ -35,8 +35,8 @@ class TrackerSettings:
     )
     max_encodings: int = setting(
         8,
-        "With more tracked objects than this over `looks`, each is looked at less often, once at "
-        "least: the rate stays up.",
+        "Encodings per frame for tracked objects: where `looks` would make more, each object is "
+        "looked at less often, but once.",
         low=1,
         high=1000,
     )
