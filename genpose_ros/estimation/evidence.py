@@ -104,20 +104,20 @@ def check_due(memory: TrackMemory, stamp_ns: int, settings: TrackerSettings) -> 
 
 
 def checked(
-    memory: TrackMemory, own: ObjectEstimate, check: ObjectEstimate | None, stamp_ns: int
+    memory: TrackMemory, own: ObjectEstimate, check: ObjectEstimate, stamp_ns: int
 ) -> TrackMemory:
     """Return the memory after a check: with the rival it saw, if it saw one clearly.
 
     Args:
         memory: before.
         own: the track's own estimate in this frame.
-        check: a fresh one of the same points; None: it failed.
+        check: a fresh one of the same points.
         stamp_ns: of the frame.
     """
     memory = replace(memory, checked_ns=stamp_ns)
     symmetric = memory.symmetric
-    agrees = check is None or not far_apart(own.T_cam_obj, check.T_cam_obj, symmetric=symmetric)
-    if check is None or agrees or not clearly_better(check, own):
+    apart = far_apart(own.T_cam_obj, check.T_cam_obj, symmetric=symmetric)
+    if not apart or not clearly_better(check, own):
         return replace(memory, rival=None, rival_checks=0)
     rival = np.linalg.inv(own.T_cam_obj) @ check.T_cam_obj
     same = memory.rival is not None and not far_apart(rival, memory.rival, symmetric=symmetric)

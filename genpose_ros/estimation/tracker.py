@@ -389,14 +389,14 @@ class _Step:
         memory, moment, settings = follower.memory, self.moment, self.settings
         symmetric, lost = memory.symmetric, memory.needs_fresh_start
         chosen = self._believed(follower, warm, expected=True)
-        if lost:
-            other = self._believed(follower, fresh, expected=False)
+        other = self._believed(follower, fresh, expected=False)
+        if lost or chosen is None:
             if chosen is None or (other is not None and _contradicts(other, chosen, symmetric)):
-                chosen = other
-        elif chosen is not None and fresh is not None:
-            memory = checked(memory, chosen, fresh, moment.stamp_ns)
+                chosen, lost = other, True
+        elif other is not None:
+            memory = checked(memory, chosen, other, moment.stamp_ns)
             if memory.rival_checks >= settings.switch_frames:
-                chosen, lost = fresh, True
+                chosen, lost = other, True
         if chosen is None:
             gone = follower.view.gone > _GONE_SHARE and not follower.masked
             refused = follower.cloud is not None

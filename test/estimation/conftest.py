@@ -141,6 +141,8 @@ class Stage:
     def __init__(self, deviation: float = 0.01) -> None:
         self.objects: dict[int, dict] = {}
         self.deviation = deviation
+        #: The model takes what it sees of an object for all of it.
+        self.misled = False
         self.camera = CAMERA
 
     def put(self, number, category, centre, rotation=None, modes=None):
@@ -160,8 +162,10 @@ class Stage:
         T[:3, :3], T[:3, 3] = item["rotation"], item["centre"] + [0, 0, 0.02]
         return T
 
-    def depth(self, *, without=(), slab_m=None) -> tuple[np.ndarray, np.ndarray]:
-        """Depth and label image; `slab_m` is a wall at that depth in front of everything."""
+    def depth(
+        self, *, without=(), slab_m=None, columns=slice(None)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Depth and label image; `slab_m` is a wall at that depth before some columns."""
         depth_m = np.full((240, 320), 2.0, dtype=np.float32)
         label = np.zeros((240, 320), dtype=int)
         far_first = sorted(self.objects, key=lambda n: -self.objects[n]["centre"][2])
@@ -178,12 +182,14 @@ class Stage:
             rows, columns = slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
             depth_m[rows, columns], label[rows, columns] = z, number
         if slab_m is not None:
-            depth_m[:], label[:] = slab_m, 0
+            depth_m[:, columns], label[:, columns] = slab_m, 0
         return depth_m, label
 
-    def frame(self, *, without=(), slab_m=None, masked=None, categories=None) -> Frame:
+    def frame(
+        self, *, without=(), slab_m=None, columns=slice(None), masked=None, categories=None
+    ) -> Frame:
         """The frame; `masked`: only these have masks; `categories`: what masks say instead."""
-        depth_m, label = self.depth(without=without, slab_m=slab_m)
+        depth_m, label = self.depth(without=without, slab_m=slab_m, columns=columns)
         instances = tuple(
             Instance(number, (categories or {}).get(number, item["category"]), label == number)
             for number, item in self.objects.items()
@@ -220,7 +226,8 @@ class StageModel(MixtureModel):
     def _row(self, item: dict, mean: Tensor, count: int) -> Tensor:
         """Pose vector and log weight (count, 10) of each mode."""
         rows = []
-        offset = torch.tensor(item["centre"]) + torch.tensor([0, 0, 0.02]) - mean
+        centre = mean if self.stage.misled else torch.tensor(item["centre"])
+        offset = centre + torch.tensor([0, 0, 0.02]) - mean
         for weight, rotation in [*item["modes"], *[(1e-30, np.eye(3))] * count][:count]:
             columns = columns_from_rotation(torch.tensor(np.asarray(rotation)))
             rows.append(torch.cat((columns, offset, torch.tensor([np.log(weight)]))))

@@ -135,7 +135,7 @@ class TestChecks:
         memory = checked(memory, own, a, 2)
         assert memory.rival_checks == 2
         assert checked(memory, own, b, 3).rival_checks == 1
-        for other in (own, estimate(pose(yaw=90), energy=10.5), None):
+        for other in (own, estimate(pose(yaw=90), energy=10.5)):
             assert checked(memory, own, other, 3).rival is None
         assert checked(memory, own, a, 3).checked_ns == 3
 

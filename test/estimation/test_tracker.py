@@ -278,6 +278,41 @@ class TestAmbiguity:
         assert {t.track_id for r in results for t in r.tracks} == {1}
 
 
+class TestOcclusion:
+    def test_what_is_left_of_a_still_object_does_not_pull_it_along(self, stage, tracker):
+        stage.put(1, "mug", (0.0, 0.0, 0.8))
+        stage.misled = True
+        following = tracker(check_s=0.0)
+        run(following, stage, 8)
+        errors, raw = [], []
+        for i in range(8):
+            # A slab comes from the left: 7 of 8 parts of the 30 columns are hidden in the end.
+            frame = stage.frame(slab_m=0.4, columns=slice(0, 145 + 30 * i // 8))
+            result = following.track(frame, stamp(8 + i))
+            x = stage.truth(1)[0, 3]
+            errors.append(abs(result.tracks[0].estimate.T_cam_obj[0, 3] - x))
+            visible = stage.camera.back_project(frame.depth_m, frame.instances[0].mask)
+            raw.append(abs(visible[:, 0].mean() - x))
+        assert max(raw) > 0.03
+        assert max(errors) < 0.5 * max(raw)
+        # It still knows how large it was: behind the slab it is hidden, not smaller.
+        (memory,) = following._world.memories
+        assert np.ptp(memory.points_obj, axis=0).max() > 0.07
+
+    def test_a_moving_one_is_still_followed(self, stage, tracker):
+        def move(i):
+            stage.put(1, "mug", (-0.1 + 0.3 * i / 30, 0.0, 0.8))
+
+        following = tracker(check_s=0.0)
+        run(following, stage, 8, move=move)
+        for i in range(8, 14):
+            move(i)
+            middle = round(159.5 + 300 * stage.truth(1)[0, 3] / 0.8)
+            frame = stage.frame(slab_m=0.4, columns=slice(0, middle))
+            (track,) = following.track(frame, stamp(i)).tracks
+            assert track.estimate.T_cam_obj[0, 3] == pytest.approx(stage.truth(1)[0, 3], abs=0.02)
+
+
 class TestCamera:
     def poses(self, count):
         """A camera that moves by 0.3 m/s and turns by 60 degrees per second."""

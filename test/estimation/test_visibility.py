@@ -83,7 +83,7 @@ class TestVisibility:
 
     def test_shares_add_up_to_one(self):
         depth_m = image()
-        depth_m[:110], depth_m[110:115], depth_m[115:118] = 0.3, 0.0, 1.5
+        depth_m[:110], depth_m[110:115], depth_m[115:120] = 0.3, 0.0, 1.5
         view = look(depth_m)
         assert view.seen + view.hidden + view.gone + view.unknown == pytest.approx(1.0)
         assert min(view.seen, view.hidden, view.gone, view.unknown) > 0
