@@ -112,8 +112,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    device, rng = torch_device(options.device), np.random.default_rng(options.seed)
-    meshes = () if options.meshes is None else load_meshes(options.meshes, "train")
+    try:
+        device = torch_device(options.device)
+        meshes = () if options.meshes is None else load_meshes(options.meshes, "train")
+    except ValueError as error:
+        parser.error(str(error))
+    rng = np.random.default_rng(options.seed)
     size = CHUNK if device.type == "cpu" else CHUNK_GPU
     one_batch(size, rng, meshes, Clock(device))  # what is done once
     clock = Clock(device)

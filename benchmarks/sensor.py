@@ -381,7 +381,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--crops", type=int, default=600, help="simulated crops")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    recorded = recorded_images(options.recorded)
+    try:
+        recorded = recorded_images(options.recorded)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     comparison = compare(recorded, simulated_images(options.crops, options.seed))
     write_results(RESULTS, {"quantities": comparison}, seed=options.seed)
     draw(comparison, PICTURE)
