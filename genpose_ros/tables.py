@@ -84,6 +84,11 @@ def print_nocs(report: NocsReport, console: Console) -> None:
         )
     if report.unknown_handles:
         lines.append(f"mugs of unknown handle, taken as visible: {report.unknown_handles}")
+    if report.boxes == "3d":
+        lines.append(
+            f"matched by boxes in space; objects of unknown size, by the image's: "
+            f"{report.unknown_sizes}"
+        )
     if report.rejected:
         lines.append(f"detections without an estimate, counted as wrong: {report.rejected}")
     console.print("\n".join(lines), markup=False, soft_wrap=True)

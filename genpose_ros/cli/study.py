@@ -160,7 +160,8 @@ def _unseen(session: _Session) -> "StudyResult":
     """Table 5: small models trained without a category, on views of it (needs --run)."""
     from genpose_ros.evaluation.studies import unseen
 
-    return unseen(session.truth, session.small)
+    small = session.small  # first: it may be missing
+    return unseen(session.truth, small)
 
 
 def _tracking(session: _Session) -> "StudyResult":
@@ -207,7 +208,8 @@ def _small_models(session: _Session) -> "StudyResult":
     """Direct regression and diffusion after the same short training (needs --run)."""
     from genpose_ros.evaluation.studies import small_models
 
-    return small_models(session.truth, session.small)
+    small = session.small  # first: it may be missing
+    return small_models(session.truth, small)
 
 
 def _cases(session: _Session) -> "StudyResult":
@@ -334,7 +336,7 @@ def _write_docs(docs: Path, results: Path) -> None:
 def study_train(
     data: Annotated[Path, typer.Argument(help="Folder of a set: genpose synthesize.")],
     run: Annotated[Path, typer.Argument(help="Folder for the small models.")],
-    steps: Annotated[int, typer.Option(help="Optimiser steps of each.", min=1)] = 1500,
+    steps: Annotated[int, typer.Option(help="Optimiser steps of each.", min=1)] = 2000,
     only: Annotated[
         list[str] | None,
         typer.Option(help="Train this one alone: diffusion, regression, without-mug and so on."),

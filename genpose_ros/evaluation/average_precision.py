@@ -44,7 +44,8 @@ class TruePoses:
         T_cam_obj: (M, 4, 4), metres; a scale in the rotation is divided out.
         box: (M, 4) pixels: top, left, bottom, right, the last two outside.
         handle_visible: (M,) bool, only matters for mugs.
-        size_m: (M, 3) edges of the boxes in space; None where boxes in the image are matched.
+        size_m: (M, 3) edges of the boxes in space, NaN where not known; None where boxes in the
+            image are matched.
     """
 
     image: np.ndarray
@@ -176,7 +177,8 @@ def pose_average_precision(
         detected: of all images.
         true: of all images.
         limits: degrees and centimetres.
-        boxes: `2d`: boxes in the image; `3d`: boxes in space, see `box_overlap_3d`.
+        boxes: `2d`: boxes in the image; `3d`: boxes in space, see `box_overlap_3d`, where a true
+            object's size is known, else those in the image.
 
     Raises:
         ValueError: unknown `boxes`, or sizes are missing for `3d`.
@@ -367,7 +369,9 @@ def _pair_overlap(detected: DetectedPoses, true: TruePoses, name: str, boxes: st
     poses = (detected.T_cam_obj, detected.size_m, true.T_cam_obj, true.size_m)
     with_handle = box_overlap_3d(*poses, is_symmetric(name, True))
     without = box_overlap_3d(*poses, is_symmetric(name, False))
-    return np.where(true.handle_visible, with_handle, without)
+    in_space = np.where(true.handle_visible, with_handle, without)
+    unknown = np.isnan(true.size_m).any(axis=-1)
+    return np.where(unknown, box_overlap(detected.box, true.box), in_space)
 
 
 def _pair_errors(

@@ -47,6 +47,7 @@ class NocsReport:
         unknown_handles: mugs of which no file tells whether the handle is seen; taken as seen.
         rejected: detections without an estimate; they count as wrong.
         boxes: what detections and objects are matched by, `2d` or `3d`.
+        unknown_sizes: objects of which no file tells the size; matched by `2d` boxes always.
         precision: average precisions.
         curves: the same over single limits.
     """
@@ -61,6 +62,7 @@ class NocsReport:
     unknown_handles: int
     rejected: int
     boxes: str
+    unknown_sizes: int
     precision: PosePrecision
     curves: PrecisionCurves
 
@@ -77,6 +79,7 @@ class NocsReport:
             "mugs_of_unknown_handle": self.unknown_handles,
             "rejected": self.rejected,
             "boxes": self.boxes,
+            "objects_of_unknown_size": self.unknown_sizes,
             **self.precision.to_json(),
         }
 
@@ -102,13 +105,13 @@ def evaluate_nocs(
         every: take only each how-manieth frame.
         mug_origin: what the model was trained to find, see `MugOrigin`.
         boxes: what detections and objects are matched by: `2d`, the image's, as the paper does, or
-            `3d`, as most other papers do.
+            `3d`, as most other papers do, where the true object's size is known.
         on_frame: called after each frame with it, the result and how many frames there are in all.
 
     Raises:
         FileNotFoundError: no frame, or a file of one is missing.
-        ValueError: unknown split or `boxes`, `every` below 1, no true object at all, no file tells
-            the size of one (`3d`), or a damaged file.
+        ValueError: unknown split or `boxes`, `every` below 1, no true object at all, or a damaged
+            file.
     """
     if every < 1:
         raise ValueError(f"every must be at least 1, got {every}")
@@ -140,6 +143,7 @@ def evaluate_nocs(
         unknown_handles=sum(o.category == "mug" and o.handle_visible is None for _, o in true),
         rejected=sum(item.estimate is None for item in found),
         boxes=boxes,
+        unknown_sizes=sum(o.size_m is None for _, o in true),
         precision=pose_average_precision(*poses, boxes=boxes),
         curves=pose_precision_curves(*poses, boxes=boxes),
     )
@@ -182,22 +186,13 @@ def _detected_poses(found: list[_Found], boxes: str) -> DetectedPoses:
 
 
 def _true_poses(true: list[tuple[int, NocsObject]], boxes: str) -> TruePoses:
+    unknown = np.full(3, np.nan)
+    sizes = np.array([unknown if o.size_m is None else o.size_m for _, o in true])
     return TruePoses(
         image=np.array([index for index, _ in true], dtype=np.int64),
         category=np.array([CATEGORIES.index(o.category) for _, o in true], dtype=np.int64),
         T_cam_obj=np.array([o.T_cam_obj for _, o in true], dtype=np.float64).reshape(-1, 4, 4),
         box=np.array([o.box for _, o in true], dtype=np.float64).reshape(-1, 4),
         handle_visible=np.array([o.handle_visible is not False for _, o in true], dtype=bool),
-        size_m=_true_sizes(true) if boxes == "3d" else None,
+        size_m=sizes.reshape(-1, 3) if boxes == "3d" else None,
     )
-
-
-def _true_sizes(true: list[tuple[int, NocsObject]]) -> np.ndarray:
-    sizes = [o.size_m for _, o in true]
-    unknown = [o.model for _, o in true if o.size_m is None]
-    if unknown:
-        raise ValueError(
-            f"no file tells the size of {len(unknown)} objects ({unknown[0]} and so on), which "
-            "boxes in space need: add obj_models, or match by boxes 2d"
-        )
-    return np.array(sizes, dtype=np.float64).reshape(-1, 3)

@@ -79,6 +79,7 @@ def test_a_page_of_nocs(tmp_path):
         unknown_handles=0,
         rejected=1,
         boxes="2d",
+        unknown_sizes=0,
         precision=pose_average_precision(detected, true),
         curves=pose_precision_curves(detected, true),
     )

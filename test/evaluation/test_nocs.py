@@ -77,7 +77,8 @@ def off_by(centimetres, y_deg=0.0, refuse=()):
             T[:3, :3] = [[c, 0, s], [0, 1, 0], [-s, 0, c]]
             row = int(np.flatnonzero(instance.mask.any(1))[0]) // 40
             T[:3, 3] = (true[row], centimetres / 100, 1)
-            estimates.append(SimpleNamespace(instance_id=instance.id, T_cam_obj=T))
+            size_m = np.full(3, 0.1)
+            estimates.append(SimpleNamespace(instance_id=instance.id, T_cam_obj=T, size_m=size_m))
         return FrameResult(tuple(estimates), tuple(rejections), {})
 
     return SimpleNamespace(estimate=estimate)
@@ -157,9 +158,20 @@ def test_some_of_the_frames(root):
         evaluate(root, off_by(0.0), every=0)
 
 
-def test_boxes_in_space_need_the_objects_sizes(root):
-    with pytest.raises(ValueError, match="no file tells the size of 4 objects"):
-        evaluate(root, off_by(0.0), boxes="3d")
+def test_boxes_in_space_where_sizes_are_known(root):
+    # The labels of the fixture tell no size: the image's boxes are taken, as by default.
+    without = evaluate(root, off_by(30.0), boxes="3d").to_json()
+    assert without["objects_of_unknown_size"] == 4
+    assert without["counts"]["can"]["matched"] == 2
+    path = root / "Real" / "test" / "scene_1" / "0001_label.pkl"
+    label = pickle.loads(path.read_bytes())
+    save(path, {**label, "size": np.full((1, 3), 0.5)})
+    known = evaluate(root, off_by(30.0), boxes="3d").to_json()
+    # A can of 10 cm (0.5 of 0.2 m) that is estimated 30 cm beside overlaps no more.
+    assert known["objects_of_unknown_size"] == 3
+    assert known["counts"]["can"]["matched"] == 1
+    near = evaluate(root, off_by(3.0), boxes="3d").to_json()
+    assert near["counts"]["can"]["matched"] == 2
     with pytest.raises(ValueError, match="2d or 3d"):
         evaluate(root, off_by(0.0), boxes="4d")
 
@@ -196,5 +208,3 @@ def test_genuine_frames_with_their_own_poses(shared):
         assert set(report["strict"]) == {*classes, "mean"}
         assert report["strict"]["mean"] == dict.fromkeys(report["strict"]["mean"], 100.0)
         assert report["pose_sources"] == {"gts": 1}
-        in_space = evaluate_nocs(shared / "nocs", split, estimator, boxes="3d").to_json()
-        assert in_space["strict"] == report["strict"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genpose_ros.evaluation.plots import CATEGORY_COLORS, new_figure
-from genpose_ros.evaluation.studies.candidates import ViewCandidates
+from genpose_ros.evaluation.studies.candidates import ViewCandidates, ViewTruth
 from genpose_ros.evaluation.studies.report import StudyResult, markdown_table
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.synthesis import STANCES
@@ -37,18 +37,11 @@ def cases(candidates: ViewCandidates) -> StudyResult:
     content: dict[str, Any] = {"views": len(drawn), "rows": {}}
     figures = {}
     for name in CATEGORIES:
-        mine = drawn.truth.of_category(name)
-        standing = np.flatnonzero(mine & drawn.truth.standing)
-        tipped = np.flatnonzero(mine & ~drawn.truth.standing)
-        order = standing[np.argsort(badness[standing])]
-        worst_tipped = tipped[np.argsort(-badness[tipped])][:_WORST]
-        chosen = [("best", i) for i in order[:_BEST]]
-        chosen += [("worst standing", i) for i in order[_BEST:][::-1][:_WORST]]
-        chosen += [("worst tipped", i) for i in worst_tipped]
+        chosen = _chosen(drawn.truth, name, badness)
         content["rows"][name] = [
             {
                 "kind": kind,
-                "view": int(i),
+                "view": i,
                 "stance": STANCES[drawn.truth.views.stance[i]],
                 "degrees": _finite(errors[i, 0]),
                 "centimetres": _finite(errors[i, 1]),
@@ -59,12 +52,25 @@ def cases(candidates: ViewCandidates) -> StudyResult:
             continue
         figure, panels = new_figure(1, len(chosen), width=1.75 * len(chosen), height=2.3)
         for axes, (kind, i) in zip(panels, chosen, strict=True):
-            pose = (rotation[i], translation[i])
-            _draw_case(axes, drawn, int(i), pose, CATEGORY_COLORS[name])
+            _draw_case(axes, drawn, i, (rotation[i], translation[i]), CATEGORY_COLORS[name])
             text = f"{kind}\n{errors[i, 0]:.0f}°, {errors[i, 1]:.1f} cm"
             axes.set_title(text, fontsize=8)
         figures[f"study_cases_{name}"] = figure
     return StudyResult("cases", content, figures)
+
+
+def _chosen(truth: ViewTruth, name: str, badness: np.ndarray) -> list[tuple[str, int]]:
+    """Kind and number of the views of a category that are shown."""
+    mine = truth.of_category(name)
+    standing, tipped = (
+        rows[np.argsort(badness[rows], kind="stable")].tolist()
+        for rows in (np.flatnonzero(mine & truth.standing), np.flatnonzero(mine & ~truth.standing))
+    )
+    return [
+        *(("best", i) for i in standing[:_BEST]),
+        *(("worst standing", i) for i in standing[_BEST:][::-1][:_WORST]),
+        *(("worst tipped", i) for i in tipped[::-1][:_WORST]),
+    ]
 
 
 def _finite(value: float) -> float | None:

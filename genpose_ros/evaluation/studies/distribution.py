@@ -1,6 +1,6 @@
 """Figure 4 of the paper: the rotations that the model thinks possible."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from genpose_ros.evaluation.studies.candidates import (
     draw_view_candidates,
 )
 from genpose_ros.evaluation.studies.report import StudyResult, markdown_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["distribution", "distribution_table", "upright_angles_deg"]
 
@@ -54,21 +57,28 @@ def distribution(candidates: ViewCandidates, estimator: PoseEstimator) -> StudyR
         return StudyResult("distribution", content)
     views = candidates.truth.views[np.array([row for _, row in known])]
     drawn = draw_view_candidates(estimator, views, _DRAWS)
-    figure, panels = new_figure(
-        1, len(known), width=4.2 * len(known), height=3.0, subplot_kw={"projection": "mollweide"}
-    )
-    for i, (axes, (title, row)) in enumerate(zip(panels, known, strict=True)):
-        angles = upright_angles_deg(drawn.rotation[i].numpy())
-        truth = upright_angles_deg(views.rotation[i].astype(np.float64))
+    angles = upright_angles_deg(drawn.rotation.numpy())
+    for i, (title, row) in enumerate(known):
+        yaw = angles[i, :, 0]
         content["rows"][title] = {
-            "view": int(row),
-            "yaw_concentration": round(_concentration(angles[:, 0]), 3),
-            "yaw_twelfths": len(np.unique(np.floor((angles[:, 0] + 180) / 30))),
+            "view": row,
+            "yaw_concentration": round(_concentration(yaw), 3),
+            "yaw_twelfths": len(np.unique(np.floor((yaw + 180) / 30))),
             "median_tilt_error_deg": _round_errors(drawn.rotation[i], views.rotation[i]),
         }
-        dots = axes.scatter(
-            *np.radians(angles[:, :2]).T, c=angles[:, 2], cmap="hsv", vmin=-180, vmax=180, s=6
-        )
+    truths = upright_angles_deg(views.rotation.astype(np.float64))
+    figure = _figure([title for title, _ in known], angles, truths)
+    return StudyResult("distribution", content, {"study_distribution": figure})
+
+
+def _figure(titles: list[str], angles: np.ndarray, truths: np.ndarray) -> "Figure":
+    """Yaw and pitch as places on a globe, roll as colour; the truth as an open circle."""
+    figure, panels = new_figure(
+        1, len(titles), width=4.2 * len(titles), height=3.0, subplot_kw={"projection": "mollweide"}
+    )
+    for axes, title, drawn, truth in zip(panels, titles, angles, truths, strict=True):
+        places = np.radians(drawn[:, :2]).T
+        dots = axes.scatter(*places, c=drawn[:, 2], cmap="hsv", vmin=-180, vmax=180, s=6)
         axes.scatter(*np.radians(truth[:2]), s=130, facecolors="none", edgecolors="black", lw=1.6)
         axes.set_title(title, fontsize=10)
         axes.tick_params(labelsize=6)
@@ -76,7 +86,7 @@ def distribution(candidates: ViewCandidates, estimator: PoseEstimator) -> StudyR
         axes.set_xlabel("yaw", fontsize=8)
         axes.set_ylabel("pitch", fontsize=8)
     figure.colorbar(dots, ax=list(panels), label="roll, degrees", shrink=0.8)
-    return StudyResult("distribution", content, {"study_distribution": figure})
+    return figure
 
 
 def _median_view(candidates: ViewCandidates, name: str, symmetric: bool) -> int | None:

@@ -21,6 +21,39 @@ def features(candidates: ViewCandidates) -> StudyResult:
     Raises:
         ModuleNotFoundError: scikit-learn is not installed.
     """
+    rows = np.arange(min(_MOST_VIEWS, len(candidates)))
+    values = candidates.features[rows].astype(np.float64)
+    values = (values - values.mean(0)) / np.maximum(values.std(0), 1e-9)
+    category = candidates.truth.views.category[rows]
+    standing = candidates.truth.standing[rows]
+    count = min(_NEIGHBOURS, len(rows) - 1)
+    near, points = _neighbours_and_plane(values, count)
+    votes = np.stack([(category[near] == c).sum(1) for c in range(len(CATEGORIES))], -1)
+    right = votes.argmax(1) == category
+    groups = {"standing": standing, "tipped": ~standing}
+    groups |= {name: category == c for c, name in enumerate(CATEGORIES)}
+    groups["all"] = np.ones(len(rows), dtype=bool)
+    content: dict[str, Any] = {
+        "views": len(rows),
+        "neighbours": count,
+        "right_category": {
+            name: percent(right[mine].mean()) if mine.any() else None
+            for name, mine in groups.items()
+        },
+    }
+    figure, (axes,) = new_figure(1, 1, width=6.4, height=5.0)
+    for c, name in enumerate(CATEGORIES):
+        for mine, marker, label in ((standing, "o", name), (~standing, "x", None)):
+            chosen = points[(category == c) & mine].T
+            color = CATEGORY_COLORS[name]
+            axes.scatter(*chosen, s=12, marker=marker, color=color, label=label, linewidths=0.8)
+    axes.set(xticks=[], yticks=[], title="features of clouds (o standing, x tipped)")
+    axes.legend(fontsize=8)
+    return StudyResult("features", content, {"study_features": figure})
+
+
+def _neighbours_and_plane(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest rows (n, count) of every row, itself not counted, and its place (n, 2)."""
     try:
         from sklearn.manifold import TSNE
         from sklearn.neighbors import NearestNeighbors
@@ -28,42 +61,9 @@ def features(candidates: ViewCandidates) -> StudyResult:
         raise ModuleNotFoundError(
             "t-SNE needs scikit-learn: pip install 'genpose_ros[study]'"
         ) from error
-    rows = np.arange(min(_MOST_VIEWS, len(candidates)))
-    values = candidates.features[rows].astype(np.float64)
-    values = (values - values.mean(0)) / np.maximum(values.std(0), 1e-9)
-    category = candidates.truth.views.category[rows]
-    standing = candidates.truth.standing[rows]
-    count = min(_NEIGHBOURS, len(rows) - 1)
-    near = NearestNeighbors(n_neighbors=count + 1).fit(values).kneighbors(values)[1][:, 1:]
-    votes = np.stack([(category[near] == c).sum(1) for c in range(len(CATEGORIES))], -1)
-    right = votes.argmax(1) == category
-    content: dict[str, Any] = {
-        "views": len(rows),
-        "neighbours": count,
-        "right_category": {
-            group: percent(right[mine].mean()) if mine.any() else None
-            for group, mine in {
-                "standing": standing,
-                "tipped": ~standing,
-                **{name: category == c for c, name in enumerate(CATEGORIES)},
-                "all": np.ones(len(rows), dtype=bool),
-            }.items()
-        },
-    }
-    plane = TSNE(perplexity=min(30, (len(rows) - 1) / 3), init="pca", random_state=0)
-    points = plane.fit_transform(values.astype(np.float32))
-    figure, (axes,) = new_figure(1, 1, width=6.4, height=5.0)
-    for c, name in enumerate(CATEGORIES):
-        for mine, marker in ((standing, "o"), (~standing, "x")):
-            chosen = (category == c) & mine
-            label = name if marker == "o" else None
-            axes.scatter(
-                *points[chosen].T, s=12, marker=marker, color=CATEGORY_COLORS[name],
-                label=label, linewidths=0.8,
-            )  # fmt: skip
-    axes.set(xticks=[], yticks=[], title="features of clouds (o standing, x tipped)")
-    axes.legend(fontsize=8)
-    return StudyResult("features", content, {"study_features": figure})
+    near = NearestNeighbors(n_neighbors=count).fit(values).kneighbors(return_distance=False)
+    plane = TSNE(perplexity=min(30, (len(values) - 1) / 3), init="pca", random_state=0)
+    return near, plane.fit_transform(values.astype(np.float32))
 
 
 def features_table(content: dict[str, Any]) -> str:

@@ -40,6 +40,16 @@ __all__ = [
 
 #: Kernel width of the density over candidates, for rotation columns and decimetres.
 _KERNEL_WIDTH = 0.1
+#: Of the likelihood's solver.
+_TOLERANCE = 1e-3
+_POOLING_NAMES = {"single": "one candidate", "mean": "mean", "modes": "largest mode"}
+_KEY_NAMES = {
+    "random": "random",
+    "density": "density",
+    "energy": "energy",
+    "likelihood": "likelihood",
+    "truth": "ground truth",
+}
 
 
 def best_of_k(candidates: ViewCandidates) -> StudyResult:
@@ -172,41 +182,35 @@ def ranking(
         },
     }
     few = drawn[np.arange(min(likelihood_views, len(drawn)))]
-    timed, cost = _timed_keys(few, estimator)
-    content["likelihood"] = {
-        "views": len(few),
-        "tolerance": _TOLERANCE,
-        "rows": {
-            name: {
-                "cpu_ms_per_object": cost[name],
-                **{
-                    pooling: limit_shares(few.selected_errors(key, pooling)) for pooling in POOLINGS
-                },
-            }
-            for name, key in timed.items()
-        },
+    content["likelihood"] = _likelihood_rows(few, estimator)
+    return StudyResult("ranking", content, {"study_ranking": _ranking_figure(content)})
+
+
+def _likelihood_rows(few: ViewCandidates, estimator: PoseEstimator) -> dict[str, Any]:
+    """Every ranking that needs no truth, with its cost, on the same few views."""
+    keys, cost = _timed_keys(few, estimator)
+    rows = {
+        name: {
+            "cpu_ms_per_object": cost[name],
+            **{pooling: limit_shares(few.selected_errors(key, pooling)) for pooling in POOLINGS},
+        }
+        for name, key in keys.items()
     }
+    return {"views": len(few), "tolerance": _TOLERANCE, "rows": rows}
+
+
+def _ranking_figure(content: dict[str, Any]) -> Any:
     figure, panels = new_figure(1, 2, width=9, height=3.2, sharey=True)
+    rows = content["rows"]
     for axes, group in zip(panels, ("standing", "all"), strict=True):
         for offset, pooling in enumerate(POOLINGS):
-            heights = [row[pooling][group]["5d2cm"] for row in content["rows"].values()]
+            heights = [row[pooling][group]["5d2cm"] for row in rows.values()]
             place = np.arange(len(heights)) + 0.27 * (offset - 1)
             axes.bar(place, heights, width=0.25, label=_POOLING_NAMES[pooling])
-        axes.set_xticks(range(len(keys)), [_KEY_NAMES[name] for name in content["rows"]])
+        axes.set_xticks(range(len(rows)), [_KEY_NAMES[name] for name in rows])
         axes.set(ylabel="5°2cm, %", title=f"{group} views")
     panels[0].legend(fontsize=8)
-    return StudyResult("ranking", content, {"study_ranking": figure})
-
-
-_TOLERANCE = 1e-3
-_POOLING_NAMES = {"single": "one candidate", "mean": "mean", "modes": "largest mode"}
-_KEY_NAMES = {
-    "random": "random",
-    "density": "density",
-    "energy": "energy",
-    "likelihood": "likelihood",
-    "truth": "ground truth",
-}
+    return figure
 
 
 def candidate_density(candidates: ViewCandidates, width: float = _KERNEL_WIDTH) -> Tensor:

@@ -23,6 +23,7 @@ from genpose_ros.geometry.categories import CATEGORIES, SYMMETRIC_ABOUT_Y
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.networks.regression import PoseRegression
 from genpose_ros.synthesis import CloudBatch, read_shard, shard_paths
+from genpose_ros.synthesis.shards import SHARD_SIZE
 from genpose_ros.training.data import Batch, augment
 from genpose_ros.training.objectives import draw_noise_levels, objective_of
 from genpose_ros.training.settings import TrainingSettings
@@ -61,11 +62,11 @@ class SmallTraining:
         patches, width, layers: of the encoder; half of the released model's, since with so few
             steps the cheapest learns most.
         bf16: run the encoder in bfloat16.
-        shards: how many of the set's shards are held in memory.
+        shards: how many of the set's shards are held in memory; 0: enough to see most clouds once.
         seed: of weights and draws.
     """
 
-    steps: int = 1500
+    steps: int = 2000
     batch: int = 32
     draws: int = 16
     learning_rate: float = 1e-3
@@ -75,13 +76,18 @@ class SmallTraining:
     width: int = 96
     layers: int = 2
     bf16: bool = True
-    shards: int = 6
+    shards: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "draws", "warm_up", "shards"):
+        for name in ("steps", "batch", "draws", "warm_up"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def shards_held(self) -> int:
+        """`shards`, or enough for one pass."""
+        return self.shards or -(-self.steps * self.batch // SHARD_SIZE)
 
 
 class SmallPool:
@@ -169,7 +175,7 @@ def train_small(
     )
     left_out = [name.removeprefix("without-")] if name.startswith("without-") else []
     if left_out or name == "diffusion":
-        pool = SmallPool(data, settings.shards, left_out)
+        pool = SmallPool(data, settings.shards_held, left_out)
         model = LightPoseModel(config)
         return _train(model, _score_loss(model, settings, generator), pool, settings, on_step)
     if name not in SMALL_MODELS:
@@ -180,7 +186,7 @@ def train_small(
         symmetry = name == "regression-symmetry"
         return regression_loss(regression, batch, category, symmetry=symmetry, bf16=settings.bf16)
 
-    return _train(regression, loss, SmallPool(data, settings.shards), settings, on_step)
+    return _train(regression, loss, SmallPool(data, settings.shards_held), settings, on_step)
 
 
 def _score_loss(model: LightPoseModel, settings: SmallTraining, generator: torch.Generator) -> Loss:

@@ -13,6 +13,8 @@ from genpose_ros.evaluation.studies.report import StudyResult, markdown_table
 __all__ = ["tracking", "tracking_table"]
 
 _MEASURES = ("5d5cm", "mean_rotation_deg", "mean_translation_cm")
+#: Parts of a summary that are not other ways of tracking.
+_FINER = ("per_category", "per_kind")
 
 
 def tracking(path: Path) -> StudyResult:
@@ -43,10 +45,10 @@ def _summaries(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, dict[st
     if not isinstance(value, dict):
         return
     if "per_category" in value and all(name in value for name in _MEASURES):
-        yield " ".join(path) or "all", value
-        return
+        yield " ".join(path) or "tracker", value
     for name, part in value.items():
-        yield from _summaries(part, (*path, str(name)))
+        if name not in _FINER:
+            yield from _summaries(part, (*path, str(name)))
 
 
 def _class_means(summary: dict[str, Any]) -> dict[str, float | None]:

@@ -45,14 +45,15 @@ SUMMARY = {
 
 def test_tracking_is_the_mean_over_the_classes(tmp_path):
     path = tmp_path / "tracking.json"
-    path.write_text(json.dumps({"tracker": {"all": SUMMARY}, "provenance": {"seed": 1}}))
+    parts = {"paper_protocol": SUMMARY, "per_kind": {"turntable": SUMMARY}}
+    path.write_text(json.dumps({**SUMMARY, **parts, "provenance": {"seed": 1}}))
     content = tracking(path).content
-    assert content["rows"] == {
-        "tracker all": {"5d5cm": 60.0, "mean_rotation_deg": 4.0, "mean_translation_cm": 1.0}
-    }
+    means = {"5d5cm": 60.0, "mean_rotation_deg": 4.0, "mean_translation_cm": 1.0}
+    assert content["rows"] == {"tracker": means, "paper_protocol": means}
     assert content["tracking_provenance"] == {"seed": 1}
     table = TABLES["tracking"](content)
-    assert "| tracker all | 60.0 | 4.0 | 1.0 |" in table
+    assert "| tracker | 60.0 | 4.0 | 1.0 |" in table
+    assert "| paper protocol | 60.0 | 4.0 | 1.0 |" in table
     assert "| *GenPose, REAL275* | 71.5 | 4.2 | 1.5 |" in table
 
 

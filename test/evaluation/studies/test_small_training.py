@@ -105,11 +105,11 @@ def test_a_run_goes_on_and_is_read_again(data, tmp_path, views):
 
 def test_training_lowers_the_loss_and_is_the_same_again(data):
     settings = SmallTraining(
-        steps=12, batch=16, draws=2, warm_up=1, patches=4, width=16, layers=1, bf16=False, shards=1
+        steps=40, batch=16, draws=2, warm_up=1, patches=4, width=16, layers=1, bf16=False, shards=1
     )
     losses = []
     model = train_small("regression", data, settings, lambda step, loss: losses.append(loss))
-    assert min(losses[-3:]) < 0.8 * losses[0]
+    assert np.mean(losses[-10:]) < 0.8 * losses[0]
     again = []
     train_small("regression", data, settings, lambda step, loss: again.append(loss))
     assert again == losses
