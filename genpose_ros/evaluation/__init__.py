@@ -31,6 +31,8 @@ from genpose_ros.evaluation.synthetic import (
     evaluate_synthetic,
     synthetic_views,
 )
+from genpose_ros.evaluation.track_metrics import summarise_tracking
+from genpose_ros.evaluation.track_records import ObjectRecord, SequenceRecord, record_sequence
 
 __all__ = [
     "THRESHOLDS",
@@ -40,8 +42,10 @@ __all__ = [
     "FramesReport",
     "InstanceReport",
     "NocsReport",
+    "ObjectRecord",
     "PosePrecision",
     "PrecisionCurves",
+    "SequenceRecord",
     "SyntheticReport",
     "TruePoses",
     "box_overlap",
@@ -53,9 +57,11 @@ __all__ = [
     "pose_errors",
     "pose_precision_curves",
     "precision_recall_area",
+    "record_sequence",
     "share_within",
     "shown_command",
     "summarise",
+    "summarise_tracking",
     "synthetic_views",
     "write_results",
 ]

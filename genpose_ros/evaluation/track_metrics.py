@@ -16,6 +16,7 @@ __all__ = [
     "identity_switches",
     "pose_lags_ms",
     "returns",
+    "runs",
     "summarise_tracking",
 ]
 
@@ -53,8 +54,8 @@ class Return:
     same_id: bool | None
 
 
-def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Begin and end (exclusive) of the runs of true."""
+def runs(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Return begin and end (exclusive) of the runs of true in (F,) flags."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(int), [0]))))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
@@ -64,7 +65,7 @@ def returns(record: ObjectRecord, rate_hz: float) -> list[Return]:
 
     Hidden for at least 3 frames, then visible for at least 5, and tracked some time before.
     """
-    hidden = [run for run in _runs(~record.visible) if run[1] - run[0] >= MIN_HIDDEN_FRAMES]
+    hidden = [run for run in runs(~record.visible) if run[1] - run[0] >= MIN_HIDDEN_FRAMES]
     found = []
     for number, (first, back) in enumerate(hidden):
         end = hidden[number + 1][0] if number + 1 < len(hidden) else len(record.track)
@@ -115,7 +116,7 @@ def _within(record: ObjectRecord) -> np.ndarray:
 def _fragments(record: ObjectRecord) -> int:
     """How often reports of the visible object broke off and came back."""
     covered = record.track[record.visible] >= 0
-    return max(len(_runs(covered)) - 1, 0)
+    return max(len(runs(covered)) - 1, 0)
 
 
 def summarise_tracking(
@@ -183,7 +184,7 @@ def _presence(objects: Sequence[tuple[ObjectRecord, float]], max_coast_s: float)
         known = record.known >= 0
         lost += int((record.visible & (record.known_state == "lost")).sum())
         visible += int((record.visible & known).sum())
-        for first, end in _runs(record.visible_share <= _GONE_SHARE):
+        for first, end in runs(record.visible_share <= _GONE_SHARE):
             there = known[first:end]
             state = record.known_state[first:end]
             claimed += int((state == "confirmed").sum())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genpose_ros.evaluation.plots import CATEGORY_COLORS, new_figure
+from genpose_ros.evaluation.track_metrics import runs
 from genpose_ros.evaluation.track_records import ObjectRecord, SequenceRecord
 
 if TYPE_CHECKING:
@@ -61,10 +62,8 @@ def _draw(
 ) -> None:
     times_s = np.arange(len(errors)) / rate_hz
     top = _TOPS[column]
-    axis.fill_between(
-        times_s, 0, 1, where=~item.visible, step="mid", color="0.85", lw=0,
-        transform=axis.get_xaxis_transform(),
-    )  # fmt: skip
+    hidden = [((a - 0.5) / rate_hz, (b - a) / rate_hz) for a, b in runs(~item.visible)]
+    axis.broken_barh(hidden, (0, 1), transform=axis.get_xaxis_transform(), color="0.85", lw=0)
     color, shown = CATEGORY_COLORS[item.category], np.minimum(errors, 0.98 * top)
     axis.plot(times_s, np.where(item.confirmed, shown, np.nan), color=color, lw=1.4)
     axis.plot(times_s, np.where(item.confirmed, np.nan, shown), color=color, lw=1.4, ls=":")
