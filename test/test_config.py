@@ -14,7 +14,6 @@ from genpose_ros.estimation.tracker_settings import TrackerSettings
 pytest.importorskip("rclpy", reason="no ROS 2 here, so the node's settings cannot be read")
 from genpose_ros.ros.node_settings import NodeSettings
 
-
 #: The settings, and what stands before the names of their parameters.
 SETTINGS = ((NodeSettings, ""), (EstimatorSettings, ""), (TrackerSettings, "tracking."))
 
