@@ -114,9 +114,9 @@ def print_synthetic(report: SyntheticReport, console: Console) -> None:
 
 
 def print_tracking(report: Mapping[str, Any], console: Console) -> None:
-    """Print all tables of a tracking report, the goals last."""
+    """Print the tables of a tracking report's numbers, the goals last."""
     tables = tracking_tables(report)
-    for name in (*(name for name in tables if name != "goals"), "goals"):
+    for name in (*(name for name in tables if name not in ("goals", "settings")), "goals"):
         table = Table(*tables[name].heads)
         for row in tables[name].rows:
             cells = ("-" if v is None else f"{v:.1f}" if isinstance(v, float) else v for v in row)

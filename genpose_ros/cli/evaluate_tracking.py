@@ -111,10 +111,10 @@ def evaluate_tracking(
         )
     report = tracking_report(outcomes, speed, max_coast_s=tracker_settings.max_coast_s)
     print_tracking(report, OUT)
-    if picture is not None:
-        _draw(outcomes, picture)
     if json is not None:
         write_results(json, report, weights=weights, seed=seed)
+    if picture is not None:
+        _draw(outcomes, picture)
     if tables is not None:
         names = ", ".join(write_tracking_tables(report, tables)) or "none: it has no markers"
         ERR.print(f"tables written to {tables}: {names}", markup=False)

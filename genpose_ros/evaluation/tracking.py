@@ -168,15 +168,15 @@ def study_tasks(tracker: TrackerSettings, first_seed: int, *, longest: int = 200
     """
     follow_depth = replace(tracker, keep_between_masks=True)
     variants = (
-        Variant("study masks at 30 Hz", tracker=follow_depth),
-        Variant("study masks at 5 Hz, depth followed", tracker=follow_depth, masks=_SLOW),
-        Variant("study masks at 5 Hz and 167 ms late", tracker=follow_depth, masks=_LATE),
+        Variant("study 30 Hz", tracker=follow_depth),
+        Variant("study 5 Hz, depth between", tracker=follow_depth, masks=_SLOW),
+        Variant("study 5 Hz, 167 ms late", tracker=follow_depth, masks=_LATE),
         Variant(
-            "study masks at 5 Hz alone",
+            "study 5 Hz alone",
             tracker=replace(tracker, keep_between_masks=False),
             masks=_SLOW,
         ),
-        Variant("study smoothing", tracker=replace(tracker, smoothing=True)),
+        Variant("study 30 Hz, smoothing", tracker=replace(tracker, smoothing=True)),
     )
     levels = tuple(
         Variant(

@@ -325,8 +325,8 @@ def _masks_table(parts: Mapping[str, Mapping[str, Any]]) -> ReportTable:
         )
         for name, part in parts.items()
     ]
-    heads = ("", "5°5cm %", "mean °", "mean cm", "not reported %", "id switches")
-    return _table((*heads, "position lag ms", "orientation lag ms"), rows)
+    heads = ("masks", "5°5cm %", "mean °", "mean cm", "not reported %", "id switches")
+    return _table((*heads, "lag ms", "turning lag ms"), rows)
 
 
 def _sigma_table(parts: Sequence[Mapping[str, Any]]) -> ReportTable:

@@ -82,10 +82,10 @@ def test_studies_change_one_thing_each():
     tasks = study_tasks(TRACKER, 5)
     assert {task.seed for task in tasks} == {5}
     by_name = {variant.name: variant for task in tasks for variant in task.variants}
-    alone = by_name["study masks at 5 Hz alone"]
+    alone = by_name["study 5 Hz alone"]
     assert alone.masks == Masks(6)
     assert alone.tracker == replace(TRACKER, keep_between_masks=False)
-    assert by_name["study smoothing"].tracker == replace(TRACKER, smoothing=True)
+    assert by_name["study 30 Hz, smoothing"].tracker == replace(TRACKER, smoothing=True)
     level = by_name[f"{SIGMA_STUDY}0.0234 x 4"]
     assert (level.way, level.tracker) == (
         "paper",
