@@ -70,14 +70,13 @@ def coarse_rotations(category: str, *, upright: bool = False) -> np.ndarray:
     """
     if upright:
         yaws = np.arange(0, 360, 360 if is_symmetric(category) else 45)[:, None]
-        starts: np.ndarray = _UPRIGHT @ Rotation.from_euler("y", yaws, degrees=True).as_matrix()
-    else:
-        starts = Rotation.create_group("O").as_matrix()
-        if is_symmetric(category):
-            y_axes = np.round(starts[:, :, 1])
-            starts = starts[np.unique(y_axes, axis=0, return_index=True)[1]]
-    leaning: np.ndarray = _LOOKING_DOWN @ starts
-    return leaning
+        upright_ones = Rotation.from_euler("y", yaws, degrees=True).as_matrix()
+        return np.asarray(_LOOKING_DOWN @ _UPRIGHT @ upright_ones)
+    starts = Rotation.create_group("O").as_matrix()
+    if is_symmetric(category):
+        y_axes = np.round(starts[:, :, 1])
+        starts = starts[np.unique(y_axes, axis=0, return_index=True)[1]]
+    return np.asarray(_LOOKING_DOWN @ starts)
 
 
 def icp_pose(points_cam: np.ndarray, template: Template, *, upright: bool = False) -> np.ndarray:

@@ -41,7 +41,9 @@ ERRORS = [(3.5, 20.0), (50.0, 1.1), (12.5, 4.1), (7.5, 0.1)]
 
 def test_curves_are_the_metric_with_the_other_error_free():
     curves = pose_precision_curves(*poses(ERRORS))
-    degrees = {limit[0]: ap for limit, ap in zip(curves.degrees.limits, curve(curves.degrees))}  # noqa: B905
+    degrees = {
+        limit[0]: ap for limit, ap in zip(curves.degrees.limits, curve(curves.degrees), strict=True)
+    }
     # Right at ranks 1, 3, 4 within 13 degrees: precisions 1, 3/4, 3/4 after interpolation.
     assert degrees[13] == pytest.approx((1 + 0.75 + 0.75) / 4)
     assert degrees[3] == 0
@@ -52,7 +54,8 @@ def test_curves_are_the_metric_with_the_other_error_free():
     }
     assert centimetres[15] == pytest.approx(3 * 0.75 / 4)
     assert centimetres[0] == 0
-    (both,) = pose_average_precision(*poses(ERRORS), [(13.0, 1e9)]).categories["can"].strict
+    detected, true = poses(ERRORS)
+    (both,) = pose_average_precision(detected, true, [(13.0, 1e9)]).categories["can"].strict
     assert degrees[13] == both
 
 

@@ -131,7 +131,7 @@ def candidate_numbers(candidates: ViewCandidates) -> StudyResult:
             ]
             for group in groups:
                 content[pooling][group][str(k)] = [row[group]["10d2cm"] for row in rows]
-    figure, panels = new_figure(1, 2, width=9, height=3.2)
+    figure, panels = new_figure(1, 2, width=9, height=3.2, sharey=True)
     for axes, pooling in zip(panels, ("mean", "modes"), strict=True):
         kept = [round(100 * share) for share in paper.KEEP_SHARES]
         for k, values in content[pooling]["all"].items():

