@@ -34,6 +34,7 @@ def scene(objects: int, options: argparse.Namespace) -> TrackDemo:
         motion=motion,
         seed=seed,
         seconds=options.seconds,
+        motion_s=2.0,
         rate_hz=30.0,
         mask_rate_hz=5.0,
         mask_delay_s=0.2,

@@ -32,6 +32,7 @@ class TrackDemo:
         motion: one of `moving_frames.MOTIONS`.
         seed: of the sequence.
         seconds: how long the node is listened to, from its first object on.
+        motion_s: how long it moves before it goes back the way it came.
         rate_hz: images per second.
         mask_rate_hz: masks per second.
         mask_delay_s: how long after their image masks come.
@@ -45,6 +46,7 @@ class TrackDemo:
     motion: str = "sweep"
     seed: int = 0
     seconds: float = 20.0
+    motion_s: float = 4.0
     rate_hz: float = 15.0
     mask_rate_hz: float = 5.0
     mask_delay_s: float = 0.2
@@ -61,6 +63,7 @@ class TrackDemo:
         """Parameters of the simulated camera."""
         return {
             "motion": self.motion,
+            "motion_s": self.motion_s,
             "seed": self.seed,
             "rate_hz": self.rate_hz,
             "mask_rate_hz": self.mask_rate_hz,
