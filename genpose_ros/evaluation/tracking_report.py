@@ -160,6 +160,10 @@ def tracking_tables(report: Mapping[str, Any]) -> dict[str, ReportTable]:
     """Return the tables of a report by name."""
     tables = {
         "goals": _goals_table(report),
+        "run": _table(
+            ("sequences", "frames", "true poses of visible objects"),
+            [(str(report["sequences"]), report["frames"], report["objects"])],
+        ),
         "paper": _paper_table(report),
         "kinds": _kinds_table(report),
         "categories": _categories_table(report),
