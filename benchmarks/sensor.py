@@ -246,11 +246,10 @@ def simulated_images(count: int, seed: int) -> list[Image]:
     crops = Crops(centre, torch.full((count,), NATIVE_SPACING), _CROP_PX)
     truth = render_views(objects, shapes.size_m, views, crops, TRAINING_SURROUNDINGS, rng)
     sensor = draw_sensor(count, rng)
-    depth = measure_depth(truth.depth_m, truth.cos_incidence, sensor, rng)
+    measured = measure_depth(truth.depth_m, truth.cos_incidence, sensor, rng)
     shift = sensor.baseline_m / NATIVE_SPACING
     hidden = hidden_from_right(truth.depth_m, shift, sensor.shadow_px)
-    depth = depth.masked_fill(hidden, 0).numpy()
-    masks = (truth.part == 0).numpy()
+    depth, masks = measured.masked_fill(hidden, 0).numpy(), (truth.part == 0).numpy()
     return [
         Image("simulated", image, 1 / NATIVE_SPACING, (mask,))
         for image, mask in zip(depth, masks, strict=True)
@@ -303,8 +302,8 @@ def covered(bins: list[dict[str, Any]], camera: str) -> tuple[int, int]:
 
 def table(comparison: dict[str, Any]) -> str:
     """A Markdown table: range of the recorded values and of the simulation, and how many fit."""
-    columns = ("quantity", "unit", "D435 recorded", "simulated: median (95 % of the crops)")
-    columns = (*columns, "D435 inside", "all RealSense inside")
+    columns = ["quantity", "unit", "D435 recorded", "simulated: median (95 % of the crops)"]
+    columns += ["D435 inside", "all RealSense inside"]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for content in comparison.values():
         bins = [one for one in content["bins"] if one["simulated_band"] is not None]

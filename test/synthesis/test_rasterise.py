@@ -23,13 +23,13 @@ def triangles(*parts: tuple[MeshBatch, int], closed: bool = True) -> Triangles:
             faces.append(torch.from_numpy(meshes.faces.astype(np.int64)) + start)
             part.append(torch.full((len(meshes.faces),), number))
             start += len(v)
-    parts = torch.cat(part)
+    names = torch.cat(part)
     return Triangles(
         torch.cat(vertices),
         torch.cat(owner),
         torch.cat(faces),
-        parts,
-        torch.full_like(parts, closed) > 0,
+        names,
+        torch.full_like(names, closed) > 0,
     )
 
 
