@@ -24,6 +24,7 @@ from genpose_ros.geometry.symmetry import is_symmetric, pin_free_angle
 __all__ = [
     "Moment",
     "TrackMemory",
+    "area_of",
     "as_track",
     "begun",
     "identified",
@@ -87,6 +88,8 @@ class TrackMemory:
         estimate: the last one accepted, in the camera of `last`.
         last: when and from where it was last seen.
         points_obj: (M, 3) float32, where its surface was last seen as a whole, object frame.
+        area: pixels of its mask when it was last seen as a whole, times its distance in metres
+            squared.
         masked_ns: when it last had a mask.
         instance_id: of that mask.
         hits: masks it has had, counted up to the confirmation.
@@ -109,6 +112,7 @@ class TrackMemory:
     estimate: ObjectEstimate
     last: Moment
     points_obj: np.ndarray
+    area: float
     masked_ns: int
     instance_id: int
     hits: int = 1
@@ -152,6 +156,7 @@ def begun(
         estimate=estimate,
         last=moment,
         points_obj=_surface(estimate),
+        area=area_of(estimate),
         masked_ns=moment.stamp_ns,
         instance_id=estimate.instance_id,
         checked_ns=moment.stamp_ns,
@@ -214,6 +219,7 @@ def seen(
     )
     if state is None:
         return None
+    masked = memory.masked_ns == moment.stamp_ns
     energy = _total_energy(estimate)
     if energy is not None and memory.energy is not None and not restart:
         energy = memory.energy + _ENERGY_GAIN * (energy - memory.energy)
@@ -224,6 +230,7 @@ def seen(
         estimate=estimate,
         last=moment,
         points_obj=_surface(estimate) if whole or restart else memory.points_obj,
+        area=area_of(estimate) if whole and masked else memory.area,
         refused=0,
         rival=None if restart else memory.rival,
         rival_checks=0 if restart else memory.rival_checks,
@@ -333,6 +340,11 @@ def keep_free_angle(estimate: ObjectEstimate, T_cam_obj: np.ndarray) -> ObjectEs
     rotation, reference = torch.from_numpy(T[:3, :3]), torch.from_numpy(T_cam_obj[:3, :3].copy())
     T[:3, :3] = pin_free_angle(rotation, reference).numpy()
     return replace(estimate, T_cam_obj=T)
+
+
+def area_of(estimate: ObjectEstimate) -> float:
+    """Return the pixels an estimate was made from times the points' squared distance, m^2."""
+    return estimate.n_points * float(estimate.points_cam[:, 2].mean()) ** 2
 
 
 def _filtered(estimate: ObjectEstimate, motion: Motion, moment: Moment) -> ObjectEstimate:

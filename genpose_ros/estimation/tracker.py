@@ -22,6 +22,7 @@ from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.memory import (
     Moment,
     TrackMemory,
+    area_of,
     as_track,
     begun,
     identified,
@@ -58,6 +59,8 @@ _GATE_GROWTH_M_S = 0.5
 
 #: Objects of which less is seen are not checked.
 _FULL_VIEW = 0.7
+#: Objects found again elsewhere must be seen by at least this share of their area.
+_SLIVER_SHARE = 0.3
 _NO_MASK = np.zeros((0, 0), dtype=bool)
 
 
@@ -397,6 +400,8 @@ class _Step:
             memory = checked(memory, chosen, other, moment.stamp_ns)
             if memory.rival_checks >= settings.switch_frames:
                 chosen, lost = other, True
+        if chosen is not None and lost and self._is_sliver(follower, chosen):
+            chosen = None
         if chosen is None:
             gone = follower.view.gone > _GONE_SHARE and not follower.masked
             refused = follower.cloud is not None
@@ -408,6 +413,16 @@ class _Step:
         return seen(
             memory, follower.motion, chosen, moment, settings, restart=restart, hidden=hidden
         )
+
+    def _is_sliver(self, follower: _Follower, estimate: ObjectEstimate) -> bool:
+        """Whether an object found again elsewhere is too small a part of it to be sure.
+
+        The border of a mask shows what the object is just coming out from behind.
+        """
+        memory = follower.memory
+        distance_m = np.linalg.norm(estimate.T_cam_obj[:3, 3] - follower.T_cam_obj[:3, 3])
+        far = distance_m > self.settings.max_jump_m
+        return bool(far) and area_of(estimate) < _SLIVER_SHARE * memory.area
 
     def _believed(
         self, follower: _Follower, estimate: ObjectEstimate | None, *, expected: bool

@@ -158,7 +158,7 @@ def depth_around(
     high = np.clip(high, 0, (camera.width, camera.height))
     if (high <= low).any():
         return nothing
-    stride = max(int(np.sqrt((high - low).prod() / pixels)), 1)
+    stride = max(round(float(np.sqrt((high - low).prod() / pixels))), 1)
     row, column = np.mgrid[low[1] : high[1] : stride, low[0] : high[0] : stride]
     z = depth_m[row, column].ravel().astype(np.float64)
     with np.errstate(invalid="ignore"):

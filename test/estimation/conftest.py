@@ -163,9 +163,9 @@ class Stage:
         return T
 
     def depth(
-        self, *, without=(), slab_m=None, columns=slice(None)
+        self, *, without=(), slab_m=None, behind=slice(None)
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Depth and label image; `slab_m` is a wall at that depth before some columns."""
+        """Depth and label image; `slab_m` is a wall at that depth before the columns `behind`."""
         depth_m = np.full((240, 320), 2.0, dtype=np.float32)
         label = np.zeros((240, 320), dtype=int)
         far_first = sorted(self.objects, key=lambda n: -self.objects[n]["centre"][2])
@@ -182,14 +182,14 @@ class Stage:
             rows, columns = slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
             depth_m[rows, columns], label[rows, columns] = z, number
         if slab_m is not None:
-            depth_m[:, columns], label[:, columns] = slab_m, 0
+            depth_m[:, behind], label[:, behind] = slab_m, 0
         return depth_m, label
 
     def frame(
-        self, *, without=(), slab_m=None, columns=slice(None), masked=None, categories=None
+        self, *, without=(), slab_m=None, behind=slice(None), masked=None, categories=None
     ) -> Frame:
         """The frame; `masked`: only these have masks; `categories`: what masks say instead."""
-        depth_m, label = self.depth(without=without, slab_m=slab_m, columns=columns)
+        depth_m, label = self.depth(without=without, slab_m=slab_m, behind=behind)
         instances = tuple(
             Instance(number, (categories or {}).get(number, item["category"]), label == number)
             for number, item in self.objects.items()
