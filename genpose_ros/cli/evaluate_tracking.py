@@ -103,8 +103,8 @@ def evaluate_tracking(
     ]
     if study:
         tasks += study_tasks(tracker_settings, sequence_seed, longest=frames)
+    estimator = load_estimator(estimator_settings)  # before all else: weights may be missing
     outcomes = _run(tasks, estimator_settings, jobs or usual_jobs(device))
-    estimator = load_estimator(estimator_settings)
     with ERR.status("measuring the speed"):
         speed = measure_speed(
             estimator, tracker_settings, frames=min(frames, 60), seed=sequence_seed
