@@ -47,6 +47,8 @@ class Listener:
         self.bench.executor.add_node(self.camera)
         self.received: dict[str, list] = {}
         self.order: list[tuple[str, Any]] = []
+        self.transforms: list[TFMessage] = []
+        self.truth: list[Detection3DArray] = []
         for topic, kind in TOPICS.items():
             self.received[topic] = []
             self.bench.peer.create_subscription(
