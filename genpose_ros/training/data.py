@@ -9,14 +9,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.synthesis.shards import shard_paths
 from genpose_ros.training.settings import TrainingSettings
 
 __all__ = ["Batch", "CloudPool", "augment", "step_generator"]
 
-#: Uniform random numbers that each cloud takes: which one it is (2), and its augmentation (5).
-_PICK, _CHANGE = 2, 5
+#: What a shard holds of each cloud.
+_PARTS = ("points_centred", "centre", "rotation", "translation", "size_m")
+
+#: Uniform random numbers that each cloud takes: which one it is (2), the order of its points (2)
+#: and its augmentation (5).
+_PICK, _ORDER, _CHANGE = 2, 2, 5
 
 
 @dataclass(frozen=True)
@@ -45,18 +48,21 @@ class _Shard:
 
     def __init__(self, path: Path) -> None:
         parts = load_file(path)
-        self.parts = {f.name: parts[f.name] for f in fields(Batch) if f.name in parts}
-        self.parts |= {name: parts[name] for name in ("points_centred", "centre")}
-        category = parts["category"]
-        self.all_rows = torch.arange(len(category))
-        rows = [(category == i).nonzero()[:, 0] for i in range(len(CATEGORIES))]
-        self.rows_by_category = [found for found in rows if len(found)]
+        self._parts = {name: parts[name] for name in _PARTS}
+        counts = parts["category"].bincount()
+        self._by_category = parts["category"].argsort(stable=True)
+        self._counts = counts[counts > 0]
+        self._starts = self._counts.cumsum(0) - self._counts
 
-    def row(self, kind: float, place: float, *, balanced: bool) -> int:
-        """The row that two uniform numbers choose: its category, and its place within it."""
-        kinds = self.rows_by_category if balanced else [self.all_rows]
-        rows = kinds[int(kind * len(kinds))]
-        return int(rows[int(place * len(rows))])
+    def rows(self, chance: Tensor, *, balanced: bool) -> dict[str, Tensor]:
+        """The clouds that uniform numbers (n, 2) choose: a category each, and a place within it."""
+        if balanced:
+            kind = (chance[:, 0] * len(self._counts)).long()
+            place = self._starts[kind] + (chance[:, 1] * self._counts[kind]).long()
+        else:
+            place = (chance[:, 1] * len(self._by_category)).long()
+        rows = self._by_category[place]
+        return {name: values[rows] for name, values in self._parts.items()}
 
 
 class CloudPool:
@@ -109,25 +115,43 @@ class CloudPool:
         """
         generator = step_generator(settings.seed, step, 0)
         mine = torch.arange(rank, settings.batch, ranks)
-        chance = torch.rand(settings.batch, _PICK + _CHANGE, generator=generator)[mine]
-        paths = list(self._sizes)
-        picked = []
-        numbers = (step * settings.batch + mine).tolist()
-        for n, (kind, place) in zip(numbers, chance[:, :_PICK].tolist(), strict=True):
-            shard = self._shard(paths[n % len(paths)])
-            row = shard.row(kind, place, balanced=settings.balanced)
-            picked.append({name: values[row] for name, values in shard.parts.items()})
-        parts = {name: torch.stack([entry[name] for entry in picked]) for name in picked[0]}
-        points = parts.pop("points_centred").float()
-        order = torch.rand(settings.batch, points.shape[1], generator=generator)[mine].argsort(1)
-        points = points.gather(1, order.unsqueeze(-1).expand_as(points))
+        chance = torch.rand(settings.batch, _PICK + _ORDER + _CHANGE, generator=generator)[mine]
+        pick, order, change = chance.split((_PICK, _ORDER, _CHANGE), 1)
+        parts = self._gather((step * settings.batch + mine) % self.shards, pick, settings.balanced)
+        points = _reordered(parts.pop("points_centred").float(), order)
         batch = Batch(points_cam=points + parts.pop("centre").unsqueeze(1), **parts)
-        return augment(batch, chance[:, _PICK:], settings)
+        return augment(batch, change, settings)
+
+    def _gather(self, numbers: Tensor, pick: Tensor, balanced: bool) -> dict[str, Tensor]:
+        """A cloud from each of the shards `numbers` (n,)."""
+        paths = list(self._sizes)
+        places = [(numbers == number).nonzero()[:, 0] for number in numbers.unique()]
+        pieces = [
+            self._shard(paths[int(numbers[place[0]])]).rows(pick[place], balanced=balanced)
+            for place in places
+        ]
+        back = torch.cat(places).argsort()
+        return {name: torch.cat([piece[name] for piece in pieces])[back] for name in _PARTS}
 
     def _shard(self, path: Path) -> _Shard:
         if path not in self._read:
             self._read[path] = _Shard(path)
         return self._read[path]
+
+
+def _reordered(points: Tensor, chance: Tensor) -> Tensor:
+    """The points (B, N, 3) of each cloud in another order, which uniform numbers (B, 2) choose.
+
+    They lie in a random order already: starting anywhere and taking every k-th, k without a common
+    divisor with N, is as good as sorting random numbers, and costs next to nothing.
+    """
+    count = points.shape[1]
+    strides = torch.arange(1, count + 1)
+    strides = strides[torch.gcd(strides, torch.tensor(count)) == 1]
+    start = (chance[:, :1] * count).long()
+    stride = strides[(chance[:, 1:] * len(strides)).long()]
+    order = (start + stride * torch.arange(count)) % count
+    return points.gather(1, order.unsqueeze(-1).expand_as(points))
 
 
 def step_generator(seed: int, step: int, stream: int) -> torch.Generator:

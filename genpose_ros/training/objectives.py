@@ -2,8 +2,6 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -55,12 +53,11 @@ class Objective(nn.Module, ABC):
     def __init__(self, model: PoseModel, settings: TrainingSettings) -> None:
         super().__init__()
         self.model, self.settings = model, settings
-        for parameter in self._untrained():
-            parameter.requires_grad_(False)
-
-    def trained(self) -> list[nn.Parameter]:
-        """The parameters that this run trains."""
-        return [p for p in self.model.parameters() if p.requires_grad]
+        model.requires_grad_(False)
+        for part in self._trained_parts():
+            for name, parameter in part.named_parameters():
+                # The time's random frequencies stay as they were drawn.
+                parameter.requires_grad_(not name.endswith("t_encoder.0.W"))
 
     def forward(
         self,
@@ -96,8 +93,8 @@ class Objective(nn.Module, ABC):
         return denoising_loss(lambda x, s: self.model.score(x, s, encoding), clean, sigma, noise)
 
     @abstractmethod
-    def _untrained(self) -> Iterator[nn.Parameter]:
-        """The parameters that stay as they are."""
+    def _trained_parts(self) -> list[nn.Module]:
+        """The parts of the model that this run trains; the others stay as they are."""
 
     @abstractmethod
     def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
@@ -113,12 +110,11 @@ class LightObjective(Objective):
 
     model: LightPoseModel
 
-    def _untrained(self) -> Iterator[nn.Parameter]:
+    def _trained_parts(self) -> list[nn.Module]:
         model = self.model
-        if self.settings.target == "score":
-            return model.energy_head.parameters()
-        parts = (model.encoder, model.score_head, model.size_head)
-        return chain.from_iterable(part.parameters() for part in parts)
+        if self.settings.target == "energy":
+            return [model.energy_head]
+        return [model.encoder, model.score_head, model.size_head]
 
     def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
         model = self.model
@@ -160,28 +156,25 @@ class ReferenceObjective(Objective):
             raise ValueError(f"{model.architecture} is trained with weighting paper alone")
         super().__init__(model, settings)
 
-    def _network(self, target: str) -> ReferenceScoreNetwork | ReferenceEnergyNetwork | None:
-        return self.model.score_network if target == "score" else self.model.energy_network
+    @property
+    def _network(self) -> ReferenceScoreNetwork | ReferenceEnergyNetwork:
+        energy = self.model.energy_network
+        if self.settings.target == "score" or energy is None:
+            return self.model.score_network
+        return energy
 
-    def _untrained(self) -> Iterator[nn.Parameter]:
-        other = self._network("energy" if self.settings.target == "score" else "score")
-        return iter(()) if other is None else other.parameters()
+    def _trained_parts(self) -> list[nn.Module]:
+        return [self._network]
 
     def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
-        network = self._network(self.settings.target)
-        assert network is not None  # noqa: S101  # refused at the start
         with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=self.settings.bf16):
-            encoded = network.encode(points_cam)
+            encoded = self._network.encode(points_cam)
         centre = points_cam.mean(1)
         alignment = torch.eye(3).to(points_cam).expand(len(points_cam), 3, 3)
-        encoding = Encoding(centre, alignment, encoded.float(), energy=encoded.float())
-        return encoding, centre.new_zeros(())
+        return Encoding(centre, alignment, encoded.float()), centre.new_zeros(())
 
     def _energy(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
-        network = self.model.energy_network
-        assert network is not None  # noqa: S101  # refused at the start
-        assert encoding.energy is not None  # noqa: S101
-        return network(pose, sigma, encoding.energy)
+        return self._network(pose, sigma, encoding.score)
 
 
 def objective_of(model: PoseModel, settings: TrainingSettings) -> Objective:

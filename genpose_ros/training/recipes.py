@@ -49,7 +49,9 @@ class Recipe:
             ValueError: no such setting, or a value out of range.
         """
         settings = replace(self.settings(target), **_checked(changes, target))
-        return replace(self, **{target: settings})
+        if target == "score":
+            return replace(self, score=settings)
+        return replace(self, energy=settings)
 
 
 def recipe_names() -> list[str]:

@@ -75,9 +75,9 @@ def train_run(
     """
     began = time.monotonic()
     settings = recipe.settings(target)
+    workers = connect(settings.device)
     pool = CloudPool(data)
     state_file = run / f"{target}.pt"
-    workers = connect(settings.device)
     if target == "energy" and workers.rank == 0:
         _drop_outdated_energy(run, state_file)
     workers.total([0])  # the others wait for the first

@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from genpose_ros.networks.checkpoints import save_model
 from genpose_ros.networks.interface import PoseModel
+from genpose_ros.networks.light import LightPoseModel
 from genpose_ros.training.curves import Curves
 from genpose_ros.training.data import Batch, CloudPool, step_generator
 from genpose_ros.training.interrupts import Interrupts
@@ -143,6 +145,10 @@ class _Run:
         clock: Callable[[], float],
     ) -> None:
         self.file, self.settings, self.workers, self.clock = state_file, settings, workers, clock
+        if settings.batch % workers.count:
+            raise ValueError(
+                f"batch {settings.batch} cannot be shared by {workers.count} processes"
+            )
         self.step = 0
         # `spent` is this process's time, `elapsed` the first one's at the latest step.
         self.spent = self.elapsed = 0.0
@@ -158,7 +164,10 @@ class _Run:
             self.spent = self.elapsed = state["elapsed"]
         self.shared = workers.share(self.objective)
         self.averaged.to(workers.device)
-        self.trained = self.objective.trained()
+        twins = zip(model.parameters(), self.averaged.parameters(), strict=True)
+        pairs = [(ours, averaged) for ours, averaged in twins if ours.requires_grad]
+        self.trained: list[Tensor] = [ours for ours, _ in pairs]
+        self.trained_average: list[Tensor] = [averaged for _, averaged in pairs]
         self.optimizer = torch.optim.AdamW(
             self.trained,
             settings.learning_rate,
@@ -168,8 +177,10 @@ class _Run:
         )
         if state is not None:
             self.optimizer.load_state_dict(state["optimizer"])
-        if settings.compile and hasattr(model, "encoder"):
+        if settings.compile and isinstance(model, LightPoseModel):
             model.encoder.compile_patches()
+        self._ahead = ThreadPoolExecutor(1) if workers.device.type == "cuda" else None
+        self._upcoming: Future[tuple[Batch, Tensor, Tensor]] | None = None
         self.validation: Validation | None = None
         self._validator: Validator | None = None
         self._curves: Curves | None = None
@@ -210,7 +221,9 @@ class _Run:
         write_state(state, self.file)
 
     def close(self) -> None:
-        """Finish the curves."""
+        """Finish the curves and what was begun ahead."""
+        if self._ahead is not None:
+            self._ahead.shutdown()
         if self._curves is not None:
             self._curves.close()
 
@@ -266,7 +279,7 @@ class _Run:
         s, workers = self.settings, self.workers
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(pool)
-        batch, sigma, noise = self._draw(pool)
+        batch, sigma, noise = self._inputs(pool)
         losses = self.shared(*vars(batch).values(), sigma, noise)
         own = losses.tolist()
         first = self.spent if self.writes else 0.0
@@ -284,13 +297,20 @@ class _Run:
         interrupted, save, stop = (flag > 0 for flag in flags)
         return (pose, size), interrupted, save, stop
 
-    def _draw(self, pool: CloudPool) -> tuple[Batch, Tensor, Tensor]:
-        """This process's clouds of the step, with noise levels and noise for them."""
+    def _inputs(self, pool: CloudPool) -> tuple[Batch, Tensor, Tensor]:
+        """Those of `_draw`; while a GPU computes, the CPU draws the next step's."""
+        if self._ahead is None:
+            return self._draw(pool, self.step)
+        now = self._upcoming or self._ahead.submit(self._draw, pool, self.step)
+        inputs = now.result()
+        self._upcoming = self._ahead.submit(self._draw, pool, self.step + 1)
+        return inputs
+
+    def _draw(self, pool: CloudPool, step: int) -> tuple[Batch, Tensor, Tensor]:
+        """This process's clouds of a step, with noise levels and noise for them."""
         s, rank, count = self.settings, self.workers.rank, self.workers.count
-        if s.batch % count:
-            raise ValueError(f"batch {s.batch} cannot be divided among {count} processes")
-        batch = pool.draw(self.step, s, rank=rank, ranks=count)
-        generator = step_generator(s.seed, self.step, 1)
+        batch = pool.draw(step, s, rank=rank, ranks=count)
+        generator = step_generator(s.seed, step, 1)
         sigma = draw_noise_levels(s.batch, s, self.model.sigma_max, generator)[rank::count]
         noise = torch.randn(s.batch, s.draws, 9, generator=generator)[rank::count]
         device = self.workers.device
@@ -322,10 +342,8 @@ class _Run:
     def _average(self) -> None:
         """Move the average towards the model, faster while the run is young."""
         decay = min(self.settings.average, (1 + self.step) / (10 + self.step))
-        averaged = dict(self.averaged.named_parameters())
-        names = [name for name, p in self.model.named_parameters() if p.requires_grad]
         with torch.no_grad():
-            torch._foreach_lerp_([averaged[name] for name in names], self.trained, 1 - decay)
+            torch._foreach_lerp_(self.trained_average, self.trained, 1 - decay)
 
     def _copy_buffers(self) -> None:
         """The average takes running statistics as they are."""
@@ -333,7 +351,9 @@ class _Run:
             ours.copy_(theirs)
 
     def _refresh(self, pool: CloudPool) -> None:
-        """Let new shards join, the same ones in every process."""
+        """Let new shards join, the same ones in every process and from the same step on."""
+        if self._upcoming is not None:
+            self._upcoming.result()
         seen = pool.refresh() if self.writes else 0
         count = int(self.workers.total([seen])[0])
         if not self.writes and pool.refresh(limit=count) != count:

@@ -75,9 +75,13 @@ class Validator:
         ]
         outcomes = PoseEstimator(model, self._settings).estimate_clouds(clouds)
         errors = np.array([self._errors(row, outcome) for row, outcome in enumerate(outcomes)])
-        close = [100 * float((errors < limits).all(1).mean()) for limits in ((5, 2), (10, 5))]
         median_deg, median_cm = np.median(errors, axis=0).tolist()
-        return Validation(*close, median_deg, median_cm)
+        return Validation(
+            share_5d2cm=100 * float((errors < (5, 2)).all(1).mean()),
+            share_10d5cm=100 * float((errors < (10, 5)).all(1).mean()),
+            median_deg=median_deg,
+            median_cm=median_cm,
+        )
 
     def _errors(self, row: int, outcome: object) -> tuple[float, float]:
         """Degrees and centimetres; infinite where no pose was found."""

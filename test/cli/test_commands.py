@@ -190,7 +190,7 @@ class TestSynthesizeAndTrain:
             assert "nothing was left to train" in run(*command, "steps=1").output
             result = run(*command, "steps=99999", "--stop-after-minutes", 0.1)
             assert result.exit_code == 0, result.output
-            assert "stopped in time, 0 % done" in result.output
+            assert "stopped in time" in result.output
         described = describe_checkpoint(tmp_path / "run" / "genpose.safetensors")
         assert described["last_trained"] == "energy"
         assert json.loads(described["training_data"])["clouds"] == 8

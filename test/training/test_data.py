@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genpose_ros.training import CloudPool, TrainingSettings
-from genpose_ros.training.data import Batch, augment, step_generator
+from genpose_ros.training.data import Batch, _reordered, augment, step_generator
 
 UNCHANGED: dict[str, Any] = {"mirror_share": 0.0, "roll_deg": 0.0, "scale_range": 0.0}
 
@@ -40,7 +40,16 @@ class TestDraw:
         i, j = same.nonzero()[0]
         a, b = first.points_cam[i], first.points_cam[j]
         assert not torch.allclose(a, b)
+        # The same points, whatever their order.
         torch.testing.assert_close(a.sort(0).values, b.sort(0).values)
+
+    def test_every_part_of_a_cloud_comes_first_as_often(self, pool: CloudPool) -> None:
+        # The encoder looks at the first half alone: of many draws every point is in it as often.
+        points = torch.arange(96.0).expand(4000, 96).unsqueeze(-1).expand(-1, -1, 3)
+        chance = torch.rand(4000, 2, generator=torch.Generator().manual_seed(0))
+        first = _reordered(points, chance)[:, :48, 0].flatten().long().bincount(minlength=96)
+        # Five standard deviations of a binomial count.
+        assert (first - 2000).abs().max() < 5 * math.sqrt(4000 / 4)
 
     def test_rare_categories_come_as_often(
         self, tmp_path: Path, write_shard: Callable[..., None]

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +57,23 @@ def settings() -> dict[str, TrainingSettings]:
     }
 
 
-def start(job: Path, program: str, **arguments: Any) -> "subprocess.Popen[str]":
-    """The program in two processes on this machine."""
+@contextmanager
+def two_processes(job: Path, program: str, **arguments: Any) -> "Iterator[subprocess.Popen[str]]":
+    """The program in two processes on this machine, which end with the block."""
     job.write_text(program.format(**arguments))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    command = [*torchrun, "--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint"]
-    return subprocess.Popen(
-        [*command, "localhost:0", job],
+    process = subprocess.Popen(
+        [*torchrun, "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", job],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        # It ends its own two.
+        process.terminate()
+        process.wait()
 
 
 def losses(file: Path) -> dict[int, float]:
@@ -84,14 +91,15 @@ def test_two_processes_train_as_one_does(
 ) -> None:
     write_shard(tmp_path / "set" / "shard-00001.safetensors", seed=1)
     arguments = {"data": str(tmp_path / "set"), "config": small_config, "settings": settings}
-    process = start(tmp_path / "job.py", _EVERY_STEP, run=str(tmp_path / "two"), **arguments)
-    assert process.wait(timeout=500) == 0, process.stderr and process.stderr.read()
+    two = two_processes(tmp_path / "job.py", _EVERY_STEP, run=str(tmp_path / "two"), **arguments)
+    with two as process:
+        assert process.wait() == 0, process.stderr and process.stderr.read()
     exec(_EVERY_STEP.format(run=str(tmp_path / "one"), **arguments), {})
     for target in settings:
-        one, two = (losses(tmp_path / run / f"{target}.csv") for run in ("one", "two"))
-        assert list(one) == list(two) == list(range(1, 11))
+        alone, shared = (losses(tmp_path / run / f"{target}.csv") for run in ("one", "two"))
+        assert list(alone) == list(shared) == list(range(1, 11))
         # Six digits are written; float32 sums come in another order.
-        assert list(two.values()) == pytest.approx(list(one.values()), rel=2e-5)
+        assert list(shared.values()) == pytest.approx(list(alone.values()), rel=2e-5)
 
 
 @pytest.mark.slow
@@ -105,15 +113,12 @@ def test_two_processes_stop_together_and_go_on(
     recipe = Recipe("small", "", "genpose-light", vars(small_config), **settings)
     recipe = recipe.changed("score", {"steps": 10**6, "save_every_s": 0.1})
     arguments = {"data": str(tmp_path / "set"), "run": str(run), "recipe": recipe}
-    process = start(tmp_path / "job.py", _ONE_RUN, **arguments)
-    end = time.monotonic() + 300
-    while not (run / "score.pt").exists():
-        assert time.monotonic() < end
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        time.sleep(0.1)
-    # As Ctrl-C in a terminal: to all of them.
-    os.killpg(process.pid, signal.SIGINT)
-    process.wait(timeout=100)
+    with two_processes(tmp_path / "job.py", _ONE_RUN, **arguments) as process:
+        while not (run / "score.pt").exists():
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        process.wait()
     steps = torch.load(run / "score.pt", weights_only=True)["step"]
     assert steps > 0
     rest = train_run(tmp_path / "set", run, recipe.changed("score", {"steps": steps + 1}), "score")

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,21 @@ class TestResuming:
             train(pool, tmp_path / "b.pt", settings(1), small_model)
 
 
+def test_drawing_ahead_changes_nothing(
+    pool: CloudPool, tmp_path: Path, fresh: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = train(pool, tmp_path / "a.pt", settings(6, save_every_s=0.1), fresh())
+    original = trainer_module._Run.loop
+
+    def loop(run: Any, *arguments: Any) -> None:
+        # As on a GPU, which computes while the CPU draws.
+        run._ahead = ThreadPoolExecutor(1)
+        original(run, *arguments)
+
+    monkeypatch.setattr(trainer_module._Run, "loop", loop)
+    _assert_equal(plain, train(pool, tmp_path / "b.pt", settings(6, save_every_s=0.1), fresh()))
+
+
 class TestTargets:
     def test_an_energy_leaves_the_score_as_it_is(
         self, pool: CloudPool, tmp_path: Path, small_model: LightPoseModel
@@ -337,7 +353,7 @@ def _assert_equal(a: Training, b: Training) -> None:
 
 def _spoil(pool: CloudPool) -> None:
     for shard in pool._read.values():
-        shard.parts["translation"].fill_(float("nan"))
+        shard._parts["translation"].fill_(float("nan"))
 
 
 @contextmanager
