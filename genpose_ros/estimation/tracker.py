@@ -1,76 +1,19 @@
 """Objects over time: frames in, tracks out (paper section 3.3)."""
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
-from genpose_ros.estimation.association import Expected, associate, is_duplicate
-from genpose_ros.estimation.back_projection import ObjectCloud
-from genpose_ros.estimation.camera_path import CameraPath, is_transform
+from genpose_ros.estimation.camera_path import is_transform
 from genpose_ros.estimation.estimator import PoseEstimator
-from genpose_ros.estimation.evidence import (
-    check_due,
-    checked,
-    clearly_better,
-    doubt,
-    far_apart,
-)
-from genpose_ros.estimation.frame import Frame, Instance
-from genpose_ros.estimation.memory import (
-    Moment,
-    TrackMemory,
-    area_of,
-    as_track,
-    begun,
-    identified,
-    keep_free_angle,
-    predicted_motion,
-    re_anchored,
-    seen,
-    unseen,
-)
-from genpose_ros.estimation.motion import Motion
+from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.estimation.result import ObjectEstimate
-from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.tracker_settings import TrackerSettings
-from genpose_ros.estimation.tracks import Track, TrackingResult, TrackState
-from genpose_ros.estimation.visibility import (
-    Visibility,
-    depth_around,
-    inside_fraction,
-    visibility,
-)
+from genpose_ros.estimation.tracking_step import TrackingStep, World
+from genpose_ros.estimation.tracks import Track, TrackingResult
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.geometry.clouds import sample_points
 
 __all__ = ["Tracker"]
-
-#: A track goes on without mask where at least this share of its surface is seen as expected.
-_SEEN_SHARE = 0.3
-#: It is gone where the depth image looks through more than this share.
-_GONE_SHARE = 0.7
-#: Objects that cannot be seen may be this much farther off per second, metres.
-_GATE_GROWTH_M_S = 0.5
-
-
-#: Objects of which less is seen are not checked.
-_FULL_VIEW = 0.7
-#: Objects found again elsewhere must be seen by at least this share of their area.
-_SLIVER_SHARE = 0.3
-_NO_MASK = np.zeros((0, 0), dtype=bool)
-
-
-@dataclass(frozen=True)
-class _World:
-    """All that goes on from frame to frame; replaced as a whole, so that no error leaves halves."""
-
-    memories: tuple[TrackMemory, ...] = ()
-    next_id: int = 1
-    path: CameraPath = field(default_factory=CameraPath)
 
 
 class Tracker:
@@ -85,7 +28,7 @@ class Tracker:
     def __init__(self, estimator: PoseEstimator, settings: TrackerSettings | None = None) -> None:
         self.estimator = estimator
         self.settings = settings or TrackerSettings()
-        self._world = _World()
+        self._world = World()
         self._tracks: tuple[Track, ...] = ()
 
     @property
@@ -95,7 +38,7 @@ class Tracker:
 
     def reset(self) -> None:
         """Forget all tracks; ids go on where they were."""
-        self._world = _World(next_id=self._world.next_id)
+        self._world = World(next_id=self._world.next_id)
         self._tracks = ()
 
     def track(
@@ -144,12 +87,12 @@ class Tracker:
         if back_s > self.settings.clock_jump_s:
             count = len(world.memories)
             notes.append(f"the clock jumped back by {back_s:.3f} s: {count} tracks cleared")
-            world, back_s = _World(next_id=world.next_id), 0.0
+            world, back_s = World(next_id=world.next_id), 0.0
         if T_fixed_cam is not None and not is_transform(T_fixed_cam):
             notes.append("the camera's pose is not a rigid transform: taken as unknown")
             T_fixed_cam = None
         late = back_s > 0
-        step = _Step(self.estimator, self.settings, world, frame)
+        step = TrackingStep(self.estimator, self.settings, world, frame)
         if not late:
             result = step.follow(stamp_ns, T_fixed_cam, has_masks=has_masks)
             self._tracks = result.tracks
@@ -157,403 +100,3 @@ class Tracker:
             result = step.look_back(stamp_ns, T_fixed_cam, has_masks=has_masks)
         self._world = step.world
         return replace(result, notes=tuple(notes), late=late)
-
-
-@dataclass(frozen=True)
-class _Follower:
-    """A track on its way through one frame."""
-
-    memory: TrackMemory
-    motion: Motion
-    T_cam_obj: np.ndarray
-    view: Visibility
-    cloud: ObjectCloud | None = None
-    masked: bool = False
-
-
-class _Step:
-    """One frame's way through the tracker; `world` is what it leaves."""
-
-    def __init__(
-        self,
-        estimator: PoseEstimator,
-        settings: TrackerSettings,
-        world: _World,
-        frame: Frame,
-    ) -> None:
-        self.estimator, self.settings = estimator, settings
-        self.world, self.frame = world, frame
-        self.rejections: list[Rejection] = []
-        self.timings_ms: dict[str, float] = {}
-
-    def follow(
-        self, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
-    ) -> TrackingResult:
-        """Carry all tracks into the newest frame."""
-        compensated = self._move_camera(stamp_ns, T_fixed_cam)
-        clouds = self._clouds()
-        with self._stage("associate"):
-            alive = [m for m in self.world.memories if self._is_alive(m)]
-            followers = [self._expected(memory) for memory in alive]
-            pairs = self._pairs(followers, clouds)
-        with self._stage("gate"):
-            followers = [
-                self._with_points(f, clouds[pairs[j]] if j in pairs else None, has_masks)
-                for j, f in enumerate(followers)
-            ]
-        warm, fresh = self._warm(followers), self._fresh(followers)
-        with self._stage("judge"):
-            after = [self._after(f, warm.get(j), fresh.get(j)) for j, f in enumerate(followers)]
-            memories = [memory for memory in after if memory is not None]
-        free = [cloud for i, cloud in enumerate(clouds) if i not in pairs.values()]
-        used = [clouds[i] for i in pairs.values()]
-        self._settle([*memories, *self._births(free, used, memories)])
-        return self._result(compensated=compensated)
-
-    def look_back(
-        self, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
-    ) -> TrackingResult:
-        """Learn from a frame that is older than the newest one, without moving any track back."""
-        path = self.world.path
-        T = path.at(stamp_ns) if T_fixed_cam is None or not path.known else T_fixed_cam
-        self.moment = Moment(stamp_ns, np.asarray(T, dtype=np.float64), path.known)
-        if not has_masks:
-            detail = "the depth image is older than the newest one; only masks may come late"
-            self.rejections.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
-            return self._result(compensated=False, late=True)
-        clouds = self._clouds()
-        with self._stage("associate"):
-            followers = [self._expected(memory, back=True) for memory in self.world.memories]
-            pairs = self._pairs(followers, clouds)
-        memories = [f.memory for f in followers]
-        lost = []
-        for j, i in pairs.items():
-            instance = clouds[i].instance
-            memories[j] = identified(
-                memories[j], instance.category, instance.id, stamp_ns, self.settings
-            )
-            if self._strayed(followers[j], clouds[i]):
-                cloud = _of_category(clouds[i], memories[j].category)
-                lost.append((j, replace(followers[j], cloud=cloud, memory=memories[j])))
-        found = self.estimator.estimate_clouds(
-            [f.cloud for _, f in lost if f.cloud is not None], timings_ms=self.timings_ms
-        )
-        for (j, follower), outcome in zip(lost, found, strict=True):
-            memories[j] = self._found_again(follower, outcome)
-        free = [cloud for i, cloud in enumerate(clouds) if i not in pairs.values()]
-        used = [clouds[i] for i in pairs.values()]
-        born = self._births(free, used, memories)
-        self._settle([*memories, *born])
-        return self._result(compensated=False, late=True)
-
-    def _move_camera(self, stamp_ns: int, T_fixed_cam: np.ndarray | None) -> bool:
-        """Take over the camera's pose; whether its motion since the last frame is known."""
-        before, path = self.world.path, self.world.path.moved(stamp_ns, T_fixed_cam)
-        self.moment = Moment(stamp_ns, path.T_fixed_cam, path.known)
-        memories = self.world.memories
-        if path.known:
-            memories = tuple(re_anchored(memory, self.moment) for memory in memories)
-        self.world = replace(self.world, path=path, memories=memories)
-        return path.known and (before.known or before.newest_ns is None)
-
-    def _clouds(self) -> list[ObjectCloud]:
-        with self._stage("clouds"):
-            clouds, rejections = self.estimator.object_clouds(self.frame)
-        self.rejections += rejections
-        return clouds
-
-    def _is_alive(self, memory: TrackMemory) -> bool:
-        unseen_s = self.moment.since_s(memory.last.stamp_ns)
-        return unseen_s <= max(self.settings.keep_lost_s, self.settings.max_coast_s)
-
-    def _expected(self, memory: TrackMemory, *, back: bool = False) -> _Follower:
-        """A track where it is expected in this frame, and what the depth image says there."""
-        motion = predicted_motion(memory, self.moment.stamp_ns, self.settings)
-        T_fixed_obj = memory.at(self.moment.stamp_ns) if back else motion.T_fixed_obj
-        T = self.moment.T_cam_fixed @ T_fixed_obj
-        view = self._view(memory, T)
-        return _Follower(memory, motion, T, view)
-
-    def _view(self, memory: TrackMemory, T_cam_obj: np.ndarray) -> Visibility:
-        return visibility(
-            T_cam_obj,
-            memory.points_obj,
-            memory.estimate.size_m,
-            self.frame.depth_m,
-            self.frame.camera,
-            symmetric=memory.symmetric,
-        )
-
-    def _pairs(self, followers: Sequence[_Follower], clouds: list[ObjectCloud]) -> dict[int, int]:
-        expected = [
-            Expected(
-                category=f.memory.category,
-                points_cam=_transformed(f.T_cam_obj, f.memory.points_obj),
-                gate_m=self._gate_m(f.memory),
-                instance_id=f.memory.instance_id,
-                lost=f.memory.state is TrackState.LOST,
-            )
-            for f in followers
-        ]
-        camera, trust_ids = self.frame.camera, self.settings.trust_ids
-        return associate(clouds, expected, camera, trust_ids=trust_ids)
-
-    def _gate_m(self, memory: TrackMemory) -> float:
-        unseen_s = min(abs(self.moment.since_s(memory.last.stamp_ns)), 1.0)
-        half_size = float(np.linalg.norm(memory.estimate.size_m)) / 2
-        return self.settings.gate_m + half_size + _GATE_GROWTH_M_S * unseen_s
-
-    def _with_points(
-        self, follower: _Follower, masked: ObjectCloud | None, has_masks: bool
-    ) -> _Follower:
-        """The follower with its points, from its mask or from the depth around it alone."""
-        memory = follower.memory
-        if masked is not None:
-            instance = masked.instance
-            memory = identified(
-                memory, instance.category, instance.id, self.moment.stamp_ns, self.settings
-            )
-            cloud = _of_category(masked, memory.category)
-            return replace(follower, memory=memory, cloud=cloud, masked=True)
-        memory = replace(memory, missed=memory.missed + has_masks)
-        return replace(follower, memory=memory, cloud=self._gated(follower))
-
-    def _gated(self, follower: _Follower) -> ObjectCloud | None:
-        memory, settings = follower.memory, self.estimator.settings
-        unmasked_s = self.moment.since_s(memory.masked_ns)
-        if (
-            not self.settings.keep_between_masks
-            or memory.needs_fresh_start
-            or unmasked_s > self.settings.max_unmasked_s
-            or follower.view.seen < _SEEN_SHARE
-        ):
-            return None
-        points = depth_around(
-            self.frame.depth_m,
-            self.frame.camera,
-            follower.T_cam_obj,
-            memory.points_obj,
-            memory.estimate.size_m,
-            settings,
-            symmetric=memory.symmetric,
-        )
-        if len(points) < settings.min_points:
-            return None
-        instance = Instance(-1, memory.category, _NO_MASK)
-        rng = np.random.default_rng(settings.seed)
-        return ObjectCloud(instance, sample_points(points, settings.points, rng), len(points))
-
-    def _warm(self, followers: Sequence[_Follower]) -> dict[int, ObjectEstimate]:
-        """Estimates around the predictions of all tracks that have points, by index."""
-        index = [j for j, f in enumerate(followers) if f.cloud is not None]
-        if not index:
-            return {}
-        starts = np.array([followers[j].T_cam_obj for j in index])
-        settings = self.settings.of_estimator(self.estimator.settings, len(index))
-        return self._estimated(followers, index, T_cam_start=starts, settings=settings)
-
-    def _fresh(self, followers: Sequence[_Follower]) -> dict[int, ObjectEstimate]:
-        """Estimates that know of no prediction: of lost tracks and of one to check, by index."""
-        with_points = [j for j, f in enumerate(followers) if f.cloud is not None]
-        lost = [j for j in with_points if followers[j].memory.needs_fresh_start]
-        index = lost[: self.settings.new_per_frame]
-        due = {j: self._urgency(followers[j]) for j in with_points if j not in lost}
-        urgent = max(due, key=lambda j: due[j], default=None)
-        if urgent is not None and due[urgent] > 0:
-            index.append(urgent)
-        return self._estimated(followers, index) if index else {}
-
-    def _estimated(
-        self,
-        followers: Sequence[_Follower],
-        index: list[int],
-        *,
-        T_cam_start: np.ndarray | None = None,
-        settings: EstimatorSettings | None = None,
-    ) -> dict[int, ObjectEstimate]:
-        clouds = [cloud for cloud in (followers[j].cloud for j in index) if cloud is not None]
-        outcomes = self.estimator.estimate_clouds(
-            clouds, T_cam_start=T_cam_start, settings=settings, timings_ms=self.timings_ms
-        )
-        self.rejections += [item for item in outcomes if isinstance(item, Rejection)]
-        pairs = zip(index, outcomes, strict=True)
-        return {j: item for j, item in pairs if isinstance(item, ObjectEstimate)}
-
-    def _urgency(self, follower: _Follower) -> float:
-        # Only objects in full view are checked: half hidden ones look like something else.
-        if follower.view.seen < _FULL_VIEW:
-            return 0.0
-        return check_due(follower.memory, self.moment.stamp_ns, self.settings)
-
-    def _after(
-        self, follower: _Follower, warm: ObjectEstimate | None, fresh: ObjectEstimate | None
-    ) -> TrackMemory | None:
-        """A track after this frame; None: it ends."""
-        memory, moment, settings = follower.memory, self.moment, self.settings
-        symmetric, lost = memory.symmetric, memory.needs_fresh_start
-        chosen = self._believed(follower, warm, expected=True)
-        other = self._believed(follower, fresh, expected=False)
-        if lost or chosen is None:
-            if chosen is None or (other is not None and _contradicts(other, chosen, symmetric)):
-                chosen, lost = other, True
-        elif other is not None:
-            memory = checked(memory, chosen, other, moment.stamp_ns)
-            if memory.rival_checks >= settings.switch_frames:
-                chosen, lost = other, True
-        if chosen is not None and lost and self._is_sliver(follower, chosen):
-            chosen = None
-        if chosen is None:
-            gone = follower.view.gone > _GONE_SHARE and not follower.masked
-            refused = follower.cloud is not None
-            return unseen(memory, moment, settings, gone=gone, refused=refused)
-        if chosen is fresh and symmetric:
-            chosen = keep_free_angle(chosen, follower.T_cam_obj)
-        restart = lost and far_apart(chosen.T_cam_obj, follower.T_cam_obj, symmetric=symmetric)
-        hidden = follower.view.hidden
-        return seen(
-            memory, follower.motion, chosen, moment, settings, restart=restart, hidden=hidden
-        )
-
-    def _is_sliver(self, follower: _Follower, estimate: ObjectEstimate) -> bool:
-        """Whether an object found again elsewhere is too small a part of it to be sure.
-
-        The border of a mask shows what the object is just coming out from behind.
-        """
-        memory = follower.memory
-        distance_m = np.linalg.norm(estimate.T_cam_obj[:3, 3] - follower.T_cam_obj[:3, 3])
-        far = distance_m > self.settings.max_jump_m
-        return bool(far) and area_of(estimate) < _SLIVER_SHARE * memory.area
-
-    def _believed(
-        self, follower: _Follower, estimate: ObjectEstimate | None, *, expected: bool
-    ) -> ObjectEstimate | None:
-        """The estimate, unless geometry or, if `expected`, the prediction speaks against it."""
-        if estimate is None:
-            return None
-        residual_m = self._view(follower.memory, estimate.T_cam_obj).residual_m
-        T_cam_expected = follower.T_cam_obj if expected else None
-        reason = doubt(estimate, T_cam_expected, residual_m, self.settings)
-        if not reason:
-            return estimate
-        name = f"{follower.memory.category}_{follower.memory.track_id}"
-        rejection = Rejection(Reason.NOT_PLAUSIBLE, f"{name}: {reason}", estimate.instance_id)
-        self.rejections.append(rejection)
-        return None
-
-    def _strayed(self, follower: _Follower, cloud: ObjectCloud) -> bool:
-        """Whether a late mask shows that a track is not where it is thought to be."""
-        memory = follower.memory
-        if memory.needs_fresh_start or memory.state is TrackState.COASTING:
-            return True
-        size_m = memory.estimate.size_m
-        inside = inside_fraction(
-            cloud.points_cam, follower.T_cam_obj, size_m, symmetric=memory.symmetric
-        )
-        return inside < 1 - self.settings.max_outside
-
-    def _found_again(self, follower: _Follower, outcome: ObjectEstimate | Rejection) -> TrackMemory:
-        """A lost track after a late mask showed where it was."""
-        memory = follower.memory
-        if isinstance(outcome, Rejection):
-            self.rejections.append(outcome)
-            return memory
-        if doubt(outcome, None, float("nan"), self.settings):
-            return memory
-        if memory.symmetric:
-            outcome = keep_free_angle(outcome, follower.T_cam_obj)
-        found = seen(memory, follower.motion, outcome, self.moment, self.settings, restart=True)
-        if found is None or found.state is TrackState.NEW:
-            return found or memory
-        # Where it is now, only the next depth image can tell.
-        return replace(found, state=TrackState.COASTING)
-
-    def _births(
-        self,
-        clouds: Sequence[ObjectCloud],
-        used: Sequence[ObjectCloud],
-        memories: Sequence[TrackMemory],
-    ) -> list[TrackMemory]:
-        """New tracks for the clouds that belong to none, as many as one frame can take."""
-        born: list[TrackMemory] = []
-        new: list[ObjectCloud] = []
-        for cloud in clouds:
-            if is_duplicate(cloud, [*used, *new]) or self._lies_in_one(cloud, memories):
-                self._reject(Reason.DUPLICATE, "most of it belongs to a tracked object", cloud)
-            elif len(new) >= self.settings.new_per_frame:
-                detail = f"{self.settings.new_per_frame} new objects per frame; it has to wait"
-                self._reject(Reason.TOO_MANY_OBJECTS, detail, cloud)
-            else:
-                new.append(cloud)
-        outcomes = self.estimator.estimate_clouds(new, timings_ms=self.timings_ms)
-        for cloud, outcome in zip(new, outcomes, strict=True):
-            if isinstance(outcome, Rejection):
-                self.rejections.append(outcome)
-            elif self._lies_in_one(cloud, born):
-                self._reject(Reason.DUPLICATE, "most of it belongs to another new object", cloud)
-            else:
-                born.append(begun(self.world.next_id, outcome, self.moment, self.settings))
-                self.world = replace(self.world, next_id=self.world.next_id + 1)
-        return born
-
-    def _lies_in_one(self, cloud: ObjectCloud, memories: Sequence[TrackMemory]) -> bool:
-        """Whether most of a cloud lies in the box of a tracked object of the same class."""
-        for memory in memories:
-            same_class = memory.category == cloud.instance.category
-            if not same_class or memory.state is TrackState.LOST:
-                continue
-            T_cam_obj = self.moment.T_cam_fixed @ memory.at(self.moment.stamp_ns)
-            size_m, symmetric = memory.estimate.size_m, memory.symmetric
-            if inside_fraction(cloud.points_cam, T_cam_obj, size_m, symmetric=symmetric) > 0.5:
-                return True
-        return False
-
-    def _reject(self, reason: Reason, detail: str, cloud: ObjectCloud) -> None:
-        self.rejections.append(Rejection(reason, detail, cloud.instance.id))
-
-    def _settle(self, memories: list[TrackMemory]) -> None:
-        """Keep as many tracks as there may be: lost ones go first, then the youngest."""
-        excess = len(memories) - self.settings.max_tracks
-        if excess > 0:
-            order = sorted(
-                memories,
-                key=lambda m: (m.state is not TrackState.LOST, -m.born_ns, -m.track_id),
-            )
-            going = {memory.track_id for memory in order[:excess]}
-            memories = [memory for memory in memories if memory.track_id not in going]
-            detail = f"{excess} tracks more than {self.settings.max_tracks} were given up"
-            self.rejections.append(Rejection(Reason.TOO_MANY_OBJECTS, detail))
-        self.world = replace(self.world, memories=tuple(memories))
-
-    def _result(self, *, compensated: bool, late: bool = False) -> TrackingResult:
-        return TrackingResult(
-            tracks=tuple(
-                as_track(memory, self.moment, self.settings, late=late)
-                for memory in self.world.memories
-            ),
-            rejections=tuple(self.rejections),
-            timings_ms=self.timings_ms,
-            compensated=compensated,
-        )
-
-    @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        elapsed_ms = 1e3 * (time.perf_counter() - start)
-        self.timings_ms[name] = self.timings_ms.get(name, 0.0) + elapsed_ms
-
-
-def _of_category(cloud: ObjectCloud, category: str) -> ObjectCloud:
-    """The cloud with the class its track has, whatever the mask says."""
-    return replace(cloud, instance=replace(cloud.instance, category=category))
-
-
-def _contradicts(fresh: ObjectEstimate, warm: ObjectEstimate, symmetric: bool) -> bool:
-    """Whether a fresh estimate is clearly another pose than the one around the prediction."""
-    apart = far_apart(fresh.T_cam_obj, warm.T_cam_obj, symmetric=symmetric)
-    return apart and clearly_better(fresh, warm)
-
-
-def _transformed(T: np.ndarray, points: np.ndarray) -> np.ndarray:
-    moved: np.ndarray = points @ T[:3, :3].T + T[:3, 3]
-    return moved
