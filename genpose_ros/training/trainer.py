@@ -183,6 +183,7 @@ class _Run:
         self._upcoming: Future[tuple[Batch, Tensor, Tensor]] | None = None
         self.validation: Validation | None = None
         self._validator: Validator | None = None
+        self._validated = -1
         self._curves: Curves | None = None
         if self.writes:
             state_file.parent.mkdir(parents=True, exist_ok=True)
@@ -385,10 +386,11 @@ class _Run:
             on_progress(progress)
 
     def _validate(self) -> None:
-        """Measure pose errors, and keep the weights when they are the best so far."""
+        """Measure pose errors, once a step; keep the weights when they are the best so far."""
         s = self.settings
-        if not (s.validate_every_min and self.writes and self._curves is not None):
+        if not s.validate_every_min or self._curves is None or self._validated == self.step:
             return
+        self._validated = self.step
         if self._validator is None:
             self._validator = Validator(s.validation_views, energy=s.target == "energy")
         self._copy_buffers()
