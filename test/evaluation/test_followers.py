@@ -1,6 +1,7 @@
 """What follows a sequence: when it gets masks and camera poses, and where it starts from."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ class RecordingTracker:
 
     def __init__(self, estimator: object, settings: TrackerSettings) -> None:
         self.calls: list[tuple[str, int, bool]] = []
-        self.tracks = ()
+        self.tracks: tuple[Any, ...] = ()
 
     def track(self, frame, stamp_ns, T_fixed_cam=None):
         assert frame.depth_m[0, 0] == stamp_ns - 1000
@@ -70,7 +71,8 @@ def calls(monkeypatch):
             run.step(item(number, 1))
         assert run.frames == frames
         assert run.seconds > 0
-        return run._tracker.calls
+        tracker: Any = run._tracker
+        return tracker.calls
 
     return over
 
