@@ -64,7 +64,8 @@ class Outputs:
         self._send("objects", everything)
         if settings.publish_tf and trusted:
             self._broadcaster.sendTransform(transforms(trusted, header, settings.tf_prefix))
-        self._send_markers(frame, settings.marker_seconds)
+        if self._heard("markers"):  # the dearest message of all
+            self._send_markers(frame, settings.marker_seconds)
         seen = [item for item in frame.objects if item.seen]
         if self._heard("points"):
             self._send("points", point_cloud(seen, header))

@@ -410,8 +410,10 @@ class TestBadInput:
         labels = np.zeros((48, 64), dtype=np.uint8)
         labels.flat[:2000] = 1 + np.arange(2000) // 10
         self.check(rig, Reason.TOO_MANY_OBJECTS, masks=lambda stamp: rig.ros.image(labels, stamp))
-        assert [len(m.objects) for m in rig.objects][:-1] == [64] * 3
-        assert [len(m.rejection_reasons) for m in rig.objects][:-1] == [136] * 3
+        # On a busy machine a frame may be dropped for the next one.
+        many = [m for m in rig.objects if m.rejection_reasons]
+        assert 1 <= len(many) <= 3
+        assert {(len(m.objects), len(m.rejection_reasons)) for m in many} == {(64, 136)}
 
     def test_an_estimator_that_raises(self, rig):
         rig.estimator.error = RuntimeError("out of memory")
