@@ -16,6 +16,7 @@ from genpose_ros.evaluation import (
     PosePrecision,
     SyntheticReport,
 )
+from genpose_ros.evaluation.average_precision import PrecisionCurves
 from genpose_ros.evaluation.synthetic import ViewReport
 from genpose_ros.tables import print_nocs, print_report, print_result, print_synthetic
 
@@ -84,7 +85,10 @@ def test_both_matchings_and_what_the_scores_rest_on():
         mug_origin=MugOrigin.BODY,
         unknown_handles=1,
         rejected=3,
+        boxes="2d",
+        unknown_sizes=0,
         precision=PosePrecision(((5, 2), (10, 5)), {"can": can, "mug": mug}),
+        curves=PrecisionCurves(PosePrecision((), {}), PosePrecision((), {})),
     )
     text = written(print_nocs, report)
     official, strict = text.split("mAP %, strict")
@@ -112,7 +116,17 @@ def test_long_names_of_frames_are_whole_on_a_narrow_terminal():
 
 def test_synthetic_views():
     views = tuple(
-        ViewReport("can", standing, errors, np.array([[1.0, 0.5], [50.0, 9.0]]), np.full(3, 0.07))
+        ViewReport(
+            "can",
+            standing,
+            errors,
+            np.array([[1.0, 0.5], [50.0, 9.0]]),
+            np.full(3, 0.07),
+            np.eye(4),
+            np.eye(4),
+            handle_visible=True,
+            score=0.5,
+        )
         for standing, errors in ((True, (4.0, 1.5)), (False, (7.0, 3.0)), (False, None))
     )
     text = written(print_synthetic, SyntheticReport(views))

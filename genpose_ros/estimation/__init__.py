@@ -7,7 +7,7 @@ from genpose_ros.estimation.extent import visible_extent
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.likelihood import pose_log_likelihood
 from genpose_ros.estimation.pooling import Pooled, find_modes, pool_mean, pool_modes
-from genpose_ros.estimation.ranking import Ranking, rank_candidates
+from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings, describe
@@ -36,6 +36,7 @@ __all__ = [
     "TrackerSettings",
     "TrackingResult",
     "agreement",
+    "candidate_density",
     "describe",
     "draw_candidates",
     "draw_noise",

@@ -16,7 +16,7 @@ from genpose_ros.estimation.extent import visible_extent
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.looks import clouds_of_looks, looks_to_objects, poses_of_looks
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
-from genpose_ros.estimation.ranking import Ranking, rank_candidates
+from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
@@ -58,7 +58,6 @@ class PoseEstimator:
     def __init__(self, model: PoseModel, settings: EstimatorSettings) -> None:
         self.model = model.eval()
         self.settings = settings
-        self._ranks_by_energy = settings.ranking == "energy" and model.has_energy
         if settings.ranking == "energy" and not model.has_energy:
             _log.warning("the model has no energy network: candidates are kept in the order drawn")
 
@@ -190,7 +189,7 @@ class PoseEstimator:
             start = None if near is None else self._starts(near, encoding, looks)
             pose = draw_candidates(self.model, encoding, settings, start=start, looks=looks)
         with clock.stage("rank"):
-            candidates = self._rank(pose, encoding, settings, looks)
+            candidates = self._rank(pose, encoding, settings, looks, symmetric)
         with clock.stage("pool"):
             pooled = self._pool(candidates, symmetric, settings, near)
             columns = self._columns(candidates, pooled, symmetric, encoding)
@@ -206,25 +205,30 @@ class PoseEstimator:
         return self.model.encode_pose(*seen, encoding)
 
     def _rank(
-        self, pose: Tensor, encoding: Encoding, settings: EstimatorSettings, looks: int
+        self,
+        pose: Tensor,
+        encoding: Encoding,
+        settings: EstimatorSettings,
+        looks: int,
+        symmetric: Tensor,
     ) -> _Candidates:
         pose = pose.float()
         seen = poses_of_looks(*self.model.decode_pose(pose, encoding), looks)
-        energy = self.model.energy(pose, encoding) if self._ranks_by_energy else None
 
         def gathered(values: Tensor) -> Tensor:
             return looks_to_objects(values, looks, settings.candidates)
 
         rotation, translation = (gathered(part.double()) for part in seen)
         finite = rotation.isfinite().all(dim=-1).all(dim=-1) & translation.isfinite().all(dim=-1)
-        energy = None if energy is None else gathered(energy)
-        identity = torch.eye(3).to(rotation)
-        return _Candidates(
-            rotation=torch.where(finite[..., None, None], rotation, identity),
-            translation=torch.where(finite[..., None], translation, 0.0),
-            finite=finite,
-            ranking=rank_candidates(energy, finite, settings.keep_fraction),
-        )
+        rotation = torch.where(finite[..., None, None], rotation, torch.eye(3).to(rotation))
+        translation = torch.where(finite[..., None], translation, 0.0)
+        key = None
+        if settings.ranking == "density":
+            key = candidate_density(rotation, translation, finite, symmetric)
+        elif settings.ranking == "energy" and self.model.has_energy:
+            key = gathered(self.model.energy(pose, encoding))
+        ranking = rank_candidates(key, finite, settings.keep_fraction)
+        return _Candidates(rotation, translation, finite, ranking)
 
     def _pool(
         self,

@@ -1,11 +1,15 @@
-"""Which candidates are kept: the best by energy (paper section 3.2)."""
+"""Which candidates are kept: the densest, or the best by energy (paper section 3.2)."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["Ranking", "rank_candidates"]
+__all__ = ["Ranking", "candidate_density", "rank_candidates"]
+
+#: Of the density's kernel, in units of the rotation's entries and in decimetres.
+_KERNEL_WIDTH = 0.1
+_LENGTH_UNIT_M = 0.1
 
 
 @dataclass(frozen=True)
@@ -13,9 +17,9 @@ class Ranking:
     """The kept candidates of B objects as indices into the K drawn ones, best first.
 
     Attributes:
-        rotation: (B, M), by rotation energy.
-        translation: (B, M), by translation energy.
-        translation_rank: (B, K), place of every candidate by translation energy, 0 is best.
+        rotation: (B, M), by what ranks rotations.
+        translation: (B, M), by what ranks translations.
+        translation_rank: (B, K), place of every candidate by the latter, 0 is best.
         finite: (B, K) bool; candidates that are not finite count for nothing, kept or not.
     """
 
@@ -25,21 +29,48 @@ class Ranking:
     finite: Tensor
 
 
-def rank_candidates(energy: Tensor | None, finite: Tensor, keep_fraction: float) -> Ranking:
-    """Rank rotations by E_rot and translations by E_trans, independently; keep the first ones.
+def candidate_density(
+    rotation: Tensor, translation: Tensor, finite: Tensor, symmetric: Tensor
+) -> Tensor:
+    """Return how close (B, K, 2) each rotation and translation lies to all others, as a log.
 
-    floor(keep_fraction K) are kept, at least one. Equal energies stay in the order drawn.
+    A Gaussian kernel over the first two columns of the rotations (of round objects the second one
+    alone) and over translations in decimetres: it ranks without a network.
 
     Args:
-        energy: (B, K, 2), rotation and translation energy, higher is better; None: the order drawn.
+        rotation: (B, K, 3, 3).
+        translation: (B, K, 3), metres.
+        finite: (B, K) bool; what is not finite counts for nothing.
+        symmetric: (B,) bool, round about y.
+    """
+    x_axis = torch.where(symmetric[:, None, None], 0.0, rotation[..., 0])
+    columns = torch.cat((x_axis, rotation[..., 1]), -1)
+    logs = [
+        (-0.5 * torch.cdist(value, value).square() / _KERNEL_WIDTH**2)
+        .masked_fill(~finite[:, None], -torch.inf)
+        .logsumexp(-1)
+        for value in (columns, translation / _LENGTH_UNIT_M)
+    ]
+    return torch.stack(logs, -1)
+
+
+def rank_candidates(key: Tensor | None, finite: Tensor, keep_fraction: float) -> Ranking:
+    """Rank rotations and translations by their keys, independently; keep the first ones.
+
+    floor(keep_fraction K) are kept, at least one. Equal keys stay in the order drawn.
+
+    Args:
+        key: (B, K, 2), of rotations and translations, such as their energies or their density;
+            higher is better; None: the order drawn.
         finite: (B, K) bool; candidates that are not finite come last.
         keep_fraction: share of the candidates that is kept (delta).
     """
-    if energy is None:
-        energy = torch.zeros(*finite.shape, 2, device=finite.device)
-    usable = finite[..., None] & ~energy.isnan()
-    key = torch.where(usable, energy.double(), -torch.inf)
-    order = key.argsort(dim=1, descending=True, stable=True)
+    if key is None:
+        key = torch.zeros(*finite.shape, 2, device=finite.device)
+    usable = finite[..., None] & ~key.isnan()
+    order = torch.where(usable, key.double(), -torch.inf).argsort(
+        dim=1, descending=True, stable=True
+    )
     # The epsilon: floor(0.29 * 100) would be 28.
     kept = max(1, int(keep_fraction * finite.shape[1] + 1e-9))
     return Ranking(

@@ -99,7 +99,10 @@ class EstimatorSettings:
     )
     tolerance: float = setting(1e-5, "Relative and absolute tolerance of rk45.", low=1e-9, high=0.1)
     ranking: str = setting(
-        "energy", "What the candidates are sorted by.", choices=("energy", "none")
+        "density",
+        "What the candidates are sorted by. density: how many others lie near; energy: the energy "
+        "network (paper); none: the order drawn.",
+        choices=("density", "energy", "none"),
     )
     pooling: str = setting(
         "modes",
@@ -174,12 +177,13 @@ class EstimatorSettings:
         return replace(PRESETS[name], **changes)
 
 
-#: 'paper': T0 = 0.55 (sigma = 0.01 * 5000**0.55), RK45, one look, the plain mean, raw masks and
-#: depth.
+#: 'paper': T0 = 0.55 (sigma = 0.01 * 5000**0.55), RK45, one look, energies, the plain mean, raw
+#: masks and depth.
 PRESETS: dict[str, EstimatorSettings] = {
     "fast": EstimatorSettings(),
     "paper": EstimatorSettings(
         looks=1,
+        ranking="energy",
         sampler="rk45",
         start_sigma=0.01 * 5000**0.55,
         pooling="mean",

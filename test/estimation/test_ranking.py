@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genpose_ros.estimation import rank_candidates
+from genpose_ros.estimation import candidate_density, rank_candidates
 
 FINITE = torch.ones(1, 5, dtype=torch.bool)
 ENERGY = torch.tensor([[[1.0, 5], [3, 4], [2, 3], [5, 2], [4, 1]]])
@@ -39,3 +39,33 @@ def test_what_is_not_finite_comes_last():
     assert ranking.rotation.tolist() == [[1, 2, 0, 3, 4]]
     assert ranking.translation.tolist() == [[0, 1, 2, 3, 4]]
     assert rank_candidates(None, finite.flip(1), 0.4).rotation.tolist() == [[1, 2]]
+
+
+class TestCandidateDensity:
+    def test_counts_neighbours_by_a_kernel(self):
+        x_m = torch.tensor([[0.0, 0.01, 0.5]], dtype=torch.float64)
+        translation = torch.nn.functional.pad(x_m[..., None], (0, 2))
+        rotation = torch.eye(3, dtype=torch.float64).expand(1, 3, 3, 3)
+        density = candidate_density(rotation, translation, FINITE[:, :3], torch.tensor([False]))
+        between = (10 * (x_m[0, :, None] - x_m[0])) ** 2  # decimetres
+        expected = (-0.5 * between / 0.1**2).exp().sum(1).log()
+        torch.testing.assert_close(density[0, :, 1], expected)
+        torch.testing.assert_close(density[0, :, 0], torch.tensor(3.0).log().expand(3).double())
+
+    def test_of_round_objects_does_not_see_their_turn(self):
+        half = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))
+        rotation = torch.stack((torch.eye(3), torch.eye(3), half))[None]
+        density = candidate_density(
+            rotation.expand(2, -1, -1, -1),
+            torch.zeros(2, 3, 3),
+            FINITE[:, :3].expand(2, -1),
+            torch.tensor([True, False]),
+        )
+        assert density[0, 2, 0] == density[0, 0, 0]
+        assert density[1, 2, 0] < density[1, 0, 0]
+
+    def test_what_is_not_finite_is_no_neighbour(self):
+        finite = torch.tensor([[True, False, False]])
+        rotation = torch.eye(3).expand(1, 3, 3, 3)
+        density = candidate_density(rotation, torch.zeros(1, 3, 3), finite, torch.tensor([False]))
+        assert density[0, 0].tolist() == pytest.approx([0.0, 0.0])

@@ -180,7 +180,7 @@ def test_what_the_owner_refuses_is_refused(node):
     node.parameters.on_change(refuse)
     (result,) = node.set_parameters([Parameter("ranking", value="none")])
     assert (result.successful, result.reason) == (False, "the model has no energy network")
-    assert node.parameters.current.estimator.ranking == "energy"
+    assert node.parameters.current.estimator.ranking == "density"
 
 
 def message(name: str, kind: int = ParameterType.PARAMETER_INTEGER, **value) -> ParameterMessage:

@@ -12,7 +12,7 @@ from genpose_ros.estimation.candidates import draw_candidates
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.looks import clouds_of_looks, looks_to_objects, poses_of_looks
 from genpose_ros.estimation.pooling import pool_mean, pool_modes
-from genpose_ros.estimation.ranking import rank_candidates
+from genpose_ros.estimation.ranking import candidate_density, rank_candidates
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.symmetry import handle_visible, is_symmetric, rotation_error_deg
 from genpose_ros.synthesis import STANCES, CloudBatch
@@ -154,6 +154,13 @@ class ViewCandidates:
         errors = self.truth.errors(self.rotation, self.translation)
         errors[~self.finite.numpy()] = np.inf
         return errors
+
+    @cached_property
+    def density(self) -> Tensor:
+        """(n, K, 2), what the default settings rank by."""
+        return candidate_density(
+            self.rotation, self.translation, self.finite, self.pooled_symmetric
+        )
 
     @property
     def pooled_symmetric(self) -> Tensor:

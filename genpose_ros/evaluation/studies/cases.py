@@ -31,8 +31,8 @@ def cases(candidates: ViewCandidates) -> StudyResult:
     Of errors in units of 5 degrees and 2 cm, added up.
     """
     drawn = candidates.first(50)
-    rotation, translation = (part.numpy() for part in drawn.select(drawn.energy, "modes"))
-    errors = drawn.selected_errors(drawn.energy, "modes")
+    rotation, translation = (part.numpy() for part in drawn.select(drawn.density, "modes"))
+    errors = drawn.selected_errors(drawn.density, "modes")
     badness = errors[:, 0] / 5 + errors[:, 1] / 2
     content: dict[str, Any] = {"views": len(drawn), "rows": {}}
     figures = {}

@@ -73,7 +73,7 @@ def baselines(
         cost[name] = 1e3 * (time.process_time() - start) / len(few)
         T = torch.from_numpy(np.stack(poses))
         errors[name] = truth.errors(T[:, :3, :3], T[:, :3, 3])
-    errors["this model"] = few.selected_errors(few.energy, "modes")
+    errors["this model"] = few.selected_errors(few.density, "modes")
     cost["this model"] = _cost_ms(estimator, truth)
     content = _content(errors, truth)
     for name, row in content["rows"].items():
@@ -86,7 +86,7 @@ def _cost_ms(estimator: PoseEstimator, truth: ViewTruth) -> float:
     part = truth.views[:64]
     start = time.process_time()
     few = draw_view_candidates(estimator, part, 50)
-    few.select(few.energy, "modes")
+    few.select(few.density, "modes")
     return 1e3 * (time.process_time() - start) / len(part)
 
 

@@ -92,7 +92,7 @@ def _figure(titles: list[str], angles: np.ndarray, truths: np.ndarray) -> "Figur
 def _median_view(candidates: ViewCandidates, name: str, symmetric: bool) -> int | None:
     truth, drawn = candidates.truth, candidates.first(min(50, candidates.count))
     mine = truth.of_category(name) & truth.standing & (truth.symmetric == symmetric)
-    degrees = drawn.selected_errors(drawn.energy, "modes")[:, 0]
+    degrees = drawn.selected_errors(drawn.density, "modes")[:, 0]
     rows = np.flatnonzero(mine & (degrees < 10))
     if not len(rows):
         return None

@@ -28,7 +28,6 @@ from genpose_ros.geometry.categories import CATEGORIES
 __all__ = [
     "best_of_k",
     "best_of_k_table",
-    "candidate_density",
     "candidate_numbers",
     "candidate_numbers_table",
     "categories",
@@ -39,7 +38,7 @@ __all__ = [
 ]
 
 #: Kernel width of the density over candidates, for rotation columns and decimetres.
-_KERNEL_WIDTH = 0.1
+
 #: Of the likelihood's solver.
 _TOLERANCE = 1e-3
 _POOLING_NAMES = {"single": "one candidate", "mean": "mean", "modes": "largest mode"}
@@ -62,7 +61,7 @@ def best_of_k(candidates: ViewCandidates) -> StudyResult:
     within = np.stack([(drawn.errors <= limit).all(-1).sum(1) for limit in THRESHOLDS], -1)
     content: dict[str, Any] = {
         "views": len(drawn),
-        "pooled": group_shares(drawn.selected_errors(drawn.energy, "modes"), standing),
+        "pooled": group_shares(drawn.selected_errors(drawn.density, "modes"), standing),
         "best_of": {},
     }
     curve_k = [1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50]
@@ -125,8 +124,10 @@ def candidate_numbers(candidates: ViewCandidates) -> StudyResult:
         content[pooling] = {group: {} for group in groups}
         for k in paper.CANDIDATES_10D2CM:
             part = candidates.first(k)
+            # The mean of the best by energy is the paper's; the other is the default here.
+            key = part.energy if pooling == "mean" else part.density
             rows = [
-                group_shares(part.selected_errors(part.energy, pooling, share), part.truth.standing)
+                group_shares(part.selected_errors(key, pooling, share), part.truth.standing)
                 for share in paper.KEEP_SHARES
             ]
             for group in groups:
@@ -167,7 +168,7 @@ def ranking(
     other rankings beside it and the processor time that each takes per object.
     """
     drawn = candidates.first(50)
-    keys: dict[str, Tensor | None] = {"random": None, "density": candidate_density(drawn)}
+    keys: dict[str, Tensor | None] = {"random": None, "density": drawn.density}
     if drawn.energy is not None:
         keys["energy"] = drawn.energy
     keys["truth"] = torch.from_numpy(-np.nan_to_num(drawn.errors, posinf=1e9))
@@ -213,29 +214,6 @@ def _ranking_figure(content: dict[str, Any]) -> Any:
     return figure
 
 
-def candidate_density(candidates: ViewCandidates, width: float = _KERNEL_WIDTH) -> Tensor:
-    """Return the log density (n, K, 2) of every candidate's rotation and translation among all.
-
-    A Gaussian kernel over the first two columns of the rotations (of round shapes the second one
-    alone) and over translations in decimetres: a ranking without a network.
-
-    Args:
-        candidates: of n views.
-        width: of the kernel.
-    """
-    x_axis, y_axis = candidates.rotation[..., 0], candidates.rotation[..., 1]
-    x_axis = torch.where(candidates.pooled_symmetric[:, None, None], 0.0, x_axis)
-    columns = torch.cat((x_axis, y_axis), -1)
-    values = (columns, 10 * candidates.translation)
-    logs = [
-        (-0.5 * torch.cdist(value, value).square() / width**2)
-        .masked_fill(~candidates.finite[:, None], -torch.inf)
-        .logsumexp(-1)
-        for value in values
-    ]
-    return torch.stack(logs, -1)
-
-
 def _timed_keys(
     few: ViewCandidates, estimator: PoseEstimator
 ) -> tuple[dict[str, Tensor | None], dict[str, float]]:
@@ -245,7 +223,7 @@ def _timed_keys(
     keys: dict[str, Tensor | None] = {"random": None}
     cost = {"random": 0.0}
     start = time.process_time()
-    keys["density"] = candidate_density(few)
+    keys["density"] = few.density
     cost["density"] = time.process_time() - start
     energies, likelihoods = [], []
     for first in range(0, len(few), 16):
@@ -299,7 +277,7 @@ def ranking_table(content: dict[str, Any]) -> str:
 def categories(candidates: ViewCandidates) -> StudyResult:
     """Table 4: per category."""
     drawn = candidates.first(50)
-    errors = drawn.selected_errors(drawn.energy, "modes")
+    errors = drawn.selected_errors(drawn.density, "modes")
     standing = drawn.truth.standing
     content: dict[str, Any] = {"views": len(drawn), "rows": {}}
     for name in CATEGORIES:

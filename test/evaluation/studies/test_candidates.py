@@ -24,7 +24,7 @@ def test_the_default_selection_is_the_estimators_own(estimator, views, drawn):
     ]
     estimates = estimator.estimate_clouds(clouds)
     assert all(isinstance(e, ObjectEstimate) for e in estimates)
-    rotation, translation = drawn.select(drawn.energy, "modes")
+    rotation, translation = drawn.select(drawn.density, "modes")
     for i, estimate in enumerate(estimates):
         # Batches of other sizes round differently, float32.
         np.testing.assert_allclose(rotation[i], estimate.T_cam_obj[:3, :3], atol=1e-4)
