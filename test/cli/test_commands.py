@@ -377,9 +377,14 @@ class TestDemo:
 
     def test_tracks_what_moves(self, monkeypatch, tmp_path):
         calls = []
+
+        def run_track_demo(shown: dict, **rest: object) -> int:
+            calls.append((shown, rest))
+            return 0
+
         module = SimpleNamespace(
             TrackDemo=lambda **shown: shown,
-            run_track_demo=lambda shown, **rest: calls.append((shown, rest)) or 0,
+            run_track_demo=run_track_demo,
         )
         monkeypatch.setitem(sys.modules, "genpose_ros.ros.track_demo", module)
         options = ("--track", "--motion", "crossing", "--seconds", 5, "--set", "steps=4")
