@@ -134,10 +134,13 @@ def test_equal_objects_cross():
 
 def test_objects_move_as_fast_as_their_kind_says():
     for kind, speed in (("carried_slow", 0.1), ("carried_fast", 0.4)):
-        items = [sequence[i] for sequence in [small(kind, 0)] for i in range(30)]
-        way = np.array([item.objects[0].T_cam_obj[:3, 3] for item in items])
-        steps = np.linalg.norm(np.diff(way, axis=0), axis=1) * 30
-        assert np.sqrt((steps**2).mean()) == pytest.approx(speed, rel=0.3)
+        # The root mean square over the whole sequence; chords of two frames are a little short.
+        sequence = small(kind, 0)
+        places = [
+            [o.T_cam_obj[:3, 3] for o in sequence[i].objects] for i in range(0, len(sequence), 2)
+        ]
+        steps = np.linalg.norm(np.diff(places, axis=0), axis=-1) * 15
+        assert np.sqrt((steps**2).mean(0)) == pytest.approx(speed, rel=0.05)
 
 
 @pytest.mark.slow
