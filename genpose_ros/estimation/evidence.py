@@ -11,14 +11,12 @@ from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.estimation.visibility import outside_fraction
 from genpose_ros.geometry.symmetry import is_symmetric
 
-__all__ = ["check_due", "checked", "clearly_better", "doubt", "far_apart", "turn_deg"]
+__all__ = ["check_due", "checked", "doubt", "far_apart", "is_clear", "turn_deg"]
 
 #: Poses farther apart than this are not the same seen twice.
 _OTHER_POSE_DEG, _OTHER_POSE_M = 25.0, 0.05
-#: A check speaks clearly when so much of its candidates lie in one mode,
+#: A check speaks clearly when so much of its candidates lie in one mode.
 _CLEAR_SHARE = 0.7
-#: and by the energy, where there is one, it is better by as much as this share of it.
-_CLEAR_ENERGY = 0.1
 #: A relative drop of the energy against the track's own mean that asks for a check.
 _ENERGY_DROP = 0.1
 
@@ -75,17 +73,12 @@ def doubt(
     return ""
 
 
-def clearly_better(check: ObjectEstimate, own: ObjectEstimate) -> bool:
-    """Return whether a fresh estimate speaks clearly against the one around the prediction.
+def is_clear(check: ObjectEstimate) -> bool:
+    """Return whether most candidates of a fresh estimate agree.
 
-    Most of its candidates agree, and its energy, where there is one, is higher on the same points.
+    Energies are not asked: they tell good from bad candidates of one mode, hardly modes.
     """
-    if not check.mode_shares or check.mode_shares[0] < _CLEAR_SHARE:
-        return False
-    energies = [_total(item) for item in (own, check)]
-    if energies[0] is None or energies[1] is None:
-        return True
-    return energies[1] - energies[0] > _CLEAR_ENERGY * abs(energies[0])
+    return bool(check.mode_shares) and check.mode_shares[0] >= _CLEAR_SHARE
 
 
 def check_due(memory: TrackMemory, stamp_ns: int, settings: TrackerSettings) -> float:
@@ -117,7 +110,7 @@ def checked(
     memory = replace(memory, checked_ns=stamp_ns)
     symmetric = memory.symmetric
     apart = far_apart(own.T_cam_obj, check.T_cam_obj, symmetric=symmetric)
-    if not apart or not clearly_better(check, own):
+    if not apart or not is_clear(check):
         return replace(memory, rival=None, rival_checks=0)
     rival = np.linalg.inv(own.T_cam_obj) @ check.T_cam_obj
     same = memory.rival is not None and not far_apart(rival, memory.rival, symmetric=symmetric)

@@ -14,9 +14,9 @@ from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.evidence import (
     check_due,
     checked,
-    clearly_better,
     doubt,
     far_apart,
+    is_clear,
 )
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.memory import (
@@ -462,7 +462,7 @@ def _of_category(cloud: ObjectCloud, category: str) -> ObjectCloud:
 def _contradicts(fresh: ObjectEstimate, warm: ObjectEstimate, symmetric: bool) -> bool:
     """Whether a fresh estimate is clearly another pose than the one around the prediction."""
     apart = far_apart(fresh.T_cam_obj, warm.T_cam_obj, symmetric=symmetric)
-    return apart and clearly_better(fresh, warm)
+    return apart and is_clear(fresh)
 
 
 def _transformed(T: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ from genpose_ros.estimation import ObjectEstimate, TrackerSettings
 from genpose_ros.estimation.evidence import (
     check_due,
     checked,
-    clearly_better,
     doubt,
     far_apart,
+    is_clear,
     turn_deg,
 )
 from genpose_ros.estimation.memory import Moment, begun
@@ -88,25 +88,16 @@ class TestPoses:
         assert not far_apart(pose(), pose(yaw=30), symmetric=True)
 
 
-class TestClearlyBetter:
-    @pytest.mark.parametrize(
-        ("changes", "clear"),
-        [
-            ({"energy": 12.0}, True),
-            ({"energy": 10.5}, False),
-            ({"energy": 12.0, "share": 0.6}, False),
-            ({"energy": None}, True),
-        ],
-    )
-    def test_by_share_and_energy(self, changes, clear):
-        assert clearly_better(estimate(**changes), estimate()) is clear
+class TestIsClear:
+    @pytest.mark.parametrize(("share", "clear"), [(0.9, True), (0.6, False)])
+    def test_by_the_share_of_the_largest_mode(self, share, clear):
+        assert is_clear(estimate(share=share)) is clear
 
-    def test_negative_energies(self):
-        assert clearly_better(estimate(energy=-8.0), estimate(energy=-10.0))
-        assert not clearly_better(estimate(energy=-12.0), estimate(energy=-10.0))
+    def test_whatever_the_energy(self):
+        assert is_clear(estimate(energy=-1e3))
 
     def test_no_mode_is_never_clear(self):
-        assert not clearly_better(replace(estimate(energy=99.0), mode_shares=()), estimate())
+        assert not is_clear(replace(estimate(energy=99.0), mode_shares=()))
 
 
 class TestChecks:
@@ -135,7 +126,7 @@ class TestChecks:
         memory = checked(memory, own, a, 2)
         assert memory.rival_checks == 2
         assert checked(memory, own, b, 3).rival_checks == 1
-        for other in (own, estimate(pose(yaw=90), energy=10.5)):
+        for other in (own, estimate(pose(yaw=90), share=0.5)):
             assert checked(memory, own, other, 3).rival is None
         assert checked(memory, own, a, 3).checked_ns == 3
 
