@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.clouds import transform_points
 
 __all__ = ["check_picture_name", "depth_picture", "draw_estimates", "save_picture"]
 
@@ -117,7 +118,7 @@ def _draw_object(
 ) -> tuple[float, float] | None:
     """Draw box and axes; return where the label's lower middle goes, None if out of the picture."""
     T, size_m = estimate.T_cam_obj, np.asarray(estimate.size_m)
-    corners_cam = (_CORNERS * size_m) @ T[:3, :3].T + T[:3, 3]
+    corners_cam = transform_points(T, _CORNERS * size_m)
     pixels = _pixels(camera, corners_cam, scale)
     farthest = int(np.argmax(corners_cam[:, 2]))
     # Hidden edges, those at the farthest corner, are drawn thin.

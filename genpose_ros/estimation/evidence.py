@@ -118,13 +118,7 @@ def checked(
 
 
 def _energy_dropped(memory: TrackMemory) -> bool:
-    now = _total(memory.estimate)
+    now = memory.estimate.energy
     if now is None or memory.energy is None:
         return False
     return memory.energy - now > _ENERGY_DROP * abs(memory.energy)
-
-
-def _total(estimate: ObjectEstimate) -> float | None:
-    if estimate.energy_rotation is None or estimate.energy_translation is None:
-        return None
-    return estimate.energy_rotation + estimate.energy_translation

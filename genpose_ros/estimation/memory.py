@@ -160,7 +160,7 @@ def begun(
         masked_ns=moment.stamp_ns,
         instance_id=estimate.instance_id,
         checked_ns=moment.stamp_ns,
-        energy=_total_energy(estimate),
+        energy=estimate.energy,
         history=((moment.stamp_ns, T_fixed_obj),),
     )
 
@@ -220,7 +220,7 @@ def seen(
     if state is None:
         return None
     masked = memory.masked_ns == moment.stamp_ns
-    energy = _total_energy(estimate)
+    energy = estimate.energy
     if energy is not None and memory.energy is not None and not restart:
         energy = memory.energy + _ENERGY_GAIN * (energy - memory.energy)
     return replace(
@@ -363,12 +363,6 @@ def _measurement_noise(estimate: ObjectEstimate, moment: Moment, hidden: float =
     misled = _HIDDEN_FRAMES * np.diag(np.repeat([shift_m, turn_rad], 3) ** 2)
     noise = estimate.covariance + _NOISE_FLOOR + misled
     return turned_covariance(noise, moment.T_fixed_cam[:3, :3])
-
-
-def _total_energy(estimate: ObjectEstimate) -> float | None:
-    if estimate.energy_rotation is None or estimate.energy_translation is None:
-        return None
-    return estimate.energy_rotation + estimate.energy_translation
 
 
 def _surface(estimate: ObjectEstimate) -> np.ndarray:

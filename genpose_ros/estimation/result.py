@@ -4,7 +4,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from genpose_ros.estimation.motion import turned_covariance
 from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.geometry.clouds import transform_points
 
 __all__ = ["FrameResult", "ObjectEstimate"]
 
@@ -47,21 +49,25 @@ class ObjectEstimate:
     points_cam: np.ndarray
     detection_score: float = 1.0
 
+    @property
+    def energy(self) -> float | None:
+        """Rotation and translation energy together; None without energy network."""
+        if self.energy_rotation is None or self.energy_translation is None:
+            return None
+        return self.energy_rotation + self.energy_translation
+
     def moved(self, T_target_cam: np.ndarray) -> "ObjectEstimate":
         """Return the estimate as seen from another frame: poses, covariance and points.
 
         Args:
             T_target_cam: (4, 4), camera to target frame.
         """
-        rotation = T_target_cam[:3, :3]
-        both = np.kron(np.eye(2), rotation)
-        points = self.points_cam @ rotation.T + T_target_cam[:3, 3]
         return replace(
             self,
             T_cam_obj=T_target_cam @ self.T_cam_obj,
             T_cam_candidates=T_target_cam @ self.T_cam_candidates,
-            covariance=both @ self.covariance @ both.T,
-            points_cam=points.astype(np.float32),
+            covariance=turned_covariance(self.covariance, T_target_cam[:3, :3]),
+            points_cam=transform_points(T_target_cam, self.points_cam).astype(np.float32),
         )
 
 

@@ -44,7 +44,7 @@ from genpose_ros.estimation.visibility import (
     inside_fraction,
     visibility,
 )
-from genpose_ros.geometry.clouds import sample_points
+from genpose_ros.geometry.clouds import sample_points, transform_points
 
 __all__ = ["TrackingStep", "World"]
 
@@ -199,7 +199,7 @@ class TrackingStep:
         expected = [
             Expected(
                 category=f.memory.category,
-                points_cam=_transformed(f.T_cam_obj, f.memory.points_obj),
+                points_cam=transform_points(f.T_cam_obj, f.memory.points_obj),
                 gate_m=self._gate_m(f.memory),
                 instance_id=f.memory.instance_id,
                 lost=f.memory.state is TrackState.LOST,
@@ -463,8 +463,3 @@ def _contradicts(fresh: ObjectEstimate, warm: ObjectEstimate, symmetric: bool) -
     """Whether a fresh estimate is clearly another pose than the one around the prediction."""
     apart = far_apart(fresh.T_cam_obj, warm.T_cam_obj, symmetric=symmetric)
     return apart and is_clear(fresh)
-
-
-def _transformed(T: np.ndarray, points: np.ndarray) -> np.ndarray:
-    moved: np.ndarray = points @ T[:3, :3].T + T[:3, 3]
-    return moved

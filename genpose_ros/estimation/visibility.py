@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.clouds import transform_points
 
 __all__ = [
     "Visibility",
@@ -83,7 +84,7 @@ def visibility(
         camera: of the depth image.
         symmetric: round about y.
     """
-    points_cam = points_obj @ T_cam_obj[:3, :3].T + T_cam_obj[:3, 3]
+    points_cam = transform_points(T_cam_obj, points_obj)
     count = max(len(points_cam), 1)
     row, column, inside = image_pixels(points_cam, camera)
     measured = depth_m[row, column]
@@ -149,7 +150,7 @@ def depth_around(
         (N, 3) float32, metres, camera frame.
     """
     nothing = np.zeros((0, 3), dtype=np.float32)
-    uv = camera.project(points_obj @ T_cam_obj[:3, :3].T + T_cam_obj[:3, 3])
+    uv = camera.project(transform_points(T_cam_obj, points_obj))
     if not np.isfinite(uv).any():
         return nothing
     margin = _NEAR_SURFACE_M * camera.fx / max(float(T_cam_obj[2, 3]), 0.05)

@@ -12,6 +12,7 @@ from genpose_ros.geometry.clouds import (
     erode_mask,
     sample_points,
     statistical_inliers,
+    transform_points,
 )
 from genpose_ros.geometry.rotations import (
     columns_from_rotation,
@@ -56,4 +57,5 @@ __all__ = [
     "so3_exp",
     "so3_log",
     "statistical_inliers",
+    "transform_points",
 ]

@@ -1,8 +1,8 @@
-"""Masks and point clouds: erosion, outliers, sampling."""
+"""Masks and point clouds: erosion, outliers, sampling, rigid motion."""
 
 import numpy as np
 
-__all__ = ["bounding_box", "erode_mask", "sample_points", "statistical_inliers"]
+__all__ = ["bounding_box", "erode_mask", "sample_points", "statistical_inliers", "transform_points"]
 
 
 def bounding_box(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice] | None:
@@ -84,3 +84,9 @@ def sample_points(points: np.ndarray, n: int, rng: np.random.Generator) -> np.nd
     if len(points) <= n:
         return points[np.resize(rng.permutation(len(points)), n)]
     return points[rng.choice(len(points), size=n, replace=False)]
+
+
+def transform_points(T: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return points (..., 3) moved by a transform (4, 4)."""
+    moved: np.ndarray = points @ T[:3, :3].T + T[:3, 3]
+    return moved

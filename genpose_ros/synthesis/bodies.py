@@ -12,12 +12,11 @@ import numpy as np
 import open3d as o3d
 
 from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.clouds import transform_points
 
-__all__ = ["Backdrop", "Body", "Rectangle", "View", "hidden_from_right", "look"]
+__all__ = ["Backdrop", "Body", "Rectangle", "View", "look"]
 
 _NEAR_M = 0.05
-#: Distance of a D435's two infrared cameras.
-_STEREO_BASELINE_M = 0.05
 
 
 class Body:
@@ -66,7 +65,7 @@ class Body:
         They may lie outside the image. None where it does not reach into the image; all of the
         image where it comes too near for a box to be told.
         """
-        corners = self._corners @ T_cam_body[:3, :3].T + T_cam_body[:3, 3]
+        corners = transform_points(T_cam_body, self._corners)
         if corners[:, 2].max() < _NEAR_M:
             return None
         if corners[:, 2].min() < _NEAR_M:
@@ -217,22 +216,3 @@ def _rays(camera: PinholeCamera, left: int, top: int, right: int, bottom: int) -
     rays[..., 0] = (np.arange(left, right) - camera.cx) / camera.fx
     rays[..., 1] = ((np.arange(top, bottom) - camera.cy) / camera.fy)[:, None]
     return rays
-
-
-def hidden_from_right(depth_m: np.ndarray, fx: float) -> np.ndarray:
-    """Return the pixels (H, W) that a stereo camera's right eye does not see: no match, no depth.
-
-    A pixel's column in the right image is its own less its disparity. Along a row that column
-    grows; where a pixel farther right lands left of it, a nearer surface is in the way.
-
-    Args:
-        depth_m: (H, W), 0 where there is nothing.
-        fx: focal length, pixels.
-    """
-    far = np.float32(1e3)
-    columns = np.arange(depth_m.shape[1], dtype=np.float32)
-    disparity = np.float32(fx * _STEREO_BASELINE_M) / np.where(depth_m > 0, depth_m, far)
-    target = columns - disparity
-    least = np.minimum.accumulate(target[:, ::-1], axis=1)[:, ::-1]
-    # A surface that leans away comes close to it too; half a pixel and more is a jump.
-    return target > least + 0.5

@@ -6,10 +6,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.synthesis.render import cast
 from genpose_ros.synthesis.shapes import make_shapes
 
-__all__ = ["Thing", "furnish", "pixel_rays", "transformed", "usual_shape"]
+__all__ = ["Thing", "furnish", "pixel_rays", "usual_shape"]
 
 #: Free space between objects, and between objects and the border of the image.
 _GAP_M, _MARGIN_PX = 0.025, 6.0
@@ -49,12 +50,7 @@ class Thing:
     @property
     def on_table(self) -> np.ndarray:
         """The vertices (V, 3), metres, table frame."""
-        return transformed(self.T_table_obj, self.vertices)
-
-
-def transformed(T: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return points (..., 3) moved by a transform (4, 4)."""
-    return points @ T[:3, :3].T + T[:3, 3]
+        return transform_points(self.T_table_obj, self.vertices)
 
 
 def _transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
@@ -143,7 +139,7 @@ def _fits(
     thing: Thing, things: list[Thing], T_cam_table: np.ndarray, camera: PinholeCamera
 ) -> bool:
     """Whether it lies in the image, touches no other, and everything is still seen well."""
-    pixels = camera.project(transformed(T_cam_table, thing.on_table))
+    pixels = camera.project(transform_points(T_cam_table, thing.on_table))
     inside = (pixels > _MARGIN_PX) & (pixels < np.array([camera.width, camera.height]) - _MARGIN_PX)
     if not inside.all():
         return False
@@ -165,7 +161,7 @@ def _visible_shares(
 ) -> np.ndarray:
     """Share of each object's outline that no other object hides, on every fourth pixel."""
     rays = pixel_rays(camera, step=4)
-    parts = [(transformed(T_cam_table, thing.on_table), thing.faces) for thing in things]
+    parts = [(transform_points(T_cam_table, thing.on_table), thing.faces) for thing in things]
     together = cast(parts, rays, np.zeros(3)).part
     alone = [(cast([part], rays, np.zeros(3)).part == 0).sum() for part in parts]
     shown = [(together == i).sum() for i in range(len(parts))]

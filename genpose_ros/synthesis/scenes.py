@@ -6,11 +6,17 @@ import numpy as np
 
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.symmetry import handle_visible
 from genpose_ros.synthesis.appearance import lit, object_albedo, smoothed, table_albedo
-from genpose_ros.synthesis.furnishing import Thing, furnish, pixel_rays, transformed
+from genpose_ros.synthesis.furnishing import Thing, furnish, pixel_rays
 from genpose_ros.synthesis.render import Hits, cast
-from genpose_ros.synthesis.sensor import SensorDraw, corrupt_mask, measure_depth
+from genpose_ros.synthesis.sensor import (
+    D435_BASELINE_M,
+    SensorDraw,
+    corrupt_mask,
+    measure_depth,
+)
 
 __all__ = ["D435_COLOR_CAMERA", "SceneObject", "SyntheticScene", "table_scene"]
 
@@ -18,7 +24,6 @@ __all__ = ["D435_COLOR_CAMERA", "SceneObject", "SyntheticScene", "table_scene"]
 D435_COLOR_CAMERA = PinholeCamera(615.7, 615.9, 321.8, 239.4, 640, 480)
 
 _TABLE_M = (1.5, 1.3)
-_STEREO_BASELINE_M = 0.05
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,8 @@ def _photograph(
     """Render the objects (parts 0, 1, ...) on their table (the last part)."""
     x, z = np.array(_TABLE_M) / 2
     corners = np.array([[-x, 0, -z], [-x, 0, z], [x, 0, z], [x, 0, -z]])
-    parts = [(transformed(T_cam_table, thing.on_table), thing.faces) for thing in things]
-    parts.append((transformed(T_cam_table, corners), np.array([[0, 1, 2], [0, 2, 3]])))
+    parts = [(transform_points(T_cam_table, thing.on_table), thing.faces) for thing in things]
+    parts.append((transform_points(T_cam_table, corners), np.array([[0, 1, 2], [0, 2, 3]])))
     rays = pixel_rays(camera)
     hits = cast(parts, rays, np.zeros(3))
     depth_mm = _measure(hits, camera, rng)
@@ -151,7 +156,7 @@ def _hidden_from_right(depth_m: np.ndarray, fx: float) -> np.ndarray:
     rows = np.broadcast_to(np.arange(depth_m.shape[0])[:, None], depth_m.shape)
     columns = np.arange(depth_m.shape[1])
     z = np.where(depth_m > 0, depth_m, np.inf)
-    target = np.round(columns - fx * _STEREO_BASELINE_M / z).astype(int)
+    target = np.round(columns - fx * D435_BASELINE_M / z).astype(int)
     inside = (target >= 0) & np.isfinite(z)
     nearest = np.full(depth_m.shape, np.inf)
     np.minimum.at(nearest, (rows[inside], target[inside]), z[inside])
@@ -193,14 +198,14 @@ def _colored(
         T_obj_cam = np.linalg.inv(T_cam_table @ thing.T_table_obj)
         albedo[mask] = object_albedo(
             thing.category,
-            transformed(T_obj_cam, points[mask]),
+            transform_points(T_obj_cam, points[mask]),
             normals[mask] @ T_obj_cam[:3, :3].T,
             np.ptp(thing.vertices, axis=0),
             thing.color,
         )
         gloss[mask] = 0.35
     table = hits.part == len(things)
-    albedo[table] = table_albedo(transformed(np.linalg.inv(T_cam_table), points[table]), rng)
+    albedo[table] = table_albedo(transform_points(np.linalg.inv(T_cam_table), points[table]), rng)
     lamp = _lamp(hits, parts, points, normals, light, rng)
     normals = smoothed(normals, hits.part, 1.2)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.synthesis.bodies import Rectangle
 from genpose_ros.synthesis.furnishing import furnish, usual_shape
 from genpose_ros.synthesis.motions import carry, look_at, poses, sweep, wander
@@ -196,7 +197,7 @@ def _occlusion(
     T_fixed_cam = np.linalg.inv(T_cam_table)
     widths = []
     for thing in things:
-        points = thing.on_table @ T_cam_table[:3, :3].T + T_cam_table[:3, 3]
+        points = transform_points(T_cam_table, thing.on_table)
         widths.append(float(np.ptp(points[:, 0] / points[:, 2])))
     actors.append(_slab(np.array(widths), T_fixed_cam, times_s, rng))
     return Script(_still(T_fixed_cam, times_s), tuple(actors))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "D435_BASELINE_M",
     "Images",
     "SensorDraw",
     "corrupt_mask",
@@ -29,6 +30,8 @@ __all__ = [
 
 Images = TypeVar("Images", np.ndarray, Tensor)
 
+#: Distance of a D435's two infrared cameras.
+D435_BASELINE_M = 0.05
 #: How far, in array pixels, masks are blurred before their border is moved.
 _BLUR_PX = 2.0
 #: Nearer than this the camera's search for a match does not reach, metres.

@@ -12,12 +12,19 @@ import numpy as np
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.clouds import bounding_box
 from genpose_ros.geometry.symmetry import handle_visible
-from genpose_ros.synthesis.bodies import Backdrop, Body, View, hidden_from_right, look
+from genpose_ros.synthesis.bodies import Backdrop, Body, View, look
 from genpose_ros.synthesis.furnishing import pixel_rays
 from genpose_ros.synthesis.scenes import D435_COLOR_CAMERA
 from genpose_ros.synthesis.scripts import ROOM, SCRIPTS
-from genpose_ros.synthesis.sensor import corrupt_mask, draw_sensor, measure_depth
+from genpose_ros.synthesis.sensor import (
+    D435_BASELINE_M,
+    corrupt_mask,
+    draw_sensor,
+    hidden_from_right,
+    measure_depth,
+)
 
 __all__ = [
     "SEQUENCE_KINDS",
@@ -179,9 +186,10 @@ class TrackingSequence:
         return SequenceFrame(frame, T_fixed_cam.copy(), objects)
 
     def _measure(self, view: View, rng: np.random.Generator) -> np.ndarray:
-        depth = measure_depth(view.depth_m[None], view.cos_incidence[None], self._sensor, rng)[0]
-        depth[hidden_from_right(view.depth_m, self.camera.fx)] = 0
-        return depth
+        true = view.depth_m[None]
+        depth = measure_depth(true, view.cos_incidence[None], self._sensor, rng)
+        depth[hidden_from_right(true, np.array([D435_BASELINE_M * self.camera.fx]))] = 0
+        return depth[0]
 
     def _segment(
         self, view: View, T_cam_bodies: list[np.ndarray], rng: np.random.Generator
@@ -257,10 +265,8 @@ def tracking_sequence(
 
 def _mark(label: np.ndarray, mask: np.ndarray, value: int, rng: np.random.Generator) -> None:
     """Write a mask, with its border moved as segmenters do, into a label image."""
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    box = tuple(
-        slice(max(int(line[0]) - _MASK_MARGIN_PX, 0), int(line[-1]) + _MASK_MARGIN_PX + 1)
-        for line in (rows, columns)
-    )
+    box = bounding_box(mask, _MASK_MARGIN_PX)
+    if box is None:
+        return
     moved = corrupt_mask(mask[box][None], np.ones(1), rng)[0]
     label[box][moved] = value

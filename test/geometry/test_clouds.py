@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from genpose_ros.geometry import bounding_box, erode_mask, sample_points, statistical_inliers
+from genpose_ros.geometry import (
+    bounding_box,
+    erode_mask,
+    sample_points,
+    statistical_inliers,
+    transform_points,
+)
 
 
 class TestBoundingBox:
@@ -90,3 +96,8 @@ class TestSamplePoints:
     def test_nothing_to_sample(self):
         with pytest.raises(ValueError, match="empty"):
             sample_points(np.empty((0, 3)), 4, np.random.default_rng(0))
+
+
+def test_points_are_moved_by_a_transform():
+    T = np.array([[0.0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]])
+    assert transform_points(T, np.array([[1.0, 2, 3]])).tolist() == [[3, 7, 10]]

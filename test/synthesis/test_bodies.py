@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.synthesis.bodies import Backdrop, Body, Rectangle, hidden_from_right, look
+from genpose_ros.synthesis.bodies import Backdrop, Body, Rectangle, look
 from genpose_ros.synthesis.furnishing import pixel_rays
 from genpose_ros.synthesis.motions import look_at, poses
 from genpose_ros.synthesis.primitives import box
@@ -115,20 +115,3 @@ def test_bodies_behind_the_room_are_hidden():
     seen = look([plate(0.2, 0.1)], [at(0, 0, 1)], wall, CAMERA)
     assert (seen.part == -1).all()
     assert seen.visible_shares[0] == 0
-
-
-def test_stereo_shadow_lies_left_of_what_is_near():
-    fx, near, far = 600.0, 0.5, 1.0
-    depth = np.full((4, 400), far)
-    depth[:, 200:300] = near
-    hidden = hidden_from_right(depth, fx)
-    # Its width is the difference of the disparities: 600 * 0.05 * (2 - 1) = 30 pixels.
-    assert hidden[:, 171:200].all()
-    assert not hidden[:, :169].any()
-    assert not hidden[:, 200:].any()
-
-
-def test_no_stereo_shadow_on_a_slanted_surface():
-    depth = np.tile(np.linspace(0.6, 1.2, 640), (3, 1))
-    assert not hidden_from_right(depth, 615.0).any()
-    assert not hidden_from_right(depth[:, ::-1], 615.0).any()

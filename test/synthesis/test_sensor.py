@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from genpose_ros.synthesis.sensor import (
+    D435_BASELINE_M,
     SensorDraw,
     corrupt_mask,
     draw_sensor,
@@ -105,6 +106,24 @@ def test_a_step_casts_its_shadow_to_the_left() -> None:
     assert not hidden_from_right(depth, np.zeros(1)).any()
     wider = hidden_from_right(depth, shift, np.array([3.0]))
     assert wider[0, 50].nonzero()[0].tolist() == list(range(38, 60))
+
+
+def test_stereo_shadow_lies_left_of_what_is_near() -> None:
+    fx, near, far = 600.0, 0.5, 1.0
+    depth = np.full((4, 400), far)
+    depth[:, 200:300] = near
+    (hidden,) = hidden_from_right(depth[None], np.array([fx * D435_BASELINE_M]))
+    # Its width is the difference of the disparities: 600 * 0.05 * (2 - 1) = 30 pixels.
+    assert hidden[:, 171:200].all()
+    assert not hidden[:, :169].any()
+    assert not hidden[:, 200:].any()
+
+
+def test_no_stereo_shadow_on_a_slanted_surface() -> None:
+    depth = np.tile(np.linspace(0.6, 1.2, 640), (3, 1))
+    shift = np.array([615.0 * D435_BASELINE_M])
+    assert not hidden_from_right(depth[None], shift).any()
+    assert not hidden_from_right(depth[None, :, ::-1], shift).any()
 
 
 def test_holes_beside_edges_are_on_the_far_side() -> None:
