@@ -7,7 +7,6 @@ GPU are measured by the clock.
 """
 
 import argparse
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from safetensors.numpy import save
 
 from genpose_ros.evaluation.provenance import write_results
+from genpose_ros.evaluation.studies.report import rewrite_tables
 from genpose_ros.networks.devices import torch_device
 from genpose_ros.synthesis import TRAINING_SURROUNDINGS, Surroundings, load_meshes, sample_views
 from genpose_ros.synthesis.clouds import crops_around, render_views, sense_views
@@ -137,10 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = table(content)
     if device.type == "cpu":
         write_results(RESULTS, content, seed=options.seed)
-        begin, end = "<!-- speed table -->", "<!-- end of speed table -->"
-        page = PAGE.read_text(encoding="utf-8")
-        page = re.sub(f"(?s)({begin}\n).*?({end})", lambda m: f"{m[1]}{text}\n{m[2]}", page)
-        PAGE.write_text(page, encoding="utf-8")
+        rewrite_tables(PAGE, {"speed": text}.get)
     print(text)  # noqa: T201 - what a command answers
 
 

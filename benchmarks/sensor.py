@@ -20,6 +20,7 @@ import torch
 
 from benchmarks.rosbag1 import depth_images
 from genpose_ros.evaluation.provenance import write_results
+from genpose_ros.evaluation.studies.report import rewrite_tables
 from genpose_ros.synthesis import TRAINING_SURROUNDINGS, sample_views
 from genpose_ros.synthesis.clouds import NATIVE_SPACING, render_views
 from genpose_ros.synthesis.objects import draw_objects
@@ -389,10 +390,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     draw(comparison, PICTURE)
     text = table(comparison)
     if PAGE.exists():
-        page = PAGE.read_text(encoding="utf-8")
-        begin, end = "<!-- sensor table -->", "<!-- end of sensor table -->"
-        page = re.sub(f"(?s)({begin}\n).*?({end})", lambda m: f"{m[1]}{text}\n{m[2]}", page)
-        PAGE.write_text(page, encoding="utf-8")
+        rewrite_tables(PAGE, {"sensor": text}.get)
     print(text)  # noqa: T201 - what a command answers
 
 

@@ -9,7 +9,6 @@ variant, and as a table into docs/training.md; variants that are in the JSON alr
 import argparse
 import json
 import logging
-import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 from genpose_ros.estimation import EstimatorSettings, PoseEstimator
 from genpose_ros.evaluation import evaluate_synthetic, synthetic_views
 from genpose_ros.evaluation.provenance import provenance
+from genpose_ros.evaluation.studies.report import rewrite_tables
 from genpose_ros.networks import patch_transformer
 from genpose_ros.networks.interface import Encoding, PoseModel
 from genpose_ros.networks.light import LightConfig, LightPoseModel
@@ -182,15 +182,6 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def write_page(page: Path, text: str) -> None:
-    """Put the table between the marks in the page."""
-    pattern = r"(<!-- training_choices -->\n).*?(\n<!-- end -->)"
-    before = page.read_text(encoding="utf-8")
-    page.write_text(
-        re.sub(pattern, lambda m: m[1] + text + m[2], before, flags=re.S), encoding="utf-8"
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the variants that are not in the results yet."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -208,6 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     views = synthetic_views(options.views, options.seed, meshes)
     known = json.loads(options.output.read_text()) if options.output.exists() else {}
     results: dict[str, dict[str, Any]] = known.get("variants", {})
+    if known.get("cpu_minutes", options.minutes) != options.minutes:
+        parser.error(f"{options.output} holds variants of --minutes {known['cpu_minutes']:g}")
     origin = provenance(None, options.seed)
     for variant in VARIANTS:
         if variant.name in results:
@@ -227,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         if options.output == RESULTS:
-            write_page(PAGE, table(results))
+            rewrite_tables(PAGE, {"choices": table(results)}.get)
 
 
 if __name__ == "__main__":

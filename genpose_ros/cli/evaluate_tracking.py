@@ -122,6 +122,7 @@ def evaluate_tracking(
 
 def _tracker_settings(changes: list[str] | None) -> "TrackerSettings":
     from genpose_ros.estimation import TrackerSettings
+    from genpose_ros.estimation.settings import setting_from_text
 
     kinds = {item.name: type(item.default) for item in fields(TrackerSettings)}
     values: dict[str, Any] = {}
@@ -130,18 +131,8 @@ def _tracker_settings(changes: list[str] | None) -> "TrackerSettings":
         if not equals or name not in kinds:
             known = ", ".join(kinds)
             raise ValueError(f"--tracker expects name=value, got {change!r}; names are {known}")
-        values[name] = _value(name, text, kinds[name])
+        values[name] = setting_from_text(f"--tracker {name}", text, kinds[name])
     return TrackerSettings(**values)
-
-
-def _value(name: str, text: str, kind: type) -> Any:
-    try:
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
-        return kind(text)
-    except (KeyError, ValueError) as error:
-        expected = "true or false" if kind is bool else kind.__name__
-        raise ValueError(f"--tracker {name} expects {expected}, got {text!r}") from error
 
 
 def _run(tasks: "list[Task]", settings: "EstimatorSettings", jobs: int) -> "list[Outcome]":

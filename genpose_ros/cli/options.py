@@ -63,7 +63,7 @@ def chosen_settings(
 
 def setting_changes(changes: list[str] | None) -> dict[str, Any]:
     """The settings of --set options, by name, in the type the setting has."""
-    from genpose_ros.estimation import describe
+    from genpose_ros.estimation.settings import describe, setting_from_text
 
     values: dict[str, Any] = {}
     for change in changes or []:
@@ -71,10 +71,7 @@ def setting_changes(changes: list[str] | None) -> dict[str, Any]:
         if not equals:
             raise ValueError(f"--set expects name=value, got {change!r}")
         kind = type(describe(name)["default"])
-        try:
-            values[name] = kind(text)
-        except ValueError as error:
-            raise ValueError(f"--set {name} expects {kind.__name__}, got {text!r}") from error
+        values[name] = setting_from_text(f"--set {name}", text, kind)
     return values
 
 

@@ -3,7 +3,14 @@
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-__all__ = ["PRESETS", "EstimatorSettings", "check_settings", "describe", "setting"]
+__all__ = [
+    "PRESETS",
+    "EstimatorSettings",
+    "check_settings",
+    "describe",
+    "setting",
+    "setting_from_text",
+]
 
 
 def setting(
@@ -27,6 +34,21 @@ def setting(
         "fixed": fixed,
     }
     return field(default=default, metadata=metadata)
+
+
+def setting_from_text(name: str, text: str, kind: type) -> Any:
+    """Return a setting's value, given as a text, in the setting's type.
+
+    Raises:
+        ValueError: the text is none of that type; `name` says of which setting.
+    """
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return kind(text)
+    except (KeyError, ValueError) as error:
+        expected = "true or false" if kind is bool else kind.__name__
+        raise ValueError(f"{name} expects {expected}, got {text!r}") from error
 
 
 def check_settings(settings: Any) -> None:

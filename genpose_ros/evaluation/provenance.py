@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -14,11 +13,10 @@ from typing import Any
 
 import torch
 
+from genpose_ros.checkout import git
 from genpose_ros.networks.checkpoints import default_weights
 
-__all__ = ["provenance", "shown_command", "write_results"]
-
-_PACKAGE = Path(__file__).resolve().parents[1]
+__all__ = ["provenance", "shown_command", "usable_cores", "write_results"]
 
 
 def provenance(weights: Path | str | None, seed: int | None) -> dict[str, Any]:
@@ -35,7 +33,7 @@ def provenance(weights: Path | str | None, seed: int | None) -> dict[str, Any]:
     with file.open("rb") as stream:
         digest = hashlib.sha256(stream.read()).hexdigest()
     return {
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": git("rev-parse", "HEAD"),
         "changed_since_commit": _is_changed(),
         "weights": file.name,
         "weights_sha256": digest,
@@ -78,6 +76,14 @@ def shown_command(arguments: Sequence[str]) -> str:
     return " ".join(f"'{word}'" if re.search(r"[\s;&|<>$]", word) else word for word in words)
 
 
+def usable_cores() -> int:
+    """Return how many processors this process may use."""
+    # Containers and taskset leave fewer than the machine has.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _name_only(match: "re.Match[str]") -> str:
     return match[1] + (Path(match[2]).name or "/")
 
@@ -86,20 +92,13 @@ def _machine() -> dict[str, Any]:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "cpu": _cpu_model(),
-        "cores": _usable_cores(),
+        "cores": usable_cores(),
         "gpu": gpu,
         "os": platform.system(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torch_threads": torch.get_num_threads(),
     }
-
-
-def _usable_cores() -> int | None:
-    # Containers and taskset leave fewer than the machine has.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def _cpu_model() -> str:
@@ -112,22 +111,5 @@ def _cpu_model() -> str:
 
 def _is_changed() -> bool | None:
     """Whether the code differs from its commit; None outside a checkout."""
-    status = _git("status", "--porcelain", "--", "genpose_ros")
+    status = git("status", "--porcelain", "--", "genpose_ros")
     return None if status is None else bool(status)
-
-
-def _git(*arguments: str) -> str | None:
-    """What git says of this package's checkout; None where it is installed, or there is no git."""
-    if not (_PACKAGE.parent / "package.xml").is_file():
-        return None  # a repository around a virtual environment is somebody else's
-    try:
-        answer = subprocess.run(  # noqa: S603 - fixed arguments
-            ["git", *arguments],  # noqa: S607 - from PATH
-            cwd=_PACKAGE.parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return answer.stdout.strip()

@@ -135,16 +135,12 @@ def summarise_tracking(
     visible = _joined([o.visible for o, _ in objects]).astype(bool)
     degrees = _joined([o.rotation_deg for o, _ in objects])
     centimetres = _joined([o.translation_cm for o, _ in objects])
-    within = _joined([_within(o) for o, _ in objects]).astype(bool)
     matched = visible & np.isfinite(degrees)
     return {
-        "5d5cm": _percent(within[visible]),
-        "mean_rotation_deg": _mean(degrees[matched]),
-        "mean_translation_cm": _mean(centimetres[matched]),
+        **_accuracy([o for o, _ in objects]),
         "median_rotation_deg": _median(degrees[matched]),
         "median_translation_cm": _median(centimetres[matched]),
         "half_turns_percent": _percent(degrees[matched] > 90),
-        "objects": int(visible.sum()),
         "unreported_percent": _percent(~np.isfinite(degrees[visible])),
         **_identities(objects),
         **_presence(objects, max_coast_s),
@@ -205,16 +201,21 @@ def _per_category(objects: Sequence[ObjectRecord]) -> dict[str, Any]:
         mine = [o for o in objects if o.category == name]
         if not mine:
             continue
-        visible = _joined([o.visible for o in mine]).astype(bool)
-        degrees = _joined([o.rotation_deg for o in mine])[visible]
-        centimetres = _joined([o.translation_cm for o in mine])[visible]
-        summary[name] = {
-            "5d5cm": _percent(_joined([_within(o) for o in mine]).astype(bool)[visible]),
-            "mean_rotation_deg": _mean(degrees[np.isfinite(degrees)]),
-            "mean_translation_cm": _mean(centimetres[np.isfinite(centimetres)]),
-            "objects": int(visible.sum()),
-        }
+        summary[name] = _accuracy(mine)
     return summary
+
+
+def _accuracy(objects: Sequence[ObjectRecord]) -> dict[str, Any]:
+    """Share within the limits of all visible, mean errors of those with a pose, and how many."""
+    visible = _joined([o.visible for o in objects]).astype(bool)
+    degrees = _joined([o.rotation_deg for o in objects])[visible]
+    centimetres = _joined([o.translation_cm for o in objects])[visible]
+    return {
+        "5d5cm": _percent(_joined([_within(o) for o in objects]).astype(bool)[visible]),
+        "mean_rotation_deg": _mean(degrees[np.isfinite(degrees)]),
+        "mean_translation_cm": _mean(centimetres[np.isfinite(centimetres)]),
+        "objects": int(visible.sum()),
+    }
 
 
 def errors_over_time(records: Sequence[SequenceRecord], step_s: float = 0.5) -> dict[str, Any]:

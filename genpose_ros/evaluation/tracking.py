@@ -1,7 +1,6 @@
 """The tracker on simulated sequences: many of them, several ways of tracking, several processes."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from genpose_ros.evaluation.followers import (
     PaperLoop,
     TrackerRun,
 )
+from genpose_ros.evaluation.provenance import usable_cores
 from genpose_ros.evaluation.track_records import ReportedPose, SequenceRecord, record_sequence
 from genpose_ros.synthesis.sequences import (
     SEQUENCE_KINDS,
@@ -230,10 +230,7 @@ def follow(
 def usual_jobs(device: str) -> int:
     """Return how many processes to use: one per core, at most 8; one where there is a GPU."""
     on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
-    # Containers and taskset leave fewer than the machine has.
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = (os.cpu_count() or 1) if affinity is None else len(affinity(0))
-    return min(cores, 8) if on_cpu else 1
+    return min(usable_cores(), 8) if on_cpu else 1
 
 
 def run_tasks(

@@ -1,13 +1,12 @@
 """What an evaluation of the tracker reports: JSON values and the tables of its document."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from genpose_ros.estimation.tracker_settings import TrackerSettings
-from genpose_ros.evaluation.studies.report import markdown_table
+from genpose_ros.evaluation.studies.report import markdown_table, rewrite_tables
 from genpose_ros.evaluation.track_metrics import (
     errors_over_time,
     pose_lags_ms,
@@ -183,24 +182,16 @@ def tracking_tables(report: Mapping[str, Any]) -> dict[str, ReportTable]:
 def write_tracking_tables(report: Mapping[str, Any], document: Path) -> list[str]:
     """Write the report's tables between a document's markers; return the names of those written.
 
-    The markers are `<!-- table NAME -->` and `<!-- end -->`, each on a line of its own.
-
     Raises:
         OSError: the document cannot be read or written.
+        ValueError: a marker has no end.
     """
-    tables, written = tracking_tables(report), list[str]()
+    tables = tracking_tables(report)
 
-    def replaced(match: "re.Match[str]") -> str:
-        if match[1] not in tables:
-            return match[0]
-        written.append(match[1])
-        table = tables[match[1]]
-        return f"<!-- table {match[1]} -->\n{markdown_table(table.heads, table.rows)}\n<!-- end -->"
+    def table_of(name: str) -> str | None:
+        return markdown_table(tables[name].heads, tables[name].rows) if name in tables else None
 
-    text = document.read_text(encoding="utf-8")
-    text = re.sub(r"<!-- table ([\w-]+) -->\n.*?<!-- end -->", replaced, text, flags=re.S)
-    document.write_text(text, encoding="utf-8")
-    return written
+    return rewrite_tables(document, table_of)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> ReportTable:

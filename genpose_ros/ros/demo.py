@@ -1,6 +1,5 @@
 """The demo: a simulated camera and the estimator as two programs, their results and the truth."""
 
-import json as jsonlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from genpose_ros.drawing import save_picture
 from genpose_ros.msg import ObjectPoseArray
 from genpose_ros.ros.camera_frames import frames_to_show
 from genpose_ros.ros.demo_report import DemoFrame, DemoReport, compare, contact_sheet
-from genpose_ros.ros.demo_stage import CAMERA, OBJECTS, Stage
+from genpose_ros.ros.demo_stage import CAMERA, OBJECTS, Stage, write_report
 from genpose_ros.ros.frames import stamp_ns
 from genpose_ros.ros.processes import NodeEndedError, terminable
 from genpose_ros.ros.results import result_from_message
@@ -141,9 +140,7 @@ class _Play:
 def _hand_over(report: DemoReport, json: Path | None, picture: Path, console: Console) -> None:
     console.print(report.table())
     if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_text(jsonlib.dumps(report.to_json(), indent=1, allow_nan=False) + "\n")
-        console.print(f"report: {json.resolve()}", markup=False, highlight=False, soft_wrap=True)
+        write_report(report.to_json(), json, console)
     save_picture(contact_sheet([frame.picture() for frame in report.frames]), picture)
     console.print(f"picture: {picture.resolve()}", markup=False, highlight=False, soft_wrap=True)
     missed = [item for item in report.objects if item.estimate is None]

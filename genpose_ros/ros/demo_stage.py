@@ -1,10 +1,12 @@
 """The stage of the demos: camera and estimator as two programs, and a node that listens."""
 
+import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -16,7 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from genpose_ros.ros.processes import NodeProcess, isolated_environment, node_process
 
-__all__ = ["CAMERA", "OBJECTS", "Stage"]
+__all__ = ["CAMERA", "OBJECTS", "Stage", "write_report"]
 
 ESTIMATOR_PROGRAM = "genpose_ros.ros.estimator_node"
 CAMERA_PROGRAM = "genpose_ros.ros.simulated_camera_node"
@@ -96,6 +98,13 @@ class Stage:
                 said = "\n".join(program.last_lines() for program in programs)
                 raise TimeoutError(f"{complaint} within {self.timeout_s:.0f} s\n{said}")
             self.executor.spin_once(timeout_sec=0.05)
+
+
+def write_report(content: Mapping[str, Any], path: Path, console: Console) -> None:
+    """Write what a demo found as JSON, and say where; makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    console.print(f"report: {path.resolve()}", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The tracking demo: things that move before a simulated camera, and the node in mode `track`."""
 
-import json as jsonlib
 import os
 import time
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from rich.console import Console
 from vision_msgs.msg import Detection3DArray
 
 from genpose_ros.msg import ObjectPoseArray
-from genpose_ros.ros.demo_stage import CAMERA, OBJECTS, Stage
+from genpose_ros.ros.demo_stage import CAMERA, OBJECTS, Stage, write_report
 from genpose_ros.ros.frames import stamp_ns
 from genpose_ros.ros.moving_frames import MOTIONS, WORLD
 from genpose_ros.ros.processes import NodeEndedError, terminable
@@ -106,9 +105,7 @@ def run_track_demo(
         return 1
     console.print(report.table())
     if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_text(jsonlib.dumps(report.to_json(), indent=1, allow_nan=False) + "\n")
-        console.print(f"report: {json.resolve()}", markup=False, highlight=False, soft_wrap=True)
+        write_report(report.to_json(), json, console)
     return 0 if report.tracks else 1
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from genpose_ros.estimation.settings import setting_from_text
 from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import build_model
 
@@ -148,13 +149,7 @@ def _typed(name: str, value: Any, kind: type) -> Any:
     # YAML takes 1e-3 for a text, and a command line has nothing but texts.
     if not isinstance(value, str) or kind is str:
         return value
-    try:
-        if kind is bool:
-            return {"true": True, "false": False}[value.lower()]
-        return kind(value)
-    except (KeyError, ValueError) as error:
-        wanted = "true or false" if kind is bool else kind.__name__
-        raise ValueError(f"{name} expects {wanted}, got {value!r}") from error
+    return setting_from_text(name, value, kind)
 
 
 def _refuse_unknown(values: Mapping[str, Any], known: Iterable[str], what: str) -> None:

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from genpose_ros.checkout import git
 from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.reference import ReferencePoseModel
@@ -173,7 +173,7 @@ def _export(data: Path, run: Path, recipe: Recipe, target: str) -> None:
     made = data / "recipe.json"
     metadata = {
         "training_data": made.read_text() if made.exists() else str(data.name),
-        "git_commit": _git_commit(),
+        "git_commit": git("describe", "--always", "--dirty", "--abbrev=40") or "unknown",
         "recipe": recipe.name,
         "settings": json.dumps(asdict(recipe.settings(target)), sort_keys=True),
         "last_trained": target,
@@ -182,19 +182,3 @@ def _export(data: Path, run: Path, recipe: Recipe, target: str) -> None:
         "has_trained_energy": json.dumps(target == "energy"),
     }
     save_model(_averaged(state).eval(), run / CHECKPOINT, metadata)
-
-
-def _git_commit() -> str:
-    """The commit of the code, with a mark where it was changed since; "unknown" outside git."""
-    here = Path(__file__).parent
-    try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"],  # noqa: S607  # from PATH
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return answer.stdout.strip()

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from genpose_ros import checkout
 from genpose_ros.evaluation import provenance as module
 from genpose_ros.evaluation import shown_command, write_results
 
@@ -38,7 +39,7 @@ def test_without_weights_the_released_ones_are_named():
 
 
 def test_of_an_installation_no_commit_is_told(monkeypatch, tmp_path, weights):
-    monkeypatch.setattr(module, "_PACKAGE", tmp_path / "genpose_ros")
+    monkeypatch.setattr(checkout, "_ROOT", tmp_path)
     source = module.provenance(weights, 0)
     assert source["commit"] is None
     assert source["changed_since_commit"] is None

@@ -23,6 +23,7 @@ __all__ = [
     "markdown_table",
     "percent",
     "results_file",
+    "rewrite_tables",
     "write_tables",
 ]
 
@@ -112,12 +113,41 @@ def _cell(value: Any) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
+def rewrite_tables(document: Path, table_of: Callable[[str], str | None]) -> list[str]:
+    """Write the tables between a document's markers anew; return the names of those written.
+
+    The markers are `<!-- table NAME -->` and `<!-- end -->`, each on a line of its own.
+
+    Args:
+        document: rewritten in place.
+        table_of: gives the table of a name; None: it stays as it is.
+
+    Raises:
+        OSError: the document cannot be read or written.
+        ValueError: a marker has no end.
+    """
+    text = document.read_text(encoding="utf-8")
+    written: list[str] = []
+
+    def replaced(match: "re.Match[str]") -> str:
+        table = table_of(match[1])
+        if table is None:
+            return match[0]
+        written.append(match[1])
+        return f"<!-- table {match[1]} -->\n{table}\n<!-- end -->"
+
+    pattern = r"<!-- table ([\w-]+) -->\n.*?<!-- end -->"
+    if len(re.findall(r"<!-- table [\w-]+ -->", text)) != len(re.findall(pattern, text, re.S)):
+        raise ValueError(f"{document}: a '<!-- table NAME -->' has no '<!-- end -->'")
+    text = re.sub(pattern, replaced, text, flags=re.S)
+    document.write_text(text, encoding="utf-8")
+    return written
+
+
 def write_tables(
     docs: Path, results: Path, tables: Mapping[str, Callable[[dict[str, Any]], str]]
 ) -> tuple[list[str], list[str]]:
-    """Write the tables of stored results between a document's markers.
-
-    The markers are `<!-- table NAME -->` and `<!-- end -->`, each on a line of its own.
+    """Write the tables of stored results between a document's markers, see `rewrite_tables`.
 
     Args:
         docs: the document, rewritten in place.
@@ -132,25 +162,15 @@ def write_tables(
         OSError: the document cannot be read or written.
         ValueError: a marker names no study, or has no end.
     """
-    text = docs.read_text(encoding="utf-8")
-    written: list[str] = []
     missing: list[str] = []
 
-    def replaced(match: "re.Match[str]") -> str:
-        name = match[1]
+    def table_of(name: str) -> str | None:
         if name not in tables:
             raise ValueError(f"{docs} has a marker of an unknown study: {name}")
         path = results_file(results, name)
         if not path.is_file():
             missing.append(name)
-            return match[0]
-        content = json.loads(path.read_text(encoding="utf-8"))
-        written.append(name)
-        return f"<!-- table {name} -->\n{tables[name](content)}\n<!-- end -->"
+            return None
+        return tables[name](json.loads(path.read_text(encoding="utf-8")))
 
-    pattern = r"<!-- table ([\w-]+) -->\n.*?<!-- end -->"
-    if len(re.findall(r"<!-- table [\w-]+ -->", text)) != len(re.findall(pattern, text, re.S)):
-        raise ValueError(f"{docs}: a '<!-- table NAME -->' has no '<!-- end -->'")
-    text = re.sub(pattern, replaced, text, flags=re.S)
-    docs.write_text(text, encoding="utf-8")
-    return written, missing
+    return rewrite_tables(docs, table_of), missing
