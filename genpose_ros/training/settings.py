@@ -50,7 +50,12 @@ class TrainingSettings:
         0.98, "Factor per epoch, a pass over as many clouds as the set has.", low=0.1, high=1.0
     )
     lowest_rate: float = setting(1e-4, "Learning rate at which the factors end.", low=0.0, high=1.0)
-    weight_decay: float = setting(0.01, "AdamW's; 0 makes it Adam.", low=0.0, high=1.0)
+    optimizer: str = setting(
+        "adamw",
+        "adamw, or muon: Muon for the hidden layers' matrices, AdamW for the rest.",
+        choices=("adamw", "muon"),
+    )
+    weight_decay: float = setting(0.01, "The optimizer's; 0 makes AdamW Adam.", low=0.0, high=1.0)
     beta2: float = setting(
         0.99, "Adam's decay of the squared gradients' average.", low=0.5, high=0.99999
     )

@@ -19,6 +19,7 @@ from genpose_ros.training.curves import Curves
 from genpose_ros.training.data import Batch, CloudPool, step_generator
 from genpose_ros.training.interrupts import Interrupts
 from genpose_ros.training.objectives import draw_noise_levels, objective_of
+from genpose_ros.training.optimizers import Optimizer
 from genpose_ros.training.parallel import Workers, connect
 from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import read_state, write_state
@@ -168,13 +169,7 @@ class _Run:
         pairs = [(ours, averaged) for ours, averaged in twins if ours.requires_grad]
         self.trained: list[Tensor] = [ours for ours, _ in pairs]
         self.trained_average: list[Tensor] = [averaged for _, averaged in pairs]
-        self.optimizer = torch.optim.AdamW(
-            self.trained,
-            settings.learning_rate,
-            (0.9, settings.beta2),
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        self.optimizer = Optimizer(self.trained, settings)
         if state is not None:
             self.optimizer.load_state_dict(state["optimizer"])
         if settings.compile and isinstance(model, LightPoseModel):
@@ -278,8 +273,7 @@ class _Run:
         Every decision is taken from sums over the processes, so that they take the same.
         """
         s, workers = self.settings, self.workers
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate(pool)
+        self.optimizer.learning_rate = self._learning_rate(pool)
         batch, sigma, noise = self._inputs(pool)
         losses = self.shared(*vars(batch).values(), sigma, noise)
         own = losses.tolist()
@@ -289,7 +283,7 @@ class _Run:
         )
         if not math.isfinite(pose + size):
             self._give_up(batch, sum(own))
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         workers.backward(losses.sum())
         nn.utils.clip_grad_norm_(self.trained, s.clip)
         self.optimizer.step()
@@ -367,7 +361,6 @@ class _Run:
         clouds_per_s: float,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
-        rate = self.optimizer.param_groups[0]["lr"]
         progress = Progress(
             self.step,
             self.elapsed,
@@ -375,7 +368,7 @@ class _Run:
             loss,
             size_loss,
             clouds_per_s,
-            rate,
+            self.optimizer.learning_rate,
             self.validation,
         )
         values = asdict(progress)

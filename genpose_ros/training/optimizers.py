@@ -1,0 +1,95 @@
+"""What turns gradients into steps: AdamW alone, or Muon for the hidden layers' matrices."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genpose_ros.training.settings import TrainingSettings
+
+__all__ = ["Optimizer"]
+
+#: Matrices with a shorter side than this enter or leave the network: AdamW's.
+_HIDDEN = 64
+
+
+class Optimizer:
+    """One learning rate for AdamW and, when `settings.optimizer` says so, Muon beside it.
+
+    Muon makes the singular values of each matrix's step alike; scaled as AdamW's steps are, it
+    takes the same learning rate (K. Jordan et al. 2024; Liu et al. 2025).
+
+    Args:
+        parameters: what is trained.
+        settings: `optimizer`, `learning_rate`, `beta2`, `weight_decay`.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], settings: TrainingSettings) -> None:
+        s = settings
+        muon = [p for p in parameters if s.optimizer == "muon" and _is_hidden_matrix(p)]
+        chosen = {id(p) for p in muon}
+        others = [p for p in parameters if id(p) not in chosen]
+        self._parts: dict[str, torch.optim.Optimizer] = {}
+        if others:
+            self._parts["adamw"] = torch.optim.AdamW(
+                others, s.learning_rate, (0.9, s.beta2), weight_decay=s.weight_decay, fused=True
+            )
+        if muon:
+            self._parts["muon"] = torch.optim.Muon(
+                muon,
+                s.learning_rate,
+                weight_decay=s.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        return float(self._groups()[0]["lr"])
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        for group in self._groups():
+            group["lr"] = rate
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for part in self._parts.values():
+            part.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        """Move the parameters by their gradients."""
+        for part in self._parts.values():
+            part.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on."""
+        return {name: part.state_dict() for name, part in self._parts.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another one was.
+
+        Raises:
+            ValueError: that one was of another kind.
+        """
+        if "param_groups" in state:  # runs from before there was a choice
+            state = {"adamw": state}
+        if state.keys() != self._parts.keys():
+            raise ValueError(
+                f"the run was begun with {_names(state)}, this recipe asks for "
+                f"{_names(self._parts)}: choose another folder, or that run's optimizer"
+            )
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
+
+    def _groups(self) -> list[dict[str, Any]]:
+        return [group for part in self._parts.values() for group in part.param_groups]
+
+
+def _is_hidden_matrix(parameter: Tensor) -> bool:
+    return parameter.ndim == 2 and min(parameter.shape) >= _HIDDEN
+
+
+def _names(parts: dict[str, Any]) -> str:
+    return " and ".join(parts)
