@@ -113,8 +113,10 @@ class Variant:
 
 
 VARIANTS = (
-    Variant("as released"),
+    Variant("the base: AdamW, the settings of `light`"),
     Variant("the same, another seed", {"seed": 1}),
+    Variant("the same, a third seed", {"seed": 2}),
+    Variant("Muon for the hidden matrices", {"optimizer": "muon"}),
     Variant("the paper's loss (weight 1 / sigma²)", {"weighting": "paper"}),
     Variant(
         "the paper's loss, no preconditioning (raw pose in, sigma x score out)",
@@ -135,7 +137,7 @@ VARIANTS = (
     Variant("sigma_min 0.001 instead of 0.01", {"sigma_low": 0.0008}, {"sigma_min": 0.001}),
 )
 
-#: Not a run of its own: the weights of "as released" that were not averaged.
+#: Not a run of its own: the weights of the base that were not averaged.
 _NOT_AVERAGED = "no average of the weights"
 
 
