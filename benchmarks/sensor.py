@@ -17,8 +17,9 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from rosbags.rosbag1 import Reader
+from rosbags.typesys import Stores, get_typestore
 
-from benchmarks.rosbag1 import depth_images
 from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.evaluation.studies.report import rewrite_tables
 from genpose_ros.synthesis import TRAINING_SURROUNDINGS, sample_views
@@ -235,6 +236,19 @@ def recorded_images(folder: Path) -> list[Image]:
         images += [Image("D435", depth / 1000, 390.43) for depth in depth_images(bag)]
     if not images:
         raise ValueError(f"{folder} holds no depth images of RealSense cameras")
+    return images
+
+
+def depth_images(bag: Path) -> list[np.ndarray]:
+    """The 16-bit images (H, W) of a ROS 1 bag, as librealsense records them, in millimetres."""
+    types = get_typestore(Stores.ROS1_NOETIC)
+    images = []
+    with Reader(bag) as reader:
+        topics = [c for c in reader.connections if c.msgtype == "sensor_msgs/msg/Image"]
+        for connection, _, content in reader.messages(topics):
+            message: Any = types.deserialize_ros1(content, connection.msgtype)
+            if message.encoding in ("mono16", "16UC1"):
+                images.append(message.data.view("<u2").reshape(message.height, message.width))
     return images
 
 

@@ -75,7 +75,7 @@ def install_product(venv: Path, root: Path, ros_is_sourced: bool) -> None:
         "--constraint",
         constraints,
         "--editable",
-        f"{root}[test,lint,study,train]",
+        f"{root}[bench,lint,study,test,train]",
     )
     stamp.set()
 

@@ -11,7 +11,7 @@ __all__ = ["STANCES", "Views", "sample_views"]
 STANCES: tuple[str, ...] = ("standing", "lying", "upside_down", "free")
 
 #: Share of each stance among the training views.
-STANCE_SHARES = (0.54, 0.16, 0.12, 0.18)
+STANCE_SHARES = (0.42, 0.18, 0.14, 0.26)
 
 
 @dataclass(frozen=True)
