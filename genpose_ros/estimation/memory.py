@@ -41,8 +41,8 @@ _WHOLE = 0.1
 #: length, and turn by this much, radians, times the share squared; not anew in every frame, but
 #: for so many frames.
 _HIDDEN_SHIFT, _HIDDEN_TURN_RAD, _HIDDEN_FRAMES = 0.25, 0.5, 18
-#: Points of its last seen surface that a track remembers.
-_SURFACE_POINTS = 192
+#: Points of its last seen surface that are enough to compare it with an image.
+_FEW_POINTS = 192
 #: Longer predictions, seconds, go by velocities that are surely none of the noise.
 _BRIEFLY_S = 0.1
 #: Share by which the running mean of the energy follows.
@@ -87,7 +87,8 @@ class TrackMemory:
         motion: filtered pose and velocity when it was last seen, fixed frame.
         estimate: the last one accepted, in the camera of `last`.
         last: when and from where it was last seen.
-        points_obj: (M, 3) float32, where its surface was last seen as a whole, object frame.
+        points_obj: (M, 3) float32, where its surface was last seen as a whole, object frame, in
+            random order.
         area: pixels of its mask when it was last seen as a whole, times its distance in metres
             squared.
         masked_ns: when it last had a mask.
@@ -130,6 +131,11 @@ class TrackMemory:
     def symmetric(self) -> bool:
         """Whether the object is round about y."""
         return is_symmetric(self.category)
+
+    @property
+    def few_points_obj(self) -> np.ndarray:
+        """Some of its surface, spread over all of it."""
+        return self.points_obj[:_FEW_POINTS]
 
     @property
     def needs_fresh_start(self) -> bool:
@@ -368,6 +374,5 @@ def _measurement_noise(estimate: ObjectEstimate, moment: Moment, hidden: float =
 def _surface(estimate: ObjectEstimate) -> np.ndarray:
     """Where an object's surface was seen, (M, 3) float32, object frame."""
     T = estimate.T_cam_obj
-    # The points come in random order: the first ones are spread over all of them.
-    points = (estimate.points_cam[:_SURFACE_POINTS] - T[:3, 3]) @ T[:3, :3]
+    points = (estimate.points_cam - T[:3, 3]) @ T[:3, :3]
     return points.astype(np.float32)

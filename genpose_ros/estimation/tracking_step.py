@@ -188,7 +188,7 @@ class TrackingStep:
     def _view(self, memory: TrackMemory, T_cam_obj: np.ndarray) -> Visibility:
         return visibility(
             T_cam_obj,
-            memory.points_obj,
+            memory.few_points_obj,
             memory.estimate.size_m,
             self.frame.depth_m,
             self.frame.camera,
@@ -199,7 +199,7 @@ class TrackingStep:
         expected = [
             Expected(
                 category=f.memory.category,
-                points_cam=transform_points(f.T_cam_obj, f.memory.points_obj),
+                points_cam=transform_points(f.T_cam_obj, f.memory.few_points_obj),
                 gate_m=self._gate_m(f.memory),
                 instance_id=f.memory.instance_id,
                 lost=f.memory.state is TrackState.LOST,

@@ -22,6 +22,11 @@ __all__ = [
 _SAME_SURFACE_M = 0.025
 #: Depth around a prediction belongs to the object this close to its last seen surface, metres.
 _NEAR_SURFACE_M = 0.012
+#: That surface is first moved onto the depth within this distance, metres, in so many steps, by so
+#: many of its points.
+_MOVED_M, _MOVE_STEPS, _MOVE_POINTS = 0.04, 4, 96
+#: A step this short is the last one.
+_LAST_STEP_M = 0.001
 #: The box may be this much too small on each side, metres and share.
 _BOX_MARGIN_M, _BOX_MARGIN = 0.01, 0.1
 
@@ -134,7 +139,9 @@ def depth_around(
 ) -> np.ndarray:
     """Return the points of the depth image that lie on an object expected there.
 
-    They lie in its box and near where its surface was last seen.
+    They lie in its box and near its last seen surface, both moved along from where they are
+    expected to where the depth has them: what goes faster than expected would else be cut off on
+    one side, and its pose fall back more in each image.
 
     Args:
         depth_m: (H, W), metres along z.
@@ -153,7 +160,7 @@ def depth_around(
     uv = camera.project(transform_points(T_cam_obj, points_obj))
     if not np.isfinite(uv).any():
         return nothing
-    margin = _NEAR_SURFACE_M * camera.fx / max(float(T_cam_obj[2, 3]), 0.05)
+    margin = _MOVED_M * camera.fx / max(float(T_cam_obj[2, 3]), 0.05)
     low = np.clip(np.floor(np.nanmin(uv, axis=0) - margin), 0, None).astype(int)
     high = np.ceil(np.nanmax(uv, axis=0) + margin).astype(int) + 1
     high = np.clip(high, 0, (camera.width, camera.height))
@@ -169,12 +176,39 @@ def depth_around(
         ((u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z), axis=-1
     )
     in_obj = (points_cam - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]
+    if len(in_obj) == 0:
+        return nothing
+    in_obj -= _move_onto(in_obj, points_obj[:_MOVE_POINTS])
     inside = _inside_box(in_obj, size_m, symmetric)
     points_cam, in_obj = points_cam[inside], in_obj[inside]
     if len(points_cam) == 0:
         return nothing
-    distance, _ = cKDTree(points_obj).query(in_obj, distance_upper_bound=_NEAR_SURFACE_M)
+    distance, _ = _tree(points_obj).query(in_obj, distance_upper_bound=_NEAR_SURFACE_M)
     return points_cam[np.isfinite(distance)].astype(np.float32)
+
+
+def _move_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
+    """Return the translation (3,) that brings a surface (M, 3) onto a scene (N, 3).
+
+    Iterated closest points, without rotation; surface that is far from all of the scene, being
+    hidden, has no say.
+    """
+    tree, move = _tree(scene), np.zeros(3)
+    for _ in range(_MOVE_STEPS):
+        distance, nearest = tree.query(surface + move, distance_upper_bound=_MOVED_M)
+        found = np.isfinite(distance)
+        if not found.any():
+            break
+        step = (scene[nearest[found]] - surface[found]).mean(axis=0) - move
+        move += step
+        if step @ step < _LAST_STEP_M**2:
+            break
+    return move
+
+
+def _tree(points: np.ndarray) -> cKDTree:
+    """A tree that is made fast, for the few queries it gets."""
+    return cKDTree(points, balanced_tree=False, compact_nodes=False)
 
 
 def _inside_box(points_obj: np.ndarray, size_m: np.ndarray, symmetric: bool) -> np.ndarray:

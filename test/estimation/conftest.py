@@ -220,7 +220,7 @@ class StageModel(MixtureModel):
             centre=points_cam.mean(dim=1),
             alignment=torch.eye(3).expand(len(mean), 3, 3),
             score=torch.stack(rows),
-            size_m=torch.full((len(mean), 3), 1.2 * Stage.SIDE_M),
+            size_m=torch.full((len(mean), 3), 1.2 * self.stage.SIDE_M),
         )
 
     def _row(self, item: dict, mean: Tensor, count: int) -> Tensor:

@@ -101,6 +101,18 @@ class TestFollowing:
         results = run(following, stage, 6, first=18, move=move, depth_only=True)
         assert states(results[-1]) == ["coasting"]
 
+    def test_between_masks_a_large_object_keeps_its_points(self, stage, tracker):
+        stage.SIDE_M = 0.5
+        stage.put(1, "laptop", (0.0, 0.0, 1.2))
+        following = tracker(check_s=0.0)
+        following.estimator.settings = replace(following.estimator.settings, points=1024)
+        run(following, stage, 2)
+        results = run(following, stage, 5, first=2, depth_only=True)
+        counts = [r.tracks[0].estimate.n_points for r in results]
+        assert {s for r in results for s in states(r)} == {"confirmed"}
+        # About 2000 pixels in and around it are looked at, three quarters of them on it.
+        assert min(counts) > 1200
+
     def test_without_keep_between_masks_tracks_coast(self, stage, tracker):
         stage.put(1, "mug", (0.0, 0.0, 0.8))
         following = tracker(keep_between_masks=False)
