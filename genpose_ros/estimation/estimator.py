@@ -23,7 +23,7 @@ from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.uncertainty import agreement, pose_covariance
 from genpose_ros.geometry.symmetry import is_symmetric
 from genpose_ros.networks.checkpoints import load_model
-from genpose_ros.networks.devices import torch_device
+from genpose_ros.networks.devices import prefers_bf16, torch_device
 from genpose_ros.networks.interface import Encoding, PoseModel
 
 __all__ = ["STAGES", "FrameResult", "ObjectEstimate", "PoseEstimator"]
@@ -52,7 +52,8 @@ class PoseEstimator:
 
     Args:
         model: is switched to evaluation mode.
-        settings: everything else; `weights`, `energy_weights` and `device` are not looked at.
+        settings: everything else; `weights`, `energy_weights`, `device` and
+            `encoder_precision` are not looked at.
     """
 
     def __init__(self, model: PoseModel, settings: EstimatorSettings) -> None:
@@ -72,6 +73,10 @@ class PoseEstimator:
         device = torch_device(settings.device)
         model = load_model(
             settings.weights or None, energy_path=settings.energy_weights or None, device=device
+        )
+        precision = settings.encoder_precision
+        model.encodes_in_bf16 = precision == "bfloat16" or (
+            precision == "auto" and prefers_bf16(device)
         )
         return cls(model, settings)
 

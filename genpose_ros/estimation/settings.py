@@ -99,6 +99,13 @@ class EstimatorSettings:
     device: str = setting(
         "auto", "auto (CUDA where there is one), cpu, cuda or cuda:N.", fixed=True
     )
+    encoder_precision: str = setting(
+        "auto",
+        "What the light model encodes clouds in: bfloat16, float32, or auto: bfloat16 on CPUs that "
+        "multiply in it. Poses stay in float32.",
+        choices=("auto", "float32", "bfloat16"),
+        fixed=True,
+    )
     candidates: int = setting(50, "Pose candidates drawn per object (K).", low=1, high=1000)
     looks: int = setting(
         2,
@@ -204,6 +211,7 @@ class EstimatorSettings:
 PRESETS: dict[str, EstimatorSettings] = {
     "fast": EstimatorSettings(),
     "paper": EstimatorSettings(
+        encoder_precision="float32",
         looks=1,
         ranking="energy",
         sampler="rk45",

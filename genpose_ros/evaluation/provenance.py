@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 import re
 import sys
@@ -15,8 +14,9 @@ import torch
 
 from genpose_ros.checkout import git
 from genpose_ros.networks.checkpoints import default_weights
+from genpose_ros.networks.devices import usable_cores
 
-__all__ = ["provenance", "shown_command", "usable_cores", "write_results"]
+__all__ = ["provenance", "shown_command", "write_results"]
 
 
 def provenance(weights: Path | str | None, seed: int | None) -> dict[str, Any]:
@@ -74,14 +74,6 @@ def shown_command(arguments: Sequence[str]) -> str:
     words = [program if program != "__main__.py" else "genpose"]
     words += [re.sub(r"(^|=)((?:/|~/|\.\./).*)$", _name_only, word) for word in arguments[1:]]
     return " ".join(f"'{word}'" if re.search(r"[\s;&|<>$]", word) else word for word in words)
-
-
-def usable_cores() -> int:
-    """Return how many processors this process may use."""
-    # Containers and taskset leave fewer than the machine has.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _name_only(match: "re.Match[str]") -> str:

@@ -18,8 +18,8 @@ from genpose_ros.evaluation.followers import (
     PaperLoop,
     TrackerRun,
 )
-from genpose_ros.evaluation.provenance import usable_cores
 from genpose_ros.evaluation.track_records import ReportedPose, SequenceRecord, record_sequence
+from genpose_ros.networks.devices import usable_cores
 from genpose_ros.synthesis.sequences import (
     SEQUENCE_KINDS,
     Segmenter,

@@ -7,7 +7,7 @@ from genpose_ros.networks.checkpoints import (
     load_model,
     save_model,
 )
-from genpose_ros.networks.devices import torch_device
+from genpose_ros.networks.devices import prefers_bf16, torch_device, usable_cores
 from genpose_ros.networks.interface import Encoding, PoseModel
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.networks.pointnet2 import MultiScaleEncoder
@@ -30,6 +30,8 @@ __all__ = [
     "default_weights",
     "describe_checkpoint",
     "load_model",
+    "prefers_bf16",
     "save_model",
     "torch_device",
+    "usable_cores",
 ]

@@ -1,8 +1,12 @@
 """Where a network runs."""
 
+import os
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
-__all__ = ["torch_device"]
+__all__ = ["prefers_bf16", "torch_device", "usable_cores"]
 
 
 def torch_device(name: str) -> torch.device:
@@ -25,3 +29,20 @@ def torch_device(name: str) -> torch.device:
             f"device {name}: this machine has {torch.cuda.device_count()} CUDA devices"
         )
     return device
+
+
+def prefers_bf16(device: torch.device) -> bool:
+    """Whether a device is known to multiply bfloat16 faster than float32: some x86 CPUs do."""
+    if device.type != "cpu":
+        return False
+    # Older PyTorch cannot tell.
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def usable_cores() -> int:
+    """Return how many processors this process may use."""
+    # Containers and taskset leave fewer than the machine has.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

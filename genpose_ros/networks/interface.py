@@ -51,6 +51,9 @@ class PoseModel(nn.Module, ABC):
     sigma_max: float
     #: Whether clouds may be mirrored, and other points of them come first.
     mirrors: ClassVar[bool] = False
+    #: Whether `encode` computes in bfloat16, as far as the architecture can; poses and scores stay
+    #: in float32.
+    encodes_in_bf16: bool = False
 
     @abstractmethod
     def encode(self, points_cam: Tensor) -> Encoding:

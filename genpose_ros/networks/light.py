@@ -110,7 +110,7 @@ class LightPoseModel(PoseModel):
         return centre, alignment, features.float()
 
     def encode(self, points_cam: Tensor) -> Encoding:
-        centre, alignment, features = self.features(points_cam)
+        centre, alignment, features = self.features(points_cam, bf16=self.encodes_in_bf16)
         return Encoding(
             centre=centre,
             alignment=alignment,
@@ -180,7 +180,8 @@ class _PoseHead(nn.Module):
         return self.project(features).view(len(features), 2 * self.depth, self.width)
 
     def forward(self, pose: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
-        h = self.enter(pose) + self.time(_wave(sigma.expand(*pose.shape[:-1], 1)))
+        # One level for all is embedded once, not for each pose.
+        h = self.enter(pose) + self.time(_wave(torch.atleast_1d(sigma)))
         scales, shifts = condition.unsqueeze(2).chunk(2, 1)
         for i, layer in enumerate(self.hidden):
             h = h + F.silu(layer(h) * (1 + scales[:, i]) + shifts[:, i])

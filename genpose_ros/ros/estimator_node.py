@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
@@ -12,6 +13,7 @@ from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.tracker import Tracker
+from genpose_ros.networks.devices import usable_cores
 from genpose_ros.ros.camera_pose import CameraPose, header_in
 from genpose_ros.ros.diagnostics import Diagnostics
 from genpose_ros.ros.estimating import Estimating, MakeEstimator
@@ -122,6 +124,7 @@ class EstimatorNode(Node):
         return Tracking(make_estimator, make_tracker, settings, fixed, self._log.tell)
 
     def _warm_up(self) -> None:
+        torch.set_num_threads(self._settings.node.threads or _spare_threads())
         self._processing.warm_up()
         self.get_logger().info("ready")
 
@@ -228,6 +231,15 @@ def main(
         return EstimatorNode(make_estimator=make_estimator, make_tracker=make_tracker)
 
     run_program("genpose", make_node, spin, args)
+
+
+def _spare_threads() -> int:
+    """As many as PyTorch would take, but for one core.
+
+    Its threads wait for each other by spinning: where another program takes a core from one of
+    them, they all stand still.
+    """
+    return max(min(torch.get_num_threads(), usable_cores() - 1), 1)
 
 
 def _released_estimator() -> MakeEstimator:

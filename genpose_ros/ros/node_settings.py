@@ -94,6 +94,14 @@ class NodeSettings:
         low=0.0,
         high=1.0,
     )
+    threads: int = setting(
+        0,
+        "Threads that the network computes with on a CPU; 0: all cores but one, which is left for "
+        "receiving and publishing.",
+        low=0,
+        high=1024,
+        fixed=True,
+    )
     publish_tf: bool = setting(True, "Publish a transform for each object.")
     tf_prefix: str = setting("", "Put before the names of the objects' frames.")
     marker_seconds: float = setting(

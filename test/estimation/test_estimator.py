@@ -272,6 +272,24 @@ class TestFromSettings:
         assert isinstance(estimator.model, ReferencePoseModel)
         assert not estimator.model.training
 
+    @pytest.mark.parametrize(
+        ("precision", "known", "expected"),
+        [
+            ("auto", True, True),
+            ("auto", False, False),
+            ("float32", True, False),
+            ("bfloat16", False, True),
+        ],
+    )
+    def test_precision_of_the_encoder(self, monkeypatch, tmp_path, precision, known, expected):
+        from genpose_ros.networks import LightPoseModel, save_model
+
+        monkeypatch.setattr("genpose_ros.estimation.estimator.prefers_bf16", lambda device: known)
+        path = tmp_path / "model.safetensors"
+        save_model(LightPoseModel(), path, {})
+        settings = replace(FAST, weights=str(path), device="cpu", encoder_precision=precision)
+        assert PoseEstimator.from_settings(settings).model.encodes_in_bf16 is expected
+
 
 class TestStart:
     """Candidates that start around known poses (paper section 3.3)."""

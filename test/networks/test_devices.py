@@ -1,9 +1,11 @@
-"""Names of devices."""
+"""Names of devices, and what they can do."""
+
+import os
 
 import pytest
 import torch
 
-from genpose_ros.networks import torch_device
+from genpose_ros.networks import prefers_bf16, torch_device, usable_cores
 
 
 def test_auto_takes_cuda_where_there_is_one(monkeypatch):
@@ -24,3 +26,34 @@ def test_cuda_devices_are_counted(monkeypatch):
 def test_other_names_are_refused(name):
     with pytest.raises(ValueError, match="auto, cpu, cuda or cuda:N"):
         torch_device(name)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"avx512_f": True, "avx512_bf16": True, "amx_bf16": False}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({"avx512_f": True, "avx512_bf16": False}, False),
+        ({"architecture": "arm64", "bf16": True}, False),  # not measured
+    ],
+)
+def test_cpus_that_multiply_bfloat16(monkeypatch, capabilities, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert prefers_bf16(torch.device("cpu")) is expected
+    assert not prefers_bf16(torch.device("cuda"))
+
+
+def test_a_pytorch_that_cannot_tell_gets_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not prefers_bf16(torch.device("cpu"))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no processes")
+def test_cores_are_those_that_the_process_may_use():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert usable_cores() == len(before)

@@ -162,6 +162,23 @@ def test_sizes_are_positive_metres(model: LightPoseModel) -> None:
     assert ((size > 0.01) & (size < 1)).all()
 
 
+def test_encoding_in_bfloat16_errs_by_its_rounding_alone(model: LightPoseModel) -> None:
+    exact = model.encode(clouds())
+    model.encodes_in_bf16 = True
+    coarse = model.encode(clouds())
+    assert torch.equal(coarse.centre, exact.centre)
+    assert torch.equal(coarse.alignment, exact.alignment)
+    difference = (coarse.score - exact.score).abs().max() / exact.score.abs().max()
+    assert coarse.score.dtype == torch.float32
+    assert 0 < difference < 2**-5  # a bfloat16 has 8 digits; they add up over the layers
+
+
+def test_one_noise_level_for_all_is_that_level_for_each(model: LightPoseModel) -> None:
+    x, sigma, encoding = torch.randn(3, 5, 9), torch.tensor(0.3), model.encode(clouds())
+    each = model.denoise(x, sigma.expand(3, 5, 1), encoding)
+    torch.testing.assert_close(model.denoise(x, sigma, encoding), each)
+
+
 def test_a_checkpoint_gives_the_same_model(model: LightPoseModel, tmp_path: Path) -> None:
     save_model(model, tmp_path / "light.safetensors", {})
     again = load_model(tmp_path / "light.safetensors")

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from geometry_msgs.msg import PoseArray, TransformStamped
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
@@ -101,6 +102,21 @@ def expected_centre(camera, label):
     v, u = np.nonzero(camera.labels == label)
     z = camera.depth_mm[v, u] / 1000.0
     return [np.mean((u - 32.0) / 60 * z), np.mean((v - 24.0) / 60 * z), np.mean(z)]
+
+
+@pytest.mark.parametrize(
+    ("given", "usual", "cores", "expected"),
+    [(3, 8, 8, 3), (0, 8, 4, 3), (0, 2, 2, 1), (0, 1, 8, 1), (0, 1, 1, 1)],
+)
+def test_threads_leave_a_core_unless_told_otherwise(
+    ros, benches, monkeypatch, given, usual, cores, expected
+):
+    taken: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", taken.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: usual)
+    monkeypatch.setattr("genpose_ros.ros.estimator_node.usable_cores", lambda: cores)
+    Rig(ros, benches, threads=given).answer()
+    assert taken == [expected]
 
 
 def test_depth_and_labels_in_poses_out(rig):
