@@ -21,13 +21,14 @@ from genpose_ros.ros.track_report import TrackReport
 _SCENES = {5: ("sweep", 1, 20.0), 10: ("crowd", 0, 12.0)}
 _COLUMNS = (
     "objects", "confirmed", "images/s", "goal", "CPU ms/image", "latency ms", "tracker ms/image",
+    "camera's CPU ms/image",
 )  # fmt: skip
 
 
 def scene(objects: int, options: argparse.Namespace) -> TrackDemo:
     """What is shown for a number of objects."""
     motion, seed, _ = _SCENES[objects]
-    settings: dict[str, Any] = {"device": options.device}
+    settings: dict[str, Any] = {"device": options.device, "threads": options.threads}
     if options.weights is not None:
         settings["weights"] = str(options.weights.resolve())
     return TrackDemo(
@@ -52,6 +53,7 @@ def row(objects: int, report: TrackReport) -> list[str]:
         f"{report.cpu_ms_per_frame:.0f}",
         f"{report.latency_ms:.0f}",
         f"{sum(report.stages_ms.values()):.0f}",
+        f"{report.camera_cpu_ms_per_image:.1f}",
     ]
 
 
@@ -60,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, help="checkpoint; default: the released one")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, default=0, help="of the node; 0: its own choice")
     parser.add_argument("--seconds", type=float, default=15.0, help="per number of objects")
     parser.add_argument(
         "--objects", type=int, nargs="+", default=sorted(_SCENES), choices=sorted(_SCENES)

@@ -139,7 +139,8 @@ def play(demo: TrackDemo, *, timeout_s: float, console: Console) -> TrackReport:
         stage.wait(lambda: any(m.objects for _, m in answers), "no object was tracked")
         answers.clear()
         truths.clear()
-        start_s, cpu_s = time.monotonic(), _cpu_seconds(stage.estimator.pid)
+        programs = (stage.estimator, stage.camera)
+        start_s, before_s = time.monotonic(), [_cpu_seconds(p.pid) for p in programs]
 
         def done() -> bool:
             passed = time.monotonic() - start_s
@@ -149,8 +150,8 @@ def play(demo: TrackDemo, *, timeout_s: float, console: Console) -> TrackReport:
         stage.timeout_s = demo.seconds + timeout_s
         stage.wait(done, "the demo does not end")
         passed_s = time.monotonic() - start_s
-        cpu_s = _cpu_seconds(stage.estimator.pid) - cpu_s
-    return summarise_tracks(answers, truths, passed_s, cpu_s)
+        used_s = [_cpu_seconds(p.pid) - s for p, s in zip(programs, before_s, strict=True)]
+    return summarise_tracks(answers, truths, passed_s, *used_s)
 
 
 def _cpu_seconds(pid: int) -> float:

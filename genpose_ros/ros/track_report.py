@@ -76,6 +76,7 @@ class TrackReport:
         answered: for how many the node published objects.
         seconds: how long that took.
         cpu_s: processor time of the node in that while.
+        camera_cpu_s: that of the simulated camera.
         latency_ms: median time from the image's stamp to the arrival of its objects.
         objects_per_image: mean number of confirmed objects.
         stages_ms: mean time of each stage per image.
@@ -86,6 +87,7 @@ class TrackReport:
     answered: int
     seconds: float
     cpu_s: float
+    camera_cpu_s: float
     latency_ms: float
     objects_per_image: float
     stages_ms: dict[str, float]
@@ -100,6 +102,11 @@ class TrackReport:
         """Processor time of the node per such image, milliseconds."""
         return 1e3 * self.cpu_s / max(self.answered, 1)
 
+    @property
+    def camera_cpu_ms_per_image(self) -> float:
+        """Processor time of the camera per image it published, milliseconds."""
+        return 1e3 * self.camera_cpu_s / max(self.images, 1)
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         return {
@@ -111,6 +118,7 @@ class TrackReport:
             "images_per_second": self.images / self.seconds,
             "objects_per_image": self.objects_per_image,
             "cpu_ms_per_frame": self.cpu_ms_per_frame,
+            "camera_cpu_ms_per_image": self.camera_cpu_ms_per_image,
             "median_latency_ms": self.latency_ms,
             "stages_ms": self.stages_ms,
         }
@@ -130,6 +138,7 @@ class TrackReport:
             f"images per second: {self.images / self.seconds:.1f} came, {per_second} answered",
             f"confirmed objects per image: {self.objects_per_image:.1f}",
             f"processor time per image {self.cpu_ms_per_frame:.0f} ms",
+            f"processor time of the camera per image {self.camera_cpu_ms_per_image:.1f} ms",
             f"from an image's stamp to its objects {self.latency_ms:.0f} ms",
             f"tracker, ms per image: {spent}",
             "rot, trans: medians; the angle about y is ignored for bottle, bowl, can and mug",
@@ -142,6 +151,7 @@ def summarise_tracks(
     truths: Mapping[int, Detection3DArray],
     seconds: float,
     cpu_s: float,
+    camera_cpu_s: float,
 ) -> TrackReport:
     """Return what the node's answers amount to.
 
@@ -150,6 +160,7 @@ def summarise_tracks(
         truths: true objects by the stamp (ns) of their image.
         seconds: how long it was listened.
         cpu_s: processor time of the node in that while.
+        camera_cpu_s: that of the simulated camera.
     """
     frames, coasting = defaultdict[str, int](int), defaultdict[str, int](int)
     objects, errors = defaultdict[str, list[str]](list), defaultdict[str, list](list)
@@ -179,6 +190,7 @@ def summarise_tracks(
         answered=len(answers),
         seconds=seconds,
         cpu_s=cpu_s,
+        camera_cpu_s=camera_cpu_s,
         latency_ms=statistics.median(latencies) if latencies else float("nan"),
         objects_per_image=statistics.fmean(counts) if counts else 0.0,
         stages_ms=dict(stages),

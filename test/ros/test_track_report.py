@@ -61,7 +61,7 @@ def report(ros):
     truths = {
         stamp: truth(("1", "mug", 0.0), ("2", "mug", 0.2), ("3", "can", 0.3)) for stamp in stamps
     }
-    return summarise_tracks(answers, truths, seconds=2.0, cpu_s=0.06)
+    return summarise_tracks(answers, truths, seconds=2.0, cpu_s=0.06, camera_cpu_s=0.004)
 
 
 def test_each_track_is_held_against_the_nearest_object_of_its_class(report):
@@ -77,6 +77,7 @@ def test_speed_is_told_per_image_that_was_answered(report):
     assert (report.images, report.answered) == (4, 3)
     assert report.frames_per_second == 1.5
     assert report.cpu_ms_per_frame == pytest.approx(20.0)
+    assert report.camera_cpu_ms_per_image == pytest.approx(1.0)
     assert report.latency_ms == 40.0
     assert report.objects_per_image == pytest.approx(4 / 3)  # one coasts
     assert report.stages_ms == pytest.approx({"encode": 10.0})
@@ -92,6 +93,6 @@ def test_table_and_json_tell_the_same(report):
 
 
 def test_nothing_tracked_is_told_too():
-    empty = summarise_tracks([], {}, seconds=1.0, cpu_s=0.0)
+    empty = summarise_tracks([], {}, seconds=1.0, cpu_s=0.0, camera_cpu_s=0.0)
     assert empty.tracks == ()
     assert empty.frames_per_second == 0.0
