@@ -17,6 +17,7 @@ from rich.table import Table
 from genpose_ros.estimation.estimator import STAGES, PoseEstimator
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
+from genpose_ros.networks.devices import torch_device
 from genpose_ros.synthesis.scenes import table_scene
 
 #: The paper's solver needs minutes per frame on a CPU beyond this.
@@ -61,20 +62,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=["fast"])
     options = parser.parse_args(arguments)
     frame = scene_frame(seed=0)
-    base = EstimatorSettings(weights=options.weights, device=options.device)
+    files = {"weights": options.weights, "device": options.device}
     if options.repeats < 1 or min(options.objects) < 1:
         parser.error("repeats and objects must be at least 1")
     try:
-        model = PoseEstimator.from_settings(base).model
+        estimators = {
+            name: PoseEstimator.from_settings(EstimatorSettings.preset(name, **files))
+            for name in options.presets
+        }
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    title = f"{model.device}, {torch.get_num_threads()} threads, {platform.processor() or 'CPU'}"
+    device = torch_device(options.device)
+    title = f"{device}, {torch.get_num_threads()} threads, {platform.processor() or 'CPU'}"
     table = Table("preset", "objects", *STAGES, "total", "per object", title=f"ms on {title}")
-    for preset in options.presets:
-        estimator = PoseEstimator(model, EstimatorSettings.preset(preset))
+    for preset, estimator in estimators.items():
         estimator.warm_up()
         for n in options.objects:
-            if preset == "paper" and n > _MOST_OBJECTS_PAPER and model.device.type == "cpu":
+            if preset == "paper" and n > _MOST_OBJECTS_PAPER and device.type == "cpu":
                 continue
             times = measure(estimator, with_objects(frame, n), options.repeats)
             cells = [f"{times[stage]:.1f}" for stage in (*STAGES, "total")]
