@@ -31,6 +31,7 @@ __all__ = [
     "keep_free_angle",
     "predicted_motion",
     "re_anchored",
+    "rewound",
     "seen",
     "unseen",
 ]
@@ -87,8 +88,8 @@ class TrackMemory:
         motion: filtered pose and velocity when it was last seen, fixed frame.
         estimate: the last one accepted, in the camera of `last`.
         last: when and from where it was last seen.
-        points_obj: (M, 3) float32, where its surface was last seen as a whole, object frame, in
-            random order.
+        points_obj: (M, 3) float32, where a mask last showed its surface as a whole, object
+            frame, in random order.
         area: pixels of its mask when it was last seen as a whole, times its distance in metres
             squared.
         masked_ns: when it last had a mask.
@@ -235,7 +236,8 @@ def seen(
         motion=motion,
         estimate=estimate,
         last=moment,
-        points_obj=_surface(estimate) if whole or restart else memory.points_obj,
+        # Without mask it would creep over what it touches.
+        points_obj=_surface(estimate) if (whole and masked) or restart else memory.points_obj,
         area=area_of(estimate) if whole and masked else memory.area,
         refused=0,
         rival=None if restart else memory.rival,
@@ -311,6 +313,13 @@ def re_anchored(memory: TrackMemory, moment: Moment) -> TrackMemory:
     motion = carried(memory.motion, moment.T_fixed_cam @ memory.last.T_cam_fixed)
     last = Moment(memory.last.stamp_ns, moment.T_fixed_cam, known=True)
     return replace(memory, motion=motion, last=last, history=((last.stamp_ns, motion.T_fixed_obj),))
+
+
+def rewound(memory: TrackMemory) -> TrackMemory:
+    """Return the memory without the poses it was thought to have after its newest one."""
+    newest = memory.history[-1]
+    older = tuple(item for item in memory.history if item[0] < newest[0])
+    return replace(memory, history=(*older, newest))
 
 
 def as_track(

@@ -7,9 +7,10 @@ import numpy as np
 from genpose_ros.estimation.camera_path import is_transform
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Frame
+from genpose_ros.estimation.late_step import LateStep
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.tracker_settings import TrackerSettings
-from genpose_ros.estimation.tracking_step import TrackingStep, World
+from genpose_ros.estimation.tracking_step import World
 from genpose_ros.estimation.tracks import Track, TrackingResult
 from genpose_ros.geometry.camera import PinholeCamera
 
@@ -46,11 +47,12 @@ class Tracker:
     ) -> TrackingResult:
         """Follow all objects into a frame that has masks; bad content never raises.
 
-        A frame older than the newest one only tells which object is which, confirms tracks and
-        begins new ones; a much older one (`clock_jump_s`) clears all tracks.
+        A frame older than the newest one tells which object is which, confirms tracks, and begins
+        and corrects others, which are carried through the depth images since then; a much older
+        one (`clock_jump_s`) clears all tracks.
 
         Args:
-            frame: depth image and masks.
+            frame: depth image and masks; as with `track_depth` the image is kept.
             stamp_ns: when the depth image was taken; `frame.stamp_ns` is not looked at.
             T_fixed_cam: (4, 4) pose of the camera in a fixed frame at that time; None: unknown.
         """
@@ -68,7 +70,8 @@ class Tracker:
         A depth image older than the newest frame is not used.
 
         Args:
-            depth_m: (H, W), metres along z; 0 or NaN where there is no measurement.
+            depth_m: (H, W), metres along z; 0 or NaN where there is no measurement. It is kept for
+                `late_s`, not copied: nothing may be written to it.
             camera: of the depth image.
             stamp_ns: when it was taken.
             T_fixed_cam: (4, 4) pose of the camera in a fixed frame at that time; None: unknown.
@@ -92,7 +95,7 @@ class Tracker:
             notes.append("the camera's pose is not a rigid transform: taken as unknown")
             T_fixed_cam = None
         late = back_s > 0
-        step = TrackingStep(self.estimator, self.settings, world, frame)
+        step = LateStep(self.estimator, self.settings, world, frame)
         if not late:
             result = step.follow(stamp_ns, T_fixed_cam, has_masks=has_masks)
             self._tracks = result.tracks

@@ -77,6 +77,13 @@ class TrackerSettings:
         low=0.0,
         high=60.0,
     )
+    late_s: float = setting(
+        0.4,
+        "Depth images are kept this long, seconds, to carry what late masks show up to the newest "
+        "one; 0: not at all.",
+        low=0.0,
+        high=10.0,
+    )
     predict: bool = setting(
         True, "Objects are expected to go on at their estimated velocity; false: to stay."
     )

@@ -10,6 +10,7 @@ import numpy as np
 from genpose_ros.estimation.association import Expected, associate, is_duplicate
 from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.camera_path import CameraPath
+from genpose_ros.estimation.depth_images import DepthImage, kept
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.evidence import (
     check_due,
@@ -68,10 +69,11 @@ class World:
     memories: tuple[TrackMemory, ...] = ()
     next_id: int = 1
     path: CameraPath = field(default_factory=CameraPath)
+    images: tuple[DepthImage, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Follower:
+class Follower:
     """A track on its way through one frame."""
 
     memory: TrackMemory
@@ -102,6 +104,15 @@ class TrackingStep:
     ) -> TrackingResult:
         """Carry all tracks into the newest frame."""
         compensated = self._move_camera(stamp_ns, T_fixed_cam)
+        self.carry(has_masks=has_masks)
+        image = DepthImage(self.frame.depth_m, self.frame.camera, self.moment)
+        seconds = self.settings.late_s if self.settings.keep_between_masks else 0.0
+        images = kept(self.world.images, image, seconds)
+        self.world = replace(self.world, images=images)
+        return self._result(compensated=compensated)
+
+    def carry(self, *, has_masks: bool) -> None:
+        """Carry the world's tracks into this frame, and begin those of masks that are left."""
         clouds = self._clouds()
         with self._stage("associate"):
             alive = [m for m in self.world.memories if self._is_alive(m)]
@@ -119,43 +130,6 @@ class TrackingStep:
         free = [cloud for i, cloud in enumerate(clouds) if i not in pairs.values()]
         used = [clouds[i] for i in pairs.values()]
         self._settle([*memories, *self._births(free, used, memories)])
-        return self._result(compensated=compensated)
-
-    def look_back(
-        self, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
-    ) -> TrackingResult:
-        """Learn from a frame that is older than the newest one, without moving any track back."""
-        path = self.world.path
-        T = path.at(stamp_ns) if T_fixed_cam is None or not path.known else T_fixed_cam
-        self.moment = Moment(stamp_ns, np.asarray(T, dtype=np.float64), path.known)
-        if not has_masks:
-            detail = "the depth image is older than the newest one; only masks may come late"
-            self.rejections.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
-            return self._result(compensated=False, late=True)
-        clouds = self._clouds()
-        with self._stage("associate"):
-            followers = [self._expected(memory, back=True) for memory in self.world.memories]
-            pairs = self._pairs(followers, clouds)
-        memories = [f.memory for f in followers]
-        lost = []
-        for j, i in pairs.items():
-            instance = clouds[i].instance
-            memories[j] = identified(
-                memories[j], instance.category, instance.id, stamp_ns, self.settings
-            )
-            if self._strayed(followers[j], clouds[i]):
-                cloud = _of_category(clouds[i], memories[j].category)
-                lost.append((j, replace(followers[j], cloud=cloud, memory=memories[j])))
-        found = self.estimator.estimate_clouds(
-            [f.cloud for _, f in lost if f.cloud is not None], timings_ms=self.timings_ms
-        )
-        for (j, follower), outcome in zip(lost, found, strict=True):
-            memories[j] = self._found_again(follower, outcome)
-        free = [cloud for i, cloud in enumerate(clouds) if i not in pairs.values()]
-        used = [clouds[i] for i in pairs.values()]
-        born = self._births(free, used, memories)
-        self._settle([*memories, *born])
-        return self._result(compensated=False, late=True)
 
     def _move_camera(self, stamp_ns: int, T_fixed_cam: np.ndarray | None) -> bool:
         """Take over the camera's pose; whether its motion since the last frame is known."""
@@ -177,13 +151,11 @@ class TrackingStep:
         unseen_s = self.moment.since_s(memory.last.stamp_ns)
         return unseen_s <= max(self.settings.keep_lost_s, self.settings.max_coast_s)
 
-    def _expected(self, memory: TrackMemory, *, back: bool = False) -> _Follower:
+    def _expected(self, memory: TrackMemory) -> Follower:
         """A track where it is expected in this frame, and what the depth image says there."""
         motion = predicted_motion(memory, self.moment.stamp_ns, self.settings)
-        T_fixed_obj = memory.at(self.moment.stamp_ns) if back else motion.T_fixed_obj
-        T = self.moment.T_cam_fixed @ T_fixed_obj
-        view = self._view(memory, T)
-        return _Follower(memory, motion, T, view)
+        T = self.moment.T_cam_fixed @ motion.T_fixed_obj
+        return Follower(memory, motion, T, self._view(memory, T))
 
     def _view(self, memory: TrackMemory, T_cam_obj: np.ndarray) -> Visibility:
         return visibility(
@@ -195,7 +167,7 @@ class TrackingStep:
             symmetric=memory.symmetric,
         )
 
-    def _pairs(self, followers: Sequence[_Follower], clouds: list[ObjectCloud]) -> dict[int, int]:
+    def _pairs(self, followers: Sequence[Follower], clouds: list[ObjectCloud]) -> dict[int, int]:
         expected = [
             Expected(
                 category=f.memory.category,
@@ -215,21 +187,24 @@ class TrackingStep:
         return self.settings.gate_m + half_size + _GATE_GROWTH_M_S * unseen_s
 
     def _with_points(
-        self, follower: _Follower, masked: ObjectCloud | None, has_masks: bool
-    ) -> _Follower:
+        self, follower: Follower, masked: ObjectCloud | None, has_masks: bool
+    ) -> Follower:
         """The follower with its points, from its mask or from the depth around it alone."""
         memory = follower.memory
         if masked is not None:
-            instance = masked.instance
-            memory = identified(
-                memory, instance.category, instance.id, self.moment.stamp_ns, self.settings
-            )
-            cloud = _of_category(masked, memory.category)
-            return replace(follower, memory=memory, cloud=cloud, masked=True)
+            return self._with_mask(follower, masked)
         memory = replace(memory, missed=memory.missed + has_masks)
         return replace(follower, memory=memory, cloud=self._gated(follower))
 
-    def _gated(self, follower: _Follower) -> ObjectCloud | None:
+    def _with_mask(self, follower: Follower, masked: ObjectCloud) -> Follower:
+        instance, stamp_ns = masked.instance, self.moment.stamp_ns
+        memory = identified(
+            follower.memory, instance.category, instance.id, stamp_ns, self.settings
+        )
+        cloud = _of_category(masked, memory.category)
+        return replace(follower, memory=memory, cloud=cloud, masked=True)
+
+    def _gated(self, follower: Follower) -> ObjectCloud | None:
         memory, settings = follower.memory, self.estimator.settings
         unmasked_s = self.moment.since_s(memory.masked_ns)
         if (
@@ -254,7 +229,7 @@ class TrackingStep:
         rng = np.random.default_rng(settings.seed)
         return ObjectCloud(instance, sample_points(points, settings.points, rng), len(points))
 
-    def _warm(self, followers: Sequence[_Follower]) -> dict[int, ObjectEstimate]:
+    def _warm(self, followers: Sequence[Follower]) -> dict[int, ObjectEstimate]:
         """Estimates around the predictions of all tracks that have points, by index."""
         index = [j for j, f in enumerate(followers) if f.cloud is not None]
         if not index:
@@ -263,7 +238,7 @@ class TrackingStep:
         settings = self.settings.of_estimator(self.estimator.settings, len(index))
         return self._estimated(followers, index, T_cam_start=starts, settings=settings)
 
-    def _fresh(self, followers: Sequence[_Follower]) -> dict[int, ObjectEstimate]:
+    def _fresh(self, followers: Sequence[Follower]) -> dict[int, ObjectEstimate]:
         """Estimates that know of no prediction: of lost tracks and of one to check, by index."""
         with_points = [j for j, f in enumerate(followers) if f.cloud is not None]
         lost = [j for j in with_points if followers[j].memory.needs_fresh_start]
@@ -276,7 +251,7 @@ class TrackingStep:
 
     def _estimated(
         self,
-        followers: Sequence[_Follower],
+        followers: Sequence[Follower],
         index: list[int],
         *,
         T_cam_start: np.ndarray | None = None,
@@ -290,14 +265,14 @@ class TrackingStep:
         pairs = zip(index, outcomes, strict=True)
         return {j: item for j, item in pairs if isinstance(item, ObjectEstimate)}
 
-    def _urgency(self, follower: _Follower) -> float:
+    def _urgency(self, follower: Follower) -> float:
         # Only objects in full view are checked: half hidden ones look like something else.
         if follower.view.seen < _FULL_VIEW:
             return 0.0
         return check_due(follower.memory, self.moment.stamp_ns, self.settings)
 
     def _after(
-        self, follower: _Follower, warm: ObjectEstimate | None, fresh: ObjectEstimate | None
+        self, follower: Follower, warm: ObjectEstimate | None, fresh: ObjectEstimate | None
     ) -> TrackMemory | None:
         """A track after this frame; None: it ends."""
         memory, moment, settings = follower.memory, self.moment, self.settings
@@ -325,7 +300,7 @@ class TrackingStep:
             memory, follower.motion, chosen, moment, settings, restart=restart, hidden=hidden
         )
 
-    def _is_sliver(self, follower: _Follower, estimate: ObjectEstimate) -> bool:
+    def _is_sliver(self, follower: Follower, estimate: ObjectEstimate) -> bool:
         """Whether an object found again elsewhere is too small a part of it to be sure.
 
         The border of a mask shows what the object is just coming out from behind.
@@ -336,7 +311,7 @@ class TrackingStep:
         return bool(far) and area_of(estimate) < _SLIVER_SHARE * memory.area
 
     def _believed(
-        self, follower: _Follower, estimate: ObjectEstimate | None, *, expected: bool
+        self, follower: Follower, estimate: ObjectEstimate | None, *, expected: bool
     ) -> ObjectEstimate | None:
         """The estimate, unless geometry or, if `expected`, the prediction speaks against it."""
         if estimate is None:
@@ -350,33 +325,6 @@ class TrackingStep:
         rejection = Rejection(Reason.NOT_PLAUSIBLE, f"{name}: {reason}", estimate.instance_id)
         self.rejections.append(rejection)
         return None
-
-    def _strayed(self, follower: _Follower, cloud: ObjectCloud) -> bool:
-        """Whether a late mask shows that a track is not where it is thought to be."""
-        memory = follower.memory
-        if memory.needs_fresh_start or memory.state is TrackState.COASTING:
-            return True
-        size_m = memory.estimate.size_m
-        inside = inside_fraction(
-            cloud.points_cam, follower.T_cam_obj, size_m, symmetric=memory.symmetric
-        )
-        return inside < 1 - self.settings.max_outside
-
-    def _found_again(self, follower: _Follower, outcome: ObjectEstimate | Rejection) -> TrackMemory:
-        """A lost track after a late mask showed where it was."""
-        memory = follower.memory
-        if isinstance(outcome, Rejection):
-            self.rejections.append(outcome)
-            return memory
-        if doubt(outcome, None, float("nan"), self.settings):
-            return memory
-        if memory.symmetric:
-            outcome = keep_free_angle(outcome, follower.T_cam_obj)
-        found = seen(memory, follower.motion, outcome, self.moment, self.settings, restart=True)
-        if found is None or found.state is TrackState.NEW:
-            return found or memory
-        # Where it is now, only the next depth image can tell.
-        return replace(found, state=TrackState.COASTING)
 
     def _births(
         self,

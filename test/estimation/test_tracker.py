@@ -412,6 +412,7 @@ class TestLateMasks:
         def move(i):
             stage.put(1, "mug", (-0.1 + 0.2 * i / 30, 0.0, 0.8))
 
+        stage.misled = True  # the model knows each image's points, not where the object is now
         following = tracker(confirm_frames=2)
         pending = {}
         for i in range(30):

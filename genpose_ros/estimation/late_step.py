@@ -1,0 +1,135 @@
+"""A frame whose masks come late: what they tell is carried up to the newest image."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from genpose_ros.estimation.depth_images import since
+from genpose_ros.estimation.evidence import far_apart, turn_deg
+from genpose_ros.estimation.frame import Frame
+from genpose_ros.estimation.memory import (
+    Moment,
+    TrackMemory,
+    re_anchored,
+    rewound,
+)
+from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.tracking_step import Follower, TrackingStep, World
+from genpose_ros.estimation.tracks import TrackingResult, TrackState
+from genpose_ros.estimation.visibility import outside_fraction
+
+__all__ = ["LateStep"]
+#: A track has strayed when its late mask shows it farther off than this.
+_STRAYED_M, _STRAYED_DEG = 0.01, 5.0
+
+
+class LateStep(TrackingStep):
+    """The way of a frame that is older than the newest one; `world` is what it leaves."""
+
+    def look_back(
+        self, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
+    ) -> TrackingResult:
+        """Learn from the frame without moving any track back in time.
+
+        Masks tell which object is which. New objects, and those that were not where they were
+        thought to be, are estimated in this frame and carried through the images since then.
+        """
+        path = self.world.path
+        T = path.at(stamp_ns) if T_fixed_cam is None or not path.known else T_fixed_cam
+        self.moment = Moment(stamp_ns, np.asarray(T, dtype=np.float64), path.known)
+        if not has_masks:
+            detail = "the depth image is older than the newest one; only masks may come late"
+            self.rejections.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
+            return self._result(compensated=False, late=True)
+        clouds = self._clouds()
+        with self._stage("associate"):
+            followers = [self._back_then(memory) for memory in self.world.memories]
+            pairs = self._pairs(followers, clouds)
+        masked = [self._with_mask(followers[j], clouds[i]) for j, i in pairs.items()]
+        judged = [self._anew_where_far(follower) for follower in masked]
+        warm, fresh = self._warm(judged), self._fresh(judged)
+        known = {memory.track_id: memory for memory in self.world.memories}
+        behind: list[TrackMemory] = []
+        with self._stage("judge"):
+            for j, follower in enumerate(judged):
+                after = self._after(follower, warm.get(j), fresh.get(j))
+                memory = masked[j].memory
+                known[memory.track_id] = _with_evidence(memory, after)
+                if after is not None and self._strayed(follower, after):
+                    behind.append(_out_of_sight(rewound(after)))
+        free = [cloud for i, cloud in enumerate(clouds) if i not in pairs.values()]
+        used = [clouds[i] for i in pairs.values()]
+        behind += self._births(free, used, list(known.values()))
+        known |= {memory.track_id: memory for memory in self._carried_up(behind)}
+        self._settle(list(known.values()))
+        return self._result(compensated=False, late=True)
+
+    def _back_then(self, memory: TrackMemory) -> Follower:
+        """A track where it was taken to be at the time of this frame."""
+        T_fixed_obj = memory.at(self.moment.stamp_ns)
+        motion = replace(memory.motion, stamp_ns=self.moment.stamp_ns, T_fixed_obj=T_fixed_obj)
+        T = self.moment.T_cam_fixed @ T_fixed_obj
+        return Follower(memory, motion, T, self._view(memory, T))
+
+    def _anew_where_far(self, follower: Follower) -> Follower:
+        """The follower, to be found without its last pose where that was not even near its mask."""
+        memory, cloud = follower.memory, follower.cloud
+        if cloud is None:
+            return follower
+        outside = outside_fraction(
+            cloud.points_cam,
+            follower.T_cam_obj,
+            memory.estimate.size_m,
+            symmetric=memory.symmetric,
+        )
+        if memory.state is TrackState.COASTING or outside > self.settings.max_outside:
+            return replace(follower, memory=replace(memory, refused=memory.refused + 1))
+        return follower
+
+    def _strayed(self, follower: Follower, after: TrackMemory) -> bool:
+        """Whether a track is better off with what its late mask shows."""
+        memory = follower.memory
+        if after.last.stamp_ns != self.moment.stamp_ns:
+            return False
+        if memory.needs_fresh_start:
+            return True
+        T_then, T_seen, symmetric = follower.T_cam_obj, after.estimate.T_cam_obj, memory.symmetric
+        if not since(self.world.images, self.moment.stamp_ns):
+            return far_apart(T_then, T_seen, symmetric=symmetric)
+        distance_m = np.linalg.norm(T_seen[:3, 3] - T_then[:3, 3])
+        degrees = turn_deg(T_then, T_seen, symmetric=symmetric)
+        return bool(distance_m > _STRAYED_M) or degrees > _STRAYED_DEG
+
+    def _carried_up(self, memories: Sequence[TrackMemory]) -> Sequence[TrackMemory]:
+        """Tracks as of this frame, after the images since then."""
+        for image in since(self.world.images, self.moment.stamp_ns):
+            if not memories:
+                break
+            if image.moment.known:
+                memories = [re_anchored(memory, image.moment) for memory in memories]
+            frame = Frame(image.depth_m, image.camera)
+            step = TrackingStep(self.estimator, self.settings, World(tuple(memories)), frame)
+            step.moment, step.timings_ms = image.moment, self.timings_ms
+            step.carry(has_masks=False)
+            memories = step.world.memories
+        return memories
+
+
+def _with_evidence(memory: TrackMemory, after: TrackMemory | None) -> TrackMemory:
+    """A track where it is, with what a check in a late frame said of it."""
+    if after is None:
+        return memory
+    return replace(
+        memory,
+        checked_ns=max(memory.checked_ns, after.checked_ns),
+        rival=after.rival,
+        rival_checks=after.rival_checks,
+    )
+
+
+def _out_of_sight(memory: TrackMemory) -> TrackMemory:
+    """Where a track is now, only the images since then can tell."""
+    if memory.state is TrackState.NEW:
+        return memory
+    return replace(memory, state=TrackState.COASTING)
