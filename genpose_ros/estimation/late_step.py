@@ -20,6 +20,7 @@ from genpose_ros.estimation.tracks import TrackingResult, TrackState
 from genpose_ros.estimation.visibility import outside_fraction
 
 __all__ = ["LateStep"]
+
 #: A track has strayed when its late mask shows it farther off than this.
 _STRAYED_M, _STRAYED_DEG = 0.01, 5.0
 
