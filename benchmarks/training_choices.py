@@ -139,6 +139,7 @@ VARIANTS = (
 
 #: Not a run of its own: the weights of the base that were not averaged.
 _NOT_AVERAGED = "no average of the weights"
+_ROWS = (VARIANTS[0].name, _NOT_AVERAGED, *(variant.name for variant in VARIANTS[1:]))
 
 
 def run_variant(
@@ -175,7 +176,8 @@ def table(results: dict[str, dict[str, Any]]) -> str:
         "| variant | steps | standing 5°2cm | 10°5cm | all 5°2cm | 10°5cm | median, all |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, result in results.items():
+    for name in (row for row in _ROWS if row in results):
+        result = results[name]
         shares = [result[p][key] for p in ("standing", "all") for key in ("5d2cm", "10d5cm")]
         every = result["all"]
         median = f"{every['median_rotation_deg']:.0f}° / {every['median_translation_cm']:.1f} cm"
