@@ -11,8 +11,6 @@ from matplotlib.figure import Figure
 
 _RESULTS = Path("docs/results/growth.json")
 _PICTURE = Path("docs/images/growth.png")
-#: Clouds of a step, and clouds that the second part's start had seen.
-_BATCH, _SEEN = 48, 14_242 * 48
 _CURVES = (
     ("standing", "10d5cm", "C0", "-"),
     ("all", "10d5cm", "C1", "-"),
@@ -23,22 +21,29 @@ _CURVES = (
 )
 
 
-def draw_growth(parts: dict[str, dict[str, Any]]) -> Figure:
-    """Draw each part's evaluations: part -> steps -> summary as of `genpose evaluate synthetic`."""
+def draw_growth(parts: list[dict[str, Any]]) -> Figure:
+    """Draw each part's evaluations over the clouds seen.
+
+    Args:
+        parts: of the training, each with `clouds_before`, `clouds_per_step` and `evaluations`:
+            steps -> summary as of `genpose evaluate synthetic`.
+    """
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    for part, (offset, marker) in zip(parts.values(), ((0, "o"), (_SEEN, "s")), strict=True):
-        steps = sorted(part, key=int)
-        millions = [(offset + _BATCH * int(step)) / 1e6 for step in steps]
+    for part, marker in zip(parts, "os^", strict=True):
+        steps = sorted(part["evaluations"], key=int)
+        seen = [part["clouds_before"] + part["clouds_per_step"] * int(step) for step in steps]
         for group, limit, colour, style in _CURVES:
-            label = f"{group}, {limit}" if marker == "s" else None
-            shares = [part[step][group][limit] for step in steps]
+            label = f"{group}, {limit}" if part is parts[0] else None
+            shares = [part["evaluations"][step][group][limit] for step in steps]
+            millions = [clouds / 1e6 for clouds in seen]
             axes.plot(millions, shares, style, marker=marker, color=colour, label=label)
-    ticks = [0.25, 0.5, 1.0, 2.0]
+    ticks = [0.25, 0.5, 1.0, 2.0, 3.0]
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.set(xlabel="million clouds seen (circles: first part, squares: second)", ylabel="per cent")
+    axes.set(ylabel="per cent")
+    axes.set_xlabel("million clouds seen (circles: first part, squares: second, triangles: third)")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     return figure
