@@ -1,9 +1,9 @@
 """The tracker on simulated sequences: many of them, several ways of tracking, several processes."""
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from genpose_ros.evaluation.followers import (
 )
 from genpose_ros.evaluation.track_records import ReportedPose, SequenceRecord, record_sequence
 from genpose_ros.networks.devices import usable_cores
+from genpose_ros.processes import process_pool
 from genpose_ros.synthesis.sequences import (
     SEQUENCE_KINDS,
     Segmenter,
@@ -253,19 +254,12 @@ def run_tasks(
     """
     if jobs <= 1 or len(tasks) <= 1:
         return _run_here(tasks, settings, on_progress)
-    context = multiprocessing.get_context("spawn")
-    done = context.Value("l", 0)
-    with ProcessPoolExecutor(
-        min(jobs, len(tasks)), context, _begin_worker, (settings, done)
-    ) as pool:
+    done = get_context("spawn").Value("l", 0)
+    with process_pool(min(jobs, len(tasks)), "spawn", _begin_worker, (settings, done)) as pool:
         # The longest first, so that no process has to wait for one that began late.
         order = sorted(range(len(tasks)), key=lambda i: -tasks[i].steps)
         futures = {i: pool.submit(_work, tasks[i]) for i in order}
-        try:
-            _watch(futures.values(), done, on_progress)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        _watch(futures.values(), done, on_progress)
         return [outcome for i in range(len(tasks)) for outcome in futures[i].result()]
 
 
@@ -308,7 +302,6 @@ _worker = _Worker()
 
 
 def _begin_worker(settings: EstimatorSettings, done: Any) -> None:
-    torch.set_num_threads(1)
     _worker.estimator, _worker.done = PoseEstimator.from_settings(settings), done
 
 

@@ -4,20 +4,17 @@ import errno
 import json
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from genpose_ros.processes import process_pool
 from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make_clouds
 from genpose_ros.synthesis.meshes import Mesh, load_meshes
 
@@ -123,30 +120,17 @@ def _check_space(folder: Path, shards: int) -> None:
         )
 
 
-def _begin_process() -> None:
-    # Ctrl-C reaches every process of a terminal; one of them shall answer it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-
-
 def _in_processes(
     work: Callable[[Path], Path], paths: list[Path], workers: int, device: str
 ) -> Iterator[Path]:
     """Do the work on each path in processes, which end at once when it is broken off."""
-    before = set(active_children())
-    # CUDA cannot be used in a process forked from one that has used it.
-    context = get_context("fork" if device == "cpu" else "spawn")
-    with ProcessPoolExecutor(workers, context, _begin_process) as pool:
+    with process_pool(workers, "fork" if device == "cpu" else "spawn") as pool:
         try:
             yield from pool.map(work, paths)
         except BrokenProcessPool as error:
             raise OSError(
                 "a process was killed, for want of memory perhaps: try fewer workers"
             ) from error
-        except BaseException:
-            for child in set(active_children()) - before:
-                child.terminate()
-            raise
 
 
 def _record(folder: Path, recipe: SetRecipe) -> None:
