@@ -12,8 +12,9 @@ __all__ = ["MOST_IMAGES", "DepthImage", "kept", "since"]
 
 #: No more images are kept, however short a time they cover: 20 MB of 640x480 float32.
 MOST_IMAGES = 16
-#: Objects are carried through no more images than this.
-_MOST_STEPS = 3
+#: Objects are carried through no more images than this, and so many at once through fewer that
+#: there are no more than so many estimates, but through one.
+_MOST_STEPS, _MOST_ESTIMATES = 3, 12
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,17 @@ def kept(
     return (*recent[-MOST_IMAGES + 1 :], newest)
 
 
-def since(images: Sequence[DepthImage], stamp_ns: int) -> list[DepthImage]:
-    """Return the images newer than a stamp, oldest first.
+def since(images: Sequence[DepthImage], stamp_ns: int, objects: int = 1) -> list[DepthImage]:
+    """Return the images newer than a stamp that lead to the newest one, oldest first.
 
-    Where there are many only some of them, evenly spread, with the newest.
+    Where there are many only some of them, evenly spread.
+
+    Args:
+        images: kept ones.
+        stamp_ns: of what is to be carried up.
+        objects: how many are to be carried.
     """
     newer = [image for image in images if image.moment.stamp_ns > stamp_ns]
-    stride = -(-len(newer) // _MOST_STEPS)
+    steps = min(max(_MOST_ESTIMATES // max(objects, 1), 1), _MOST_STEPS)
+    stride = -(-len(newer) // steps)
     return newer[:: -stride or 1][::-1]

@@ -17,12 +17,15 @@ from genpose_ros.estimation.memory import (
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.tracking_step import Follower, TrackingStep, World
 from genpose_ros.estimation.tracks import TrackingResult, TrackState
-from genpose_ros.estimation.visibility import outside_fraction
+from genpose_ros.estimation.visibility import outside_fraction, shift_onto
 
 __all__ = ["LateStep"]
 
 #: A track has strayed when its late mask shows it farther off than this.
 _STRAYED_M, _STRAYED_DEG = 0.01, 5.0
+#: It fits its mask when its surface is less than this far off, metres, and no more than this share
+#: of what the mask shows lies outside its box.
+_FITS_M, _FITS_OUTSIDE = 0.007, 0.1
 
 
 class LateStep(TrackingStep):
@@ -48,15 +51,16 @@ class LateStep(TrackingStep):
             followers = [self._back_then(memory) for memory in self.world.memories]
             pairs = self._pairs(followers, clouds)
         masked = [self._with_mask(followers[j], clouds[i]) for j, i in pairs.items()]
-        judged = [self._anew_where_far(follower) for follower in masked]
+        judged = [self._anew_where_far(f) for f in masked if not _fits(f)]
         warm, fresh = self._warm(judged), self._fresh(judged)
         known = {memory.track_id: memory for memory in self.world.memories}
+        known |= {follower.memory.track_id: follower.memory for follower in masked}
         behind: list[TrackMemory] = []
         with self._stage("judge"):
             for j, follower in enumerate(judged):
                 after = self._after(follower, warm.get(j), fresh.get(j))
-                memory = masked[j].memory
-                known[memory.track_id] = _with_evidence(memory, after)
+                number = follower.memory.track_id
+                known[number] = _with_evidence(known[number], after)
                 if after is not None and self._strayed(follower, after):
                     behind.append(_out_of_sight(rewound(after)))
         free = [cloud for i, cloud in enumerate(clouds) if i not in pairs.values()]
@@ -104,7 +108,7 @@ class LateStep(TrackingStep):
 
     def _carried_up(self, memories: Sequence[TrackMemory]) -> Sequence[TrackMemory]:
         """Tracks as of this frame, after the images since then."""
-        for image in since(self.world.images, self.moment.stamp_ns):
+        for image in since(self.world.images, self.moment.stamp_ns, len(memories)):
             if not memories:
                 break
             if image.moment.known:
@@ -115,6 +119,18 @@ class LateStep(TrackingStep):
             step.carry(has_masks=False)
             memories = step.world.memories
         return memories
+
+
+def _fits(follower: Follower) -> bool:
+    """Whether a track's surface lies where its mask shows the object: no need to estimate it."""
+    memory, cloud, T = follower.memory, follower.cloud, follower.T_cam_obj
+    if cloud is None or memory.needs_fresh_start or memory.state is TrackState.COASTING:
+        return False
+    size_m, symmetric = memory.estimate.size_m, memory.symmetric
+    if outside_fraction(cloud.points_cam, T, size_m, symmetric=symmetric) > _FITS_OUTSIDE:
+        return False
+    shown = (cloud.points_cam - T[:3, 3]) @ T[:3, :3]
+    return float(np.linalg.norm(shift_onto(shown, memory.points_obj))) < _FITS_M
 
 
 def _with_evidence(memory: TrackMemory, after: TrackMemory | None) -> TrackMemory:

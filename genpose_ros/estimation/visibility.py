@@ -15,6 +15,7 @@ __all__ = [
     "image_pixels",
     "inside_fraction",
     "outside_fraction",
+    "shift_onto",
     "visibility",
 ]
 
@@ -178,7 +179,7 @@ def depth_around(
     in_obj = (points_cam - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]
     if len(in_obj) == 0:
         return nothing
-    in_obj -= _move_onto(in_obj, points_obj[:_MOVE_POINTS])
+    in_obj -= shift_onto(in_obj, points_obj)
     inside = _inside_box(in_obj, size_m, symmetric)
     points_cam, in_obj = points_cam[inside], in_obj[inside]
     if len(points_cam) == 0:
@@ -187,12 +188,13 @@ def depth_around(
     return points_cam[np.isfinite(distance)].astype(np.float32)
 
 
-def _move_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
-    """Return the translation (3,) that brings a surface (M, 3) onto a scene (N, 3).
+def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
+    """Return the translation (3,) that brings a surface (M, 3) onto a scene (N, 3), metres.
 
     Iterated closest points, without rotation; surface that is far from all of the scene, being
-    hidden, has no say.
+    hidden, has no say. Some points of the surface, the first ones, are enough.
     """
+    surface = surface[:_MOVE_POINTS]
     tree, move = _tree(scene), np.zeros(3)
     for _ in range(_MOVE_STEPS):
         distance, nearest = tree.query(surface + move, distance_upper_bound=_MOVED_M)

@@ -48,3 +48,11 @@ def test_few_images_lead_to_the_newest_one(after_ms, expected):
     assert times(since(images, after_ms * 1_000_000)) == expected
     assert len(since(images, 0)) <= 3
     assert times(since(images, 0))[-1] == 1400
+
+
+@pytest.mark.parametrize(("objects", "expected"), [(4, 3), (6, 2), (10, 1), (50, 1)])
+def test_many_objects_go_through_fewer_images(objects, expected):
+    images = kept_of(range(0, 600, 100), 2.0)
+    taken = since(images, 0, objects)
+    assert len(taken) == expected
+    assert times(taken)[-1] == 500

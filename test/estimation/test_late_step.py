@@ -85,6 +85,7 @@ class TestCorrection:
             assert [t.track_id for t in following.tracks] == [1]
 
     def test_a_track_that_is_right_stays_as_it_is(self, stage, tracker):
+        stage.deviation = 0.001
         following = tracker()
         images, errors, _ = follow(following, stage, 16, lambda i: (0.0, 0.0, 0.8), {0, 6})
         (before,) = following._world.memories
@@ -92,12 +93,12 @@ class TestCorrection:
         model.batch_sizes.clear()
         following.track(images[10], stamp(10))
         (after,) = following._world.memories
-        assert max(errors) < 0.012
+        assert max(errors) < 0.01
         assert after.motion is before.motion
         assert after.estimate is before.estimate
         assert after.history == before.history
         assert after.masked_ns == stamp(10)
-        assert len(model.batch_sizes) <= 2  # with its mask and, now and then, a check
+        assert model.batch_sizes == []  # its surface fits its mask
 
     def test_poses_after_the_late_one_are_those_of_the_way(self, stage, tracker):
         following = tracker()
