@@ -1,10 +1,12 @@
 """Where the camera was, frame by frame, in a fixed frame: known or carried on."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-__all__ = ["HISTORY_S", "CameraPath", "is_transform", "nearest", "remembered"]
+__all__ = ["HISTORY_S", "CameraPath", "is_transform", "pose_at", "remembered"]
 
 #: Poses are remembered this long, for masks that come late, and no more than so many of them.
 HISTORY_S = 2.0
@@ -37,8 +39,8 @@ class CameraPath:
         return CameraPath(stamp_ns, T, known, remembered(self.history, stamp_ns, T))
 
     def at(self, stamp_ns: int) -> np.ndarray:
-        """Return the pose that was in force in the frame nearest to a stamp."""
-        return nearest(self.history, stamp_ns) if self.history else self.T_fixed_cam
+        """Return the pose at a stamp, between those in force in the frames around it."""
+        return pose_at(self.history, stamp_ns) if self.history else self.T_fixed_cam
 
 
 def remembered(
@@ -50,9 +52,23 @@ def remembered(
     return (*recent, (stamp_ns, T))
 
 
-def nearest(history: tuple[tuple[int, np.ndarray], ...], stamp_ns: int) -> np.ndarray:
-    """Return the pose of a history, which must not be empty, whose stamp is nearest."""
-    return min(history, key=lambda item: abs(item[0] - stamp_ns))[1]
+def pose_at(history: tuple[tuple[int, np.ndarray], ...], stamp_ns: int) -> np.ndarray:
+    """Return a history's pose (4, 4) at a stamp, between the frames around it.
+
+    Before the first and after the last frame it is theirs. The history must not be empty.
+    """
+    after = bisect_left(history, stamp_ns, key=lambda item: item[0])
+    if after == len(history):
+        return history[-1][1]
+    late_ns, late = history[after]
+    if after == 0 or late_ns == stamp_ns:
+        return late
+    early_ns, early = history[after - 1]
+    share = (stamp_ns - early_ns) / (late_ns - early_ns)
+    turn = Rotation.from_matrix(late[:3, :3] @ early[:3, :3].T).as_rotvec()
+    T = early + share * (late - early)
+    T[:3, :3] = Rotation.from_rotvec(share * turn).as_matrix() @ early[:3, :3]
+    return T
 
 
 def is_transform(T: np.ndarray) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from genpose_ros.estimation.camera_path import nearest, remembered
+from genpose_ros.estimation.camera_path import pose_at, remembered
 from genpose_ros.estimation.motion import (
     Motion,
     MotionNoise,
@@ -144,8 +144,8 @@ class TrackMemory:
         return self.state is TrackState.LOST or self.refused > 0
 
     def at(self, stamp_ns: int) -> np.ndarray:
-        """Return T_fixed_obj (4, 4) of the frame nearest to a stamp."""
-        return nearest(self.history, stamp_ns)
+        """Return T_fixed_obj (4, 4) at a stamp, between the frames around it."""
+        return pose_at(self.history, stamp_ns)
 
 
 def begun(

@@ -26,11 +26,26 @@ def test_a_missing_pose_is_carried_on():
     assert path.T_fixed_cam[0, 3] == 1.0
 
 
-def test_the_pose_of_the_nearest_frame_is_found():
+def test_between_frames_the_pose_is_between_theirs():
     path = CameraPath()
     for i in range(5):
         path = path.moved(100 * i, shifted(i))
-    assert [path.at(stamp)[0, 3] for stamp in (-50, 0, 140, 160, 999)] == [0, 0, 1, 2, 4]
+    places = [path.at(stamp)[0, 3] for stamp in (-50, 0, 125, 200, 399, 400, 999)]
+    assert places == pytest.approx([0, 0, 1.25, 2, 3.99, 4, 4])
+
+
+def test_between_frames_the_camera_turns_evenly():
+    turns = [Rotation.from_rotvec([0.3, -0.2, 0.1]), Rotation.from_rotvec([0.9, 0.4, -1.1])]
+    path = CameraPath()
+    for i, turn in enumerate(turns):
+        T = np.eye(4)
+        T[:3, :3] = turn.as_matrix()
+        path = path.moved(1000 * i, T)
+    between = Rotation.from_matrix(path.at(250)[:3, :3])
+    whole = (turns[1] * turns[0].inv()).magnitude()
+    assert (between * turns[0].inv()).magnitude() == pytest.approx(0.25 * whole)
+    assert (turns[1] * between.inv()).magnitude() == pytest.approx(0.75 * whole)
+    assert is_transform(path.at(250))
 
 
 def test_no_more_than_the_last_seconds_are_remembered():
