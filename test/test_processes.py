@@ -11,7 +11,7 @@ from genpose_ros.processes import process_pool
 
 #: Two processes that sleep for a minute, and say so.
 SLEEPERS = """
-import os, time
+import os, signal, time
 from genpose_ros.processes import process_pool
 
 def sleep(_):
@@ -19,6 +19,8 @@ def sleep(_):
     time.sleep(60)
 
 if __name__ == "__main__":
+    # Programs in the background of a shell script begin with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with process_pool(2, {method!r}) as pool:
         list(pool.map(sleep, range(2)))
 """
