@@ -1,5 +1,6 @@
 """The depth images of the last moments, for what masks that come late bring up."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,5 +61,6 @@ def since(images: Sequence[DepthImage], stamp_ns: int, objects: int = 1) -> list
     """
     newer = [image for image in images if image.moment.stamp_ns > stamp_ns]
     steps = min(max(_MOST_ESTIMATES // max(objects, 1), 1), _MOST_STEPS)
-    stride = -(-len(newer) // steps)
-    return newer[:: -stride or 1][::-1]
+    stride = max(math.ceil(len(newer) / steps), 1)
+    # Counted from the end: the newest one is always there.
+    return newer[::-stride][::-1]

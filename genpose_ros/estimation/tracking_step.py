@@ -47,7 +47,7 @@ from genpose_ros.estimation.visibility import (
 )
 from genpose_ros.geometry.clouds import sample_points, transform_points
 
-__all__ = ["TrackingStep", "World"]
+__all__ = ["Follower", "TrackingStep", "World"]
 
 #: A track goes on without mask where at least this share of its surface is seen as expected.
 _SEEN_SHARE = 0.3

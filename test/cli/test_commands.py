@@ -347,7 +347,10 @@ class TestHelp:
             "heavy = {'torch', 'numpy', 'cv2', 'scipy', 'rclpy', 'open3d'} & set(sys.modules)\n"
             "assert not heavy, heavy"
         )
-        subprocess.run([sys.executable, "-c", code], check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=False, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
 
 
 class TestDemo:

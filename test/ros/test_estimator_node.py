@@ -319,7 +319,7 @@ def spoiled_info(ros, **changes):
 class TestBadInput:
     """Each has its reason and one line, and the next good frame is processed."""
 
-    def check(self, rig, reason, count=3, **changes):
+    def assert_refused(self, rig, reason, count=3, **changes):
         """Send bad frames, then a good one."""
         for _ in range(count):
             stamp = rig.camera.stamp_ns + 33_000_000
@@ -356,7 +356,7 @@ class TestBadInput:
             message.data = message.data[: len(message.data) // 2]
             return message
 
-        self.check(rig, Reason.TRUNCATED_IMAGE, **{topic: cut})
+        self.assert_refused(rig, Reason.TRUNCATED_IMAGE, **{topic: cut})
 
     @pytest.mark.parametrize("topic", ["depth", "masks"])
     def test_no_bytes_at_all(self, rig, topic):
@@ -365,45 +365,45 @@ class TestBadInput:
             message.data = b""
             return message
 
-        self.check(rig, Reason.TRUNCATED_IMAGE, **{topic: empty})
+        self.assert_refused(rig, Reason.TRUNCATED_IMAGE, **{topic: empty})
 
     @pytest.mark.parametrize("topic", ["depth", "masks"])
     def test_wrong_encoding(self, rig, topic):
         image = lambda stamp: rig.ros.image(  # noqa: E731
             rig.camera.depth_mm, stamp, encoding="rgb8"
         )
-        self.check(rig, Reason.BAD_ENCODING, **{topic: image})
+        self.assert_refused(rig, Reason.BAD_ENCODING, **{topic: image})
 
     @pytest.mark.parametrize("value", [math.nan, math.inf, 0.0, -600.0])
     def test_intrinsics_that_are_none(self, rig, value):
-        self.check(
+        self.assert_refused(
             rig,
             Reason.BAD_INTRINSICS,
             camera_info=lambda _: spoiled_info(rig.ros, k=[value] * 9, p=[value] * 12),
         )
 
     def test_masks_of_another_size(self, rig):
-        self.check(
+        self.assert_refused(
             rig,
             Reason.SIZE_MISMATCH,
             masks=lambda stamp: rig.ros.image(np.ones((48, 60), np.uint8), stamp),
         )
 
     def test_depth_of_another_size(self, rig):
-        self.check(
+        self.assert_refused(
             rig,
             Reason.SIZE_MISMATCH,
             depth=lambda stamp: rig.ros.image(np.ones((96, 64), np.uint16), stamp),
         )
 
     def test_camera_info_of_another_size(self, rig):
-        self.check(rig, Reason.SIZE_MISMATCH, camera_info=rig.ros.camera_info(480, 640))
+        self.assert_refused(rig, Reason.SIZE_MISMATCH, camera_info=rig.ros.camera_info(480, 640))
 
     def test_masks_without_depth(self, rig):
-        self.check(rig, Reason.NO_DEPTH_FOR_MASKS, depth=None)
+        self.assert_refused(rig, Reason.NO_DEPTH_FOR_MASKS, depth=None)
 
     def test_depth_without_a_frame(self, rig):
-        self.check(
+        self.assert_refused(
             rig,
             Reason.EMPTY_FRAME_ID,
             depth=lambda stamp: rig.ros.image(rig.camera.depth_mm, stamp, frame_id=""),
@@ -414,18 +414,20 @@ class TestBadInput:
         depth = lambda stamp: rig.ros.image(  # noqa: E731
             rig.camera.depth_mm, rig.camera.stamp_ns - 100_000_000
         )
-        self.check(rig, Reason.STAMP_OUT_OF_ORDER, depth=depth, masks=None)
+        self.assert_refused(rig, Reason.STAMP_OUT_OF_ORDER, depth=depth, masks=None)
 
     def test_masks_out_of_order(self, rig):
         rig.answer()
         rig.answer()
         old = rig.ros.image(rig.camera.labels, rig.camera.stamp_ns - 33_000_000)
-        self.check(rig, Reason.STAMP_OUT_OF_ORDER, count=1, masks=old)
+        self.assert_refused(rig, Reason.STAMP_OUT_OF_ORDER, count=1, masks=old)
 
     def test_two_hundred_objects(self, rig):
         labels = np.zeros((48, 64), dtype=np.uint8)
         labels.flat[:2000] = 1 + np.arange(2000) // 10
-        self.check(rig, Reason.TOO_MANY_OBJECTS, masks=lambda stamp: rig.ros.image(labels, stamp))
+        self.assert_refused(
+            rig, Reason.TOO_MANY_OBJECTS, masks=lambda stamp: rig.ros.image(labels, stamp)
+        )
         # On a busy machine a frame may be dropped for the next one.
         many = [m for m in rig.objects if m.rejection_reasons]
         assert 1 <= len(many) <= 3

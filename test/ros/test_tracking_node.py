@@ -352,7 +352,7 @@ def test_a_change_of_parameters_keeps_the_tracks(rig):
 
 
 class TestBadInput:
-    def check(self, rig, reason, **changes):
+    def assert_refused(self, rig, reason, **changes):
         """Bad images between good ones: the tracks stay, nothing else is published."""
         good = rig.answer()
         for _ in range(3):
@@ -370,20 +370,24 @@ class TestBadInput:
             message.data = message.data[:100]
             return message
 
-        self.check(rig, Reason.TRUNCATED_IMAGE, depth=cut, masks=None)
+        self.assert_refused(rig, Reason.TRUNCATED_IMAGE, depth=cut, masks=None)
 
     def test_intrinsics_that_are_none(self, rig):
         broken = rig.ros.camera_info(fx=-1.0)
-        self.check(rig, Reason.BAD_INTRINSICS, camera_info=broken)
+        self.assert_refused(rig, Reason.BAD_INTRINSICS, camera_info=broken)
 
     def test_masks_of_another_size(self, rig):
         small = np.ones((7, 9), dtype=np.uint8)
-        self.check(rig, Reason.SIZE_MISMATCH, masks=lambda stamp: rig.ros.image(small, stamp))
+        self.assert_refused(
+            rig, Reason.SIZE_MISMATCH, masks=lambda stamp: rig.ros.image(small, stamp)
+        )
 
     def test_masks_of_no_class(self, ros, benches):
         rig = Rig(ros, benches, default_category="", label_categories="3:mug, 7:mug")
         odd = np.where(rig.camera.labels == 3, 99, rig.camera.labels)
-        self.check(rig, Reason.UNKNOWN_CATEGORY, masks=lambda stamp: rig.ros.image(odd, stamp))
+        self.assert_refused(
+            rig, Reason.UNKNOWN_CATEGORY, masks=lambda stamp: rig.ros.image(odd, stamp)
+        )
 
     def test_an_estimator_that_raises(self, rig):
         rig.answer()
