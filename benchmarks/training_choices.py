@@ -85,11 +85,13 @@ class RawModel(LightPoseModel):
 class ViewlessModel(LightPoseModel):
     """The light model that is given the centred cloud alone: not where in the image it is."""
 
-    def features(self, points_cam: Tensor, *, bf16: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    def features(
+        self, points_cam: Tensor, *, patches: int = 0, bf16: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
         centre = points_cam.mean(1)
         centred = (points_cam - centre.unsqueeze(1)) / self.settings.length_unit_m
         with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=bf16):
-            features = self.encoder(centred, centred.new_zeros(len(centred), 4))
+            features = self.encoder(centred, centred.new_zeros(len(centred), 4), patches)
         alignment = torch.eye(3).expand(len(points_cam), 3, 3)
         return centre, alignment, features.float()
 

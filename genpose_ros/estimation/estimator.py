@@ -189,7 +189,9 @@ class PoseEstimator:
             near = torch.from_numpy(np.asarray(T_cam_start, dtype=np.float64)[rows]).to(device)
         looks = settings.looks if self.model.mirrors else 1
         with clock.stage("encode"):
-            encoding = self.model.encode(clouds_of_looks(points_cam, looks))
+            encoding = self.model.encode(
+                clouds_of_looks(points_cam, looks), patches=settings.patches
+            )
         with clock.stage("sample"):
             start = None if near is None else self._starts(near, encoding, looks)
             pose = draw_candidates(self.model, encoding, settings, start=start, looks=looks)

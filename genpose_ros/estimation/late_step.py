@@ -15,6 +15,7 @@ from genpose_ros.estimation.memory import (
     rewound,
 )
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.tracking_step import Follower, TrackingStep, World
 from genpose_ros.estimation.tracks import TrackingResult, TrackState
 from genpose_ros.estimation.visibility import outside_fraction, shift_onto
@@ -51,8 +52,15 @@ class LateStep(TrackingStep):
             followers = [self._back_then(memory) for memory in self.world.memories]
             pairs = self._pairs(followers, clouds)
         masked = [self._with_mask(followers[j], clouds[i]) for j, i in pairs.items()]
-        judged = [self._anew_where_far(f) for f in masked if not _fits(f)]
-        warm, fresh = self._warm(judged), self._fresh(judged)
+        fits = [_fits(follower) for follower in masked]
+        fitting = [f for f, fit in zip(masked, fits, strict=True) if fit]
+        judged = [self._anew_where_far(f) for f, fit in zip(masked, fits, strict=True) if not fit]
+        warm = self._warm(judged)
+        urgent = self._to_check(fitting)
+        if urgent is not None:
+            warm[len(judged)] = _as_it_stands(fitting[urgent])
+            judged.append(fitting[urgent])
+        fresh = self._fresh(judged)
         known = {memory.track_id: memory for memory in self.world.memories}
         known |= {follower.memory.track_id: follower.memory for follower in masked}
         behind: list[TrackMemory] = []
@@ -131,6 +139,13 @@ def _fits(follower: Follower) -> bool:
         return False
     shown = (cloud.points_cam - T[:3, 3]) @ T[:3, :3]
     return float(np.linalg.norm(shift_onto(shown, memory.points_obj))) < _FITS_M
+
+
+def _as_it_stands(follower: Follower) -> ObjectEstimate:
+    """A track's estimate where it is taken to be, with the points of its mask."""
+    estimate, cloud = follower.memory.estimate, follower.cloud
+    moved = estimate.moved(follower.T_cam_obj @ np.linalg.inv(estimate.T_cam_obj))
+    return moved if cloud is None else replace(moved, points_cam=cloud.points_cam)
 
 
 def _with_evidence(memory: TrackMemory, after: TrackMemory | None) -> TrackMemory:

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 #: Predictions without measurement come to rest: velocities fade with these times.
-_FADE_S = np.repeat([1.0, 0.3], 3)
+_FADE_S = np.repeat([0.4, 0.3], 3)
 #: Standard deviations of a velocity nothing is known of: m/s and rad/s.
 _UNKNOWN_VELOCITY = np.repeat([0.3, 1.0], 3)
 #: How long an acceleration lasts, seconds: as white noise it counts with this times its square.

@@ -114,6 +114,13 @@ class EstimatorSettings:
         low=1,
         high=8,
     )
+    patches: int = setting(
+        0,
+        "Patches that the light model divides each cloud into: fewer are faster and coarser; 0: as "
+        "many as it was trained with, 64.",
+        low=0,
+        high=512,
+    )
     keep_fraction: float = setting(
         0.6, "Share of the candidates kept after ranking (delta).", low=0.01, high=1.0
     )

@@ -40,6 +40,13 @@ class TrackerSettings:
         low=1,
         high=1000,
     )
+    crowd_patches: int = setting(
+        32,
+        "Patches that tracked objects' clouds are divided into (see `patches` of new ones) where "
+        "there are more of them than `max_encodings`; 0: as many as always.",
+        low=0,
+        high=512,
+    )
     confirm_frames: int = setting(
         2,
         "Frames with a mask that a new object needs before its track is confirmed.",
@@ -170,10 +177,12 @@ class TrackerSettings:
             settings: of new objects.
             tracked: how many objects a frame has.
         """
+        patches = self.crowd_patches if tracked > self.max_encodings else 0
         return replace(
             settings,
             candidates=self.candidates,
             start_sigma=self.start_sigma,
             steps=self.steps,
+            patches=patches or settings.patches,
             looks=max(1, min(self.looks, settings.looks, self.max_encodings // max(tracked, 1))),
         )

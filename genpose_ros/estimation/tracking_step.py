@@ -49,8 +49,9 @@ from genpose_ros.geometry.clouds import sample_points, transform_points
 
 __all__ = ["Follower", "TrackingStep", "World"]
 
-#: A track goes on without mask where at least this share of its surface is seen as expected.
-_SEEN_SHARE = 0.3
+#: A track goes on without mask where at least this share of its surface is seen as expected, a lost
+#: one where this share of it is seen again.
+_SEEN_SHARE, _SEEN_AGAIN_SHARE = 0.3, 0.5
 #: It is gone where the depth image looks through more than this share.
 _GONE_SHARE = 0.7
 #: Objects that cannot be seen may be this much farther off per second, metres.
@@ -207,11 +208,12 @@ class TrackingStep:
     def _gated(self, follower: Follower) -> ObjectCloud | None:
         memory, settings = follower.memory, self.estimator.settings
         unmasked_s = self.moment.since_s(memory.masked_ns)
+        lost = memory.state is TrackState.LOST
         if (
             not self.settings.keep_between_masks
-            or memory.needs_fresh_start
+            or memory.refused > 0
             or unmasked_s > self.settings.max_unmasked_s
-            or follower.view.seen < _SEEN_SHARE
+            or follower.view.seen < (_SEEN_AGAIN_SHARE if lost else _SEEN_SHARE)
         ):
             return None
         points = depth_around(
@@ -240,14 +242,19 @@ class TrackingStep:
 
     def _fresh(self, followers: Sequence[Follower]) -> dict[int, ObjectEstimate]:
         """Estimates that know of no prediction: of lost tracks and of one to check, by index."""
-        with_points = [j for j, f in enumerate(followers) if f.cloud is not None]
-        lost = [j for j in with_points if followers[j].memory.needs_fresh_start]
+        lost = [
+            j for j, f in enumerate(followers) if f.cloud is not None and f.memory.needs_fresh_start
+        ]
         index = lost[: self.settings.new_per_frame]
-        due = {j: self._urgency(followers[j]) for j in with_points if j not in lost}
-        urgent = max(due, key=lambda j: due[j], default=None)
-        if urgent is not None and due[urgent] > 0:
+        urgent = self._to_check(followers)
+        if urgent is not None:
             index.append(urgent)
         return self._estimated(followers, index) if index else {}
+
+    def _to_check(self, followers: Sequence[Follower]) -> int | None:
+        """The index of the track that most needs a check; None: none does."""
+        urgency = [self._urgency(follower) for follower in followers]
+        return urgency.index(max(urgency)) if any(urgency) else None
 
     def _estimated(
         self,
@@ -266,8 +273,9 @@ class TrackingStep:
         return {j: item for j, item in pairs if isinstance(item, ObjectEstimate)}
 
     def _urgency(self, follower: Follower) -> float:
-        # Only objects in full view are checked: half hidden ones look like something else.
-        if follower.view.seen < _FULL_VIEW:
+        # Half hidden objects look like something else, and so do the points around a wrong pose.
+        clear = follower.masked and follower.view.seen >= _FULL_VIEW
+        if not clear or follower.memory.needs_fresh_start:
             return 0.0
         return check_due(follower.memory, self.moment.stamp_ns, self.settings)
 
@@ -278,7 +286,8 @@ class TrackingStep:
         memory, moment, settings = follower.memory, self.moment, self.settings
         symmetric, lost = memory.symmetric, memory.needs_fresh_start
         chosen = self._believed(follower, warm, expected=True)
-        other = self._believed(follower, fresh, expected=False)
+        # Without a mask, only what lies where it was expected is this object.
+        other = self._believed(follower, fresh, expected=not follower.masked)
         if lost or chosen is None:
             if chosen is None or (other is not None and _contradicts(other, chosen, symmetric)):
                 chosen, lost = other, True

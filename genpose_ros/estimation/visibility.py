@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+import torch
 
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.camera import PinholeCamera
@@ -26,6 +26,8 @@ _NEAR_SURFACE_M = 0.012
 #: That surface is first moved onto the depth within this distance, metres, in so many steps, by so
 #: many of its points.
 _MOVED_M, _MOVE_STEPS, _MOVE_POINTS = 0.04, 4, 96
+#: Points of the surface that depth is compared with.
+_SURFACE_POINTS = 512
 #: A step this short is the last one.
 _LAST_STEP_M = 0.001
 #: The box may be this much too small on each side, metres and share.
@@ -158,34 +160,36 @@ def depth_around(
         (N, 3) float32, metres, camera frame.
     """
     nothing = np.zeros((0, 3), dtype=np.float32)
-    uv = camera.project(transform_points(T_cam_obj, points_obj))
-    if not np.isfinite(uv).any():
+    surface = points_obj[:_SURFACE_POINTS].astype(np.float32)
+    uv = camera.project(transform_points(T_cam_obj, surface))
+    uv = uv[np.isfinite(uv[:, 0])]
+    if len(uv) == 0:
         return nothing
     margin = _MOVED_M * camera.fx / max(float(T_cam_obj[2, 3]), 0.05)
-    low = np.clip(np.floor(np.nanmin(uv, axis=0) - margin), 0, None).astype(int)
-    high = np.ceil(np.nanmax(uv, axis=0) + margin).astype(int) + 1
-    high = np.clip(high, 0, (camera.width, camera.height))
+    size = (camera.width, camera.height)
+    low = np.clip(np.floor(uv.min(axis=0) - margin), 0, size).astype(int)
+    high = np.clip(np.ceil(uv.max(axis=0) + margin) + 1, 0, size).astype(int)
     if (high <= low).any():
         return nothing
     stride = max(round(float(np.sqrt((high - low).prod() / pixels))), 1)
-    row, column = np.mgrid[low[1] : high[1] : stride, low[0] : high[0] : stride]
-    z = depth_m[row, column].ravel().astype(np.float64)
+    box = slice(low[1], high[1], stride), slice(low[0], high[0], stride)
+    z = depth_m[box]
+    reach = float(np.linalg.norm(surface, axis=1).max()) + _MOVED_M
+    nearest = max(float(T_cam_obj[2, 3]) - reach, settings.depth_min_m)
+    farthest = min(float(T_cam_obj[2, 3]) + reach, settings.depth_max_m)
     with np.errstate(invalid="ignore"):
-        valid = (z >= settings.depth_min_m) & (z <= settings.depth_max_m) & (z > 0)
-    z, u, v = z[valid], column.ravel()[valid], row.ravel()[valid]
-    points_cam = np.stack(
-        ((u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z), axis=-1
-    )
-    in_obj = (points_cam - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]
-    if len(in_obj) == 0:
-        return nothing
-    in_obj -= shift_onto(in_obj, points_obj)
-    inside = _inside_box(in_obj, size_m, symmetric)
-    points_cam, in_obj = points_cam[inside], in_obj[inside]
+        near = (z >= nearest) & (z <= farthest)
+    points_cam = camera.cropped(*box).back_project(z, near)
     if len(points_cam) == 0:
         return nothing
-    distance, _ = _tree(points_obj).query(in_obj, distance_upper_bound=_NEAR_SURFACE_M)
-    return points_cam[np.isfinite(distance)].astype(np.float32)
+    T = T_cam_obj.astype(np.float32)
+    in_obj = (points_cam - T[:3, 3]) @ T[:3, :3]
+    in_obj -= shift_onto(in_obj, surface)
+    inside = _inside_box(in_obj, size_m, symmetric)
+    points_cam, in_obj = points_cam[inside], in_obj[inside]
+    near = _squared_distances(surface, in_obj).min(axis=0) < _NEAR_SURFACE_M**2
+    on_object: np.ndarray = points_cam[near]
+    return on_object
 
 
 def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
@@ -194,11 +198,15 @@ def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
     Iterated closest points, without rotation; surface that is far from all of the scene, being
     hidden, has no say. Some points of the surface, the first ones, are enough.
     """
-    surface = surface[:_MOVE_POINTS]
-    tree, move = _tree(scene), np.zeros(3)
+    surface, scene = surface[:_MOVE_POINTS].astype(np.float32), scene.astype(np.float32)
+    still, rows = _squared_distances(surface, scene), np.arange(len(surface))
+    move = np.zeros(3, dtype=np.float32)
     for _ in range(_MOVE_STEPS):
-        distance, nearest = tree.query(surface + move, distance_upper_bound=_MOVED_M)
-        found = np.isfinite(distance)
+        # |s + m - p|^2 = |s - p|^2 - 2 m p + (what the nearest p does not depend on).
+        partial = still - 2 * (scene @ move)
+        nearest = partial.argmin(axis=1)
+        distance2 = partial[rows, nearest] + 2 * (surface @ move) + move @ move
+        found = distance2 < _MOVED_M**2
         if not found.any():
             break
         step = (scene[nearest[found]] - surface[found]).mean(axis=0) - move
@@ -208,9 +216,15 @@ def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
     return move
 
 
-def _tree(points: np.ndarray) -> cKDTree:
-    """A tree that is made fast, for the few queries it gets."""
-    return cKDTree(points, balanced_tree=False, compact_nodes=False)
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared distances (N, M) between float32 points (N, 3) and (M, 3).
+
+    For so few points that is faster than a tree. PyTorch multiplies with the threads it is allowed,
+    NumPy with all there are.
+    """
+    rows, columns = torch.from_numpy(a), torch.from_numpy(b)
+    squares = rows.square().sum(dim=1, keepdim=True) + columns.square().sum(dim=1)
+    return torch.addmm(squares, rows, columns.T, alpha=-2).numpy()
 
 
 def _inside_box(points_obj: np.ndarray, size_m: np.ndarray, symmetric: bool) -> np.ndarray:

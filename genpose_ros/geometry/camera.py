@@ -1,7 +1,7 @@
 """The pinhole camera: pixels and metres, in the optical frame (x right, y down, z forward)."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -71,11 +71,19 @@ class PinholeCamera:
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
     def cropped(self, rows: slice, columns: slice) -> "PinholeCamera":
-        """Return the camera of the image part `image[rows, columns]`; same rays, same points."""
-        top, bottom, _ = rows.indices(self.height)
-        left, right, _ = columns.indices(self.width)
-        return replace(
-            self, cx=self.cx - left, cy=self.cy - top, width=right - left, height=bottom - top
+        """Return the camera of the image part `image[rows, columns]`; same rays, same points.
+
+        Slices with a step of more than 1 take every so manieth row or column.
+        """
+        taken_v, taken_u = range(self.height)[rows], range(self.width)[columns]
+        step_v, step_u = taken_v.step, taken_u.step
+        return PinholeCamera(
+            fx=self.fx / step_u,
+            fy=self.fy / step_v,
+            cx=(self.cx - taken_u.start) / step_u,
+            cy=(self.cy - taken_v.start) / step_v,
+            width=len(taken_u),
+            height=len(taken_v),
         )
 
     def back_project(self, depth_m: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:

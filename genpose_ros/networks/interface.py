@@ -56,8 +56,14 @@ class PoseModel(nn.Module, ABC):
     encodes_in_bf16: bool = False
 
     @abstractmethod
-    def encode(self, points_cam: Tensor) -> Encoding:
-        """Encode clouds (B, N, 3), metres, camera optical frame."""
+    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
+        """Encode clouds (B, N, 3), metres, camera optical frame.
+
+        Args:
+            points_cam: the clouds.
+            patches: that each cloud is divided into, where the architecture does so; fewer are
+                faster and coarser; 0: as many as it was trained with.
+        """
 
     @abstractmethod
     def score(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:

@@ -94,10 +94,13 @@ class LightPoseModel(PoseModel):
     def has_energy(self) -> bool:
         return True
 
-    def features(self, points_cam: Tensor, *, bf16: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    def features(
+        self, points_cam: Tensor, *, patches: int = 0, bf16: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Centre (B, 3), alignment (B, 3, 3) and features (B, F) of clouds (B, N, 3) in metres.
 
-        `bf16` runs the encoder in bfloat16; poses and heads need the digits of float32.
+        `patches`: see `encode`. `bf16` runs the encoder in bfloat16; poses and heads need the
+        digits of float32.
         """
         centre = points_cam.mean(1)
         alignment = _towards_axis(centre)
@@ -106,11 +109,13 @@ class LightPoseModel(PoseModel):
         distance = centre.norm(dim=-1, keepdim=True)
         view = torch.cat((centre / distance, distance.log()), -1)
         with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=bf16):
-            features = self.encoder(aligned / self.settings.length_unit_m, view)
+            features = self.encoder(aligned / self.settings.length_unit_m, view, patches)
         return centre, alignment, features.float()
 
-    def encode(self, points_cam: Tensor) -> Encoding:
-        centre, alignment, features = self.features(points_cam, bf16=self.encodes_in_bf16)
+    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
+        centre, alignment, features = self.features(
+            points_cam, patches=patches, bf16=self.encodes_in_bf16
+        )
         return Encoding(
             centre=centre,
             alignment=alignment,

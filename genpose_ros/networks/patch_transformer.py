@@ -1,11 +1,12 @@
 """A light point encoder: local patches as tokens of a small transformer."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from genpose_ros.networks.pointnet2 import farthest_points, gather_rows
 
-__all__ = ["PatchTransformer"]
+__all__ = ["PatchTransformer", "nearest_points"]
 
 
 class PatchTransformer(nn.Module):
@@ -36,24 +37,25 @@ class PatchTransformer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.out_features = 2 * width
 
-    def forward(self, points: Tensor, view: Tensor) -> Tensor:
+    def forward(self, points: Tensor, view: Tensor, patches: int = 0) -> Tensor:
         """Return features (B, out_features).
 
         Args:
             points: (B, N, 3), N >= 1, in random order, centred, in units in which an object is
                 about 1 large.
             view: (B, 4) how the camera sees the cloud as a whole: direction and log distance.
+            patches: other than the usual number; 0: that one.
         """
         points = points[:, : self.subset]
         with torch.no_grad():
-            order, distances2 = farthest_points(points, self.patches)
+            order, distances2 = farthest_points(points, patches or self.patches)
             # Of fewer points all are neighbours; taking one twice would not change the maximum.
             count = min(self.neighbours, points.shape[1])
-            nearest = distances2.topk(count, dim=-1, largest=False, sorted=False).indices
+            nearest = nearest_points(distances2, count)
         centres = gather_rows(points, order)
         around = gather_rows(points, nearest)
-        patches = self._patch_features(torch.cat((around - centres.unsqueeze(2), around), -1))
-        tokens = self.after_max(patches) + self.place(centres)
+        local = self._patch_features(torch.cat((around - centres.unsqueeze(2), around), -1))
+        tokens = self.after_max(local) + self.place(centres)
         tokens = torch.cat((self.view(view).unsqueeze(1), tokens), 1)
         for block in self.blocks:
             tokens = block(tokens)
@@ -92,3 +94,11 @@ class _Block(nn.Module):
         seen = weights.softmax(-1).to(value.dtype) @ value
         tokens = tokens + self.merge(seen.transpose(1, 2).reshape(batch, count, width))
         return tokens + self.perceptron(self.norm_perceptron(tokens))
+
+
+def nearest_points(distances: Tensor, count: int) -> Tensor:
+    """Return the indices (..., count) of the smallest of distances (..., N), in any order."""
+    if distances.is_cpu:  # NumPy partitions with vector instructions
+        order = np.argpartition(distances.numpy(), count - 1, axis=-1)
+        return torch.from_numpy(order[..., :count].copy())
+    return distances.topk(count, dim=-1, largest=False, sorted=False).indices

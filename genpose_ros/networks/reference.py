@@ -169,7 +169,7 @@ class ReferencePoseModel(PoseModel):
     def has_energy(self) -> bool:
         return self.energy_network is not None
 
-    def encode(self, points_cam: Tensor) -> Encoding:
+    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
         return Encoding(
             centre=points_cam.mean(dim=1),
             alignment=torch.eye(3).to(points_cam).expand(len(points_cam), 3, 3),

@@ -25,6 +25,8 @@ MOTIONS = (
 )  # fmt: skip
 #: The frame that stands still.
 WORLD = "world"
+#: Nothing turns back at once: it slows down and gathers speed again within this time, seconds.
+_EASE_S = 0.4
 
 
 class MovingFrames:
@@ -33,7 +35,7 @@ class MovingFrames:
     Args:
         motion: one of `MOTIONS`.
         seed: 0 or more.
-        seconds: length; then it goes back to the start the way it came.
+        seconds: length, from rest to rest; then it goes back to the start the way it came.
         rate_hz: images per second.
         progress: told after each image how many are made, and of how many.
 
@@ -52,7 +54,7 @@ class MovingFrames:
         from genpose_ros.synthesis.sequences import tracking_sequence
 
         count = max(2, round(seconds * rate_hz))
-        sequence = tracking_sequence(motion, seed, frames=count, rate_hz=rate_hz)
+        sequence = tracking_sequence(motion, seed, frames=count, rate_hz=rate_hz, ease_s=_EASE_S)
         self.camera: PinholeCamera = sequence.camera
         self._messages: list[FrameMessages] = []
         self._T_world_cam: list[np.ndarray] = []

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
-__all__ = ["carry", "look_at", "poses", "rates", "sweep", "wander"]
+__all__ = ["carry", "eased", "look_at", "poses", "rates", "sweep", "wander"]
 
 #: Knots of a random spline, and how many of them are run through at most.
 _KNOTS = 96
@@ -38,6 +38,24 @@ def rates(T: np.ndarray, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     speed = np.linalg.norm(np.diff(T[:, :3, 3], axis=0), axis=1) / seconds
     turn = Rotation.from_matrix(T[:-1, :3, :3].transpose(0, 2, 1) @ T[1:, :3, :3])
     return speed, np.degrees(turn.magnitude()) / seconds
+
+
+def eased(times_s: np.ndarray, ease_s: float) -> np.ndarray:
+    """Return the times (F,) at which a motion is where one from rest to rest has got to.
+
+    Its pace grows evenly from nothing to 1 in the first `ease_s` and falls so in the last.
+
+    Args:
+        times_s: (F,), growing, from 0.
+        ease_s: 0 or more; half the whole time at most is taken.
+    """
+    end_s = float(times_s[-1])
+    ease_s = min(ease_s, end_s / 2)
+    if ease_s == 0:
+        return times_s
+    begun = np.minimum(times_s, ease_s)
+    ending = np.maximum(times_s - (end_s - ease_s), 0.0)
+    return times_s - begun + (begun**2 - ending**2) / (2 * ease_s)
 
 
 def wander(

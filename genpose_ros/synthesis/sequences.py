@@ -16,6 +16,7 @@ from genpose_ros.geometry.clouds import bounding_box
 from genpose_ros.geometry.symmetry import handle_visible
 from genpose_ros.synthesis.bodies import Backdrop, Body, View, look
 from genpose_ros.synthesis.furnishing import pixel_rays
+from genpose_ros.synthesis.motions import eased
 from genpose_ros.synthesis.scenes import D435_COLOR_CAMERA
 from genpose_ros.synthesis.scripts import ROOM, SCRIPTS
 from genpose_ros.synthesis.sensor import (
@@ -133,19 +134,20 @@ class TrackingSequence:
         rate_hz: float = 30.0,
         camera: PinholeCamera = D435_COLOR_CAMERA,
         segmenter: Segmenter | None = None,
+        ease_s: float = 0.0,
     ) -> None:
         if kind not in SCRIPTS:
             raise ValueError(f"unknown kind {kind!r}; expected one of {', '.join(SCRIPTS)}")
-        if frames < 2 or rate_hz <= 0 or seed < 0:
+        if frames < 2 or rate_hz <= 0 or seed < 0 or ease_s < 0:
             raise ValueError(
-                f"expected 2 frames or more, a positive rate and a seed from 0 on, "
-                f"got {frames}, {rate_hz:g} and {seed}"
+                f"expected 2 frames or more, a positive rate, a seed and an easing time from 0 on, "
+                f"got {frames}, {rate_hz:g}, {seed} and {ease_s:g}"
             )
         self.kind, self.seed, self.rate_hz, self.camera = kind, seed, rate_hz, camera
         self.segmenter = Segmenter() if segmenter is None else segmenter
         rng = np.random.default_rng(self._seed_of(0))
         self._times_s = np.arange(frames) / rate_hz
-        self._script = SCRIPTS[kind](seed, self._times_s, camera, rng)
+        self._script = SCRIPTS[kind](seed, eased(self._times_s, ease_s), camera, rng)
         self._objects = sum(a.category is not None for a in self._script.actors)
         self._bodies = [Body(a.vertices, a.faces) for a in self._script.actors]
         # Its holes are made for the crop of one object; on a whole image they swallow objects.
@@ -239,6 +241,7 @@ def tracking_sequence(
     rate_hz: float = 30.0,
     camera: PinholeCamera = D435_COLOR_CAMERA,
     segmenter: Segmenter | None = None,
+    ease_s: float = 0.0,
 ) -> TrackingSequence:
     """Return a sequence of a D435's depth images with masks and truth; same arguments, same frames.
 
@@ -249,6 +252,8 @@ def tracking_sequence(
         rate_hz: frames per second.
         camera: of the images.
         segmenter: its errors; None: the usual ones.
+        ease_s: all begins at rest, and ends so, and takes this long to gather speed, seconds; 0:
+            it moves from the first frame to the last.
 
     Raises:
         ValueError: no such kind, or a number is out of range.
@@ -259,7 +264,13 @@ def tracking_sequence(
         ['mug', 'mug']
     """
     return TrackingSequence(
-        kind, seed, frames=frames, rate_hz=rate_hz, camera=camera, segmenter=segmenter
+        kind,
+        seed,
+        frames=frames,
+        rate_hz=rate_hz,
+        camera=camera,
+        segmenter=segmenter,
+        ease_s=ease_s,
     )
 
 

@@ -60,6 +60,7 @@ class MixtureModel(PoseModel):
         self.deviation, self.size_m = deviation, size_m
         self.with_energy, self.broken_beyond_m = with_energy, broken_beyond_m
         self.batch_sizes: list[int] = []
+        self.patches: list[int] = []
 
     @classmethod
     def from_config(cls, config):
@@ -72,7 +73,7 @@ class MixtureModel(PoseModel):
     def has_energy(self) -> bool:
         return self.with_energy
 
-    def encode(self, points_cam: Tensor) -> Encoding:
+    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
         self.batch_sizes.append(len(points_cam))
         centre = points_cam.mean(dim=1)
         return Encoding(
@@ -206,10 +207,11 @@ class StageModel(MixtureModel):
         self.stage = stage
         self.fails = False
 
-    def encode(self, points_cam: Tensor) -> Encoding:
+    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
         if self.fails:
             raise RuntimeError("the model broke")
         self.batch_sizes.append(len(points_cam))
+        self.patches.append(patches)
         items = list(self.stage.objects.values())
         centres = torch.tensor(np.array([item["centre"] for item in items]))
         mean = points_cam.double().mean(dim=1)

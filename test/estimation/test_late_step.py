@@ -1,5 +1,7 @@
 """Masks that come late: what they show is carried through the depth images since then."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -99,6 +101,27 @@ class TestCorrection:
         assert after.history == before.history
         assert after.masked_ns == stamp(10)
         assert model.batch_sizes == []  # its surface fits its mask
+
+    def test_late_masks_turn_a_track_that_is_the_wrong_way_round(self, stage, tracker):
+        a = np.diag([1.0, -1, -1])
+        b = a @ np.diag([-1.0, 1, -1])
+        following = tracker(check_s=0.1, switch_frames=3)
+        turned = []
+        for i in range(40):
+            # The second image's masks show it as it is; its surface fits either way.
+            rotation = a if i < 8 else b
+            stage.put(1, "mug", (0.0, 0.0, 0.8), rotation, [(0.999, rotation), (0.001, a)])
+            image = stage.frame()
+            result = following.track_depth(image.depth_m, image.camera, stamp(i))
+            if result.tracks:
+                T = result.tracks[0].estimate.T_cam_obj
+                turned.append(bool(T[:3, 0] @ b[:, 0] > 0.9))
+            if i >= LATE and i % LATE == 0:
+                following.track(image, stamp(i - LATE))
+        assert not any(turned[:15])
+        assert turned[-1]
+        assert sum(before != after for before, after in pairwise(turned)) == 1
+        assert [t.track_id for t in following.tracks] == [1]
 
     def test_poses_after_the_late_one_are_those_of_the_way(self, stage, tracker):
         following = tracker()

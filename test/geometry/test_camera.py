@@ -45,6 +45,17 @@ def test_a_crop_sees_the_same_points():
     assert np.allclose(part, CAMERA.back_project(depth_m, mask), atol=1e-7)
 
 
+def test_a_part_of_every_third_row_and_fourth_column_shows_the_same_points():
+    depth_m = np.random.default_rng(0).uniform(0.3, 2.0, (480, 640))
+    part = slice(31, 400, 3), slice(50, 600, 4)
+    camera = CAMERA.cropped(*part)
+    assert (camera.height, camera.width) == depth_m[part].shape
+    mask = np.zeros((480, 640), dtype=bool)
+    mask[part] = True
+    points = camera.back_project(depth_m[part])
+    np.testing.assert_allclose(points, CAMERA.back_project(depth_m, mask), atol=1e-6)
+
+
 def test_points_behind_the_camera_have_no_pixel():
     assert np.isnan(CAMERA.project(np.array([[0.1, 0.1, -1.0], [0, 0, 0]]))).all()
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from genpose_ros.geometry import geodesic_angle, random_rotations
 from genpose_ros.networks import LightConfig, LightPoseModel, load_model, save_model
+from genpose_ros.networks.patch_transformer import nearest_points
 
 SMALL = LightConfig(patches=8, neighbours=8, subset=64, width=16, layers=1, attention_heads=2)
 
@@ -56,7 +57,7 @@ def test_the_cloud_is_turned_onto_the_optical_axis(model: LightPoseModel) -> Non
     "centre",
     [(0.0, 0.0, 0.8), (0.0, 0.0, 1e-3), (1e-7, -1e-7, 0.5), (3.0, 0.0, 0.1), (0.0, -2.0, 0.01)],
 )
-def test_the_turn_onto_the_optical_axis_is_the_smallest(
+def test_the_turn_onto_the_optical_axis_is_thenearest_points(
     model: LightPoseModel, centre: tuple[float, float, float]
 ) -> None:
     direction = torch.tensor(centre, dtype=torch.float64)
@@ -98,6 +99,25 @@ def test_only_the_first_points_are_looked_at(model: LightPoseModel) -> None:
     changed[:, SMALL.subset :] = 0
     assert torch.equal(model.encoder(points, view), model.encoder(changed, view))
     assert not torch.equal(model.encoder(points, view), model.encoder(points.flip(1), view))
+
+
+def test_patches_are_the_nearest_points() -> None:
+    distances2 = torch.rand(3, 8, 100)
+    found = nearest_points(distances2, 16)
+    expected = distances2.topk(16, dim=-1, largest=False).indices
+    assert torch.equal(found.sort(-1).values, expected.sort(-1).values)
+    everything = nearest_points(distances2[..., :16], 16).sort(-1).values
+    assert torch.equal(everything, torch.arange(16).expand(3, 8, 16))
+
+
+def test_fewer_patches_are_another_encoding_of_the_same_kind(model: LightPoseModel) -> None:
+    with torch.no_grad():
+        usual, fewer = model.encode(clouds()), model.encode(clouds(), patches=3)
+        same = model.encode(clouds(), patches=model.settings.patches)
+    assert torch.equal(usual.score, same.score)
+    assert not torch.equal(usual.score, fewer.score)
+    assert torch.equal(usual.centre, fewer.centre)
+    assert fewer.score.shape == usual.score.shape
 
 
 def test_widths_that_heads_cannot_share() -> None:

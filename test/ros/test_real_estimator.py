@@ -37,7 +37,7 @@ class Upright(PoseModel):
     def config(self) -> dict:
         return {}
 
-    def encode(self, points_cam: Tensor) -> Encoding:
+    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
         centre = points_cam.mean(dim=1)
         return Encoding(centre, torch.eye(3).expand(len(centre), 3, 3), score=centre)
 

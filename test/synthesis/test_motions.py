@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from genpose_ros.synthesis.motions import carry, look_at, poses, rates, sweep, wander
+from genpose_ros.synthesis.motions import carry, eased, look_at, poses, rates, sweep, wander
 
 TIMES_S = np.arange(200) / 30
 
@@ -30,6 +30,20 @@ def test_camera_looks_at_its_target():
     assert (T[:3, :3].T @ [0, 1, 0])[1] < 0
     assert (T[:3, :3].T @ [0, 1, 0])[0] == pytest.approx(0)
     assert np.linalg.det(T[:3, :3]) == pytest.approx(1)
+
+
+def test_eased_motions_gather_speed_evenly_from_rest_to_rest():
+    at = eased(TIMES_S, 0.5)
+    pace = np.diff(at) * 30
+    np.testing.assert_allclose(pace[15:-15], 1.0)
+    np.testing.assert_allclose(np.diff(pace[:15]), 1 / 15)
+    np.testing.assert_allclose(pace, pace[::-1])
+    assert at[0] == 0
+    assert pace[0] == pytest.approx(1 / 30)
+    # Half of the path at either end is lost; with no time for more, half of all.
+    assert at[-1] == pytest.approx(TIMES_S[-1] - 0.5)
+    assert eased(TIMES_S, 100.0)[-1] == pytest.approx(TIMES_S[-1] / 2)
+    np.testing.assert_array_equal(eased(TIMES_S, 0.0), TIMES_S)
 
 
 @pytest.mark.parametrize("speed", [0.05, 0.4, 1.0])

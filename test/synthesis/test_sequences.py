@@ -81,6 +81,15 @@ def test_frames_come_at_their_rate_in_metres():
     assert len(sequence) == 4
 
 
+def test_an_eased_sequence_rests_at_both_ends():
+    sequence = tracking_sequence("sweep", 0, frames=30, camera=SMALL, ease_s=0.3)
+    stamps = [item.stamp_ns for item in sequence]
+    np.testing.assert_allclose(np.diff(stamps), 1e9 / 30, atol=1)
+    where = np.array([item.T_fixed_cam[:3, 3] for item in sequence])
+    speed = np.linalg.norm(np.diff(where, axis=0), axis=1) * 30
+    assert max(speed[0], speed[-1]) < 0.2 * speed[15]
+
+
 def test_still_objects_stay_in_the_fixed_frame_while_the_camera_sweeps():
     sequence = small("sweep", 2)
     items = [sequence[i] for i in (0, 30, 60)]
@@ -214,6 +223,7 @@ def test_a_mugs_handle_is_visible_when_it_points_to_the_camera():
         ({"kind": "sweep", "seed": -1}, "seed"),
         ({"kind": "sweep", "seed": 0, "frames": 1}, "frames"),
         ({"kind": "sweep", "seed": 0, "rate_hz": 0.0}, "rate"),
+        ({"kind": "sweep", "seed": 0, "ease_s": -1.0}, "easing"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
