@@ -35,8 +35,8 @@ class TrackerSettings:
     )
     max_encodings: int = setting(
         8,
-        "Encodings per frame for tracked objects: where `looks` would make more, each object is "
-        "looked at less often, but once.",
+        "Encodings per frame for tracked objects, and for lost ones: where `looks` would make "
+        "more, each object is looked at less often, but once.",
         low=1,
         high=1000,
     )
@@ -184,5 +184,15 @@ class TrackerSettings:
             start_sigma=self.start_sigma,
             steps=self.steps,
             patches=patches or settings.patches,
-            looks=max(1, min(self.looks, settings.looks, self.max_encodings // max(tracked, 1))),
+            looks=min(self.looks, self.of_lost(settings, tracked).looks),
         )
+
+    def of_lost(self, settings: EstimatorSettings, lost: int) -> EstimatorSettings:
+        """Return an estimator's settings with the looks that so many lost objects may have.
+
+        Args:
+            settings: of new objects.
+            lost: how many objects a frame has that are tracked, but not where they were.
+        """
+        most = max(self.max_encodings // max(lost, 1), 1)
+        return replace(settings, looks=min(settings.looks, most))

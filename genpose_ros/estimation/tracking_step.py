@@ -249,7 +249,10 @@ class TrackingStep:
         urgent = self._to_check(followers)
         if urgent is not None:
             index.append(urgent)
-        return self._estimated(followers, index) if index else {}
+        if not index:
+            return {}
+        settings = self.settings.of_lost(self.estimator.settings, len(index))
+        return self._estimated(followers, index, settings=settings)
 
     def _to_check(self, followers: Sequence[Follower]) -> int | None:
         """The index of the track that most needs a check; None: none does."""

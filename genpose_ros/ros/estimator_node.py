@@ -34,6 +34,8 @@ __all__ = ["EstimatorNode", "main", "spin"]
 
 #: Slots of the worker's mailbox.
 _MASKS, _DEPTH_ONLY = 0, 1
+#: Where neither keeps up with the camera, tracks go on before masks have a say again.
+_TURNS = (_MASKS, _DEPTH_ONLY, _DEPTH_ONLY, _DEPTH_ONLY)
 
 
 class EstimatorNode(Node):
@@ -73,7 +75,10 @@ class EstimatorNode(Node):
         self._processing = self._tracking or Estimating(make_estimator, settings)
         self._outputs = Outputs(self)
         self._worker: Worker[Matched] = Worker(
-            prepare=self._warm_up, handle=self._process, on_error=self.report_error, slots=2
+            prepare=self._warm_up,
+            handle=self._process,
+            on_error=self.report_error,
+            turns=_TURNS,
         )
         self._inputs = Inputs(
             self,

@@ -1,6 +1,7 @@
 """A mailbox between the subscriptions and the worker: of each kind the newest wins."""
 
 import threading
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 __all__ = ["Mailbox"]
@@ -18,13 +19,14 @@ class Mailbox(Generic[Item]):
         dropped: how many items were replaced before anyone fetched them.
 
     Args:
-        slots: how many.
+        turns: the slots in the order of their turns, over and over; one that is empty is passed.
     """
 
-    def __init__(self, slots: int = 1) -> None:
+    def __init__(self, turns: Sequence[int] = (0,)) -> None:
         self.dropped = 0
-        self._items: list[Item | None] = [None] * slots
-        self._last = slots - 1
+        self._items: list[Item | None] = [None] * (max(turns) + 1)
+        self._turns = tuple(turns)
+        self._last = len(self._turns) - 1
         self._closed = False
         self._changed = threading.Condition()
 
@@ -69,10 +71,11 @@ class Mailbox(Generic[Item]):
         return all(item is None for item in self._items)
 
     def _fetch(self) -> Item | None:
-        for step in range(1, len(self._items) + 1):
-            slot = (self._last + step) % len(self._items)
+        for step in range(1, len(self._turns) + 1):
+            turn = (self._last + step) % len(self._turns)
+            slot = self._turns[turn]
             item = self._items[slot]
             if item is not None:
-                self._items[slot], self._last = None, slot
+                self._items[slot], self._last = None, turn
                 return item
         return None

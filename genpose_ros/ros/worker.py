@@ -1,7 +1,7 @@
 """The one thread that estimates."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -21,7 +21,7 @@ class Worker(Generic[Item]):
         prepare: run once in the thread before the first item.
         handle: run for each item.
         on_error: told of whatever `prepare` or `handle` raised; the thread goes on.
-        slots: of the mailbox.
+        turns: of the mailbox.
     """
 
     def __init__(
@@ -30,9 +30,9 @@ class Worker(Generic[Item]):
         prepare: Callable[[], None],
         handle: Callable[[Item], None],
         on_error: Callable[[Exception], None],
-        slots: int = 1,
+        turns: Sequence[int] = (0,),
     ) -> None:
-        self.mailbox: Mailbox[Item] = Mailbox(slots)
+        self.mailbox: Mailbox[Item] = Mailbox(turns)
         self._prepare = prepare
         self._handle = handle
         self._on_error = on_error

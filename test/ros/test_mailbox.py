@@ -1,6 +1,8 @@
 import threading
 import time
 
+import pytest
+
 from genpose_ros.ros.mailbox import Mailbox
 
 
@@ -64,7 +66,7 @@ def test_no_item_is_lost_or_doubled_between_threads():
 
 
 def test_slots_do_not_replace_each_other_and_take_turns():
-    box: Mailbox[str] = Mailbox(slots=2)
+    box: Mailbox[str] = Mailbox(turns=(0, 1))
     for item, slot in (("masks 1", 0), ("depth 1", 1), ("depth 2", 1), ("depth 3", 1)):
         box.put(item, slot)
     assert box.dropped == 2
@@ -76,11 +78,19 @@ def test_slots_do_not_replace_each_other_and_take_turns():
     assert box.get() == "depth 4"
 
 
-def test_the_busy_slot_does_not_starve_the_other():
-    box: Mailbox[int] = Mailbox(slots=2)
+@pytest.mark.parametrize("turns", [(0, 1), (0, 1, 1, 1), (1, 1, 0)])
+def test_busy_slots_are_emptied_as_often_as_they_have_turns(turns):
+    box: Mailbox[int] = Mailbox(turns)
     got = []
-    for _ in range(6):
+    for _ in range(3 * len(turns)):
         box.put(0, 0)
         box.put(1, 1)
         got.append(box.get())
-    assert got == [0, 1] * 3
+    assert got == list(turns) * 3
+
+
+def test_a_turn_of_an_empty_slot_is_passed():
+    box: Mailbox[int] = Mailbox((0, 1, 1, 1))
+    for slot in (1, 0, 0, 1, 0):
+        box.put(slot, slot)
+        assert box.get() == slot
