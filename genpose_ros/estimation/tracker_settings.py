@@ -125,7 +125,7 @@ class TrackerSettings:
     check_s: float = setting(
         0.5,
         "Tracked objects are checked against an estimate without previous pose this often, "
-        "seconds, one object per frame; 0: never.",
+        "seconds, one object per frame with masks; 0: never.",
         low=0.0,
         high=60.0,
     )

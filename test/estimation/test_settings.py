@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from genpose_ros.estimation import PRESETS, EstimatorSettings, describe
+from genpose_ros.estimation import PRESETS, EstimatorSettings, TrackerSettings, describe
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,18 @@ def test_every_setting_describes_itself():
             assert described["low"] <= item.default <= described["high"]
     with pytest.raises(ValueError, match="colour"):
         describe("colour")
+
+
+@pytest.mark.parametrize(
+    ("objects", "looks", "patches"),
+    [(0, 2, 0), (1, 2, 0), (4, 2, 0), (5, 1, 0), (8, 1, 0), (9, 1, 32)],
+)
+def test_frames_with_many_tracked_objects_cost_no_more(objects, looks, patches):
+    tracker = TrackerSettings(max_encodings=8, crowd_patches=32)
+    tracked = tracker.of_estimator(EstimatorSettings(), objects)
+    assert (tracked.looks, tracked.patches) == (looks, patches)
+    assert (tracked.candidates, tracked.steps) == (tracker.candidates, tracker.steps)
+    lost = tracker.of_lost(EstimatorSettings(), objects)
+    assert lost == EstimatorSettings(looks=looks)
+    own = tracker.of_estimator(EstimatorSettings(patches=48, looks=1), 1)
+    assert (own.looks, own.patches) == (1, 48)
