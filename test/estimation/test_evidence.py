@@ -81,6 +81,16 @@ class TestPoses:
         assert turn_deg(pose(yaw=10), pose(yaw=50), symmetric=True) == pytest.approx(0, abs=1e-5)
         assert turn_deg(pose(tilt=10), pose(tilt=190), symmetric=True) == pytest.approx(180)
 
+    @pytest.mark.parametrize("degrees", [0.0, 1e-4, 3.0, 90.0, 179.0, 179.9999, 180.0])
+    def test_angles_about_any_axis(self, degrees):
+        rng = np.random.default_rng(0)
+        T_a, T_b = pose(), pose()
+        for axis in rng.standard_normal((20, 3)):
+            turn = Rotation.from_rotvec(np.radians(degrees) * axis / np.linalg.norm(axis))
+            T_a[:3, :3] = Rotation.random(random_state=rng).as_matrix()
+            T_b[:3, :3] = turn.as_matrix() @ T_a[:3, :3]
+            assert turn_deg(T_a, T_b, symmetric=False) == pytest.approx(degrees, abs=1e-5)
+
     def test_far_apart_in_either(self):
         assert not far_apart(pose(), pose(x=0.04, yaw=20), symmetric=False)
         assert far_apart(pose(), pose(x=0.06), symmetric=False)

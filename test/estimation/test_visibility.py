@@ -11,6 +11,7 @@ from genpose_ros.estimation.visibility import (
     image_pixels,
     inside_fraction,
     outside_fraction,
+    shift_onto,
     visibility,
 )
 from genpose_ros.geometry import PinholeCamera
@@ -155,6 +156,39 @@ class TestDepthAround:
         for T in (at(x=3.0), at(z=-1.0), at(z=1.2)):
             points = depth_around(image(), CAMERA, T, front(), SIZE_M, settings, symmetric=False)
             assert points.shape == (0, 3)
+
+
+class TestShiftOnto:
+    @pytest.mark.parametrize("seed", range(5))
+    def test_is_what_iterated_closest_points_by_brute_force_give(self, seed):
+        rng = np.random.default_rng(seed)
+        surface = rng.uniform(-0.05, 0.05, (60, 3))
+        scene = rng.uniform((-0.1, -0.1, 0.0), (0.1, 0.1, 0.1), (400, 3))
+        expected = np.zeros(3)
+        for _ in range(4):
+            distance = np.linalg.norm((surface + expected)[:, None] - scene, axis=-1)
+            found = distance.min(axis=1) < 0.04
+            nearest = scene[distance.argmin(axis=1)]
+            step = (nearest - surface)[found].mean(axis=0) - expected
+            expected = expected + step
+            if np.linalg.norm(step) < 0.001:
+                break
+        assert np.linalg.norm(expected) > 0.005
+        np.testing.assert_allclose(shift_onto(scene, surface), expected, atol=1e-5)
+
+    def test_finds_how_far_a_surface_went(self):
+        grid = front() * 0.3  # 3 mm apart: nearest points are the right ones
+        np.testing.assert_allclose(
+            shift_onto(grid + np.array([0, 0, 0.03]), grid), [0, 0, 0.03], atol=1e-6
+        )
+
+    def test_hidden_surface_has_no_say(self):
+        seen, hidden = front(), front() + np.array([0.3, 0, 0])
+        moved = shift_onto(seen + np.array([0, 0, 0.01]), np.concatenate((seen[::2], hidden[:20])))
+        np.testing.assert_allclose(moved, [0, 0, 0.01], atol=1e-6)
+
+    def test_nothing_near_moves_nothing(self):
+        assert shift_onto(front() + 1.0, front()).tolist() == [0, 0, 0]
 
 
 def test_pixels_of_points():
