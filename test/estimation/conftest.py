@@ -60,7 +60,6 @@ class MixtureModel(PoseModel):
         self.deviation, self.size_m = deviation, size_m
         self.with_energy, self.broken_beyond_m = with_energy, broken_beyond_m
         self.batch_sizes: list[int] = []
-        self.patches: list[int] = []
 
     @classmethod
     def from_config(cls, config):
@@ -206,6 +205,7 @@ class StageModel(MixtureModel):
         super().__init__(POSE[None], torch.zeros(1, 3), deviation=stage.deviation)
         self.stage = stage
         self.fails = False
+        self.patches: list[int] = []
 
     def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
         if self.fails:
