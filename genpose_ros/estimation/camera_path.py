@@ -4,7 +4,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+
+from genpose_ros.geometry.rotation_vectors import rotation_from_vector, vector_from_rotation
 
 __all__ = ["HISTORY_S", "CameraPath", "is_transform", "pose_at", "remembered"]
 
@@ -65,9 +66,9 @@ def pose_at(history: tuple[tuple[int, np.ndarray], ...], stamp_ns: int) -> np.nd
         return late
     early_ns, early = history[after - 1]
     share = (stamp_ns - early_ns) / (late_ns - early_ns)
-    turn = Rotation.from_matrix(late[:3, :3] @ early[:3, :3].T).as_rotvec()
+    turn = vector_from_rotation(late[:3, :3] @ early[:3, :3].T)
     T = early + share * (late - early)
-    T[:3, :3] = Rotation.from_rotvec(share * turn).as_matrix() @ early[:3, :3]
+    T[:3, :3] = rotation_from_vector(share * turn) @ early[:3, :3]
     return T
 
 

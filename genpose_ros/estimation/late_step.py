@@ -49,22 +49,23 @@ class LateStep(TrackingStep):
             return self._result(compensated=False, late=True)
         clouds = self._clouds()
         with self._stage("associate"):
-            followers = [self._back_then(memory) for memory in self.world.memories]
+            followers = self._back_then()
             pairs = self._pairs(followers, clouds)
         masked = [self._with_mask(followers[j], clouds[i]) for j, i in pairs.items()]
         fits = [_fits(follower) for follower in masked]
         fitting = [f for f, fit in zip(masked, fits, strict=True) if fit]
         judged = [self._anew_where_far(f) for f, fit in zip(masked, fits, strict=True) if not fit]
-        warm = self._warm(judged)
+        estimates = self._warm(judged)
         urgent = self._to_check(fitting)
         if urgent is not None:
-            warm[len(judged)] = _as_it_stands(fitting[urgent])
+            estimates[len(judged)] = _as_it_stands(fitting[urgent])
             judged.append(fitting[urgent])
-        fresh = self._fresh(judged)
+        checks = self._fresh(judged)
         known = {memory.track_id: memory for memory in self.world.memories}
         known |= {follower.memory.track_id: follower.memory for follower in masked}
         behind: list[TrackMemory] = []
         with self._stage("judge"):
+            warm, fresh = (self._findings(judged, some) for some in (estimates, checks))
             for j, follower in enumerate(judged):
                 after = self._after(follower, warm.get(j), fresh.get(j))
                 number = follower.memory.track_id
@@ -78,12 +79,14 @@ class LateStep(TrackingStep):
         self._settle(list(known.values()))
         return self._result(compensated=False, late=True)
 
-    def _back_then(self, memory: TrackMemory) -> Follower:
-        """A track where it was taken to be at the time of this frame."""
-        T_fixed_obj = memory.at(self.moment.stamp_ns)
-        motion = replace(memory.motion, stamp_ns=self.moment.stamp_ns, T_fixed_obj=T_fixed_obj)
-        T = self.moment.T_cam_fixed @ T_fixed_obj
-        return Follower(memory, motion, T, self._view(memory, T))
+    def _back_then(self) -> list[Follower]:
+        """The tracks where they were taken to be at the time of this frame."""
+        memories, stamp_ns = self.world.memories, self.moment.stamp_ns
+        motions = [
+            replace(memory.motion, stamp_ns=stamp_ns, T_fixed_obj=memory.at(stamp_ns))
+            for memory in memories
+        ]
+        return self._placed(memories, motions)
 
     def _anew_where_far(self, follower: Follower) -> Follower:
         """The follower, to be found without its last pose where that was not even near its mask."""

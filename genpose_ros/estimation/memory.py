@@ -135,8 +135,9 @@ class TrackMemory:
 
     @property
     def few_points_obj(self) -> np.ndarray:
-        """Some of its surface, spread over all of it."""
-        return self.points_obj[:_FEW_POINTS]
+        """Some of its surface, (192, 3), spread over all of it."""
+        points = self.points_obj[:_FEW_POINTS]
+        return points if len(points) == _FEW_POINTS else np.resize(points, (_FEW_POINTS, 3))
 
     @property
     def needs_fresh_start(self) -> bool:
@@ -375,7 +376,7 @@ def _measurement_noise(estimate: ObjectEstimate, moment: Moment, hidden: float =
     """Covariance (6, 6) of an estimate for the motion filter, fixed axes."""
     shift_m = _HIDDEN_SHIFT * hidden * float(np.linalg.norm(estimate.size_m))
     turn_rad = _HIDDEN_TURN_RAD * hidden**2
-    misled = _HIDDEN_FRAMES * np.diag(np.repeat([shift_m, turn_rad], 3) ** 2)
+    misled = _HIDDEN_FRAMES * np.diag(np.repeat([shift_m**2, turn_rad**2], 3))
     noise = estimate.covariance + _NOISE_FLOOR + misled
     return turned_covariance(noise, moment.T_fixed_cam[:3, :3])
 

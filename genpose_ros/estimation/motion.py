@@ -7,7 +7,8 @@ velocity, angular velocity), all in the axes of the fixed frame: R = exp(r) R_es
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+
+from genpose_ros.geometry.rotation_vectors import rotation_from_vector, vector_from_rotation
 
 __all__ = [
     "Motion",
@@ -76,15 +77,15 @@ def predicted(motion: Motion, stamp_ns: int, noise: MotionNoise) -> Motion:
     if dt == 0:
         return motion
     reach = _FADE_S * -np.expm1(-abs(dt) / _FADE_S) * np.sign(dt)
-    step = motion.velocity * reach
-    T = motion.T_fixed_obj.copy()
-    T[:3, 3] += step[:3]
-    T[:3, :3] = Rotation.from_rotvec(step[3:]).as_matrix() @ T[:3, :3]
     fade = np.exp(-max(dt, 0.0) / _FADE_S)
-    F = np.eye(12)
-    F[:6, 6:] = np.diag(reach)
-    F[6:, 6:] = np.diag(fade)
-    covariance = F @ motion.covariance @ F.T + _process_noise(reach, abs(dt), noise)
+    # F P F^T with F = [[1, diag(reach)], [0, diag(fade)]], rows first, then columns.
+    covariance = motion.covariance.copy()
+    covariance[:6] += reach[:, None] * covariance[6:]
+    covariance[6:] *= fade[:, None]
+    covariance[:, :6] += covariance[:, 6:] * reach
+    covariance[:, 6:] *= fade
+    covariance += _process_noise(reach, abs(dt), noise)
+    T = _displaced(motion.T_fixed_obj, motion.velocity * reach)
     return Motion(stamp_ns, T, motion.velocity * fade, covariance)
 
 
@@ -99,9 +100,7 @@ def corrected(motion: Motion, T_fixed_obj: np.ndarray, covariance: np.ndarray) -
     P = motion.covariance
     gain = np.linalg.solve(P[:6, :6] + covariance, P[:6]).T
     error = gain @ pose_difference(motion.T_fixed_obj, T_fixed_obj)
-    T = motion.T_fixed_obj.copy()
-    T[:3, 3] += error[:3]
-    T[:3, :3] = Rotation.from_rotvec(error[3:6]).as_matrix() @ T[:3, :3]
+    T = _displaced(motion.T_fixed_obj, error[:6])
     keep = np.eye(12)
     keep[:, :6] -= gain
     P = keep @ P @ keep.T + gain @ covariance @ gain.T
@@ -124,7 +123,7 @@ def significant_velocity(motion: Motion) -> np.ndarray:
 
 def pose_difference(T_a: np.ndarray, T_b: np.ndarray) -> np.ndarray:
     """Return (6,) translation and rotation vector that lead from pose a to pose b, fixed axes."""
-    turn = Rotation.from_matrix(T_b[:3, :3] @ T_a[:3, :3].T).as_rotvec()
+    turn = vector_from_rotation(T_b[:3, :3] @ T_a[:3, :3].T)
     return np.concatenate((T_b[:3, 3] - T_a[:3, 3], turn))
 
 
@@ -141,18 +140,27 @@ def carried(motion: Motion, T_new_old: np.ndarray) -> Motion:
 
 def turned_covariance(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """Return a covariance (6, 6) of position and rotation vector in other axes."""
-    both = np.kron(np.eye(2), rotation)
-    turned: np.ndarray = both @ covariance @ both.T
+    blocks = covariance.reshape(2, 3, 2, 3).swapaxes(1, 2)
+    turned: np.ndarray = (rotation @ blocks @ rotation.T).swapaxes(1, 2).reshape(6, 6)
     return turned
+
+
+def _displaced(T: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """A pose moved and turned by a difference (6,); the opposite of `pose_difference`."""
+    T = T.copy()
+    T[:3, 3] += difference[:3]
+    T[:3, :3] = rotation_from_vector(difference[3:]) @ T[:3, :3]
+    return T
 
 
 def _process_noise(reach: np.ndarray, dt: float, noise: MotionNoise) -> np.ndarray:
     """Covariance (12, 12) that white acceleration adds in a time `dt`."""
-    accelerations = np.repeat([noise.acceleration_m_s2, noise.angular_acceleration_rad_s2], 3)
-    q = _ACCELERATION_S * accelerations**2
-    steps = np.abs(reach)
+    q = _ACCELERATION_S * np.repeat(
+        [noise.acceleration_m_s2**2, noise.angular_acceleration_rad_s2**2], 3
+    )
+    steps, axes = np.abs(reach), np.arange(6)
     Q = np.zeros((12, 12))
-    Q[:6, :6] = np.diag(q * steps**3 / 3)
-    Q[:6, 6:] = Q[6:, :6] = np.diag(q * steps**2 / 2)
-    Q[6:, 6:] = np.diag(q * np.minimum(dt, _FADE_S))
+    Q[axes, axes] = q * steps**3 / 3
+    Q[axes, axes + 6] = Q[axes + 6, axes] = q * steps**2 / 2
+    Q[axes + 6, axes + 6] = q * np.minimum(dt, _FADE_S)
     return Q

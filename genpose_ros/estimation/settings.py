@@ -186,7 +186,7 @@ class EstimatorSettings:
         high=1000,
     )
     batch_size: int = setting(
-        8,
+        32,
         "Objects per network call; on a GPU, smaller batches are padded to a power of two.",
         low=1,
         high=256,

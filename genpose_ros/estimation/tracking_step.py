@@ -85,6 +85,14 @@ class Follower:
     masked: bool = False
 
 
+@dataclass(frozen=True)
+class Finding:
+    """An estimate of a track, and how far off, in metres, the surface seen before would lie."""
+
+    estimate: ObjectEstimate
+    residual_m: float
+
+
 class TrackingStep:
     """One frame's way through the tracker; `world` is what it leaves."""
 
@@ -99,6 +107,7 @@ class TrackingStep:
         self.world, self.frame = world, frame
         self.rejections: list[Rejection] = []
         self.timings_ms: dict[str, float] = {}
+        self._rng = np.random.default_rng(estimator.settings.seed)
 
     def follow(
         self, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
@@ -117,15 +126,16 @@ class TrackingStep:
         clouds = self._clouds()
         with self._stage("associate"):
             alive = [m for m in self.world.memories if self._is_alive(m)]
-            followers = [self._expected(memory) for memory in alive]
+            followers = self._expected(alive)
             pairs = self._pairs(followers, clouds)
         with self._stage("gate"):
             followers = [
                 self._with_points(f, clouds[pairs[j]] if j in pairs else None, has_masks)
                 for j, f in enumerate(followers)
             ]
-        warm, fresh = self._warm(followers), self._fresh(followers)
+        estimates = self._warm(followers), self._fresh(followers)
         with self._stage("judge"):
+            warm, fresh = (self._findings(followers, some) for some in estimates)
             after = [self._after(f, warm.get(j), fresh.get(j)) for j, f in enumerate(followers)]
             memories = [memory for memory in after if memory is not None]
         free = [cloud for i, cloud in enumerate(clouds) if i not in pairs.values()]
@@ -152,20 +162,31 @@ class TrackingStep:
         unseen_s = self.moment.since_s(memory.last.stamp_ns)
         return unseen_s <= max(self.settings.keep_lost_s, self.settings.max_coast_s)
 
-    def _expected(self, memory: TrackMemory) -> Follower:
-        """A track where it is expected in this frame, and what the depth image says there."""
-        motion = predicted_motion(memory, self.moment.stamp_ns, self.settings)
-        T = self.moment.T_cam_fixed @ motion.T_fixed_obj
-        return Follower(memory, motion, T, self._view(memory, T))
+    def _expected(self, memories: Sequence[TrackMemory]) -> list[Follower]:
+        """Tracks where they are expected in this frame, and what the depth image says there."""
+        stamp_ns, settings = self.moment.stamp_ns, self.settings
+        motions = [predicted_motion(memory, stamp_ns, settings) for memory in memories]
+        return self._placed(memories, motions)
 
-    def _view(self, memory: TrackMemory, T_cam_obj: np.ndarray) -> Visibility:
+    def _placed(self, memories: Sequence[TrackMemory], motions: Sequence[Motion]) -> list[Follower]:
+        T_cam_fixed = self.moment.T_cam_fixed
+        places = [T_cam_fixed @ motion.T_fixed_obj for motion in motions]
+        views = self._views(memories, places)
+        return [Follower(*each) for each in zip(memories, motions, places, views, strict=True)]
+
+    def _views(
+        self, memories: Sequence[TrackMemory], T_cam_obj: Sequence[np.ndarray]
+    ) -> list[Visibility]:
+        """What the depth image says of tracks in given poses."""
+        if not memories:
+            return []
         return visibility(
-            T_cam_obj,
-            memory.few_points_obj,
-            memory.estimate.size_m,
+            np.stack(T_cam_obj),
+            np.stack([memory.few_points_obj for memory in memories]),
+            np.stack([memory.estimate.size_m for memory in memories]),
             self.frame.depth_m,
             self.frame.camera,
-            symmetric=memory.symmetric,
+            symmetric=[memory.symmetric for memory in memories],
         )
 
     def _pairs(self, followers: Sequence[Follower], clouds: list[ObjectCloud]) -> dict[int, int]:
@@ -228,8 +249,8 @@ class TrackingStep:
         if len(points) < settings.min_points:
             return None
         instance = Instance(-1, memory.category, _NO_MASK)
-        rng = np.random.default_rng(settings.seed)
-        return ObjectCloud(instance, sample_points(points, settings.points, rng), len(points))
+        sample = sample_points(points, settings.points, self._rng)
+        return ObjectCloud(instance, sample, len(points))
 
     def _warm(self, followers: Sequence[Follower]) -> dict[int, ObjectEstimate]:
         """Estimates around the predictions of all tracks that have points, by index."""
@@ -275,6 +296,15 @@ class TrackingStep:
         pairs = zip(index, outcomes, strict=True)
         return {j: item for j, item in pairs if isinstance(item, ObjectEstimate)}
 
+    def _findings(
+        self, followers: Sequence[Follower], estimates: dict[int, ObjectEstimate]
+    ) -> dict[int, Finding]:
+        """Estimates of followers, by index, beside what the depth image says of them."""
+        memories = [followers[j].memory for j in estimates]
+        views = self._views(memories, [item.T_cam_obj for item in estimates.values()])
+        pairs = zip(estimates.items(), views, strict=True)
+        return {j: Finding(estimate, view.residual_m) for (j, estimate), view in pairs}
+
     def _urgency(self, follower: Follower) -> float:
         # Half hidden objects look like something else, and so do the points around a wrong pose.
         clear = follower.masked and follower.view.seen >= _FULL_VIEW
@@ -283,7 +313,7 @@ class TrackingStep:
         return check_due(follower.memory, self.moment.stamp_ns, self.settings)
 
     def _after(
-        self, follower: Follower, warm: ObjectEstimate | None, fresh: ObjectEstimate | None
+        self, follower: Follower, warm: Finding | None, fresh: Finding | None
     ) -> TrackMemory | None:
         """A track after this frame; None: it ends."""
         memory, moment, settings = follower.memory, self.moment, self.settings
@@ -304,7 +334,7 @@ class TrackingStep:
             gone = follower.view.gone > _GONE_SHARE and not follower.masked
             refused = follower.cloud is not None
             return unseen(memory, moment, settings, gone=gone, refused=refused)
-        if chosen is fresh and symmetric:
+        if fresh is not None and chosen is fresh.estimate and symmetric:
             chosen = keep_free_angle(chosen, follower.T_cam_obj)
         restart = lost and far_apart(chosen.T_cam_obj, follower.T_cam_obj, symmetric=symmetric)
         hidden = follower.view.hidden
@@ -323,14 +353,13 @@ class TrackingStep:
         return bool(far) and area_of(estimate) < _SLIVER_SHARE * memory.area
 
     def _believed(
-        self, follower: Follower, estimate: ObjectEstimate | None, *, expected: bool
+        self, follower: Follower, finding: Finding | None, *, expected: bool
     ) -> ObjectEstimate | None:
         """The estimate, unless geometry or, if `expected`, the prediction speaks against it."""
-        if estimate is None:
+        if finding is None:
             return None
-        residual_m = self._view(follower.memory, estimate.T_cam_obj).residual_m
-        T_cam_expected = follower.T_cam_obj if expected else None
-        reason = doubt(estimate, T_cam_expected, residual_m, self.settings)
+        estimate, T_cam_expected = finding.estimate, follower.T_cam_obj if expected else None
+        reason = doubt(estimate, T_cam_expected, finding.residual_m, self.settings)
         if not reason:
             return estimate
         name = f"{follower.memory.category}_{follower.memory.track_id}"

@@ -1,5 +1,7 @@
-"""What a depth image says about an object expected in it: seen, hidden, or gone; and its points."""
+"""What a depth image says about objects expected in it: seen, hidden, or gone; and their points."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +26,8 @@ _SAME_SURFACE_M = 0.025
 #: Depth around a prediction belongs to the object this close to its last seen surface, metres.
 _NEAR_SURFACE_M = 0.012
 #: That surface is first moved onto the depth within this distance, metres, in so many steps, by so
-#: many of its points.
-_MOVED_M, _MOVE_STEPS, _MOVE_POINTS = 0.04, 4, 96
+#: many of its points and about so many of the depth's.
+_MOVED_M, _MOVE_STEPS, _MOVE_POINTS, _SCENE_POINTS = 0.04, 4, 96, 700
 #: Points of the surface that depth is compared with.
 _SURFACE_POINTS = 512
 #: A step this short is the last one.
@@ -57,17 +59,17 @@ class Visibility:
 def image_pixels(
     points_cam: np.ndarray, camera: PinholeCamera
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows (K,) and columns (K,) of the points in the image, and which (N,) bool they are.
+    """Return rows (K,) and columns (K,) of the points in the image, and which (...) bool they are.
 
     Args:
-        points_cam: (N, 3), metres, camera frame.
+        points_cam: (..., 3), metres, camera frame.
         camera: of the image.
     """
     uv = np.rint(camera.project(points_cam))
+    u, v = uv[..., 0], uv[..., 1]
     with np.errstate(invalid="ignore"):
-        inside = (uv >= 0).all(axis=1) & (uv < (camera.width, camera.height)).all(axis=1)
-    column, row = uv[inside].astype(np.int64).T
-    return row, column, inside
+        inside = (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
+    return v[inside].astype(np.int64), u[inside].astype(np.int64), inside
 
 
 def visibility(
@@ -77,41 +79,52 @@ def visibility(
     depth_m: np.ndarray,
     camera: PinholeCamera,
     *,
-    symmetric: bool,
-) -> Visibility:
-    """Compare an object's expected surface with a depth image.
+    symmetric: Sequence[bool],
+) -> list[Visibility]:
+    """Compare the expected surfaces of B objects with a depth image.
 
     Surface that has turned away is behind the object itself, not behind something else: it counts
     as seen.
 
     Args:
-        T_cam_obj: (4, 4) expected pose.
-        points_obj: (M, 3) surface, metres, object frame.
-        size_m: (3,) edge lengths of the box.
+        T_cam_obj: (B, 4, 4) expected poses.
+        points_obj: (B, M, 3) surfaces, metres, object frames, M >= 1.
+        size_m: (B, 3) edge lengths of the boxes.
         depth_m: (H, W), metres along z; zero, negative and not finite are no measurement.
         camera: of the depth image.
-        symmetric: round about y.
+        symmetric: which of them are round about y.
     """
-    points_cam = transform_points(T_cam_obj, points_obj)
-    count = max(len(points_cam), 1)
+    rotation, translation = T_cam_obj[:, :3, :3], T_cam_obj[:, None, :3, 3]
+    points_cam = points_obj @ rotation.swapaxes(1, 2) + translation
     row, column, inside = image_pixels(points_cam, camera)
-    measured = depth_m[row, column]
+    measured = np.full(points_cam.shape[:2], np.nan)
+    measured[inside] = depth_m[row, column]
     with np.errstate(invalid="ignore"):
-        valid = np.isfinite(measured) & (measured > 0)
-    expected = points_cam[inside][valid]
-    ratio = measured[valid] / expected[:, 2]
-    behind = measured[valid] - expected[:, 2]
-    hidden, gone = behind < -_SAME_SURFACE_M, behind > _SAME_SURFACE_M
-    front_obj = (expected[hidden] * ratio[hidden, None] - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]
-    hidden[hidden] = ~_inside_box(front_obj, size_m, symmetric)
-    rest = np.abs(behind[~hidden])
-    return Visibility(
-        seen=float((~hidden & ~gone).sum()) / count,
-        hidden=float(hidden.sum()) / count,
-        gone=float(gone.sum()) / count,
-        unknown=1 - len(behind) / count,
-        residual_m=float(np.median(rest)) if len(rest) else float("nan"),
-    )
+        measured[~(np.isfinite(measured) & (measured > 0))] = np.nan
+        behind = measured - points_cam[..., 2]
+        hidden, gone = behind < -_SAME_SURFACE_M, behind > _SAME_SURFACE_M
+    # What is in front of a surface may be the object itself.
+    which, point = np.nonzero(hidden)
+    ray = points_cam[which, point]
+    front_cam = ray * (measured[which, point] / ray[:, 2])[:, None]
+    front_obj = np.einsum("ni,nij->nj", front_cam - T_cam_obj[which, :3, 3], rotation[which])
+    round_ones = np.asarray(symmetric)[which]
+    hidden[which, point] = ~_inside_box(front_obj, size_m[which], round_ones)
+    known = ~np.isnan(behind)
+    residual_m = _medians(np.where(hidden, np.nan, np.abs(behind)))
+    shares = [part.mean(axis=1).tolist() for part in (known & ~hidden & ~gone, hidden, gone)]
+    unknown = (1 - known.mean(axis=1)).tolist()
+    columns = zip(*shares, unknown, residual_m.tolist(), strict=True)
+    return [Visibility(*numbers) for numbers in columns]
+
+
+def _medians(values: np.ndarray) -> np.ndarray:
+    """Medians (B,) of the numbers in each row (B, M), NaN not counted; NaN where there are none."""
+    # NaN come last: the middle is that of the first `count`, or NaN where there are none.
+    ordered, count = np.sort(values, axis=1), (~np.isnan(values)).sum(axis=1)
+    rows = np.arange(len(values))
+    middle: np.ndarray = (ordered[rows, np.maximum(count - 1, 0) // 2] + ordered[rows, count // 2]) / 2
+    return middle
 
 
 def outside_fraction(
@@ -162,18 +175,17 @@ def depth_around(
     nothing = np.zeros((0, 3), dtype=np.float32)
     surface = points_obj[:_SURFACE_POINTS].astype(np.float32)
     uv = camera.project(transform_points(T_cam_obj, surface))
-    uv = uv[np.isfinite(uv[:, 0])]
+    uv = uv[np.isfinite(uv).all(axis=1)]
     if len(uv) == 0:
         return nothing
     margin = _MOVED_M * camera.fx / max(float(T_cam_obj[2, 3]), 0.05)
-    size = (camera.width, camera.height)
-    low = np.clip(np.floor(uv.min(axis=0) - margin), 0, size).astype(int)
-    high = np.clip(np.ceil(uv.max(axis=0) + margin) + 1, 0, size).astype(int)
-    if (high <= low).any():
-        return nothing
-    stride = max(round(float(np.sqrt((high - low).prod() / pixels))), 1)
-    box = slice(low[1], high[1], stride), slice(low[0], high[0], stride)
+    columns = _pixels_around(uv[:, 0], margin, camera.width)
+    rows = _pixels_around(uv[:, 1], margin, camera.height)
+    stride = max(round(math.sqrt(len(rows) * len(columns) / pixels)), 1)
+    box = slice(rows.start, rows.stop, stride), slice(columns.start, columns.stop, stride)
     z = depth_m[box]
+    if z.size == 0:
+        return nothing
     reach = float(np.linalg.norm(surface, axis=1).max()) + _MOVED_M
     nearest = max(float(T_cam_obj[2, 3]) - reach, settings.depth_min_m)
     farthest = min(float(T_cam_obj[2, 3]) + reach, settings.depth_max_m)
@@ -184,12 +196,19 @@ def depth_around(
         return nothing
     T = T_cam_obj.astype(np.float32)
     in_obj = (points_cam - T[:3, 3]) @ T[:3, :3]
-    in_obj -= shift_onto(in_obj, surface)
+    in_obj -= shift_onto(in_obj[:: max(round(len(in_obj) / _SCENE_POINTS), 1)], surface)
     inside = _inside_box(in_obj, size_m, symmetric)
     points_cam, in_obj = points_cam[inside], in_obj[inside]
     near = _squared_distances(surface, in_obj).min(axis=0) < _NEAR_SURFACE_M**2
     on_object: np.ndarray = points_cam[near]
     return on_object
+
+
+def _pixels_around(coordinates: np.ndarray, margin: float, size: int) -> range:
+    """The pixels of an axis of `size` from the least to the largest coordinate, and a margin."""
+    first = max(math.floor(coordinates.min() - margin), 0)
+    last = min(math.ceil(coordinates.max() + margin), size - 1)
+    return range(first, max(last + 1, first))
 
 
 def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
@@ -199,14 +218,12 @@ def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
     hidden, has no say. Some points of the surface, the first ones, are enough.
     """
     surface, scene = surface[:_MOVE_POINTS].astype(np.float32), scene.astype(np.float32)
-    still, rows = _squared_distances(surface, scene), np.arange(len(surface))
+    columns, rows = _as_columns(scene), np.arange(len(surface))
     move = np.zeros(3, dtype=np.float32)
     for _ in range(_MOVE_STEPS):
-        # |s + m - p|^2 = |s - p|^2 - 2 m p + (what the nearest p does not depend on).
-        partial = still - 2 * (scene @ move)
-        nearest = partial.argmin(axis=1)
-        distance2 = partial[rows, nearest] + 2 * (surface @ move) + move @ move
-        found = distance2 < _MOVED_M**2
+        distance2 = _product(_as_rows(surface + move), columns)
+        nearest = distance2.argmin(axis=1)
+        found = distance2[rows, nearest] < _MOVED_M**2
         if not found.any():
             break
         step = (scene[nearest[found]] - surface[found]).mean(axis=0) - move
@@ -219,20 +236,39 @@ def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Squared distances (N, M) between float32 points (N, 3) and (M, 3).
 
-    For so few points that is faster than a tree. PyTorch multiplies with the threads it is allowed,
-    NumPy with all there are.
+    As a single product of matrices; for so few points that is faster than a tree.
     """
-    rows, columns = torch.from_numpy(a), torch.from_numpy(b)
-    squares = rows.square().sum(dim=1, keepdim=True) + columns.square().sum(dim=1)
-    return torch.addmm(squares, rows, columns.T, alpha=-2).numpy()
+    return _product(_as_rows(a), _as_columns(b))
 
 
-def _inside_box(points_obj: np.ndarray, size_m: np.ndarray, symmetric: bool) -> np.ndarray:
-    """Which points (N, 3) lie in the box, or in the upright cylinder of a round object."""
-    reach = np.abs(points_obj)
-    if symmetric:
-        reach[:, 0] = np.hypot(points_obj[:, 0], points_obj[:, 2])
-        reach[:, 2] = 0
-    half = size_m / 2 * (1 + _BOX_MARGIN) + _BOX_MARGIN_M
-    inside: np.ndarray = (reach <= half).all(axis=1)
+def _as_rows(points: np.ndarray) -> np.ndarray:
+    """Points p (N, 3) as rows (-2 p, |p|^2, 1), whose product with `_as_columns` is |p - q|^2."""
+    rows = np.ones((len(points), 5), dtype=np.float32)
+    rows[:, :3], rows[:, 3] = -2 * points, np.einsum("ni,ni->n", points, points)
+    return rows
+
+
+def _as_columns(points: np.ndarray) -> np.ndarray:
+    """Points q (M, 3) as columns (q, 1, |q|^2)."""
+    columns = np.ones((5, len(points)), dtype=np.float32)
+    columns[:3], columns[4] = points.T, np.einsum("ni,ni->n", points, points)
+    return columns
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """PyTorch multiplies with the threads it is allowed, NumPy with all there are."""
+    return torch.mm(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+
+
+def _inside_box(
+    points_obj: np.ndarray, size_m: np.ndarray, symmetric: bool | np.ndarray
+) -> np.ndarray:
+    """Which points (N, 3) lie in the box, or in the upright cylinder of a round object.
+
+    Edge lengths (3,) or (N, 3) and symmetry, one or (N,), are of one object or of each point's own.
+    """
+    x, y, z = np.abs(points_obj).T
+    width, height, length = (size_m / 2 * (1 + _BOX_MARGIN) + _BOX_MARGIN_M).T
+    in_box = (x <= width) & (z <= length)
+    inside: np.ndarray = np.where(symmetric, np.hypot(x, z) <= width, in_box) & (y <= height)
     return inside

@@ -45,7 +45,10 @@ def image(background_m=2.0, z=0.8):
 def look(depth_m, T=None, points=None):
     points = front() if points is None else points
     T = at() if T is None else T
-    return visibility(T, points, SIZE_M, depth_m, CAMERA, symmetric=False)
+    (view,) = visibility(
+        T[None], points[None], SIZE_M[None], depth_m, CAMERA, symmetric=[False]
+    )
+    return view
 
 
 class TestVisibility:

@@ -1,0 +1,57 @@
+"""Single rotations and their vectors, in plain numbers.
+
+`rotations` has the same of many at once, for tensors. For the filters of a few tracks, arrays of
+one rotation cost ten times what there is to compute.
+"""
+
+import math
+
+import numpy as np
+
+__all__ = ["rotation_from_vector", "vector_from_rotation"]
+
+
+def rotation_from_vector(vector: np.ndarray) -> np.ndarray:
+    """Return the rotation (3, 3) of a rotation vector (3,), axis times angle in radians.
+
+    Rodrigues' formula; the factors of small angles are those of `so3_exp`.
+    """
+    x, y, z = vector.tolist()
+    squared = x * x + y * y + z * z
+    if squared < 1e-4:
+        a = 1 - squared / 6 + squared * squared / 120
+        b = 0.5 - squared / 24 + squared * squared / 720
+    else:
+        angle = math.sqrt(squared)
+        half = math.sin(angle / 2)
+        a, b = math.sin(angle) / angle, 2 * half * half / squared
+    return np.array(
+        (
+            (1 - b * (y * y + z * z), b * x * y - a * z, b * x * z + a * y),
+            (b * x * y + a * z, 1 - b * (x * x + z * z), b * y * z - a * x),
+            (b * x * z - a * y, b * y * z + a * x, 1 - b * (x * x + y * y)),
+        )
+    )
+
+
+def vector_from_rotation(rotation: np.ndarray) -> np.ndarray:
+    """Return the rotation vector (3,), radians, no longer than pi, of a rotation (3, 3).
+
+    By way of the quaternion, which is regular at pi; a matrix that is not quite orthonormal counts
+    as one near by.
+    """
+    (r00, r01, r02), (r10, r11, r12), (r20, r21, r22) = rotation.tolist()
+    # Each row is the quaternion times four times one of its numbers; the largest one is the safest.
+    rows = (
+        (1 + r00 + r11 + r22, r21 - r12, r02 - r20, r10 - r01),
+        (r21 - r12, 1 + r00 - r11 - r22, r01 + r10, r02 + r20),
+        (r02 - r20, r01 + r10, 1 - r00 + r11 - r22, r12 + r21),
+        (r10 - r01, r02 + r20, r12 + r21, 1 - r00 - r11 + r22),
+    )
+    w, x, y, z = max(rows, key=lambda row: math.hypot(*row))
+    if w < 0:
+        w, x, y, z = -w, -x, -y, -z
+    sine = math.hypot(x, y, z)
+    # Of the smallest angles, the quaternion's vector is half the rotation's.
+    factor = 2 * math.atan2(sine, w) / sine if sine > 0 else 0.0
+    return np.array((factor * x, factor * y, factor * z))
