@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -37,6 +38,13 @@ def farthest_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
     Returns:
         (B, M) indices, and (B, M, N) squared distances from each chosen point to all points.
     """
+    if not points.is_cpu:
+        return _farthest_points_on_gpu(points, count)
+    order, distances2 = _farthest_points_on_cpu(points.detach().numpy(), count)
+    return torch.from_numpy(order), torch.from_numpy(distances2)
+
+
+def _farthest_points_on_gpu(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
     batch, n_points, _ = points.shape
     planes, flat = points.permute(2, 0, 1).contiguous(), points.reshape(-1, 3)
     first_row = torch.arange(batch, device=points.device) * n_points
@@ -51,6 +59,25 @@ def farthest_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
         if k + 1 < count:
             order[:, k + 1] = nearest.argmax(dim=1)
     return order, distances2
+
+
+def _farthest_points_on_cpu(points: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same, number for number: its many small steps take NumPy a quarter of the time."""
+    batch, n_points, _ = points.shape
+    planes, rows = np.ascontiguousarray(points.transpose(2, 0, 1)), np.arange(batch)
+    nearest = np.full((batch, n_points), 1e10, dtype=points.dtype)
+    distances2 = np.empty((count, batch, n_points), dtype=points.dtype)
+    order = np.zeros((count, batch), dtype=np.int64)
+    squares = np.empty_like(planes)
+    for k, to_all in enumerate(distances2):
+        np.subtract(planes, planes[:, rows, order[k], None], out=squares)
+        np.square(squares, out=squares)
+        np.add(squares[0], squares[1], out=to_all)
+        to_all += squares[2]
+        np.minimum(nearest, to_all, out=nearest)
+        if k + 1 < count:
+            nearest.argmax(axis=1, out=order[k + 1])
+    return np.ascontiguousarray(order.T), distances2.swapaxes(0, 1)
 
 
 def ball_query(distances2: Tensor, radius: float, count: int) -> Tensor:

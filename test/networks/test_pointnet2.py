@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from genpose_ros.networks.pointnet2 import (
     LIGHT_LEVELS,
     MultiScaleEncoder,
+    _farthest_points_on_gpu,
     ball_query,
     farthest_points,
     gather_rows,
@@ -57,6 +58,13 @@ class TestFarthestPoints:
             - (points[:, None])
         )
         torch.testing.assert_close(distances2.cpu(), differences.square().sum(-1))
+
+    def test_on_a_gpu_the_same_comes_out(self) -> None:
+        points = _clouds(3, 200)
+        order, distances2 = farthest_points(points, 64)
+        gpu_order, gpu_distances2 = _farthest_points_on_gpu(points, 64)
+        assert torch.equal(order, gpu_order)
+        assert torch.equal(distances2, gpu_distances2)
 
     def test_on_a_line(self) -> None:
         points = torch.zeros(1, 5, 3)

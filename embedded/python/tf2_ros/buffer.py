@@ -98,8 +98,14 @@ class Buffer:
             ExtrapolationException: the time lies outside what has been received.
             InvalidArgumentException: a name is empty or starts with a slash.
         """
-        self.can_transform(target_frame, source_frame, time, timeout)
-        return self.lookup_transform_core(target_frame, source_frame, time)
+        deadline = wall.monotonic() + timeout.nanoseconds * 1e-9
+        while True:
+            try:
+                return self.lookup_transform_core(target_frame, source_frame, time)
+            except TransformException:
+                if wall.monotonic() >= deadline:
+                    raise
+            wall.sleep(_POLL_SECONDS)
 
     def lookup_transform_core(
         self, target_frame: str, source_frame: str, time: Time
@@ -149,19 +155,11 @@ class Buffer:
 
         With `return_debug_tuple` also the reason why not.
         """
-        deadline = wall.monotonic() + timeout.nanoseconds * 1e-9
-        while True:
-            possible, reason = self._try(target_frame, source_frame, time)
-            if possible or wall.monotonic() >= deadline:
-                return (possible, reason) if return_debug_tuple else possible
-            wall.sleep(_POLL_SECONDS)
-
-    def _try(self, target_frame: str, source_frame: str, time: Time) -> tuple[bool, str]:
         try:
-            self.lookup_transform_core(target_frame, source_frame, time)
+            self.lookup_transform(target_frame, source_frame, time, timeout)
         except TransformException as error:
-            return False, str(error)
-        return True, ""
+            return (False, str(error)) if return_debug_tuple else False
+        return (True, "") if return_debug_tuple else True
 
     def all_frames_as_yaml(self) -> str:
         """Return each frame with its parent and the newest time it is known at."""

@@ -1,7 +1,7 @@
 """One frame's transforms to its parent over time."""
 
-from bisect import bisect_left, insort
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
@@ -11,14 +11,14 @@ from tf2_ros.exceptions import ExtrapolationException
 __all__ = ["History", "Sample"]
 
 
-@dataclass(order=True)
+@dataclass(frozen=True)
 class Sample:
     """The pose of a frame in its parent at one time."""
 
     stamp_ns: int
-    parent: str = field(compare=False)
-    translation: np.ndarray = field(compare=False)
-    rotation: Rotation = field(compare=False)
+    parent: str
+    translation: np.ndarray
+    rotation: Rotation
 
 
 class History:
@@ -27,6 +27,7 @@ class History:
     def __init__(self, *, is_static: bool) -> None:
         self.is_static = is_static
         self.samples: list[Sample] = []
+        self._stamps: list[int] = []
 
     def add(self, sample: Sample, keep_ns: int) -> bool:
         """Insert a sample; return whether it was taken.
@@ -37,12 +38,15 @@ class History:
         if self.is_static:
             self.samples = [sample]
             return True
-        stamps = [known.stamp_ns for known in self.samples]
-        if stamps and (sample.stamp_ns < stamps[-1] - keep_ns or sample.stamp_ns in stamps):
+        stamps, stamp_ns = self._stamps, sample.stamp_ns
+        index = bisect_left(stamps, stamp_ns)
+        known = index < len(stamps) and stamps[index] == stamp_ns
+        if known or (stamps and stamp_ns < stamps[-1] - keep_ns):
             return False
-        insort(self.samples, sample)
-        oldest = self.samples[-1].stamp_ns - keep_ns
-        del self.samples[: bisect_left([known.stamp_ns for known in self.samples], oldest)]
+        stamps.insert(index, stamp_ns)
+        self.samples.insert(index, sample)
+        too_old = bisect_left(stamps, stamps[-1] - keep_ns)
+        del stamps[:too_old], self.samples[:too_old]
         return True
 
     @property
@@ -58,7 +62,7 @@ class History:
         """
         if self.is_static:
             return self.latest
-        index = bisect_left([known.stamp_ns for known in self.samples], stamp_ns)
+        index = bisect_left(self._stamps, stamp_ns)
         if index < len(self.samples) and self.samples[index].stamp_ns == stamp_ns:
             return self.samples[index]
         if index in (0, len(self.samples)):
