@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genpose_ros.geometry.rotation_vectors import rotation_from_vector, vector_from_rotation
+from genpose_ros.geometry.single_rotations import rotation_from_vector, vector_from_rotation
 
 __all__ = [
     "Motion",

@@ -122,8 +122,8 @@ def _medians(values: np.ndarray) -> np.ndarray:
     """Medians (B,) of the numbers in each row (B, M), NaN not counted; NaN where there are none."""
     # NaN come last: the middle is that of the first `count`, or NaN where there are none.
     ordered, count = np.sort(values, axis=1), (~np.isnan(values)).sum(axis=1)
-    rows = np.arange(len(values))
-    middle: np.ndarray = (ordered[rows, np.maximum(count - 1, 0) // 2] + ordered[rows, count // 2]) / 2
+    rows, last = np.arange(len(values)), np.maximum(count - 1, 0)
+    middle: np.ndarray = (ordered[rows, last // 2] + ordered[rows, count // 2]) / 2
     return middle
 
 

@@ -73,7 +73,7 @@ def _farthest_points_on_cpu(points: np.ndarray, count: int) -> tuple[np.ndarray,
         np.subtract(planes, planes[:, rows, order[k], None], out=squares)
         np.square(squares, out=squares)
         np.add(squares[0], squares[1], out=to_all)
-        to_all += squares[2]
+        np.add(to_all, squares[2], out=to_all)
         np.minimum(nearest, to_all, out=nearest)
         if k + 1 < count:
             nearest.argmax(axis=1, out=order[k + 1])

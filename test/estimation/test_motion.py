@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.estimation.motion import (
+    Motion,
     MotionNoise,
     begin_motion,
     carried,
@@ -65,6 +66,26 @@ class TestPredicted:
         assert pose_difference(motion.T_fixed_obj, after.T_fixed_obj)[5] == pytest.approx(0.6)
         assert np.abs(after.velocity).max() < 1e-9
         assert np.isfinite(after.covariance).all()
+
+    @pytest.mark.parametrize("dt", [0.001, 0.2, 1.0])
+    def test_is_that_of_the_linear_model(self, dt):
+        rng = np.random.default_rng(0)
+        root = rng.normal(0, 0.1, (12, 12))
+        motion = Motion(0, pose(0, 0, 1), rng.normal(size=6), root @ root.T)
+        after = predicted(motion, round(dt * 1e9), NOISE)
+        fades = np.repeat([0.4, 0.3], 3)
+        F = np.eye(12)
+        F[:6, 6:] = np.diag(fades * (1 - np.exp(-dt / fades)))
+        F[6:, 6:] = np.diag(np.exp(-dt / fades))
+        added = after.covariance - F @ motion.covariance @ F.T
+        assert np.allclose(after.velocity, F[6:, 6:] @ motion.velocity)
+        # White acceleration adds to each axis alone.
+        axes = np.arange(6)
+        Q = np.zeros((12, 12))
+        Q[axes, axes], Q[axes + 6, axes + 6] = np.diag(added)[:6], np.diag(added)[6:]
+        Q[axes, axes + 6] = Q[axes + 6, axes] = added[axes, axes + 6]
+        assert np.allclose(added, Q)
+        assert np.linalg.eigvalsh(Q).min() > 0
 
     def test_there_and_back(self):
         motion = begin_motion(10**9, pose(0, 0, 1), np.eye(6) * 1e-6)
@@ -133,3 +154,11 @@ def test_another_frame_turns_pose_and_covariance_and_forgets_the_velocity():
     assert np.allclose(moved.velocity, 0)
     back = turned_covariance(moved.covariance[:6, :6], T[:3, :3].T)
     assert np.allclose(back, motion.covariance[:6, :6])
+
+
+def test_a_covariance_turns_in_both_its_parts():
+    rng = np.random.default_rng(0)
+    root, rotation = rng.normal(size=(6, 6)), Rotation.from_rotvec([0.3, -0.4, 1.2]).as_matrix()
+    both = np.kron(np.eye(2), rotation)
+    expected = both @ root @ root.T @ both.T
+    assert np.allclose(turned_covariance(root @ root.T, rotation), expected)

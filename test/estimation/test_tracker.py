@@ -86,6 +86,16 @@ class TestFollowing:
         run(following, stage, 1, first=2)
         assert model.batch_sizes == [3, 1]
 
+    def test_the_number_of_points_may_change_on_the_way(self, stage, tracker):
+        stage.put(1, "mug", (-0.2, 0.0, 0.8))
+        following = tracker()
+        run(following, stage, 3)
+        following.estimator.settings = replace(following.estimator.settings, points=1024)
+        stage.put(2, "can", (0.2, 0.0, 0.8))
+        results = run(following, stage, 3, first=3)
+        assert states(results[-1]) == ["confirmed", "confirmed"]
+        assert {len(m.points_obj) for m in following._world.memories} == {1024}
+
     def test_between_masks_the_depth_alone_is_enough(self, stage, tracker):
         def move(i):
             stage.put(1, "mug", (-0.1 + 0.2 * i / 30, 0.0, 0.8))

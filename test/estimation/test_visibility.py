@@ -45,9 +45,7 @@ def image(background_m=2.0, z=0.8):
 def look(depth_m, T=None, points=None):
     points = front() if points is None else points
     T = at() if T is None else T
-    (view,) = visibility(
-        T[None], points[None], SIZE_M[None], depth_m, CAMERA, symmetric=[False]
-    )
+    (view,) = visibility(T[None], points[None], SIZE_M[None], depth_m, CAMERA, symmetric=[False])
     return view
 
 
@@ -91,6 +89,48 @@ class TestVisibility:
         view = look(depth_m)
         assert view.seen + view.hidden + view.gone + view.unknown == pytest.approx(1.0)
         assert min(view.seen, view.hidden, view.gone, view.unknown) > 0
+
+    def test_of_many_objects_is_that_of_each(self):
+        rng = np.random.default_rng(0)
+        depth_m = rng.choice([0.0, 0.3, 0.79, 0.81, 0.9, 1.5, np.nan], (240, 320))
+        poses = [at(*rng.uniform((-0.3, -0.2, 0.6), (0.3, 0.2, 1.0))) for _ in range(8)]
+        poses += [at(x=3.0), at(z=-1.0)]
+        sizes = rng.uniform(0.05, 0.2, (10, 3))
+        surfaces = rng.uniform(-0.06, 0.06, (10, 99, 3))
+        round_ones = [bool(i % 2) for i in range(10)]
+        views = visibility(np.array(poses), surfaces, sizes, depth_m, CAMERA, symmetric=round_ones)
+        for T, surface, size_m, symmetric, view in zip(
+            poses, surfaces, sizes, round_ones, views, strict=True
+        ):
+            expected = by_point(T, surface, size_m, depth_m, symmetric)
+            np.testing.assert_allclose(
+                [view.seen, view.hidden, view.gone, view.unknown, view.residual_m], expected
+            )
+        assert 0 < views[0].seen < 1
+        assert 0 < views[0].hidden < 1
+
+
+def by_point(T, surface, size_m, depth_m, symmetric):
+    """The shares and the residual, point by point."""
+    counts, rest = dict.fromkeys(("seen", "hidden", "gone", "unknown"), 0), []
+    for point in surface + T[:3, 3]:
+        u, v = (round(300 * point[i] / point[2] + c) for i, c in ((0, 159.5), (1, 119.5)))
+        inside = point[2] > 0 and 0 <= u < 320 and 0 <= v < 240
+        measured = depth_m[v, u] if inside else np.nan
+        if not measured > 0:
+            counts["unknown"] += 1
+            continue
+        behind = measured - point[2]
+        x, y, z = np.abs(point * measured / point[2] - T[:3, 3])
+        half = size_m * 0.55 + 0.01
+        across = math.hypot(x, z) <= half[0] if symmetric else x <= half[0] and z <= half[2]
+        hidden = behind < -0.025 and not (across and y <= half[1])
+        name = "hidden" if hidden else "gone" if behind > 0.025 else "seen"
+        counts[name] += 1
+        if not hidden:
+            rest.append(abs(behind))
+    shares = [count / len(surface) for count in counts.values()]
+    return [*shares, np.median(rest) if rest else np.nan]
 
 
 class TestBox:

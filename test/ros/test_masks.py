@@ -114,6 +114,13 @@ class TestLabels:
         refused = {r.instance_id for r in found.rejections}
         assert refused == set(np.unique(labels).tolist()) - taken
 
+    @pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2", "i4"])
+    def test_the_largest_are_the_same_in_every_type(self, dtype):
+        labels = np.array([[1] * 5 + [200] * 3 + [7] * 4 + [0] * 8], dtype=dtype)
+        found = instances_from_labels(labels, (1, 20), MUGS, limit=2)
+        assert [(i.id, int(i.mask.sum())) for i in found.instances] == [(1, 5), (7, 4)]
+        assert [r.instance_id for r in found.rejections] == [200]
+
     def test_noise_instead_of_labels_is_bounded(self):
         noise = np.random.default_rng(0).integers(-(2**31), 2**31, (480, 640), dtype=np.int32)
         found = instances_from_labels(noise, (480, 640), MUGS, limit=20)

@@ -1,7 +1,7 @@
-"""Single rotations and their vectors, in plain numbers.
+"""Single rotations in plain numbers.
 
-`rotations` has the same of many at once, for tensors. For the filters of a few tracks, arrays of
-one rotation cost ten times what there is to compute.
+`rotations` has the same for tensors of many. For the filters of a few tracks, arrays
+of one rotation cost ten times what there is to compute.
 """
 
 import math
@@ -41,17 +41,15 @@ def vector_from_rotation(rotation: np.ndarray) -> np.ndarray:
     as one near by.
     """
     (r00, r01, r02), (r10, r11, r12), (r20, r21, r22) = rotation.tolist()
-    # Each row is the quaternion times four times one of its numbers; the largest one is the safest.
+    # Each row is the quaternion times four times one of its numbers; the longest is the safest.
     rows = (
         (1 + r00 + r11 + r22, r21 - r12, r02 - r20, r10 - r01),
         (r21 - r12, 1 + r00 - r11 - r22, r01 + r10, r02 + r20),
         (r02 - r20, r01 + r10, 1 - r00 + r11 - r22, r12 + r21),
         (r10 - r01, r02 + r20, r12 + r21, 1 - r00 - r11 + r22),
     )
-    w, x, y, z = max(rows, key=lambda row: math.hypot(*row))
-    if w < 0:
-        w, x, y, z = -w, -x, -y, -z
-    sine = math.hypot(x, y, z)
+    w, *vector = max(rows, key=lambda row: math.hypot(*row))
+    sine = math.hypot(*vector)
     # Of the smallest angles, the quaternion's vector is half the rotation's.
-    factor = 2 * math.atan2(sine, w) / sine if sine > 0 else 0.0
-    return np.array((factor * x, factor * y, factor * z))
+    factor = 2 * math.atan2(sine, abs(w)) / sine if sine > 0 else 0.0
+    return math.copysign(factor, w) * np.array(vector)
