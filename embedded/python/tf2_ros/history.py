@@ -27,7 +27,6 @@ class History:
     def __init__(self, *, is_static: bool) -> None:
         self.is_static = is_static
         self.samples: list[Sample] = []
-        self._stamps: list[int] = []
 
     def add(self, sample: Sample, keep_ns: int) -> bool:
         """Insert a sample; return whether it was taken.
@@ -38,15 +37,12 @@ class History:
         if self.is_static:
             self.samples = [sample]
             return True
-        stamps, stamp_ns = self._stamps, sample.stamp_ns
-        index = bisect_left(stamps, stamp_ns)
-        known = index < len(stamps) and stamps[index] == stamp_ns
-        if known or (stamps and stamp_ns < stamps[-1] - keep_ns):
+        index = self._first_from(sample.stamp_ns)
+        known = index < len(self.samples) and self.samples[index].stamp_ns == sample.stamp_ns
+        if known or (self.samples and sample.stamp_ns < self.latest.stamp_ns - keep_ns):
             return False
-        stamps.insert(index, stamp_ns)
         self.samples.insert(index, sample)
-        too_old = bisect_left(stamps, stamps[-1] - keep_ns)
-        del stamps[:too_old], self.samples[:too_old]
+        del self.samples[: self._first_from(self.latest.stamp_ns - keep_ns)]
         return True
 
     @property
@@ -62,7 +58,7 @@ class History:
         """
         if self.is_static:
             return self.latest
-        index = bisect_left(self._stamps, stamp_ns)
+        index = self._first_from(stamp_ns)
         if index < len(self.samples) and self.samples[index].stamp_ns == stamp_ns:
             return self.samples[index]
         if index in (0, len(self.samples)):
@@ -72,6 +68,10 @@ class History:
                 f"{stamp_ns * 1e-9:.9f} but the nearest data is at {known.stamp_ns * 1e-9:.9f}"
             )
         return _between(self.samples[index - 1], self.samples[index], stamp_ns)
+
+    def _first_from(self, stamp_ns: int) -> int:
+        """The index of the first sample that is not older than a time."""
+        return bisect_left(self.samples, stamp_ns, key=lambda sample: sample.stamp_ns)
 
 
 def _between(before: Sample, after: Sample, stamp_ns: int) -> Sample:
