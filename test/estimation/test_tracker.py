@@ -46,6 +46,16 @@ def run(tracker, stage, count, *, first=0, move=None, depth_only=False, **frame)
     return results
 
 
+def with_a_lost_mug(stage, tracker):
+    """A tracker after 19 frames: of a mug, tracked as 1 in four of them, and then of a wall."""
+    stage.put(1, "mug", (0.0, 0.0, 0.8))
+    following = tracker(max_coast_s=0.2)
+    run(following, stage, 4)
+    run(following, stage, 15, first=4, depth_only=True, slab_m=0.4)
+    assert following.tracks[0].state is TrackState.LOST
+    return following
+
+
 class TestFollowing:
     def test_a_still_object_is_confirmed_and_stays(self, stage, tracker):
         stage.put(7, "mug", (0.02, 0.0, 0.8))
@@ -125,20 +135,13 @@ class TestFollowing:
         assert min(counts) > 900
 
     def test_between_masks_a_lost_object_is_found_where_it_was(self, stage, tracker):
-        stage.put(1, "mug", (0.0, 0.0, 0.8))
-        following = tracker(max_coast_s=0.2)
-        run(following, stage, 4)
-        run(following, stage, 15, first=4, depth_only=True, slab_m=0.4)
-        assert following.tracks[0].state is TrackState.LOST
+        following = with_a_lost_mug(stage, tracker)
         (back,) = run(following, stage, 1, first=19, depth_only=True)
         assert states(back) == ["confirmed"]
         assert back.tracks[0].track_id == 1
 
     def test_between_masks_something_else_in_its_place_is_not_taken_for_it(self, stage, tracker):
-        stage.put(1, "mug", (0.0, 0.0, 0.8))
-        following = tracker(max_coast_s=0.2)
-        run(following, stage, 4)
-        run(following, stage, 15, first=4, depth_only=True, slab_m=0.4)
+        following = with_a_lost_mug(stage, tracker)
         # As far away as it was, and turned by a right angle.
         stage.put(1, "mug", (0.0, 0.0, 0.8), stage.truth(1)[:3, :3] @ turn_y(90))
         results = run(following, stage, 5, first=19, depth_only=True)
@@ -482,11 +485,7 @@ class TestLateMasks:
                 assert states(now) == ["confirmed"]
 
     def test_they_find_an_object_that_moved_while_it_was_lost(self, stage, tracker):
-        stage.put(1, "mug", (0.0, 0.0, 0.8))
-        following = tracker(max_coast_s=0.2)
-        run(following, stage, 4)
-        run(following, stage, 15, first=4, depth_only=True, slab_m=0.4)
-        assert following.tracks[0].state is TrackState.LOST
+        following = with_a_lost_mug(stage, tracker)
         stage.put(1, "mug", (0.1, 0.0, 0.8))
         run(following, stage, 3, first=19, depth_only=True)
         assert following.tracks[0].state is TrackState.LOST
