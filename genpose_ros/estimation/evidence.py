@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from genpose_ros.estimation.memory import TrackMemory
+from genpose_ros.estimation.motion import pose_difference
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.estimation.visibility import outside_fraction
@@ -25,10 +26,7 @@ def turn_deg(T_a: np.ndarray, T_b: np.ndarray, *, symmetric: bool) -> float:
     if symmetric:
         sine = np.linalg.norm(np.cross(T_a[:3, 1], T_b[:3, 1]))
         return float(np.degrees(np.arctan2(sine, T_a[:3, 1] @ T_b[:3, 1])))
-    turn = T_b[:3, :3] @ T_a[:3, :3].T
-    # Twice the sine and twice the cosine of the angle.
-    sine = np.linalg.norm(turn[[2, 0, 1], [1, 2, 0]] - turn[[1, 2, 0], [2, 0, 1]])
-    return float(np.degrees(np.arctan2(sine, np.trace(turn) - 1)))
+    return float(np.degrees(np.linalg.norm(pose_difference(T_a, T_b)[3:])))
 
 
 def far_apart(T_a: np.ndarray, T_b: np.ndarray, *, symmetric: bool) -> bool:

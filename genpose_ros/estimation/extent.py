@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from genpose_ros.geometry.clouds import inverse_transform_points
+
 __all__ = ["visible_extent"]
 
 #: Share of the points inside the box; the rest are taken for noise.
@@ -19,7 +21,7 @@ def visible_extent(points_cam: np.ndarray, T_cam_obj: np.ndarray, *, symmetric: 
         T_cam_obj: (4, 4), object to camera.
         symmetric: round about y.
     """
-    points_obj = (points_cam - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]
+    points_obj = inverse_transform_points(T_cam_obj, points_cam)
     reach = np.abs(points_obj)
     if symmetric:
         reach[:, 0] = reach[:, 2] = np.hypot(points_obj[:, 0], points_obj[:, 2])

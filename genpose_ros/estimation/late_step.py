@@ -19,6 +19,7 @@ from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.tracking_step import Follower, TrackingStep, World
 from genpose_ros.estimation.tracks import TrackingResult, TrackState
 from genpose_ros.estimation.visibility import outside_fraction, shift_onto
+from genpose_ros.geometry.clouds import inverse_transform_points
 
 __all__ = ["LateStep"]
 
@@ -140,15 +141,15 @@ def _fits(follower: Follower) -> bool:
     size_m, symmetric = memory.estimate.size_m, memory.symmetric
     if outside_fraction(cloud.points_cam, T, size_m, symmetric=symmetric) > _FITS_OUTSIDE:
         return False
-    shown = (cloud.points_cam - T[:3, 3]) @ T[:3, :3]
+    shown = inverse_transform_points(T, cloud.points_cam)
     return float(np.linalg.norm(shift_onto(shown, memory.points_obj))) < _FITS_M
 
 
 def _as_it_stands(follower: Follower) -> ObjectEstimate:
     """A track's estimate where it is taken to be, with the points of its mask."""
     estimate, cloud = follower.memory.estimate, follower.cloud
-    moved = estimate.moved(follower.T_cam_obj @ np.linalg.inv(estimate.T_cam_obj))
-    return moved if cloud is None else replace(moved, points_cam=cloud.points_cam)
+    placed = estimate.placed(follower.T_cam_obj)
+    return placed if cloud is None else replace(placed, points_cam=cloud.points_cam)
 
 
 def _with_evidence(memory: TrackMemory, after: TrackMemory | None) -> TrackMemory:

@@ -19,6 +19,7 @@ from genpose_ros.estimation.motion import (
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.estimation.tracks import Track, TrackState, next_state
+from genpose_ros.geometry.clouds import inverse_transform_points
 from genpose_ros.geometry.symmetry import is_symmetric, pin_free_angle
 
 __all__ = [
@@ -331,8 +332,7 @@ def as_track(
     if late or memory.last.stamp_ns != moment.stamp_ns:
         motion = predicted_motion(memory, moment.stamp_ns, settings)
         T_fixed_obj = memory.at(moment.stamp_ns) if late else motion.T_fixed_obj
-        T_cam_obj = moment.T_cam_fixed @ T_fixed_obj
-        estimate = estimate.moved(T_cam_obj @ np.linalg.inv(estimate.T_cam_obj))
+        estimate = estimate.placed(moment.T_cam_fixed @ T_fixed_obj)
         covariance = turned_covariance(motion.covariance[:6, :6], moment.T_cam_fixed[:3, :3])
         estimate = replace(estimate, covariance=covariance)
     masked = memory.masked_ns == moment.stamp_ns
@@ -383,6 +383,4 @@ def _measurement_noise(estimate: ObjectEstimate, moment: Moment, hidden: float =
 
 def _surface(estimate: ObjectEstimate) -> np.ndarray:
     """Where an object's surface was seen, (M, 3) float32, object frame."""
-    T = estimate.T_cam_obj
-    points = (estimate.points_cam - T[:3, 3]) @ T[:3, :3]
-    return points.astype(np.float32)
+    return inverse_transform_points(estimate.T_cam_obj, estimate.points_cam).astype(np.float32)

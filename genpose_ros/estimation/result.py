@@ -70,6 +70,14 @@ class ObjectEstimate:
             points_cam=transform_points(T_target_cam, self.points_cam).astype(np.float32),
         )
 
+    def placed(self, T_cam_obj: np.ndarray) -> "ObjectEstimate":
+        """Return the estimate as if the object, with all that belongs to it, were in another pose.
+
+        Args:
+            T_cam_obj: (4, 4), where it is put.
+        """
+        return self.moved(T_cam_obj @ np.linalg.inv(self.T_cam_obj))
+
 
 @dataclass(frozen=True)
 class FrameResult:

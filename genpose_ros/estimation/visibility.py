@@ -9,7 +9,7 @@ import torch
 
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.geometry.clouds import transform_points
+from genpose_ros.geometry.clouds import inverse_transform_points, transform_points
 
 __all__ = [
     "Visibility",
@@ -131,7 +131,7 @@ def outside_fraction(
     points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray, *, symmetric: bool
 ) -> float:
     """Return the share of an object's points (N, 3) outside its box, which is widened a little."""
-    points_obj = (points_cam - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]
+    points_obj = inverse_transform_points(T_cam_obj, points_cam)
     return float(1 - _inside_box(points_obj, size_m, symmetric).mean())
 
 
@@ -194,12 +194,12 @@ def depth_around(
     points_cam = camera.cropped(*box).back_project(z, near)
     if len(points_cam) == 0:
         return nothing
-    T = T_cam_obj.astype(np.float32)
-    in_obj = (points_cam - T[:3, 3]) @ T[:3, :3]
+    in_obj = inverse_transform_points(T_cam_obj.astype(np.float32), points_cam)
     in_obj -= shift_onto(in_obj[:: max(round(len(in_obj) / _SCENE_POINTS), 1)], surface)
     inside = _inside_box(in_obj, size_m, symmetric)
     points_cam, in_obj = points_cam[inside], in_obj[inside]
-    near = _squared_distances(surface, in_obj).min(axis=0) < _NEAR_SURFACE_M**2
+    distance2 = _squared_distances(_as_rows(surface), _as_columns(in_obj))
+    near = distance2.min(axis=0) < _NEAR_SURFACE_M**2
     on_object: np.ndarray = points_cam[near]
     return on_object
 
@@ -221,7 +221,7 @@ def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
     columns, rows = _as_columns(scene), np.arange(len(surface))
     move = np.zeros(3, dtype=np.float32)
     for _ in range(_MOVE_STEPS):
-        distance2 = _product(_as_rows(surface + move), columns)
+        distance2 = _squared_distances(_as_rows(surface + move), columns)
         nearest = distance2.argmin(axis=1)
         found = distance2[rows, nearest] < _MOVED_M**2
         if not found.any():
@@ -233,16 +233,17 @@ def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
     return move
 
 
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared distances (N, M) between float32 points (N, 3) and (M, 3).
+def _squared_distances(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Squared distances (N, M) between points, given `_as_rows` and `_as_columns`.
 
-    As a single product of matrices; for so few points that is faster than a tree.
+    For so few points that is faster than a tree. PyTorch multiplies with the threads it is allowed,
+    NumPy with all there are.
     """
-    return _product(_as_rows(a), _as_columns(b))
+    return torch.mm(torch.from_numpy(rows), torch.from_numpy(columns)).numpy()
 
 
 def _as_rows(points: np.ndarray) -> np.ndarray:
-    """Points p (N, 3) as rows (-2 p, |p|^2, 1), whose product with `_as_columns` is |p - q|^2."""
+    """Points p (N, 3) as rows (-2 p, |p|^2, 1), whose product with columns is |p - q|^2."""
     rows = np.ones((len(points), 5), dtype=np.float32)
     rows[:, :3], rows[:, 3] = -2 * points, np.einsum("ni,ni->n", points, points)
     return rows
@@ -253,11 +254,6 @@ def _as_columns(points: np.ndarray) -> np.ndarray:
     columns = np.ones((5, len(points)), dtype=np.float32)
     columns[:3], columns[4] = points.T, np.einsum("ni,ni->n", points, points)
     return columns
-
-
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """PyTorch multiplies with the threads it is allowed, NumPy with all there are."""
-    return torch.mm(torch.from_numpy(a), torch.from_numpy(b)).numpy()
 
 
 def _inside_box(

@@ -10,6 +10,7 @@ from genpose_ros.geometry.categories import (
 from genpose_ros.geometry.clouds import (
     bounding_box,
     erode_mask,
+    inverse_transform_points,
     sample_points,
     statistical_inliers,
     transform_points,
@@ -45,6 +46,7 @@ __all__ = [
     "erode_mask",
     "geodesic_angle",
     "handle_visible",
+    "inverse_transform_points",
     "is_symmetric",
     "mean_rotation",
     "pin_free_angle",

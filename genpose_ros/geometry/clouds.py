@@ -2,7 +2,14 @@
 
 import numpy as np
 
-__all__ = ["bounding_box", "erode_mask", "sample_points", "statistical_inliers", "transform_points"]
+__all__ = [
+    "bounding_box",
+    "erode_mask",
+    "inverse_transform_points",
+    "sample_points",
+    "statistical_inliers",
+    "transform_points",
+]
 
 
 def bounding_box(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice] | None:
@@ -89,4 +96,10 @@ def sample_points(points: np.ndarray, n: int, rng: np.random.Generator) -> np.nd
 def transform_points(T: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Return points (..., 3) moved by a transform (4, 4)."""
     moved: np.ndarray = points @ T[:3, :3].T + T[:3, 3]
+    return moved
+
+
+def inverse_transform_points(T: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return points (..., 3) moved by the inverse of a rigid transform (4, 4)."""
+    moved: np.ndarray = (points - T[:3, 3]) @ T[:3, :3]
     return moved

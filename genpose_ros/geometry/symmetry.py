@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from genpose_ros.geometry.categories import SYMMETRIC_ABOUT_Y
+from genpose_ros.geometry.clouds import inverse_transform_points
 from genpose_ros.geometry.rotations import geodesic_angle
 
 __all__ = [
@@ -36,7 +37,7 @@ def handle_visible(points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.nda
         T_cam_obj: (4, 4), true pose, origin at the centre of the box.
         size_m: (3,) edge lengths of the box, metres.
     """
-    x, y, z = ((points_cam - T_cam_obj[:3, 3]) @ T_cam_obj[:3, :3]).T
+    x, y, z = inverse_transform_points(T_cam_obj, points_cam).T
     body_end = -size_m[0] / 2 + size_m[2]
     # A handle is at most half as thick as the body; beyond that it is background.
     on_handle = (

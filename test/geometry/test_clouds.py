@@ -7,6 +7,7 @@ from scipy.ndimage import binary_erosion
 from genpose_ros.geometry import (
     bounding_box,
     erode_mask,
+    inverse_transform_points,
     sample_points,
     statistical_inliers,
     transform_points,
@@ -101,3 +102,4 @@ class TestSamplePoints:
 def test_points_are_moved_by_a_transform():
     T = np.array([[0.0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]])
     assert transform_points(T, np.array([[1.0, 2, 3]])).tolist() == [[3, 7, 10]]
+    assert inverse_transform_points(T, np.array([[3.0, 7, 10]])).tolist() == [[1, 2, 3]]
