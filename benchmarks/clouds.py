@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from safetensors.numpy import save
 
+from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.provenance import write_results
-from genpose_ros.evaluation.studies.report import rewrite_tables
 from genpose_ros.networks.devices import torch_device
 from genpose_ros.synthesis import TRAINING_SURROUNDINGS, Surroundings, load_meshes, sample_views
 from genpose_ros.synthesis.clouds import crops_around, render_views, sense_views

@@ -20,8 +20,8 @@ import torch
 from rosbags.rosbag1 import Reader
 from rosbags.typesys import Stores, get_typestore
 
+from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.provenance import write_results
-from genpose_ros.evaluation.studies.report import rewrite_tables
 from genpose_ros.synthesis import TRAINING_SURROUNDINGS, sample_views
 from genpose_ros.synthesis.clouds import NATIVE_SPACING, render_views
 from genpose_ros.synthesis.objects import draw_objects

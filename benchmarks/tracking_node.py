@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from genpose_ros.evaluation.provenance import write_results
-from genpose_ros.ros.processes import NodeEndedError
-from genpose_ros.ros.track_demo import TrackDemo, play
-from genpose_ros.ros.track_report import TrackReport
+from genpose_ros.ros.demo.node_processes import NodeEndedError
+from genpose_ros.ros.demo.track import TrackDemo, play
+from genpose_ros.ros.demo.track_report import TrackReport
 
 #: Number of objects: what is shown, and what is aimed at, images per second.
 _SCENES = {5: ("sweep", 1, 20.0), 10: ("crowd", 0, 12.0)}

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from genpose_ros.estimation import EstimatorSettings, PoseEstimator
 from genpose_ros.evaluation import evaluate_synthetic, synthetic_views
+from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.provenance import provenance
-from genpose_ros.evaluation.studies.report import rewrite_tables
 from genpose_ros.networks import patch_transformer
 from genpose_ros.networks.interface import Encoding, PoseModel
 from genpose_ros.networks.light import LightConfig, LightPoseModel

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from genpose_ros.estimation.settings import EstimatorSettings
-from genpose_ros.estimation.tracker_settings import TrackerSettings
+from genpose_ros.tracking.settings import TrackerSettings
 
 pytest.importorskip("rclpy", reason="no ROS 2 here, so the node's settings cannot be read")
 from genpose_ros.ros.node_settings import NodeSettings

@@ -17,9 +17,9 @@ import rclpy
 from rcl_interfaces.srv import GetParameters
 
 from genpose_ros.estimation.settings import EstimatorSettings
-from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.synthesis.sequences import SEQUENCE_KINDS
+from genpose_ros.tracking.settings import TrackerSettings
 
 FILES = ("estimate.launch.py", "demo.launch.py")
 
@@ -100,7 +100,7 @@ def test_arguments_set_parameters_that_the_node_has(root):
 def test_the_demo_offers_the_motions_that_there_are(root):
     motions = constant(tree(root, "demo.launch.py"), "MOTIONS")
     assert motions == ["still", *SEQUENCE_KINDS]
-    camera = pytest.importorskip("genpose_ros.ros.moving_frames")
+    camera = pytest.importorskip("genpose_ros.ros.demo.moving_frames")
     assert camera.MOTIONS == SEQUENCE_KINDS
 
 

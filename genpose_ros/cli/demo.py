@@ -59,7 +59,7 @@ def demo(
             changes["weights"] = str(weights.resolve())
         raise typer.Exit(_track(motion, seed, seconds, changes, json))
     # By name: there may be no ROS 2 here, which only this command needs.
-    run_demo = import_module("genpose_ros.ros.demo").run_demo
+    run_demo = import_module("genpose_ros.ros.demo.still").run_demo
     code = run_demo(
         frames=frames,
         json=json,
@@ -76,6 +76,6 @@ def _track(
     motion: str, seed: int, seconds: float, settings: dict[str, Any], json: Path | None
 ) -> int:
     """Run the tracking demo; returns the exit status."""
-    module = import_module("genpose_ros.ros.track_demo")
+    module = import_module("genpose_ros.ros.demo.track")
     shown = module.TrackDemo(motion=motion, seed=seed, seconds=seconds, settings=settings)
     return int(module.run_track_demo(shown, json=json, console=OUT))

@@ -79,7 +79,7 @@ def estimate(
     if str(json) == "-":
         OUT.print_json(data=_result_json(result))
     else:
-        from genpose_ros.tables import print_result
+        from genpose_ros.cli.tables import print_result
 
         print_result(result, OUT)
     if json is not None and str(json) != "-":

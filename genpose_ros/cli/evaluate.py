@@ -85,9 +85,9 @@ def evaluate_frames_command(
     """
     from rich.progress import Progress
 
+    from genpose_ros.cli.tables import print_report
     from genpose_ros.datasets import RecordedFrame, find_frames
     from genpose_ros.evaluation import evaluate_frames, write_results
-    from genpose_ros.tables import print_report
 
     folders = find_frames(directory)
     check_outputs(json)
@@ -153,9 +153,9 @@ def evaluate_nocs_command(
     - `genpose evaluate nocs --root nocs --split val --preset paper --json val.json
       --html val.html`
     """
+    from genpose_ros.cli.tables import print_nocs
     from genpose_ros.datasets import MugOrigin, NocsFrame, find_nocs_frames
     from genpose_ros.evaluation import evaluate_nocs, write_results
-    from genpose_ros.tables import print_nocs
 
     find_nocs_frames(root, split.value)
     check_outputs(json)
@@ -212,9 +212,9 @@ def evaluate_synthetic_command(
 
     - `genpose evaluate synthetic --meshes my_meshes --split test --json report.json`
     """
+    from genpose_ros.cli.tables import print_synthetic
     from genpose_ros.evaluation import evaluate_synthetic, synthetic_views, write_results
     from genpose_ros.synthesis import load_meshes
-    from genpose_ros.tables import print_synthetic
 
     known = () if meshes is None else load_meshes(meshes, split)
     check_outputs(json)

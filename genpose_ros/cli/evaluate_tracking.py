@@ -19,8 +19,9 @@ from genpose_ros.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from genpose_ros.estimation import EstimatorSettings, TrackerSettings
-    from genpose_ros.evaluation.tracking import Outcome, Task
+    from genpose_ros.estimation import EstimatorSettings
+    from genpose_ros.evaluation.tracking.evaluate import Outcome, Task
+    from genpose_ros.tracking import TrackerSettings
 
 __all__ = ["evaluate_tracking"]
 
@@ -78,8 +79,9 @@ def evaluate_tracking(
 
     - `genpose evaluate tracking --study --json report.json --picture errors.png`
     """
+    from genpose_ros.cli.tables import print_tracking
     from genpose_ros.evaluation.provenance import write_results
-    from genpose_ros.evaluation.tracking import (
+    from genpose_ros.evaluation.tracking.evaluate import (
         DEFAULT_KINDS,
         Task,
         measure_speed,
@@ -87,9 +89,8 @@ def evaluate_tracking(
         study_tasks,
         usual_jobs,
     )
-    from genpose_ros.evaluation.tracking import sequences as chosen_sequences
-    from genpose_ros.evaluation.tracking_report import tracking_report, write_tracking_tables
-    from genpose_ros.tables import print_tracking
+    from genpose_ros.evaluation.tracking.evaluate import sequences as chosen_sequences
+    from genpose_ros.evaluation.tracking.report import tracking_report, write_tracking_tables
 
     check_outputs(json, picture)
     if tables is not None and not tables.is_file():
@@ -121,8 +122,8 @@ def evaluate_tracking(
 
 
 def _tracker_settings(changes: list[str] | None) -> "TrackerSettings":
-    from genpose_ros.estimation import TrackerSettings
-    from genpose_ros.estimation.settings import setting_from_text
+    from genpose_ros.settings import setting_from_text
+    from genpose_ros.tracking import TrackerSettings
 
     kinds = {item.name: type(item.default) for item in fields(TrackerSettings)}
     values: dict[str, Any] = {}
@@ -136,7 +137,7 @@ def _tracker_settings(changes: list[str] | None) -> "TrackerSettings":
 
 
 def _run(tasks: "list[Task]", settings: "EstimatorSettings", jobs: int) -> "list[Outcome]":
-    from genpose_ros.evaluation.tracking import run_tasks
+    from genpose_ros.evaluation.tracking.evaluate import run_tasks
 
     with progress_bar("sequences") as progress:
         bar = progress.add_task("", total=sum(task.steps for task in tasks))
@@ -150,7 +151,7 @@ def _run(tasks: "list[Task]", settings: "EstimatorSettings", jobs: int) -> "list
 
 def _draw(outcomes: "list[Outcome]", path: Path) -> None:
     from genpose_ros.evaluation.plots import save_figure
-    from genpose_ros.evaluation.tracking_picture import draw_errors, most_occluded
+    from genpose_ros.evaluation.tracking.picture import draw_errors, most_occluded
 
     records = [outcome.record for outcome in outcomes if outcome.variant == "tracker"]
     save_figure(draw_errors(most_occluded(records)), path)

@@ -63,7 +63,8 @@ def chosen_settings(
 
 def setting_changes(changes: list[str] | None) -> dict[str, Any]:
     """The settings of --set options, by name, in the type the setting has."""
-    from genpose_ros.estimation.settings import describe, setting_from_text
+    from genpose_ros.estimation.settings import describe
+    from genpose_ros.settings import setting_from_text
 
     values: dict[str, Any] = {}
     for change in changes or []:

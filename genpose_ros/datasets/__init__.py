@@ -1,7 +1,7 @@
 """Readers of recorded frames and camera files."""
 
 from genpose_ros.datasets.camera_files import read_camera
-from genpose_ros.datasets.frames import (
+from genpose_ros.datasets.frame_folders import (
     RecordedFrame,
     RecordedInstance,
     Truth,

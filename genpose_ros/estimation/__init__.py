@@ -11,9 +11,6 @@ from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_cand
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings, describe
-from genpose_ros.estimation.tracker import Tracker
-from genpose_ros.estimation.tracker_settings import TrackerSettings
-from genpose_ros.estimation.tracks import Track, TrackingResult, TrackState
 from genpose_ros.estimation.uncertainty import agreement, pose_covariance
 
 __all__ = [
@@ -30,11 +27,6 @@ __all__ = [
     "Ranking",
     "Reason",
     "Rejection",
-    "Track",
-    "TrackState",
-    "Tracker",
-    "TrackerSettings",
-    "TrackingResult",
     "agreement",
     "candidate_density",
     "describe",

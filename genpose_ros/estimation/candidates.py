@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from genpose_ros.diffusion import karras_schedule, sample_dpmpp_2m, sample_euler, sample_rk45
-from genpose_ros.estimation.looks import share_out
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.tta import share_out
 from genpose_ros.networks.interface import Encoding, PoseModel
 
 __all__ = ["draw_candidates", "draw_noise"]

@@ -14,12 +14,12 @@ from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud
 from genpose_ros.estimation.candidates import draw_candidates
 from genpose_ros.estimation.extent import visible_extent
 from genpose_ros.estimation.frame import Frame, Instance
-from genpose_ros.estimation.looks import clouds_of_looks, looks_to_objects, poses_of_looks
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.tta import clouds_of_looks, looks_to_objects, poses_of_looks
 from genpose_ros.estimation.uncertainty import agreement, pose_covariance
 from genpose_ros.geometry.symmetry import is_symmetric
 from genpose_ros.networks.checkpoints import load_model

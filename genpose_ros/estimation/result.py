@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from genpose_ros.estimation.motion import turned_covariance
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.geometry.clouds import transform_points
+from genpose_ros.geometry.transforms import rotate_covariance
 
 __all__ = ["FrameResult", "ObjectEstimate"]
 
@@ -66,7 +66,7 @@ class ObjectEstimate:
             self,
             T_cam_obj=T_target_cam @ self.T_cam_obj,
             T_cam_candidates=T_target_cam @ self.T_cam_candidates,
-            covariance=turned_covariance(self.covariance, T_target_cam[:3, :3]),
+            covariance=rotate_covariance(self.covariance, T_target_cam[:3, :3]),
             points_cam=transform_points(T_target_cam, self.points_cam).astype(np.float32),
         )
 

@@ -12,12 +12,6 @@ from genpose_ros.evaluation.average_precision import (
     pose_precision_curves,
     precision_recall_area,
 )
-from genpose_ros.evaluation.frames import (
-    WELL_DEFINED,
-    FramesReport,
-    InstanceReport,
-    evaluate_frames,
-)
 from genpose_ros.evaluation.metrics import (
     THRESHOLDS,
     pose_errors,
@@ -26,13 +20,17 @@ from genpose_ros.evaluation.metrics import (
 )
 from genpose_ros.evaluation.nocs import NocsReport, evaluate_nocs
 from genpose_ros.evaluation.provenance import shown_command, write_results
+from genpose_ros.evaluation.recorded_frames import (
+    WELL_DEFINED,
+    FramesReport,
+    InstanceReport,
+    evaluate_frames,
+)
 from genpose_ros.evaluation.synthetic import (
     SyntheticReport,
     evaluate_synthetic,
     synthetic_views,
 )
-from genpose_ros.evaluation.track_metrics import summarise_tracking
-from genpose_ros.evaluation.track_records import ObjectRecord, SequenceRecord, record_sequence
 
 __all__ = [
     "THRESHOLDS",
@@ -42,10 +40,8 @@ __all__ = [
     "FramesReport",
     "InstanceReport",
     "NocsReport",
-    "ObjectRecord",
     "PosePrecision",
     "PrecisionCurves",
-    "SequenceRecord",
     "SyntheticReport",
     "TruePoses",
     "box_overlap",
@@ -57,11 +53,9 @@ __all__ = [
     "pose_errors",
     "pose_precision_curves",
     "precision_recall_area",
-    "record_sequence",
     "share_within",
     "shown_command",
     "summarise",
-    "summarise_tracking",
     "synthetic_views",
     "write_results",
 ]

@@ -33,6 +33,7 @@ from genpose_ros.geometry.symmetry import (
     pin_free_angle,
     rotation_error_deg,
 )
+from genpose_ros.geometry.transforms import is_transform, pose_difference, rotate_covariance
 
 __all__ = [
     "CATEGORIES",
@@ -48,10 +49,13 @@ __all__ = [
     "handle_visible",
     "inverse_transform_points",
     "is_symmetric",
+    "is_transform",
     "mean_rotation",
     "pin_free_angle",
+    "pose_difference",
     "quat_wxyz_from_rotation",
     "random_rotations",
+    "rotate_covariance",
     "rotation_error_deg",
     "rotation_from_columns",
     "rotation_from_quat_wxyz",

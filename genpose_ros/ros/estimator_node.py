@@ -12,11 +12,10 @@ from std_srvs.srv import SetBool, Trigger
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.settings import EstimatorSettings
-from genpose_ros.estimation.tracker import Tracker
 from genpose_ros.networks.devices import usable_cores
 from genpose_ros.ros.camera_pose import CameraPose, header_in
 from genpose_ros.ros.diagnostics import Diagnostics
-from genpose_ros.ros.estimating import Estimating, MakeEstimator
+from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
 from genpose_ros.ros.fixed_frame import FixedFrame
 from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.matching import Matched
@@ -24,11 +23,12 @@ from genpose_ros.ros.outputs import Outputs
 from genpose_ros.ros.parameters import Parameters, Settings
 from genpose_ros.ros.program import run_program
 from genpose_ros.ros.published import PublishedFrame
-from genpose_ros.ros.rejections import RejectionLog
+from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.throttled_log import ThrottledLog
-from genpose_ros.ros.tracking import MakeTracker, Tracking
+from genpose_ros.ros.track_mode import MakeTracker, Tracking
 from genpose_ros.ros.tracking_status import TrackingStatus
 from genpose_ros.ros.worker import Worker
+from genpose_ros.tracking.tracker import Tracker
 
 __all__ = ["EstimatorNode", "main", "spin"]
 

@@ -12,11 +12,11 @@ from vision_msgs.msg import Detection2DArray
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.camera_info import camera_from_info, is_distorted
-from genpose_ros.ros.frames import stamp_ns
+from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.images import depth_pixels, label_pixels
+from genpose_ros.ros.input_watchdog import SilenceWatch
 from genpose_ros.ros.matching import DepthImage, FrameMatcher, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
-from genpose_ros.ros.silence import SilenceWatch
 from genpose_ros.ros.subscriptions import AdaptiveSubscription
 from genpose_ros.ros.throttled_log import ThrottledLog
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from genpose_ros.estimation.settings import check_settings, setting
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.ros.detections import CategoryRules
 from genpose_ros.ros.subscriptions import RELIABILITIES
+from genpose_ros.settings import check_settings, setting
 
 __all__ = ["MASK_SOURCES", "MODES", "NodeSettings"]
 

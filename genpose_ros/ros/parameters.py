@@ -16,8 +16,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
-from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.tracking.settings import TrackerSettings
 
 __all__ = ["PREFIXES", "Parameters", "Settings", "changed", "descriptor"]
 

@@ -8,8 +8,8 @@ from std_msgs.msg import Header
 
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
-from genpose_ros.estimation.tracks import Track, TrackState
 from genpose_ros.msg import ObjectPose
+from genpose_ros.tracking.tracks import Track, TrackState
 
 __all__ = ["PublishedFrame", "PublishedObject", "published_estimate", "published_track"]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from genpose_ros.estimation.tracks import TrackState
 from genpose_ros.ros.diagnostics import status
-from genpose_ros.ros.tracking import Tracking
+from genpose_ros.ros.track_mode import Tracking
+from genpose_ros.tracking.tracks import TrackState
 
 __all__ = ["TrackingStatus"]
 

@@ -9,7 +9,7 @@ from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.symmetry import handle_visible
 from genpose_ros.synthesis.appearance import lit, object_albedo, smoothed, table_albedo
-from genpose_ros.synthesis.furnishing import Thing, furnish, pixel_rays
+from genpose_ros.synthesis.placement import Thing, furnish, pixel_rays
 from genpose_ros.synthesis.render import Hits, cast
 from genpose_ros.synthesis.sensor import (
     D435_BASELINE_M,

@@ -15,10 +15,10 @@ from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.clouds import bounding_box
 from genpose_ros.geometry.symmetry import handle_visible
 from genpose_ros.synthesis.bodies import Backdrop, Body, View, look
-from genpose_ros.synthesis.furnishing import pixel_rays
 from genpose_ros.synthesis.motions import eased
+from genpose_ros.synthesis.placement import pixel_rays
+from genpose_ros.synthesis.scenarios import ROOM, SCRIPTS
 from genpose_ros.synthesis.scenes import D435_COLOR_CAMERA
-from genpose_ros.synthesis.scripts import ROOM, SCRIPTS
 from genpose_ros.synthesis.sensor import (
     D435_BASELINE_M,
     corrupt_mask,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from genpose_ros.geometry.categories import CATEGORIES
-from genpose_ros.synthesis.devices import cameras, laptops
+from genpose_ros.synthesis.electronics import cameras, laptops
 from genpose_ros.synthesis.primitives import MeshBatch
 from genpose_ros.synthesis.vessels import bottles, bowls, cans, mugs
 

@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from genpose_ros.processes import process_pool
+from genpose_ros.process_pool import process_pool
 from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make_clouds
 from genpose_ros.synthesis.meshes import Mesh, load_meshes
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from genpose_ros.estimation.settings import setting_from_text
+from genpose_ros.settings import setting_from_text
 from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import build_model
 

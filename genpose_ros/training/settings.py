@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from genpose_ros.estimation.settings import check_settings, setting
+from genpose_ros.settings import check_settings, setting
 
 __all__ = ["TrainingSettings"]
 

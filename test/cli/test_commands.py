@@ -363,7 +363,9 @@ class TestDemo:
             calls.append(arguments)
             return 1
 
-        monkeypatch.setitem(sys.modules, "genpose_ros.ros.demo", SimpleNamespace(run_demo=run_demo))
+        monkeypatch.setitem(
+            sys.modules, "genpose_ros.ros.demo.still", SimpleNamespace(run_demo=run_demo)
+        )
         return calls
 
     def test_gets_the_options_and_gives_the_exit_code(self, calls, tmp_path):
@@ -389,7 +391,7 @@ class TestDemo:
             TrackDemo=lambda **shown: shown,
             run_track_demo=run_track_demo,
         )
-        monkeypatch.setitem(sys.modules, "genpose_ros.ros.track_demo", module)
+        monkeypatch.setitem(sys.modules, "genpose_ros.ros.demo.track", module)
         options = ("--track", "--motion", "crossing", "--seconds", 5, "--set", "steps=4")
         assert run("demo", *options, "--json", tmp_path / "a.json").exit_code == 0
         ((shown, rest),) = calls

@@ -5,7 +5,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from genpose_ros.estimation import PRESETS, EstimatorSettings, TrackerSettings, describe
+from genpose_ros.estimation import PRESETS, EstimatorSettings, describe
+from genpose_ros.tracking import TrackerSettings
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
-from genpose_ros.estimation.tracker_settings import TrackerSettings
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.parameters import Parameters
+from genpose_ros.tracking.settings import TrackerSettings
 
 pytestmark = pytest.mark.ros
 NAMES = [item.name for cls in (EstimatorSettings, NodeSettings) for item in fields(cls)]

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from genpose_ros.estimation.tracks import Track, TrackState
 from genpose_ros.msg import ObjectPose
 from genpose_ros.ros.builders import object_array
 from genpose_ros.ros.published import published_track
+from genpose_ros.tracking.tracks import Track, TrackState
 
 QUARTER = Rotation.from_euler("z", 90, degrees=True).as_matrix()
 

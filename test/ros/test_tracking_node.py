@@ -15,9 +15,9 @@ from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
 from genpose_ros.estimation.reasons import Reason
-from genpose_ros.estimation.tracks import TrackState
 from genpose_ros.msg import ObjectPose, ObjectPoseArray
 from genpose_ros.ros.estimator_node import EstimatorNode
+from genpose_ros.tracking.tracks import TrackState
 
 pytestmark = pytest.mark.ros
 MS = 1_000_000

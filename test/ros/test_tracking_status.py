@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from genpose_ros.estimation.tracks import TrackState
 from genpose_ros.ros.tracking_status import TrackingStatus
+from genpose_ros.tracking.tracks import TrackState
 
 
 @pytest.fixture

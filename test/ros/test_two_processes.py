@@ -18,7 +18,7 @@ from tf2_msgs.msg import TFMessage
 from genpose_ros.msg import ObjectPoseArray
 
 pytestmark = pytest.mark.ros
-PROGRAM = Path(__file__).with_name("fake_estimator_node.py")
+PROGRAM = Path(__file__).parents[1] / "support" / "fake_estimator_node.py"
 
 
 def start(*arguments: str) -> subprocess.Popen:

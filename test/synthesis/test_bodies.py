@@ -6,8 +6,8 @@ from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.synthesis.bodies import Backdrop, Body, Rectangle, look
-from genpose_ros.synthesis.furnishing import pixel_rays
 from genpose_ros.synthesis.motions import look_at, poses
+from genpose_ros.synthesis.placement import pixel_rays
 from genpose_ros.synthesis.primitives import box
 from genpose_ros.synthesis.render import cast
 from genpose_ros.synthesis.shapes import make_shapes

@@ -169,7 +169,7 @@ def test_only_what_is_wanted_is_on_the_table():
 
 
 def test_bad_wishes_are_refused(monkeypatch):
-    monkeypatch.setattr("genpose_ros.synthesis.furnishing._TABLES", 2)
+    monkeypatch.setattr("genpose_ros.synthesis.placement._TABLES", 2)
     with pytest.raises(ValueError, match="negative"):
         table_scene(-1)
     with pytest.raises(ValueError, match="teapot"):

@@ -18,12 +18,7 @@ from genpose_ros.evaluation.studies.compared import (
 from genpose_ros.evaluation.studies.distribution import distribution, distribution_table
 from genpose_ros.evaluation.studies.energies import energy, energy_table
 from genpose_ros.evaluation.studies.features import features, features_table
-from genpose_ros.evaluation.studies.report import (
-    StudyResult,
-    markdown_table,
-    results_file,
-    write_tables,
-)
+from genpose_ros.evaluation.studies.report import StudyResult, results_file, write_tables
 from genpose_ros.evaluation.studies.selection import (
     best_of_k,
     best_of_k_table,
@@ -58,7 +53,6 @@ __all__ = [
     "draw_view_candidates",
     "energy",
     "features",
-    "markdown_table",
     "ranking",
     "results_file",
     "small_models",

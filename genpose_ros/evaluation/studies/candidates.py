@@ -10,9 +10,9 @@ from torch import Tensor
 
 from genpose_ros.estimation.candidates import draw_candidates
 from genpose_ros.estimation.estimator import PoseEstimator
-from genpose_ros.estimation.looks import clouds_of_looks, looks_to_objects, poses_of_looks
 from genpose_ros.estimation.pooling import pool_mean, pool_modes
 from genpose_ros.estimation.ranking import candidate_density, rank_candidates
+from genpose_ros.estimation.tta import clouds_of_looks, looks_to_objects, poses_of_looks
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.symmetry import handle_visible, is_symmetric, rotation_error_deg
 from genpose_ros.synthesis import STANCES, CloudBatch

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genpose_ros.evaluation.markdown import markdown_table
 from genpose_ros.evaluation.plots import CATEGORY_COLORS, new_figure
 from genpose_ros.evaluation.studies.candidates import ViewCandidates, ViewTruth
-from genpose_ros.evaluation.studies.report import StudyResult, markdown_table
+from genpose_ros.evaluation.studies.report import StudyResult
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.synthesis import STANCES
 

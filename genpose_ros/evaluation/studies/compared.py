@@ -12,6 +12,7 @@ import torch
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.evaluation.baselines import Template, icp_pose, make_template, pca_box_pose
+from genpose_ros.evaluation.markdown import markdown_table
 from genpose_ros.evaluation.plots import new_figure
 from genpose_ros.evaluation.studies.candidates import (
     ViewCandidates,
@@ -24,7 +25,6 @@ from genpose_ros.evaluation.studies.report import (
     StudyResult,
     group_shares,
     limit_shares,
-    markdown_table,
 )
 from genpose_ros.evaluation.studies.small_models import (
     load_small_diffusion,

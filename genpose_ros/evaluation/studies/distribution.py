@@ -8,12 +8,13 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from genpose_ros.estimation.estimator import PoseEstimator
+from genpose_ros.evaluation.markdown import markdown_table
 from genpose_ros.evaluation.plots import new_figure
 from genpose_ros.evaluation.studies.candidates import (
     ViewCandidates,
     draw_view_candidates,
 )
-from genpose_ros.evaluation.studies.report import StudyResult, markdown_table
+from genpose_ros.evaluation.studies.report import StudyResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from genpose_ros.evaluation.markdown import markdown_table
 from genpose_ros.evaluation.plots import new_figure
 from genpose_ros.evaluation.studies.candidates import ViewCandidates
-from genpose_ros.evaluation.studies.report import StudyResult, markdown_table
+from genpose_ros.evaluation.studies.report import StudyResult
 from genpose_ros.geometry.categories import CATEGORIES
 
 __all__ = ["energy", "energy_table", "rank_correlation"]

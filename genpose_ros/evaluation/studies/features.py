@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from genpose_ros.evaluation.markdown import markdown_table
 from genpose_ros.evaluation.plots import CATEGORY_COLORS, new_figure
 from genpose_ros.evaluation.studies.candidates import ViewCandidates
-from genpose_ros.evaluation.studies.report import StudyResult, markdown_table, percent
+from genpose_ros.evaluation.studies.report import StudyResult, percent
 from genpose_ros.geometry.categories import CATEGORIES
 
 __all__ = ["features", "features_table"]

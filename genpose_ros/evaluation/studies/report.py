@@ -1,14 +1,14 @@
 """What a study leaves: numbers as JSON, a table as Markdown, pictures; and their place in docs."""
 
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.metrics import THRESHOLDS, share_within
 
 if TYPE_CHECKING:
@@ -20,10 +20,8 @@ __all__ = [
     "StudyResult",
     "group_shares",
     "limit_shares",
-    "markdown_table",
     "percent",
     "results_file",
-    "rewrite_tables",
     "write_tables",
 ]
 
@@ -91,57 +89,6 @@ def group_shares(errors: np.ndarray, standing: np.ndarray) -> dict[str, dict[str
 def percent(share: float) -> float | None:
     """A share in per cent with two digits; None for one that does not exist."""
     return round(100 * float(share), 2) if np.isfinite(share) else None
-
-
-def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table; numbers with one digit, None as a dash, all but the first column right.
-
-    Raises:
-        ValueError: a row is not as long as the heads.
-    """
-    lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * (len(heads) - 1) + "|"]
-    for row in rows:
-        if len(row) != len(heads):
-            raise ValueError(f"{len(heads)} heads for a row of {len(row)}: {row}")
-        lines.append("| " + " | ".join(_cell(value) for value in row) + " |")
-    return "\n".join(lines)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
-
-
-def rewrite_tables(document: Path, table_of: Callable[[str], str | None]) -> list[str]:
-    """Write the tables between a document's markers anew; return the names of those written.
-
-    The markers are `<!-- table NAME -->` and `<!-- end -->`, each on a line of its own.
-
-    Args:
-        document: rewritten in place.
-        table_of: gives the table of a name; None: it stays as it is.
-
-    Raises:
-        OSError: the document cannot be read or written.
-        ValueError: a marker has no end.
-    """
-    text = document.read_text(encoding="utf-8")
-    written: list[str] = []
-
-    def replaced(match: "re.Match[str]") -> str:
-        table = table_of(match[1])
-        if table is None:
-            return match[0]
-        written.append(match[1])
-        return f"<!-- table {match[1]} -->\n{table}\n<!-- end -->"
-
-    pattern = r"<!-- table ([\w-]+) -->\n.*?<!-- end -->"
-    if len(re.findall(r"<!-- table [\w-]+ -->", text)) != len(re.findall(pattern, text, re.S)):
-        raise ValueError(f"{document}: a '<!-- table NAME -->' has no '<!-- end -->'")
-    text = re.sub(pattern, replaced, text, flags=re.S)
-    document.write_text(text, encoding="utf-8")
-    return written
 
 
 def write_tables(

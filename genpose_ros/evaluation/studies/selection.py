@@ -10,6 +10,7 @@ from torch import Tensor
 
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.likelihood import pose_log_likelihood
+from genpose_ros.evaluation.markdown import markdown_table
 from genpose_ros.evaluation.metrics import THRESHOLDS
 from genpose_ros.evaluation.plots import new_figure
 from genpose_ros.evaluation.studies import paper
@@ -20,7 +21,6 @@ from genpose_ros.evaluation.studies.report import (
     StudyResult,
     group_shares,
     limit_shares,
-    markdown_table,
     percent,
 )
 from genpose_ros.geometry.categories import CATEGORIES

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from genpose_ros.evaluation.studies.report import LIMIT_HEADS, LIMIT_NAMES, markdown_table
+from genpose_ros.evaluation.markdown import markdown_table
+from genpose_ros.evaluation.studies.report import LIMIT_HEADS, LIMIT_NAMES
 
 __all__ = [
     "frame_objects_table",

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from genpose_ros.evaluation.markdown import markdown_table
 from genpose_ros.evaluation.studies import paper
-from genpose_ros.evaluation.studies.report import StudyResult, markdown_table
+from genpose_ros.evaluation.studies.report import StudyResult
 
 __all__ = ["tracking", "tracking_table"]
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.evaluation.markdown import markdown_table
 from genpose_ros.evaluation.plots import new_figure
 from genpose_ros.evaluation.studies import paper
 from genpose_ros.evaluation.studies.candidates import ViewTruth, draw_view_candidates
@@ -15,7 +16,6 @@ from genpose_ros.evaluation.studies.report import (
     LIMIT_NAMES,
     StudyResult,
     group_shares,
-    markdown_table,
 )
 from genpose_ros.evaluation.studies.small_models import (
     load_small_diffusion,

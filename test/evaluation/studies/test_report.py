@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from genpose_ros.evaluation.studies import markdown_table, results_file, write_tables
+from genpose_ros.evaluation.markdown import markdown_table
+from genpose_ros.evaluation.studies import results_file, write_tables
 from genpose_ros.evaluation.studies.report import group_shares, limit_shares
 
 TABLES = {"one": lambda content: f"| {content['n']} |", "other": lambda content: "never"}

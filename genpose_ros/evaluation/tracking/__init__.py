@@ -1,0 +1,6 @@
+"""Evaluation of the tracker on simulated sequences: errors, identities, recoveries, speed."""
+
+from genpose_ros.evaluation.tracking.metrics import summarise_tracking
+from genpose_ros.evaluation.tracking.records import ObjectRecord, SequenceRecord, record_sequence
+
+__all__ = ["ObjectRecord", "SequenceRecord", "record_sequence", "summarise_tracking"]

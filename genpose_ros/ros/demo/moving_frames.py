@@ -1,0 +1,108 @@
+"""What the simulated camera shows when something moves: a sequence, there and back, for ever."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from geometry_msgs.msg import Transform, TransformStamped, Vector3
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from genpose_ros.datasets.frame_folders import RecordedFrame, RecordedInstance, Truth
+from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.ros.builders import pose_messages
+from genpose_ros.ros.demo.camera_messages import FrameMessages, color_message, frame_messages
+
+if TYPE_CHECKING:
+    from genpose_ros.synthesis.sequences import SequenceFrame
+
+__all__ = ["MOTIONS", "WORLD", "MovingFrames"]
+
+#: Motions of `genpose_ros.synthesis.sequences`, which is not imported for this list alone.
+MOTIONS = (
+    "turntable", "carried_slow", "carried_fast", "sweep", "occlusion", "returns", "crossing",
+    "crowd",
+)  # fmt: skip
+#: The frame that stands still.
+WORLD = "world"
+#: Nothing turns back at once: it slows down and gathers speed again within this time, seconds.
+_EASE_S = 0.4
+
+
+class MovingFrames:
+    """The messages of a sequence, made once; what it shows depends on motion and seed alone.
+
+    Args:
+        motion: one of `MOTIONS`.
+        seed: 0 or more.
+        seconds: length, from rest to rest; then it goes back to the start the way it came.
+        rate_hz: images per second.
+        progress: told after each image how many are made, and of how many.
+
+    Raises:
+        ValueError: no such motion, or a number is out of range.
+    """
+
+    def __init__(
+        self,
+        motion: str,
+        seed: int,
+        seconds: float,
+        rate_hz: float,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        from genpose_ros.synthesis.sequences import tracking_sequence
+
+        count = max(2, round(seconds * rate_hz))
+        sequence = tracking_sequence(motion, seed, frames=count, rate_hz=rate_hz, ease_s=_EASE_S)
+        self.camera: PinholeCamera = sequence.camera
+        self._messages: list[FrameMessages] = []
+        self._T_world_cam: list[np.ndarray] = []
+        for shown in sequence:
+            self._messages.append(_messages(f"{motion}_{seed}", shown))
+            self._T_world_cam.append(shown.T_fixed_cam)
+            progress(len(self._messages), count)
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def messages(self, number: int, header: Header) -> FrameMessages:
+        """Return the messages of the `number`-th image since the start, without colour."""
+        return self._messages[self._index(number)].stamped(header)
+
+    def color(self, number: int, header: Header) -> Image:
+        """Return the colour image of it, which shows depth as grey."""
+        depth = self._messages[self._index(number)].depth
+        depth_mm = np.frombuffer(depth.data, dtype="<u2").reshape(depth.height, depth.width)
+        frame = RecordedFrame("", depth_mm.astype(np.float32) / 1000, self.camera, ())
+        return color_message(frame, header)
+
+    def transform(self, number: int, header: Header) -> TransformStamped:
+        """Return where the camera, the header's frame, then is in the world."""
+        (pose,) = pose_messages(self._T_world_cam[self._index(number)][None])
+        position = pose.position
+        return TransformStamped(
+            header=Header(stamp=header.stamp, frame_id=WORLD),
+            child_frame_id=header.frame_id,
+            transform=Transform(
+                translation=Vector3(x=position.x, y=position.y, z=position.z),
+                rotation=pose.orientation,
+            ),
+        )
+
+    def _index(self, number: int) -> int:
+        """There and back, without showing the first and the last image twice."""
+        last = len(self) - 1
+        return last - abs(number % (2 * last) - last)
+
+
+def _messages(name: str, shown: "SequenceFrame") -> FrameMessages:
+    frame = shown.frame
+    seen = tuple(RecordedInstance(i.id, i.category, i.mask) for i in frame.instances)
+    nowhere = np.zeros((0, 0), dtype=bool)
+    truths = [
+        RecordedInstance(o.object_id, o.category, nowhere, Truth.DATASET, o.T_cam_obj, o.size_m)
+        for o in shown.objects
+    ]
+    recorded = RecordedFrame(name, frame.depth_m, frame.camera, seen)
+    return frame_messages(recorded, Header(), truths=truths, with_color=False)

@@ -1,0 +1,264 @@
+"""A RealSense D435 with a segmenter that needs neither: simulated things, or recorded frames.
+
+Named `camera` in namespace `/camera`, as realsense-ros names its node, it has the same topics.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+from tf2_ros import TransformBroadcaster
+from vision_msgs.msg import Detection2DArray, Detection3DArray
+
+from genpose_ros.msg import InstanceMasks
+from genpose_ros.ros.demo.camera_messages import FrameMessages, camera_info, frame_messages
+from genpose_ros.ros.demo.moving_frames import MOTIONS, MovingFrames
+from genpose_ros.ros.demo.still_frames import frames_to_show
+from genpose_ros.ros.program import run_program
+
+__all__ = ["FRAME_ID", "SimulatedCameraNode", "main"]
+
+FRAME_ID = "camera_color_optical_frame"
+
+_TOPICS: dict[str, tuple[Any, str]] = {
+    "color": (Image, "~/color/image_raw"),
+    "color_info": (CameraInfo, "~/color/camera_info"),
+    "depth": (Image, "~/aligned_depth_to_color/image_raw"),
+    "depth_info": (CameraInfo, "~/aligned_depth_to_color/camera_info"),
+    "label": (Image, "/segmentation/label_image"),
+    "detections": (Detection2DArray, "/segmentation/detections"),
+    "instance_masks": (InstanceMasks, "/segmentation/instance_masks"),
+    "ground_truth": (Detection3DArray, "~/ground_truth"),
+}
+_MASKS = ("detections", "label", "instance_masks")
+# As realsense-ros by default: reliable, which best-effort subscribers hear too.
+_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+_LATCHED = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+#: What a camera without motion shows.
+_STILL = "still"
+#: Between new intrinsics and the first image they belong to: topics may overtake each other.
+_INFO_LEAD_S = 0.2
+
+
+class SimulatedCameraNode(Node):
+    """Publishes colour, aligned depth, camera_info, masks and ground truth of frames.
+
+    With a motion also where the camera is in the frame `world`, on /tf.
+
+    Args:
+        node_options: passed on to `rclpy.node.Node`.
+
+    Raises:
+        FileNotFoundError: the parameter `frames` names no folder with frames.
+        ValueError: a frame is damaged, or another parameter is not valid.
+    """
+
+    def __init__(
+        self, *, node_name: str = "camera", namespace: str = "/camera", **node_options: Any
+    ) -> None:
+        super().__init__(node_name, namespace=namespace, **node_options)
+        seed = self._declare("seed", 0, "Which table is simulated.", low=0, high=2**31 - 1)
+        folder = self._declare("frames", "", "Folder of recorded frames; empty: a simulated table.")
+        rate_hz = self._declare("rate_hz", 1.0, "Images per second.", low=0.05, high=60.0)
+        motion = self._declare("motion", _STILL, "What moves.", choices=(_STILL, *MOTIONS))
+        motion_s = self._declare(
+            "motion_s", 6.0, "How long it moves before it goes back, seconds.", low=0.5, high=60.0
+        )
+        self._mask_rate_hz = self._declare(
+            "mask_rate_hz", 0.0, "Masks per second; 0: one for each image.", low=0.0, high=60.0
+        )
+        self._cycle = self._declare(
+            "cycle", True, "Each image shows the next recorded frame; false: ~/next does."
+        )
+        self._mask_delay_s = self._declare(
+            "mask_delay_s", 0.0, "How long after the depth image its masks come.", low=0.0, high=5.0
+        )
+        if motion != _STILL and folder:
+            raise ValueError("frames and motion cannot be given together")
+        self._moving: MovingFrames | None = None
+        self._frames = []
+        if motion == _STILL:
+            self._frames = frames_to_show(seed, folder)
+            for frame in self._frames:
+                frame_messages(frame, Header())  # what cannot be published is to be told at start
+        else:
+            self._moving = MovingFrames(motion, seed, motion_s, rate_hz, self._tell_progress)
+            self._broadcaster = TransformBroadcaster(self)
+        self._number = 0
+        self._masks_told_s = float("-inf")
+        self._index = 0
+        self._announced = self._published = False
+        self._masks_to_come = 0
+        self._topics = {
+            name: self.create_publisher(
+                kind,
+                topic,
+                _LATCHED if name == "ground_truth" else _QOS,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+            for name, (kind, topic) in _TOPICS.items()
+        }
+        self.create_service(Trigger, "~/next", self._on_next)
+        self.create_timer(1.0 / rate_hz, self._tick)
+        name = motion if self._moving else self._frames[0].name
+        count = len(self._moving or self._frames)
+        self.get_logger().info(f"showing {name}, {count} frame(s) in all")
+
+    def _tell_progress(self, done: int, total: int) -> None:
+        self.get_logger().info(
+            f"{done} of {total} images are simulated", throttle_duration_sec=5.0, skip_first=True
+        )
+
+    def _declare(
+        self,
+        name: str,
+        default: Any,
+        description: str,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        choices: tuple[str, ...] = (),
+    ) -> Any:
+        """Declare a parameter that is read once, at start; return its value."""
+        descriptor = ParameterDescriptor(description=description, read_only=True)
+        if isinstance(default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        elif low is not None and high is not None:
+            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+        if choices:
+            descriptor.additional_constraints = f"one of {', '.join(choices)}"
+        try:
+            value = self.declare_parameter(name, default, descriptor).value
+        except ParameterException as error:
+            raise ValueError(f"parameter {name}: {error}") from error
+        if choices and value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+        return value
+
+    def _on_next(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Show the next frame; the reply's message is its name."""
+        if self._moving is not None:
+            response.message = "what moves shows its next image by itself"
+            return response
+        self._show_next()
+        response.success = True
+        response.message = self._frames[self._index].name
+        return response
+
+    def _show_next(self) -> None:
+        """Go on to the next frame; another camera is announced before its first image."""
+        before = self._frames[self._index].camera
+        self._index = (self._index + 1) % len(self._frames)
+        camera = self._frames[self._index].camera
+        self._announced = camera != before
+        if self._announced:
+            self._publish_info(camera_info(camera, self._header()))
+            self._later(_INFO_LEAD_S, self._on_announced)
+
+    def _on_announced(self) -> None:
+        self._announced = False
+        self._publish_frame()
+
+    def _tick(self) -> None:
+        if self._moving is not None:
+            self._publish_moving(self._moving)
+            return
+        cycles = self._cycle and len(self._frames) > 1
+        if self._announced or (cycles and self._masks_to_come):
+            return
+        if cycles and self._published:
+            self._show_next()
+        if not self._announced:
+            self._publish_frame()
+
+    def _publish_frame(self) -> None:
+        header = self._header()
+        messages = frame_messages(self._frames[self._index], header)
+        self._publish_info(messages.camera_info)
+        for name in ("ground_truth", "color", "depth"):
+            self._topics[name].publish(getattr(messages, name))
+        self._published = True
+        if not self._masks_are_due(header):
+            return
+        self._masks_to_come += 1
+
+        def publish_masks() -> None:
+            self._masks_to_come -= 1
+            self._publish_masks(messages)
+
+        self._after_delay(publish_masks)
+
+    def _publish_moving(self, moving: MovingFrames) -> None:
+        """Publish the next image of what moves, and masks when their time has come."""
+        number, header = self._number, self._header()
+        self._number += 1
+        messages = moving.messages(number, header)
+        self._broadcaster.sendTransform(moving.transform(number, header))
+        self._publish_info(messages.camera_info)
+        for name in ("ground_truth", "depth"):
+            self._topics[name].publish(getattr(messages, name))
+        if self._topics["color"].get_subscription_count():
+            self._topics["color"].publish(moving.color(number, header))
+        if self._masks_are_due(header):
+            # Whatever was shown meanwhile, they carry the stamp of their own image.
+            self._after_delay(lambda: self._publish_masks(moving.messages(number, header)))
+
+    def _masks_are_due(self, header: Header) -> bool:
+        now_s = header.stamp.sec + 1e-9 * header.stamp.nanosec
+        # A little early is better than an image late.
+        if self._mask_rate_hz > 0 and now_s - self._masks_told_s < 1 / self._mask_rate_hz - 0.005:
+            return False
+        self._masks_told_s = now_s
+        return True
+
+    def _publish_masks(self, messages: FrameMessages) -> None:
+        for name in _MASKS:
+            self._topics[name].publish(getattr(messages, name))
+
+    def _after_delay(self, action: Callable[[], None]) -> None:
+        """Run an action when the segmenter would be done."""
+        if self._mask_delay_s > 0:
+            self._later(self._mask_delay_s, action)
+        else:
+            action()
+
+    def _header(self) -> Header:
+        return Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
+
+    def _publish_info(self, message: CameraInfo) -> None:
+        self._topics["color_info"].publish(message)
+        self._topics["depth_info"].publish(message)
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Run an action once, after a while."""
+
+        def run() -> None:
+            self.destroy_timer(timer)
+            action()
+
+        timer = self.create_timer(seconds, run)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the camera until it is told to stop.
+
+    Raises:
+        SystemExit: it could not start; the reason is logged.
+    """
+    run_program("camera", SimulatedCameraNode, rclpy.spin, args)
+
+
+if __name__ == "__main__":
+    main()

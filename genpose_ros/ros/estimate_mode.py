@@ -1,0 +1,68 @@
+"""Mode `estimate`: each frame by itself."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from genpose_ros.estimation.frame import Frame
+from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.result import FrameResult
+from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.ros.frame_builder import build_frame
+from genpose_ros.ros.matching import Matched
+from genpose_ros.ros.output_checks import publishable
+from genpose_ros.ros.parameters import Settings
+from genpose_ros.ros.published import PublishedFrame, published_estimate
+
+__all__ = ["Estimating", "Estimator", "MakeEstimator"]
+
+
+class Estimator(Protocol):
+    """What the node needs of an estimator."""
+
+    def estimate(self, frame: Frame) -> FrameResult:
+        """Estimate the objects of a frame."""
+
+    def warm_up(self) -> None:
+        """Run once, so that the first frame is as fast as the others."""
+
+
+MakeEstimator = Callable[[EstimatorSettings], Estimator]
+
+
+class Estimating:
+    """Estimates frames; nothing is kept from one to the next.
+
+    Args:
+        make_estimator: builds the estimator for given settings.
+        settings: to begin with.
+    """
+
+    def __init__(self, make_estimator: MakeEstimator, settings: Settings) -> None:
+        self._make_estimator = make_estimator
+        self._active = (make_estimator(settings.estimator), settings)
+
+    def configure(self, settings: Settings) -> None:
+        """Take other settings from the next frame on."""
+        estimator, old = self._active
+        if settings.estimator != old.estimator:
+            estimator = self._make_estimator(settings.estimator)
+        self._active = (estimator, settings)
+
+    def warm_up(self) -> None:
+        """Make the first frame as fast as the others."""
+        self._active[0].warm_up()
+
+    def process(self, matched: Matched) -> PublishedFrame | Rejection:
+        """Return what to publish of a frame, or why all of it is refused."""
+        estimator, settings = self._active
+        built = build_frame(matched, settings)
+        if isinstance(built, Rejection):
+            return built
+        result = estimator.estimate(built.frame)
+        estimates, refused = publishable(result.estimates, settings.estimator.workspace_m)
+        return PublishedFrame(
+            objects=[published_estimate(estimate) for estimate in estimates],
+            rejections=built.rejections + result.rejections + refused,
+            header=matched.depth.header,
+            timings_ms=result.timings_ms,
+        )

@@ -1,0 +1,108 @@
+"""What users see of a track, and how its state goes on."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.tracking.settings import TrackerSettings
+
+__all__ = ["Track", "TrackState", "TrackingResult", "next_state"]
+
+#: What lies behind an object is seen this long, seconds, before it is lost: one wrong prediction
+#: is not enough.
+_GONE_S = 0.1
+
+
+class TrackState(str, Enum):
+    """Where a track stands; the value is what a log line shows."""
+
+    NEW = "new"  # not yet seen often enough to be trusted
+    CONFIRMED = "confirmed"  # seen often enough, and in this frame
+    COASTING = "coasting"  # not seen in this frame; the pose is predicted
+    LOST = "lost"  # given up; the pose is the last one that was seen
+
+
+@dataclass(frozen=True)
+class Track:
+    """One object over time, as of one frame.
+
+    Attributes:
+        track_id: 1 or higher, never used twice.
+        name: category and id, such as mug_3; only another class changes it.
+        state: see `TrackState`.
+        estimate: the pose at the frame's stamp: estimated, while coasting predicted, when lost the
+            last one seen, in this frame's camera. Without a mask its instance_id is -1.
+        velocity: (6,) of the object's origin and its angular velocity, m/s and rad/s, axes of the
+            fixed frame; of the camera frame, and against the camera, where none was ever given.
+        age_s: since it was first seen.
+        unseen_s: since it was last seen.
+        instance_id: of the mask it was seen in; -1 without one in this frame.
+    """
+
+    track_id: int
+    name: str
+    state: TrackState
+    estimate: ObjectEstimate
+    velocity: np.ndarray
+    age_s: float
+    unseen_s: float
+    instance_id: int
+
+
+@dataclass(frozen=True)
+class TrackingResult:
+    """The tracks as of one frame.
+
+    Attributes:
+        tracks: all of them, oldest first.
+        rejections: every mask or estimate that was not used, with the reason.
+        timings_ms: wall time per stage.
+        notes: what was out of the ordinary in this frame, for logs, in sentences.
+        compensated: whether the camera's motion since the frame before was known.
+        late: the frame is older than the newest one: poses are those of its own stamp.
+    """
+
+    tracks: tuple[Track, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    compensated: bool = False
+    late: bool = False
+
+
+def next_state(
+    state: TrackState,
+    *,
+    seen: bool,
+    hits: int,
+    missed: int,
+    unseen_s: float,
+    gone: bool,
+    settings: TrackerSettings,
+) -> TrackState | None:
+    """Return the state after a frame; None: the track ends.
+
+    Args:
+        state: before the frame.
+        seen: a pose was estimated and accepted in this frame.
+        hits: masks it has had, this frame's included.
+        missed: frames in a row that had masks but none for it, this one included.
+        unseen_s: since it was last seen.
+        gone: the depth image shows what lies behind its place.
+        settings: the limits.
+    """
+    if state is TrackState.NEW:
+        ends = missed > 1 or unseen_s > settings.max_coast_s
+        confirmed = seen and hits >= settings.confirm_frames
+        return None if ends else TrackState.CONFIRMED if confirmed else TrackState.NEW
+    if seen:
+        return TrackState.CONFIRMED
+    if unseen_s > max(settings.keep_lost_s, settings.max_coast_s):
+        return None
+    lost = state is TrackState.LOST or unseen_s > settings.max_coast_s
+    if lost or (gone and unseen_s > _GONE_S):
+        return TrackState.LOST
+    return TrackState.COASTING

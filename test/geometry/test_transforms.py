@@ -1,0 +1,34 @@
+"""Rigid transforms and pose covariances against scipy and block matrices."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from genpose_ros.geometry import is_transform, rotate_covariance
+
+
+@pytest.mark.parametrize(
+    ("matrix", "valid"),
+    [
+        (np.eye(4), True),
+        (np.eye(4, dtype=np.float32), True),
+        (np.eye(3), False),
+        (np.full((4, 4), np.inf), False),
+        (np.diag([1.0, 1, -1, 1]), False),
+        (np.diag([1.0, 1, 1, 2]), False),
+        (1.01 * np.eye(4), False),
+    ],
+)
+def test_rigid_transforms_are_told_from_others(matrix, valid):
+    assert is_transform(matrix) is valid
+    turned = np.eye(4)
+    turned[:3, :3] = Rotation.from_rotvec([1, 2, 3]).as_matrix()
+    assert is_transform(turned @ matrix if matrix.shape == (4, 4) else matrix) is valid
+
+
+def test_a_covariance_turns_in_both_its_parts():
+    rng = np.random.default_rng(0)
+    root, rotation = rng.normal(size=(6, 6)), Rotation.from_rotvec([0.3, -0.4, 1.2]).as_matrix()
+    both = np.kron(np.eye(2), rotation)
+    expected = both @ root @ root.T @ both.T
+    assert np.allclose(rotate_covariance(root @ root.T, rotation), expected)

@@ -1,0 +1,63 @@
+"""From ~/objects back to the estimator's result."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.ros.builders import object_array
+from genpose_ros.ros.demo.results import result_from_message
+from genpose_ros.ros.published import published_estimate
+
+UNSENT = {"T_cam_candidates", "points_cam"}
+
+
+def test_what_was_published_comes_back(ros):
+    tilted = np.eye(4)
+    tilted[:3, :3] = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    tilted[:3, :3] *= np.linalg.det(tilted[:3, :3])
+    tilted[:3, 3] = 0.1, -0.2, 0.9
+    estimates = (ros.estimate(4, "mug"), ros.estimate(2, "can", T_cam_obj=tilted))
+    rejections = (Rejection(Reason.TOO_FEW_POINTS, "3 of 64", 9),)
+    message = object_array(
+        [published_estimate(e) for e in estimates],
+        rejections,
+        ros.header(5),
+        {"clouds": 2.5, "sample": 40.25},
+    )
+    result = result_from_message(message)
+    assert result.rejections == rejections
+    assert result.timings_ms == {"clouds": 2.5, "sample": 40.25}
+    for sent, back in zip(estimates, result.estimates, strict=True):
+        for field in dataclasses.fields(sent):
+            if field.name not in UNSENT:
+                expected, actual = getattr(sent, field.name), getattr(back, field.name)
+                if isinstance(expected, (str, int)):
+                    assert actual == expected
+                else:  # scores travel as float32
+                    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-12)
+        assert back.T_cam_candidates.shape == (0, 4, 4)
+        assert back.points_cam.shape == (0, 3)
+
+
+def test_missing_energies_stay_missing(ros):
+    estimate = ros.estimate(energy_rotation=None, energy_translation=None)
+    (back,) = result_from_message(
+        object_array([published_estimate(estimate)], (), ros.header())
+    ).estimates
+    assert back.energy_rotation is None
+    assert back.energy_translation is None
+
+
+def test_a_refused_frame_has_no_instance(ros):
+    message = object_array((), (Rejection(Reason.SIZE_MISMATCH, "two sizes"),), ros.header())
+    (rejection,) = result_from_message(message).rejections
+    assert rejection.instance_id is None
+
+
+def test_lists_of_unequal_length_are_no_result(ros):
+    message = object_array((), (), ros.header(), {"clouds": 1.0})
+    message.stage_ms = []
+    with pytest.raises(ValueError, match="shorter"):
+        result_from_message(message)

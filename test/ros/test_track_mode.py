@@ -1,0 +1,145 @@
+"""Mode `track` without topics: what is tracked, what is published, what begins anew."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.ros.matching import DepthImage, MaskInput, Matched
+from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.ros.parameters import Settings
+from genpose_ros.ros.track_mode import Tracking
+from genpose_ros.tracking.settings import TrackerSettings
+
+S = 1_000_000_000
+SETTINGS = Settings(
+    EstimatorSettings(), NodeSettings(mode="track", default_category="mug"), TrackerSettings()
+)
+CAMERA = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
+
+
+class Bench:
+    """A tracking with a fake tracker, and frames for it."""
+
+    def __init__(self, ros):
+        self.ros, self.told = ros, []
+        self.labels = np.zeros((48, 64), dtype=np.uint8)
+        self.labels[10:20, 10:25] = 3
+        self.tracking = Tracking(
+            ros.FakeEstimator,
+            self._make_tracker,
+            SETTINGS,
+            None,
+            lambda *line: self.told.append(line),
+        )
+
+    def _make_tracker(self, estimator, settings):
+        self.tracker = self.ros.FakeTracker(estimator, settings)
+        return self.tracker
+
+    def masks(self, time_s: float, epoch: int = 0):
+        return self._process(time_s, MaskInput(self.labels), epoch)
+
+    def depth(self, time_s: float, epoch: int = 0):
+        return self._process(time_s, None, epoch)
+
+    def _process(self, time_s, masks, epoch):
+        depth = DepthImage(self.ros.header(round(time_s * S)), np.full((48, 64), 900, np.uint16))
+        return self.tracking.process(Matched(depth, masks, CAMERA, epoch=epoch))
+
+
+@pytest.fixture
+def bench(ros):
+    return Bench(ros)
+
+
+def names(frame) -> list[str]:
+    return [item.id for item in frame.objects]
+
+
+def test_a_depth_image_without_anything_to_follow_says_nothing(bench):
+    assert bench.depth(1.0) is None
+    assert not bench.tracker.calls
+    assert names(bench.masks(1.0)) == ["mug_3"]
+    assert names(bench.depth(1.1)) == ["mug_3"]
+
+
+def test_what_is_published_never_goes_back_in_time(bench):
+    bench.masks(1.0)
+    assert bench.depth(1.3) is not None
+    assert bench.masks(1.1) is None
+    assert bench.masks(1.3) is None
+    assert bench.depth(1.2) is None
+    assert [call.kind for call in bench.tracker.calls] == ["masks", "depth", "masks", "masks"]
+    assert bench.depth(1.4) is not None
+
+
+def test_refusals_of_late_masks_come_with_the_next_frame(bench):
+    bench.masks(1.0)
+    bench.depth(1.3)
+    bench.labels = np.ones((7, 9), dtype=np.uint8)
+    refused = bench.masks(1.1)
+    assert refused.reason is Reason.SIZE_MISMATCH  # the whole frame: told at once
+    bench.labels = np.full((48, 64), 255, dtype=np.uint8)
+    bench.labels[0, 0] = 1
+    bench.tracker.estimator.change = {"covariance": np.full((6, 6), np.nan)}
+    assert bench.masks(1.2) is None
+    frame = bench.depth(1.4)
+    assert [r.reason for r in frame.rejections].count(Reason.NOT_FINITE) >= 1
+    assert all(np.isfinite(item.estimate.covariance).all() for item in frame.objects)
+
+
+def test_masks_later_than_a_jump_of_the_clock_would_be_are_refused(bench):
+    bench.masks(1.0)
+    bench.depth(3.0)
+    assert bench.masks(1.9) is None
+    frame = bench.depth(3.1)
+    (rejection,) = frame.rejections
+    assert rejection.reason is Reason.STAMP_OUT_OF_ORDER
+    assert "1.10 s" in rejection.detail
+    assert [call.kind for call in bench.tracker.calls] == ["masks", "depth", "depth"]
+
+
+@pytest.mark.parametrize("back_s", [0.3, 3600.0])
+def test_another_epoch_begins_anew_however_far_the_clock_jumped(bench, back_s):
+    bench.masks(5000.0)
+    bench.depth(5000.1)
+    assert bench.depth(5000.1 - back_s, epoch=1) is None
+    assert bench.tracker.tracks == ()
+    frame = bench.masks(5000.2 - back_s, epoch=1)
+    assert names(frame) == ["mug_3"]
+    assert bench.depth(5000.3 - back_s, epoch=1) is not None
+
+
+def test_reset_waits_for_the_frame_in_hand_and_counts(bench):
+    bench.masks(1.0)
+    bench.tracker.delay_s = 0.3
+    worker = threading.Thread(target=bench.depth, args=(1.1,))
+    worker.start()
+    assert bench.tracking.reset() in (0, 1)
+    worker.join()
+    bench.tracking.reset()
+    assert bench.tracking.reset() == 0
+    bench.tracker.delay_s = 0.0
+    assert names(bench.masks(1.2)) == ["mug_3"]
+
+
+def test_settings_come_into_force_and_the_tracks_stay(bench):
+    bench.masks(1.0)
+    estimator = bench.tracker.estimator
+    bench.tracking.configure(replace(SETTINGS, tracker=TrackerSettings(max_coast_s=2.0)))
+    assert bench.tracker.settings.max_coast_s == 2.0
+    assert bench.tracker.estimator is estimator
+    bench.tracking.configure(replace(SETTINGS, estimator=EstimatorSettings(steps=3)))
+    assert bench.tracker.estimator.settings.steps == 3
+    assert names(bench.depth(1.1)) == ["mug_3"]
+
+
+def test_a_camera_that_is_none_refuses_the_frame(bench):
+    depth = DepthImage(bench.ros.header(S), np.full((48, 64), 900, np.uint16))
+    broken = Rejection(Reason.BAD_INTRINSICS, "fx is NaN")
+    assert bench.tracking.process(Matched(depth, None, broken)) == broken

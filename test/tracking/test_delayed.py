@@ -1,0 +1,188 @@
+"""Masks that come late: what they show is carried through the depth images since then."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from genpose_ros.estimation import Frame
+from genpose_ros.geometry import PinholeCamera
+from genpose_ros.tracking.depth_history import MOST_IMAGES
+
+STEP_NS, START_NS = 33_333_333, 5_000_000_000
+LATE = 5
+
+
+def stamp(i):
+    return START_NS + i * STEP_NS
+
+
+def follow(tracker, stage, frames, place, masked):
+    """Feed depth images 0, 1, ...; masks of those in `masked` come `LATE` frames later.
+
+    Returns the frames, and the error in metres and state of the first track after each.
+    """
+    stage.misled = True  # the model knows each image's points, not where the object is now
+    images, errors, states = [], [], []
+    for i in range(frames):
+        stage.put(1, "mug", place(i))
+        images.append(stage.frame())
+        result = tracker.track_depth(images[i].depth_m, images[i].camera, stamp(i))
+        for track in result.tracks[:1]:
+            away = track.estimate.T_cam_obj[:3, 3] - stage.truth(1)[:3, 3]
+            errors.append(float(np.linalg.norm(away)))
+            states.append(track.state.value)
+        if i - LATE in masked:
+            assert tracker.track(images[i - LATE], stamp(i - LATE)).late
+    return images, errors, states
+
+
+def moving(i):
+    """0.6 m/s: 10 cm, more than the object is wide, in the time that masks are late."""
+    return (-0.3 + 0.02 * i, 0.0, 0.9)
+
+
+class TestBirth:
+    def test_a_late_new_object_is_where_it_is_now(self, stage, tracker):
+        _, errors, states = follow(tracker(), stage, 14, moving, {0, 6})
+        assert states == ["new"] * 6 + ["confirmed"] * 2
+        assert max(errors) < 0.01
+
+    def test_without_images_it_is_not(self, stage, tracker):
+        _, errors, _ = follow(tracker(late_s=0.0), stage, 10, moving, {0})
+        assert min(errors) > 0.05
+
+    def test_nor_where_tracks_do_not_go_on_with_depth(self, stage, tracker):
+        following = tracker(keep_between_masks=False)
+        _, errors, _ = follow(following, stage, 10, moving, {0})
+        assert min(errors) > 0.05
+        assert following._world.images == ()
+
+    def test_the_way_costs_a_few_batches(self, stage, tracker):
+        following = tracker()
+        model = following.estimator.model
+        follow(following, stage, LATE, moving, {0})
+        model.batch_sizes.clear()
+        stage.put(1, "mug", moving(LATE))
+        image = stage.frame()
+        following.track_depth(image.depth_m, image.camera, stamp(LATE))
+        assert model.batch_sizes == []
+        stage.put(1, "mug", moving(0))
+        following.track(stage.frame(), stamp(0))
+        assert model.batch_sizes == [1] * 4  # itself, and at most three images since
+
+
+class TestCorrection:
+    @staticmethod
+    def jumps(i):
+        """Away by more than a track can be followed, shortly before the image of the masks."""
+        return (-0.1 if i < 9 else -0.05 + 0.015 * (i - 9), 0.0 if i < 9 else 0.1, 0.9)
+
+    def test_a_track_that_strayed_is_brought_to_where_its_object_is_now(self, stage, tracker):
+        for late_s, right in ((0.4, True), (0.0, False)):
+            following = tracker(late_s=late_s)
+            _, errors, _ = follow(following, stage, 19, self.jumps, {0, 6, 12})
+            assert errors[-8] > 0.05
+            assert (errors[-1] < 0.01) is right
+            assert [t.track_id for t in following.tracks] == [1]
+
+    def test_a_track_that_is_right_stays_as_it_is(self, stage, tracker):
+        stage.deviation = 0.001
+        following = tracker()
+        images, errors, _ = follow(following, stage, 16, lambda i: (0.0, 0.0, 0.8), {0, 6})
+        (before,) = following._world.memories
+        model = following.estimator.model
+        model.batch_sizes.clear()
+        following.track(images[10], stamp(10))
+        (after,) = following._world.memories
+        assert max(errors) < 0.01
+        assert after.motion is before.motion
+        assert after.estimate is before.estimate
+        assert after.history == before.history
+        assert after.masked_ns == stamp(10)
+        assert model.batch_sizes == []  # its surface fits its mask
+
+    def test_late_masks_turn_a_track_that_is_the_wrong_way_round(self, stage, tracker):
+        a = np.diag([1.0, -1, -1])
+        b = a @ np.diag([-1.0, 1, -1])
+        following = tracker(check_s=0.1, switch_frames=3)
+        turned = []
+        for i in range(40):
+            # The second image's masks show it as it is; its surface fits either way.
+            rotation = a if i < 8 else b
+            stage.put(1, "mug", (0.0, 0.0, 0.8), rotation, [(0.999, rotation), (0.001, a)])
+            image = stage.frame()
+            result = following.track_depth(image.depth_m, image.camera, stamp(i))
+            if result.tracks:
+                T = result.tracks[0].estimate.T_cam_obj
+                turned.append(bool(T[:3, 0] @ b[:, 0] > 0.9))
+            if i >= LATE and i % LATE == 0:
+                following.track(image, stamp(i - LATE))
+        assert not any(turned[:15])
+        assert turned[-1]
+        assert sum(before != after for before, after in pairwise(turned)) == 1
+        assert [t.track_id for t in following.tracks] == [1]
+
+    def test_poses_after_the_late_one_are_those_of_the_way(self, stage, tracker):
+        following = tracker()
+        follow(following, stage, 18, self.jumps, {0, 6, 12})
+        (memory,) = following._world.memories
+        stamps = [stamp_ns for stamp_ns, _ in memory.history]
+        assert stamps == sorted(set(stamps))
+        for i in (12, 17):
+            stage.put(1, "mug", self.jumps(i))
+            away = memory.at(stamp(i))[:3, 3] - stage.truth(1)[:3, 3]
+            assert np.linalg.norm(away) < 0.015
+
+
+class TestImages:
+    def test_they_are_bounded_and_not_copied(self, stage, tracker):
+        following = tracker(late_s=10.0)
+        images, _, _ = follow(following, stage, 40, lambda i: (0.0, 0.0, 0.8), {0})
+        held = following._world.images
+        assert len(held) == MOST_IMAGES
+        assert all(a.depth_m is b.depth_m for a, b in zip(held, images[-MOST_IMAGES:], strict=True))
+
+    def test_a_clock_that_jumps_back_and_a_reset_drop_them(self, stage, tracker):
+        following = tracker()
+        images, _, _ = follow(following, stage, 8, lambda i: (0.0, 0.0, 0.8), {0})
+        following.track_depth(images[0].depth_m, images[0].camera, stamp(0) - 2 * 10**9)
+        assert [i.moment.stamp_ns for i in following._world.images] == [stamp(0) - 2 * 10**9]
+        following.reset()
+        assert following._world.images == ()
+
+    def test_images_may_change_their_size(self, stage, tracker):
+        """From the sixth image on every second pixel is left out."""
+        stage.misled = True
+        following = tracker()
+        half = PinholeCamera(150.0, 150.0, 79.75, 59.75, 160, 120)
+        for i in range(8):
+            stage.put(1, "mug", moving(i))
+            image = stage.frame()
+            if i == 1:
+                masked = image
+            if i > 4:
+                image = Frame(image.depth_m[::2, ::2], half)
+            following.track_depth(image.depth_m, image.camera, stamp(i))
+        following.track(masked, stamp(1))
+        (memory,) = following._world.memories
+        away = memory.at(stamp(7))[:3, 3] - stage.truth(1)[:3, 3]
+        assert np.linalg.norm(away) == pytest.approx(0, abs=0.012)
+
+    def test_the_cameras_motion_is_that_of_each_image(self, stage, tracker):
+        stage.misled = True
+        following = tracker()
+        place = np.array([0.0, 0.0, 0.9])
+        for i in range(7):
+            T = np.eye(4)
+            T[0, 3] = 0.03 * i
+            stage.put(1, "mug", place - T[:3, 3])
+            image = stage.frame()
+            if i == 1:
+                masked, T_then = image, T
+            following.track_depth(image.depth_m, image.camera, stamp(i), T)
+        following.track(masked, stamp(1), T_then)
+        (memory,) = following._world.memories
+        assert memory.motion.stamp_ns == stamp(6)
+        assert memory.motion.T_fixed_obj[:3, 3] == pytest.approx([0, 0, 0.92], abs=0.01)
+        assert np.linalg.norm(memory.motion.velocity[:3]) < 0.1

@@ -1,0 +1,242 @@
+"""What depth images say about expected objects, on images whose answer is known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from genpose_ros.estimation import EstimatorSettings
+from genpose_ros.geometry import PinholeCamera
+from genpose_ros.tracking.visibility import (
+    depth_around,
+    image_pixels,
+    inside_fraction,
+    outside_fraction,
+    shift_onto,
+    visibility,
+)
+
+CAMERA = PinholeCamera(300.0, 300.0, 159.5, 119.5, 320, 240)
+SIZE_M = np.array([0.1, 0.1, 0.1])
+
+
+def at(x=0.0, y=0.0, z=0.85):
+    T = np.eye(4)
+    T[:3, 3] = x, y, z
+    return T
+
+
+def front():
+    """The front face of a cube of 10 cm, object frame."""
+    grid = np.linspace(-0.045, 0.045, 10)
+    u, v = np.meshgrid(grid, grid)
+    return np.stack((u.ravel(), v.ravel(), np.full(100, -0.05)), -1)
+
+
+def image(background_m=2.0, z=0.8):
+    """A wall and the front face of the cube at `z`, as a camera sees them."""
+    depth_m = np.full((240, 320), background_m, dtype=np.float32)
+    half = 300 * 0.05 / z
+    rows, columns = np.mgrid[:240, :320]
+    depth_m[(np.abs(rows - 119.5) < half) & (np.abs(columns - 159.5) < half)] = z
+    return depth_m
+
+
+def look(depth_m, T=None, points=None):
+    points = front() if points is None else points
+    T = at() if T is None else T
+    (view,) = visibility(T[None], points[None], SIZE_M[None], depth_m, CAMERA, symmetric=[False])
+    return view
+
+
+class TestVisibility:
+    def test_as_expected(self):
+        view = look(image())
+        assert (view.seen, view.hidden, view.gone, view.unknown) == (1.0, 0.0, 0.0, 0.0)
+        assert view.residual_m == pytest.approx(0.0, abs=1e-6)
+
+    def test_half_behind_something(self):
+        depth_m = image()
+        depth_m[:, 160:] = 0.4
+        view = look(depth_m)
+        assert view.hidden == pytest.approx(0.5)
+        assert view.seen == pytest.approx(0.5)
+
+    def test_taken_away(self):
+        view = look(np.full((240, 320), 2.0, dtype=np.float32))
+        assert view.gone == 1.0
+        assert view.residual_m == pytest.approx(1.2)
+
+    @pytest.mark.parametrize("nothing", [0.0, np.nan, np.inf, -1.0])
+    def test_without_depth(self, nothing):
+        view = look(np.full((240, 320), nothing, dtype=np.float32))
+        assert (view.unknown, view.seen) == (1.0, 0.0)
+        assert math.isnan(view.residual_m)
+
+    def test_outside_the_image(self):
+        assert look(image(), at(x=3.0)).unknown == 1.0
+        assert look(image(), at(z=-1.0)).unknown == 1.0
+
+    def test_what_has_turned_away_is_not_hidden(self):
+        # The back of the cube: its front is before it, and belongs to it.
+        assert look(image(), points=front() * [1, 1, -1]).seen == 1.0
+        # Something else is no part of it.
+        assert look(image(z=0.6), points=front() * [1, 1, -1]).hidden == 1.0
+
+    def test_shares_add_up_to_one(self):
+        depth_m = image()
+        depth_m[:110], depth_m[110:115], depth_m[115:120] = 0.3, 0.0, 1.5
+        view = look(depth_m)
+        assert view.seen + view.hidden + view.gone + view.unknown == pytest.approx(1.0)
+        assert min(view.seen, view.hidden, view.gone, view.unknown) > 0
+
+    def test_of_many_objects_is_that_of_each(self):
+        rng = np.random.default_rng(0)
+        depth_m = rng.choice([0.0, 0.3, 0.79, 0.81, 0.9, 1.5, np.nan], (240, 320))
+        poses = [at(*rng.uniform((-0.3, -0.2, 0.6), (0.3, 0.2, 1.0))) for _ in range(8)]
+        poses += [at(x=3.0), at(z=-1.0)]
+        sizes = rng.uniform(0.05, 0.2, (10, 3))
+        surfaces = rng.uniform(-0.06, 0.06, (10, 99, 3))
+        round_ones = [bool(i % 2) for i in range(10)]
+        views = visibility(np.array(poses), surfaces, sizes, depth_m, CAMERA, symmetric=round_ones)
+        for T, surface, size_m, symmetric, view in zip(
+            poses, surfaces, sizes, round_ones, views, strict=True
+        ):
+            expected = by_point(T, surface, size_m, depth_m, symmetric)
+            np.testing.assert_allclose(
+                [view.seen, view.hidden, view.gone, view.unknown, view.residual_m], expected
+            )
+        assert 0 < views[0].seen < 1
+        assert 0 < views[0].hidden < 1
+
+
+def by_point(T, surface, size_m, depth_m, symmetric):
+    """The shares and the residual, point by point."""
+    counts, rest = dict.fromkeys(("seen", "hidden", "gone", "unknown"), 0), []
+    for point in surface + T[:3, 3]:
+        u, v = (round(300 * point[i] / point[2] + c) for i, c in ((0, 159.5), (1, 119.5)))
+        inside = point[2] > 0 and 0 <= u < 320 and 0 <= v < 240
+        measured = depth_m[v, u] if inside else np.nan
+        if not measured > 0:
+            counts["unknown"] += 1
+            continue
+        behind = measured - point[2]
+        x, y, z = np.abs(point * measured / point[2] - T[:3, 3])
+        half = size_m * 0.55 + 0.01
+        across = math.hypot(x, z) <= half[0] if symmetric else x <= half[0] and z <= half[2]
+        hidden = behind < -0.025 and not (across and y <= half[1])
+        name = "hidden" if hidden else "gone" if behind > 0.025 else "seen"
+        counts[name] += 1
+        if not hidden:
+            rest.append(abs(behind))
+    shares = [count / len(surface) for count in counts.values()]
+    return [*shares, np.median(rest) if rest else np.nan]
+
+
+class TestBox:
+    def test_share_outside_the_widened_box(self):
+        # 10 % and 1 cm are allowed for: half an edge of 5 cm becomes 6.5.
+        points = np.array([[0.064, 0, 0], [0.066, 0, 0], [0, -0.066, 0], [0, 0, 0.064]])
+        T = at(1, 2, 3)
+        moved = points + T[:3, 3]
+        assert outside_fraction(moved, T, SIZE_M, symmetric=False) == 0.5
+        assert inside_fraction(moved, T, SIZE_M, symmetric=False) == 0.5
+
+    def test_round_objects_have_a_cylinder(self):
+        corner = np.array([[0.06, 0, 0.06]])
+        assert outside_fraction(corner, np.eye(4), SIZE_M, symmetric=False) == 0
+        assert outside_fraction(corner, np.eye(4), SIZE_M, symmetric=True) == 1
+
+
+class TestDepthAround:
+    def test_takes_the_object_and_leaves_the_rest(self):
+        depth_m = image()
+        depth_m[:, 185:] = 0.79  # a neighbour that is as far away
+        settings = EstimatorSettings()
+        points = depth_around(
+            depth_m, CAMERA, at(0.005), front(), SIZE_M, settings, symmetric=False, pixels=10**6
+        )
+        cloud = CAMERA.back_project(depth_m)
+        moved = cloud - np.float32([0.005, 0, 0.85])
+        nearest = np.sqrt(((moved[:, None] - front()) ** 2).sum(-1)).min(1)
+        expected = cloud[(np.abs(moved) <= 0.065).all(1) & (nearest < 0.012)]
+        assert len(points) > 1000
+        assert sorted(map(tuple, points.tolist())) == sorted(map(tuple, expected.tolist()))
+
+    @pytest.mark.parametrize("x", [-0.03, 0.02, 0.03])
+    def test_what_went_farther_than_expected_is_hardly_cut_off(self, x):
+        settings = EstimatorSettings()
+        depth_m = image()
+        points = depth_around(
+            depth_m, CAMERA, at(x), front(), SIZE_M, settings, symmetric=False, pixels=10**6
+        )
+        whole = CAMERA.back_project(depth_m, depth_m < 1)
+        # Where it was expected lies 76 to 87 % of it, and its mean is 7 to 12 mm off.
+        assert len(points) > 0.88 * len(whole)
+        assert points[:, 0].mean() == pytest.approx(whole[:, 0].mean(), abs=0.006)
+
+    def test_what_stands_beside_it_does_not_pull_it_over(self):
+        settings = EstimatorSettings()
+        depth_m = image()
+        object_mask = depth_m < 1
+        # 2 cm to the right of the cube another one begins, 5 mm nearer.
+        depth_m[90:150, 186:240] = 0.795
+        points = depth_around(
+            depth_m, CAMERA, at(), front(), SIZE_M, settings, symmetric=False, pixels=10**6
+        )
+        assert len(points) == pytest.approx(object_mask.sum(), rel=0.03)
+        assert points[:, 0].max() < 0.052
+
+    def test_looks_at_about_as_many_pixels_as_it_may(self):
+        settings = EstimatorSettings()
+        points = depth_around(
+            image(), CAMERA, at(), front(), SIZE_M, settings, symmetric=False, pixels=500
+        )
+        assert 100 < len(points) < 500
+
+    def test_nothing_there(self):
+        settings = EstimatorSettings()
+        for T in (at(x=3.0), at(z=-1.0), at(z=1.2)):
+            points = depth_around(image(), CAMERA, T, front(), SIZE_M, settings, symmetric=False)
+            assert points.shape == (0, 3)
+
+
+class TestShiftOnto:
+    @pytest.mark.parametrize("seed", range(5))
+    def test_is_what_iterated_closest_points_by_brute_force_give(self, seed):
+        rng = np.random.default_rng(seed)
+        surface = rng.uniform(-0.05, 0.05, (60, 3))
+        scene = rng.uniform((-0.1, -0.1, 0.0), (0.1, 0.1, 0.1), (400, 3))
+        expected = np.zeros(3)
+        for _ in range(4):
+            distance = np.linalg.norm((surface + expected)[:, None] - scene, axis=-1)
+            found = distance.min(axis=1) < 0.04
+            nearest = scene[distance.argmin(axis=1)]
+            step = (nearest - surface)[found].mean(axis=0) - expected
+            expected = expected + step
+            if np.linalg.norm(step) < 0.001:
+                break
+        assert np.linalg.norm(expected) > 0.005
+        np.testing.assert_allclose(shift_onto(scene, surface), expected, atol=1e-5)
+
+    def test_finds_how_far_a_surface_went(self):
+        grid = front() * 0.3  # 3 mm apart: nearest points are the right ones
+        np.testing.assert_allclose(
+            shift_onto(grid + np.array([0, 0, 0.03]), grid), [0, 0, 0.03], atol=1e-6
+        )
+
+    def test_hidden_surface_has_no_say(self):
+        seen, hidden = front(), front() + np.array([0.3, 0, 0])
+        moved = shift_onto(seen + np.array([0, 0, 0.01]), np.concatenate((seen[::2], hidden[:20])))
+        np.testing.assert_allclose(moved, [0, 0, 0.01], atol=1e-6)
+
+    def test_nothing_near_moves_nothing(self):
+        assert shift_onto(front() + 1.0, front()).tolist() == [0, 0, 0]
+
+
+def test_pixels_of_points():
+    points = np.array([[0.0, 0, 1], [0.1, 0, 1], [9, 0, 1], [0, 0, -1]])
+    row, column, inside = image_pixels(points, CAMERA)
+    assert inside.tolist() == [True, True, False, False]
+    assert column.tolist() == [160, 190]
+    assert row.tolist() == [120, 120]
