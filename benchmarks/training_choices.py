@@ -165,7 +165,7 @@ def run_variant(
 
 def evaluate(model: PoseModel, views: CloudBatch) -> dict[str, Any]:
     """Shares within the limits and medians, standing and of all views."""
-    estimator = PoseEstimator(model, EstimatorSettings(ranking="none", looks=1, batch_size=16))
+    estimator = PoseEstimator(model, EstimatorSettings(ranking="none", tta_views=1, batch_size=16))
     with torch.no_grad():
         report = evaluate_synthetic(estimator, views).to_json()
     wanted = ("5d2cm", "10d5cm", "median_rotation_deg", "median_translation_cm")

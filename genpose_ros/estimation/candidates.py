@@ -33,7 +33,7 @@ def draw_candidates(
     settings: EstimatorSettings,
     *,
     start: Tensor | None = None,
-    looks: int = 1,
+    tta_views: int = 1,
 ) -> Tensor:
     """Return K pose vectors for each of B clouds, (B, K, 9) float64, in the model's units.
 
@@ -54,8 +54,8 @@ def draw_candidates(
     sigma_start = min(max(settings.start_sigma, model.sigma_min), model.sigma_max)
     # Around a known pose, the same lopsided noise in every frame would pull the same way each time.
     drawn = draw_noise(settings, balanced=start is not None)
-    noise = share_out(drawn, looks).to(encoding.centre.device)
-    x = sigma_start * noise.repeat_interleave(len(encoding.centre) // looks, 0)
+    noise = share_out(drawn, tta_views).to(encoding.centre.device)
+    x = sigma_start * noise.repeat_interleave(len(encoding.centre) // tta_views, 0)
     if start is not None:
         x = x + start.to(x)
 

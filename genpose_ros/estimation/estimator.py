@@ -1,9 +1,7 @@
 """A frame's way through the house: clouds, candidates, ranking, pooling, estimates."""
 
 import logging
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +11,14 @@ from torch import Tensor
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud
 from genpose_ros.estimation.candidates import draw_candidates
 from genpose_ros.estimation.extent import visible_extent
-from genpose_ros.estimation.frame import Frame, Instance
+from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
-from genpose_ros.estimation.tta import clouds_of_looks, looks_to_objects, poses_of_looks
+from genpose_ros.estimation.stage_timer import StageTimer
+from genpose_ros.estimation.tta import augmented_clouds, augmented_poses, merge_augmentations
 from genpose_ros.estimation.uncertainty import agreement, pose_covariance
 from genpose_ros.geometry.symmetry import is_symmetric
 from genpose_ros.networks.checkpoints import load_model
@@ -85,13 +84,13 @@ class PoseEstimator:
 
         With the same frame and settings the result is the same.
         """
-        clock = _StageClock(self.model.device)
-        with clock.stage("clouds"):
+        timer = StageTimer(self.model.device, STAGES)
+        with timer.stage("clouds"):
             clouds, rejections = self.object_clouds(frame)
-        outcomes = self._estimate_clouds(clouds, clock, self.settings)
+        outcomes = self._estimate_clouds(clouds, timer, self.settings)
         estimates = tuple(o for o in outcomes if isinstance(o, ObjectEstimate))
         rejections += [o for o in outcomes if isinstance(o, Rejection)]
-        return FrameResult(estimates, tuple(rejections), clock.timings_ms)
+        return FrameResult(estimates, tuple(rejections), timer.timings_ms)
 
     def estimate_clouds(
         self,
@@ -99,7 +98,7 @@ class PoseEstimator:
         *,
         T_cam_start: np.ndarray | None = None,
         settings: EstimatorSettings | None = None,
-        timings_ms: dict[str, float] | None = None,
+        timer: StageTimer | None = None,
     ) -> list[ObjectEstimate | Rejection]:
         """Estimate objects whose points are known already, each or why not, in their order.
 
@@ -109,15 +108,15 @@ class PoseEstimator:
                 mode nearest to them is pooled, and round objects keep their free angle; None: the
                 centre of the prior.
             settings: other ones than the estimator's for the candidates and their pooling.
-            timings_ms: wall time per stage is added to it.
+            timer: takes the wall time per stage.
 
         Raises:
             ValueError: not as many starts as clouds.
         """
         if T_cam_start is not None and len(T_cam_start) != len(clouds):
             raise ValueError(f"{len(clouds)} clouds need as many starts, got {len(T_cam_start)}")
-        clock = _StageClock(self.model.device, timings_ms)
-        return self._estimate_clouds(clouds, clock, settings or self.settings, T_cam_start)
+        timer = timer or StageTimer(self.model.device)
+        return self._estimate_clouds(clouds, timer, settings or self.settings, T_cam_start)
 
     def warm_up(self) -> None:
         """Run every batch size once (on the CPU the smallest), so that the first frame is fast."""
@@ -127,7 +126,7 @@ class PoseEstimator:
         on_cpu = self.model.device.type == "cpu"
         sizes = [1] if on_cpu else sorted({self._bucket(n + 1) for n in range(self._batch_size)})
         for size in sizes:
-            self._estimate_batch([cloud] * size, _StageClock(self.model.device), self.settings)
+            self._estimate_batch([cloud] * size, StageTimer(self.model.device), self.settings)
 
     @property
     def _batch_size(self) -> int:
@@ -141,10 +140,9 @@ class PoseEstimator:
 
     def object_clouds(self, frame: Frame) -> tuple[list[ObjectCloud], list[Rejection]]:
         """Return the points of each object of a frame, and why some have none."""
-        expected = (frame.camera.height, frame.camera.width)
-        if frame.depth_m.shape != expected:
-            detail = f"the depth image has shape {frame.depth_m.shape}, the camera {expected}"
-            return [], [Rejection(Reason.SIZE_MISMATCH, detail)]
+        refused = check_frame(frame)
+        if refused is not None:
+            return [], [refused]
         instances, rejections = _largest_masks(frame.instances, self.settings.max_objects)
         clouds = []
         for instance in instances:
@@ -158,7 +156,7 @@ class PoseEstimator:
     def _estimate_clouds(
         self,
         clouds: Sequence[ObjectCloud],
-        clock: "_StageClock",
+        timer: StageTimer,
         settings: EstimatorSettings,
         T_cam_start: np.ndarray | None = None,
     ) -> list[ObjectEstimate | Rejection]:
@@ -166,14 +164,14 @@ class PoseEstimator:
         for first in range(0, len(clouds), self.settings.batch_size):
             part = slice(first, first + self.settings.batch_size)
             start = None if T_cam_start is None else T_cam_start[part]
-            outcomes += self._estimate_batch(clouds[part], clock, settings, start)
+            outcomes += self._estimate_batch(clouds[part], timer, settings, start)
         return outcomes
 
     @torch.inference_mode()
     def _estimate_batch(
         self,
         clouds: Sequence[ObjectCloud],
-        clock: "_StageClock",
+        timer: StageTimer,
         settings: EstimatorSettings,
         T_cam_start: np.ndarray | None = None,
     ) -> list[ObjectEstimate | Rejection]:
@@ -187,17 +185,17 @@ class PoseEstimator:
         near = None
         if T_cam_start is not None:
             near = torch.from_numpy(np.asarray(T_cam_start, dtype=np.float64)[rows]).to(device)
-        looks = settings.looks if self.model.mirrors else 1
-        with clock.stage("encode"):
+        tta_views = settings.tta_views if self.model.mirrors else 1
+        with timer.stage("encode"):
             encoding = self.model.encode(
-                clouds_of_looks(points_cam, looks), patches=settings.patches
+                augmented_clouds(points_cam, tta_views), patches=settings.patches
             )
-        with clock.stage("sample"):
-            start = None if near is None else self._starts(near, encoding, looks)
-            pose = draw_candidates(self.model, encoding, settings, start=start, looks=looks)
-        with clock.stage("rank"):
-            candidates = self._rank(pose, encoding, settings, looks, symmetric)
-        with clock.stage("pool"):
+        with timer.stage("sample"):
+            start = None if near is None else self._starts(near, encoding, tta_views)
+            pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
+        with timer.stage("rank"):
+            candidates = self._rank(pose, encoding, settings, tta_views, symmetric)
+        with timer.stage("pool"):
             pooled = self._pool(candidates, symmetric, settings, near)
             columns = self._columns(candidates, pooled, symmetric, encoding)
             return [
@@ -205,10 +203,10 @@ class PoseEstimator:
                 for i, cloud in enumerate(clouds)
             ]
 
-    def _starts(self, T_cam_obj: Tensor, encoding: Encoding, looks: int) -> Tensor:
+    def _starts(self, T_cam_obj: Tensor, encoding: Encoding, tta_views: int) -> Tensor:
         """Pose vectors (looks * B, 1, 9) of transforms (B, 4, 4), as the looks see them."""
-        T = T_cam_obj[:, None].float().repeat(looks, 1, 1, 1)
-        seen = poses_of_looks(T[..., :3, :3], T[..., :3, 3], looks)
+        T = T_cam_obj[:, None].float().repeat(tta_views, 1, 1, 1)
+        seen = augmented_poses(T[..., :3, :3], T[..., :3, 3], tta_views)
         return self.model.encode_pose(*seen, encoding)
 
     def _rank(
@@ -216,14 +214,14 @@ class PoseEstimator:
         pose: Tensor,
         encoding: Encoding,
         settings: EstimatorSettings,
-        looks: int,
+        tta_views: int,
         symmetric: Tensor,
     ) -> _Candidates:
         pose = pose.float()
-        seen = poses_of_looks(*self.model.decode_pose(pose, encoding), looks)
+        seen = augmented_poses(*self.model.decode_pose(pose, encoding), tta_views)
 
         def gathered(values: Tensor) -> Tensor:
-            return looks_to_objects(values, looks, settings.candidates)
+            return merge_augmentations(values, tta_views, settings.candidates)
 
         rotation, translation = (gathered(part.double()) for part in seen)
         finite = rotation.isfinite().all(dim=-1).all(dim=-1) & translation.isfinite().all(dim=-1)
@@ -320,24 +318,6 @@ class PoseEstimator:
             points_cam=cloud.points_cam,
             detection_score=instance.detection_score,
         )
-
-
-class _StageClock:
-    """Adds up wall time per stage; waits for the GPU where there is one."""
-
-    def __init__(self, device: torch.device, timings_ms: dict[str, float] | None = None) -> None:
-        self.timings_ms = {} if timings_ms is None else timings_ms
-        for stage in STAGES:
-            self.timings_ms.setdefault(stage, 0.0)
-        self._device = device
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        self.timings_ms[name] += 1e3 * (time.perf_counter() - start)
 
 
 def _largest_masks(

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.camera import PinholeCamera
 
-__all__ = ["Frame", "Instance"]
+__all__ = ["Frame", "Instance", "check_frame"]
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,20 @@ class Frame:
     instances: tuple[Instance, ...] = field(default_factory=tuple)
     stamp_ns: int = 0
     frame_id: str = ""
+
+
+def check_frame(frame: Frame) -> Rejection | None:
+    """Return why nothing can be estimated from a frame; None: it can.
+
+    The depth image has to be of the size that the camera has, or its pixels would be taken for
+    others.
+    """
+    height, width = frame.depth_m.shape
+    camera = frame.camera
+    if (height, width) == (camera.height, camera.width):
+        return None
+    detail = (
+        f"depth is {width} x {height} pixels and camera_info says "
+        f"{camera.width} x {camera.height}; is the depth image aligned?"
+    )
+    return Rejection(Reason.SIZE_MISMATCH, detail)

@@ -39,7 +39,7 @@ class EstimatorSettings:
         fixed=True,
     )
     candidates: int = setting(50, "Pose candidates drawn per object (K).", low=1, high=1000)
-    looks: int = setting(
+    tta_views: int = setting(
         2,
         "Times each cloud is encoded: with other points and, every second time, mirrored; the "
         "candidates are shared out among them. Models that know only one look take one.",
@@ -151,7 +151,7 @@ PRESETS: dict[str, EstimatorSettings] = {
     "fast": EstimatorSettings(),
     "paper": EstimatorSettings(
         encoder_precision="float32",
-        looks=1,
+        tta_views=1,
         ranking="energy",
         sampler="rk45",
         start_sigma=0.01 * 5000**0.55,

@@ -9,23 +9,23 @@ more than one look were trained on mirrored clouds.
 import torch
 from torch import Tensor
 
-__all__ = ["clouds_of_looks", "looks_to_objects", "poses_of_looks", "share_out"]
+__all__ = ["augmented_clouds", "augmented_poses", "merge_augmentations", "share_out"]
 
 
-def clouds_of_looks(points_cam: Tensor, looks: int) -> Tensor:
+def augmented_clouds(points_cam: Tensor, tta_views: int) -> Tensor:
     """Return the clouds (looks * B, N, 3) that the looks encode, look after look.
 
     Args:
         points_cam: (B, N, 3), metres, camera frame, in random order.
         looks: each begins at another of the points.
     """
-    step = points_cam.shape[1] // looks
-    turned = [points_cam.roll(-look * step, 1) for look in range(looks)]
+    step = points_cam.shape[1] // tta_views
+    turned = [points_cam.roll(-look * step, 1) for look in range(tta_views)]
     mirror = points_cam.new_tensor([-1.0, 1.0, 1.0])
     return torch.cat([cloud * mirror if look % 2 else cloud for look, cloud in enumerate(turned)])
 
 
-def poses_of_looks(rotation: Tensor, translation: Tensor, looks: int) -> tuple[Tensor, Tensor]:
+def augmented_poses(rotation: Tensor, translation: Tensor, tta_views: int) -> tuple[Tensor, Tensor]:
     """Mirror the poses of every second look; doing it twice changes nothing.
 
     Args:
@@ -33,8 +33,8 @@ def poses_of_looks(rotation: Tensor, translation: Tensor, looks: int) -> tuple[T
         translation: (looks * B, ..., 3).
         looks: how many.
     """
-    count = len(rotation) // looks
-    sign = torch.ones(looks).to(rotation)
+    count = len(rotation) // tta_views
+    sign = torch.ones(tta_views).to(rotation)
     sign[1::2] = -1
     sign = sign.repeat_interleave(count)
     one = torch.ones_like(sign)
@@ -45,20 +45,20 @@ def poses_of_looks(rotation: Tensor, translation: Tensor, looks: int) -> tuple[T
     return rotation * across.unsqueeze(-1) * inside.unsqueeze(-2), translation * across
 
 
-def share_out(candidates: Tensor, looks: int) -> Tensor:
+def share_out(candidates: Tensor, tta_views: int) -> Tensor:
     """Deal K of something (K, ...) out to the looks: (looks, ceil(K / looks), ...).
 
     The last looks get some twice where K is no multiple.
     """
-    each = -(-len(candidates) // looks)
-    dealt = torch.arange(each * looks) % len(candidates)
-    return candidates[dealt.view(each, looks).T]
+    each = -(-len(candidates) // tta_views)
+    dealt = torch.arange(each * tta_views) % len(candidates)
+    return candidates[dealt.view(each, tta_views).T]
 
 
-def looks_to_objects(values: Tensor, looks: int, candidates: int) -> Tensor:
+def merge_augmentations(values: Tensor, tta_views: int, candidates: int) -> Tensor:
     """Gather what the looks found, (looks * B, k, ...), per object: (B, candidates, ...).
 
     The looks take turns, so that any first part holds as many of each.
     """
-    each = values.view(looks, -1, *values.shape[1:])
+    each = values.view(tta_views, -1, *values.shape[1:])
     return each.movedim(0, 2).flatten(1, 2)[:, :candidates]

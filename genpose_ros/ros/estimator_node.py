@@ -64,8 +64,8 @@ class EstimatorNode(Node):
         super().__init__(node_name, **node_options)
         self._parameters_in_force = Parameters(self)
         settings = self._parameters_in_force.current
-        self.rejections = RejectionLog(self.get_logger().warning, settings.node.log_seconds)
-        self._log = ThrottledLog(self, lambda: self._settings.node.log_seconds)
+        self.rejections = RejectionLog(self.get_logger().warning, settings.node.log_period_s)
+        self._log = ThrottledLog(self, lambda: self._settings.node.log_period_s)
         frames = (settings.node.target_frame, settings.node.fixed_frame)
         self._camera_pose = CameraPose(self) if any(frames) else None
         self._tracking: Tracking | None = None
@@ -134,7 +134,7 @@ class EstimatorNode(Node):
         self.get_logger().info("ready")
 
     def _wants_depth_alone(self) -> bool:
-        return self._tracking is not None and self._settings.tracker.keep_between_masks
+        return self._tracking is not None and self._settings.tracker.track_without_masks
 
     def _deliver(self, matched: Matched) -> None:
         slot = _DEPTH_ONLY if matched.masks is None else _MASKS
@@ -142,7 +142,7 @@ class EstimatorNode(Node):
 
     def _take_settings(self, settings: Settings) -> None:
         self._processing.configure(settings)
-        self.rejections.period_s = settings.node.log_seconds
+        self.rejections.period_s = settings.node.log_period_s
         self._inputs.configure(settings.node)
 
     def _on_jump_back(self) -> str:
@@ -190,7 +190,7 @@ class EstimatorNode(Node):
         settings = self._settings.node
         if self._camera_pose is None or not settings.target_frame:
             return frame
-        wait_seconds = settings.target_frame_wait_seconds
+        wait_seconds = settings.target_frame_wait_s
         T_target_cam = self._camera_pose.lookup(settings.target_frame, frame.header, wait_seconds)
         if isinstance(T_target_cam, Rejection):
             return T_target_cam

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from genpose_ros.estimation.frame import Frame
+from genpose_ros.estimation.frame import Frame, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.ros.images import depth_m
 from genpose_ros.ros.masks import Segmented, instances_from_labels, instances_from_message
@@ -33,26 +33,22 @@ def build_frame(matched: Matched, settings: Settings) -> BuiltFrame | Rejection:
 
     A depth image without masks becomes a frame without objects.
     """
-    camera, pixels = matched.camera, matched.depth.pixels
+    camera, header = matched.camera, matched.depth.header
     if isinstance(camera, Rejection):
         return camera
-    if pixels.shape != (camera.height, camera.width):
-        detail = (
-            f"depth is {pixels.shape[1]} x {pixels.shape[0]} pixels and camera_info says "
-            f"{camera.width} x {camera.height}; is the depth image aligned?"
-        )
-        return Rejection(Reason.SIZE_MISMATCH, detail)
+    frame = Frame(
+        depth_m=depth_m(matched.depth.pixels),
+        camera=camera,
+        stamp_ns=stamp_ns(header),
+        frame_id=header.frame_id,
+    )
+    refused = check_frame(frame)
+    if refused is not None:
+        return refused
     segmented = _segmented(matched, settings)
     if isinstance(segmented, Rejection):
         return segmented
-    frame = Frame(
-        depth_m=depth_m(pixels),
-        camera=camera,
-        instances=segmented.instances,
-        stamp_ns=stamp_ns(matched.depth.header),
-        frame_id=matched.depth.header.frame_id,
-    )
-    return BuiltFrame(frame, segmented.rejections)
+    return BuiltFrame(replace(frame, instances=segmented.instances), segmented.rejections)
 
 
 def _segmented(matched: Matched, settings: Settings) -> Segmented | Rejection:

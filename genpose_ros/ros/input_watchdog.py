@@ -38,14 +38,14 @@ class SilenceWatch:
         if topic in self._inputs:
             self._inputs[topic] = _Input(self._clock(), stamp_ns)
 
-    def report(self, silence_seconds: float) -> list[str]:
+    def report(self, input_timeout_s: float) -> list[str]:
         """Return a line for each input that has been silent this long and was not told yet."""
-        if silence_seconds <= 0:
+        if input_timeout_s <= 0:
             return []
         lines = []
         for topic, state in self._inputs.items():
             silent_s = self._clock() - state.heard_s
-            if silent_s < silence_seconds or state.told:
+            if silent_s < input_timeout_s or state.told:
                 continue
             state.told = True
             lines.append(

@@ -15,7 +15,7 @@ from genpose_ros.ros.camera_info import camera_from_info, is_distorted
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.images import depth_pixels, label_pixels
 from genpose_ros.ros.input_watchdog import SilenceWatch
-from genpose_ros.ros.matching import DepthImage, FrameMatcher, MaskInput, Matched
+from genpose_ros.ros.matching import DepthMessage, FrameMatcher, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.subscriptions import AdaptiveSubscription
 from genpose_ros.ros.throttled_log import ThrottledLog
@@ -72,9 +72,9 @@ class Inputs:
         self._jumped_back, self._between_masks = jumped_back, between_masks
         self._info_frame = ""
         self._told_frames: tuple[str, str] | None = None
-        self._log = ThrottledLog(node, lambda: settings().log_seconds)
+        self._log = ThrottledLog(node, lambda: settings().log_period_s)
         now = settings()
-        self._matcher = FrameMatcher(now.ring_seconds, now.slop_seconds, now.match_wait_seconds)
+        self._matcher = FrameMatcher(now.depth_history_s, now.sync_slop_s, now.sync_wait_s)
         topics = self._topics(now.mask_source)
         self._names = {name: node.resolve_topic_name(name) for name in topics}
         self._subscriptions: list[AdaptiveSubscription] = []
@@ -93,7 +93,7 @@ class Inputs:
     def configure(self, settings: NodeSettings) -> None:
         """Take other waiting times and slop from now on."""
         self._matcher.configure(
-            settings.ring_seconds, settings.slop_seconds, settings.match_wait_seconds
+            settings.depth_history_s, settings.sync_slop_s, settings.sync_wait_s
         )
 
     def _topics(self, mask_source: str) -> dict[str, _Topic]:
@@ -126,7 +126,7 @@ class Inputs:
         if self._matcher.jumps_back(stamp):
             line = "the clock of the depth images jumped back; starting anew"
             self._log.tell("clock", f"{line}{self._jumped_back()}")
-        self._accept(self._matcher.add_depth(stamp, DepthImage(message.header, pixels)))
+        self._accept(self._matcher.add_depth(stamp, DepthMessage(message.header, pixels)))
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         stamp = self._heard("camera_info", message)
@@ -197,5 +197,5 @@ class Inputs:
             subscription.adapt()
 
     def _tell_silence(self) -> None:
-        for line in self._silence.report(self._settings().silence_seconds):
+        for line in self._silence.report(self._settings().input_timeout_s):
             self._node.get_logger().warning(line)

@@ -14,7 +14,7 @@ from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.ros.stamped_ring import StampedRing
 
-__all__ = ["DepthImage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched"]
+__all__ = ["DepthMessage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched"]
 
 #: Masks that may wait at the same time.
 MAX_WAITING = 32
@@ -23,7 +23,7 @@ _KEEPS_UP = 2
 
 
 @dataclass(frozen=True)
-class DepthImage:
+class DepthMessage:
     """A depth image as it came: its header and a view of its stored pixels."""
 
     header: Any
@@ -49,7 +49,7 @@ class Matched:
     counts how often the clock had jumped back until then.
     """
 
-    depth: DepthImage
+    depth: DepthMessage
     masks: MaskInput | None
     camera: PinholeCamera | Rejection
     detections: tuple[Any, ...] = ()
@@ -78,12 +78,12 @@ class _Newest:
     """
 
     stamp_ns: int = 0
-    depth: DepthImage | None = None
+    depth: DepthMessage | None = None
     taken: bool = False
     has_masks: bool = False
     kept_up: int = 0
 
-    def followed_by(self, stamp_ns: int, depth: DepthImage) -> "_Newest":
+    def followed_by(self, stamp_ns: int, depth: DepthMessage) -> "_Newest":
         """The state when the next image has come."""
         return _Newest(stamp_ns, depth, kept_up=self.kept_up + 1 if self.has_masks else 0)
 
@@ -100,42 +100,42 @@ class FrameMatcher:
         camera: the newest; None: there was none yet.
 
     Args:
-        ring_seconds: how much depth is held; masks later than this find nothing.
-        slop_seconds: greatest difference of stamps.
+        depth_history_s: how much depth is held; masks later than this find nothing.
+        sync_slop_s: greatest difference of stamps.
         wait_seconds: how long masks wait for depth, camera or detections that come after them.
         clock: seconds, monotonic.
     """
 
     def __init__(
         self,
-        ring_seconds: float,
-        slop_seconds: float,
+        depth_history_s: float,
+        sync_slop_s: float,
         wait_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.slop_seconds = slop_seconds
+        self.sync_slop_s = sync_slop_s
         self.wait_seconds = wait_seconds
         self.camera: PinholeCamera | Rejection | None = None
-        self._depth: StampedRing[DepthImage] = StampedRing(ring_seconds)
-        self._detections: StampedRing[tuple[Any, ...]] = StampedRing(ring_seconds)
-        self._cameras: StampedRing[PinholeCamera | Rejection] = StampedRing(ring_seconds)
+        self._depth: StampedRing[DepthMessage] = StampedRing(depth_history_s)
+        self._detections: StampedRing[tuple[Any, ...]] = StampedRing(depth_history_s)
+        self._cameras: StampedRing[PinholeCamera | Rejection] = StampedRing(depth_history_s)
         self._waiting: dict[int, _Waiting] = {}
         self._last_ns: int | None = None
         self._newest = _Newest()
         self._epoch = 0
         self._clock = clock
 
-    def configure(self, ring_seconds: float, slop_seconds: float, wait_seconds: float) -> None:
+    def configure(self, depth_history_s: float, sync_slop_s: float, wait_seconds: float) -> None:
         """Take other lengths from now on."""
         for ring in (self._depth, self._detections, self._cameras):
-            ring.seconds = ring_seconds
-        self.slop_seconds, self.wait_seconds = slop_seconds, wait_seconds
+            ring.seconds = depth_history_s
+        self.sync_slop_s, self.wait_seconds = sync_slop_s, wait_seconds
 
     def jumps_back(self, stamp_ns: int) -> bool:
         """Whether a depth image of this stamp means that the clock was set back."""
         return self._depth.jumps_back(stamp_ns)
 
-    def add_depth(self, stamp_ns: int, depth: DepthImage) -> Rejection | None:
+    def add_depth(self, stamp_ns: int, depth: DepthMessage) -> Rejection | None:
         """Hold a depth image. When its clock jumped back, everything older is forgotten."""
         if self.jumps_back(stamp_ns):
             self.clear()
@@ -231,7 +231,7 @@ class FrameMatcher:
     def _lookup(self, ring: StampedRing[Any], stamp_ns: int, late: bool) -> Any | None:
         found = ring.exact(stamp_ns)
         if found is None and (late or _passed(ring, stamp_ns)):
-            found = ring.nearest(stamp_ns, self.slop_seconds)
+            found = ring.nearest(stamp_ns, self.sync_slop_s)
         return found
 
     def _no_depth(self, stamp_ns: int) -> Rejection:
@@ -249,7 +249,7 @@ def _passed(ring: StampedRing[Any], stamp_ns: int) -> bool:
     return ring.newest_ns is not None and ring.newest_ns > stamp_ns
 
 
-def _of_other_size(camera: PinholeCamera | Rejection, depth: DepthImage) -> bool:
+def _of_other_size(camera: PinholeCamera | Rejection, depth: DepthMessage) -> bool:
     """Whether the camera took another image; its own may still be on the way."""
     if isinstance(camera, Rejection):
         return False

@@ -58,19 +58,19 @@ class NodeSettings:
     rectified: bool = setting(
         True, "The depth image is rectified: P of camera_info describes it; false: K does."
     )
-    ring_seconds: float = setting(
+    depth_history_s: float = setting(
         2.0,
         "How long depth images are kept for masks that come later, seconds of stamps.",
         low=0.05,
         high=60.0,
     )
-    slop_seconds: float = setting(
+    sync_slop_s: float = setting(
         0.01,
         "Greatest difference between the stamps of masks and depth, seconds.",
         low=0.0,
         high=1.0,
     )
-    match_wait_seconds: float = setting(
+    sync_wait_s: float = setting(
         0.5, "How long masks wait for depth or detections that are late.", low=0.0, high=60.0
     )
     target_frame: str = setting(
@@ -78,7 +78,7 @@ class NodeSettings:
         "Frame that the outputs are given in, looked up at the image's time; empty: the camera's.",
         fixed=True,
     )
-    target_frame_wait_seconds: float = setting(
+    target_frame_wait_s: float = setting(
         0.2, "How long to wait for the transform to target_frame.", low=0.0, high=10.0
     )
     fixed_frame: str = setting(
@@ -88,7 +88,7 @@ class NodeSettings:
         "off.",
         fixed=True,
     )
-    fixed_frame_wait_seconds: float = setting(
+    fixed_frame_wait_s: float = setting(
         0.05,
         "How long a frame waits for the transform to fixed_frame; then it is tracked without.",
         low=0.0,
@@ -104,13 +104,13 @@ class NodeSettings:
     )
     publish_tf: bool = setting(True, "Publish a transform for each object.")
     tf_prefix: str = setting("", "Put before the names of the objects' frames.")
-    marker_seconds: float = setting(
+    marker_lifetime_s: float = setting(
         1.0, "Markers disappear after this long without a new frame; 0: never.", low=0.0, high=3600
     )
-    silence_seconds: float = setting(
+    input_timeout_s: float = setting(
         5.0, "Say so when an input is silent for this long; 0: never.", low=0.0, high=3600.0
     )
-    log_seconds: float = setting(
+    log_period_s: float = setting(
         5.0, "Least time between two log lines about the same reason.", low=0.0, high=3600.0
     )
 

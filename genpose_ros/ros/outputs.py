@@ -65,7 +65,7 @@ class Outputs:
         if settings.publish_tf and trusted:
             self._broadcaster.sendTransform(transforms(trusted, header, settings.tf_prefix))
         if self._heard("markers"):  # the dearest message of all
-            self._send_markers(frame, settings.marker_seconds)
+            self._send_markers(frame, settings.marker_lifetime_s)
         seen = [item for item in frame.objects if item.seen]
         if self._heard("points"):
             self._send("points", point_cloud(seen, header))

@@ -69,12 +69,12 @@ class StampedRing(Generic[Item]):
         """The item of exactly this stamp."""
         return self._items.get(stamp_ns)
 
-    def nearest(self, stamp_ns: int, slop_seconds: float) -> Item | None:
-        """The item whose stamp is nearest, at most `slop_seconds` away."""
+    def nearest(self, stamp_ns: int, sync_slop_s: float) -> Item | None:
+        """The item whose stamp is nearest, at most `sync_slop_s` away."""
         if not self._items:
             return None
         best = min(self._items, key=lambda held: abs(held - stamp_ns))
-        return self._items[best] if abs(best - stamp_ns) <= slop_seconds * 1e9 else None
+        return self._items[best] if abs(best - stamp_ns) <= sync_slop_s * 1e9 else None
 
     def clear(self) -> None:
         """Forget everything."""

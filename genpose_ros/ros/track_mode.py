@@ -155,7 +155,7 @@ class Tracking:
     def _camera_motion(self, header: Header) -> np.ndarray | None:
         if self.fixed_frame is None:
             return None
-        wait_seconds = self._settings.node.fixed_frame_wait_seconds
+        wait_seconds = self._settings.node.fixed_frame_wait_s
         T_fixed_cam = self.fixed_frame.lookup(header, wait_seconds)
         if T_fixed_cam is None:
             line = f"camera motion is not compensated: {self.fixed_frame.problem}"

@@ -45,7 +45,7 @@ def associate(
     expected: Sequence[Expected],
     camera: PinholeCamera,
     *,
-    trust_ids: bool = False,
+    use_mask_ids: bool = False,
 ) -> dict[int, int]:
     """Return the index of its cloud for each track that has one; arguments as the costs'.
 
@@ -54,7 +54,7 @@ def associate(
     """
     if not clouds or not expected:
         return {}
-    costs = association_costs(clouds, expected, camera, trust_ids=trust_ids)
+    costs = association_costs(clouds, expected, camera, use_mask_ids=use_mask_ids)
     lost = np.array([track.lost for track in expected])
     other = np.array([[c.instance.category != t.category for t in expected] for c in clouds])
     pairs: dict[int, int] = {}
@@ -71,7 +71,7 @@ def association_costs(
     expected: Sequence[Expected],
     camera: PinholeCamera,
     *,
-    trust_ids: bool = False,
+    use_mask_ids: bool = False,
 ) -> np.ndarray:
     """Return the cost (clouds, tracks) of taking a cloud for a track; infinite: impossible.
 
@@ -82,7 +82,7 @@ def association_costs(
         clouds: with the masks they come from.
         expected: the tracks.
         camera: of the masks.
-        trust_ids: the segmenter's ids tell objects apart.
+        use_mask_ids: the segmenter's ids tell objects apart.
     """
     costs = np.full((len(clouds), len(expected)), np.inf)
     means = np.array([cloud.points_cam.mean(axis=0) for cloud in clouds]).reshape(-1, 3)
@@ -97,7 +97,7 @@ def association_costs(
                 if covered < _OTHER_CLASS_OVERLAP:
                     continue
                 cost += _OTHER_CLASS_COST
-            if trust_ids and instance.id == track.instance_id:
+            if use_mask_ids and instance.id == track.instance_id:
                 cost -= _SAME_ID_GAIN
             costs[i, j] = cost
     return costs

@@ -49,7 +49,7 @@ class LateStep(TrackingStep):
             self.rejections.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
             return self._result(compensated=False, late=True)
         clouds = self._clouds()
-        with self._stage("associate"):
+        with self.timer.stage("associate"):
             followers = self._back_then()
             pairs = self._pairs(followers, clouds)
         masked = [self._with_mask(followers[j], clouds[i]) for j, i in pairs.items()]
@@ -65,7 +65,7 @@ class LateStep(TrackingStep):
         known = {memory.track_id: memory for memory in self.world.memories}
         known |= {follower.memory.track_id: follower.memory for follower in masked}
         behind: list[TrackMemory] = []
-        with self._stage("judge"):
+        with self.timer.stage("judge"):
             warm, fresh = (self._findings(judged, some) for some in (estimates, checks))
             for j, follower in enumerate(judged):
                 after = self._after(follower, warm.get(j), fresh.get(j))
@@ -100,7 +100,7 @@ class LateStep(TrackingStep):
             memory.estimate.size_m,
             symmetric=memory.symmetric,
         )
-        if memory.state is TrackState.COASTING or outside > self.settings.max_outside:
+        if memory.state is TrackState.COASTING or outside > self.settings.max_outside_share:
             return replace(follower, memory=replace(memory, refused=memory.refused + 1))
         return follower
 
@@ -127,7 +127,7 @@ class LateStep(TrackingStep):
                 memories = [re_anchored(memory, image.moment) for memory in memories]
             frame = Frame(image.depth_m, image.camera)
             step = TrackingStep(self.estimator, self.settings, World(tuple(memories)), frame)
-            step.moment, step.timings_ms = image.moment, self.timings_ms
+            step.moment, step.timer = image.moment, self.timer
             step.carry(has_masks=False)
             memories = step.world.memories
         return memories

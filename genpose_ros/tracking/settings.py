@@ -28,23 +28,23 @@ class TrackerSettings:
     steps: int = setting(
         2, "Network evaluations of the fixed-step solvers for tracked objects.", low=1, high=1000
     )
-    looks: int = setting(
+    tta_views: int = setting(
         2,
-        "Times each tracked object's cloud is encoded, as of new objects (see `looks` there).",
+        "Times each tracked object's cloud is encoded, as of new objects (see `tta_views` there).",
         low=1,
         high=8,
     )
-    max_encodings: int = setting(
+    encoder_budget: int = setting(
         8,
-        "Encodings per frame for tracked objects, and for lost ones: where `looks` would make "
+        "Encodings per frame for tracked objects, and for lost ones: where `tta_views` would make "
         "more, each object is looked at less often, but once.",
         low=1,
         high=1000,
     )
-    crowd_patches: int = setting(
+    patches_over_budget: int = setting(
         32,
         "Patches that tracked objects' clouds are divided into (see `patches` of new ones) where "
-        "there are more of them than `max_encodings`; 0: as many as always.",
+        "there are more of them than `encoder_budget`; 0: as many as always.",
         low=0,
         high=512,
     )
@@ -67,16 +67,16 @@ class TrackerSettings:
         high=600.0,
     )
     max_tracks: int = setting(64, "Tracks kept at once, lost ones included.", low=1, high=1000)
-    new_per_frame: int = setting(
+    max_new_per_frame: int = setting(
         8,
         "Objects estimated without a previous pose per frame; more have to wait for the next one.",
         low=1,
         high=1000,
     )
-    trust_ids: bool = setting(
+    use_mask_ids: bool = setting(
         False, "The segmenter's ids stay with the objects from frame to frame."
     )
-    keep_between_masks: bool = setting(
+    track_without_masks: bool = setting(
         True, "Tracks without a mask go on with the depth around their prediction."
     )
     max_unmasked_s: float = setting(
@@ -85,7 +85,7 @@ class TrackerSettings:
         low=0.0,
         high=60.0,
     )
-    late_s: float = setting(
+    delayed_mask_horizon_s: float = setting(
         0.4,
         "Depth images are kept this long, seconds, to carry what late masks show up to the newest "
         "one; 0: not at all.",
@@ -104,33 +104,33 @@ class TrackerSettings:
     angular_acceleration_rad_s2: float = setting(
         6.0, "How fast angular velocities change, for the motion filter.", low=0.01, high=1000.0
     )
-    gate_m: float = setting(
+    association_gate_m: float = setting(
         0.10,
         "Distance between an object and its prediction that still counts as the same, metres, on "
         "top of half the object's size.",
         low=0.0,
         high=10.0,
     )
-    class_frames: int = setting(
+    class_change_frames: int = setting(
         10,
         "Frames in a row that masks must name another class before a track takes it over.",
         low=1,
         high=1000,
     )
-    switch_frames: int = setting(
+    pose_switch_checks: int = setting(
         3,
         "Checks in a row that must clearly see another pose before a track switches to it.",
         low=1,
         high=100,
     )
-    check_s: float = setting(
+    verify_period_s: float = setting(
         0.5,
         "Tracked objects are checked against an estimate without previous pose this often, "
         "seconds, one object per frame with masks; 0: never.",
         low=0.0,
         high=60.0,
     )
-    max_outside: float = setting(
+    max_outside_share: float = setting(
         0.5,
         "An estimate with a larger share of the object's points outside its box is refused.",
         low=0.0,
@@ -178,14 +178,14 @@ class TrackerSettings:
             settings: of new objects.
             tracked: how many objects a frame has.
         """
-        patches = self.crowd_patches if tracked > self.max_encodings else 0
+        patches = self.patches_over_budget if tracked > self.encoder_budget else 0
         return replace(
             settings,
             candidates=self.candidates,
             start_sigma=self.start_sigma,
             steps=self.steps,
             patches=patches or settings.patches,
-            looks=min(self.looks, self.of_lost(settings, tracked).looks),
+            tta_views=min(self.tta_views, self.of_lost(settings, tracked).tta_views),
         )
 
     def of_lost(self, settings: EstimatorSettings, lost: int) -> EstimatorSettings:
@@ -195,5 +195,5 @@ class TrackerSettings:
             settings: of new objects.
             lost: how many objects a frame has that are tracked, but not where they were.
         """
-        most = max(self.max_encodings // max(lost, 1), 1)
-        return replace(settings, looks=min(settings.looks, most))
+        most = max(self.encoder_budget // max(lost, 1), 1)
+        return replace(settings, tta_views=min(settings.tta_views, most))

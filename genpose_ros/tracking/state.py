@@ -282,8 +282,8 @@ def identified(
 ) -> TrackMemory:
     """Return the memory after a mask was found to be this object's.
 
-    A confirmed track keeps its class until `class_frames` masks in a row name the same other one;
-    a new one takes it over at once and begins to count again.
+    A confirmed track keeps its class until `class_change_frames` masks in a row name the same
+    other one; a new one takes it over at once and begins to count again.
     """
     again = stamp_ns == memory.masked_ns
     hits = min(memory.hits + (not again), settings.confirm_frames)
@@ -299,7 +299,7 @@ def identified(
     frames = memory.other_frames + 1 if category == memory.other_category else 1
     if memory.state is TrackState.NEW:
         return replace(memory, category=category, hits=1, refused=1)
-    if frames < settings.class_frames:
+    if frames < settings.class_change_frames:
         return replace(memory, other_category=category, other_frames=frames)
     # What was known of the pose was known under other symmetries.
     return replace(memory, category=category, other_category="", other_frames=0, refused=1)

@@ -1,8 +1,6 @@
 """One frame's way through the tracker: expect, associate, estimate, judge, remember."""
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,6 +11,7 @@ from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.geometry.clouds import sample_points, transform_points
 from genpose_ros.tracking.association import Expected, associate, is_duplicate
 from genpose_ros.tracking.depth_history import DepthImage, kept
@@ -106,7 +105,7 @@ class TrackingStep:
         self.estimator, self.settings = estimator, settings
         self.world, self.frame = world, frame
         self.rejections: list[Rejection] = []
-        self.timings_ms: dict[str, float] = {}
+        self.timer = StageTimer(estimator.model.device)
         self._rng = np.random.default_rng(estimator.settings.seed)
 
     def follow(
@@ -116,7 +115,7 @@ class TrackingStep:
         compensated = self._move_camera(stamp_ns, T_fixed_cam)
         self.carry(has_masks=has_masks)
         image = DepthImage(self.frame.depth_m, self.frame.camera, self.moment)
-        seconds = self.settings.late_s if self.settings.keep_between_masks else 0.0
+        seconds = self.settings.delayed_mask_horizon_s if self.settings.track_without_masks else 0.0
         images = kept(self.world.images, image, seconds)
         self.world = replace(self.world, images=images)
         return self._result(compensated=compensated)
@@ -124,17 +123,17 @@ class TrackingStep:
     def carry(self, *, has_masks: bool) -> None:
         """Carry the world's tracks into this frame, and begin those of masks that are left."""
         clouds = self._clouds()
-        with self._stage("associate"):
+        with self.timer.stage("associate"):
             alive = [m for m in self.world.memories if self._is_alive(m)]
             followers = self._expected(alive)
             pairs = self._pairs(followers, clouds)
-        with self._stage("gate"):
+        with self.timer.stage("gate"):
             followers = [
                 self._with_points(f, clouds[pairs[j]] if j in pairs else None, has_masks)
                 for j, f in enumerate(followers)
             ]
         estimates = self._warm(followers), self._fresh(followers)
-        with self._stage("judge"):
+        with self.timer.stage("judge"):
             warm, fresh = (self._findings(followers, some) for some in estimates)
             after = [self._after(f, warm.get(j), fresh.get(j)) for j, f in enumerate(followers)]
             memories = [memory for memory in after if memory is not None]
@@ -153,7 +152,7 @@ class TrackingStep:
         return path.known and (before.known or before.newest_ns is None)
 
     def _clouds(self) -> list[ObjectCloud]:
-        with self._stage("clouds"):
+        with self.timer.stage("clouds"):
             clouds, rejections = self.estimator.object_clouds(self.frame)
         self.rejections += rejections
         return clouds
@@ -200,13 +199,13 @@ class TrackingStep:
             )
             for f in followers
         ]
-        camera, trust_ids = self.frame.camera, self.settings.trust_ids
-        return associate(clouds, expected, camera, trust_ids=trust_ids)
+        camera, use_mask_ids = self.frame.camera, self.settings.use_mask_ids
+        return associate(clouds, expected, camera, use_mask_ids=use_mask_ids)
 
     def _gate_m(self, memory: TrackMemory) -> float:
         unseen_s = min(abs(self.moment.since_s(memory.last.stamp_ns)), 1.0)
         half_size = float(np.linalg.norm(memory.estimate.size_m)) / 2
-        return self.settings.gate_m + half_size + _GATE_GROWTH_M_S * unseen_s
+        return self.settings.association_gate_m + half_size + _GATE_GROWTH_M_S * unseen_s
 
     def _with_points(
         self, follower: Follower, masked: ObjectCloud | None, has_masks: bool
@@ -231,7 +230,7 @@ class TrackingStep:
         unmasked_s = self.moment.since_s(memory.masked_ns)
         lost = memory.state is TrackState.LOST
         if (
-            not self.settings.keep_between_masks
+            not self.settings.track_without_masks
             or memory.refused > 0
             or unmasked_s > self.settings.max_unmasked_s
             or follower.view.seen < (_SEEN_AGAIN_SHARE if lost else _SEEN_SHARE)
@@ -266,7 +265,7 @@ class TrackingStep:
         lost = [
             j for j, f in enumerate(followers) if f.cloud is not None and f.memory.needs_fresh_start
         ]
-        index = lost[: self.settings.new_per_frame]
+        index = lost[: self.settings.max_new_per_frame]
         urgent = self._to_check(followers)
         if urgent is not None:
             index.append(urgent)
@@ -290,7 +289,7 @@ class TrackingStep:
     ) -> dict[int, ObjectEstimate]:
         clouds = [cloud for cloud in (followers[j].cloud for j in index) if cloud is not None]
         outcomes = self.estimator.estimate_clouds(
-            clouds, T_cam_start=T_cam_start, settings=settings, timings_ms=self.timings_ms
+            clouds, T_cam_start=T_cam_start, settings=settings, timer=self.timer
         )
         self.rejections += [item for item in outcomes if isinstance(item, Rejection)]
         pairs = zip(index, outcomes, strict=True)
@@ -326,7 +325,7 @@ class TrackingStep:
                 chosen, lost = other, True
         elif other is not None:
             memory = checked(memory, chosen, other, moment.stamp_ns)
-            if memory.rival_checks >= settings.switch_frames:
+            if memory.rival_checks >= settings.pose_switch_checks:
                 chosen, lost = other, True
         if chosen is not None and lost and self._is_sliver(follower, chosen):
             chosen = None
@@ -379,12 +378,12 @@ class TrackingStep:
         for cloud in clouds:
             if is_duplicate(cloud, [*used, *new]) or self._lies_in_one(cloud, memories):
                 self._reject(Reason.DUPLICATE, "most of it belongs to a tracked object", cloud)
-            elif len(new) >= self.settings.new_per_frame:
-                detail = f"{self.settings.new_per_frame} new objects per frame; it has to wait"
+            elif len(new) >= self.settings.max_new_per_frame:
+                detail = f"{self.settings.max_new_per_frame} new objects per frame; it has to wait"
                 self._reject(Reason.TOO_MANY_OBJECTS, detail, cloud)
             else:
                 new.append(cloud)
-        outcomes = self.estimator.estimate_clouds(new, timings_ms=self.timings_ms)
+        outcomes = self.estimator.estimate_clouds(new, timer=self.timer)
         for cloud, outcome in zip(new, outcomes, strict=True):
             if isinstance(outcome, Rejection):
                 self.rejections.append(outcome)
@@ -431,16 +430,9 @@ class TrackingStep:
                 for memory in self.world.memories
             ),
             rejections=tuple(self.rejections),
-            timings_ms=self.timings_ms,
+            timings_ms=self.timer.timings_ms,
             compensated=compensated,
         )
-
-    @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        elapsed_ms = 1e3 * (time.perf_counter() - start)
-        self.timings_ms[name] = self.timings_ms.get(name, 0.0) + elapsed_ms
 
 
 def _of_category(cloud: ObjectCloud, category: str) -> ObjectCloud:

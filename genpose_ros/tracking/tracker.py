@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from genpose_ros.estimation.estimator import PoseEstimator
-from genpose_ros.estimation.frame import Frame
-from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.frame import Frame, check_frame
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.transforms import is_transform
 from genpose_ros.tracking.delayed import LateStep
@@ -71,7 +70,7 @@ class Tracker:
 
         Args:
             depth_m: (H, W), metres along z; 0 or NaN where there is no measurement. It is kept for
-                `late_s`, not copied: nothing may be written to it.
+                `delayed_mask_horizon_s`, not copied: nothing may be written to it.
             camera: of the depth image.
             stamp_ns: when it was taken.
             T_fixed_cam: (4, 4) pose of the camera in a fixed frame at that time; None: unknown.
@@ -81,10 +80,9 @@ class Tracker:
     def _advance(
         self, frame: Frame, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
     ) -> TrackingResult:
-        size = (frame.camera.height, frame.camera.width)
-        if frame.depth_m.shape != size:
-            detail = f"the depth image has shape {frame.depth_m.shape}, the camera {size}"
-            return TrackingResult(rejections=(Rejection(Reason.SIZE_MISMATCH, detail),))
+        refused = check_frame(frame)
+        if refused is not None:
+            return TrackingResult(rejections=(refused,))
         world, notes, newest_ns = self._world, [], self._world.path.newest_ns
         back_s = 0.0 if newest_ns is None else (newest_ns - stamp_ns) / 1e9
         if back_s > self.settings.clock_jump_s:

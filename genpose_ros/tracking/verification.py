@@ -56,7 +56,7 @@ def doubt(
     )
     spread_m = float(np.sqrt(np.diag(estimate.covariance)[:3].max()))
     measures = [
-        ("share of points outside its box", outside, settings.max_outside),
+        ("share of points outside its box", outside, settings.max_outside_share),
         ("spread of the candidates in metres", spread_m, settings.max_spread_m),
     ]
     if T_cam_expected is not None:
@@ -87,9 +87,9 @@ def check_due(memory: TrackMemory, stamp_ns: int, settings: TrackerSettings) -> 
     A rival seen last time is looked for at once; a track whose energy drops against its own mean,
     and every track from time to time.
     """
-    if settings.check_s == 0:
+    if settings.verify_period_s == 0:
         return 0.0
-    age = (stamp_ns - memory.checked_ns) / 1e9 / settings.check_s
+    age = (stamp_ns - memory.checked_ns) / 1e9 / settings.verify_period_s
     if memory.rival is not None and age > 0:
         return 100.0 + age
     dropped = _energy_dropped(memory) and age > 0.2

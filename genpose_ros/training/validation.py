@@ -61,7 +61,11 @@ class Validator:
         self._views = make_clouds(views, rng, stances=stances)
         # Few candidates and steps: enough to compare two states of a run.
         self._settings = EstimatorSettings(
-            candidates=24, looks=1, steps=5, batch_size=16, ranking="energy" if energy else "none"
+            candidates=24,
+            tta_views=1,
+            steps=5,
+            batch_size=16,
+            ranking="energy" if energy else "none",
         )
 
     def __call__(self, model: PoseModel) -> Validation:

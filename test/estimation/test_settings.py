@@ -64,15 +64,15 @@ def test_every_setting_describes_itself():
 
 
 @pytest.mark.parametrize(
-    ("objects", "looks", "patches"),
+    ("objects", "tta_views", "patches"),
     [(0, 2, 0), (1, 2, 0), (4, 2, 0), (5, 1, 0), (8, 1, 0), (9, 1, 32)],
 )
-def test_frames_with_many_tracked_objects_cost_no_more(objects, looks, patches):
-    tracker = TrackerSettings(max_encodings=8, crowd_patches=32)
+def test_frames_with_many_tracked_objects_cost_no_more(objects, tta_views, patches):
+    tracker = TrackerSettings(encoder_budget=8, patches_over_budget=32)
     tracked = tracker.of_estimator(EstimatorSettings(), objects)
-    assert (tracked.looks, tracked.patches) == (looks, patches)
+    assert (tracked.tta_views, tracked.patches) == (tta_views, patches)
     assert (tracked.candidates, tracked.steps) == (tracker.candidates, tracker.steps)
     lost = tracker.of_lost(EstimatorSettings(), objects)
-    assert lost == EstimatorSettings(looks=looks)
-    own = tracker.of_estimator(EstimatorSettings(patches=48, looks=1), 1)
-    assert (own.looks, own.patches) == (1, 48)
+    assert lost == EstimatorSettings(tta_views=tta_views)
+    own = tracker.of_estimator(EstimatorSettings(patches=48, tta_views=1), 1)
+    assert (own.tta_views, own.patches) == (1, 48)

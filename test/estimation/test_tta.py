@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from genpose_ros.estimation.tta import (
-    clouds_of_looks,
-    looks_to_objects,
-    poses_of_looks,
+    augmented_clouds,
+    augmented_poses,
+    merge_augmentations,
     share_out,
 )
 from genpose_ros.geometry import random_rotations
@@ -18,11 +18,11 @@ def generator():
 class TestCloudsOfLooks:
     def test_one_look_is_the_cloud(self, generator):
         clouds = torch.randn(2, 16, 3, generator=generator)
-        assert torch.equal(clouds_of_looks(clouds, 1), clouds)
+        assert torch.equal(augmented_clouds(clouds, 1), clouds)
 
     def test_each_begins_at_other_points(self, generator):
         clouds = torch.randn(2, 16, 3, generator=generator)
-        first, second, third, fourth = clouds_of_looks(clouds, 4).chunk(4)
+        first, second, third, fourth = augmented_clouds(clouds, 4).chunk(4)
         assert torch.equal(first, clouds)
         assert torch.equal(third[:, :4], clouds[:, 8:12])
         mirror = torch.tensor([-1.0, 1.0, 1.0])
@@ -31,8 +31,8 @@ class TestCloudsOfLooks:
 
     def test_all_points_stay(self, generator):
         clouds = torch.randn(1, 7, 3, generator=generator)
-        looks = clouds_of_looks(clouds, 3)
-        for look in looks:
+        tta_views = augmented_clouds(clouds, 3)
+        for look in tta_views:
             assert torch.equal(look[:, 1].sort().values, clouds[0, :, 1].sort().values)
 
 
@@ -44,9 +44,11 @@ class TestPosesOfLooks:
         rotation = random_rotations(3, generator)
         translation = torch.randn(3, 3, generator=generator, dtype=rotation.dtype)
         cloud = points_obj @ rotation.mT + translation.unsqueeze(1)
-        looks = 2
-        seen = clouds_of_looks(cloud, looks)
-        R, t = poses_of_looks(rotation.repeat(looks, 1, 1), translation.repeat(looks, 1), looks)
+        tta_views = 2
+        seen = augmented_clouds(cloud, tta_views)
+        R, t = augmented_poses(
+            rotation.repeat(tta_views, 1, 1), translation.repeat(tta_views, 1), tta_views
+        )
         back = (seen - t.unsqueeze(1)) @ R
         for row in back:
             distance = torch.cdist(row, points_obj).amin(1)
@@ -54,32 +56,34 @@ class TestPosesOfLooks:
 
     def test_rotations_stay_rotations(self, generator):
         rotation = random_rotations(4, generator).view(4, 1, 3, 3).expand(4, 5, 3, 3)
-        R, _ = poses_of_looks(rotation, torch.zeros(4, 5, 3), 4)
+        R, _ = augmented_poses(rotation, torch.zeros(4, 5, 3), 4)
         torch.testing.assert_close(torch.linalg.det(R), torch.ones(4, 5, dtype=R.dtype))
 
     def test_twice_changes_nothing(self, generator):
         rotation = random_rotations(6, generator).view(6, 1, 3, 3)
         translation = torch.randn(6, 1, 3, generator=generator)
-        once = poses_of_looks(rotation, translation, 3)
-        back = poses_of_looks(*once, 3)
+        once = augmented_poses(rotation, translation, 3)
+        back = augmented_poses(*once, 3)
         assert not torch.equal(once[1], translation)
         assert torch.equal(back[0], rotation)
         assert torch.equal(back[1], translation)
 
 
 class TestSharing:
-    @pytest.mark.parametrize(("candidates", "looks"), [(50, 1), (50, 2), (50, 4), (5, 3), (1, 2)])
-    def test_comes_back_in_order(self, candidates, looks):
-        dealt = share_out(torch.arange(candidates), looks)
-        assert dealt.shape == (looks, -(-candidates // looks))
+    @pytest.mark.parametrize(
+        ("candidates", "tta_views"), [(50, 1), (50, 2), (50, 4), (5, 3), (1, 2)]
+    )
+    def test_comes_back_in_order(self, candidates, tta_views):
+        dealt = share_out(torch.arange(candidates), tta_views)
+        assert dealt.shape == (tta_views, -(-candidates // tta_views))
         objects = 3
         values = dealt.repeat_interleave(objects, 0)  # look after look, as the clouds are
-        gathered = looks_to_objects(values, looks, candidates)
+        gathered = merge_augmentations(values, tta_views, candidates)
         assert torch.equal(gathered, torch.arange(candidates).expand(objects, -1))
 
     def test_keeps_the_objects_apart(self):
-        objects, looks = 2, 2
-        values = torch.tensor([0, 1]).repeat(looks)[:, None].expand(-1, 4)
+        objects, tta_views = 2, 2
+        values = torch.tensor([0, 1]).repeat(tta_views)[:, None].expand(-1, 4)
         assert torch.equal(
-            looks_to_objects(values, looks, 8), torch.tensor([[0] * 8, [1] * 8])[:objects]
+            merge_augmentations(values, tta_views, 8), torch.tensor([[0] * 8, [1] * 8])[:objects]
         )

@@ -36,7 +36,7 @@ class Rig:
     """The node, a camera and everything that the node publishes."""
 
     def __init__(self, ros, benches, **parameters):
-        values = {"default_category": "mug", "silence_seconds": 0.0, **parameters}
+        values = {"default_category": "mug", "input_timeout_s": 0.0, **parameters}
         overrides = [Parameter(name, value=value) for name, value in values.items()]
         self.ros, self.made = ros, []
         self.bench = benches(lambda: None)
@@ -224,7 +224,7 @@ class TestClasses:
         assert [o.class_name for o in rig.answer().objects] == ["bowl", "bottle"]
 
     def test_are_else_unknown_by_name(self, ros, benches):
-        rig = Rig(ros, benches, default_category="", match_wait_seconds=0.1)
+        rig = Rig(ros, benches, default_category="", sync_wait_s=0.1)
         message = rig.answer()
         assert list(message.objects) == []
         assert list(message.rejection_reasons) == ["unknown_category"] * 2
@@ -300,7 +300,7 @@ class TestTargetFrame:
         assert x == pytest.approx(5.0 + expected_centre(rig.camera, 3)[0], abs=1e-6)
 
     def test_without_a_transform_nothing_wrong_is_published(self, ros, benches):
-        rig = Rig(ros, benches, target_frame="world", target_frame_wait_seconds=0.05)
+        rig = Rig(ros, benches, target_frame="world", target_frame_wait_s=0.05)
         message = rig.answer()
         assert list(message.objects) == []
         assert list(message.rejection_instance_ids) == [-1]
@@ -459,7 +459,7 @@ class TestBadInput:
         assert list(rig.answer().rejection_reasons) == ["outside_workspace"] * 2
 
     def test_a_bag_that_starts_again(self, rig):
-        rig.node.set_parameters([Parameter("ring_seconds", value=0.1)])
+        rig.node.set_parameters([Parameter("depth_history_s", value=0.1)])
         for _ in range(2):
             rig.camera.stamp_ns = 10**18
             for _ in range(5):
@@ -523,7 +523,7 @@ def odd(rng):
 
 
 def test_an_input_that_stays_silent_is_told_once(ros, benches):
-    rig = Rig(ros, benches, silence_seconds=1.0)
+    rig = Rig(ros, benches, input_timeout_s=1.0)
     lines = []
     rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
     for _ in range(60):

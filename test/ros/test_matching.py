@@ -3,7 +3,7 @@ import pytest
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.ros.matching import MAX_WAITING, DepthImage, FrameMatcher, MaskInput
+from genpose_ros.ros.matching import MAX_WAITING, DepthMessage, FrameMatcher, MaskInput
 
 MS = 1_000_000
 CAMERA = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
@@ -24,13 +24,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def matcher(clock) -> FrameMatcher:
-    matcher = FrameMatcher(2.0, slop_seconds=0.01, wait_seconds=0.5, clock=clock)
+    matcher = FrameMatcher(2.0, sync_slop_s=0.01, wait_seconds=0.5, clock=clock)
     matcher.camera = CAMERA
     return matcher
 
 
-def depth(name: str) -> DepthImage:
-    return DepthImage(name, np.zeros((48, 64), dtype=np.uint16))
+def depth(name: str) -> DepthMessage:
+    return DepthMessage(name, np.zeros((48, 64), dtype=np.uint16))
 
 
 def matches(matcher: FrameMatcher) -> list[tuple[str, str]]:

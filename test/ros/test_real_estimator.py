@@ -61,7 +61,7 @@ class Upright(PoseModel):
 @pytest.fixture
 def bench(benches, ros):
     bench = benches(lambda: None)
-    values = {"default_category": "laptop", "silence_seconds": 0.0, "mask_erosion_px": 0}
+    values = {"default_category": "laptop", "input_timeout_s": 0.0, "mask_erosion_px": 0}
     bench.node = EstimatorNode(
         make_estimator=lambda settings: PoseEstimator(Upright(), settings),
         context=bench.context,

@@ -41,7 +41,7 @@ def recorded(shared) -> SimpleNamespace:
 def start(benches, ros, **node_arguments):
     """A node on a bench, a camera and what it publishes."""
     bench = benches(lambda: None)
-    overrides = [Parameter("silence_seconds", value=0.0), Parameter("device", value="cpu")]
+    overrides = [Parameter("input_timeout_s", value=0.0), Parameter("device", value="cpu")]
     bench.node = EstimatorNode(
         context=bench.context, parameter_overrides=overrides, **node_arguments
     )

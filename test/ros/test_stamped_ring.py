@@ -32,7 +32,7 @@ def test_exact_needs_the_same_nanosecond(ring):
     ("offset_ms", "expected"), [(4, "frame 30"), (-5, "frame 30"), (6, None), (29, "frame 31")]
 )
 def test_nearest_is_within_the_slop(ring, offset_ms, expected):
-    assert ring.nearest((1000 + 33 * 30 + offset_ms) * MS, slop_seconds=0.005) == expected
+    assert ring.nearest((1000 + 33 * 30 + offset_ms) * MS, sync_slop_s=0.005) == expected
 
 
 def test_an_empty_ring_finds_nothing():

@@ -9,7 +9,7 @@ import pytest
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.ros.matching import DepthImage, MaskInput, Matched
+from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.track_mode import Tracking
@@ -48,7 +48,7 @@ class Bench:
         return self._process(time_s, None, epoch)
 
     def _process(self, time_s, masks, epoch):
-        depth = DepthImage(self.ros.header(round(time_s * S)), np.full((48, 64), 900, np.uint16))
+        depth = DepthMessage(self.ros.header(round(time_s * S)), np.full((48, 64), 900, np.uint16))
         return self.tracking.process(Matched(depth, masks, CAMERA, epoch=epoch))
 
 
@@ -140,6 +140,6 @@ def test_settings_come_into_force_and_the_tracks_stay(bench):
 
 
 def test_a_camera_that_is_none_refuses_the_frame(bench):
-    depth = DepthImage(bench.ros.header(S), np.full((48, 64), 900, np.uint16))
+    depth = DepthMessage(bench.ros.header(S), np.full((48, 64), 900, np.uint16))
     broken = Rejection(Reason.BAD_INTRINSICS, "fx is NaN")
     assert bench.tracking.process(Matched(depth, None, broken)) == broken

@@ -30,7 +30,7 @@ class Rig:
         values = {
             "mode": "track",
             "default_category": "mug",
-            "silence_seconds": 0.0,
+            "input_timeout_s": 0.0,
             # Until it is subscribed to reliably, an image may get lost that a test waits for.
             "input_reliability": "reliable",
             **parameters,
@@ -202,7 +202,7 @@ class TestCameraMotion:
         return lambda: [s for m in collected for s in m.status if s.name == "genpose: tracking"]
 
     def test_is_given_to_the_tracker_at_the_stamp_of_the_image(self, ros, benches):
-        rig = Rig(ros, benches, fixed_frame="world", fixed_frame_wait_seconds=1.0)
+        rig = Rig(ros, benches, fixed_frame="world", fixed_frame_wait_s=1.0)
         broadcaster = TransformBroadcaster(rig.bench.peer)
         rig.bench.spin_until(lambda: rig.bench.peer.count_subscribers("/tf") > 1)
         for i in range(6):
@@ -219,7 +219,7 @@ class TestCameraMotion:
         assert rig.objects[-1].objects[0].velocity.linear.z == pytest.approx(2.0)
 
     def test_that_is_missing_leaves_frames_uncompensated_and_is_told(self, ros, benches):
-        rig = Rig(ros, benches, fixed_frame="world", fixed_frame_wait_seconds=0.05)
+        rig = Rig(ros, benches, fixed_frame="world", fixed_frame_wait_s=0.05)
         statuses = self.statuses(rig)
         for i in range(12):
             assert len((rig.depth_only() if i % 3 else rig.answer()).objects) == 2
@@ -235,7 +235,7 @@ class TestCameraMotion:
         assert "world" in values["last transform"]
 
     def test_that_cannot_be_told_for_one_image_is_missing_for_that_one_alone(self, ros, benches):
-        rig = Rig(ros, benches, fixed_frame="world", fixed_frame_wait_seconds=0.1)
+        rig = Rig(ros, benches, fixed_frame="world", fixed_frame_wait_s=0.1)
         broadcaster = TransformBroadcaster(rig.bench.peer)
         rig.bench.spin_until(lambda: rig.bench.peer.count_subscribers("/tf") > 1)
         found = []
@@ -302,7 +302,9 @@ class TestBetweenMasks:
     def test_can_be_switched_off_while_it_runs(self, rig):
         pause = lambda _: rig.bench.spin_for(0.05)  # noqa: E731
         self.run(rig, 12, pause=pause)
-        (result,) = rig.node.set_parameters([Parameter("tracking.keep_between_masks", value=False)])
+        (result,) = rig.node.set_parameters(
+            [Parameter("tracking.track_without_masks", value=False)]
+        )
         assert result.successful
         rig.bench.spin_for(0.2)
         rig.objects.clear()
@@ -349,7 +351,7 @@ def test_a_change_of_parameters_keeps_the_tracks(rig):
     changes = [
         Parameter("tracking.max_coast_s", value=2.0),
         Parameter("steps", value=3),
-        Parameter("slop_seconds", value=0.02),
+        Parameter("sync_slop_s", value=0.02),
     ]
     assert all(result.successful for result in rig.node.set_parameters(changes))
     assert rig.tracker.settings.max_coast_s == 2.0

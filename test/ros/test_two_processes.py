@@ -51,7 +51,9 @@ class Log:
 @pytest.fixture
 def program():
     # One line per reason in all: however slow the machine, none becomes due a second time.
-    process = start("-p", "default_category:=can", "-p", "start_sigma:=4", "-p", "log_seconds:=600")
+    process = start(
+        "-p", "default_category:=can", "-p", "start_sigma:=4", "-p", "log_period_s:=600"
+    )
     yield process
     if process.poll() is None:
         process.kill()

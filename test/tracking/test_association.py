@@ -88,7 +88,7 @@ class TestCosts:
         tracks = [expected(0.1, instance_id=7), expected(0.0, instance_id=8)]
         cloud = square(0.0, number=7)
         plain = association_costs([cloud], tracks, CAMERA)
-        trusted = association_costs([cloud], tracks, CAMERA, trust_ids=True)
+        trusted = association_costs([cloud], tracks, CAMERA, use_mask_ids=True)
         assert plain[0].argmin() == 1
         assert trusted[0].argmin() == 0
 

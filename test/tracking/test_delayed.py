@@ -49,11 +49,11 @@ class TestBirth:
         assert max(errors) < 0.01
 
     def test_without_images_it_is_not(self, stage, tracker):
-        _, errors, _ = follow(tracker(late_s=0.0), stage, 10, moving, {0})
+        _, errors, _ = follow(tracker(delayed_mask_horizon_s=0.0), stage, 10, moving, {0})
         assert min(errors) > 0.05
 
     def test_nor_where_tracks_do_not_go_on_with_depth(self, stage, tracker):
-        following = tracker(keep_between_masks=False)
+        following = tracker(track_without_masks=False)
         _, errors, _ = follow(following, stage, 10, moving, {0})
         assert min(errors) > 0.05
         assert following._world.images == ()
@@ -79,8 +79,8 @@ class TestCorrection:
         return (-0.1 if i < 9 else -0.05 + 0.015 * (i - 9), 0.0 if i < 9 else 0.1, 0.9)
 
     def test_a_track_that_strayed_is_brought_to_where_its_object_is_now(self, stage, tracker):
-        for late_s, right in ((0.4, True), (0.0, False)):
-            following = tracker(late_s=late_s)
+        for delayed_mask_horizon_s, right in ((0.4, True), (0.0, False)):
+            following = tracker(delayed_mask_horizon_s=delayed_mask_horizon_s)
             _, errors, _ = follow(following, stage, 19, self.jumps, {0, 6, 12})
             assert errors[-8] > 0.05
             assert (errors[-1] < 0.01) is right
@@ -105,7 +105,7 @@ class TestCorrection:
     def test_late_masks_turn_a_track_that_is_the_wrong_way_round(self, stage, tracker):
         a = np.diag([1.0, -1, -1])
         b = a @ np.diag([-1.0, 1, -1])
-        following = tracker(check_s=0.1, switch_frames=3)
+        following = tracker(verify_period_s=0.1, pose_switch_checks=3)
         turned = []
         for i in range(40):
             # The second image's masks show it as it is; its surface fits either way.
@@ -137,7 +137,7 @@ class TestCorrection:
 
 class TestImages:
     def test_they_are_bounded_and_not_copied(self, stage, tracker):
-        following = tracker(late_s=10.0)
+        following = tracker(delayed_mask_horizon_s=10.0)
         images, _, _ = follow(following, stage, 40, lambda i: (0.0, 0.0, 0.8), {0})
         held = following._world.images
         assert len(held) == MOST_IMAGES

@@ -89,7 +89,7 @@ class TestFollowing:
     def test_tracked_objects_are_one_batch_and_new_ones_another(self, stage, tracker):
         for i in range(3):
             stage.put(i + 1, "mug", (-0.2 + 0.2 * i, 0.0, 0.8))
-        following = tracker(check_s=0.0)
+        following = tracker(verify_period_s=0.0)
         run(following, stage, 2)
         stage.put(4, "can", (0.0, 0.2, 0.8))
         model = following.estimator.model
@@ -125,7 +125,7 @@ class TestFollowing:
     def test_between_masks_a_large_object_keeps_its_points(self, stage, tracker):
         stage.SIDE_M = 0.5
         stage.put(1, "laptop", (0.0, 0.0, 1.2))
-        following = tracker(check_s=0.0)
+        following = tracker(verify_period_s=0.0)
         following.estimator.settings = replace(following.estimator.settings, points=1024)
         run(following, stage, 2)
         results = run(following, stage, 5, first=2, depth_only=True)
@@ -150,7 +150,7 @@ class TestFollowing:
 
     def test_without_keep_between_masks_tracks_coast(self, stage, tracker):
         stage.put(1, "mug", (0.0, 0.0, 0.8))
-        following = tracker(keep_between_masks=False)
+        following = tracker(track_without_masks=False)
         run(following, stage, 4)
         (result,) = run(following, stage, 1, first=4, depth_only=True)
         assert states(result) == ["coasting"]
@@ -163,7 +163,7 @@ class TestFollowing:
 
         spreads = []
         for smoothing in (False, True):
-            results = run(tracker(smoothing=smoothing, check_s=0.0), stage, 24, move=jitter)
+            results = run(tracker(smoothing=smoothing, verify_period_s=0.0), stage, 24, move=jitter)
             path = [r.tracks[0].estimate.T_cam_obj[:3, 3] for r in results[8:]]
             spreads.append(np.std(path, axis=0)[:2].mean())
         assert spreads[1] < 0.8 * spreads[0]
@@ -215,7 +215,7 @@ class TestIdentity:
 
     def test_a_passing_wrong_class_changes_nothing(self, stage, tracker):
         stage.put(1, "mug", (0.0, 0.0, 0.8))
-        following = tracker(class_frames=6)
+        following = tracker(class_change_frames=6)
         run(following, stage, 4)
         results = run(following, stage, 5, first=4, categories={1: "bowl"})
         assert all(t.name == "mug_1" for r in results for t in r.tracks)
@@ -269,7 +269,7 @@ class TestIdentity:
         for trust, expected in ((False, 0.05), (True, -0.05)):
             stage.put(1, "mug", (-0.05, 0.0, 0.8))
             stage.put(2, "mug", (0.05, 0.0, 0.8))
-            following = tracker(trust_ids=trust)
+            following = tracker(use_mask_ids=trust)
             run(following, stage, 4)
             # They change places between two frames: nearness says that nothing happened.
             stage.put(1, "mug", (0.05, 0.0, 0.8))
@@ -289,7 +289,7 @@ class TestAmbiguity:
             tilt = Rotation.from_rotvec([math.radians(20 * math.sin(i / 5)), 0, 0]).as_matrix()
             stage.put(1, "can", (0.0, 0.0, 0.8), tilt @ np.diag([1.0, -1, -1]) @ yaw)
 
-        following = tracker(check_s=0.1)
+        following = tracker(verify_period_s=0.1)
         results = run(following, stage, 30, move=spin)
         poses = [r.tracks[0].estimate.T_cam_obj for r in results]
         for a, b in pairwise(poses):
@@ -298,7 +298,7 @@ class TestAmbiguity:
 
     def test_a_tie_between_modes_does_not_flip(self, stage, tracker):
         a = np.diag([1.0, -1, -1])
-        following = tracker(check_s=0.05)
+        following = tracker(verify_period_s=0.05)
 
         def undecided(i):
             weight = 0.7 if i % 2 else 0.3
@@ -312,7 +312,7 @@ class TestAmbiguity:
     def test_clear_evidence_switches_once(self, stage, tracker):
         a = np.diag([1.0, -1, -1])
         b = a @ turn_y(100)
-        following = tracker(check_s=0.1, switch_frames=3)
+        following = tracker(verify_period_s=0.1, pose_switch_checks=3)
         stage.put(1, "mug", (0.0, 0.0, 0.8), a)
         run(following, stage, 4)
         # The handle comes into view: it was the other pose. The old one is still possible.
@@ -326,7 +326,7 @@ class TestAmbiguity:
 
     def test_without_masks_nothing_is_checked(self, stage, tracker):
         stage.put(1, "mug", (0.0, 0.0, 0.8))
-        following = tracker(check_s=0.01)
+        following = tracker(verify_period_s=0.01)
         run(following, stage, 4)
         model = following.estimator.model
         for depth_only, batches in ((False, [1, 1] * 5), (True, [1] * 5)):
@@ -339,7 +339,7 @@ class TestOcclusion:
     def test_what_is_left_of_a_still_object_does_not_pull_it_along(self, stage, tracker):
         stage.put(1, "mug", (0.0, 0.0, 0.8))
         stage.misled = True
-        following = tracker(check_s=0.0)
+        following = tracker(verify_period_s=0.0)
         run(following, stage, 8)
         errors, raw = [], []
         for i in range(7):
@@ -360,7 +360,7 @@ class TestOcclusion:
         def move(i):
             stage.put(1, "mug", (-0.1 + 0.3 * i / 30, 0.0, 0.8))
 
-        following = tracker(check_s=0.0)
+        following = tracker(verify_period_s=0.0)
         run(following, stage, 8, move=move)
         for i in range(8, 14):
             move(i)
@@ -577,7 +577,9 @@ class TestBadInput:
         for i in range(24):
             x, y = divmod(i, 6)
             stage.put(i + 1, "can", (-0.3 + 0.155 * x, -0.38 + 0.14 * y, 1.2))
-        following = tracker(new_per_frame=8, max_tracks=20, confirm_frames=1, check_s=0.0)
+        following = tracker(
+            max_new_per_frame=8, max_tracks=20, confirm_frames=1, verify_period_s=0.0
+        )
         results = run(following, stage, 4)
         assert [len(r.tracks) for r in results] == [8, 16, 20, 20]
         reasons = {r.reason for r in results[0].rejections}
@@ -589,7 +591,7 @@ class TestBadInput:
         for number in range(1, 4):
             stage.put(number, "mug", (0.15 * number - 0.3, 0.0, 0.8))
         for most, patches in ((3, 0), (2, 24)):
-            following = tracker(max_encodings=most, crowd_patches=24, check_s=0.0)
+            following = tracker(encoder_budget=most, patches_over_budget=24, verify_period_s=0.0)
             run(following, stage, 3)
             assert following.estimator.model.patches[-1] == patches
             assert following.estimator.model.patches[0] == 0  # new objects never

@@ -123,7 +123,7 @@ class TestChecks:
         assert check_due(self.memory(rival=np.eye(4)), soon, SETTINGS) > check_due(
             memory, later, SETTINGS
         )
-        assert check_due(memory, later, replace(SETTINGS, check_s=0.0)) == 0
+        assert check_due(memory, later, replace(SETTINGS, verify_period_s=0.0)) == 0
 
     def test_a_drop_of_energy_asks_for_a_check(self):
         soon = MOMENT.stamp_ns + 2 * 10**8

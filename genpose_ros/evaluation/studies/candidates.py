@@ -12,7 +12,7 @@ from genpose_ros.estimation.candidates import draw_candidates
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.pooling import pool_mean, pool_modes
 from genpose_ros.estimation.ranking import candidate_density, rank_candidates
-from genpose_ros.estimation.tta import clouds_of_looks, looks_to_objects, poses_of_looks
+from genpose_ros.estimation.tta import augmented_clouds, augmented_poses, merge_augmentations
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.symmetry import handle_visible, is_symmetric, rotation_error_deg
 from genpose_ros.synthesis import STANCES, CloudBatch
@@ -221,20 +221,22 @@ def draw_view_candidates(
         on_views: called with how many views have been done since the last call.
     """
     model, settings = estimator.model, replace(estimator.settings, candidates=count)
-    looks = settings.looks if model.mirrors else 1
+    tta_views = settings.tta_views if model.mirrors else 1
     parts: list[dict[str, Tensor]] = []
     for first in range(0, len(views), _BATCH):
         points = torch.from_numpy(views.points_cam[first : first + _BATCH]).to(model.device)
-        encoding = model.encode(clouds_of_looks(points, looks))
-        pose = draw_candidates(model, encoding, settings, looks=looks).float()
-        rotation, translation = poses_of_looks(*model.decode_pose(pose, encoding), looks)
+        encoding = model.encode(augmented_clouds(points, tta_views))
+        pose = draw_candidates(model, encoding, settings, tta_views=tta_views).float()
+        rotation, translation = augmented_poses(*model.decode_pose(pose, encoding), tta_views)
         found = {"rotation": rotation.double(), "translation": translation.double()}
         if model.has_energy:
             found["energy"] = model.energy(pose, encoding)
-        part = {name: looks_to_objects(v, looks, count).cpu() for name, v in found.items()}
+        part = {name: merge_augmentations(v, tta_views, count).cpu() for name, v in found.items()}
         part["features"] = encoding.score[: len(points)].flatten(1).cpu()
         if encoding.size_m is not None:
-            part["size_m"] = encoding.size_m.double().log().view(looks, -1, 3).mean(0).exp().cpu()
+            part["size_m"] = (
+                encoding.size_m.double().log().view(tta_views, -1, 3).mean(0).exp().cpu()
+            )
         parts.append(part)
         if on_views is not None:
             on_views(len(points))

@@ -103,7 +103,7 @@ def small_models(truth: ViewTruth, run: Path) -> StudyResult:
     """
     record = read_record(run)
     model = load_small_diffusion(run)
-    settings = EstimatorSettings(ranking="none", looks=1)
+    settings = EstimatorSettings(ranking="none", tta_views=1)
     drawn = draw_view_candidates(PoseEstimator(model, settings), truth.views, settings.candidates)
     drawn = replace(drawn, energy=None)
     within = (drawn.errors / (5, 2)).max(-1)

@@ -60,7 +60,7 @@ def unseen(truth: ViewTruth, run: Path) -> StudyResult:
 
 
 def _shares(truth: ViewTruth, run: Path, model: str) -> dict[str, Any]:
-    settings = EstimatorSettings(ranking="none", looks=1)
+    settings = EstimatorSettings(ranking="none", tta_views=1)
     estimator = PoseEstimator(load_small_diffusion(run, model), settings)
     drawn = draw_view_candidates(estimator, truth.views, settings.candidates)
     return group_shares(drawn.selected_errors(None, "modes"), truth.standing)

@@ -167,14 +167,14 @@ def study_tasks(tracker: TrackerSettings, first_seed: int, *, longest: int = 200
         longest: no sequence has more frames; those for masks and smoothing have up to 90, those
             for the start level, which run by the paper's protocol, up to 60.
     """
-    follow_depth = replace(tracker, keep_between_masks=True)
+    follow_depth = replace(tracker, track_without_masks=True)
     variants = (
         Variant("study 30 Hz", tracker=follow_depth),
         Variant("study 5 Hz, depth between", tracker=follow_depth, masks=_SLOW),
         Variant("study 5 Hz, 167 ms late", tracker=follow_depth, masks=_LATE),
         Variant(
             "study 5 Hz alone",
-            tracker=replace(tracker, keep_between_masks=False),
+            tracker=replace(tracker, track_without_masks=False),
             masks=_SLOW,
         ),
         Variant("study 30 Hz, smoothing", tracker=replace(tracker, smoothing=True)),

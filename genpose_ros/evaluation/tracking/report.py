@@ -35,7 +35,7 @@ GOALS: tuple[tuple[str, str, float], ...] = (
 #: Settings shown with their defaults.
 _USUAL = (
     *("start_sigma", "steps", "candidates", "confirm_frames", "max_coast_s", "keep_lost_s"),
-    *("keep_between_masks", "trust_ids", "smoothing", "check_s"),
+    *("track_without_masks", "use_mask_ids", "smoothing", "verify_period_s"),
 )
 
 #: The paper's numbers, on REAL275.

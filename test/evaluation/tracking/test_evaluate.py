@@ -35,7 +35,7 @@ from genpose_ros.networks import LightPoseModel, save_model
 from genpose_ros.tracking import TrackerSettings
 
 QUICK = EstimatorSettings(candidates=2, steps=1, points=64, ranking="none", device="cpu")
-TRACKER = TrackerSettings(candidates=2, steps=1, check_s=0.0)
+TRACKER = TrackerSettings(candidates=2, steps=1, verify_period_s=0.0)
 SPEED = {"5": {"frames_per_second": 21.0, "cpu_ms_per_frame": 40.0}}
 
 
@@ -85,7 +85,7 @@ def test_studies_change_one_thing_each():
     by_name = {variant.name: variant for task in tasks for variant in task.variants}
     alone = by_name["study 5 Hz alone"]
     assert alone.masks == Masks(6)
-    assert alone.tracker == replace(TRACKER, keep_between_masks=False)
+    assert alone.tracker == replace(TRACKER, track_without_masks=False)
     assert by_name["study 30 Hz, smoothing"].tracker == replace(TRACKER, smoothing=True)
     level = by_name[f"{SIGMA_STUDY}0.0234 x 4"]
     assert (level.way, level.tracker) == (
