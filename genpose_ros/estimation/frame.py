@@ -52,12 +52,12 @@ def check_frame(frame: Frame) -> Rejection | None:
     The depth image has to be of the size that the camera has, or its pixels would be taken for
     others.
     """
-    height, width = frame.depth_m.shape
-    camera = frame.camera
-    if (height, width) == (camera.height, camera.width):
+    camera, shape = frame.camera, frame.depth_m.shape
+    if shape == (camera.height, camera.width):
         return None
+    found = f"{shape[1]} x {shape[0]} pixels" if len(shape) == 2 else f"of shape {shape}"
     detail = (
-        f"depth is {width} x {height} pixels and camera_info says "
-        f"{camera.width} x {camera.height}; is the depth image aligned?"
+        f"depth is {found} and camera_info says {camera.width} x {camera.height}; is the depth "
+        "image aligned?"
     )
     return Rejection(Reason.SIZE_MISMATCH, detail)
