@@ -174,7 +174,7 @@ def test_the_handle_of_a_recorded_mug_is_visible_unless_a_box_hides_it(recorded_
     ("source", "max_deg", "max_cm"),
     [("simulated_frames", 3.0, 1.0), ("recorded_frames", 10.0, 2.0)],
 )
-def test_released_weights_keep_their_promise_on_frames(request, source, max_deg, max_cm):
+def test_released_weights_reach_the_promised_medians_on_frames(request, source, max_deg, max_cm):
     estimator = PoseEstimator.from_settings(EstimatorSettings(device="cpu"))
     report = evaluate_frames(request.getfixturevalue(source), estimator)
     assert not [i.rejection for i in report.instances if i.rejection]

@@ -211,7 +211,7 @@ def one_frame_of_each(tmp_path):
 @pytest.mark.parametrize(
     ("split", "classes"), [("real_test", {"bowl", "can"}), ("val", {"laptop"})]
 )
-def test_a_frame_s_own_poses_have_full_marks(one_frame_of_each, split, classes):
+def test_a_frame_s_own_poses_score_100_per_cent(one_frame_of_each, split, classes):
     report = with_its_own_poses(one_frame_of_each, split)
     assert set(report["strict"]) == {*classes, "mean"}
     assert report["strict"]["mean"] == dict.fromkeys(report["strict"]["mean"], 100.0)
@@ -222,7 +222,7 @@ def test_a_frame_s_own_poses_have_full_marks(one_frame_of_each, split, classes):
     ("split", "classes"),
     [("real_test", {"bowl", "camera", "can", "laptop", "mug"}), ("val", {"laptop"})],
 )
-def test_a_genuine_frame_s_own_poses_have_full_marks(shared, split, classes):
+def test_a_genuine_frame_s_own_poses_score_100_per_cent(shared, split, classes):
     report = with_its_own_poses(shared / "nocs", split)
     assert set(report["strict"]) == {*classes, "mean"}
     assert report["strict"]["mean"] == dict.fromkeys(report["strict"]["mean"], 100.0)

@@ -151,7 +151,7 @@ class TestLayers:
         assert len(expected) == 163
         assert actual == expected
 
-    def test_the_list_of_names_and_shapes_was_copied_without_a_slip(self, shared: Path) -> None:
+    def test_the_file_of_names_and_shapes_is_the_references(self, shared: Path) -> None:
         lines = (shared / "reference" / "state_dict_genpose.txt").read_text().splitlines()
         listed = {name: ast.literal_eval(shape) for name, shape in (s.split("\t") for s in lines)}
         assert listed == _references_state_dict()
