@@ -1,12 +1,20 @@
-"""What all tests share: the folder of recorded data, and a DDS domain of their own."""
+"""Frames to test with, simulated here or recorded elsewhere, and a DDS domain of our own."""
 
 import importlib.util
+import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from genpose_ros.geometry import PinholeCamera
+from genpose_ros.synthesis.scenes import SyntheticScene, table_scene
 
 ROOT = Path(__file__).resolve().parent.parent
+#: A RealSense D435's colour camera at half its resolution, for images that are soon rendered.
+SMALL_CAMERA = PinholeCamera(307.85, 307.95, 160.65, 119.45, 320, 240)
 
 # Nodes of another test run, or of a robot on the same network, must not be heard here.
 os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
@@ -28,8 +36,49 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of recorded frames and golden numbers beside the checkout; skips without it."""
+    """The folder of recorded frames and golden numbers beside the checkout; skips without it.
+
+    Each test that takes it has a twin that needs nothing but the checkout.
+    """
     path = ROOT.parent / "shared"
-    if not (path / "real").is_dir():
-        pytest.skip(f"recorded data is not here: {path}")
+    for part in ("golden", "meshes", "nocs", "real", "reference"):
+        if not (path / part).is_dir():
+            pytest.skip(f"recorded data is not here: {path / part}")
     return path
+
+
+def write_scene(folder: Path, scene: SyntheticScene) -> None:
+    """Write a simulated table in the layout of recorded frames."""
+    folder.mkdir(parents=True)
+    Image.fromarray(scene.depth_mm).save(folder / "depth.png")
+    Image.fromarray(scene.label).save(folder / "mask.png")
+    Image.fromarray(scene.color).save(folder / "color.jpg")
+    instances = [
+        {
+            "id": item.instance_id,
+            "category": item.category,
+            "R": item.T_cam_obj[:3, :3].tolist(),
+            "t": item.T_cam_obj[:3, 3].tolist(),
+            "size_m": item.size_m.tolist(),
+            "gt": "simulated",
+            "depth_px": int(np.sum((scene.label == item.instance_id) & (scene.depth_mm > 0))),
+        }
+        for item in scene.objects
+    ]
+    label = {"frame": folder.name, "K": scene.camera.matrix.tolist(), "instances": instances}
+    (folder / "label.json").write_text(json.dumps(label))
+
+
+@pytest.fixture(scope="session")
+def simulated_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two frames of seven objects each, in the layout of the recorded ones."""
+    root = tmp_path_factory.mktemp("simulated")
+    for seed in (0, 2):
+        write_scene(root / f"table_{seed}", table_scene(seed, camera=SMALL_CAMERA))
+    return root
+
+
+@pytest.fixture(scope="session")
+def recorded_frames(shared: Path) -> Path:
+    """The folder of recorded frames, in folders by their source; skips without it."""
+    return shared / "real"

@@ -1,6 +1,7 @@
 """The command line: what it writes, and that mistakes are one line and exit code 2."""
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from genpose_ros.cli import app
+from genpose_ros.datasets.nocs_files import nocs_split
 from genpose_ros.networks import LightPoseModel, describe_checkpoint, save_model
 
 runner = CliRunner()
@@ -124,20 +126,44 @@ class TestEvaluateFrames:
         assert (tmp_path / "pictures" / "recorded.png").is_file()
 
 
+@pytest.fixture
+def nocs(tmp_path):
+    """A frame of NOCS Real with a can and a laptop 0.8 m away, its poses in a folder gts."""
+    root, ids = tmp_path / "nocs", np.full((480, 640), 255, np.uint8)
+    ids[200:300, 100:180], ids[200:300, 400:520] = 1, 2
+    base = root / "Real" / "test" / "scene_1" / "0000"
+    base.parent.mkdir(parents=True)
+    Image.fromarray(ids).save(f"{base}_mask.png")
+    Image.fromarray(np.full((480, 640), 800, np.uint16)).save(f"{base}_depth.png")
+    Image.fromarray(np.zeros((480, 640, 3), np.uint8)).save(f"{base}_color.png")
+    base.with_name("0000_meta.txt").write_text("1 4 can_a\n2 5 laptop_a\n")
+    camera, poses = nocs_split("real_test").camera, np.stack([np.eye(4)] * 2)
+    for pose, (u, v) in zip(poses, ((140, 250), (460, 250)), strict=True):
+        pose[:3, :3] *= 0.2
+        pose[:3, 3] = 0.8 * np.array([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, 1])
+    gts = root / "gts" / "real_test" / "results_real_test_scene_1_0000.pkl"
+    gts.parent.mkdir(parents=True)
+    gts.write_bytes(pickle.dumps({"gt_RTs": poses}))
+    return root
+
+
 class TestEvaluateNocs:
-    def test_scores_of_genuine_frames(self, shared, weights, tmp_path):
-        if not (shared / "nocs").is_dir():
-            pytest.skip(f"the genuine NOCS frames are not here: {shared / 'nocs'}")
+    def evaluate(self, root, weights, out):
         more = ("--weights", weights, "--device", "cpu", "--set", "candidates=5")
-        out = tmp_path / "new" / "nocs.json"
-        result = run(
-            *("evaluate", "nocs", "--root", shared / "nocs", "--split", "real_test"),
-            *("--json", out, *more),
-        )
+        command = ("evaluate", "nocs", "--root", root, "--split", "real_test", "--json", out)
+        result = run(*command, *more)
         assert result.exit_code == 0, result.output
         assert "masks: ground truth" in result.output
         assert "true poses: gts (1)" in result.output
-        content = json.loads(out.read_text())
+        return json.loads(out.read_text())
+
+    def test_scores_are_written_by_category(self, nocs, weights, tmp_path):
+        content = self.evaluate(nocs, weights, tmp_path / "new" / "nocs.json")
+        assert set(content["strict"]) == {"can", "laptop", "mean"}
+        assert content["counts"]["can"] == {"truths": 1, "detections": 1, "matched": 1}
+
+    def test_scores_of_genuine_frames_are_written_by_category(self, shared, weights, tmp_path):
+        content = self.evaluate(shared / "nocs", weights, tmp_path / "new" / "nocs.json")
         assert set(content["strict"]) == {"bowl", "camera", "can", "laptop", "mug", "mean"}
         assert content["counts"]["can"] == {"truths": 1, "detections": 1, "matched": 1}
 

@@ -104,9 +104,9 @@ class TestFindFrames:
             find_frames(tmp_path / "nowhere")
 
 
-def test_recorded_data(shared):
-    folders = find_frames(shared / "real")
-    for folder in folders:
+@pytest.mark.parametrize("source", ["simulated_frames", "recorded_frames"])
+def test_pixels_with_depth_are_as_many_as_the_label_says(request, source):
+    for folder in find_frames(request.getfixturevalue(source)):
         frame = load_frame(folder)
         label = json.loads((folder / "label.json").read_text())
         assert frame.name == folder.name

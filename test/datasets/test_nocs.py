@@ -1,4 +1,4 @@
-"""The NOCS layout: genuine frames, and small ones written here."""
+"""The NOCS layout: genuine frames, and for each test of them a twin with frames written here."""
 
 import os
 import pickle
@@ -75,9 +75,9 @@ def rendered(split):
 
 def write_frame(root, split="real_test", name=NAME) -> None:
     ids, depth_mm, coord = rendered(split)
-    base = root / NOCS_SPLITS[split].dataset / name
+    base, is_rendered = root / NOCS_SPLITS[split].dataset / name, NOCS_SPLITS[split].is_rendered
     rgba = np.full((480, 640, 4), 255, np.uint8)
-    if split == "val":
+    if is_rendered:
         rgba[..., 0], rgba[..., 1], rgba[..., 2] = ids, 7, 9
         save(base.with_name(base.name + "_mask.png"), rgba)
         coded = np.where(depth_mm > 0, depth_mm, 32001)
@@ -90,7 +90,7 @@ def write_frame(root, split="real_test", name=NAME) -> None:
     save(base.with_name(base.name + "_coord.png"), rgba)
     save(base.with_name(base.name + "_color.png"), np.full((480, 640, 4), 90, np.uint8))
     meta = "1 6 mug_a_norm\n2 0 box_norm\n3 2 bowl_norm\n4 4 can_b_norm\n"
-    if split == "val":
+    if is_rendered:
         meta = "1 6 03797390 mug_a_norm\n2 0 02954340 x\n3 2 02880940 y\n4 4 02946921 can_b_norm\n"
     save(base.with_name(base.name + "_meta.txt"), meta)
 
@@ -130,8 +130,6 @@ def root(tmp_path):
 
 @pytest.fixture
 def nocs(shared):
-    if not (shared / "nocs").is_dir():
-        pytest.skip(f"the genuine NOCS frames are not here: {shared / 'nocs'}")
     return shared / "nocs"
 
 
@@ -249,6 +247,41 @@ class TestGts:
     def write(self, root, content, name="results_real_test_scene_1_0000.pkl"):
         save(root / "gts" / "real_test" / name, content)
 
+    def test_objects_lie_where_their_poses_say(self, root):
+        self.write(root, gts())
+        frame = load_nocs_frame(root, "real_test", NAME)
+        for o in frame.objects:
+            assert np.linalg.det(o.T_cam_obj[:3, :3]) == pytest.approx(1.0)
+            points = frame.camera.back_project(frame.depth_m, frame.instance_ids == o.instance_id)
+            # The longest half axis; depth is rounded to millimetres.
+            apart = np.linalg.norm(points - o.T_cam_obj[:3, 3], axis=1)
+            assert apart.max() < 0.4 * o.scale_m + 0.001, o.category
+
+    def test_camera_gts_have_boxes_sizes_and_the_table_behind(self, tmp_path):
+        name, sizes = "val/00000/0000", np.array([[0.7, 0.8, 0.4], [0.5, 0.8, 0.5]])
+        write_frame(tmp_path, "val", name)
+        _, depth_mm, _ = rendered("val")
+        composed = np.where(depth_mm > 0, depth_mm, 1500).astype(np.uint16)
+        save(tmp_path / "camera_full_depths" / "val" / "0000_composed.png", composed)
+        without = load_nocs_frame(tmp_path, "val", name)
+        content = gts(
+            gt_class_ids=np.array([6, 4]),
+            gt_bboxes=np.stack([o.box for o in without.objects]),
+            gt_scales=sizes,
+        )
+        save(tmp_path / "gts" / "val" / "results_val_00000_0000.pkl", content)
+        frame = load_nocs_frame(tmp_path, "val", name)
+        assert (without.pose_source, frame.pose_source) == (PoseSource.COORDINATES, PoseSource.GTS)
+        for o, known, size in zip(frame.objects, without.objects, sizes, strict=True):
+            assert np.array_equal(o.box, known.box)
+            assert o.size_m == pytest.approx(SCALE_M[o.instance_id] * size)
+        alone = load_nocs_frame(tmp_path, "val", name, composed_depth=False)
+        mask = frame.instance_ids > 0
+        assert (frame.depth_m > 0).all()
+        assert (alone.depth_m[~mask] == 0).all()
+        assert np.array_equal(alone.depth_m[mask], frame.depth_m[mask])
+        assert frame.color.shape == (480, 640, 3)
+
     @pytest.mark.parametrize("stem", ["real_test", "test"])
     def test_poses_in_the_order_of_the_mask(self, root, stem):
         self.write(root, gts(), f"results_{stem}_scene_1_0000.pkl")
@@ -289,14 +322,34 @@ class TestGts:
 
 
 class TestCoordinates:
-    @pytest.mark.parametrize("split", ["real_test", "val"])
+    @pytest.mark.parametrize("split", NOCS_SPLITS)
     def test_poses_from_the_coordinate_map(self, tmp_path, split):
-        name = {"real_test": NAME, "val": "val/00000/0000"}[split]
+        scene = "00000" if NOCS_SPLITS[split].is_rendered else "scene_1"
+        name = f"{NOCS_SPLITS[split].part}/{scene}/0000"
         write_frame(tmp_path, split, name)
+        assert find_nocs_frames(tmp_path, split) == [name]
         frame = load_nocs_frame(tmp_path, split, name, composed_depth=False)
+        assert frame.pose_source is PoseSource.COORDINATES
         for o, T in zip(frame.objects, (MUG, CAN), strict=True):
             assert close(o.T_cam_obj, T, 0.3, 0.003)
             assert o.scale_m == pytest.approx(SCALE_M[o.instance_id], rel=0.003)
+
+    def test_a_known_size_makes_derived_distances_exact(self, root):
+        _, depth_mm, _ = rendered("real_test")
+        path = root / "Real" / "test" / "scene_1" / "0000_depth.png"
+        save(path, np.round(1.03 * depth_mm).astype(np.uint16))  # a camera that measures 3 % more
+        far = load_nocs_frame(root, "real_test", NAME).objects
+        for o in far:
+            # Edges whose diagonal is the unit.
+            edges = SCALE_M[o.instance_id] * np.array([0.6, 0.64, 0.48])
+            size = root / "obj_models" / "real_test" / f"{o.model}.txt"
+            save(size, " ".join(map(str, edges)))
+        exact = load_nocs_frame(root, "real_test", NAME).objects
+        for measured, known, T in zip(far, exact, (MUG, CAN), strict=True):
+            apart = np.linalg.norm(measured.T_cam_obj[:3, 3] - T[:3, 3])
+            assert apart == pytest.approx(0.03 * np.linalg.norm(T[:3, 3]), abs=0.003)
+            assert close(known.T_cam_obj, T, 0.3, 0.003)
+            assert known.scale_m == pytest.approx(SCALE_M[known.instance_id], rel=1e-3)
 
     def test_without_them_the_error_says_what_could_have_been_there(self, root):
         (root / "Real" / "test" / "scene_1" / "0000_coord.png").unlink()

@@ -31,8 +31,8 @@ def rows_of(instance_id) -> slice:
     return slice(40 * instance_id, 40 * instance_id + 30)
 
 
-def write_frame(root, name, objects) -> None:
-    base = root / "Real" / name
+def write_frame(root, name, objects, dataset="Real") -> None:
+    base = root / dataset / name
     base.parent.mkdir(parents=True, exist_ok=True)
     ids = np.full((480, 640), 255, np.uint8)
     for instance_id, _, _ in objects:
@@ -51,7 +51,7 @@ def write_frame(root, name, objects) -> None:
         "model_list": [f"model_{c}" for _, c, _ in objects],
         "handle_visibility": np.array([i % 2 for i, _, _ in objects]),
     }
-    save(root / "Real" / f"{name}_label.pkl", label)
+    save(root / dataset / f"{name}_label.pkl", label)
 
 
 @pytest.fixture
@@ -187,24 +187,43 @@ def test_frames_without_objects(tmp_path):
         evaluate(tmp_path, nothing)
 
 
-def test_genuine_frames_with_their_own_poses(shared):
-    if not (shared / "nocs").is_dir():
-        pytest.skip(f"the genuine NOCS frames are not here: {shared / 'nocs'}")
-    for split, classes in (
-        ("real_test", {"bowl", "camera", "can", "laptop", "mug"}),
-        ("val", {"laptop"}),
-    ):
-        frames = []
-        nothing = SimpleNamespace(estimate=lambda frame: FrameResult())
-        evaluate_nocs(
-            shared / "nocs",
-            split,
-            nothing,
-            on_frame=lambda frame, *_, kept=frames: kept.append(frame),
-        )
-        perfect = SimpleNamespace(estimates=frames[0].objects)
-        estimator = SimpleNamespace(estimate=lambda frame, result=perfect: result)
-        report = evaluate_nocs(shared / "nocs", split, estimator).to_json()
-        assert set(report["strict"]) == {*classes, "mean"}
-        assert report["strict"]["mean"] == dict.fromkeys(report["strict"]["mean"], 100.0)
-        assert report["pose_sources"] == {"gts": 1}
+def with_its_own_poses(root, split) -> dict:
+    """The report of a split's only frame, each object estimated where its truth is."""
+    frames = []
+    nothing = SimpleNamespace(estimate=lambda frame: FrameResult())
+    evaluate_nocs(root, split, nothing, on_frame=lambda frame, *_: frames.append(frame))
+    (frame,) = frames
+    perfect = SimpleNamespace(estimates=frame.objects)
+    return evaluate_nocs(root, split, SimpleNamespace(estimate=lambda _: perfect)).to_json()
+
+
+@pytest.fixture
+def one_frame_of_each(tmp_path):
+    """A frame of Real's test and one of CAMERA's validation split."""
+    write_frame(tmp_path, "test/scene_1/0000", [(1, 4, 0.0), (3, 2, 0.2)])
+    write_frame(tmp_path, "val/00000/0000", [(1, 5, 0.0)], "CAMERA")
+    composed = tmp_path / "camera_full_depths" / "val" / "00000" / "0000_composed.png"
+    composed.parent.mkdir(parents=True)
+    Image.fromarray(np.full((480, 640), 1000, np.uint16)).save(composed)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("split", "classes"), [("real_test", {"bowl", "can"}), ("val", {"laptop"})]
+)
+def test_a_frame_s_own_poses_score_100_per_cent(one_frame_of_each, split, classes):
+    report = with_its_own_poses(one_frame_of_each, split)
+    assert set(report["strict"]) == {*classes, "mean"}
+    assert report["strict"]["mean"] == dict.fromkeys(report["strict"]["mean"], 100.0)
+    assert report["pose_sources"] == {"label.pkl": 1}
+
+
+@pytest.mark.parametrize(
+    ("split", "classes"),
+    [("real_test", {"bowl", "camera", "can", "laptop", "mug"}), ("val", {"laptop"})],
+)
+def test_a_genuine_frame_s_own_poses_score_100_per_cent(shared, split, classes):
+    report = with_its_own_poses(shared / "nocs", split)
+    assert set(report["strict"]) == {*classes, "mean"}
+    assert report["strict"]["mean"] == dict.fromkeys(report["strict"]["mean"], 100.0)
+    assert report["pose_sources"] == {"gts": 1}

@@ -35,7 +35,7 @@ def golden_weights(network: torch.nn.Module, tag: str) -> dict[str, Tensor]:
     return filled
 
 
-@pytest.fixture(name="golden_weights")
+@pytest.fixture(scope="session", name="golden_weights")
 def golden_weights_fixture() -> Callable[[torch.nn.Module, str], dict[str, Tensor]]:
     """The function `golden_weights`."""
     return golden_weights

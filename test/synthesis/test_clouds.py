@@ -1,11 +1,10 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from genpose_ros.geometry.categories import CATEGORIES
-from genpose_ros.synthesis import STANCES, make_clouds, sample_views
+from genpose_ros.synthesis import STANCES, Mesh, load_meshes, make_clouds, sample_views
 from genpose_ros.synthesis.clouds import CloudBatch
+from genpose_ros.synthesis.shapes import make_shapes
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +39,25 @@ def test_the_same_generator_gives_the_same_clouds() -> None:
     np.testing.assert_array_equal(first.points_cam, again.points_cam)
 
 
-def test_meshes_take_part(shared: Path) -> None:
-    from genpose_ros.synthesis import load_meshes
+def a_bowl() -> Mesh:
+    shape = make_shapes("bowl", 1, np.random.default_rng(0))
+    return Mesh("a", "bowl", True, shape.vertices[0], shape.faces, closed=shape.closed)
 
-    meshes = load_meshes(shared / "meshes", "train")
+
+def test_clouds_are_of_the_meshes_where_there_are_some() -> None:
+    mesh, options = a_bowl(), {"mesh_share": 1.0, "categories": ("bowl",)}
+    clouds = make_clouds(12, np.random.default_rng(1), meshes=(mesh,), deformation=0.0, **options)
+    expected = np.broadcast_to(np.ptp(mesh.vertices, axis=0), (len(clouds), 3))
+    np.testing.assert_allclose(clouds.size_m, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("source", ["made here", "scanned"])
+def test_points_of_deformed_meshes_lie_in_their_boxes(
+    request: pytest.FixtureRequest, source: str
+) -> None:
+    meshes: tuple[Mesh, ...] = (a_bowl(),)
+    if source == "scanned":
+        meshes = load_meshes(request.getfixturevalue("shared") / "meshes", "train")
     clouds = make_clouds(
         24, np.random.default_rng(0), meshes=meshes, mesh_share=1.0, categories=("bowl",)
     )
