@@ -141,8 +141,8 @@ def _has(module: str) -> bool:
 def launched(root: Path, request: pytest.FixtureRequest) -> Iterator["subprocess.Popen[bytes]"]:
     if not launch_is_here():
         pytest.skip("ros2 launch is not in this environment (it is not on PyPI)")
-    if not any((root / "weights").glob("*.safetensors")):
-        pytest.skip("there are no released weights in weights/")
+    if not any((root / "genpose_ros" / "weights").glob("*.safetensors")):
+        pytest.skip("there are no released weights in genpose_ros/weights/")
     name, *arguments = request.param
     process = subprocess.Popen(
         [sys.executable, "-c", RUNNER, str(root / "launch" / name), *arguments],

@@ -88,7 +88,7 @@ def train_score(
 
     - `genpose train score data runs/light --minutes 60`
 
-    - `genpose train score data runs/longer --start weights/genpose-base.safetensors`
+    - `genpose train score data runs/longer --start genpose_ros/weights/genpose-base.safetensors`
 
     - `genpose train score data runs/gpu --recipe gpu-25min --stop-after-minutes 9`
 

@@ -139,8 +139,8 @@ def test_the_variables_of_this_process_stay_as_they_were(stand_in, console, tmp_
 @pytest.fixture
 def genpose(root) -> Path:
     """The command, where the released weights are in the checkout."""
-    if not any((root / "weights").glob("*.safetensors")):
-        pytest.skip("there are no released weights in weights/")
+    if not any((root / "genpose_ros" / "weights").glob("*.safetensors")):
+        pytest.skip("there are no released weights in genpose_ros/weights/")
     command = Path(sys.executable).with_name("genpose")
     if not command.is_file():
         pytest.skip("the command genpose is not installed beside this Python")

@@ -1,8 +1,6 @@
-"""Recipes: what to train and how, as YAML files in config/train or of one's own."""
+"""Recipes: what to train and how, as YAML files in the folder recipes or of one's own."""
 
 import difflib
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +16,9 @@ __all__ = ["Recipe", "load_recipe", "parse_changes", "recipe_names"]
 
 _TARGETS = ("score", "energy")
 _KEYS = ("description", "architecture", "model", *_TARGETS)
+
+#: Recipes that come with the package.
+_RECIPES = Path(__file__).resolve().parent / "recipes"
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,7 @@ class Recipe:
 
 def recipe_names() -> list[str]:
     """The recipes that come with the package."""
-    found = {path.stem for folder in _folders() for path in folder.glob("*.yaml")}
-    return sorted(found)
+    return sorted(path.stem for path in _RECIPES.glob("*.yaml"))
 
 
 def load_recipe(name: str | Path) -> Recipe:
@@ -98,22 +98,12 @@ def _find(name: str | Path) -> Path:
     file = Path(name).expanduser()
     if file.suffix in {".yaml", ".yml"}:
         return file
-    for folder in _folders():
-        if (folder / f"{name}.yaml").is_file():
-            return folder / f"{name}.yaml"
+    if str(name) in recipe_names():
+        return _RECIPES / f"{name}.yaml"
     raise ValueError(
         f"no recipe is called {str(name)!r}; there are {', '.join(recipe_names())}, "
         "or give a file that ends in .yaml"
     )
-
-
-def _folders() -> list[Path]:
-    """Where recipes are: in the source checkout, or in the share folders of the installation."""
-    root = Path(__file__).resolve().parents[2]
-    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    shares = [Path(p) / "share" / "genpose_ros" for p in [*prefixes, sys.prefix]]
-    roots = [root] if (root / "package.xml").is_file() else []
-    return [folder / "config" / "train" for folder in [*roots, *shares]]
 
 
 def _recipe(name: str, content: Any) -> Recipe:
