@@ -9,13 +9,17 @@ from typing import Any
 import yaml
 
 from genpose_ros.estimation.settings import setting_from_text
+from genpose_ros.synthesis.shards import SetRecipe
 from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import build_model
 
 __all__ = ["Recipe", "load_recipe", "parse_changes", "recipe_names"]
 
 _TARGETS = ("score", "energy")
-_KEYS = ("description", "architecture", "model", *_TARGETS)
+_KEYS = ("description", "architecture", "model", "data", *_TARGETS)
+
+#: What a recipe can say of its clouds; meshes and machines are given when they are made.
+_DATA_KEYS = ("clouds", "seed", "mesh_share")
 
 #: Recipes that come with the package.
 _RECIPES = Path(__file__).resolve().parent / "recipes"
@@ -31,6 +35,7 @@ class Recipe:
         architecture: genpose-light or genpose-reference.
         model: what the architecture's `from_config` takes.
         score, energy: the two runs.
+        data: the clouds, for `genpose synthesize`; None: as many as one likes.
     """
 
     name: str
@@ -39,6 +44,7 @@ class Recipe:
     model: dict[str, Any]
     score: TrainingSettings
     energy: TrainingSettings
+    data: SetRecipe | None = None
 
     def settings(self, target: str) -> TrainingSettings:
         """The settings of the score's or the energy's run."""
@@ -112,7 +118,7 @@ def _recipe(name: str, content: Any) -> Recipe:
     _refuse_unknown(content, _KEYS, "key")
     architecture = content.get("architecture", "genpose-light")
     model = content.get("model") or {}
-    for key in ("model", *_TARGETS):
+    for key in ("model", "data", *_TARGETS):
         if not isinstance(content.get(key) or {}, dict):
             raise ValueError(f"{key} must be a mapping of settings")
     # Built once, so that a wrong entry is named before the work begins.
@@ -124,7 +130,23 @@ def _recipe(name: str, content: Any) -> Recipe:
             runs[target] = TrainingSettings(target=target, **values)
         except ValueError as error:
             raise ValueError(f"{target}: {error}") from error
-    return Recipe(name, str(content.get("description", "")), architecture, model, **runs)
+    description = str(content.get("description", ""))
+    return Recipe(name, description, architecture, model, **runs, data=_data(content.get("data")))
+
+
+def _data(content: dict[str, Any] | None) -> SetRecipe | None:
+    """The synthetic set that a recipe asks for."""
+    if not content:
+        return None
+    _refuse_unknown(content, _DATA_KEYS, "data entry")
+    clouds, seed = content.get("clouds"), content.get("seed", 0)
+    mesh_share = content.get("mesh_share", SetRecipe.mesh_share)
+    for name, value, low in (("clouds", clouds, 1), ("seed", seed, 0)):
+        if type(value) is not int or value < low:
+            raise ValueError(f"data: {name} must be a whole number of {low} or more, got {value!r}")
+    if type(mesh_share) not in (int, float) or not 0 <= mesh_share <= 1:
+        raise ValueError(f"data: mesh_share must lie in [0, 1], got {mesh_share!r}")
+    return SetRecipe(clouds, seed, mesh_share=float(mesh_share))
 
 
 def _checked(values: Mapping[str, Any], target: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import json
 import pickle
 from collections.abc import Callable
@@ -360,6 +361,10 @@ class TestDefaultWeights:
         package = Path(checkpoints.__file__).resolve().parents[1]
         assert default_weights() == package / "weights" / "genpose-base.safetensors"
         assert describe_checkpoint(default_weights())["architecture"] == "genpose-light"
+
+    def test_the_model_card_names_the_file_s_hash(self) -> None:
+        card = default_weights().with_name("README.md").read_text()
+        assert hashlib.sha256(default_weights().read_bytes()).hexdigest() in card
 
     def test_an_installation_without_weights_is_told_where_they_belong(self, folder: Path) -> None:
         with pytest.raises(FileNotFoundError, match=rf"{folder}/genpose-base.*installation"):
