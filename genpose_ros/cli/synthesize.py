@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -86,7 +86,7 @@ def synthesize(
     from genpose_ros.synthesis import SetRecipe, write_set
     from genpose_ros.synthesis.contact_sheet import draw_contact_sheet, examples
 
-    given = {"clouds": clouds, "seed": seed, "mesh_share": mesh_share}
+    given: dict[str, Any] = {"clouds": clouds, "seed": seed, "mesh_share": mesh_share}
     made = replace(
         _of_recipe(recipe) if recipe else SetRecipe(_CLOUDS),
         **{name: value for name, value in given.items() if value is not None},

@@ -139,7 +139,8 @@ def _data(content: dict[str, Any] | None) -> SetRecipe | None:
     if not content:
         return None
     _refuse_unknown(content, _DATA_KEYS, "data entry")
-    clouds, seed = content.get("clouds"), content.get("seed", 0)
+    clouds: Any = content.get("clouds")
+    seed = content.get("seed", SetRecipe.seed)
     mesh_share = content.get("mesh_share", SetRecipe.mesh_share)
     for name, value, low in (("clouds", clouds, 1), ("seed", seed, 0)):
         if type(value) is not int or value < low:
