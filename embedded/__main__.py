@@ -9,7 +9,9 @@ from embedded import debian, environment, interfaces, packages
 from embedded.progress import SetupError, say
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Pythons that ROS 2 on PyPI has wheels for, and the newest that a genuine one (Lyrical) runs with.
 SUPPORTED = ((3, 10), (3, 13))
+NEWEST_SOURCED = (3, 14)
 
 
 def ros_is_sourced() -> bool:
@@ -20,10 +22,13 @@ def ros_is_sourced() -> bool:
 def check_python() -> None:
     """Refuse a Python that has no wheels."""
     low, high = SUPPORTED
+    if ros_is_sourced():
+        high = NEWEST_SOURCED
     if not low <= sys.version_info[:2] <= high:
         raise SetupError(
             f"Python {sys.version_info.major}.{sys.version_info.minor} is not supported",
-            "run make with one of Python 3.10 to 3.13, for example: make setup PYTHON=python3.12",
+            f"run make with one of Python 3.10 to 3.{high[1]}, for example: "
+            "make setup PYTHON=python3.12",
         )
     if not ros_is_sourced() and os.uname().machine != "x86_64":
         raise SetupError(
