@@ -25,15 +25,16 @@ setup:  ## Debian packages, .venv, ROS 2 and messages (done by every other targe
 demo: setup  ## simulated camera, node and table of errors; FRAMES=DIR: recorded frames instead
 	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(ARGS)
 
-test: setup lint  ## everything: ruff, mypy and all tests
+test: setup lint  ## everything: lint and all tests
 	@.venv/bin/python -m pytest $(ARGS)
 
 test-unit: setup  ## the quick tests: nothing slow, no DDS
 	@.venv/bin/python -m pytest -m "not slow and not ros" $(ARGS)
 
-lint: setup  ## ruff (rules and layout) and mypy
+lint: setup  ## ruff (rules and layout), codespell and mypy
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/codespell
 	@.venv/bin/python -m mypy
 
 bench: setup  ## measure the milliseconds of each stage; ARGS="--presets fast paper"
