@@ -51,7 +51,7 @@ NOT_IMPORTED = {
 
 PRODUCT = ("genpose_ros", "launch", "scripts")
 
-TESTS = ("test",)
+TESTS = ("test", "examples")
 
 
 def imported(root: Path, folders: tuple[str, ...]) -> set[str]:
@@ -62,7 +62,8 @@ def imported(root: Path, folders: tuple[str, ...]) -> set[str]:
             text = path.read_text() if path.suffix in {".py", ""} and path.is_file() else ""
             if path.suffix == ".py" or text.startswith("#!/usr/bin/env python3"):
                 names |= imported_by(text)
-    own = {"genpose_ros", "embedded", "conftest"}
+    helpers = {path.stem for path in (root / "test").rglob("*.py")}
+    own = {"genpose_ros", "embedded", *helpers}
     return names - own - set(sys.stdlib_module_names)
 
 

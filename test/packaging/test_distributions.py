@@ -52,7 +52,7 @@ def built(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     pytest.importorskip("build", reason="pip install -e .[dist]")
     tmp = tmp_path_factory.mktemp("distributions")
     source, dist, again = tmp / "source", tmp / "dist", tmp / "again"
-    left_out = ("[.]*", "build", "dist", "docs", "install", "log", "out", "runs", "test")
+    left_out = ("[.]*", "build", "dist", "docs", "install", "log", "out", "runs", "site", "test")
     shutil.copytree(
         root, source, ignore=shutil.ignore_patterns(*left_out, "*.egg-info", "__pycache__")
     )
