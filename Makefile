@@ -1,7 +1,8 @@
 # `make` or `make help` lists what there is. Every target sets up what it needs.
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
-  $$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && \
+  $$p -c 'import os, sys; newest = 14 if "ROS_DISTRO" in os.environ else 13; \
+  sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, newest))' 2>/dev/null && \
   echo $$p && break; done)
 FRAMES ?=
 ARGS ?=
@@ -12,10 +13,10 @@ RECIPE ?= light
 MESHES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit lint bench train clean clean-setup
+.PHONY: help setup demo test test-unit lint bench train release-weights dist clean clean-setup
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## Debian packages, .venv, ROS 2 and messages (done by every other target too)
 	@test -n "$(PYTHON)" || { echo "no Python 3.10 to 3.13 found: install python3, or name one with PYTHON=..." >&2; exit 1; }
@@ -24,15 +25,16 @@ setup:  ## Debian packages, .venv, ROS 2 and messages (done by every other targe
 demo: setup  ## simulated camera, node and table of errors; FRAMES=DIR: recorded frames instead
 	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(ARGS)
 
-test: setup lint  ## everything: ruff, mypy and all tests
+test: setup lint  ## everything: lint and all tests
 	@.venv/bin/python -m pytest $(ARGS)
 
 test-unit: setup  ## the quick tests: nothing slow, no DDS
 	@.venv/bin/python -m pytest -m "not slow and not ros" $(ARGS)
 
-lint: setup  ## ruff (rules and layout) and mypy
+lint: setup  ## ruff (rules and layout), codespell and mypy
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/codespell
 	@.venv/bin/python -m mypy
 
 bench: setup  ## measure the milliseconds of each stage; ARGS="--presets fast paper"
@@ -43,8 +45,17 @@ train: setup  ## clouds, score, energy; RECIPE=NAME, RUN=DIR, CLOUDS=N, MINUTES=
 	@.venv/bin/genpose train score $(RUN)/clouds $(RUN) --recipe $(RECIPE) $(if $(MINUTES),--minutes $(MINUTES))
 	@.venv/bin/genpose train energy $(RUN)/clouds $(RUN) --recipe $(RECIPE)
 
+release-weights: RUN := runs/release
+release-weights: setup  ## the same by the recipe release, in steps and seeds; RUN=DIR, MESHES=DIR
+	@.venv/bin/genpose synthesize $(RUN)/clouds --recipe release $(if $(MESHES),--meshes "$(MESHES)")
+	@.venv/bin/genpose train score $(RUN)/clouds $(RUN) --recipe release
+	@.venv/bin/genpose train energy $(RUN)/clouds $(RUN) --recipe release
+
+dist: setup  ## wheel and source distribution, in dist/
+	@.venv/bin/python -m build --no-isolation
+
 clean:  ## remove caches and build folders; .venv stays
-	@rm -rf build install log .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf build dist install log .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 clean-setup: clean  ## remove .venv too

@@ -1,4 +1,7 @@
-"""For `pip install -e .`; colcon builds the package with CMakeLists.txt and ignores this file."""
+"""Packages for `pip install`; everything else is in pyproject.toml.
+
+colcon builds the package with CMakeLists.txt, because it has messages, and ignores this file.
+"""
 
 from setuptools import find_packages, setup
 

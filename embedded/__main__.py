@@ -9,7 +9,9 @@ from embedded import debian, environment, interfaces, packages
 from embedded.progress import SetupError, say
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Pythons that ROS 2 on PyPI has wheels for, and the newest that a genuine one (Lyrical) runs with.
 SUPPORTED = ((3, 10), (3, 13))
+NEWEST_SOURCED = (3, 14)
 
 
 def ros_is_sourced() -> bool:
@@ -17,18 +19,21 @@ def ros_is_sourced() -> bool:
     return "ROS_DISTRO" in os.environ and packages.importable(sys.executable, "rclpy")
 
 
-def check_python() -> None:
+def check_python(version: tuple[int, ...] = sys.version_info[:2]) -> None:
     """Refuse a Python that has no wheels."""
     low, high = SUPPORTED
-    if not low <= sys.version_info[:2] <= high:
+    if ros_is_sourced():
+        high = NEWEST_SOURCED
+    if not low <= version <= high:
         raise SetupError(
-            f"Python {sys.version_info.major}.{sys.version_info.minor} is not supported",
-            "run make with one of Python 3.10 to 3.13, for example: make setup PYTHON=python3.12",
+            f"Python {version[0]}.{version[1]} is not supported",
+            f"run make with one of Python 3.10 to 3.{high[1]}, for example: "
+            "make setup PYTHON=python3.12",
         )
     if not ros_is_sourced() and os.uname().machine != "x86_64":
         raise SetupError(
             f"there is no ROS 2 on PyPI for {os.uname().machine}, only for x86_64",
-            "install ROS 2 Jazzy or Humble, source its setup.bash and run this again",
+            "install ROS 2 Humble, Jazzy or Lyrical, source its setup.bash and run this again",
         )
 
 

@@ -10,7 +10,7 @@ from embedded.progress import Stamp, digest, run
 __all__ = ["build"]
 
 #: Folders whose files this package installs as links; a file that appears needs a new build.
-_INSTALLED = ("config", "launch", "rviz", "scripts", "weights")
+_INSTALLED = ("config", "launch", "rviz", "scripts")
 
 
 def build(venv: Path, root: Path, ros_is_sourced: bool) -> None:

@@ -66,7 +66,8 @@ def install_product(venv: Path, root: Path, ros_is_sourced: bool) -> None:
     # offers one, and nothing else pulls another release in.
     title = "PyTorch (200 MB; several GB where it comes with CUDA)"
     _pip(venv, title, "torch", "torch", "--constraint", constraints)
-    _pip(venv, "build tools", "tools", "setuptools>=64", "wheel")
+    tools = ("setuptools>=77", "wheel", "--constraint", constraints)
+    _pip(venv, "build tools", "tools", *tools)
     _pip(
         venv,
         "Python packages (700 MB the first time)",

@@ -1,7 +1,8 @@
 """`genpose synthesize`: training clouds on disk."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,25 +13,50 @@ from genpose_ros.cli.console import (
     progress_bar,
     readable_errors,
 )
-from genpose_ros.cli.options import DeviceOption, SeedOption
+from genpose_ros.cli.options import DeviceOption
+
+if TYPE_CHECKING:
+    from genpose_ros.synthesis import SetRecipe
 
 __all__ = ["synthesize"]
+
+#: How many clouds are made where neither an option nor a recipe says otherwise.
+_CLOUDS = 200_000
 
 
 @readable_errors
 def synthesize(
     directory: Annotated[Path, typer.Argument(help="Folder for the shards.")],
     clouds: Annotated[
-        int, typer.Option(help="How many the whole set has, in shards of 8192.", min=1)
-    ] = 200_000,
-    seed: SeedOption = 0,
+        int | None,
+        typer.Option(
+            help="How many the whole set has, in shards of 8192.", show_default=f"{_CLOUDS}", min=1
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of all random draws.", show_default="0", min=0)
+    ] = None,
     meshes: Annotated[
         Path | None, typer.Option(help="Folder of meshes with a manifest.json, to mix in.")
     ] = None,
     split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "train",
     mesh_share: Annotated[
-        float, typer.Option(help="Share of the clouds made of meshes.", min=0, max=1)
-    ] = 0.25,
+        float | None,
+        typer.Option(
+            help="Share of the clouds made of meshes.",
+            show_default="0.25",
+            min=0,
+            max=1,
+        ),
+    ] = None,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="Take clouds, seed and share of meshes from a training recipe (genpose train "
+            "recipes, or a file that ends in .yaml), where they are not given.",
+            show_default="none",
+        ),
+    ] = "",
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
     device: DeviceOption = "cpu",
     rank: Annotated[int, typer.Option(help="Which of `--ranks` machines this is.", min=0)] = 0,
@@ -52,13 +78,23 @@ def synthesize(
     - `genpose synthesize data --meshes my_meshes --mesh-share 0.5 --sheet data/sheet.png`
 
     - `genpose synthesize data --clouds 2000000 --rank 1 --ranks 4`
+
+    - `genpose synthesize data --recipe release --meshes my_meshes`
     """
     check_outputs(None, sheet)
     from genpose_ros.networks.devices import torch_device
     from genpose_ros.synthesis import SetRecipe, write_set
     from genpose_ros.synthesis.contact_sheet import draw_contact_sheet, examples
 
-    recipe = SetRecipe(clouds, seed, meshes, split, mesh_share, rank=rank, ranks=ranks)
+    given: dict[str, Any] = {"clouds": clouds, "seed": seed, "mesh_share": mesh_share}
+    made = replace(
+        _of_recipe(recipe) if recipe else SetRecipe(_CLOUDS),
+        **{name: value for name, value in given.items() if value is not None},
+        meshes=meshes,
+        split=split,
+        rank=rank,
+        ranks=ranks,
+    )
     place = str(torch_device(device))
     with goes_on_later("synthesize"), progress_bar("shards", "{task.fields[state]}") as progress:
         task = progress.add_task("", total=None, state="")
@@ -66,8 +102,18 @@ def synthesize(
         def on_shards(done: int, total: int) -> None:
             progress.update(task, total=total, completed=done, state=f"{done} of {total}")
 
-        paths = write_set(directory, recipe, workers=workers, device=place, on_shards=on_shards)
+        paths = write_set(directory, made, workers=workers, device=place, on_shards=on_shards)
     ERR.print(f"{len(paths)} shards in {directory}", markup=False, soft_wrap=True)
     if sheet is not None:
         draw_contact_sheet(examples(directory), sheet)
         ERR.print(f"picture in {sheet}", markup=False, soft_wrap=True)
+
+
+def _of_recipe(name: str) -> "SetRecipe":
+    """The set that a training recipe asks for."""
+    from genpose_ros.training import load_recipe
+
+    data = load_recipe(name).data
+    if data is None:
+        raise ValueError(f"the recipe {name} does not say what clouds it takes: give --clouds")
+    return data

@@ -10,7 +10,7 @@ import typer
 from genpose_ros.cli.console import ERR, OUT, goes_on_later, progress_bar, readable_errors
 
 if TYPE_CHECKING:
-    from genpose_ros.training import Progress, Recipe, RunResult
+    from genpose_ros.training import Progress, Recipe, RunResult, TrainingSettings
 
 __all__ = ["train_app"]
 
@@ -88,7 +88,7 @@ def train_score(
 
     - `genpose train score data runs/light --minutes 60`
 
-    - `genpose train score data runs/longer --start weights/genpose-base.safetensors`
+    - `genpose train score data runs/longer --start genpose_ros/weights/genpose-base.safetensors`
 
     - `genpose train score data runs/gpu --recipe gpu-25min --stop-after-minutes 9`
 
@@ -142,9 +142,14 @@ def list_recipes(
     table = Table("recipe", "architecture", "score", "energy", "what for", box=None)
     for known in recipe_names():
         recipe = load_recipe(known)
-        times = [f"{recipe.settings(target).minutes:g} min" for target in ("score", "energy")]
-        table.add_row(known, recipe.architecture, *times, recipe.description)
+        budgets = [_budget(recipe.settings(target)) for target in ("score", "energy")]
+        table.add_row(known, recipe.architecture, *budgets, recipe.description)
     OUT.print(table)
+
+
+def _budget(settings: "TrainingSettings") -> str:
+    """The steps of a run, or its minutes where it has no steps."""
+    return f"{settings.steps} steps" if settings.steps else f"{settings.minutes:g} min"
 
 
 def _show_settings(recipe: "Recipe") -> None:

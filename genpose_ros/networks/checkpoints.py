@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +40,8 @@ _log = logging.getLogger(__name__)
 #: File name of the released weights.
 DEFAULT_WEIGHTS = "genpose-base.safetensors"
 
+_WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
+
 #: Architecture of files that hold nothing but the reference's energy network.
 _ENERGY_ONLY = "genpose-reference-energy"
 
@@ -55,29 +56,18 @@ _FOLLOW_UP_INPUTS = {387, 483, 643, 899}
 
 
 def default_weights() -> Path:
-    """Return the released weights of this package; nothing is downloaded.
-
-    Looked for in the source checkout (editable installs too), in the share folder of every
-    prefix in AMENT_PREFIX_PATH and of this Python, and beside the installed package.
+    """Return the released weights, which are part of the package; nothing is downloaded.
 
     Raises:
-        FileNotFoundError: in none of them.
+        FileNotFoundError: the installation lacks them.
     """
-    package = Path(__file__).resolve().parents[1]
-    folders = []
-    if (package.parent / "package.xml").is_file():
-        folders.append(package.parent / "weights")
-    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    folders += [Path(p) / "share" / "genpose_ros" / "weights" for p in [*prefixes, sys.prefix]]
-    folders.append(package / "weights")
-    for folder in folders:
-        if (folder / DEFAULT_WEIGHTS).is_file():
-            return folder / DEFAULT_WEIGHTS
-    looked = ", ".join(str(folder) for folder in folders)
-    raise FileNotFoundError(
-        f"the released weights {DEFAULT_WEIGHTS} are in none of {looked}; "
-        "check the installation, or name a checkpoint of your own as weights"
-    )
+    file = _WEIGHTS / DEFAULT_WEIGHTS
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"the released weights are not where they belong: {file}; "
+            "check the installation, or name a checkpoint of your own as weights"
+        )
+    return file
 
 
 def load_model(

@@ -1,7 +1,7 @@
 """Training of the light and of the reference's networks on synthetic clouds."""
 
 from genpose_ros.training.data import CloudPool
-from genpose_ros.training.recipes import Recipe, load_recipe, parse_changes, recipe_names
+from genpose_ros.training.recipe import Recipe, load_recipe, parse_changes, recipe_names
 from genpose_ros.training.runs import RunResult, averaged_model, train_run
 from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.trainer import Progress, Training, train

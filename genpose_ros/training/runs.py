@@ -17,7 +17,7 @@ from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.reference import ReferencePoseModel
 from genpose_ros.training.data import CloudPool
 from genpose_ros.training.parallel import connect
-from genpose_ros.training.recipes import Recipe
+from genpose_ros.training.recipe import Recipe
 from genpose_ros.training.state import build_model, read_state
 from genpose_ros.training.trainer import Progress, Training, train
 

@@ -226,8 +226,10 @@ class TestTrainRecipes:
     def test_lists_them(self):
         result = run("train", "recipes")
         assert result.exit_code == 0, result.output
-        for name in ("light", "light-small", "gpu-25min", "paper"):
+        for name in ("light", "light-small", "gpu-25min", "paper", "release"):
             assert name in result.output
+        assert "180 min" in result.output
+        assert "30000 steps" in result.output
 
     def test_shows_the_settings_of_one(self):
         result = run("train", "recipes", "paper")

@@ -49,3 +49,18 @@ def test_an_empty_mesh_folder_is_told(tmp_path):
     result = run(tmp_path / "data", "--meshes", tmp_path / "meshes")
     assert result.exit_code == 2
     assert "holds no manifest.json: write one" in " ".join(result.output.split())
+
+
+def test_a_recipe_decides_what_is_not_given(tmp_path):
+    recipe, data = tmp_path / "mine.yaml", tmp_path / "data"
+    recipe.write_text("data: {clouds: 90, seed: 5, mesh_share: 0.5}\n")
+    result = run(data, "--recipe", recipe, "--clouds", 60, "--workers", 1)
+    assert result.exit_code == 0, result.output
+    made = json.loads((data / "recipe.json").read_text())
+    assert (made["clouds"], made["seed"], made["mesh_share"]) == (60, 5, 0.5)
+
+
+def test_a_recipe_without_clouds_is_told(tmp_path):
+    result = run(tmp_path / "data", "--recipe", "light")
+    assert result.exit_code == 2
+    assert "light does not say what clouds it takes: give --clouds" in result.output

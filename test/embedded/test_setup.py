@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from embedded import __main__ as program
 from embedded import debian, packages
 from embedded.progress import SetupError, Stamp, digest, run
 
@@ -44,6 +45,23 @@ def test_build_machine_paths_are_replaced(tmp_path, monkeypatch):
     assert (Path(folders[1]) / "numpy" / "arrayobject.h").is_file()
     assert folders[2:] == ["/kept"]
     assert packages.fix_build_paths(tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "sourced"), [((3, 10), False), ((3, 13), False), ((3, 14), True)]
+)
+def test_a_supported_python_is_accepted(monkeypatch, version, sourced):
+    monkeypatch.setattr(program, "ros_is_sourced", lambda: sourced)
+    program.check_python(version)
+
+
+@pytest.mark.parametrize(
+    ("version", "sourced"), [((3, 9), True), ((3, 14), False), ((3, 15), True)]
+)
+def test_another_python_is_refused(monkeypatch, version, sourced):
+    monkeypatch.setattr(program, "ros_is_sourced", lambda: sourced)
+    with pytest.raises(SetupError, match=rf"Python 3\.{version[1]} is not supported"):
+        program.check_python(version)
 
 
 def test_nothing_is_missing_after_the_set_up():

@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import json
 import pickle
 from collections.abc import Callable
@@ -351,53 +352,25 @@ class TestOtherFiles:
 
 class TestDefaultWeights:
     @pytest.fixture
-    def package(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """An installed copy of the package, and no weights anywhere."""
-        package = tmp_path / "site-packages" / "genpose_ros"
-        (package / "networks").mkdir(parents=True)
-        monkeypatch.setattr(checkpoints, "__file__", str(package / "networks" / "checkpoints.py"))
-        monkeypatch.setattr(checkpoints.sys, "prefix", str(tmp_path / "prefix"))
-        monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
-        return package
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """An empty folder in place of the package's own weights."""
+        monkeypatch.setattr(checkpoints, "_WEIGHTS", tmp_path)
+        return tmp_path
 
-    @staticmethod
-    def _put(folder: Path) -> Path:
-        folder.mkdir(parents=True)
-        (folder / "genpose-base.safetensors").touch()
-        return folder / "genpose-base.safetensors"
+    def test_the_released_weights_lie_in_the_package(self) -> None:
+        package = Path(checkpoints.__file__).resolve().parents[1]
+        assert default_weights() == package / "weights" / "genpose-base.safetensors"
+        assert describe_checkpoint(default_weights())["architecture"] == "genpose-light"
 
-    def test_nowhere(self, package: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"genpose-base.*site-packages"):
+    def test_the_model_card_names_the_file_s_hash(self) -> None:
+        card = default_weights().with_name("README.md").read_text()
+        assert hashlib.sha256(default_weights().read_bytes()).hexdigest() in card
+
+    def test_an_installation_without_weights_is_told_where_they_belong(self, folder: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=rf"{folder}/genpose-base.*installation"):
             default_weights()
-
-    def test_in_the_checkout(self, package: Path) -> None:
-        path = self._put(package.parent / "weights")
-        (package.parent / "package.xml").touch()
-        assert default_weights() == path
-
-    def test_a_folder_beside_an_installed_package_is_not_a_checkout(self, package: Path) -> None:
-        self._put(package.parent / "weights")
-        with pytest.raises(FileNotFoundError):
-            default_weights()
-
-    def test_in_an_ament_share(
-        self, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        path = self._put(tmp_path / "overlay" / "share" / "genpose_ros" / "weights")
-        prefixes = f"{tmp_path / 'other'}:{tmp_path / 'overlay'}:/opt/ros/jazzy"
-        monkeypatch.setenv("AMENT_PREFIX_PATH", prefixes)
-        assert default_weights() == path
-
-    def test_in_the_share_of_this_python(self, package: Path, tmp_path: Path) -> None:
-        path = self._put(tmp_path / "prefix" / "share" / "genpose_ros" / "weights")
-        assert default_weights() == path
-
-    def test_in_the_package(self, package: Path) -> None:
-        path = self._put(package / "weights")
-        assert default_weights() == path
 
     @pytest.mark.parametrize("path", [None, ""])
-    def test_are_what_no_path_means(self, package: Path, path: str | None) -> None:
-        (package / "weights").mkdir()
-        save_model(ReferencePoseModel(), package / "weights" / "genpose-base.safetensors", METADATA)
+    def test_no_path_means_the_released_weights(self, folder: Path, path: str | None) -> None:
+        save_model(ReferencePoseModel(), folder / "genpose-base.safetensors", METADATA)
         assert isinstance(load_model(path, path), ReferencePoseModel)

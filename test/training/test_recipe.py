@@ -1,15 +1,18 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from genpose_ros.training import load_recipe, parse_changes, recipe_names
+from genpose_ros.networks.checkpoints import describe_checkpoint
+from genpose_ros.synthesis.shards import SHARD_SIZE, SetRecipe
+from genpose_ros.training import load_recipe, parse_changes, recipe_names, train_run
 from genpose_ros.training.objectives import objective_of
 from genpose_ros.training.state import build_model
 
 
 def test_those_of_the_package_can_be_trained() -> None:
-    assert set(recipe_names()) >= {"light", "light-small", "gpu-25min", "paper"}
+    assert set(recipe_names()) >= {"light", "light-small", "gpu-25min", "paper", "release"}
     for name in recipe_names():
         recipe = load_recipe(name)
         assert recipe.description
@@ -62,6 +65,11 @@ def test_a_file_of_one_s_own(tmp_path: Path) -> None:
         ("architecture: genpose-reference", "no config of genpose-reference: 'energy'"),
         ("- light", "a recipe is a mapping"),
         ("score: [", "is no YAML"),
+        ("data: 5", "data must be a mapping"),
+        ("data: {cloud: 5}", "unknown data entry 'cloud'; did you mean clouds?"),
+        ("data: {seed: 5}", "data: clouds must be a whole number of 1 or more, got None"),
+        ("data: {clouds: 5, seed: -1}", "data: seed must be a whole number of 0 or more, got -1"),
+        ("data: {clouds: 5, mesh_share: 2}", r"data: mesh_share must lie in \[0, 1\], got 2"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -105,3 +113,39 @@ def test_changes_take_the_setting_s_type(change: str, expected: dict[str, Any]) 
 def test_changes_are_checked(change: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_changes([change])
+
+
+class TestRelease:
+    """The recipe that rebuilds weights: nothing in it depends on a clock."""
+
+    def test_clouds_steps_and_seeds_are_given(self) -> None:
+        recipe = load_recipe("release")
+        assert recipe.data == SetRecipe(112 * SHARD_SIZE, 71, mesh_share=0.25)
+        assert (recipe.score.steps, recipe.score.batch, recipe.score.seed) == (30_000, 96, 7)
+        assert (recipe.energy.steps, recipe.energy.batch, recipe.energy.seed) == (2_000, 96, 8)
+
+    def test_the_steps_decide_and_not_the_minutes(self) -> None:
+        # Even where a step takes three minutes.
+        for target in ("score", "energy"):
+            settings = load_recipe("release").settings(target)
+            assert 3 * settings.steps < settings.minutes
+
+    @pytest.mark.slow
+    def test_its_first_steps_repeat_from_the_seed(
+        self, tmp_path: Path, write_shard: Callable[..., None]
+    ) -> None:
+        data = tmp_path / "set"
+        data.mkdir()
+        write_shard(data / "shard-00000.safetensors")
+        recipe = load_recipe("release")
+        for target in ("score", "energy"):
+            few = {"steps": 2, "batch": 8, "validate_every_min": 0, "device": "cpu"}
+            recipe = recipe.changed(target, few)
+        hashes = []
+        for name, seed in (("first", 7), ("again", 7), ("other", 9)):
+            changed = recipe.changed("score", {"seed": seed})
+            for target in ("score", "energy"):
+                result = train_run(data, tmp_path / name, changed, target)
+                assert (result.training.steps, result.training.finished) == (2, True)
+            hashes.append(describe_checkpoint(result.checkpoint)["tensor_sha256"])
+        assert hashes[0] == hashes[1] != hashes[2]

@@ -1,8 +1,6 @@
-"""Recipes: what to train and how, as YAML files in config/train or of one's own."""
+"""Recipes: what to train and how, as YAML files in the folder recipes or of one's own."""
 
 import difflib
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -11,13 +9,20 @@ from typing import Any
 import yaml
 
 from genpose_ros.settings import setting_from_text
+from genpose_ros.synthesis.shards import SetRecipe
 from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import build_model
 
 __all__ = ["Recipe", "load_recipe", "parse_changes", "recipe_names"]
 
 _TARGETS = ("score", "energy")
-_KEYS = ("description", "architecture", "model", *_TARGETS)
+_KEYS = ("description", "architecture", "model", "data", *_TARGETS)
+
+#: What a recipe can say of its clouds; meshes and machines are given when they are made.
+_DATA_KEYS = ("clouds", "seed", "mesh_share")
+
+#: Recipes that come with the package.
+_RECIPES = Path(__file__).resolve().parent / "recipes"
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Recipe:
         architecture: genpose-light or genpose-reference.
         model: what the architecture's `from_config` takes.
         score, energy: the two runs.
+        data: the clouds, for `genpose synthesize`; None: as many as one likes.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Recipe:
     model: dict[str, Any]
     score: TrainingSettings
     energy: TrainingSettings
+    data: SetRecipe | None = None
 
     def settings(self, target: str) -> TrainingSettings:
         """The settings of the score's or the energy's run."""
@@ -57,8 +64,7 @@ class Recipe:
 
 def recipe_names() -> list[str]:
     """The recipes that come with the package."""
-    found = {path.stem for folder in _folders() for path in folder.glob("*.yaml")}
-    return sorted(found)
+    return sorted(path.stem for path in _RECIPES.glob("*.yaml"))
 
 
 def load_recipe(name: str | Path) -> Recipe:
@@ -98,22 +104,12 @@ def _find(name: str | Path) -> Path:
     file = Path(name).expanduser()
     if file.suffix in {".yaml", ".yml"}:
         return file
-    for folder in _folders():
-        if (folder / f"{name}.yaml").is_file():
-            return folder / f"{name}.yaml"
+    if str(name) in recipe_names():
+        return _RECIPES / f"{name}.yaml"
     raise ValueError(
         f"no recipe is called {str(name)!r}; there are {', '.join(recipe_names())}, "
         "or give a file that ends in .yaml"
     )
-
-
-def _folders() -> list[Path]:
-    """Where recipes are: in the source checkout, or in the share folders of the installation."""
-    root = Path(__file__).resolve().parents[2]
-    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    shares = [Path(p) / "share" / "genpose_ros" for p in [*prefixes, sys.prefix]]
-    roots = [root] if (root / "package.xml").is_file() else []
-    return [folder / "config" / "train" for folder in [*roots, *shares]]
 
 
 def _recipe(name: str, content: Any) -> Recipe:
@@ -122,7 +118,7 @@ def _recipe(name: str, content: Any) -> Recipe:
     _refuse_unknown(content, _KEYS, "key")
     architecture = content.get("architecture", "genpose-light")
     model = content.get("model") or {}
-    for key in ("model", *_TARGETS):
+    for key in ("model", "data", *_TARGETS):
         if not isinstance(content.get(key) or {}, dict):
             raise ValueError(f"{key} must be a mapping of settings")
     # Built once, so that a wrong entry is named before the work begins.
@@ -134,7 +130,24 @@ def _recipe(name: str, content: Any) -> Recipe:
             runs[target] = TrainingSettings(target=target, **values)
         except ValueError as error:
             raise ValueError(f"{target}: {error}") from error
-    return Recipe(name, str(content.get("description", "")), architecture, model, **runs)
+    description = str(content.get("description", ""))
+    return Recipe(name, description, architecture, model, **runs, data=_data(content.get("data")))
+
+
+def _data(content: dict[str, Any] | None) -> SetRecipe | None:
+    """The synthetic set that a recipe asks for."""
+    if not content:
+        return None
+    _refuse_unknown(content, _DATA_KEYS, "data entry")
+    clouds: Any = content.get("clouds")
+    seed = content.get("seed", SetRecipe.seed)
+    mesh_share = content.get("mesh_share", SetRecipe.mesh_share)
+    for name, value, low in (("clouds", clouds, 1), ("seed", seed, 0)):
+        if type(value) is not int or value < low:
+            raise ValueError(f"data: {name} must be a whole number of {low} or more, got {value!r}")
+    if type(mesh_share) not in (int, float) or not 0 <= mesh_share <= 1:
+        raise ValueError(f"data: mesh_share must lie in [0, 1], got {mesh_share!r}")
+    return SetRecipe(clouds, seed, mesh_share=float(mesh_share))
 
 
 def _checked(values: Mapping[str, Any], target: str) -> dict[str, Any]:
