@@ -169,8 +169,8 @@ def summarise_tracks(
         truth = truths.get(stamp_ns(message.header))
         reported = [item for item in message.objects if item.tracking_state in _REPORTED]
         counts.append(sum(i.tracking_state == ObjectPose.STATE_CONFIRMED for i in reported))
-        for stage, ms in zip(message.stage_names, message.stage_ms, strict=True):
-            stages[stage] += float(ms) / len(answers)
+        for timing in message.timings:
+            stages[timing.stage] += float(timing.duration_ms) / len(answers)
         for item in reported:
             frames[item.id] += 1
             coasting[item.id] += item.tracking_state == ObjectPose.STATE_COASTING
@@ -199,7 +199,7 @@ def summarise_tracks(
 
 def _nearest(item: ObjectPose, truth: Detection3DArray) -> tuple[str, tuple[float, float]] | None:
     """Id of the nearest true object of the class, and the errors; None: there is none in reach."""
-    T_est = transform_from_pose(item.pose)
+    T_est = transform_from_pose(item.pose.pose)
     best, reach = None, _MATCH_M
     for detection in truth.detections:
         (result,) = detection.results

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import PoseWithCovariance
 from rich.console import Console
 from vision_msgs.msg import (
     Detection3D,
@@ -11,7 +12,7 @@ from vision_msgs.msg import (
     ObjectHypothesisWithPose,
 )
 
-from genpose_ros.msg import ObjectPose, ObjectPoseArray
+from genpose_ros.msg import ObjectPose, ObjectPoseArray, StageTiming
 from genpose_ros.ros.builders import pose_messages
 from genpose_ros.ros.demo.track_report import summarise_tracks
 
@@ -29,11 +30,18 @@ def pose(x: float):
 
 def answer(ros, stamp_ns, *objects, late_ms=40):
     items = [
-        ObjectPose(id=name, class_name=name[:-2], pose=pose(x), tracking_state=state)
+        ObjectPose(
+            id=name,
+            class_name=name[:-2],
+            pose=PoseWithCovariance(pose=pose(x)),
+            tracking_state=state,
+        )
         for name, x, state in objects
     ]
     message = ObjectPoseArray(
-        header=ros.header(stamp_ns), objects=items, stage_names=["encode"], stage_ms=[10.0]
+        header=ros.header(stamp_ns),
+        objects=items,
+        timings=[StageTiming(stage="encode", duration_ms=10.0)],
     )
     return stamp_ns + late_ms * MS, message
 
