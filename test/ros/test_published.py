@@ -24,7 +24,7 @@ def make_track(ros, state=TrackState.CONFIRMED, **changes):
     return Track(**{**values, **changes})
 
 
-def test_a_track_goes_out_under_its_own_name_and_number(ros):
+def test_a_track_is_published_under_its_own_name_and_number(ros):
     item = published_track(make_track(ros), np.eye(3), max_coast_s=0.5)
     assert (item.id, item.frame, item.number, item.estimate.instance_id) == (
         "mug_12", "mug_12", 12, 3

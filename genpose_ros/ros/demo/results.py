@@ -1,4 +1,4 @@
-"""Conversion of `~/objects` back to the estimator's result, for programs that receive it."""
+"""Conversion of `~/objects` back to a `FrameResult`, for programs that receive it."""
 
 from collections.abc import Sequence
 
