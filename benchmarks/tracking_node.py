@@ -14,7 +14,7 @@ from rich.table import Table
 
 from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.ros.demo.node_processes import NodeEndedError
-from genpose_ros.ros.demo.track import TrackDemo, play
+from genpose_ros.ros.demo.track import TrackDemo, measure_tracking
 from genpose_ros.ros.demo.track_report import TrackReport
 
 #: Number of objects: what is shown, and what is aimed at, images per second.
@@ -72,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console, table, found = Console(), Table(*_COLUMNS), {}
     for objects in options.objects:
         try:
-            report = play(scene(objects, options), timeout_s=300.0, console=console)
+            demo = scene(objects, options)
+            report = measure_tracking(demo, timeout_s=300.0, console=console)
         except (NodeEndedError, TimeoutError) as error:
             parser.error(str(error))
         found[str(objects)] = report.to_json()

@@ -44,7 +44,7 @@ def draw_estimates(
     Args:
         image: (H, W, 3) uint8, RGB.
         camera: of the image.
-        estimates: what to draw, in the camera's frame.
+        estimates: objects to draw, in the camera's frame.
         labels: one text per estimate; None: class, id and score.
         scale: how much larger the picture is, so that lines and text stay fine.
 
@@ -76,7 +76,7 @@ def draw_estimates(
 
 
 def depth_picture(depth_m: np.ndarray) -> np.ndarray:
-    """Return a depth image (H, W) as grey (H, W, 3) uint8, near is bright, holes are black."""
+    """Return a depth image (H, W) in grey (H, W, 3) uint8; near is bright, holes are black."""
     valid = np.isfinite(depth_m) & (depth_m > 0)
     picture = np.zeros(depth_m.shape, dtype=np.uint8)
     if valid.any():
@@ -138,7 +138,7 @@ def _draw_object(
 
 
 def _pixels(camera: PinholeCamera, points_cam: np.ndarray, scale: int) -> np.ndarray:
-    """Where points (M, 3) are in the enlarged picture, (M, 2); pixel centres stay centres."""
+    """Return pixels (M, 2) of points (M, 3) in the enlarged picture; centres stay centres."""
     pixels: np.ndarray = (camera.project(points_cam) + 0.5) * scale - 0.5
     return pixels
 

@@ -56,27 +56,20 @@ class ObjectEstimate:
             return None
         return self.energy_rotation + self.energy_translation
 
-    def moved(self, T_target_cam: np.ndarray) -> "ObjectEstimate":
-        """Return the estimate as seen from another frame: poses, covariance and points.
+    def placed(self, T_cam_obj: np.ndarray) -> "ObjectEstimate":
+        """Return the estimate with the object, and all that belongs to it, in another pose.
 
         Args:
-            T_target_cam: (4, 4), camera to target frame.
+            T_cam_obj: (4, 4), where the object is put, in the camera's frame.
         """
+        motion = T_cam_obj @ np.linalg.inv(self.T_cam_obj)
         return replace(
             self,
-            T_cam_obj=T_target_cam @ self.T_cam_obj,
-            T_cam_candidates=T_target_cam @ self.T_cam_candidates,
-            covariance=rotate_covariance(self.covariance, T_target_cam[:3, :3]),
-            points_cam=transform_points(T_target_cam, self.points_cam).astype(np.float32),
+            T_cam_obj=motion @ self.T_cam_obj,
+            T_cam_candidates=motion @ self.T_cam_candidates,
+            covariance=rotate_covariance(self.covariance, motion[:3, :3]),
+            points_cam=transform_points(motion, self.points_cam).astype(np.float32),
         )
-
-    def placed(self, T_cam_obj: np.ndarray) -> "ObjectEstimate":
-        """Return the estimate as if the object, with all that belongs to it, were in another pose.
-
-        Args:
-            T_cam_obj: (4, 4), where it is put.
-        """
-        return self.moved(T_cam_obj @ np.linalg.inv(self.T_cam_obj))
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
-"""Objects to messages; the only place where quaternions have ROS order (x, y, z, w).
+"""Builders of the output messages; the only place where quaternions have ROS order (x, y, z, w).
 
-Every function takes the header that the outputs carry: the depth image's stamp, and its frame or
-the target frame.
+Estimates are in the camera's frame. Here they are converted to the frame of the outputs, which is
+the header's: the camera's, or the target frame.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import (
     Point,
     Pose,
@@ -32,24 +34,62 @@ from vision_msgs.msg import (
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.categories import category_id
+from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
-from genpose_ros.msg import ObjectPose, ObjectPoseArray
+from genpose_ros.geometry.transforms import rotate_covariance
+from genpose_ros.msg import ObjectPose, ObjectPoseArray, StageTiming
+from genpose_ros.msg import Rejection as RejectionMessage
 from genpose_ros.ros.published import PublishedObject
 
 __all__ = [
+    "PosedObject",
     "candidate_array",
     "detection_array",
     "object_array",
     "point_cloud",
     "pose_array",
     "pose_messages",
+    "posed_objects",
     "transforms",
 ]
 
-Objects = Sequence[PublishedObject]
-
 #: One point of `point_cloud`: position in metres and the number of its object.
 _POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("instance_id", "<i4")])
+
+
+@dataclass(frozen=True)
+class PosedObject:
+    """Published object with its pose in the frame of the outputs.
+
+    Attributes:
+        item: the object; its own numbers are in the camera's frame.
+        pose: pose and covariance in the frame of the outputs.
+        velocity: along the axes of that frame, m/s and rad/s.
+    """
+
+    item: PublishedObject
+    pose: PoseWithCovariance
+    velocity: Twist
+
+
+def posed_objects(objects: Sequence[PublishedObject], T_out_cam: np.ndarray) -> list[PosedObject]:
+    """Return the objects with their poses in the frame of the outputs, once for all messages.
+
+    Args:
+        objects: in the camera's frame.
+        T_out_cam: (4, 4), camera to the frame of the outputs.
+    """
+    T_cam_obj = np.array([item.estimate.T_cam_obj for item in objects]).reshape(-1, 4, 4)
+    poses = pose_messages(T_out_cam @ T_cam_obj)
+    R_out_cam = T_out_cam[:3, :3]
+    return [
+        PosedObject(
+            item,
+            PoseWithCovariance(pose=pose, covariance=_covariance(item.estimate, R_out_cam)),
+            _twist(item.velocity, R_out_cam),
+        )
+        for item, pose in zip(objects, poses, strict=True)
+    ]
 
 
 def pose_messages(transforms: np.ndarray) -> list[Pose]:
@@ -67,77 +107,94 @@ def pose_messages(transforms: np.ndarray) -> list[Pose]:
     ]
 
 
-def pose_array(objects: Objects, header: Header) -> PoseArray:
+def pose_array(objects: Sequence[PosedObject], header: Header) -> PoseArray:
     """Return the poses of all objects."""
-    return PoseArray(header=header, poses=_poses(objects))
+    return PoseArray(header=header, poses=[o.pose.pose for o in objects])
 
 
-def detection_array(objects: Objects, header: Header) -> Detection3DArray:
+def detection_array(objects: Sequence[PosedObject], header: Header) -> Detection3DArray:
     """Return the objects as detections, parallel to the poses: class, score, covariance, box."""
     detections = []
-    for item, pose in zip(objects, _poses(objects), strict=True):
-        estimate = item.estimate
+    for posed in objects:
+        estimate = posed.item.estimate
         hypothesis = ObjectHypothesisWithPose(
             hypothesis=ObjectHypothesis(class_id=estimate.category, score=float(estimate.score)),
-            pose=PoseWithCovariance(pose=pose, covariance=_covariance(estimate)),
+            pose=posed.pose,
         )
-        box = BoundingBox3D(center=pose, size=_size(estimate))
-        detections.append(Detection3D(header=header, results=[hypothesis], bbox=box, id=item.id))
+        box = BoundingBox3D(center=posed.pose.pose, size=_size(estimate))
+        detections.append(
+            Detection3D(header=header, results=[hypothesis], bbox=box, id=posed.item.id)
+        )
     return Detection3DArray(header=header, detections=detections)
 
 
 def object_array(
-    objects: Objects,
+    objects: Sequence[PosedObject],
     rejections: Sequence[Rejection],
     header: Header,
     timings_ms: Mapping[str, float] | None = None,
 ) -> ObjectPoseArray:
     """Return everything about the objects, why others were refused, and the time per stage."""
-    stages = timings_ms or {}
     return ObjectPoseArray(
         header=header,
-        objects=[_object(*both) for both in zip(objects, _poses(objects), strict=True)],
-        rejection_reasons=[r.reason.value for r in rejections],
-        rejection_details=[r.detail for r in rejections],
-        rejection_instance_ids=[-1 if r.instance_id is None else r.instance_id for r in rejections],
-        stage_names=list(stages),
-        stage_ms=[float(ms) for ms in stages.values()],
+        objects=[_object(posed) for posed in objects],
+        rejections=[_rejection(rejection) for rejection in rejections],
+        timings=[
+            StageTiming(stage=stage, duration_ms=float(ms))
+            for stage, ms in (timings_ms or {}).items()
+        ],
     )
 
 
-def transforms(objects: Objects, header: Header, prefix: str = "") -> list[TransformStamped]:
+def transforms(
+    objects: Sequence[PosedObject], header: Header, prefix: str = ""
+) -> list[TransformStamped]:
     """Return one transform per object, from the header's frame to `<prefix><class>_<number>`."""
     return [
         TransformStamped(
             header=header,
-            child_frame_id=f"{prefix}{item.frame}",
-            transform=Transform(
-                translation=Vector3(x=pose.position.x, y=pose.position.y, z=pose.position.z),
-                rotation=pose.orientation,
-            ),
+            child_frame_id=f"{prefix}{posed.item.frame}",
+            transform=_transform(posed.pose.pose),
         )
-        for item, pose in zip(objects, _poses(objects), strict=True)
+        for posed in objects
     ]
 
 
-def candidate_array(objects: Objects, header: Header) -> PoseArray:
-    """Return the candidate poses of all objects, one object after the other."""
-    poses = [pose for o in objects for pose in pose_messages(o.estimate.T_cam_candidates)]
+def candidate_array(
+    objects: Sequence[PublishedObject], header: Header, T_out_cam: np.ndarray
+) -> PoseArray:
+    """Return the candidate poses of all objects, one object after the other.
+
+    Args:
+        objects: in the camera's frame.
+        header: of the outputs.
+        T_out_cam: (4, 4), camera to the frame of `header`.
+    """
+    poses: list[Pose] = []
+    for item in objects:
+        poses += pose_messages(T_out_cam @ item.estimate.T_cam_candidates)
     return PoseArray(header=header, poses=poses)
 
 
-def point_cloud(objects: Objects, header: Header) -> PointCloud2:
+def point_cloud(
+    objects: Sequence[PublishedObject], header: Header, T_out_cam: np.ndarray
+) -> PointCloud2:
     """Return the points that the poses were estimated from: x, y, z and the object's number.
 
     The number is in the field instance_id; of tracked objects it is the track's.
+
+    Args:
+        objects: in the camera's frame.
+        header: of the outputs.
+        T_out_cam: (4, 4), camera to the frame of `header`.
     """
-    parts = []
+    parts = [np.empty(0, dtype=_POINT)]
     for item in objects:
         part = np.empty(len(item.estimate.points_cam), dtype=_POINT)
-        part["x"], part["y"], part["z"] = item.estimate.points_cam.T
+        part["x"], part["y"], part["z"] = transform_points(T_out_cam, item.estimate.points_cam).T
         part["instance_id"] = item.number
         parts.append(part)
-    points = np.concatenate(parts) if parts else np.empty(0, dtype=_POINT)
+    points = np.concatenate(parts)
     return PointCloud2(
         header=header,
         height=1,
@@ -158,16 +215,15 @@ def _point_fields() -> Iterable[PointField]:
         yield PointField(name=name, offset=offset, datatype=kinds[dtype.str], count=1)
 
 
-def _object(item: PublishedObject, pose: Pose) -> ObjectPose:
-    estimate = item.estimate
+def _object(posed: PosedObject) -> ObjectPose:
+    item, estimate = posed.item, posed.item.estimate
     has_energies = estimate.energy_rotation is not None and estimate.energy_translation is not None
     return ObjectPose(
         id=item.id,
         instance_id=estimate.instance_id,
         class_name=estimate.category,
         class_id=category_id(estimate.category),
-        pose=pose,
-        covariance=_covariance(estimate),
+        pose=posed.pose,
         size=_size(estimate),
         score=float(estimate.score),
         detection_score=float(estimate.detection_score),
@@ -177,23 +233,41 @@ def _object(item: PublishedObject, pose: Pose) -> ObjectPose:
         n_points=int(estimate.n_points),
         mode_shares=[float(share) for share in estimate.mode_shares],
         tracking_state=item.state,
-        velocity=_twist(item.velocity),
-        age=float(item.age_s),
-        unseen=float(item.unseen_s),
+        velocity=posed.velocity,
+        age=_duration(item.age_s),
+        time_since_seen=_duration(item.unseen_s),
     )
 
 
-def _poses(objects: Objects) -> list[Pose]:
-    return pose_messages(np.array([o.estimate.T_cam_obj for o in objects]).reshape(-1, 4, 4))
+def _rejection(rejection: Rejection) -> RejectionMessage:
+    instance_id = rejection.instance_id
+    return RejectionMessage(
+        reason=rejection.reason.value,
+        detail=rejection.detail,
+        instance_id=RejectionMessage.WHOLE_FRAME if instance_id is None else instance_id,
+    )
 
 
-def _twist(velocity: np.ndarray) -> Twist:
-    x, y, z, rx, ry, rz = (float(value) for value in velocity)
+def _transform(pose: Pose) -> Transform:
+    position = pose.position
+    return Transform(
+        translation=Vector3(x=position.x, y=position.y, z=position.z), rotation=pose.orientation
+    )
+
+
+def _duration(seconds: float) -> Duration:
+    sec, nanosec = divmod(round(seconds * 1e9), 1_000_000_000)
+    return Duration(sec=sec, nanosec=nanosec)
+
+
+def _twist(velocity_cam: np.ndarray, R_out_cam: np.ndarray) -> Twist:
+    (x, y, z), (rx, ry, rz) = (velocity_cam.reshape(2, 3) @ R_out_cam.T).tolist()
     return Twist(linear=Vector3(x=x, y=y, z=z), angular=Vector3(x=rx, y=ry, z=rz))
 
 
-def _covariance(estimate: ObjectEstimate) -> list[float]:
-    return [float(value) for value in np.asarray(estimate.covariance).ravel()]
+def _covariance(estimate: ObjectEstimate, R_out_cam: np.ndarray) -> list[float]:
+    covariance: list[float] = rotate_covariance(estimate.covariance, R_out_cam).ravel().tolist()
+    return covariance
 
 
 def _size(estimate: ObjectEstimate) -> Vector3:

@@ -194,7 +194,7 @@ class EstimatorNode(Node):
         T_target_cam = self._camera_pose.lookup(settings.target_frame, frame.header, wait_seconds)
         if isinstance(T_target_cam, Rejection):
             return T_target_cam
-        return frame.moved(T_target_cam, header_in(settings.target_frame, frame.header))
+        return frame.expressed_in(T_target_cam, header_in(settings.target_frame, frame.header))
 
 
 def spin(node: EstimatorNode) -> None:

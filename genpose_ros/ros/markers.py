@@ -1,16 +1,16 @@
-"""Objects to markers for RViz: axes, box and label of each, in the colours of their states."""
+"""Markers of objects for RViz: axes, box and label of each, in the colours of their states."""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
 
-from geometry_msgs.msg import Point, Pose, Vector3
+from geometry_msgs.msg import Point, Vector3
 from rclpy.duration import Duration
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.msg import ObjectPose
-from genpose_ros.ros.builders import pose_array
+from genpose_ros.ros.builders import PosedObject
 from genpose_ros.ros.published import PublishedObject
 
 __all__ = ["NAMESPACES", "marker_array"]
@@ -21,7 +21,7 @@ NAMESPACES = ("axes", "box", "label")
 _LINE_M = 0.004
 _TEXT_M = 0.03
 _AXIS_COLORS = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-#: Colours of boxes and what their labels say, by state.
+#: Colours of boxes, and texts of labels in place of the score, by state.
 _BOX_COLORS = {
     ObjectPose.STATE_UNTRACKED: (1.0, 0.8, 0.1),
     ObjectPose.STATE_NEW: (0.3, 0.7, 1.0),
@@ -29,7 +29,7 @@ _BOX_COLORS = {
     ObjectPose.STATE_COASTING: (1.0, 0.5, 0.0),
     ObjectPose.STATE_LOST: (0.6, 0.6, 0.6),
 }
-_STATE_WORDS = {
+_STATE_TEXTS = {
     ObjectPose.STATE_NEW: "new",
     ObjectPose.STATE_COASTING: "coasting",
     ObjectPose.STATE_LOST: "lost",
@@ -46,7 +46,7 @@ _EDGES = tuple(
 
 
 def marker_array(
-    objects: Sequence[PublishedObject],
+    objects: Sequence[PosedObject],
     header: Header,
     *,
     gone: Iterable[int] = (),
@@ -55,8 +55,8 @@ def marker_array(
     """Return axes, box and label of each object, and deletions of the objects `gone`.
 
     Args:
-        objects: in the frame of `header`.
-        header: of the depth image.
+        objects: their poses are in the frame of `header`.
+        header: of the outputs.
         gone: numbers whose markers are to be deleted.
         lifetime_s: seconds until the markers vanish by themselves; 0: never.
     """
@@ -66,10 +66,11 @@ def marker_array(
         for ns in NAMESPACES
     ]
     lifetime = Duration(seconds=lifetime_s).to_msg()
-    for item, pose in zip(objects, pose_array(objects, header).poses, strict=True):
+    for posed in objects:
+        item = posed.item
         for marker in (_axes(item.estimate), _box(item), _label(item)):
             marker.header, marker.id, marker.lifetime = header, item.number, lifetime
-            marker.action, marker.pose = Marker.ADD, pose
+            marker.action, marker.pose = Marker.ADD, posed.pose.pose
             markers.append(marker)
     return MarkerArray(markers=markers)
 
@@ -99,14 +100,13 @@ def _box(item: PublishedObject) -> Marker:
 
 def _label(item: PublishedObject) -> Marker:
     name = item.frame.replace("_", " ")
-    said = _STATE_WORDS.get(item.state, f"{item.estimate.score:.2f}")
+    remark = _STATE_TEXTS.get(item.state, f"{item.estimate.score:.2f}")
     return Marker(
         ns="label",
         type=Marker.TEXT_VIEW_FACING,
         scale=Vector3(z=_TEXT_M),
         color=_color(_TEXT_COLOR),
-        text=f"{name} ({said})",
-        pose=Pose(),
+        text=f"{name} ({remark})",
     )
 
 

@@ -1,5 +1,6 @@
-"""The last check before anything is published."""
+"""Checks of estimates before they are published: finite numbers, rotations, the workspace."""
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -16,7 +17,12 @@ _ROTATION_TOLERANCE = 1e-3
 def publishable(
     estimates: Iterable[ObjectEstimate], workspace_m: float
 ) -> tuple[tuple[ObjectEstimate, ...], tuple[Rejection, ...]]:
-    """Return the estimates that may leave the node, and why the others may not."""
+    """Return the estimates that may be published, and why the others may not.
+
+    Args:
+        estimates: in the camera's frame.
+        workspace_m: as of `check_estimate`.
+    """
     kept, rejections = [], []
     for estimate in estimates:
         rejection = check_estimate(estimate, workspace_m)
@@ -31,7 +37,11 @@ def check_estimate(estimate: ObjectEstimate, workspace_m: float) -> Rejection | 
     """Return why an estimate must not be published; None when it may.
 
     tf2 refuses NaN but takes infinity and 1e300, so numbers must be finite and the position must
-    lie within `workspace_m` metres of the camera.
+    lie in the workspace.
+
+    Args:
+        estimate: in the camera's frame.
+        workspace_m: radius of the workspace, a ball about the camera, metres.
     """
     numbers = {
         "pose": estimate.T_cam_obj,
@@ -52,8 +62,12 @@ def check_estimate(estimate: ObjectEstimate, workspace_m: float) -> Rejection | 
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=_ROTATION_TOLERANCE):
         detail = f"orientation of the {estimate.category} is no rotation"
         return Rejection(Reason.NOT_FINITE, detail, estimate.instance_id)
-    distance_m = float(np.abs(estimate.T_cam_obj[:3, 3]).max())
+    # Without squares, which overflow for an absurd position.
+    distance_m = math.hypot(*estimate.T_cam_obj[:3, 3])
     if distance_m > workspace_m:
-        detail = f"the {estimate.category} is {distance_m:.3g} m away, expected {workspace_m:g}"
+        detail = (
+            f"the {estimate.category} is {distance_m:.3g} m away, "
+            f"expected at most {workspace_m:g} m"
+        )
         return Rejection(Reason.OUTSIDE_WORKSPACE, detail, estimate.instance_id)
     return None

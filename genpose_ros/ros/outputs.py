@@ -1,4 +1,6 @@
-"""The node's publishers, and what goes out on them for each frame."""
+"""Publishers of the node's results, on all topics and /tf."""
+
+from collections.abc import Sequence
 
 from geometry_msgs.msg import PoseArray
 from rclpy.node import Node
@@ -13,11 +15,13 @@ from visualization_msgs.msg import MarkerArray
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.msg import ObjectPose, ObjectPoseArray
 from genpose_ros.ros.builders import (
+    PosedObject,
     candidate_array,
     detection_array,
     object_array,
     point_cloud,
     pose_array,
+    posed_objects,
     transforms,
 )
 from genpose_ros.ros.markers import marker_array
@@ -30,7 +34,11 @@ _QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class Outputs:
-    """Publishes the results of a frame on all topics, empty ones too."""
+    """Publishes the results of a frame on all topics, empty ones too.
+
+    Args:
+        node: owns the publishers.
+    """
 
     def __init__(self, node: Node) -> None:
         kinds = {
@@ -54,37 +62,41 @@ class Outputs:
         self._marked: frozenset[int] = frozenset()
 
     def publish(self, frame: PublishedFrame, settings: NodeSettings) -> None:
-        """Publish one frame; what is not trusted goes to `~/objects` and `~/markers` alone."""
+        """Publish one frame; objects that are not trusted only on `~/objects` and `~/markers`."""
         header = frame.header
-        trusted = [item for item in frame.objects if item.trusted]
-        others = [item for item in frame.objects if not item.trusted]
+        objects = posed_objects(frame.objects, frame.T_out_cam)
+        trusted = [posed for posed in objects if posed.item.trusted]
+        others = [posed for posed in objects if not posed.item.trusted]
         everything = object_array([*trusted, *others], frame.rejections, header, frame.timings_ms)
         self._send("poses", pose_array(trusted, header))
         self._send("detections", detection_array(trusted, header))
         self._send("objects", everything)
         if settings.publish_tf and trusted:
             self._broadcaster.sendTransform(transforms(trusted, header, settings.tf_prefix))
-        if self._heard("markers"):  # the dearest message of all
-            self._send_markers(frame, settings.marker_lifetime_s)
+        # These take long to build or are large, and few subscribe to them.
+        if self._has_subscribers("markers"):
+            self._send_markers(objects, header, settings.marker_lifetime_s)
         seen = [item for item in frame.objects if item.seen]
-        if self._heard("points"):
-            self._send("points", point_cloud(seen, header))
-        if self._heard("candidates"):
-            self._send("candidates", candidate_array(seen, header))
+        if self._has_subscribers("points"):
+            self._send("points", point_cloud(seen, header, frame.T_out_cam))
+        if self._has_subscribers("candidates"):
+            self._send("candidates", candidate_array(seen, header, frame.T_out_cam))
 
     def publish_rejected(self, rejection: Rejection, header: Header) -> None:
-        """Tell on `~/objects` that a frame was refused; nothing is known for `~/poses`."""
+        """Publish on `~/objects` that a frame was refused; nothing goes to the other topics."""
         self._send("objects", object_array((), (rejection,), header))
 
-    def _send_markers(self, frame: PublishedFrame, lifetime_s: float) -> None:
-        """Show what is trusted and what is new; the rest is not where it was."""
-        shown = [o for o in frame.objects if o.trusted or o.state == ObjectPose.STATE_NEW]
-        now = frozenset(item.number for item in shown)
-        markers = marker_array(shown, frame.header, gone=self._marked - now, lifetime_s=lifetime_s)
-        self._send("markers", markers)
-        self._marked = now
+    def _send_markers(
+        self, objects: Sequence[PosedObject], header: Header, lifetime_s: float
+    ) -> None:
+        """Show trusted and new objects, and delete the markers of those shown before."""
+        shown = [o for o in objects if o.item.trusted or o.item.state == ObjectPose.STATE_NEW]
+        numbers = frozenset(posed.item.number for posed in shown)
+        gone = self._marked - numbers
+        self._send("markers", marker_array(shown, header, gone=gone, lifetime_s=lifetime_s))
+        self._marked = numbers
 
-    def _heard(self, name: str) -> bool:
+    def _has_subscribers(self, name: str) -> bool:
         return bool(self._publishers[name].get_subscription_count() > 0)
 
     def _send(self, name: str, message: object) -> None:

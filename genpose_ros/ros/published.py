@@ -1,4 +1,4 @@
-"""What the node publishes: estimates with the names, numbers and states they go by."""
+"""Objects as the node publishes them: estimates with their names, numbers and states."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -23,18 +23,18 @@ _STATES = {
 
 @dataclass(frozen=True)
 class PublishedObject:
-    """An object as it goes out.
+    """Object to be published, in the camera's frame.
 
     Attributes:
         estimate: its pose and all that is known with it.
         id: its id in ~/objects and ~/detections.
-        frame: name of its frame, without the prefix.
+        frame: name of its frame on /tf, without the prefix.
         number: of its markers and points.
         state: one of ObjectPose.STATE_*.
         trusted: whether the pose is good enough for ~/poses, ~/detections and /tf.
-        velocity: (6,) m/s and rad/s, in the axes of the frame that the pose is given in.
-        age_s: since the object was seen first, seconds.
-        unseen_s: since it was seen last, seconds.
+        velocity: (6,) m/s and rad/s, along the axes of the camera's frame.
+        age_s: time since the object was first seen, seconds.
+        unseen_s: time since it was last seen, seconds.
     """
 
     estimate: ObjectEstimate
@@ -52,30 +52,37 @@ class PublishedObject:
         """Whether the pose comes from the points of this frame."""
         return self.state not in (ObjectPose.STATE_COASTING, ObjectPose.STATE_LOST)
 
-    def moved(self, T_target_cam: np.ndarray) -> "PublishedObject":
-        """Return the object as seen from another frame; T_target_cam: (4, 4)."""
-        both = np.kron(np.eye(2), T_target_cam[:3, :3])
-        estimate = self.estimate.moved(T_target_cam)
-        return replace(self, estimate=estimate, velocity=both @ self.velocity)
-
 
 @dataclass(frozen=True)
 class PublishedFrame:
-    """What goes out about one depth image, under its header or that of the target frame."""
+    """Objects and rejections of one depth image, and the frame that the outputs are given in.
+
+    Attributes:
+        objects: in the camera's frame.
+        rejections: what was refused, and why.
+        header: of the outputs: the stamp of the depth image and the name of their frame.
+        timings_ms: wall time per stage.
+        T_out_cam: (4, 4), camera to the frame of `header`; the identity where it is the camera's.
+    """
 
     objects: Sequence[PublishedObject]
     rejections: Sequence[Rejection]
     header: Header
     timings_ms: dict[str, float] = field(default_factory=dict)
+    T_out_cam: np.ndarray = field(default_factory=lambda: np.eye(4))
 
-    def moved(self, T_target_cam: np.ndarray, header: Header) -> "PublishedFrame":
-        """Return the same, given in another frame, whose header is to go with it."""
-        objects = [item.moved(T_target_cam) for item in self.objects]
-        return replace(self, objects=objects, header=header)
+    def expressed_in(self, T_out_cam: np.ndarray, header: Header) -> "PublishedFrame":
+        """Return the same objects, to be published in another frame.
+
+        Args:
+            T_out_cam: (4, 4), camera to that frame.
+            header: of the outputs; names the frame.
+        """
+        return replace(self, T_out_cam=T_out_cam, header=header)
 
 
 def published_estimate(estimate: ObjectEstimate) -> PublishedObject:
-    """Return an object that was estimated from its frame alone."""
+    """Return an object that was estimated from one frame alone."""
     return PublishedObject(
         estimate,
         id=str(estimate.instance_id),
@@ -85,12 +92,12 @@ def published_estimate(estimate: ObjectEstimate) -> PublishedObject:
 
 
 def published_track(track: Track, R_fixed_cam: np.ndarray, max_coast_s: float) -> PublishedObject:
-    """Return a tracked object; trusted when confirmed, and for a while after it was seen last.
+    """Return a tracked object; trusted when confirmed, and for a while after it was last seen.
 
     Args:
-        track: its velocity is in the axes of the fixed frame.
+        track: its velocity is along the axes of the fixed frame.
         R_fixed_cam: (3, 3) camera in the fixed frame; the identity without one.
-        max_coast_s: poses that were not seen for longer are not trusted.
+        max_coast_s: objects that were not seen for longer are not trusted.
     """
     coasts = track.state is TrackState.COASTING and track.unseen_s <= max_coast_s
     return PublishedObject(

@@ -10,7 +10,14 @@ pytest.importorskip("rclpy", reason="no ROS 2 here")
 from ament_index_python.packages import get_package_share_directory
 from rclpy.serialization import deserialize_message, serialize_message
 
-from genpose_ros.msg import InstanceMask, InstanceMasks, ObjectPose, ObjectPoseArray
+from genpose_ros.msg import (
+    InstanceMask,
+    InstanceMasks,
+    ObjectPose,
+    ObjectPoseArray,
+    Rejection,
+    StageTiming,
+)
 
 
 @pytest.mark.skipif(os.environ.get("ROS_DISTRO") == "humble", reason="Humble has no type hashes")
@@ -51,12 +58,15 @@ def test_type_hashes_are_those_of_the_public_packages(package, name, expected):
 def test_objects_survive_serialisation():
     message = ObjectPoseArray(
         objects=[ObjectPose(id="mug_3", instance_id=3, mode_shares=[0.75, 0.25])],
-        rejection_reasons=["mask_empty"],
-        rejection_details=["instance 4 has no pixels"],
-        rejection_instance_ids=[4],
+        rejections=[
+            Rejection(reason="mask_empty", detail="instance 4 has no pixels", instance_id=4)
+        ],
+        timings=[StageTiming(stage="encode", duration_ms=12.5)],
     )
-    message.objects[0].covariance[35] = 0.5
-    message.objects[0].pose.position.z = 1.25
+    item = message.objects[0]
+    item.pose.covariance[35] = 0.5
+    item.pose.pose.position.z = 1.25
+    item.time_since_seen.nanosec = 33_000_000
     assert deserialize_message(serialize_message(message), ObjectPoseArray) == message
     assert message.objects[0].tracking_state == ObjectPose.STATE_UNTRACKED == 0
 

@@ -4,7 +4,7 @@ from scipy.spatial.transform import Rotation
 from genpose_ros.estimation.result import ObjectEstimate
 
 
-def test_poses_covariance_and_points_move_together() -> None:
+def test_poses_covariance_and_points_are_placed_together() -> None:
     T_cam_obj = np.eye(4)
     T_cam_obj[:3, 3] = (0.1, 0.2, 0.9)
     estimate = ObjectEstimate(
@@ -21,15 +21,15 @@ def test_poses_covariance_and_points_move_together() -> None:
         T_cam_candidates=np.stack([T_cam_obj] * 4),
         points_cam=np.array([[1.0, 0.0, 0.0]], dtype=np.float32),
     )
-    T_target_cam = np.eye(4)
-    T_target_cam[:3, :3] = Rotation.from_euler("z", 90, degrees=True).as_matrix()
-    T_target_cam[:3, 3] = (1.0, 2.0, 3.0)
-    moved = estimate.moved(T_target_cam)
-    np.testing.assert_allclose(moved.T_cam_obj, T_target_cam @ T_cam_obj)
-    np.testing.assert_allclose(moved.T_cam_candidates[2], T_target_cam @ T_cam_obj)
-    np.testing.assert_allclose(moved.points_cam, [[1.0, 3.0, 3.0]], atol=1e-6)
+    motion = np.eye(4)
+    motion[:3, :3] = Rotation.from_euler("z", 90, degrees=True).as_matrix()
+    motion[:3, 3] = (1.0, 2.0, 3.0)
+    placed = estimate.placed(motion @ T_cam_obj)
+    np.testing.assert_allclose(placed.T_cam_obj, motion @ T_cam_obj)
+    np.testing.assert_allclose(placed.T_cam_candidates[2], motion @ T_cam_obj)
+    np.testing.assert_allclose(placed.points_cam, [[1.0, 3.0, 3.0]], atol=1e-6)
     # A quarter turn about z swaps the variances along and about x and y.
     np.testing.assert_allclose(
-        np.diag(moved.covariance), [2e-6, 1e-6, 3e-6, 2e-4, 1e-4, 3e-4], atol=1e-18
+        np.diag(placed.covariance), [2e-6, 1e-6, 3e-6, 2e-4, 1e-4, 3e-4], atol=1e-18
     )
-    assert moved.instance_id == 3
+    assert placed.instance_id == 3

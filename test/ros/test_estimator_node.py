@@ -92,6 +92,11 @@ def stamp_of(message):
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
 
 
+def xyz(vector):
+    """The components of a point or a vector."""
+    return [vector.x, vector.y, vector.z]
+
+
 @pytest.fixture
 def rig(ros, benches):
     return Rig(ros, benches)
@@ -141,7 +146,9 @@ def test_depth_and_labels_in_poses_out(rig):
         position = pose.position
         centre = expected_centre(rig.camera, item.instance_id)
         np.testing.assert_allclose([position.x, position.y, position.z], centre, atol=1e-6)
-        assert item.pose == pose
+        assert item.pose.pose == pose
+        covariance = np.diag(np.reshape(item.pose.covariance, (6, 6)))
+        np.testing.assert_array_equal(covariance, [1e-6, 2e-6, 3e-6, 1e-4, 2e-4, 3e-4])
     assert [t.child_frame_id for t in transforms[-1].transforms] == ["mug_3", "mug_7"]
     assert rig.reasons() == {}
 
@@ -188,7 +195,7 @@ def test_masks_half_a_second_later_get_their_own_depth(rig):
     rig.camera.publish(masks=late)
     assert rig.bench.spin_until(lambda: rig.objects)
     assert stamp_of(rig.objects[0]) == stamp_ns
-    assert rig.objects[0].objects[0].pose.position.z == pytest.approx(0.8, abs=1e-6)
+    assert rig.objects[0].objects[0].pose.pose.position.z == pytest.approx(0.8, abs=1e-6)
 
 
 def test_the_newest_frame_wins_when_the_estimator_is_slow(rig):
@@ -227,8 +234,8 @@ class TestClasses:
         rig = Rig(ros, benches, default_category="", sync_wait_s=0.1)
         message = rig.answer()
         assert list(message.objects) == []
-        assert list(message.rejection_reasons) == ["unknown_category"] * 2
-        assert "no detections of its stamp" in message.rejection_details[0]
+        assert [r.reason for r in message.rejections] == ["unknown_category"] * 2
+        assert "no detections of its stamp" in message.rejections[0].detail
         assert len(rig.lines) == 1
 
 
@@ -240,7 +247,7 @@ def test_instance_masks_bring_everything_in_one_message(ros, benches):
     masks = InstanceMasks(header=header, height=48, width=64, instances=[item])
     message = rig.answer(masks=None, instance_masks=masks)
     assert [(o.instance_id, o.class_name) for o in message.objects] == [(12, "camera")]
-    position = message.objects[0].pose.position
+    position = message.objects[0].pose.pose.position
     centre = expected_centre(rig.camera, 7)
     np.testing.assert_allclose([position.x, position.y, position.z], centre, atol=1e-6)
 
@@ -286,25 +293,48 @@ class TestParameters:
 
 
 class TestTargetFrame:
-    def test_outputs_are_given_there_at_the_time_of_the_image(self, ros, benches):
+    def test_all_outputs_are_given_there_at_the_time_of_the_image(self, ros, benches):
+        """The camera looks along the world's x axis and is 5 m along it from the origin."""
         rig = Rig(ros, benches, target_frame="world")
+        names = {"points": PointCloud2, "candidates": PoseArray, "markers": MarkerArray}
+        others = {n: rig.bench.collect(kind, f"/genpose/{n}") for n, kind in names.items()}
+        transforms = rig.bench.collect(TFMessage, "/tf")
+        assert rig.bench.spin_until(lambda: rig.heard(*names))
         message = TransformStamped(header=ros.header(1, "world"), child_frame_id=ros.frame)
         message.transform.translation.x = 5.0
-        message.transform.rotation.w = 1.0
+        q = message.transform.rotation
+        q.x, q.y, q.z, q.w = -0.5, 0.5, -0.5, 0.5
         broadcaster = StaticTransformBroadcaster(rig.bench.peer)
         broadcaster.sendTransform(message)
         rig.bench.spin_for(0.3)
         answer = rig.answer()
-        assert answer.header.frame_id == "world"
-        x = answer.objects[0].pose.position.x
-        assert x == pytest.approx(5.0 + expected_centre(rig.camera, 3)[0], abs=1e-6)
+        assert rig.bench.spin_until(lambda: all([rig.poses, transforms, *others.values()]))
+        x, y, z = expected_centre(rig.camera, 3)
+        expected = pytest.approx([5.0 + z, -x, -y], abs=1e-6)
+        pose = answer.objects[0].pose.pose
+        assert xyz(pose.position) == expected
+        variances = np.diag(np.reshape(answer.objects[0].pose.covariance, (6, 6)))
+        np.testing.assert_allclose(variances, [3e-6, 1e-6, 2e-6, 3e-4, 1e-4, 2e-4], atol=1e-12)
+        markers, cloud = others["markers"][-1].markers, others["points"][-1]
+        assert rig.poses[-1].poses[0] == markers[0].pose == pose
+        assert xyz(transforms[-1].transforms[0].transform.translation) == expected
+        # The estimator's points lie at (0.8, 0.8, 0.8), its candidates at (0.1, -0.2, 0.8).
+        (first, *_) = np.frombuffer(cloud.data, dtype="<f4,<f4,<f4,<i4").tolist()
+        assert first == pytest.approx((5.8, -0.8, -0.8, 3), abs=1e-6)
+        assert xyz(others["candidates"][-1].poses[0].position) == pytest.approx([5.8, -0.1, 0.2])
+        headers = [cloud.header, markers[0].header, transforms[-1].transforms[0].header]
+        headers += [rig.poses[-1].header, others["candidates"][-1].header, answer.header]
+        assert {header.frame_id for header in headers} == {"world"}
+        assert {(h.stamp.sec, h.stamp.nanosec) for h in headers} == {
+            divmod(rig.camera.stamp_ns, 10**9)
+        }
 
     def test_without_a_transform_nothing_wrong_is_published(self, ros, benches):
         rig = Rig(ros, benches, target_frame="world", target_frame_wait_s=0.05)
         message = rig.answer()
         assert list(message.objects) == []
-        assert list(message.rejection_instance_ids) == [-1]
-        assert "world" in message.rejection_details[0]
+        assert [r.instance_id for r in message.rejections] == [-1]
+        assert "world" in message.rejections[0].detail
         rig.bench.spin_for(0.2)
         assert rig.poses == []
 
@@ -333,7 +363,7 @@ class TestBadInput:
         while rig.estimator.n_frames == before:
             good = rig.answer()
         assert [o.instance_id for o in good.objects] == [3, 7]
-        assert list(good.rejection_reasons) == []
+        assert list(good.rejections) == []
         about = [line for line in rig.lines if f"rejected, {reason.value}:" in line]
         assert len(about) == 1, rig.lines
         self.assert_finite(rig)
@@ -341,8 +371,8 @@ class TestBadInput:
     def assert_finite(self, rig):
         for message in rig.objects:
             for item in message.objects:
-                p, q = item.pose.position, item.pose.orientation
-                numbers = [p.x, p.y, p.z, q.x, q.y, q.z, q.w, *item.covariance, item.score]
+                p, q = item.pose.pose.position, item.pose.pose.orientation
+                numbers = [p.x, p.y, p.z, q.x, q.y, q.z, q.w, *item.pose.covariance, item.score]
                 assert all(map(math.isfinite, numbers))
         for message in rig.poses:
             for pose in message.poses:
@@ -429,9 +459,9 @@ class TestBadInput:
             rig, Reason.TOO_MANY_OBJECTS, masks=lambda stamp: rig.ros.image(labels, stamp)
         )
         # On a busy machine a frame may be dropped for the next one.
-        many = [m for m in rig.objects if m.rejection_reasons]
+        many = [m for m in rig.objects if m.rejections]
         assert 1 <= len(many) <= 3
-        assert {(len(m.objects), len(m.rejection_reasons)) for m in many} == {(64, 136)}
+        assert {(len(m.objects), len(m.rejections)) for m in many} == {(64, 136)}
 
     def test_an_estimator_that_raises(self, rig):
         rig.estimator.error = RuntimeError("out of memory")
@@ -446,7 +476,7 @@ class TestBadInput:
         rig.estimator.change = {"covariance": np.full((6, 6), value)}
         message = rig.answer()
         assert list(message.objects) == []
-        assert list(message.rejection_reasons) == ["not_finite"] * 2
+        assert [r.reason for r in message.rejections] == ["not_finite"] * 2
         assert rig.bench.spin_until(lambda: rig.poses)
         assert rig.poses[-1].poses == []
         rig.estimator.change = {}
@@ -456,7 +486,7 @@ class TestBadInput:
         far = np.eye(4)
         far[2, 3] = 1e300
         rig.estimator.change = {"T_cam_obj": far}
-        assert list(rig.answer().rejection_reasons) == ["outside_workspace"] * 2
+        assert [r.reason for r in rig.answer().rejections] == ["outside_workspace"] * 2
 
     def test_a_bag_that_starts_again(self, rig):
         rig.node.set_parameters([Parameter("depth_history_s", value=0.1)])

@@ -3,6 +3,7 @@ import pytest
 from visualization_msgs.msg import Marker
 
 from genpose_ros.msg import ObjectPose
+from genpose_ros.ros.builders import PosedObject, posed_objects
 from genpose_ros.ros.markers import NAMESPACES, marker_array
 from genpose_ros.ros.published import PublishedObject, published_estimate
 
@@ -12,10 +13,13 @@ def header(ros):
     return ros.header(5)
 
 
+def posed(item: PublishedObject) -> list[PosedObject]:
+    return posed_objects([item], np.eye(4))
+
+
 def test_each_object_has_axes_box_and_label_at_its_pose(ros, header):
-    markers = marker_array(
-        [published_estimate(ros.estimate(3, "can"))], header, lifetime_s=1.5
-    ).markers
+    objects = posed(published_estimate(ros.estimate(3, "can")))
+    markers = marker_array(objects, header, lifetime_s=1.5).markers
     assert [m.ns for m in markers] == list(NAMESPACES)
     for marker in markers:
         assert (marker.id, marker.action, marker.header) == (3, Marker.ADD, header)
@@ -26,7 +30,7 @@ def test_each_object_has_axes_box_and_label_at_its_pose(ros, header):
 
 def test_the_box_is_the_size_of_the_object(ros, header):
     estimate = ros.estimate(size_m=np.array([0.2, 0.4, 0.6]))
-    markers = marker_array([published_estimate(estimate)], header).markers
+    markers = marker_array(posed(published_estimate(estimate)), header).markers
     points = np.array([[p.x, p.y, p.z] for p in markers[1].points])
     assert len(points) == 24
     np.testing.assert_allclose(points.min(axis=0), [-0.1, -0.2, -0.3])
@@ -36,8 +40,17 @@ def test_the_box_is_the_size_of_the_object(ros, header):
     np.testing.assert_allclose(edges.sum(axis=0), [0.8, 1.6, 2.4])
 
 
+def test_markers_are_where_the_object_is_in_the_frame_of_the_outputs(ros, header):
+    T_out_cam = np.eye(4)
+    T_out_cam[:3, 3] = (0.0, 0.0, 2.0)
+    objects = posed_objects([published_estimate(ros.estimate())], T_out_cam)
+    for marker in marker_array(objects, header).markers:
+        assert marker.pose == objects[0].pose.pose
+        assert marker.pose.position.z == pytest.approx(2.8)
+
+
 def test_axes_are_red_green_blue(ros, header):
-    axes = marker_array([published_estimate(ros.estimate())], header).markers[0]
+    axes = marker_array(posed(published_estimate(ros.estimate())), header).markers[0]
     tips = np.array([[p.x, p.y, p.z] for p in axes.points[1::2]])
     colors = np.array([[c.r, c.g, c.b] for c in axes.colors[1::2]])
     np.testing.assert_array_equal(tips > 0, np.eye(3, dtype=bool))
@@ -50,7 +63,7 @@ def test_markers_of_objects_that_are_gone_are_deleted(header):
     assert [(m.id, m.ns) for m in markers] == [(i, ns) for i in (2, 4) for ns in NAMESPACES]
 
 
-def test_the_colour_of_the_box_and_the_label_tell_the_state(ros, header):
+def test_the_state_is_shown_by_the_colour_of_the_box_and_by_the_label(ros, header):
     states = {
         ObjectPose.STATE_NEW: "mug 9 (new)",
         ObjectPose.STATE_CONFIRMED: "mug 9 (0.75)",
@@ -59,7 +72,7 @@ def test_the_colour_of_the_box_and_the_label_tell_the_state(ros, header):
     colors = set()
     for state, text in states.items():
         item = PublishedObject(ros.estimate(3), id="mug_9", frame="mug_9", number=9, state=state)
-        _, box, label = marker_array([item], header).markers
+        _, box, label = marker_array(posed(item), header).markers
         assert (box.id, label.id, label.text) == (9, 9, text)
         colors.add((box.color.r, box.color.g, box.color.b))
     assert len(colors) == len(states)

@@ -19,7 +19,7 @@ def spoiled(array: np.ndarray, value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     "name", ["T_cam_obj", "covariance", "size_m", "T_cam_candidates", "points_cam"]
 )
-def test_no_array_with_garbage_passes(ros, name, value):
+def test_an_estimate_with_an_array_that_is_not_finite_is_refused(ros, name, value):
     estimate = ros.estimate(7)
     bad = ros.estimate(7, **{name: spoiled(getattr(estimate, name), value)})
     rejection = check_estimate(bad, 10.0)
@@ -30,12 +30,14 @@ def test_no_array_with_garbage_passes(ros, name, value):
 @pytest.mark.parametrize(
     "name", ["score", "detection_score", "energy_rotation", "energy_translation"]
 )
-def test_no_number_that_is_garbage_passes(ros, name, value):
+def test_an_estimate_with_a_number_that_is_not_finite_is_refused(ros, name, value):
     assert check_estimate(ros.estimate(**{name: value}), 10.0).reason is Reason.NOT_FINITE
 
 
-def test_mode_shares_are_checked(ros):
-    assert check_estimate(ros.estimate(mode_shares=(math.nan,)), 10.0) is not None
+def test_an_estimate_with_a_mode_share_that_is_not_finite_is_refused(ros):
+    rejection = check_estimate(ros.estimate(8, mode_shares=(0.5, math.nan)), 10.0)
+    assert (rejection.reason, rejection.instance_id) == (Reason.NOT_FINITE, 8)
+    assert rejection.detail == "mode shares of the mug is not finite"
 
 
 def test_an_estimate_without_energies_passes(ros):
@@ -44,19 +46,31 @@ def test_an_estimate_without_energies_passes(ros):
 
 
 @pytest.mark.parametrize("far", [10.01, -1e6, 1e300])
-def test_nothing_leaves_the_workspace(ros, far):
+def test_an_estimate_outside_of_the_workspace_is_refused(ros, far):
     T_cam_obj = np.eye(4)
     T_cam_obj[1, 3] = far
-    rejection = check_estimate(ros.estimate(T_cam_obj=T_cam_obj), 10.0)
-    assert rejection.reason is Reason.OUTSIDE_WORKSPACE
+    rejection = check_estimate(ros.estimate(6, T_cam_obj=T_cam_obj), 10.0)
+    assert (rejection.reason, rejection.instance_id) == (Reason.OUTSIDE_WORKSPACE, 6)
+    assert f"{abs(far):.3g} m away, expected at most 10 m" in rejection.detail
 
 
-def test_a_matrix_that_is_no_rotation_does_not_pass(ros):
-    assert check_estimate(ros.estimate(T_cam_obj=np.zeros((4, 4))), 10.0) is not None
+@pytest.mark.parametrize(("along_each_axis_m", "inside"), [(5.77, True), (5.78, False)])
+def test_the_workspace_is_a_ball(ros, along_each_axis_m, inside):
+    T_cam_obj = np.eye(4)
+    T_cam_obj[:3, 3] = along_each_axis_m
+    assert (check_estimate(ros.estimate(T_cam_obj=T_cam_obj), 10.0) is None) == inside
 
 
-def test_the_good_ones_stay_in_order(ros):
+def test_an_estimate_whose_orientation_is_no_rotation_is_refused(ros):
+    T_cam_obj = np.eye(4)
+    T_cam_obj[:3, :3] *= 1.01
+    rejection = check_estimate(ros.estimate(4, T_cam_obj=T_cam_obj), 10.0)
+    assert (rejection.reason, rejection.instance_id) == (Reason.NOT_FINITE, 4)
+    assert rejection.detail == "orientation of the mug is no rotation"
+
+
+def test_estimates_that_pass_stay_in_order(ros):
     estimates = [ros.estimate(1), ros.estimate(2, score=math.nan), ros.estimate(3)]
     kept, rejections = publishable(estimates, 10.0)
     assert [e.instance_id for e in kept] == [1, 3]
-    assert [r.instance_id for r in rejections] == [2]
+    assert [(r.reason, r.instance_id) for r in rejections] == [(Reason.NOT_FINITE, 2)]

@@ -3,8 +3,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.msg import ObjectPose
-from genpose_ros.ros.builders import object_array
-from genpose_ros.ros.published import published_track
+from genpose_ros.ros.builders import object_array, posed_objects
+from genpose_ros.ros.published import PublishedFrame, published_estimate, published_track
 from genpose_ros.tracking.tracks import Track, TrackState
 
 QUARTER = Rotation.from_euler("z", 90, degrees=True).as_matrix()
@@ -24,15 +24,16 @@ def make_track(ros, state=TrackState.CONFIRMED, **changes):
     return Track(**{**values, **changes})
 
 
-def test_a_track_goes_out_under_its_own_name_and_number(ros):
+def test_a_track_is_published_under_its_own_name_and_number(ros):
     item = published_track(make_track(ros), np.eye(3), max_coast_s=0.5)
     assert (item.id, item.frame, item.number, item.estimate.instance_id) == (
         "mug_12", "mug_12", 12, 3
     )  # fmt: skip
-    (message,) = object_array([item], (), ros.header()).objects
+    (message,) = object_array(posed_objects([item], np.eye(4)), (), ros.header()).objects
     assert (message.id, message.instance_id) == ("mug_12", 3)
     assert message.tracking_state == ObjectPose.STATE_CONFIRMED
-    assert (message.age, message.unseen) == (4.0, 0.0)
+    assert (message.age.sec, message.age.nanosec) == (4, 0)
+    assert (message.time_since_seen.sec, message.time_since_seen.nanosec) == (0, 0)
     linear, angular = message.velocity.linear, message.velocity.angular
     assert [linear.x, linear.y, linear.z] == [1, 2, 3]
     assert [angular.x, angular.y, angular.z] == [4, 5, 6]
@@ -48,17 +49,29 @@ def test_a_track_goes_out_under_its_own_name_and_number(ros):
         (TrackState.LOST, 0.1, False, False),
     ],
 )
-def test_only_confirmed_ones_are_trusted_and_for_a_while_after(ros, state, unseen_s, trusted, seen):
+def test_confirmed_tracks_are_trusted_and_coasting_ones_for_a_while(
+    ros, state, unseen_s, trusted, seen
+):
     item = published_track(make_track(ros, state, unseen_s=unseen_s), np.eye(3), max_coast_s=0.5)
     assert (item.trusted, item.seen) == (trusted, seen)
     assert item.state == getattr(ObjectPose, f"STATE_{state.name}")
 
 
-def test_velocities_are_turned_into_the_axes_of_the_pose(ros):
+def test_velocities_are_given_along_the_axes_of_the_camera(ros):
     """In the fixed frame along y; the camera's x axis points there."""
     track = make_track(ros, velocity=np.array([0, 0.3, 0, 0, 0, 1.0]))
     item = published_track(track, QUARTER, max_coast_s=0.5)
     np.testing.assert_allclose(item.velocity, [0.3, 0, 0, 0, 0, 1.0], atol=1e-12)
-    T_fixed_cam = np.eye(4)
-    T_fixed_cam[:3, :3] = QUARTER
-    np.testing.assert_allclose(item.moved(T_fixed_cam).velocity, track.velocity, atol=1e-12)
+
+
+def test_estimates_stay_in_the_camera_frame_when_outputs_are_given_in_another(ros):
+    item = published_estimate(ros.estimate(3))
+    T_out_cam = np.eye(4)
+    T_out_cam[:3, 3] = (5.0, 0.0, 0.0)
+    frame = PublishedFrame([item], (), ros.header(7), {"encode": 1.0})
+    np.testing.assert_array_equal(frame.T_out_cam, np.eye(4))
+    there = frame.expressed_in(T_out_cam, ros.header(7, "world"))
+    assert there.header.frame_id == "world"
+    np.testing.assert_array_equal(there.T_out_cam, T_out_cam)
+    assert there.objects == [item]
+    assert there.timings_ms == {"encode": 1.0}

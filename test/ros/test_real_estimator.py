@@ -86,15 +86,15 @@ def answer(bench, **changes) -> ObjectPoseArray:
 
 def test_poses_are_where_the_points_are(bench):
     message = answer(bench)
-    assert list(message.rejection_reasons) == []
+    assert list(message.rejections) == []
     for item, label, depth_m in zip(message.objects, (3, 7), (0.8, 0.9), strict=True):
         v, u = np.nonzero(bench.camera.labels == label)
         centre = [np.mean(u - 32.0) / 60 * depth_m, np.mean(v - 24.0) / 60 * depth_m, depth_m]
-        p, q = item.pose.position, item.pose.orientation
+        p, q = item.pose.pose.position, item.pose.pose.orientation
         # The mean of 30 candidates of spread 0.02 and of 1024 of the points.
         np.testing.assert_allclose([p.x, p.y, p.z], centre, atol=0.02)
         assert abs(q.w) > np.cos(np.radians(3))
-        sd_m = np.sqrt(np.diag(np.reshape(item.covariance, (6, 6)))[:3])
+        sd_m = np.sqrt(np.diag(np.reshape(item.pose.covariance, (6, 6)))[:3])
         assert (sd_m > 0.2 * SPREAD).all()
         assert (sd_m < 3 * SPREAD).all()
         assert 0 <= item.score <= 1
@@ -111,7 +111,7 @@ def test_objects_that_cannot_be_estimated_are_named_and_the_others_published(ben
     bench.camera.labels[0, :5] = 9
     message = answer(bench)
     assert [o.instance_id for o in message.objects] == [3]
-    named = dict(zip(message.rejection_instance_ids, message.rejection_reasons, strict=True))
+    named = {r.instance_id: r.reason for r in message.rejections}
     assert named == {7: "no_valid_depth", 9: "too_few_points"}
 
 
@@ -122,8 +122,9 @@ def test_depth_of_garbage_gives_no_garbage(bench, ros):
     garbage[::5] = np.inf
     stamp = bench.camera.stamp_ns + 33_000_000
     message = answer(bench, depth=ros.image(garbage.astype(np.float32), stamp))
-    assert {*message.rejection_reasons} <= {"no_valid_depth", "too_few_points"}
+    assert {r.reason for r in message.rejections} <= {"no_valid_depth", "too_few_points"}
     for item in message.objects:
-        assert np.isfinite(item.covariance).all()
-        assert np.isfinite([item.pose.position.x, item.pose.orientation.w, item.score]).all()
+        assert np.isfinite(item.pose.covariance).all()
+        pose = item.pose.pose
+        assert np.isfinite([pose.position.x, pose.orientation.w, item.score]).all()
     assert len(answer(bench).objects) == 2

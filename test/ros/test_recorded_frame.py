@@ -116,7 +116,7 @@ def test_estimates_agree_with_the_ground_truth(benches, ros, recorded):
     message = play(bench, ros, recorded)
     found = {o.instance_id: o for o in message.objects}
     truth = {t["id"]: t for t in recorded.truth["instances"]}
-    assert found.keys() == truth.keys(), list(message.rejection_details)
+    assert found.keys() == truth.keys(), [r.detail for r in message.rejections]
     errors = [errors_of(found[i], t) for i, t in truth.items() if t["category"] in PROMISED]
     median_deg, median_cm = np.median(errors, axis=0)
     assert median_deg < recorded.max_median_deg, errors
@@ -125,7 +125,7 @@ def test_estimates_agree_with_the_ground_truth(benches, ros, recorded):
 
 def errors_of(item, truth) -> tuple[float, float]:
     """Rotation error in degrees by the NOCS rules and translation error in centimetres."""
-    q, p = item.pose.orientation, item.pose.position
+    q, p = item.pose.pose.orientation, item.pose.pose.position
     rotation = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
     angle = rotation_error_deg(rotation, np.array(truth["R"]), truth["category"])
     return float(angle), 100.0 * float(np.linalg.norm(np.array([p.x, p.y, p.z]) - truth["t"]))

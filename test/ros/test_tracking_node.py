@@ -121,6 +121,7 @@ def test_names_stay_and_are_the_same_everywhere(ros, benches):
         assert [o.id for o in message.objects] == ["mug_3", "mug_7"]
         assert [o.instance_id for o in message.objects] == ([-1, -1] if i % 3 else [3, 7])
         assert {o.tracking_state for o in message.objects} == {ObjectPose.STATE_CONFIRMED}
+        assert [(t.stage, t.duration_ms) for t in message.timings] == [("fake", 1.0)]
         assert rig.bench.spin_until(lambda s=stamp: rig.children(s))
         assert rig.children(stamp) == ["genpose/mug_3", "genpose/mug_7"]
     assert rig.bench.spin_until(lambda: len(detections) == len(markers) == 9)
@@ -143,7 +144,7 @@ def test_a_new_object_is_told_but_not_trusted(rig):
 
 def test_an_unseen_object_coasts_flagged_and_leaves_tf_when_its_time_is_over(ros, benches):
     # An image by itself would be answered before its masks tell that something is missing.
-    rig = Rig(ros, benches, tracking__keep_between_masks=False)
+    rig = Rig(ros, benches, tracking__track_without_masks=False)
     rig.answer()
     rig.camera.labels[rig.camera.labels == 7] = 0
     seen_ns = rig.camera.stamp_ns
@@ -152,7 +153,8 @@ def test_an_unseen_object_coasts_flagged_and_leaves_tf_when_its_time_is_over(ros
         message = rig.answer()
         unseen_s = (stamp_of(message) - seen_ns) / 1e9
         (item,) = [o for o in message.objects if o.id == "mug_7"]
-        assert item.unseen == pytest.approx(unseen_s, abs=1e-6)
+        since = item.time_since_seen
+        assert since.sec + since.nanosec / 1e9 == pytest.approx(unseen_s, abs=1e-6)
         expected = ["mug_3", "mug_7"] if unseen_s <= 0.5 else ["mug_3"]
         assert rig.bench.spin_until(lambda m=message: len(rig.poses) == len(rig.objects))
         assert rig.bench.spin_until(lambda m=message: rig.children(stamp_of(m)))
@@ -412,7 +414,7 @@ class TestBadInput:
         rig.tracker.estimator.change = {"covariance": np.full((6, 6), np.nan)}
         message = rig.answer()
         assert list(message.objects) == []
-        assert list(message.rejection_reasons) == ["not_finite"] * 2
+        assert [r.reason for r in message.rejections] == ["not_finite"] * 2
 
     def test_masks_that_are_too_late_leave_the_tracks_alone(self, rig):
         """To the tracker they would look as if the clock had jumped back."""
@@ -423,10 +425,10 @@ class TestBadInput:
             rig.bench.spin_for(0.01)
         message = rig.depth_only()
         rig.camera.publish(masks=old)
-        while not message.rejection_reasons:
+        while not message.rejections:
             message = rig.depth_only()
-        assert list(message.rejection_reasons) == ["stamp_out_of_order"]
-        assert "clock_jump_s" in message.rejection_details[0]
+        assert [r.reason for r in message.rejections] == ["stamp_out_of_order"]
+        assert "clock_jump_s" in message.rejections[0].detail
         assert [o.id for o in message.objects] == ["mug_3", "mug_7"]
         kinds = [call.kind for call in rig.tracker.calls]
         assert kinds.count("masks") == 1
@@ -440,8 +442,8 @@ class TestBadInput:
         rig.camera.publish(masks=late)
         rig.bench.spin_until(lambda: len(rig.tracker.calls) == 4)
         message = rig.depth_only()
-        assert list(message.rejection_reasons) == ["unknown_category"]
-        assert list(message.rejection_instance_ids) == [7]
+        assert [r.reason for r in message.rejections] == ["unknown_category"]
+        assert [r.instance_id for r in message.rejections] == [7]
 
 
 @pytest.mark.slow

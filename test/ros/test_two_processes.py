@@ -99,7 +99,7 @@ def good_frame(rig) -> ObjectPoseArray:
 def test_frames_in_poses_out_and_an_orderly_end(rig, program, log):
     message = good_frame(rig)
     assert [(o.id, o.class_name) for o in message.objects] == [("3", "can"), ("7", "can")]
-    assert message.objects[1].pose.position.z == pytest.approx(0.9, abs=1e-5)
+    assert message.objects[1].pose.pose.position.z == pytest.approx(0.9, abs=1e-5)
     assert rig.spin_until(lambda: rig.poses and rig.transforms)
     assert [t.child_frame_id for t in rig.transforms[-1].transforms] == ["can_3", "can_7"]
     program.send_signal(signal.SIGINT)

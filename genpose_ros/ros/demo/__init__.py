@@ -1,1 +1,1 @@
-"""Demos of the node: a simulated camera, programs that play and listen, and their reports."""
+"""Demos of the node: a simulated camera, sessions that run it with the node, and their reports."""

@@ -1,4 +1,4 @@
-"""A frame as the messages of realsense-ros and a segmenter."""
+"""Messages of realsense-ros and a segmenter, made from a recorded or simulated frame."""
 
 from array import array
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ __all__ = ["FrameMessages", "camera_info", "color_message", "frame_messages"]
 
 @dataclass(frozen=True)
 class FrameMessages:
-    """All messages of one frame, under one header; `color` may be left out."""
+    """Messages of one frame, under one header; `color` may be left out."""
 
     color: Image | None
     depth: Image
@@ -40,7 +40,7 @@ class FrameMessages:
     ground_truth: Detection3DArray
 
     def stamped(self, header: Header) -> "FrameMessages":
-        """Return the same messages under another header; what was returned before has it too."""
+        """Set another header in all messages and return them; no copies are made."""
         for message in vars(self).values():
             if message is not None:
                 message.header = header
@@ -58,15 +58,15 @@ def frame_messages(
 ) -> FrameMessages:
     """Return a frame as messages: rgb8 colour, 16UC1 millimetres, mono8 labels, detections.
 
-    The masks are there twice, as a label image with detections and as instance masks.
+    Masks are given twice, as a label image with detections and as instance masks.
 
     Ground truth has one detection per instance, without a hypothesis where the pose is not known;
     the score of a hypothesis is 1, of pseudo truth 0.5.
 
     Args:
-        frame: what to show.
+        frame: to be converted.
         header: of all messages.
-        truths: the objects that the ground truth tells of; None: those of the frame.
+        truths: the objects of the ground truth; None: those of the frame.
         with_color: whether to make the colour image.
 
     Raises:
@@ -79,20 +79,20 @@ def frame_messages(
     for item in frame.instances:
         label[item.mask] = item.id
     depth_mm = np.clip(np.round(frame.depth_m * 1000), 0, 65535).astype("<u2")
-    shown = [item for item in frame.instances if item.mask.any()]
+    visible = [item for item in frame.instances if item.mask.any()]
     return FrameMessages(
         color=color_message(frame, header) if with_color else None,
         depth=_image(depth_mm, "16UC1", header),
         camera_info=camera_info(frame.camera, header),
         label=_image(label, "mono8", header),
         detections=Detection2DArray(
-            header=header, detections=[_detection(item, header) for item in shown]
+            header=header, detections=[_detection(item, header) for item in visible]
         ),
         instance_masks=InstanceMasks(
             header=header,
             height=frame.camera.height,
             width=frame.camera.width,
-            instances=[_instance_mask(item) for item in shown],
+            instances=[_instance_mask(item) for item in visible],
         ),
         ground_truth=Detection3DArray(
             header=header,
@@ -166,7 +166,7 @@ def _instance_mask(item: RecordedInstance) -> InstanceMask:
 
 
 def _bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of a mask that is not empty, the last two exclusive."""
+    """Return left, top, right and bottom of a mask that is not empty, the last two exclusive."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 

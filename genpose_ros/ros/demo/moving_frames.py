@@ -1,4 +1,4 @@
-"""What the simulated camera shows when something moves: a sequence, there and back, for ever."""
+"""Moving frames for the simulated camera: a sequence, forwards and backwards without end."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -25,19 +25,19 @@ MOTIONS = (
 )  # fmt: skip
 #: The frame that stands still.
 WORLD = "world"
-#: Nothing turns back at once: it slows down and gathers speed again within this time, seconds.
+#: Motions slow down before they turn back, and gather speed again, within this time, seconds.
 _EASE_S = 0.4
 
 
 class MovingFrames:
-    """The messages of a sequence, made once; what it shows depends on motion and seed alone.
+    """Messages of a simulated sequence, made once; they depend on the arguments alone.
 
     Args:
         motion: one of `MOTIONS`.
         seed: 0 or more.
         seconds: length, from rest to rest; then it goes back to the start the way it came.
         rate_hz: images per second.
-        progress: told after each image how many are made, and of how many.
+        progress: called after each image with how many are made, and of how many.
 
     Raises:
         ValueError: no such motion, or a number is out of range.
@@ -58,27 +58,27 @@ class MovingFrames:
         self.camera: PinholeCamera = sequence.camera
         self._messages: list[FrameMessages] = []
         self._T_world_cam: list[np.ndarray] = []
-        for shown in sequence:
-            self._messages.append(_messages(f"{motion}_{seed}", shown))
-            self._T_world_cam.append(shown.T_fixed_cam)
+        for item in sequence:
+            self._messages.append(_messages(f"{motion}_{seed}", item))
+            self._T_world_cam.append(item.T_fixed_cam)
             progress(len(self._messages), count)
 
     def __len__(self) -> int:
         return len(self._messages)
 
     def messages(self, number: int, header: Header) -> FrameMessages:
-        """Return the messages of the `number`-th image since the start, without colour."""
+        """Return the messages of an image, numbered from the start on, without colour."""
         return self._messages[self._index(number)].stamped(header)
 
     def color(self, number: int, header: Header) -> Image:
-        """Return the colour image of it, which shows depth as grey."""
+        """Return the colour image of an image, which shows its depth as grey."""
         depth = self._messages[self._index(number)].depth
         depth_mm = np.frombuffer(depth.data, dtype="<u2").reshape(depth.height, depth.width)
         frame = RecordedFrame("", depth_mm.astype(np.float32) / 1000, self.camera, ())
         return color_message(frame, header)
 
     def transform(self, number: int, header: Header) -> TransformStamped:
-        """Return where the camera, the header's frame, then is in the world."""
+        """Return the pose in the world of the camera, the header's frame, at an image."""
         (pose,) = pose_messages(self._T_world_cam[self._index(number)][None])
         position = pose.position
         return TransformStamped(
@@ -91,18 +91,19 @@ class MovingFrames:
         )
 
     def _index(self, number: int) -> int:
-        """There and back, without showing the first and the last image twice."""
+        """Return the index: forwards and backwards, without repeating the first and last image."""
         last = len(self) - 1
         return last - abs(number % (2 * last) - last)
 
 
-def _messages(name: str, shown: "SequenceFrame") -> FrameMessages:
-    frame = shown.frame
-    seen = tuple(RecordedInstance(i.id, i.category, i.mask) for i in frame.instances)
-    nowhere = np.zeros((0, 0), dtype=bool)
+def _messages(name: str, item: "SequenceFrame") -> FrameMessages:
+    frame = item.frame
+    instances = tuple(RecordedInstance(i.id, i.category, i.mask) for i in frame.instances)
+    # The ground truth holds hidden objects too, which have no mask.
+    no_mask = np.zeros((0, 0), dtype=bool)
     truths = [
-        RecordedInstance(o.object_id, o.category, nowhere, Truth.DATASET, o.T_cam_obj, o.size_m)
-        for o in shown.objects
+        RecordedInstance(o.object_id, o.category, no_mask, Truth.DATASET, o.T_cam_obj, o.size_m)
+        for o in item.objects
     ]
-    recorded = RecordedFrame(name, frame.depth_m, frame.camera, seen)
+    recorded = RecordedFrame(name, frame.depth_m, frame.camera, instances)
     return frame_messages(recorded, Header(), truths=truths, with_color=False)

@@ -1,4 +1,4 @@
-"""Nodes as programs of their own: start, watch, stop, and what they said last."""
+"""Node processes: nodes started as programs of their own, watched and stopped."""
 
 import logging
 import os
@@ -22,11 +22,17 @@ _STOP_S = 8.0
 
 
 class NodeEndedError(RuntimeError):
-    """A node's program ended by itself; the message holds its last lines."""
+    """Error of a node's program that ended by itself; the message holds its last lines."""
 
 
 class NodeProcess:
-    """A running node; see `node_process`."""
+    """Program of a running node; `node_process` starts it.
+
+    Args:
+        name: for messages.
+        process: the program.
+        log: file that holds its output.
+    """
 
     def __init__(self, name: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self.name = name
@@ -35,26 +41,26 @@ class NodeProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Process id of the program."""
         return self._process.pid
 
     def check(self) -> None:
-        """Do nothing while it runs.
+        """Check that the program still runs.
 
         Raises:
-            NodeEndedError: it does not run any more.
+            NodeEndedError: it has ended.
         """
         code = self._process.poll()
         if code is not None:
             raise NodeEndedError(f"{self.name} ended with code {code}\n{self.last_lines()}")
 
     def last_lines(self, count: int = 12) -> str:
-        """What it wrote last to its output, or that it wrote nothing."""
+        """Return the last lines of its output, or that there is none."""
         lines = self._log.read_text(errors="replace").splitlines()[-count:]
         return "\n".join(f"  {self.name}: {line}" for line in lines or ["(no output)"])
 
     def stop(self) -> None:
-        """Ask it to end; after some seconds end it. Nothing happens where it has ended."""
+        """Ask the program to end, and kill it when it does not within some seconds."""
         for request in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             if self._process.poll() is not None:
                 return
@@ -73,7 +79,7 @@ def node_process(
     remappings: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[NodeProcess]:
-    """Run a node's module as a program while the block lasts.
+    """Start a node's module as a program; stop it when the block ends.
 
     Args:
         name: for messages.
@@ -133,7 +139,7 @@ def isolated_environment() -> dict[str, str]:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """While the block lasts, SIGTERM acts as Ctrl-C does, so that nodes are stopped."""
+    """Handle SIGTERM as Ctrl-C while the block lasts, so that nodes are stopped."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Back from `~/objects` to the estimator's result, for programs that listen to the node."""
+"""Conversion of `~/objects` back to a `FrameResult`, for programs that receive it."""
 
 from collections.abc import Sequence
 
@@ -10,25 +10,24 @@ from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
 from genpose_ros.msg import ObjectPose, ObjectPoseArray
+from genpose_ros.msg import Rejection as RejectionMessage
 
 __all__ = ["result_from_message", "transform_from_pose"]
 
 
 def result_from_message(message: ObjectPoseArray) -> FrameResult:
-    """Return what the node estimated; candidates and points are not in the message, so empty."""
-    rejections = zip(
-        message.rejection_reasons,
-        message.rejection_details,
-        message.rejection_instance_ids,
-        strict=True,
-    )
+    """Return what the node estimated; candidates and points are not in the message, so empty.
+
+    Args:
+        message: in the camera's frame, as the node publishes it without `target_frame`.
+
+    Raises:
+        ValueError: the message holds a reason that is not one of `Reason`.
+    """
     return FrameResult(
         estimates=tuple(_estimate(item) for item in message.objects),
-        rejections=tuple(
-            Rejection(Reason(reason), detail, None if instance_id < 0 else instance_id)
-            for reason, detail, instance_id in rejections
-        ),
-        timings_ms=dict(zip(message.stage_names, map(float, message.stage_ms), strict=True)),
+        rejections=tuple(_rejection(item) for item in message.rejections),
+        timings_ms={timing.stage: float(timing.duration_ms) for timing in message.timings},
     )
 
 
@@ -41,6 +40,11 @@ def transform_from_pose(pose: Pose) -> np.ndarray:
     return T
 
 
+def _rejection(item: RejectionMessage) -> Rejection:
+    whole_frame = item.instance_id == RejectionMessage.WHOLE_FRAME
+    return Rejection(Reason(item.reason), item.detail, None if whole_frame else item.instance_id)
+
+
 def _estimate(item: ObjectPose) -> ObjectEstimate:
     energies: Sequence[float | None] = (None, None)
     if item.has_energies:
@@ -48,8 +52,8 @@ def _estimate(item: ObjectPose) -> ObjectEstimate:
     return ObjectEstimate(
         instance_id=item.instance_id,
         category=item.class_name,
-        T_cam_obj=transform_from_pose(item.pose),
-        covariance=np.array(item.covariance, dtype=np.float64).reshape(6, 6),
+        T_cam_obj=transform_from_pose(item.pose.pose),
+        covariance=np.array(item.pose.covariance, dtype=np.float64).reshape(6, 6),
         score=float(item.score),
         energy_rotation=energies[0],
         energy_translation=energies[1],

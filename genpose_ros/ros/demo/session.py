@@ -1,4 +1,4 @@
-"""The stage of the demos: camera and estimator as two programs, and a node that listens."""
+"""Session of a demo: camera and estimator as two programs, and a node that receives from them."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from genpose_ros.ros.demo.node_processes import NodeProcess, isolated_environment, node_process
 
-__all__ = ["CAMERA", "OBJECTS", "Stage", "write_report"]
+__all__ = ["CAMERA", "OBJECTS", "DemoSession", "write_report"]
 
 ESTIMATOR_PROGRAM = "genpose_ros.ros.estimator_node"
 CAMERA_PROGRAM = "genpose_ros.ros.demo.simulated_camera_node"
@@ -33,9 +33,18 @@ _REMAPPINGS = {
 }
 
 
-@dataclass
-class Stage:
-    """The two nodes while they run, and a node of our own that listens to them."""
+@dataclass(frozen=True)
+class DemoSession:
+    """Running programs of a demo, and a node of this process that receives their messages.
+
+    Attributes:
+        estimator: the estimator's program.
+        camera: the simulated camera's program.
+        node: for subscriptions and clients.
+        executor: spins `node`.
+        progress: shown in the terminal while the session lasts.
+        timeout_s: how long `wait` waits.
+    """
 
     estimator: NodeProcess
     camera: NodeProcess
@@ -46,70 +55,72 @@ class Stage:
 
     @classmethod
     @contextmanager
-    def set_up(
+    def start(
         cls,
-        shown: dict[str, Any],
-        parameters: dict[str, Any],
+        camera_parameters: Mapping[str, Any],
+        estimator_parameters: Mapping[str, Any],
         console: Console,
         timeout_s: float,
-    ) -> Iterator["Stage"]:
-        """Start the programs; stop them in any case.
+    ) -> Iterator["DemoSession"]:
+        """Start the programs; stop them when the block ends, however it ends.
 
         Args:
-            shown: parameters of the camera.
-            parameters: of the estimator.
+            camera_parameters: ROS parameters of the camera.
+            estimator_parameters: those of the estimator.
             console: where progress is shown.
             timeout_s: as of `wait`.
         """
         environment = isolated_environment()
         with ExitStack() as stack:
-            stack.enter_context(_adopted(environment))
+            stack.enter_context(_same_domain(environment))
             estimator = stack.enter_context(
-                node_process("estimator", ESTIMATOR_PROGRAM, parameters, _REMAPPINGS, environment)
+                node_process(
+                    "estimator", ESTIMATOR_PROGRAM, estimator_parameters, _REMAPPINGS, environment
+                )
             )
             # One thread draws the images as fast as two, and the cores are for the estimator.
             single = {**environment, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
             camera = stack.enter_context(
-                node_process("camera", CAMERA_PROGRAM, shown, None, single)
+                node_process("camera", CAMERA_PROGRAM, camera_parameters, None, single)
             )
-            node, executor = stack.enter_context(_listener())
-            columns = (
-                SpinnerColumn(),
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TimeElapsedColumn(),
-            )
-            progress = stack.enter_context(Progress(*columns, console=console, transient=True))
+            node, executor = stack.enter_context(_receiving_node())
+            progress = stack.enter_context(_progress(console))
             yield cls(estimator, camera, node, executor, progress, timeout_s)
 
-    def wait(self, done: Callable[[], Any], complaint: str) -> None:
-        """Let messages come in until something is done.
+    def wait(self, done: Callable[[], Any], complaint: str, timeout_s: float | None = None) -> None:
+        """Receive messages until something is done.
+
+        Args:
+            done: whether it is; asked after each message.
+            complaint: beginning of the error's text.
+            timeout_s: how long it may take; None: `timeout_s` of the session.
 
         Raises:
             NodeEndedError: a program ended by itself.
-            TimeoutError: it took too long; the message begins with the complaint.
+            TimeoutError: it took too long.
         """
-        end = time.monotonic() + self.timeout_s
+        limit_s = self.timeout_s if timeout_s is None else timeout_s
+        end_s = time.monotonic() + limit_s
         programs = (self.estimator, self.camera)
         while not done():
             for program in programs:
                 program.check()
-            if time.monotonic() > end:
-                said = "\n".join(program.last_lines() for program in programs)
-                raise TimeoutError(f"{complaint} within {self.timeout_s:.0f} s\n{said}")
+            if time.monotonic() > end_s:
+                output = "\n".join(program.last_lines() for program in programs)
+                raise TimeoutError(f"{complaint} within {limit_s:.0f} s\n{output}")
             self.executor.spin_once(timeout_sec=0.05)
 
 
 def write_report(content: Mapping[str, Any], path: Path, console: Console) -> None:
-    """Write what a demo found as JSON, and say where; makes the folder."""
+    """Write the report of a demo as JSON and print where it is; makes the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
     console.print(f"report: {path.resolve()}", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def _adopted(environment: dict[str, str]) -> Iterator[None]:
-    """Talk where the programs talk: rclpy reads the variables of its own process."""
+def _same_domain(environment: Mapping[str, str]) -> Iterator[None]:
+    """Put this process into the programs' DDS domain: rclpy reads its own variables."""
     names = ("ROS_DOMAIN_ID", "ROS_LOCALHOST_ONLY", "ROS_AUTOMATIC_DISCOVERY_RANGE")
     before = {name: os.environ.get(name) for name in names}
     _set_variables({name: environment.get(name) for name in names})
@@ -119,7 +130,7 @@ def _adopted(environment: dict[str, str]) -> Iterator[None]:
         _set_variables(before)
 
 
-def _set_variables(values: dict[str, str | None]) -> None:
+def _set_variables(values: Mapping[str, str | None]) -> None:
     for name, value in values.items():
         if value is None:
             os.environ.pop(name, None)
@@ -128,8 +139,8 @@ def _set_variables(values: dict[str, str | None]) -> None:
 
 
 @contextmanager
-def _listener() -> Iterator[tuple[Any, SingleThreadedExecutor]]:
-    """A node of this process, in a context of its own that leaves the signals alone."""
+def _receiving_node() -> Iterator[tuple[Node, SingleThreadedExecutor]]:
+    """Make a node in a context of its own, which leaves the signals alone."""
     context = rclpy.Context()
     rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("genpose_demo", context=context)
@@ -141,3 +152,14 @@ def _listener() -> Iterator[tuple[Any, SingleThreadedExecutor]]:
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()
         rclpy.try_shutdown(context=context)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )

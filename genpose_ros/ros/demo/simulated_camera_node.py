@@ -1,9 +1,10 @@
-"""A RealSense D435 with a segmenter that needs neither: simulated things, or recorded frames.
+"""Simulated RealSense D435 with a segmenter: publishes simulated scenes or recorded frames.
 
 Named `camera` in namespace `/camera`, as realsense-ros names its node, it has the same topics.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import rclpy
@@ -18,6 +19,7 @@ from std_srvs.srv import Trigger
 from tf2_ros import TransformBroadcaster
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 
+from genpose_ros.datasets.frame_folders import RecordedFrame
 from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.demo.camera_messages import FrameMessages, camera_info, frame_messages
 from genpose_ros.ros.demo.moving_frames import MOTIONS, MovingFrames
@@ -39,23 +41,37 @@ _TOPICS: dict[str, tuple[Any, str]] = {
     "ground_truth": (Detection3DArray, "~/ground_truth"),
 }
 _MASKS = ("detections", "label", "instance_masks")
-# As realsense-ros by default: reliable, which best-effort subscribers hear too.
+# As realsense-ros by default: reliable, which best-effort subscribers receive too.
 _QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 _LATCHED = QoSProfile(
     depth=1,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-#: What a camera without motion shows.
+#: Value of the parameter `motion` without motion.
 _STILL = "still"
 #: Between new intrinsics and the first image they belong to: topics may overtake each other.
 _INFO_LEAD_S = 0.2
 
 
+@dataclass(frozen=True)
+class _CameraParameters:
+    """Values of the ROS parameters, which are read once, at start; see their descriptions."""
+
+    seed: int
+    frames: str
+    rate_hz: float
+    motion: str
+    motion_s: float
+    mask_rate_hz: float
+    mask_delay_s: float
+    cycle: bool
+
+
 class SimulatedCameraNode(Node):
     """Publishes colour, aligned depth, camera_info, masks and ground truth of frames.
 
-    With a motion also where the camera is in the frame `world`, on /tf.
+    With a motion, the camera's pose in the frame `world` too, on /tf.
 
     Args:
         node_options: passed on to `rclpy.node.Node`.
@@ -69,37 +85,17 @@ class SimulatedCameraNode(Node):
         self, *, node_name: str = "camera", namespace: str = "/camera", **node_options: Any
     ) -> None:
         super().__init__(node_name, namespace=namespace, **node_options)
-        seed = self._declare("seed", 0, "Which table is simulated.", low=0, high=2**31 - 1)
-        folder = self._declare("frames", "", "Folder of recorded frames; empty: a simulated table.")
-        rate_hz = self._declare("rate_hz", 1.0, "Images per second.", low=0.05, high=60.0)
-        motion = self._declare("motion", _STILL, "What moves.", choices=(_STILL, *MOTIONS))
-        motion_s = self._declare(
-            "motion_s", 6.0, "How long it moves before it goes back, seconds.", low=0.5, high=60.0
-        )
-        self._mask_rate_hz = self._declare(
-            "mask_rate_hz", 0.0, "Masks per second; 0: one for each image.", low=0.0, high=60.0
-        )
-        self._cycle = self._declare(
-            "cycle", True, "Each image shows the next recorded frame; false: ~/next does."
-        )
-        self._mask_delay_s = self._declare(
-            "mask_delay_s", 0.0, "How long after the depth image its masks come.", low=0.0, high=5.0
-        )
-        if motion != _STILL and folder:
-            raise ValueError("frames and motion cannot be given together")
+        self._camera_parameters = self._declare_parameters()
+        self._frames: list[RecordedFrame] = []
         self._moving: MovingFrames | None = None
-        self._frames = []
-        if motion == _STILL:
-            self._frames = frames_to_show(seed, folder)
-            for frame in self._frames:
-                frame_messages(frame, Header())  # what cannot be published is to be told at start
+        if self._camera_parameters.motion == _STILL:
+            self._load_frames()
         else:
-            self._moving = MovingFrames(motion, seed, motion_s, rate_hz, self._tell_progress)
-            self._broadcaster = TransformBroadcaster(self)
+            self._simulate_motion()
         self._number = 0
-        self._masks_told_s = float("-inf")
+        self._last_masks_s = float("-inf")
         self._index = 0
-        self._announced = self._published = False
+        self._info_announced = self._published = False
         self._masks_to_come = 0
         self._topics = {
             name: self.create_publisher(
@@ -111,14 +107,59 @@ class SimulatedCameraNode(Node):
             for name, (kind, topic) in _TOPICS.items()
         }
         self.create_service(Trigger, "~/next", self._on_next)
-        self.create_timer(1.0 / rate_hz, self._tick)
-        name = motion if self._moving else self._frames[0].name
+        self.create_timer(1.0 / self._camera_parameters.rate_hz, self._tick)
+        name = self._camera_parameters.motion if self._moving else self._frames[0].name
         count = len(self._moving or self._frames)
         self.get_logger().info(f"showing {name}, {count} frame(s) in all")
 
-    def _tell_progress(self, done: int, total: int) -> None:
+    def _load_frames(self) -> None:
+        parameters = self._camera_parameters
+        self._frames = frames_to_show(parameters.seed, parameters.frames)
+        for frame in self._frames:
+            frame_messages(frame, Header())  # a frame that cannot be published is refused now
+
+    def _simulate_motion(self) -> None:
+        given = self._camera_parameters
+        if given.frames:
+            raise ValueError("frames and motion cannot be given together")
+        self._moving = MovingFrames(
+            given.motion, given.seed, given.motion_s, given.rate_hz, self._log_progress
+        )
+        self._broadcaster = TransformBroadcaster(self)
+
+    def _log_progress(self, done: int, total: int) -> None:
         self.get_logger().info(
             f"{done} of {total} images are simulated", throttle_duration_sec=5.0, skip_first=True
+        )
+
+    def _declare_parameters(self) -> _CameraParameters:
+        return _CameraParameters(
+            seed=self._declare("seed", 0, "Which table is simulated.", low=0, high=2**31 - 1),
+            frames=self._declare(
+                "frames", "", "Folder of recorded frames; empty: a simulated table."
+            ),
+            rate_hz=self._declare("rate_hz", 1.0, "Images per second.", low=0.05, high=60.0),
+            motion=self._declare("motion", _STILL, "What moves.", choices=(_STILL, *MOTIONS)),
+            motion_s=self._declare(
+                "motion_s",
+                6.0,
+                "How long it moves before it goes back, seconds.",
+                low=0.5,
+                high=60.0,
+            ),
+            mask_rate_hz=self._declare(
+                "mask_rate_hz", 0.0, "Masks per second; 0: one for each image.", low=0.0, high=60.0
+            ),
+            mask_delay_s=self._declare(
+                "mask_delay_s",
+                0.0,
+                "How long after the depth image its masks come.",
+                low=0.0,
+                high=5.0,
+            ),
+            cycle=self._declare(
+                "cycle", True, "Each image shows the next recorded frame; false: ~/next does."
+            ),
         )
 
     def _declare(
@@ -150,7 +191,7 @@ class SimulatedCameraNode(Node):
     def _on_next(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Show the next frame; the reply's message is its name."""
         if self._moving is not None:
-            response.message = "what moves shows its next image by itself"
+            response.message = "with a motion the next image is shown by itself"
             return response
         self._show_next()
         response.success = True
@@ -162,25 +203,25 @@ class SimulatedCameraNode(Node):
         before = self._frames[self._index].camera
         self._index = (self._index + 1) % len(self._frames)
         camera = self._frames[self._index].camera
-        self._announced = camera != before
-        if self._announced:
+        self._info_announced = camera != before
+        if self._info_announced:
             self._publish_info(camera_info(camera, self._header()))
-            self._later(_INFO_LEAD_S, self._on_announced)
+            self._call_later(_INFO_LEAD_S, self._on_info_announced)
 
-    def _on_announced(self) -> None:
-        self._announced = False
+    def _on_info_announced(self) -> None:
+        self._info_announced = False
         self._publish_frame()
 
     def _tick(self) -> None:
         if self._moving is not None:
             self._publish_moving(self._moving)
             return
-        cycles = self._cycle and len(self._frames) > 1
-        if self._announced or (cycles and self._masks_to_come):
+        cycles = self._camera_parameters.cycle and len(self._frames) > 1
+        if self._info_announced or (cycles and self._masks_to_come):
             return
         if cycles and self._published:
             self._show_next()
-        if not self._announced:
+        if not self._info_announced:
             self._publish_frame()
 
     def _publish_frame(self) -> None:
@@ -201,7 +242,7 @@ class SimulatedCameraNode(Node):
         self._after_delay(publish_masks)
 
     def _publish_moving(self, moving: MovingFrames) -> None:
-        """Publish the next image of what moves, and masks when their time has come."""
+        """Publish the next image of a motion, and its masks when they are due."""
         number, header = self._number, self._header()
         self._number += 1
         messages = moving.messages(number, header)
@@ -212,15 +253,16 @@ class SimulatedCameraNode(Node):
         if self._topics["color"].get_subscription_count():
             self._topics["color"].publish(moving.color(number, header))
         if self._masks_are_due(header):
-            # Whatever was shown meanwhile, they carry the stamp of their own image.
+            # Masks carry the stamp of their own image, whatever was published meanwhile.
             self._after_delay(lambda: self._publish_masks(moving.messages(number, header)))
 
     def _masks_are_due(self, header: Header) -> bool:
         now_s = header.stamp.sec + 1e-9 * header.stamp.nanosec
+        rate_hz = self._camera_parameters.mask_rate_hz
         # A little early is better than an image late.
-        if self._mask_rate_hz > 0 and now_s - self._masks_told_s < 1 / self._mask_rate_hz - 0.005:
+        if rate_hz > 0 and now_s - self._last_masks_s < 1 / rate_hz - 0.005:
             return False
-        self._masks_told_s = now_s
+        self._last_masks_s = now_s
         return True
 
     def _publish_masks(self, messages: FrameMessages) -> None:
@@ -228,9 +270,10 @@ class SimulatedCameraNode(Node):
             self._topics[name].publish(getattr(messages, name))
 
     def _after_delay(self, action: Callable[[], None]) -> None:
-        """Run an action when the segmenter would be done."""
-        if self._mask_delay_s > 0:
-            self._later(self._mask_delay_s, action)
+        """Call an action when the segmenter would be done."""
+        delay_s = self._camera_parameters.mask_delay_s
+        if delay_s > 0:
+            self._call_later(delay_s, action)
         else:
             action()
 
@@ -241,8 +284,8 @@ class SimulatedCameraNode(Node):
         self._topics["color_info"].publish(message)
         self._topics["depth_info"].publish(message)
 
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run an action once, after a while."""
+    def _call_later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Call an action once, after some seconds."""
 
         def run() -> None:
             self.destroy_timer(timer)
@@ -252,7 +295,7 @@ class SimulatedCameraNode(Node):
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the camera until it is told to stop.
+    """Run the camera until it is asked to stop.
 
     Raises:
         SystemExit: it could not start; the reason is logged.

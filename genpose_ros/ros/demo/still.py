@@ -1,4 +1,4 @@
-"""The demo: a simulated camera and the estimator as two programs, their results and the truth."""
+"""Demo without motion: frames shown to the estimator node, its poses compared with the truth."""
 
 import time
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from genpose_ros.drawing import save_picture
 from genpose_ros.msg import ObjectPoseArray
 from genpose_ros.ros.demo.node_processes import NodeEndedError, terminable
 from genpose_ros.ros.demo.results import result_from_message
-from genpose_ros.ros.demo.session import CAMERA, OBJECTS, Stage, write_report
+from genpose_ros.ros.demo.session import CAMERA, OBJECTS, DemoSession, write_report
 from genpose_ros.ros.demo.still_frames import frames_to_show
 from genpose_ros.ros.demo.still_report import DemoFrame, DemoReport, compare, contact_sheet
 from genpose_ros.ros.frame_builder import stamp_ns
@@ -24,8 +24,9 @@ __all__ = ["run_demo"]
 _INTERRUPTED = 130
 #: Images per second. The node takes the newest when it is slower.
 _RATE_HZ = 4.0
-#: Answers to the first frame: the node's first one is slower than all that follow.
-_FIRST_ANSWERS = 3
+#: Results of the first frame that are waited for: the node's first one is slower than the others.
+_FIRST_RESULTS = 3
+_RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
 def run_demo(
@@ -39,7 +40,7 @@ def run_demo(
     timeout_s: float = 150.0,
     console: Console | None = None,
 ) -> int:
-    """Show frames to the estimator node over topics; print, write and draw what it answers.
+    """Show frames to the estimator node over topics; print, write and draw what it publishes.
 
     Args:
         frames: folder with recorded frames, at any depth; None: a simulated table.
@@ -48,7 +49,7 @@ def run_demo(
         seed: of the simulated table and of the estimator.
         weights: checkpoint; None: the released one.
         settings: further parameters of the estimator node.
-        timeout_s: how long the programs may take to start, and each frame to be answered.
+        timeout_s: how long the programs may take to start, and the node for each frame.
         console: where to print.
 
     Returns:
@@ -59,85 +60,116 @@ def run_demo(
         ValueError: a frame is damaged.
     """
     console = console or Console()
-    if frames is not None:
-        find_frames(frames)  # complain before anything starts
-    parameters: dict[str, Any] = {"seed": seed, **(settings or {})}
-    if weights is not None:
-        if not weights.is_file():
-            raise FileNotFoundError(f"no checkpoint at {weights}")
-        parameters["weights"] = str(weights.resolve())
-    shown: dict[str, Any] = {"seed": seed, "cycle": False, "rate_hz": _RATE_HZ}
-    if frames is not None:
-        shown["frames"] = str(frames.resolve())
+    camera_parameters = _camera_parameters(frames, seed)
+    estimator_parameters = _estimator_parameters(weights, seed, settings or {})
     try:
-        with terminable(), Stage.set_up(shown, parameters, console, timeout_s) as stage:
-            report = _Play(stage).run(frames_to_show(seed, frames or ""))
+        with (
+            terminable(),
+            DemoSession.start(
+                camera_parameters, estimator_parameters, console, timeout_s
+            ) as session,
+        ):
+            report = _StillDemo(session).run(frames_to_show(seed, frames or ""))
     except KeyboardInterrupt:
         console.print("stopped", style="bold")
         return _INTERRUPTED
     except (NodeEndedError, TimeoutError) as error:
         console.print(str(error), style="bold red", markup=False, highlight=False, soft_wrap=True)
         return 1
-    _hand_over(report, json, picture or Path("genpose_demo.png"), console)
+    _write_results(report, json, picture or Path("genpose_demo.png"), console)
     return 0 if report.complete else 1
 
 
-@dataclass
-class _Play:
-    """Frames that are shown one after the other, and what the estimator answers."""
+def _camera_parameters(frames: Path | None, seed: int) -> dict[str, Any]:
+    """Return the parameters of a camera that goes on to the next frame when it is asked to.
 
-    stage: Stage
-    answers: list[tuple[int, ObjectPoseArray]] = field(default_factory=list)
+    Raises:
+        FileNotFoundError: no frame in the folder.
+    """
+    parameters: dict[str, Any] = {"seed": seed, "cycle": False, "rate_hz": _RATE_HZ}
+    if frames is not None:
+        find_frames(frames)  # so that nothing is started where there are none
+        parameters["frames"] = str(frames.resolve())
+    return parameters
+
+
+def _estimator_parameters(
+    weights: Path | None, seed: int, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the parameters of the estimator node.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+    """
+    if weights is None:
+        return {"seed": seed, **settings}
+    if not weights.is_file():
+        raise FileNotFoundError(f"no checkpoint at {weights}")
+    return {"seed": seed, **settings, "weights": str(weights.resolve())}
+
+
+@dataclass
+class _StillDemo:
+    """Frames shown one after the other, and the results that the node publishes about them.
+
+    Attributes:
+        session: the running programs.
+        received: time of arrival (ns) and content of each message on `~/objects`.
+    """
+
+    session: DemoSession
+    received: list[tuple[int, ObjectPoseArray]] = field(default_factory=list)
 
     def run(self, frames: list[RecordedFrame]) -> DemoReport:
-        """Show every frame and collect the node's answer.
+        """Show every frame and collect the node's result.
 
         Raises:
             NodeEndedError: a program ended by itself.
             TimeoutError: one took too long.
         """
-        task = self.stage.progress.add_task("starting the camera", total=2 + len(frames))
-        qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        self.stage.node.create_subscription(ObjectPoseArray, OBJECTS, self._on_objects, qos)
-        following = self.stage.node.create_client(Trigger, f"{CAMERA}/next")
-        self.stage.wait(following.service_is_ready, "the camera did not start")
-        self.stage.progress.update(task, advance=1, description="loading the network")
-        self.stage.wait(
-            lambda: self.stage.node.count_publishers(OBJECTS), "the estimator did not start"
+        progress = self.session.progress
+        task = progress.add_task("starting the camera", total=2 + len(frames))
+        self.session.node.create_subscription(ObjectPoseArray, OBJECTS, self._on_objects, _RELIABLE)
+        next_frame = self.session.node.create_client(Trigger, f"{CAMERA}/next")
+        self.session.wait(next_frame.service_is_ready, "the camera did not start")
+        progress.update(task, advance=1, description="loading the network")
+        self.session.wait(
+            lambda: self.session.node.count_publishers(OBJECTS), "the estimator did not start"
         )
-        self.stage.progress.update(task, advance=1)
-        played = []
+        progress.update(task, advance=1)
+        compared = []
         for i, frame in enumerate(frames):
             text = f"estimating {frame.name} ({i + 1} of {len(frames)})"
-            self.stage.progress.update(task, description=text)
-            since, answers = (self._show_next(following), 1) if i else (0, _FIRST_ANSWERS)
-            played.append(self._answer(frame, since, answers))
-            self.stage.progress.advance(task)
-        return DemoReport(tuple(played))
+            progress.update(task, description=text)
+            since_ns, count = (self._show_next(next_frame), 1) if i else (0, _FIRST_RESULTS)
+            compared.append(self._result(frame, since_ns, count))
+            progress.advance(task)
+        return DemoReport(tuple(compared))
 
-    def _show_next(self, following: Any) -> int:
-        """Have the camera show the next frame; returns the time since which it does."""
-        future = following.call_async(Trigger.Request())
-        self.stage.wait(future.done, "the camera does not go on to the next frame")
+    def _show_next(self, next_frame: Any) -> int:
+        """Have the camera show the next frame; return the time since which it does, ns."""
+        future = next_frame.call_async(Trigger.Request())
+        self.session.wait(future.done, "the camera does not go on to the next frame")
         return time.time_ns()
 
-    def _answer(self, frame: RecordedFrame, since_ns: int, count: int) -> DemoFrame:
-        """Wait for `count` results of images taken after a time; return the last."""
-        self.answers.clear()
+    def _result(self, frame: RecordedFrame, since_ns: int, count: int) -> DemoFrame:
+        """Wait for `count` results of images taken after a time; compare the last one."""
+        self.received.clear()
 
-        def fresh() -> list[tuple[int, ObjectPoseArray]]:
-            return [a for a in self.answers if stamp_ns(a[1].header) >= since_ns]
+        def recent() -> list[tuple[int, ObjectPoseArray]]:
+            return [pair for pair in self.received if stamp_ns(pair[1].header) >= since_ns]
 
-        self.stage.wait(lambda: len(fresh()) >= count, f"no estimates of {frame.name} came")
-        arrival_ns, message = fresh()[-1]
+        self.session.wait(lambda: len(recent()) >= count, f"no estimates of {frame.name} came")
+        arrival_ns, message = recent()[-1]
         latency_ms = (arrival_ns - stamp_ns(message.header)) / 1e6
         return compare(frame, result_from_message(message), latency_ms)
 
     def _on_objects(self, message: ObjectPoseArray) -> None:
-        self.answers.append((time.time_ns(), message))
+        self.received.append((time.time_ns(), message))
 
 
-def _hand_over(report: DemoReport, json: Path | None, picture: Path, console: Console) -> None:
+def _write_results(report: DemoReport, json: Path | None, picture: Path, console: Console) -> None:
+    """Print the table, write the report and save the picture."""
     console.print(report.table())
     if json is not None:
         write_report(report.to_json(), json, console)

@@ -1,4 +1,4 @@
-"""What the simulated camera shows: one simulated table, or recorded frames in turn."""
+"""Frames without motion for the simulated camera: one simulated table, or recorded frames."""
 
 from pathlib import Path
 

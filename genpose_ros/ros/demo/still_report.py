@@ -1,4 +1,4 @@
-"""What the demo found out: per object and in all, as a table, as JSON and as a picture."""
+"""Report of the demo without motion: each object and medians, as table, JSON and picture."""
 
 import math
 import statistics
@@ -26,12 +26,12 @@ _SHEET_TILE_WIDTH = 640
 
 @dataclass(frozen=True)
 class DemoObject:
-    """One object that was shown to the node, and what came back.
+    """Object that was shown to the node, and its estimate.
 
     Attributes:
         frame: name of the frame.
-        instance: what was shown, with its truth.
-        estimate: what the node published; None: nothing.
+        instance: the object, with its truth.
+        estimate: as the node published it, in the camera's frame; None: it was not published.
         errors: rotation error in degrees, translation error in centimetres; None without estimate
             or truth.
         handle_visible: for mugs with truth, else None.
@@ -71,7 +71,7 @@ class DemoObject:
 
 @dataclass(frozen=True)
 class DemoFrame:
-    """One frame that was shown, and the node's answer to it."""
+    """Frame that was shown to the node, and what the node published about it."""
 
     frame: RecordedFrame
     result: FrameResult
@@ -85,12 +85,18 @@ class DemoFrame:
 
 
 def compare(frame: RecordedFrame, result: FrameResult, latency_ms: float) -> DemoFrame:
-    """Compare the node's answer with the frame's truth, by the NOCS symmetry rules."""
-    found = {e.instance_id: e for e in result.estimates}
+    """Compare the node's result with the frame's truth, by the NOCS symmetry rules.
+
+    Args:
+        frame: with its truth.
+        result: what the node published about it, in the camera's frame.
+        latency_ms: from the image's stamp to the arrival of the result.
+    """
+    estimates = {e.instance_id: e for e in result.estimates}
     reasons = {r.instance_id: f"{r.reason.value}: {r.detail}" for r in result.rejections}
     objects = []
     for instance in frame.instances:
-        estimate, handle = found.get(instance.id), instance_handle_visible(frame, instance)
+        estimate, handle = estimates.get(instance.id), instance_handle_visible(frame, instance)
         errors = rejection = None
         if estimate is None:
             rejection = reasons.get(instance.id) or reasons.get(None) or "not estimated"
@@ -104,7 +110,7 @@ def compare(frame: RecordedFrame, result: FrameResult, latency_ms: float) -> Dem
 
 @dataclass(frozen=True)
 class DemoReport:
-    """All frames of a demo."""
+    """Report of all frames of a demo."""
 
     frames: tuple[DemoFrame, ...]
 
@@ -124,7 +130,7 @@ class DemoReport:
 
     @property
     def latency_ms(self) -> float | None:
-        """Median over the frames; None without frames."""
+        """Median latency over the frames, ms; None without frames."""
         values = [frame.objects[0].latency_ms for frame in self.frames if frame.objects]
         return statistics.median(values) if values else None
 
@@ -195,7 +201,7 @@ class DemoReport:
         ]
         notes.append(
             "rot: by the NOCS rules, about y ignored for bottle, bowl, can and a mug whose handle "
-            "is hidden; ms: from the image's stamp until the result of its frame is here"
+            "is hidden; ms: from the image's stamp until the result of its frame arrived"
         )
         if stages:
             per_object = self._per_object(stages) or 0.0

@@ -1,4 +1,4 @@
-"""The tracking demo: things that move before a simulated camera, and the node in mode `track`."""
+"""Tracking demo: objects or a simulated camera that move, and the node in mode `track`."""
 
 import os
 import time
@@ -13,11 +13,11 @@ from vision_msgs.msg import Detection3DArray
 from genpose_ros.msg import ObjectPoseArray
 from genpose_ros.ros.demo.moving_frames import MOTIONS, WORLD
 from genpose_ros.ros.demo.node_processes import NodeEndedError, terminable
-from genpose_ros.ros.demo.session import CAMERA, OBJECTS, Stage, write_report
+from genpose_ros.ros.demo.session import CAMERA, OBJECTS, DemoSession, write_report
 from genpose_ros.ros.demo.track_report import TrackReport, summarise_tracks
 from genpose_ros.ros.frame_builder import stamp_ns
 
-__all__ = ["TrackDemo", "run_track_demo"]
+__all__ = ["TrackDemo", "measure_tracking", "run_track_demo"]
 
 _INTERRUPTED = 130
 _RELIABLE = QoSProfile(depth=30, reliability=ReliabilityPolicy.RELIABLE)
@@ -25,17 +25,17 @@ _RELIABLE = QoSProfile(depth=30, reliability=ReliabilityPolicy.RELIABLE)
 
 @dataclass(frozen=True)
 class TrackDemo:
-    """What is shown.
+    """Settings of the tracking demo: the motion, the camera's rates and the node's parameters.
 
     Attributes:
         motion: one of `moving_frames.MOTIONS`.
         seed: of the sequence.
-        seconds: how long the node is listened to, from its first object on.
-        motion_s: how long it moves before it goes back the way it came.
+        seconds: how long it is measured, from the node's first object on.
+        motion_s: length of the motion, before it goes back the way it came, seconds.
         rate_hz: images per second.
         mask_rate_hz: masks per second.
         mask_delay_s: how long after their image masks come.
-        compensated: whether the node is told the camera's motion.
+        compensated: whether the node knows the camera's motion (`fixed_frame`).
         settings: further parameters of the node.
 
     Raises:
@@ -83,10 +83,10 @@ def run_track_demo(
     timeout_s: float = 150.0,
     console: Console | None = None,
 ) -> int:
-    """Show what moves to the node, print and write what it makes of it.
+    """Run the tracking demo; print and write how well the objects were tracked.
 
     Args:
-        demo: what is shown.
+        demo: its settings.
         json: where the report goes; None: nowhere.
         timeout_s: how long the programs may take to start.
         console: where to print.
@@ -96,7 +96,7 @@ def run_track_demo(
     """
     console = console or Console()
     try:
-        report = play(demo, timeout_s=timeout_s, console=console)
+        report = measure_tracking(demo, timeout_s=timeout_s, console=console)
     except KeyboardInterrupt:
         console.print("stopped", style="bold")
         return _INTERRUPTED
@@ -109,53 +109,87 @@ def run_track_demo(
     return 0 if report.tracks else 1
 
 
-def play(demo: TrackDemo, *, timeout_s: float, console: Console) -> TrackReport:
-    """Run both programs and listen.
+def measure_tracking(demo: TrackDemo, *, timeout_s: float, console: Console) -> TrackReport:
+    """Run camera and node for `demo.seconds` and summarise what they publish.
+
+    Args:
+        demo: settings.
+        timeout_s: how long the programs may take to start.
+        console: where progress is shown.
 
     Raises:
         NodeEndedError: a program ended by itself.
         TimeoutError: one took too long to start.
     """
-    answers: list[tuple[int, ObjectPoseArray]] = []
-    truths: dict[int, Detection3DArray] = {}
-
-    def on_objects(message: ObjectPoseArray) -> None:
-        answers.append((time.time_ns(), message))
-
-    def on_truth(message: Detection3DArray) -> None:
-        truths[stamp_ns(message.header)] = message
-
     with (
         terminable(),
-        Stage.set_up(demo.camera_parameters, demo.node_parameters, console, timeout_s) as stage,
+        DemoSession.start(
+            demo.camera_parameters, demo.node_parameters, console, timeout_s
+        ) as session,
     ):
-        task = stage.progress.add_task("simulating", total=demo.seconds)
-        stage.node.create_subscription(ObjectPoseArray, OBJECTS, on_objects, _RELIABLE)
-        stage.node.create_subscription(
-            Detection3DArray, f"{CAMERA}/ground_truth", on_truth, _RELIABLE
+        return _TrackingRun(session, demo).measure()
+
+
+class _TrackingRun:
+    """Messages received from camera and node, and the time they took.
+
+    Args:
+        session: the running programs.
+        demo: settings.
+    """
+
+    def __init__(self, session: DemoSession, demo: TrackDemo) -> None:
+        self._session = session
+        self._demo = demo
+        self._objects: list[tuple[int, ObjectPoseArray]] = []
+        self._truths: dict[int, Detection3DArray] = {}
+        self._task = session.progress.add_task("simulating", total=demo.seconds)
+        session.node.create_subscription(ObjectPoseArray, OBJECTS, self._on_objects, _RELIABLE)
+        session.node.create_subscription(
+            Detection3DArray, f"{CAMERA}/ground_truth", self._on_truth, _RELIABLE
         )
-        stage.wait(lambda: truths, "the camera did not start")
-        stage.progress.update(task, description="loading the network")
-        stage.wait(lambda: any(m.objects for _, m in answers), "no object was tracked")
-        answers.clear()
-        truths.clear()
-        programs = (stage.estimator, stage.camera)
+
+    def measure(self) -> TrackReport:
+        """Receive messages for the time of the demo, from the node's first object on."""
+        self._wait_for_objects()
+        programs = (self._session.estimator, self._session.camera)
         start_s, before_s = time.monotonic(), [_cpu_seconds(p.pid) for p in programs]
-
-        def done() -> bool:
-            passed = time.monotonic() - start_s
-            stage.progress.update(task, completed=passed, description=f"tracking {demo.motion}")
-            return passed >= demo.seconds
-
-        stage.timeout_s = demo.seconds + timeout_s
-        stage.wait(done, "the demo does not end")
+        self._receive(start_s)
         passed_s = time.monotonic() - start_s
         used_s = [_cpu_seconds(p.pid) - s for p, s in zip(programs, before_s, strict=True)]
-    return summarise_tracks(answers, truths, passed_s, *used_s)
+        return summarise_tracks(self._objects, self._truths, passed_s, *used_s)
+
+    def _wait_for_objects(self) -> None:
+        session = self._session
+        session.wait(lambda: self._truths, "the camera did not start")
+        session.progress.update(self._task, description="loading the network")
+        session.wait(
+            lambda: any(message.objects for _, message in self._objects), "no object was tracked"
+        )
+        self._objects.clear()
+        self._truths.clear()
+
+    def _receive(self, start_s: float) -> None:
+        seconds, progress = self._demo.seconds, self._session.progress
+        progress.update(self._task, description=f"tracking {self._demo.motion}")
+
+        def done() -> bool:
+            passed_s = time.monotonic() - start_s
+            progress.update(self._task, completed=passed_s)
+            return passed_s >= seconds
+
+        timeout_s = seconds + self._session.timeout_s
+        self._session.wait(done, "the demo does not end", timeout_s)
+
+    def _on_objects(self, message: ObjectPoseArray) -> None:
+        self._objects.append((time.time_ns(), message))
+
+    def _on_truth(self, message: Detection3DArray) -> None:
+        self._truths[stamp_ns(message.header)] = message
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Processor time that a program has used, all its threads together."""
+    """Return the processor time that a program has used, all its threads together."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     user, system = (int(ticks) for ticks in after_name[11:13])
     return (user + system) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""What became of the objects that a tracking demo showed: per track and in all."""
+"""Report of the tracking demo: errors and identity switches of tracks, rates and latency."""
 
 import statistics
 from collections import defaultdict
@@ -27,16 +27,17 @@ _REPORTED = (ObjectPose.STATE_CONFIRMED, ObjectPose.STATE_COASTING)
 
 @dataclass(frozen=True)
 class TrackSummary:
-    """One track.
+    """Summary of one track.
 
     Attributes:
         name: its id.
         frames: images it was reported in, confirmed or coasting.
         coasting: in how many of these it coasted.
-        objects: ids of the true objects that it was nearest to; more than one: it changed over.
+        objects: ids of the true objects that it was nearest to; more than one: its identity
+            was switched.
         errors: rotation errors in degrees and translation errors in centimetres where it is within
-            reach of one. The angle about y is ignored for mugs too: whether their handle is to be
-            seen is not told.
+            reach of one. The angle about y is ignored for mugs too: the ground truth does not say
+            whether the handle is visible.
     """
 
     name: str
@@ -68,14 +69,14 @@ class TrackSummary:
 
 @dataclass(frozen=True)
 class TrackReport:
-    """All tracks, and how fast it went.
+    """Report of all tracks, with rates, latency and processor time.
 
     Attributes:
         tracks: in the order they were reported first.
         images: how many the camera published.
         answered: for how many the node published objects.
         seconds: how long that took.
-        cpu_s: processor time of the node in that while.
+        cpu_s: processor time of the node in these seconds.
         camera_cpu_s: that of the simulated camera.
         latency_ms: median time from the image's stamp to the arrival of its objects.
         objects_per_image: mean number of confirmed objects.
@@ -135,7 +136,7 @@ class TrackReport:
         spent = ", ".join(f"{name} {ms:.0f}" for name, ms in self.stages_ms.items())
         per_second = f"{self.frames_per_second:.1f}"
         lines = (
-            f"images per second: {self.images / self.seconds:.1f} came, {per_second} answered",
+            f"images per second: {self.images / self.seconds:.1f} published, {per_second} answered",
             f"confirmed objects per image: {self.objects_per_image:.1f}",
             f"processor time per image {self.cpu_ms_per_frame:.0f} ms",
             f"processor time of the camera per image {self.camera_cpu_ms_per_image:.1f} ms",
@@ -153,13 +154,13 @@ def summarise_tracks(
     cpu_s: float,
     camera_cpu_s: float,
 ) -> TrackReport:
-    """Return what the node's answers amount to.
+    """Summarise what the node published, beside the ground truth.
 
     Args:
-        answers: time of arrival (ns) and objects of each image, in order.
-        truths: true objects by the stamp (ns) of their image.
-        seconds: how long it was listened.
-        cpu_s: processor time of the node in that while.
+        answers: time of arrival (ns) and objects of each image, in order; in the camera's frame.
+        truths: true objects in the camera's frame, by the stamp (ns) of their image.
+        seconds: for how long messages were received.
+        cpu_s: processor time of the node in these seconds.
         camera_cpu_s: that of the simulated camera.
     """
     frames, coasting = defaultdict[str, int](int), defaultdict[str, int](int)
@@ -169,8 +170,8 @@ def summarise_tracks(
         truth = truths.get(stamp_ns(message.header))
         reported = [item for item in message.objects if item.tracking_state in _REPORTED]
         counts.append(sum(i.tracking_state == ObjectPose.STATE_CONFIRMED for i in reported))
-        for stage, ms in zip(message.stage_names, message.stage_ms, strict=True):
-            stages[stage] += float(ms) / len(answers)
+        for timing in message.timings:
+            stages[timing.stage] += float(timing.duration_ms) / len(answers)
         for item in reported:
             frames[item.id] += 1
             coasting[item.id] += item.tracking_state == ObjectPose.STATE_COASTING
@@ -198,8 +199,8 @@ def summarise_tracks(
 
 
 def _nearest(item: ObjectPose, truth: Detection3DArray) -> tuple[str, tuple[float, float]] | None:
-    """Id of the nearest true object of the class, and the errors; None: there is none in reach."""
-    T_est = transform_from_pose(item.pose)
+    """Return id and errors of the nearest true object of the class; None: none is in reach."""
+    T_est = transform_from_pose(item.pose.pose)
     best, reach = None, _MATCH_M
     for detection in truth.detections:
         (result,) = detection.results

@@ -1,4 +1,4 @@
-"""A frame as the messages of a camera and a segmenter."""
+"""Messages of a camera and a segmenter, made from a frame."""
 
 import numpy as np
 import pytest

@@ -54,7 +54,7 @@ def test_parameters_and_remappings_reach_the_program(program):
     assert not alive(node.pid)
 
 
-def test_an_end_is_told_with_the_last_lines(program):
+def test_an_ended_program_is_reported_with_its_last_lines(program):
     text = "print('one'); print('two'); raise SystemExit(3)"
     with program(text) as node:
 
@@ -70,27 +70,27 @@ def test_an_end_is_told_with_the_last_lines(program):
             node.check()
 
 
-def test_it_is_stopped_when_the_block_raises(program):
+def test_a_program_is_stopped_when_the_block_raises(program):
     with pytest.raises(ZeroDivisionError), program("import time; time.sleep(60)") as node:
         raise ZeroDivisionError
     assert not alive(node.pid)
 
 
-def test_what_ignores_requests_is_killed(program, monkeypatch, caplog):
+def test_a_program_that_ignores_signals_is_killed(program, monkeypatch, caplog):
     monkeypatch.setattr(node_processes, "_STOP_S", 0.3)
     text = (
         "import signal, time\n"
         "for s in (signal.SIGINT, signal.SIGTERM): signal.signal(s, signal.SIG_IGN)\n"
-        "print('deaf')\n"
+        "print('started')\n"
         "while True: time.sleep(1)\n"
     )
     with program(text) as node:
-        assert wait_for(lambda: "deaf" in node.last_lines())
+        assert wait_for(lambda: "started" in node.last_lines())
     assert not alive(node.pid)
     assert "does not end on SIGTERM" in caplog.text
 
 
-def test_domain_is_random_unless_set(monkeypatch):
+def test_the_domain_is_random_unless_it_is_set(monkeypatch):
     monkeypatch.setenv("ROS_DOMAIN_ID", "77")
     assert isolated_environment()["ROS_DOMAIN_ID"] == "77"
     monkeypatch.delenv("ROS_DOMAIN_ID")
@@ -107,14 +107,14 @@ def test_domain_is_random_unless_set(monkeypatch):
         ("jazzy", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY"),
     ],
 )
-def test_nothing_leaves_this_machine(monkeypatch, distro, set_, unset):
+def test_dds_stays_on_this_machine(monkeypatch, distro, set_, unset):
     monkeypatch.setenv("ROS_DISTRO", distro)
     environment = isolated_environment()
     assert environment[set_] in ("1", "LOCALHOST")
     assert unset not in environment
 
 
-def test_sigterm_is_an_interrupt_inside_and_what_it_was_outside():
+def test_sigterm_interrupts_the_block_and_its_handler_is_restored():
     before = signal.getsignal(signal.SIGTERM)
 
     def ask_for_the_end() -> None:

@@ -1,4 +1,4 @@
-"""From ~/objects back to the estimator's result."""
+"""Conversion of ~/objects back to the estimator's result."""
 
 import dataclasses
 
@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.ros.builders import object_array
+from genpose_ros.ros.builders import object_array, posed_objects
 from genpose_ros.ros.demo.results import result_from_message
 from genpose_ros.ros.published import published_estimate
 
 UNSENT = {"T_cam_candidates", "points_cam"}
+
+
+def objects_message(ros, estimates=(), rejections=(), timings_ms=None):
+    objects = posed_objects([published_estimate(e) for e in estimates], np.eye(4))
+    return object_array(objects, rejections, ros.header(5), timings_ms)
 
 
 def test_what_was_published_comes_back(ros):
@@ -20,15 +25,10 @@ def test_what_was_published_comes_back(ros):
     tilted[:3, 3] = 0.1, -0.2, 0.9
     estimates = (ros.estimate(4, "mug"), ros.estimate(2, "can", T_cam_obj=tilted))
     rejections = (Rejection(Reason.TOO_FEW_POINTS, "3 of 64", 9),)
-    message = object_array(
-        [published_estimate(e) for e in estimates],
-        rejections,
-        ros.header(5),
-        {"clouds": 2.5, "sample": 40.25},
-    )
-    result = result_from_message(message)
+    timings_ms = {"clouds": 2.5, "sample": 40.25}
+    result = result_from_message(objects_message(ros, estimates, rejections, timings_ms))
     assert result.rejections == rejections
-    assert result.timings_ms == {"clouds": 2.5, "sample": 40.25}
+    assert result.timings_ms == timings_ms
     for sent, back in zip(estimates, result.estimates, strict=True):
         for field in dataclasses.fields(sent):
             if field.name not in UNSENT:
@@ -43,21 +43,18 @@ def test_what_was_published_comes_back(ros):
 
 def test_missing_energies_stay_missing(ros):
     estimate = ros.estimate(energy_rotation=None, energy_translation=None)
-    (back,) = result_from_message(
-        object_array([published_estimate(estimate)], (), ros.header())
-    ).estimates
+    (back,) = result_from_message(objects_message(ros, [estimate])).estimates
     assert back.energy_rotation is None
     assert back.energy_translation is None
 
 
 def test_a_refused_frame_has_no_instance(ros):
-    message = object_array((), (Rejection(Reason.SIZE_MISMATCH, "two sizes"),), ros.header())
-    (rejection,) = result_from_message(message).rejections
-    assert rejection.instance_id is None
+    sent = Rejection(Reason.SIZE_MISMATCH, "two sizes")
+    assert result_from_message(objects_message(ros, rejections=(sent,))).rejections == (sent,)
 
 
-def test_lists_of_unequal_length_are_no_result(ros):
-    message = object_array((), (), ros.header(), {"clouds": 1.0})
-    message.stage_ms = []
-    with pytest.raises(ValueError, match="shorter"):
+def test_an_unknown_reason_is_refused(ros):
+    message = objects_message(ros, rejections=(Rejection(Reason.MASK_EMPTY, "no pixel", 2),))
+    message.rejections[0].reason = "tired"
+    with pytest.raises(ValueError, match="tired"):
         result_from_message(message)

@@ -182,7 +182,7 @@ def test_recorded_frames_take_turns_each_with_its_own_camera(benches, recordings
             assert newest == focal[of_stamp[stamp(message)]]
 
 
-def test_next_is_asked_for(benches, recordings):
+def test_the_service_next_shows_the_next_frame(benches, recordings):
     listener = Listener(benches, frames=str(recordings), rate_hz=10.0, cycle=False)
     listener.wait(3)
     assert {np.frombuffer(m.data, "<u2")[0] for m in listener.received[DEPTH]} == {700}
@@ -241,7 +241,7 @@ class TestMotion:
         assert all(b - a > 0.35 for a, b in pairwise(masks))
         assert len(images) >= 2 * len(masks)
 
-    def test_colour_is_made_only_for_those_who_listen(self, listener):
+    def test_colour_is_made_only_for_subscribers(self, listener):
         listener.wait(2, ("/camera/camera/color/image_raw",))
         color = listener.received["/camera/camera/color/image_raw"][0]
         assert (color.encoding, color.width, color.height) == ("rgb8", 640, 480)

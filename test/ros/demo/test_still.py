@@ -1,4 +1,4 @@
-"""The demo: its flow with a stand-in estimator, and the real thing with the released weights."""
+"""Demos with a stand-in estimator, and with the released weights."""
 
 import io
 import json
@@ -92,7 +92,7 @@ def test_stored_frames_are_shown_one_after_the_other(stand_in, console, tmp_path
         assert item["translation_error_cm"] < 12
 
 
-def test_a_node_that_cannot_start_is_told_with_its_words(stand_in, console, tmp_path):
+def test_a_node_that_cannot_start_is_reported_with_its_output(stand_in, console, tmp_path):
     code = still.run_demo(
         picture=tmp_path / "demo.png", settings={"steps": 0}, timeout_s=60, console=console
     )
@@ -103,7 +103,9 @@ def test_a_node_that_cannot_start_is_told_with_its_words(stand_in, console, tmp_
     assert not (tmp_path / "demo.png").exists()
 
 
-def test_silence_is_told_after_a_while(monkeypatch, console, tmp_path):
+def test_a_node_that_publishes_nothing_is_reported_after_the_timeout(
+    monkeypatch, console, tmp_path
+):
     (tmp_path / "idle_node.py").write_text("import time; print('idle'); time.sleep(100)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(session, "ESTIMATOR_PROGRAM", "idle_node")
@@ -115,7 +117,7 @@ def test_silence_is_told_after_a_while(monkeypatch, console, tmp_path):
 
 
 class TestTracking:
-    def test_what_moves_is_tracked_until_the_time_is_over(self, stand_in, console, tmp_path):
+    def test_moving_objects_are_tracked_until_the_time_is_over(self, stand_in, console, tmp_path):
         shown = TrackDemo(motion="turntable", seconds=3.0, rate_hz=5.0, mask_rate_hz=2.5)
         report = tmp_path / "sub" / "track.json"
         code = run_track_demo(shown, json=report, timeout_s=120, console=console)
@@ -128,12 +130,12 @@ class TestTracking:
         for track in found["tracks"]:
             assert track["id"] in text
 
-    def test_an_unknown_motion_is_told_before_anything_starts(self):
+    def test_an_unknown_motion_is_refused_before_anything_starts(self):
         with pytest.raises(ValueError, match="turntable"):
             TrackDemo(motion="jump")
 
 
-def test_wrong_files_are_told_before_anything_starts(tmp_path, console):
+def test_missing_files_are_reported_before_anything_starts(tmp_path, console):
     with pytest.raises(FileNotFoundError, match="checkpoint"):
         still.run_demo(weights=tmp_path / "none.safetensors", console=console)
     with pytest.raises(FileNotFoundError, match="no recorded frame"):
@@ -155,7 +157,7 @@ def genpose() -> Path:
     return command
 
 
-def test_the_command_meets_its_promise(genpose, tmp_path):
+def test_the_command_estimates_every_object_within_the_promised_errors(genpose, tmp_path):
     """Every object estimated; the median error under 6 degrees and 1.5 cm, in under 3 minutes."""
     done = subprocess.run(
         [str(genpose), "demo", "--json", "demo.json", "--picture", "demo.png"],

@@ -1,4 +1,4 @@
-"""What the demo tells about its results."""
+"""Report of the demo without motion."""
 
 import io
 import json
@@ -48,7 +48,9 @@ def frame() -> RecordedFrame:
 @pytest.fixture
 def report(frame, ros) -> DemoReport:
     estimates = (
-        ros.estimate(1, "can", T_cam_obj=turned(90, axis=1, shift_m=0.01)),  # free angle
+        ros.estimate(
+            1, "can", T_cam_obj=turned(90, axis=1, shift_m=0.01)
+        ),  # about the axis of symmetry
         ros.estimate(2, "laptop", T_cam_obj=turned(4, axis=1, shift_m=0.02)),
         ros.estimate(3, "bowl", T_cam_obj=turned(30, axis=0)),
         ros.estimate(4, "mug"),
@@ -99,13 +101,13 @@ def test_the_table_shows_each_object_in_80_columns(report):
     assert "no truth is known" in text
 
 
-def test_all_estimated_is_complete(frame, ros):
+def test_a_report_is_complete_when_every_object_was_estimated(frame, ros):
     estimates = tuple(ros.estimate(i.id, i.category) for i in frame.instances)
     assert DemoReport((compare(frame, FrameResult(estimates), 1.0),)).complete
     assert not DemoReport(()).complete
 
 
-def test_pictures_are_put_side_by_side(report):
+def test_several_pictures_become_tiles_of_one(report):
     picture = report.frames[0].picture()
     assert picture.shape == (96, 128, 3)
     assert contact_sheet([picture]) is picture

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import PoseWithCovariance
 from rich.console import Console
 from vision_msgs.msg import (
     Detection3D,
@@ -11,7 +12,7 @@ from vision_msgs.msg import (
     ObjectHypothesisWithPose,
 )
 
-from genpose_ros.msg import ObjectPose, ObjectPoseArray
+from genpose_ros.msg import ObjectPose, ObjectPoseArray, StageTiming
 from genpose_ros.ros.builders import pose_messages
 from genpose_ros.ros.demo.track_report import summarise_tracks
 
@@ -29,11 +30,18 @@ def pose(x: float):
 
 def answer(ros, stamp_ns, *objects, late_ms=40):
     items = [
-        ObjectPose(id=name, class_name=name[:-2], pose=pose(x), tracking_state=state)
+        ObjectPose(
+            id=name,
+            class_name=name[:-2],
+            pose=PoseWithCovariance(pose=pose(x)),
+            tracking_state=state,
+        )
         for name, x, state in objects
     ]
     message = ObjectPoseArray(
-        header=ros.header(stamp_ns), objects=items, stage_names=["encode"], stage_ms=[10.0]
+        header=ros.header(stamp_ns),
+        objects=items,
+        timings=[StageTiming(stage="encode", duration_ms=10.0)],
     )
     return stamp_ns + late_ms * MS, message
 
@@ -64,7 +72,7 @@ def report(ros):
     return summarise_tracks(answers, truths, seconds=2.0, cpu_s=0.06, camera_cpu_s=0.004)
 
 
-def test_each_track_is_held_against_the_nearest_object_of_its_class(report):
+def test_each_track_is_compared_with_the_nearest_object_of_its_class(report):
     mug, can = report.tracks
     assert (mug.name, mug.frames, mug.coasting, mug.objects) == ("mug_1", 3, 1, ("1", "2"))
     np.testing.assert_allclose([e[1] for e in mug.errors], [1.0, 3.0, 1.0], atol=1e-6)
@@ -73,7 +81,7 @@ def test_each_track_is_held_against_the_nearest_object_of_its_class(report):
     assert (can.name, can.frames, can.objects, len(can.errors)) == ("can_2", 2, ("3",), 1)
 
 
-def test_speed_is_told_per_image_that_was_answered(report):
+def test_speed_counts_the_images_that_were_answered(report):
     assert (report.images, report.answered) == (4, 3)
     assert report.frames_per_second == 1.5
     assert report.cpu_ms_per_frame == pytest.approx(20.0)
@@ -83,7 +91,7 @@ def test_speed_is_told_per_image_that_was_answered(report):
     assert report.stages_ms == pytest.approx({"encode": 10.0})
 
 
-def test_table_and_json_tell_the_same(report):
+def test_table_and_json_show_the_same_tracks(report):
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(report.table())
     text = console.export_text()
@@ -92,7 +100,7 @@ def test_table_and_json_tell_the_same(report):
     assert json.loads(json.dumps(report.to_json()))["tracks"][0]["objects"] == ["1", "2"]
 
 
-def test_nothing_tracked_is_told_too():
+def test_a_run_without_tracks_makes_an_empty_report():
     empty = summarise_tracks([], {}, seconds=1.0, cpu_s=0.0, camera_cpu_s=0.0)
     assert empty.tracks == ()
     assert empty.frames_per_second == 0.0
