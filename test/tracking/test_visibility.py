@@ -1,4 +1,4 @@
-"""What depth images say about expected objects, on images whose answer is known."""
+"""Visibility of expected objects, on depth images whose answer is known."""
 
 import math
 
@@ -45,7 +45,7 @@ def image(background_m=2.0, z=0.8):
 def look(depth_m, T=None, points=None):
     points = front() if points is None else points
     T = at() if T is None else T
-    (view,) = visibility(T[None], points[None], SIZE_M[None], depth_m, CAMERA, symmetric=[False])
+    (view,) = visibility(T[None], points[None], SIZE_M[None], depth_m, CAMERA, axisymmetric=[False])
     return view
 
 
@@ -97,10 +97,10 @@ class TestVisibility:
         poses += [at(x=3.0), at(z=-1.0)]
         sizes = rng.uniform(0.05, 0.2, (10, 3))
         surfaces = rng.uniform(-0.06, 0.06, (10, 99, 3))
-        round_ones = [bool(i % 2) for i in range(10)]
-        views = visibility(np.array(poses), surfaces, sizes, depth_m, CAMERA, symmetric=round_ones)
+        upright = [bool(i % 2) for i in range(10)]
+        views = visibility(np.array(poses), surfaces, sizes, depth_m, CAMERA, axisymmetric=upright)
         for T, surface, size_m, symmetric, view in zip(
-            poses, surfaces, sizes, round_ones, views, strict=True
+            poses, surfaces, sizes, upright, views, strict=True
         ):
             expected = by_point(T, surface, size_m, depth_m, symmetric)
             np.testing.assert_allclose(
@@ -139,13 +139,13 @@ class TestBox:
         points = np.array([[0.064, 0, 0], [0.066, 0, 0], [0, -0.066, 0], [0, 0, 0.064]])
         T = at(1, 2, 3)
         moved = points + T[:3, 3]
-        assert outside_fraction(moved, T, SIZE_M, symmetric=False) == 0.5
-        assert inside_fraction(moved, T, SIZE_M, symmetric=False) == 0.5
+        assert outside_fraction(moved, T, SIZE_M, axisymmetric=False) == 0.5
+        assert inside_fraction(moved, T, SIZE_M, axisymmetric=False) == 0.5
 
     def test_round_objects_have_a_cylinder(self):
         corner = np.array([[0.06, 0, 0.06]])
-        assert outside_fraction(corner, np.eye(4), SIZE_M, symmetric=False) == 0
-        assert outside_fraction(corner, np.eye(4), SIZE_M, symmetric=True) == 1
+        assert outside_fraction(corner, np.eye(4), SIZE_M, axisymmetric=False) == 0
+        assert outside_fraction(corner, np.eye(4), SIZE_M, axisymmetric=True) == 1
 
 
 class TestDepthAround:
@@ -154,7 +154,7 @@ class TestDepthAround:
         depth_m[:, 185:] = 0.79  # a neighbour that is as far away
         settings = EstimatorSettings()
         points = depth_around(
-            depth_m, CAMERA, at(0.005), front(), SIZE_M, settings, symmetric=False, pixels=10**6
+            depth_m, CAMERA, at(0.005), front(), SIZE_M, settings, axisymmetric=False, pixels=10**6
         )
         cloud = CAMERA.back_project(depth_m)
         moved = cloud - np.float32([0.005, 0, 0.85])
@@ -168,7 +168,7 @@ class TestDepthAround:
         settings = EstimatorSettings()
         depth_m = image()
         points = depth_around(
-            depth_m, CAMERA, at(x), front(), SIZE_M, settings, symmetric=False, pixels=10**6
+            depth_m, CAMERA, at(x), front(), SIZE_M, settings, axisymmetric=False, pixels=10**6
         )
         whole = CAMERA.back_project(depth_m, depth_m < 1)
         # Where it was expected lies 76 to 87 % of it, and its mean is 7 to 12 mm off.
@@ -182,7 +182,7 @@ class TestDepthAround:
         # 2 cm to the right of the cube another one begins, 5 mm nearer.
         depth_m[90:150, 186:240] = 0.795
         points = depth_around(
-            depth_m, CAMERA, at(), front(), SIZE_M, settings, symmetric=False, pixels=10**6
+            depth_m, CAMERA, at(), front(), SIZE_M, settings, axisymmetric=False, pixels=10**6
         )
         assert len(points) == pytest.approx(object_mask.sum(), rel=0.03)
         assert points[:, 0].max() < 0.052
@@ -190,14 +190,16 @@ class TestDepthAround:
     def test_looks_at_about_as_many_pixels_as_it_may(self):
         settings = EstimatorSettings()
         points = depth_around(
-            image(), CAMERA, at(), front(), SIZE_M, settings, symmetric=False, pixels=500
+            image(), CAMERA, at(), front(), SIZE_M, settings, axisymmetric=False, pixels=500
         )
         assert 100 < len(points) < 500
 
     def test_nothing_there(self):
         settings = EstimatorSettings()
         for T in (at(x=3.0), at(z=-1.0), at(z=1.2)):
-            points = depth_around(image(), CAMERA, T, front(), SIZE_M, settings, symmetric=False)
+            points = depth_around(
+                image(), CAMERA, T, front(), SIZE_M, settings, axisymmetric=False, pixels=2000
+            )
             assert points.shape == (0, 3)
 
 
