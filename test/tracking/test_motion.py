@@ -47,7 +47,7 @@ def followed(path, deviation=DEVIATION, seed=None):
 
 
 class TestPredict:
-    def test_nearly_constant_velocity_over_a_frame(self):
+    def test_the_velocity_is_nearly_constant_over_a_frame(self):
         motion = initial_motion(0, pose(0, 0, 1), np.eye(6) * 1e-6)
         motion.velocity[:] = [0.3, 0, 0, 0, 1.0, 0]
         after = predict(motion, STEP_NS, NOISE)
@@ -67,7 +67,7 @@ class TestPredict:
         assert np.isfinite(after.covariance).all()
 
     @pytest.mark.parametrize("dt", [0.001, 0.2, 1.0])
-    def test_is_that_of_the_linear_model(self, dt):
+    def test_the_covariance_is_that_of_the_linear_model(self, dt):
         rng = np.random.default_rng(0)
         root = rng.normal(0, 0.1, (12, 12))
         motion = Motion(0, pose(0, 0, 1), rng.normal(size=6), root @ root.T)
@@ -86,14 +86,14 @@ class TestPredict:
         assert np.allclose(added, Q)
         assert np.linalg.eigvalsh(Q).min() > 0
 
-    def test_there_and_back(self):
+    def test_predictions_forth_and_back_are_equally_far(self):
         motion = initial_motion(10**9, pose(0, 0, 1), np.eye(6) * 1e-6)
         motion.velocity[:] = [0.4, 0, 0, 0, 0, 1.0]
         forth = predict(motion, 10**9 + STEP_NS, NOISE).T_fixed_obj[0, 3]
         back = predict(motion, 10**9 - STEP_NS, NOISE).T_fixed_obj[0, 3]
         assert back == pytest.approx(-forth)
 
-    def test_covariance_grows_and_stays_positive(self):
+    def test_the_covariance_grows_and_stays_positive(self):
         motion = followed([pose(0.01 * i, 0, 1) for i in range(10)])
         for dt in (1e-3, 0.03, 0.5, 5.0):
             after = predict(motion, motion.stamp_ns + int(dt * 1e9), NOISE)
@@ -102,7 +102,7 @@ class TestPredict:
 
 
 class TestCorrect:
-    def test_is_the_weighted_mean_of_prediction_and_measurement(self):
+    def test_the_correction_is_the_weighted_mean_of_prediction_and_measurement(self):
         motion = initial_motion(0, pose(0, 0, 1), np.diag(np.repeat([1e-4, 1e-2], 3)))
         after = correct(motion, pose(0.1, 0, 1, (0, 0.2, 0)), np.diag(np.repeat([3e-4, 1e-2], 3)))
         difference = pose_difference(motion.T_fixed_obj, after.T_fixed_obj)
@@ -117,14 +117,14 @@ class TestCorrect:
         assert turn[0] == pytest.approx(0.05, rel=0.01)
         assert abs(turn[1]) < 1e-5
 
-    def test_finds_a_constant_velocity(self):
+    def test_the_filter_finds_a_constant_velocity(self):
         path = [pose(0.3 * i / 30, 0, 1, (0, math.radians(60) * i / 30, 0)) for i in range(60)]
         motion = followed(path)
         # Against the fading, which the filter expects, a few percent are missing.
         assert motion.velocity == pytest.approx([0.3, 0, 0, 0, math.radians(60), 0], rel=0.15)
         assert np.abs(pose_difference(motion.T_fixed_obj, path[-1])).max() < 0.02
 
-    def test_errors_are_as_large_as_it_says(self):
+    def test_errors_are_as_large_as_the_filter_says(self):
         """Normalised error of the pose over 40 noisy paths: 6 in the mean, within 4 deviations."""
         path = [pose(0.1 * math.sin(i / 30), 0, 1) for i in range(30)]
         values = []
