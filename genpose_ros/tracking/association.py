@@ -1,4 +1,4 @@
-"""Which object of a frame belongs to which track: an assignment by place, overlap and class."""
+"""Association of masks and tracks: an assignment by place, overlap and class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +8,15 @@ from scipy.optimize import linear_sum_assignment
 
 from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.tracking import constants
 from genpose_ros.tracking.visibility import image_pixels
 
 __all__ = ["Expected", "assign", "associate", "association_costs", "is_duplicate"]
 
-#: A mask of another class is only taken for the same object where it covers this much of it.
-_OTHER_CLASS_OVERLAP = 0.4
-_OTHER_CLASS_COST = 1.0
-#: An id that the segmenter kept outweighs everything but the gate.
-_SAME_ID_GAIN = 3.0
-#: A mask or a cloud that shares more than this with another object is that object once more.
-_DUPLICATE_SHARE = 0.5
-
 
 @dataclass(frozen=True)
 class Expected:
-    """What a track looks like at the time of a frame.
+    """Track as it is expected at the time of a frame.
 
     Attributes:
         category: its class.
@@ -94,11 +87,11 @@ def association_costs(
             covered = np.count_nonzero(instance.mask[row, column]) / len(track.points_cam)
             cost = distance[i] + 1 - covered
             if instance.category != track.category:
-                if covered < _OTHER_CLASS_OVERLAP:
+                if covered < constants.OTHER_CLASS_OVERLAP:
                     continue
-                cost += _OTHER_CLASS_COST
+                cost += constants.OTHER_CLASS_COST
             if use_mask_ids and instance.id == track.instance_id:
-                cost -= _SAME_ID_GAIN
+                cost -= constants.SAME_ID_GAIN
             costs[i, j] = cost
     return costs
 
@@ -128,6 +121,6 @@ def is_duplicate(cloud: ObjectCloud, others: Sequence[ObjectCloud]) -> bool:
     for other in others:
         both = np.count_nonzero(mask & other.instance.mask)
         areas = (np.count_nonzero(mask), np.count_nonzero(other.instance.mask))
-        if both > _DUPLICATE_SHARE * min(areas):
+        if both > constants.DUPLICATE_SHARE * min(areas):
             return True
     return False

@@ -1,7 +1,7 @@
-"""A frame whose masks come late: what they tell is carried up to the newest image."""
+"""Delayed (out-of-sequence) masks: matched in their own frame, propagated to the newest one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,163 +9,175 @@ from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.clouds import inverse_transform_points
-from genpose_ros.tracking.depth_history import since
+from genpose_ros.tracking import constants
+from genpose_ros.tracking.depth_history import newer_than
 from genpose_ros.tracking.state import (
-    Moment,
-    TrackMemory,
-    re_anchored,
-    rewound,
+    TrackedObject,
+    TrackerState,
+    drop_predictions,
+    rebase,
 )
-from genpose_ros.tracking.step import Follower, TrackingStep, World
-from genpose_ros.tracking.tracks import TrackingResult, TrackState
-from genpose_ros.tracking.verification import far_apart, turn_deg
+from genpose_ros.tracking.step import Association, PredictedTrack, TrackingStep
+from genpose_ros.tracking.tracks import TrackState
+from genpose_ros.tracking.verification import are_far_apart, turn_deg
 from genpose_ros.tracking.visibility import outside_fraction, shift_onto
 
-__all__ = ["LateStep"]
-
-#: A track has strayed when its late mask shows it farther off than this.
-_STRAYED_M, _STRAYED_DEG = 0.01, 5.0
-#: It fits its mask when its surface is less than this far off, metres, and no more than this share
-#: of what the mask shows lies outside its box.
-_FITS_M, _FITS_OUTSIDE = 0.007, 0.1
+__all__ = ["process_delayed"]
 
 
-class LateStep(TrackingStep):
-    """The way of a frame that is older than the newest one; `world` is what it leaves."""
+@dataclass(frozen=True)
+class _Verified:
+    """Tracks after their delayed masks were looked at.
 
-    def look_back(
-        self, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
-    ) -> TrackingResult:
-        """Learn from the frame without moving any track back in time.
+    Attributes:
+        objects: all, where they are now.
+        strayed: those that were elsewhere than thought, where the delayed frame has them.
+    """
 
-        Masks tell which object is which. New objects, and those that were not where they were
-        thought to be, are estimated in this frame and carried through the images since then.
-        """
-        path = self.world.path
-        T = path.at(stamp_ns) if T_fixed_cam is None or not path.known else T_fixed_cam
-        self.moment = Moment(stamp_ns, np.asarray(T, dtype=np.float64), path.known)
-        if not has_masks:
-            detail = "the depth image is older than the newest one; only masks may come late"
-            self.rejections.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
-            return self._result(compensated=False, late=True)
-        clouds = self._clouds()
-        with self.timer.stage("associate"):
-            followers = self._back_then()
-            pairs = self._pairs(followers, clouds)
-        masked = [self._with_mask(followers[j], clouds[i]) for j, i in pairs.items()]
-        fits = [_fits(follower) for follower in masked]
-        fitting = [f for f, fit in zip(masked, fits, strict=True) if fit]
-        judged = [self._anew_where_far(f) for f, fit in zip(masked, fits, strict=True) if not fit]
-        estimates = self._warm(judged)
-        urgent = self._to_check(fitting)
-        if urgent is not None:
-            estimates[len(judged)] = _as_it_stands(fitting[urgent])
-            judged.append(fitting[urgent])
-        checks = self._fresh(judged)
-        known = {memory.track_id: memory for memory in self.world.memories}
-        known |= {follower.memory.track_id: follower.memory for follower in masked}
-        behind: list[TrackMemory] = []
-        with self.timer.stage("judge"):
-            warm, fresh = (self._findings(judged, some) for some in (estimates, checks))
-            for j, follower in enumerate(judged):
-                after = self._after(follower, warm.get(j), fresh.get(j))
-                number = follower.memory.track_id
-                known[number] = _with_evidence(known[number], after)
-                if after is not None and self._strayed(follower, after):
-                    behind.append(_out_of_sight(rewound(after)))
-        free = [cloud for i, cloud in enumerate(clouds) if i not in pairs.values()]
-        used = [clouds[i] for i in pairs.values()]
-        behind += self._births(free, used, list(known.values()))
-        known |= {memory.track_id: memory for memory in self._carried_up(behind)}
-        self._settle(list(known.values()))
-        return self._result(compensated=False, late=True)
+    objects: list[TrackedObject]
+    strayed: list[TrackedObject]
 
-    def _back_then(self) -> list[Follower]:
-        """The tracks where they were taken to be at the time of this frame."""
-        memories, stamp_ns = self.world.memories, self.moment.stamp_ns
+
+def process_delayed(step: TrackingStep, *, has_masks: bool) -> TrackerState:
+    """Return the state after a frame older than the newest one; no track moves back in time.
+
+    Masks tell which object is which. New objects, and those that were not where they were thought
+    to be, are estimated in this frame and propagated through the depth images since then.
+
+    Args:
+        step: of the delayed frame, with the state as of the newest one.
+        has_masks: without masks there is nothing to learn.
+    """
+    if not has_masks:
+        detail = "the depth image is older than the newest one; only masks may come late"
+        step.rejections.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
+        return step.state
+    masked, association = _match(step)
+    verified = _verify(step, masked)
+    new = step.initiate(association, verified.objects)
+    current = _propagate(step, [*verified.strayed, *new])
+    objects = {obj.track_id: obj for obj in [*verified.objects, *current]}
+    return step.settled(list(objects.values()), new=len(new))
+
+
+def _match(step: TrackingStep) -> tuple[list[PredictedTrack], Association]:
+    """The tracks that have a mask, where they were taken to be at the time, and all clouds."""
+    clouds = step.clouds()
+    with step.timer.stage("associate"):
+        stamp_ns, objects = step.camera_pose.stamp_ns, step.state.objects
         motions = [
-            replace(memory.motion, stamp_ns=stamp_ns, T_fixed_obj=memory.at(stamp_ns))
-            for memory in memories
+            replace(obj.motion, stamp_ns=stamp_ns, T_fixed_obj=obj.at(stamp_ns)) for obj in objects
         ]
-        return self._placed(memories, motions)
+        tracks = {track.track_id: track for track in step.place(objects, motions)}
+        association = step.associate(list(tracks.values()), clouds)
+    pairs = association.of_track.items()
+    return [step.with_mask(tracks[number], cloud) for number, cloud in pairs], association
 
-    def _anew_where_far(self, follower: Follower) -> Follower:
-        """The follower, to be found without its last pose where that was not even near its mask."""
-        memory, cloud = follower.memory, follower.cloud
-        if cloud is None:
-            return follower
-        outside = outside_fraction(
-            cloud.points_cam,
-            follower.T_cam_obj,
-            memory.estimate.size_m,
-            symmetric=memory.symmetric,
+
+def _verify(step: TrackingStep, masked: Sequence[PredictedTrack]) -> _Verified:
+    """Estimate the tracks that do not fit their masks, and verify one of those that do."""
+    fitting = [track for track in masked if _fits(track)]
+    fitting_ids = {track.track_id for track in fitting}
+    others = [
+        _restarted_where_far(step, track) for track in masked if track.track_id not in fitting_ids
+    ]
+    due = step.to_verify(fitting)
+    warm = step.estimate_warm(others) | {track.track_id: _as_it_stands(track) for track in due}
+    judged = [*others, *due]
+    fresh = step.estimate_fresh(judged)
+    with step.timer.stage("choose"):
+        after = step.transition(judged, warm, fresh)
+    objects = {obj.track_id: obj for obj in step.state.objects}
+    objects |= {track.track_id: track.obj for track in masked}
+    strayed = []
+    for track, obj in zip(judged, after, strict=True):
+        if obj is None:
+            continue
+        objects[track.track_id] = _with_verification(objects[track.track_id], obj)
+        if _strayed(step, track, obj):
+            strayed.append(_out_of_sight(drop_predictions(obj)))
+    return _Verified(list(objects.values()), strayed)
+
+
+def _propagate(step: TrackingStep, objects: Sequence[TrackedObject]) -> Sequence[TrackedObject]:
+    """Objects of the delayed frame as of the newest one, after the depth images since then."""
+    images = newer_than(step.state.images, step.camera_pose.stamp_ns, objects=len(objects))
+    for image in images:
+        if not objects:
+            break
+        replay = TrackingStep(
+            step.estimator,
+            step.settings,
+            TrackerState(tuple(rebase(obj, image.camera_pose) for obj in objects)),
+            Frame(image.depth_m, image.camera),
+            image.camera_pose,
+            step.timer,
         )
-        if memory.state is TrackState.COASTING or outside > self.settings.max_outside_share:
-            return replace(follower, memory=replace(memory, refused=memory.refused + 1))
-        return follower
-
-    def _strayed(self, follower: Follower, after: TrackMemory) -> bool:
-        """Whether a track is better off with what its late mask shows."""
-        memory = follower.memory
-        if after.last.stamp_ns != self.moment.stamp_ns:
-            return False
-        if memory.needs_fresh_start:
-            return True
-        T_then, T_seen, symmetric = follower.T_cam_obj, after.estimate.T_cam_obj, memory.symmetric
-        if not since(self.world.images, self.moment.stamp_ns):
-            return far_apart(T_then, T_seen, symmetric=symmetric)
-        distance_m = np.linalg.norm(T_seen[:3, 3] - T_then[:3, 3])
-        degrees = turn_deg(T_then, T_seen, symmetric=symmetric)
-        return bool(distance_m > _STRAYED_M) or degrees > _STRAYED_DEG
-
-    def _carried_up(self, memories: Sequence[TrackMemory]) -> Sequence[TrackMemory]:
-        """Tracks as of this frame, after the images since then."""
-        for image in since(self.world.images, self.moment.stamp_ns, len(memories)):
-            if not memories:
-                break
-            if image.moment.known:
-                memories = [re_anchored(memory, image.moment) for memory in memories]
-            frame = Frame(image.depth_m, image.camera)
-            step = TrackingStep(self.estimator, self.settings, World(tuple(memories)), frame)
-            step.moment, step.timer = image.moment, self.timer
-            step.carry(has_masks=False)
-            memories = step.world.memories
-        return memories
+        objects = replay.process(has_masks=False).objects
+    return objects
 
 
-def _fits(follower: Follower) -> bool:
+def _fits(track: PredictedTrack) -> bool:
     """Whether a track's surface lies where its mask shows the object: no need to estimate it."""
-    memory, cloud, T = follower.memory, follower.cloud, follower.T_cam_obj
-    if cloud is None or memory.needs_fresh_start or memory.state is TrackState.COASTING:
+    obj, cloud, T = track.obj, track.cloud, track.T_cam_obj
+    if cloud is None or obj.needs_fresh_start or obj.state is TrackState.COASTING:
         return False
-    size_m, symmetric = memory.estimate.size_m, memory.symmetric
-    if outside_fraction(cloud.points_cam, T, size_m, symmetric=symmetric) > _FITS_OUTSIDE:
+    if _outside(track) > constants.FITTING_OUTSIDE_SHARE:
         return False
     shown = inverse_transform_points(T, cloud.points_cam)
-    return float(np.linalg.norm(shift_onto(shown, memory.points_obj))) < _FITS_M
+    return float(np.linalg.norm(shift_onto(shown, obj.points_obj))) < constants.FITTING_M
 
 
-def _as_it_stands(follower: Follower) -> ObjectEstimate:
+def _outside(track: PredictedTrack) -> float:
+    """Share of a track's points outside its box where it was taken to be."""
+    if track.cloud is None:
+        return 0.0
+    size_m, axisymmetric = track.obj.estimate.size_m, track.obj.axisymmetric
+    points_cam = track.cloud.points_cam
+    return outside_fraction(points_cam, track.T_cam_obj, size_m, axisymmetric=axisymmetric)
+
+
+def _restarted_where_far(step: TrackingStep, track: PredictedTrack) -> PredictedTrack:
+    """The track, to be found without its last pose where that was not even near its mask."""
+    coasting = track.obj.state is TrackState.COASTING
+    if coasting or _outside(track) > step.settings.max_outside_share:
+        return replace(track, obj=replace(track.obj, restart=True))
+    return track
+
+
+def _strayed(step: TrackingStep, track: PredictedTrack, after: TrackedObject) -> bool:
+    """Whether a track is better off with what its delayed mask shows."""
+    stamp_ns, axisymmetric = step.camera_pose.stamp_ns, track.obj.axisymmetric
+    if after.last.stamp_ns != stamp_ns:
+        return False
+    if track.obj.needs_fresh_start:
+        return True
+    T_then, T_shown = track.T_cam_obj, after.estimate.T_cam_obj
+    if not newer_than(step.state.images, stamp_ns):
+        return are_far_apart(T_then, T_shown, axisymmetric=axisymmetric)
+    distance_m = float(np.linalg.norm(T_shown[:3, 3] - T_then[:3, 3]))
+    degrees = turn_deg(T_then, T_shown, axisymmetric=axisymmetric)
+    return distance_m > constants.STRAYED_M or degrees > constants.STRAYED_DEG
+
+
+def _as_it_stands(track: PredictedTrack) -> ObjectEstimate:
     """A track's estimate where it is taken to be, with the points of its mask."""
-    estimate, cloud = follower.memory.estimate, follower.cloud
-    placed = estimate.placed(follower.T_cam_obj)
-    return placed if cloud is None else replace(placed, points_cam=cloud.points_cam)
+    placed = track.obj.estimate.placed(track.T_cam_obj)
+    return placed if track.cloud is None else replace(placed, points_cam=track.cloud.points_cam)
 
 
-def _with_evidence(memory: TrackMemory, after: TrackMemory | None) -> TrackMemory:
-    """A track where it is, with what a check in a late frame said of it."""
-    if after is None:
-        return memory
+def _with_verification(obj: TrackedObject, after: TrackedObject) -> TrackedObject:
+    """An object where it is, with what a verification in the delayed frame said of it."""
     return replace(
-        memory,
-        checked_ns=max(memory.checked_ns, after.checked_ns),
-        rival=after.rival,
-        rival_checks=after.rival_checks,
+        obj,
+        verified_ns=max(obj.verified_ns, after.verified_ns),
+        alternative=after.alternative,
+        alternative_checks=after.alternative_checks,
     )
 
 
-def _out_of_sight(memory: TrackMemory) -> TrackMemory:
-    """Where a track is now, only the images since then can tell."""
-    if memory.state is TrackState.NEW:
-        return memory
-    return replace(memory, state=TrackState.COASTING)
+def _out_of_sight(obj: TrackedObject) -> TrackedObject:
+    """An object of which only the images since the delayed frame can tell where it is."""
+    if obj.state is TrackState.NEW:
+        return obj
+    return replace(obj, state=TrackState.COASTING)

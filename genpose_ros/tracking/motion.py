@@ -1,4 +1,4 @@
-"""How objects move: a constant-velocity filter on SE(3) per object (error-state Kalman filter).
+"""Motion filter: one error-state Kalman filter of constant velocity on SE(3) per object.
 
 The state is pose and velocity in one fixed frame. Its error is (position, rotation vector,
 velocity, angular velocity), all in the axes of the fixed frame: R = exp(r) R_estimated.
@@ -10,28 +10,22 @@ import numpy as np
 
 from genpose_ros.geometry.single_rotations import rotation_from_vector
 from genpose_ros.geometry.transforms import pose_difference, rotate_covariance
+from genpose_ros.tracking import constants
 
 __all__ = [
     "Motion",
     "MotionNoise",
-    "begin_motion",
-    "carried",
-    "corrected",
-    "predicted",
+    "change_frame",
+    "correct",
+    "initial_motion",
+    "predict",
     "significant_velocity",
 ]
-
-#: Predictions without measurement come to rest: velocities fade with these times.
-_FADE_S = np.repeat([0.4, 0.3], 3)
-#: Standard deviations of a velocity nothing is known of: m/s and rad/s.
-_UNKNOWN_VELOCITY = np.repeat([0.3, 1.0], 3)
-#: How long an acceleration lasts, seconds: as white noise it counts with this times its square.
-_ACCELERATION_S = 0.1
 
 
 @dataclass(frozen=True)
 class MotionNoise:
-    """How accelerations are expected: standard deviations, m/s^2 and rad/s^2, for 0.1 s each."""
+    """Standard deviations of accelerations, m/s^2 and rad/s^2, that last `ACCELERATION_S` each."""
 
     acceleration_m_s2: float
     angular_acceleration_rad_s2: float
@@ -39,7 +33,7 @@ class MotionNoise:
 
 @dataclass(frozen=True)
 class Motion:
-    """What is known of one object's motion at one time.
+    """Pose and velocity of one object at one time, and how sure they are.
 
     Attributes:
         stamp_ns: the time.
@@ -54,7 +48,7 @@ class Motion:
     covariance: np.ndarray
 
 
-def begin_motion(stamp_ns: int, T_fixed_obj: np.ndarray, covariance: np.ndarray) -> Motion:
+def initial_motion(stamp_ns: int, T_fixed_obj: np.ndarray, covariance: np.ndarray) -> Motion:
     """Return the motion of an object seen once: at rest, as far as anyone knows.
 
     Args:
@@ -62,12 +56,13 @@ def begin_motion(stamp_ns: int, T_fixed_obj: np.ndarray, covariance: np.ndarray)
         T_fixed_obj: (4, 4) pose.
         covariance: (6, 6) of the pose.
     """
-    full = np.diag(np.concatenate((np.zeros(6), _UNKNOWN_VELOCITY**2)))
+    unknown = np.repeat([constants.INITIAL_SPEED_M_S, constants.INITIAL_TURN_RAD_S], 3)
+    full = np.diag(np.concatenate((np.zeros(6), unknown**2)))
     full[:6, :6] = covariance
     return Motion(stamp_ns, T_fixed_obj, np.zeros(6), full)
 
 
-def predicted(motion: Motion, stamp_ns: int, noise: MotionNoise) -> Motion:
+def predict(motion: Motion, stamp_ns: int, noise: MotionNoise) -> Motion:
     """Return the motion at another time, with fading velocity and growing covariance.
 
     Backwards in time only the pose moves.
@@ -75,8 +70,9 @@ def predicted(motion: Motion, stamp_ns: int, noise: MotionNoise) -> Motion:
     dt = (stamp_ns - motion.stamp_ns) / 1e9
     if dt == 0:
         return motion
-    reach = _FADE_S * -np.expm1(-abs(dt) / _FADE_S) * np.sign(dt)
-    fade = np.exp(-max(dt, 0.0) / _FADE_S)
+    fade_s = _fade_s()
+    reach = fade_s * -np.expm1(-abs(dt) / fade_s) * np.sign(dt)
+    fade = np.exp(-max(dt, 0.0) / fade_s)
     # F P F^T with F = [[1, diag(reach)], [0, diag(fade)]], rows first, then columns.
     covariance = motion.covariance.copy()
     covariance[:6] += reach[:, None] * covariance[6:]
@@ -88,7 +84,7 @@ def predicted(motion: Motion, stamp_ns: int, noise: MotionNoise) -> Motion:
     return Motion(stamp_ns, T, motion.velocity * fade, covariance)
 
 
-def corrected(motion: Motion, T_fixed_obj: np.ndarray, covariance: np.ndarray) -> Motion:
+def correct(motion: Motion, T_fixed_obj: np.ndarray, covariance: np.ndarray) -> Motion:
     """Return the motion after the pose was measured at its time (Kalman update, Joseph form).
 
     Args:
@@ -120,7 +116,7 @@ def significant_velocity(motion: Motion) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def carried(motion: Motion, T_new_old: np.ndarray) -> Motion:
+def change_frame(motion: Motion, T_new_old: np.ndarray) -> Motion:
     """Return the motion as seen from another fixed frame, at rest in it as far as anyone knows.
 
     Args:
@@ -128,7 +124,12 @@ def carried(motion: Motion, T_new_old: np.ndarray) -> Motion:
         T_new_old: (4, 4), old to new frame.
     """
     pose = rotate_covariance(motion.covariance[:6, :6], T_new_old[:3, :3])
-    return begin_motion(motion.stamp_ns, T_new_old @ motion.T_fixed_obj, pose)
+    return initial_motion(motion.stamp_ns, T_new_old @ motion.T_fixed_obj, pose)
+
+
+def _fade_s() -> np.ndarray:
+    """Times (6,) that velocities fade with, so that long predictions come to rest."""
+    return np.repeat([constants.VELOCITY_FADE_S, constants.TURN_FADE_S], 3)
 
 
 def _displaced(T: np.ndarray, difference: np.ndarray) -> np.ndarray:
@@ -141,12 +142,12 @@ def _displaced(T: np.ndarray, difference: np.ndarray) -> np.ndarray:
 
 def _process_noise(reach: np.ndarray, dt: float, noise: MotionNoise) -> np.ndarray:
     """Covariance (12, 12) that white acceleration adds in a time `dt`."""
-    q = _ACCELERATION_S * np.repeat(
+    q = constants.ACCELERATION_S * np.repeat(
         [noise.acceleration_m_s2**2, noise.angular_acceleration_rad_s2**2], 3
     )
     steps, axes = np.abs(reach), np.arange(6)
     Q = np.zeros((12, 12))
     Q[axes, axes] = q * steps**3 / 3
     Q[axes, axes + 6] = Q[axes + 6, axes] = q * steps**2 / 2
-    Q[axes + 6, axes + 6] = q * np.minimum(dt, _FADE_S)
+    Q[axes + 6, axes + 6] = q * np.minimum(dt, _fade_s())
     return Q

@@ -1,4 +1,4 @@
-"""The tracker's settings: one frozen dataclass for the library, the command line and ROS."""
+"""Settings of the tracker: one frozen dataclass for the library, the command line and ROS."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ __all__ = ["TrackerSettings"]
 
 @dataclass(frozen=True)
 class TrackerSettings:
-    """Everything that decides what the tracker does, each with unit and range.
+    """Settings of the tracker, each with unit and range; `constants.py` has what is not set.
 
     Raises:
         ValueError: a value is of the wrong type, out of range, or none of the choices.
@@ -37,7 +37,7 @@ class TrackerSettings:
     encoder_budget: int = setting(
         8,
         "Encodings per frame for tracked objects, and for lost ones: where `tta_views` would make "
-        "more, each object is looked at less often, but once.",
+        "more, each object is encoded less often, but once.",
         low=1,
         high=1000,
     )
@@ -87,10 +87,17 @@ class TrackerSettings:
     )
     delayed_mask_horizon_s: float = setting(
         0.4,
-        "Depth images are kept this long, seconds, to carry what late masks show up to the newest "
-        "one; 0: not at all.",
+        "Depth images are kept this long, seconds, to propagate what delayed masks show to the "
+        "newest one; 0: not at all.",
         low=0.0,
         high=10.0,
+    )
+    max_depth_images: int = setting(
+        16,
+        "Depth images kept for delayed masks at once, however short a time they cover; each takes "
+        "1.2 MB at 640x480.",
+        low=1,
+        high=1000,
     )
     predict: bool = setting(
         True, "Objects are expected to go on at their estimated velocity; false: to stay."
@@ -119,14 +126,14 @@ class TrackerSettings:
     )
     pose_switch_checks: int = setting(
         3,
-        "Checks in a row that must clearly see another pose before a track switches to it.",
+        "Verifications in a row that must clearly see another pose before a track switches to it.",
         low=1,
         high=100,
     )
     verify_period_s: float = setting(
         0.5,
-        "Tracked objects are checked against an estimate without previous pose this often, "
-        "seconds, one object per frame with masks; 0: never.",
+        "Tracked objects are verified by an estimate without previous pose this often, seconds, "
+        "one object per frame with masks; 0: never.",
         low=0.0,
         high=60.0,
     )
@@ -172,7 +179,7 @@ class TrackerSettings:
         check_settings(self)
 
     def of_estimator(self, settings: EstimatorSettings, tracked: int) -> EstimatorSettings:
-        """Return an estimator's settings with the candidates and looks of tracked objects.
+        """Return an estimator's settings with the candidates and views of tracked objects.
 
         Args:
             settings: of new objects.
@@ -189,11 +196,11 @@ class TrackerSettings:
         )
 
     def of_lost(self, settings: EstimatorSettings, lost: int) -> EstimatorSettings:
-        """Return an estimator's settings with the looks that so many lost objects may have.
+        """Return an estimator's settings with the views that so many lost objects may have.
 
         Args:
             settings: of new objects.
-            lost: how many objects a frame has that are tracked, but not where they were.
+            lost: how many objects a frame has that are estimated without their last pose.
         """
         most = max(self.encoder_budget // max(lost, 1), 1)
         return replace(settings, tta_views=min(settings.tta_views, most))

@@ -1,6 +1,6 @@
-"""What the tracker remembers of an object, and how one frame changes it."""
+"""State of the tracker and of each tracked object, and the transitions of one frame."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -9,349 +9,354 @@ from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.clouds import inverse_transform_points
 from genpose_ros.geometry.symmetry import is_symmetric, pin_free_angle
 from genpose_ros.geometry.transforms import rotate_covariance
-from genpose_ros.tracking.ego_motion import pose_at, remembered
+from genpose_ros.tracking import constants
+from genpose_ros.tracking.depth_history import DepthImage
+from genpose_ros.tracking.ego_motion import (
+    EgoMotion,
+    PoseHistory,
+    StampedCameraPose,
+    append_pose,
+    pose_at,
+)
 from genpose_ros.tracking.motion import (
     Motion,
     MotionNoise,
-    begin_motion,
-    carried,
-    corrected,
-    predicted,
+    change_frame,
+    correct,
+    initial_motion,
+    predict,
     significant_velocity,
 )
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.tracks import Track, TrackState, next_state
 
 __all__ = [
-    "Moment",
-    "TrackMemory",
+    "TrackedObject",
+    "TrackerState",
     "area_of",
     "as_track",
-    "begun",
-    "identified",
-    "keep_free_angle",
+    "drop_predictions",
+    "initiate",
+    "keep_unobservable_yaw",
+    "miss",
     "predicted_motion",
-    "re_anchored",
-    "rewound",
-    "seen",
-    "unseen",
+    "rebase",
+    "update",
+    "update_mask",
 ]
 
-#: An object of which no more than this share is hidden counts as whole.
-_WHOLE = 0.1
-#: Estimates of partly hidden objects err towards what is left, by about this share of the hidden
-#: length, and turn by this much, radians, times the share squared; not anew in every frame, but
-#: for so many frames.
-_HIDDEN_SHIFT, _HIDDEN_TURN_RAD, _HIDDEN_FRAMES = 0.25, 0.5, 18
-#: Points of its last seen surface that are enough to compare it with an image.
-_FEW_POINTS = 192
-#: Longer predictions, seconds, go by velocities that are surely none of the noise.
-_BRIEFLY_S = 0.1
-#: Share by which the running mean of the energy follows.
-_ENERGY_GAIN = 0.1
-#: What candidates agree on is still off by about 2 mm and 1 degree.
-_NOISE_FLOOR = np.diag(np.repeat([0.002, np.deg2rad(1.0)], 3) ** 2)
-
 
 @dataclass(frozen=True)
-class Moment:
-    """When and from where a frame was taken.
-
-    Attributes:
-        stamp_ns: acquisition time.
-        T_fixed_cam: (4, 4) camera in the fixed frame.
-        known: whether that is the frame's own, not carried on from an earlier one.
-    """
-
-    stamp_ns: int
-    T_fixed_cam: np.ndarray
-    known: bool
-
-    @property
-    def T_cam_fixed(self) -> np.ndarray:
-        """Fixed frame to camera, (4, 4)."""
-        return np.linalg.inv(self.T_fixed_cam)
-
-    def since_s(self, stamp_ns: int) -> float:
-        """Seconds since another time."""
-        return (self.stamp_ns - stamp_ns) / 1e9
-
-
-@dataclass(frozen=True)
-class TrackMemory:
+class TrackedObject:
     """One object from frame to frame.
 
     Attributes:
         track_id: as in `Track`.
         category: as it stands; masks that say otherwise are counted in `other_frames`.
         state: see `TrackState`.
-        born_ns: when it was first seen.
+        first_seen_ns: when it was first seen.
         motion: filtered pose and velocity when it was last seen, fixed frame.
         estimate: the last one accepted, in the camera of `last`.
         last: when and from where it was last seen.
         points_obj: (M, 3) float32, where a mask last showed its surface as a whole, object
-            frame, in random order.
+            frame, in random order: some of the first ones are taken for all of it.
         area: pixels of its mask when it was last seen as a whole, times its distance in metres
             squared.
         masked_ns: when it last had a mask.
         instance_id: of that mask.
         hits: masks it has had, counted up to the confirmation.
         missed: frames in a row with masks but none for it.
-        refused: estimates in a row that were not plausible.
+        implausible: estimates in a row that were not plausible.
+        restart: it is to be estimated without its last pose, as its class changed or as it was
+            not near its mask.
         other_category: what masks lately name it instead; empty: they agree.
         other_frames: how often in a row.
-        checked_ns: when it was last checked.
-        rival: (4, 4) pose, in its own object frame, that checks see instead; None: they agree.
-        rival_checks: how often in a row.
+        verified_ns: when it was last verified.
+        alternative: (4, 4) pose, in its own object frame, that verifications see instead; None:
+            they agree.
+        alternative_checks: how often in a row.
         energy: running mean of its total energy; None without energies.
-        history: (stamp, T_fixed_obj) of its last poses, oldest first.
+        history: T_fixed_obj in the last frames.
     """
 
     track_id: int
     category: str
     state: TrackState
-    born_ns: int
+    first_seen_ns: int
     motion: Motion
     estimate: ObjectEstimate
-    last: Moment
+    last: StampedCameraPose
     points_obj: np.ndarray
     area: float
     masked_ns: int
     instance_id: int
     hits: int = 1
     missed: int = 0
-    refused: int = 0
+    implausible: int = 0
+    restart: bool = False
     other_category: str = ""
     other_frames: int = 0
-    checked_ns: int = 0
-    rival: np.ndarray | None = None
-    rival_checks: int = 0
+    verified_ns: int = 0
+    alternative: np.ndarray | None = None
+    alternative_checks: int = 0
     energy: float | None = None
-    history: tuple[tuple[int, np.ndarray], ...] = ()
+    history: PoseHistory = ()
 
     @property
-    def symmetric(self) -> bool:
-        """Whether the object is round about y."""
+    def name(self) -> str:
+        """Category and id, such as mug_3."""
+        return f"{self.category}_{self.track_id}"
+
+    @property
+    def axisymmetric(self) -> bool:
+        """Whether the object looks the same from all sides about y."""
         return is_symmetric(self.category)
 
     @property
     def few_points_obj(self) -> np.ndarray:
-        """Some of its surface, (192, 3), spread over all of it."""
-        points = self.points_obj[:_FEW_POINTS]
-        return points if len(points) == _FEW_POINTS else np.resize(points, (_FEW_POINTS, 3))
+        """Some of its surface, (`VISIBILITY_POINTS`, 3), spread over all of it."""
+        count = constants.VISIBILITY_POINTS
+        points = self.points_obj[:count]
+        return points if len(points) == count else np.resize(points, (count, 3))
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether its last pose may be wrong."""
+        return self.restart or self.implausible > 0
 
     @property
     def needs_fresh_start(self) -> bool:
         """Whether its last pose is no place to start from."""
-        return self.state is TrackState.LOST or self.refused > 0
+        return self.state is TrackState.LOST or self.is_doubtful
 
     def at(self, stamp_ns: int) -> np.ndarray:
         """Return T_fixed_obj (4, 4) at a stamp, between the frames around it."""
         return pose_at(self.history, stamp_ns)
 
 
-def begun(
-    track_id: int, estimate: ObjectEstimate, moment: Moment, settings: TrackerSettings
-) -> TrackMemory:
-    """Return the memory of an object seen for the first time."""
-    T_fixed_obj = moment.T_fixed_cam @ estimate.T_cam_obj
+@dataclass(frozen=True)
+class TrackerState:
+    """Everything that goes on from frame to frame; replaced as a whole, so no error leaves halves.
+
+    Attributes:
+        objects: oldest first.
+        next_id: of the next object.
+        ego_motion: the camera's poses.
+        images: the depth images that delayed masks may need, oldest first.
+    """
+
+    objects: tuple[TrackedObject, ...] = ()
+    next_id: int = 1
+    ego_motion: EgoMotion = field(default_factory=EgoMotion)
+    images: tuple[DepthImage, ...] = ()
+
+    def cleared(self) -> "TrackerState":
+        """Return the state of a tracker that knows nothing but the ids that are taken."""
+        return TrackerState(next_id=self.next_id)
+
+    def moved(self, stamp_ns: int, T_fixed_cam: np.ndarray | None) -> "TrackerState":
+        """Return the state at the newest frame; T_fixed_cam (4, 4): None where it is not known."""
+        ego_motion = self.ego_motion.updated(stamp_ns, T_fixed_cam)
+        camera_pose = ego_motion.camera_pose_at(stamp_ns)
+        objects = tuple(rebase(obj, camera_pose) for obj in self.objects)
+        return replace(self, ego_motion=ego_motion, objects=objects)
+
+
+def initiate(
+    track_id: int,
+    estimate: ObjectEstimate,
+    camera_pose: StampedCameraPose,
+    settings: TrackerSettings,
+) -> TrackedObject:
+    """Return an object that is seen for the first time.
+
+    The points of the estimate, as of all clouds, must be in random order.
+    """
+    T_fixed_obj = camera_pose.T_fixed_cam @ estimate.T_cam_obj
+    stamp_ns, noise = camera_pose.stamp_ns, _measurement_noise(estimate, camera_pose)
     confirmed = settings.confirm_frames <= 1
-    return TrackMemory(
+    return TrackedObject(
         track_id=track_id,
         category=estimate.category,
         state=TrackState.CONFIRMED if confirmed else TrackState.NEW,
-        born_ns=moment.stamp_ns,
-        motion=begin_motion(moment.stamp_ns, T_fixed_obj, _measurement_noise(estimate, moment)),
+        first_seen_ns=stamp_ns,
+        motion=initial_motion(stamp_ns, T_fixed_obj, noise),
         estimate=estimate,
-        last=moment,
+        last=camera_pose,
         points_obj=_surface(estimate),
         area=area_of(estimate),
-        masked_ns=moment.stamp_ns,
+        masked_ns=stamp_ns,
         instance_id=estimate.instance_id,
-        checked_ns=moment.stamp_ns,
+        verified_ns=stamp_ns,
         energy=estimate.energy,
-        history=((moment.stamp_ns, T_fixed_obj),),
+        history=((stamp_ns, T_fixed_obj),),
     )
 
 
-def predicted_motion(memory: TrackMemory, stamp_ns: int, settings: TrackerSettings) -> Motion:
+def predicted_motion(obj: TrackedObject, stamp_ns: int, settings: TrackerSettings) -> Motion:
     """Return where an object is expected at a time."""
-    motion = memory.motion
-    if not settings.predict or memory.state is TrackState.LOST:
+    motion = obj.motion
+    if not settings.predict or obj.state is TrackState.LOST:
         motion = replace(motion, velocity=np.zeros(6))
-    elif (stamp_ns - motion.stamp_ns) / 1e9 > _BRIEFLY_S:
+    elif (stamp_ns - motion.stamp_ns) / 1e9 > constants.SHORT_PREDICTION_S:
         motion = replace(motion, velocity=significant_velocity(motion))
     noise = MotionNoise(settings.acceleration_m_s2, settings.angular_acceleration_rad_s2)
-    return predicted(motion, stamp_ns, noise)
+    return predict(motion, stamp_ns, noise)
 
 
-def seen(
-    memory: TrackMemory,
+def update(
+    obj: TrackedObject,
     motion: Motion,
     estimate: ObjectEstimate,
-    moment: Moment,
+    camera_pose: StampedCameraPose,
     settings: TrackerSettings,
     *,
     restart: bool,
     hidden: float = 0.0,
-) -> TrackMemory | None:
-    """Return the memory after an estimate was accepted; None: the track ends all the same.
+) -> TrackedObject | None:
+    """Return the object after an estimate was accepted; None: the track ends all the same.
 
     What is left of a partly hidden object misleads: it counts less, and the pose is the filter's.
 
     Args:
-        memory: before.
-        motion: predicted to this moment.
-        estimate: in this frame's camera.
-        moment: of the frame.
+        obj: before.
+        motion: predicted to this frame.
+        estimate: in this frame's camera; its points must be in random order.
+        camera_pose: of the frame.
         settings: the limits.
         restart: the estimate is far from the prediction: nothing of the motion is kept.
         hidden: share of its surface behind something else.
     """
-    T_fixed_obj = moment.T_fixed_cam @ estimate.T_cam_obj
-    noise = _measurement_noise(estimate, moment, hidden)
-    if restart:
-        motion = begin_motion(moment.stamp_ns, T_fixed_obj, noise)
-    else:
-        motion = corrected(motion, T_fixed_obj, noise)
-    whole = hidden <= _WHOLE
-    if settings.smoothing or not whole:
-        estimate = _filtered(estimate, motion, moment)
-    state = next_state(
-        memory.state,
-        seen=True,
-        hits=memory.hits,
-        missed=memory.missed,
-        unseen_s=0.0,
-        gone=False,
-        settings=settings,
-    )
+    state = _state_after(obj, 0.0, settings, seen=True)
     if state is None:
         return None
-    masked = memory.masked_ns == moment.stamp_ns
-    energy = estimate.energy
-    if energy is not None and memory.energy is not None and not restart:
-        energy = memory.energy + _ENERGY_GAIN * (energy - memory.energy)
+    motion = _updated_motion(motion, estimate, camera_pose, hidden, restart=restart)
+    whole = hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
+    masked = obj.masked_ns == camera_pose.stamp_ns
+    if settings.smoothing or not whole:
+        estimate = _filtered(estimate, motion, camera_pose)
+    if restart:
+        obj = replace(obj, alternative=None, alternative_checks=0, energy=None)
+    if (whole and masked) or restart:  # without a mask it would creep over what it touches
+        obj = replace(obj, points_obj=_surface(estimate))
+    if whole and masked:
+        obj = replace(obj, area=area_of(estimate))
     return replace(
-        memory,
+        obj,
         state=state,
         motion=motion,
         estimate=estimate,
-        last=moment,
-        # Without mask it would creep over what it touches.
-        points_obj=_surface(estimate) if (whole and masked) or restart else memory.points_obj,
-        area=area_of(estimate) if whole and masked else memory.area,
-        refused=0,
-        rival=None if restart else memory.rival,
-        rival_checks=0 if restart else memory.rival_checks,
-        energy=energy,
-        history=remembered(memory.history, moment.stamp_ns, motion.T_fixed_obj),
+        last=camera_pose,
+        implausible=0,
+        restart=False,
+        energy=_mean_energy(obj.energy, estimate.energy),
+        history=append_pose(obj.history, camera_pose.stamp_ns, motion.T_fixed_obj),
     )
 
 
-def unseen(
-    memory: TrackMemory, moment: Moment, settings: TrackerSettings, *, gone: bool, refused: bool
-) -> TrackMemory | None:
-    """Return the memory after a frame without an accepted estimate; None: the track ends.
+def miss(
+    obj: TrackedObject,
+    camera_pose: StampedCameraPose,
+    settings: TrackerSettings,
+    *,
+    gone: bool,
+    implausible: bool,
+) -> TrackedObject | None:
+    """Return the object after a frame without an accepted estimate; None: the track ends.
 
     Args:
-        memory: before.
-        moment: of the frame.
+        obj: before.
+        camera_pose: of the frame.
         settings: the limits.
         gone: the depth image shows what lies behind its place.
-        refused: there was an estimate, but not a plausible one.
+        implausible: there was an estimate, but not a plausible one.
     """
-    state = next_state(
-        memory.state,
-        seen=False,
-        hits=memory.hits,
-        missed=memory.missed,
-        unseen_s=moment.since_s(memory.last.stamp_ns),
-        gone=gone,
-        settings=settings,
-    )
+    unseen_s = camera_pose.since_s(obj.last.stamp_ns)
+    state = _state_after(obj, unseen_s, settings, gone=gone)
     if state is None:
         return None
-    motion = predicted_motion(memory, moment.stamp_ns, settings)
-    history = remembered(memory.history, moment.stamp_ns, motion.T_fixed_obj)
-    return replace(memory, state=state, refused=memory.refused + refused, history=history)
+    motion = predicted_motion(obj, camera_pose.stamp_ns, settings)
+    history = append_pose(obj.history, camera_pose.stamp_ns, motion.T_fixed_obj)
+    return replace(obj, state=state, implausible=obj.implausible + implausible, history=history)
 
 
-def identified(
-    memory: TrackMemory, category: str, instance_id: int, stamp_ns: int, settings: TrackerSettings
-) -> TrackMemory:
-    """Return the memory after a mask was found to be this object's.
+def update_mask(
+    obj: TrackedObject, category: str, instance_id: int, stamp_ns: int, settings: TrackerSettings
+) -> TrackedObject:
+    """Return the object after a mask was found to be its own.
 
     A confirmed track keeps its class until `class_change_frames` masks in a row name the same
     other one; a new one takes it over at once and begins to count again.
     """
-    again = stamp_ns == memory.masked_ns
-    hits = min(memory.hits + (not again), settings.confirm_frames)
-    memory = replace(
-        memory,
+    again = stamp_ns == obj.masked_ns
+    hits = min(obj.hits + (not again), settings.confirm_frames)
+    obj = replace(
+        obj,
         hits=hits,
         missed=0,
-        masked_ns=max(stamp_ns, memory.masked_ns),
+        masked_ns=max(stamp_ns, obj.masked_ns),
         instance_id=instance_id,
     )
-    if category == memory.category:
-        return replace(memory, other_category="", other_frames=0)
-    frames = memory.other_frames + 1 if category == memory.other_category else 1
-    if memory.state is TrackState.NEW:
-        return replace(memory, category=category, hits=1, refused=1)
+    if category == obj.category:
+        return replace(obj, other_category="", other_frames=0)
+    frames = obj.other_frames + 1 if category == obj.other_category else 1
+    if obj.state is TrackState.NEW:
+        return replace(obj, category=category, hits=1, restart=True)
     if frames < settings.class_change_frames:
-        return replace(memory, other_category=category, other_frames=frames)
+        return replace(obj, other_category=category, other_frames=frames)
     # What was known of the pose was known under other symmetries.
-    return replace(memory, category=category, other_category="", other_frames=0, refused=1)
+    return replace(obj, category=category, other_category="", other_frames=0, restart=True)
 
 
-def re_anchored(memory: TrackMemory, moment: Moment) -> TrackMemory:
-    """Return the memory of an object, seen last while the camera's pose was unknown, now known.
+def rebase(obj: TrackedObject, camera_pose: StampedCameraPose) -> TrackedObject:
+    """Return an object seen last while the camera's pose was unknown, once that is known.
 
     It stays where the camera saw it; its velocity and its history were against the camera.
     """
-    if memory.last.known:
-        return memory
-    motion = carried(memory.motion, moment.T_fixed_cam @ memory.last.T_cam_fixed)
-    last = Moment(memory.last.stamp_ns, moment.T_fixed_cam, known=True)
-    return replace(memory, motion=motion, last=last, history=((last.stamp_ns, motion.T_fixed_obj),))
+    if obj.last.known or not camera_pose.known:
+        return obj
+    motion = change_frame(obj.motion, camera_pose.T_fixed_cam @ obj.last.T_cam_fixed)
+    last = StampedCameraPose(obj.last.stamp_ns, camera_pose.T_fixed_cam, known=True)
+    return replace(obj, motion=motion, last=last, history=((last.stamp_ns, motion.T_fixed_obj),))
 
 
-def rewound(memory: TrackMemory) -> TrackMemory:
-    """Return the memory without the poses it was thought to have after its newest one."""
-    newest = memory.history[-1]
-    older = tuple(item for item in memory.history if item[0] < newest[0])
-    return replace(memory, history=(*older, newest))
+def drop_predictions(obj: TrackedObject) -> TrackedObject:
+    """Return the object without the poses it was thought to have after its newest one."""
+    newest = obj.history[-1]
+    older = tuple(item for item in obj.history if item[0] < newest[0])
+    return replace(obj, history=(*older, newest))
 
 
 def as_track(
-    memory: TrackMemory, moment: Moment, settings: TrackerSettings, *, late: bool = False
+    obj: TrackedObject,
+    camera_pose: StampedCameraPose,
+    settings: TrackerSettings,
+    *,
+    delayed: bool = False,
 ) -> Track:
-    """Return what users see of a memory in a frame."""
-    estimate = memory.estimate
-    if late or memory.last.stamp_ns != moment.stamp_ns:
-        motion = predicted_motion(memory, moment.stamp_ns, settings)
-        T_fixed_obj = memory.at(moment.stamp_ns) if late else motion.T_fixed_obj
-        estimate = estimate.placed(moment.T_cam_fixed @ T_fixed_obj)
-        covariance = rotate_covariance(motion.covariance[:6, :6], moment.T_cam_fixed[:3, :3])
+    """Return what users see of an object in a frame; `delayed`: not the newest one."""
+    estimate, stamp_ns = obj.estimate, camera_pose.stamp_ns
+    if delayed or obj.last.stamp_ns != stamp_ns:
+        motion = predicted_motion(obj, stamp_ns, settings)
+        T_fixed_obj = obj.at(stamp_ns) if delayed else motion.T_fixed_obj
+        estimate = estimate.placed(camera_pose.T_cam_fixed @ T_fixed_obj)
+        covariance = rotate_covariance(motion.covariance[:6, :6], camera_pose.T_cam_fixed[:3, :3])
         estimate = replace(estimate, covariance=covariance)
-    masked = memory.masked_ns == moment.stamp_ns
-    instance_id = memory.instance_id if masked else -1
-    estimate = replace(estimate, category=memory.category, instance_id=instance_id)
+    instance_id = obj.instance_id if obj.masked_ns == stamp_ns else -1
     return Track(
-        track_id=memory.track_id,
-        name=f"{memory.category}_{memory.track_id}",
-        state=memory.state,
-        estimate=estimate,
-        velocity=memory.motion.velocity,
-        age_s=moment.since_s(memory.born_ns),
-        unseen_s=max(moment.since_s(memory.last.stamp_ns), 0.0),
+        track_id=obj.track_id,
+        name=obj.name,
+        state=obj.state,
+        estimate=replace(estimate, category=obj.category, instance_id=instance_id),
+        velocity=obj.motion.velocity,
+        age_s=camera_pose.since_s(obj.first_seen_ns),
+        unseen_s=max(camera_pose.since_s(obj.last.stamp_ns), 0.0),
         instance_id=instance_id,
     )
 
 
-def keep_free_angle(estimate: ObjectEstimate, T_cam_obj: np.ndarray) -> ObjectEstimate:
-    """Return the estimate of a round object with its free angle turned to that of another pose."""
+def keep_unobservable_yaw(estimate: ObjectEstimate, T_cam_obj: np.ndarray) -> ObjectEstimate:
+    """Return the estimate of an axisymmetric object, turned about y like another pose (4, 4)."""
     T = estimate.T_cam_obj.copy()
     rotation, reference = torch.from_numpy(T[:3, :3]), torch.from_numpy(T_cam_obj[:3, :3].copy())
     T[:3, :3] = pin_free_angle(rotation, reference).numpy()
@@ -363,8 +368,50 @@ def area_of(estimate: ObjectEstimate) -> float:
     return estimate.n_points * float(estimate.points_cam[:, 2].mean()) ** 2
 
 
-def _filtered(estimate: ObjectEstimate, motion: Motion, moment: Moment) -> ObjectEstimate:
-    T_cam_fixed = moment.T_cam_fixed
+def _state_after(
+    obj: TrackedObject,
+    unseen_s: float,
+    settings: TrackerSettings,
+    *,
+    seen: bool = False,
+    gone: bool = False,
+) -> TrackState | None:
+    return next_state(
+        obj.state,
+        seen=seen,
+        hits=obj.hits,
+        missed=obj.missed,
+        unseen_s=unseen_s,
+        gone=gone,
+        settings=settings,
+    )
+
+
+def _updated_motion(
+    motion: Motion,
+    estimate: ObjectEstimate,
+    camera_pose: StampedCameraPose,
+    hidden: float,
+    *,
+    restart: bool,
+) -> Motion:
+    T_fixed_obj = camera_pose.T_fixed_cam @ estimate.T_cam_obj
+    noise = _measurement_noise(estimate, camera_pose, hidden)
+    if restart:
+        return initial_motion(camera_pose.stamp_ns, T_fixed_obj, noise)
+    return correct(motion, T_fixed_obj, noise)
+
+
+def _mean_energy(mean: float | None, energy: float | None) -> float | None:
+    if energy is None or mean is None:
+        return energy
+    return mean + constants.ENERGY_GAIN * (energy - mean)
+
+
+def _filtered(
+    estimate: ObjectEstimate, motion: Motion, camera_pose: StampedCameraPose
+) -> ObjectEstimate:
+    T_cam_fixed = camera_pose.T_cam_fixed
     return replace(
         estimate,
         T_cam_obj=T_cam_fixed @ motion.T_fixed_obj,
@@ -372,15 +419,21 @@ def _filtered(estimate: ObjectEstimate, motion: Motion, moment: Moment) -> Objec
     )
 
 
-def _measurement_noise(estimate: ObjectEstimate, moment: Moment, hidden: float = 0.0) -> np.ndarray:
-    """Covariance (6, 6) of an estimate for the motion filter, fixed axes."""
-    shift_m = _HIDDEN_SHIFT * hidden * float(np.linalg.norm(estimate.size_m))
-    turn_rad = _HIDDEN_TURN_RAD * hidden**2
-    misled = _HIDDEN_FRAMES * np.diag(np.repeat([shift_m**2, turn_rad**2], 3))
-    noise = estimate.covariance + _NOISE_FLOOR + misled
-    return rotate_covariance(noise, moment.T_fixed_cam[:3, :3])
+def _measurement_noise(
+    estimate: ObjectEstimate, camera_pose: StampedCameraPose, hidden: float = 0.0
+) -> np.ndarray:
+    """Covariance (6, 6) of an estimate for the motion filter, fixed axes.
+
+    Estimates of partly hidden objects err towards what is left, all of an occlusion alike.
+    """
+    floor = np.repeat([constants.NOISE_FLOOR_M, np.deg2rad(constants.NOISE_FLOOR_DEG)], 3)
+    shift_m = constants.HIDDEN_SHIFT * hidden * float(np.linalg.norm(estimate.size_m))
+    turn_rad = constants.HIDDEN_TURN_RAD * hidden**2
+    misled = constants.HIDDEN_FRAMES * np.diag(np.repeat([shift_m**2, turn_rad**2], 3))
+    noise = estimate.covariance + np.diag(floor**2) + misled
+    return rotate_covariance(noise, camera_pose.T_fixed_cam[:3, :3])
 
 
 def _surface(estimate: ObjectEstimate) -> np.ndarray:
-    """Where an object's surface was seen, (M, 3) float32, object frame."""
+    """Where an object's surface was seen, (M, 3) float32, object frame, in the points' order."""
     return inverse_transform_points(estimate.T_cam_obj, estimate.points_cam).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Objects over time: frames in, tracks out (paper section 3.3)."""
+"""Tracker of objects over time: frames in, tracks out (paper section 3.3)."""
 
 from dataclasses import replace
 
@@ -6,18 +6,23 @@ import numpy as np
 
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Frame, check_frame
+from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.transforms import is_transform
-from genpose_ros.tracking.delayed import LateStep
+from genpose_ros.tracking import depth_history
+from genpose_ros.tracking.delayed import process_delayed
+from genpose_ros.tracking.depth_history import DepthImage
+from genpose_ros.tracking.ego_motion import EgoMotion
 from genpose_ros.tracking.settings import TrackerSettings
-from genpose_ros.tracking.step import World
+from genpose_ros.tracking.state import TrackerState, as_track
+from genpose_ros.tracking.step import TrackingStep
 from genpose_ros.tracking.tracks import Track, TrackingResult
 
 __all__ = ["Tracker"]
 
 
 class Tracker:
-    """Follows the objects of a stream of frames; each keeps its identity.
+    """Tracker of the objects of a stream of frames; each keeps its identity.
 
     Args:
         estimator: estimates new objects with its own settings, tracked ones with fewer candidates
@@ -28,7 +33,7 @@ class Tracker:
     def __init__(self, estimator: PoseEstimator, settings: TrackerSettings | None = None) -> None:
         self.estimator = estimator
         self.settings = settings or TrackerSettings()
-        self._world = World()
+        self._state = TrackerState()
         self._tracks: tuple[Track, ...] = ()
 
     @property
@@ -36,9 +41,14 @@ class Tracker:
         """The tracks as of the newest frame, oldest first."""
         return self._tracks
 
+    @property
+    def state(self) -> TrackerState:
+        """All that is remembered from frame to frame, for inspection; it never changes."""
+        return self._state
+
     def reset(self) -> None:
         """Forget all tracks; ids go on where they were."""
-        self._world = World(next_id=self._world.next_id)
+        self._state = self._state.cleared()
         self._tracks = ()
 
     def track(
@@ -46,9 +56,9 @@ class Tracker:
     ) -> TrackingResult:
         """Follow all objects into a frame that has masks; bad content never raises.
 
-        A frame older than the newest one tells which object is which, confirms tracks, and begins
-        and corrects others, which are carried through the depth images since then; a much older
-        one (`clock_jump_s`) clears all tracks.
+        A frame older than the newest one tells which object is which, confirms tracks, and
+        initiates and corrects others, which are propagated through the depth images since then; a
+        much older one (`clock_jump_s`) clears all tracks.
 
         Args:
             frame: depth image and masks; as with `track_depth` the image is kept.
@@ -82,22 +92,72 @@ class Tracker:
     ) -> TrackingResult:
         refused = check_frame(frame)
         if refused is not None:
-            return TrackingResult(rejections=(refused,))
-        world, notes, newest_ns = self._world, [], self._world.path.newest_ns
-        back_s = 0.0 if newest_ns is None else (newest_ns - stamp_ns) / 1e9
-        if back_s > self.settings.clock_jump_s:
-            count = len(world.memories)
-            notes.append(f"the clock jumped back by {back_s:.3f} s: {count} tracks cleared")
-            world, back_s = World(next_id=world.next_id), 0.0
+            in_force = self._state.ego_motion.T_fixed_cam
+            return TrackingResult(rejections=(refused,), T_fixed_cam=in_force)
+        state, notes = _guarded_state(self._state, stamp_ns, self.settings.clock_jump_s)
         if T_fixed_cam is not None and not is_transform(T_fixed_cam):
-            notes.append("the camera's pose is not a rigid transform: taken as unknown")
+            notes = (*notes, "the camera's pose is not a rigid transform: taken as unknown")
             T_fixed_cam = None
-        late = back_s > 0
-        step = LateStep(self.estimator, self.settings, world, frame)
-        if not late:
-            result = step.follow(stamp_ns, T_fixed_cam, has_masks=has_masks)
-            self._tracks = result.tracks
+        before = state.ego_motion
+        delayed = before.newest_ns is not None and stamp_ns < before.newest_ns
+        if not delayed:
+            state = state.moved(stamp_ns, T_fixed_cam)
+        step = TrackingStep(
+            self.estimator,
+            self.settings,
+            state,
+            frame,
+            state.ego_motion.camera_pose_at(stamp_ns, T_fixed_cam),
+            StageTimer(self.estimator.model.device),
+        )
+        if delayed:
+            state = process_delayed(step, has_masks=has_masks)
         else:
-            result = step.look_back(stamp_ns, T_fixed_cam, has_masks=has_masks)
-        self._world = step.world
-        return replace(result, notes=tuple(notes), late=late)
+            state = self._with_image(step.process(has_masks=has_masks), step)
+        compensated = not delayed and _is_compensated(before, state.ego_motion)
+        result = self._result(step, state, delayed=delayed)
+        self._state = state
+        if not delayed:
+            self._tracks = result.tracks
+        return replace(result, notes=notes, compensated=compensated)
+
+    def _with_image(self, state: TrackerState, step: TrackingStep) -> TrackerState:
+        """The state with the step's depth image, for masks that may come."""
+        image = DepthImage(step.frame.depth_m, step.frame.camera, step.camera_pose)
+        keeps = self.settings.track_without_masks
+        images = depth_history.append(
+            state.images,
+            image,
+            horizon_s=self.settings.delayed_mask_horizon_s if keeps else 0.0,
+            most=self.settings.max_depth_images,
+        )
+        return replace(state, images=images)
+
+    def _result(self, step: TrackingStep, state: TrackerState, *, delayed: bool) -> TrackingResult:
+        tracks = [
+            as_track(obj, step.camera_pose, self.settings, delayed=delayed) for obj in state.objects
+        ]
+        return TrackingResult(
+            tracks=tuple(tracks),
+            rejections=tuple(step.rejections),
+            timings_ms=step.timer.timings_ms,
+            delayed=delayed,
+            T_fixed_cam=step.camera_pose.T_fixed_cam,
+        )
+
+
+def _guarded_state(
+    state: TrackerState, stamp_ns: int, clock_jump_s: float
+) -> tuple[TrackerState, tuple[str, ...]]:
+    """The state, cleared where the clock jumped back, and notes about that."""
+    newest_ns = state.ego_motion.newest_ns
+    back_s = 0.0 if newest_ns is None else (newest_ns - stamp_ns) / 1e9
+    if back_s <= clock_jump_s:
+        return state, ()
+    note = f"the clock jumped back by {back_s:.3f} s: {len(state.objects)} tracks cleared"
+    return state.cleared(), (note,)
+
+
+def _is_compensated(before: EgoMotion, after: EgoMotion) -> bool:
+    """Whether the camera's motion from one frame to the next is known."""
+    return after.known and (before.known or before.newest_ns is None)

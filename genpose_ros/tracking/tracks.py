@@ -1,4 +1,4 @@
-"""What users see of a track, and how its state goes on."""
+"""Tracks as users see them, and the states they go through."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -7,17 +7,14 @@ import numpy as np
 
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.tracking import constants
 from genpose_ros.tracking.settings import TrackerSettings
 
 __all__ = ["Track", "TrackState", "TrackingResult", "next_state"]
 
-#: What lies behind an object is seen this long, seconds, before it is lost: one wrong prediction
-#: is not enough.
-_GONE_S = 0.1
-
 
 class TrackState(str, Enum):
-    """Where a track stands; the value is what a log line shows."""
+    """State of a track; the value is what a log line shows."""
 
     NEW = "new"  # not yet seen often enough to be trusted
     CONFIRMED = "confirmed"  # seen often enough, and in this frame
@@ -36,7 +33,8 @@ class Track:
         estimate: the pose at the frame's stamp: estimated, while coasting predicted, when lost the
             last one seen, in this frame's camera. Without a mask its instance_id is -1.
         velocity: (6,) of the object's origin and its angular velocity, m/s and rad/s, axes of the
-            fixed frame; of the camera frame, and against the camera, where none was ever given.
+            fixed frame (see `TrackingResult.T_fixed_cam`); of the camera frame, and against the
+            camera, where none was ever given.
         age_s: since it was first seen.
         unseen_s: since it was last seen.
         instance_id: of the mask it was seen in; -1 without one in this frame.
@@ -62,7 +60,10 @@ class TrackingResult:
         timings_ms: wall time per stage.
         notes: what was out of the ordinary in this frame, for logs, in sentences.
         compensated: whether the camera's motion since the frame before was known.
-        late: the frame is older than the newest one: poses are those of its own stamp.
+        delayed: the frame is older than the newest one: poses are those of its own stamp.
+        T_fixed_cam: (4, 4) the pose of the frame's camera that was counted with: the given one, or
+            the last one known; the identity where none was known since the tracker began or was
+            reset. It turns the axes of velocities into those of the camera.
     """
 
     tracks: tuple[Track, ...] = ()
@@ -70,7 +71,8 @@ class TrackingResult:
     timings_ms: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     compensated: bool = False
-    late: bool = False
+    delayed: bool = False
+    T_fixed_cam: np.ndarray = field(default_factory=lambda: np.eye(4))
 
 
 def next_state(
@@ -103,6 +105,6 @@ def next_state(
     if unseen_s > max(settings.keep_lost_s, settings.max_coast_s):
         return None
     lost = state is TrackState.LOST or unseen_s > settings.max_coast_s
-    if lost or (gone and unseen_s > _GONE_S):
+    if lost or (gone and unseen_s > constants.GONE_S):
         return TrackState.LOST
     return TrackState.COASTING

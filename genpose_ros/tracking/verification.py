@@ -1,41 +1,83 @@
-"""Whether to believe an estimate of a tracked object: geometry first, then what checks say."""
+"""Verification of tracked objects: plausible estimates, fresh ones beside them, and the choice."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import Enum, IntEnum
 
 import numpy as np
 
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.symmetry import is_symmetric
 from genpose_ros.geometry.transforms import pose_difference
+from genpose_ros.tracking import constants
 from genpose_ros.tracking.settings import TrackerSettings
-from genpose_ros.tracking.state import TrackMemory
+from genpose_ros.tracking.state import TrackedObject, area_of, keep_unobservable_yaw
 from genpose_ros.tracking.visibility import outside_fraction
 
-__all__ = ["check_due", "checked", "doubt", "far_apart", "is_clear", "turn_deg"]
+__all__ = [
+    "Choice",
+    "EstimateChoice",
+    "VerifyPriority",
+    "are_far_apart",
+    "choose_estimate",
+    "is_clear",
+    "record_verification",
+    "rejection_reason",
+    "turn_deg",
+    "verification_priority",
+]
 
-#: Poses farther apart than this are not the same seen twice.
-_OTHER_POSE_DEG, _OTHER_POSE_M = 25.0, 0.05
-#: A check speaks clearly when so much of its candidates lie in one mode.
-_CLEAR_SHARE = 0.7
-#: A relative drop of the energy against the track's own mean that asks for a check.
-_ENERGY_DROP = 0.1
+
+class VerifyPriority(IntEnum):
+    """Urgency of comparing a track with an estimate that knows nothing of it."""
+
+    NONE = 0
+    DUE = 1  # the last time was long ago
+    ENERGY_DROPPED = 2  # its energy is lower than usual
+    ALTERNATIVE_SEEN = 3  # another pose was seen last time
 
 
-def turn_deg(T_a: np.ndarray, T_b: np.ndarray, *, symmetric: bool) -> float:
-    """Return the angle between two poses, degrees; of round objects that between the y axes."""
-    if symmetric:
+class Choice(Enum):
+    """Estimate of a track in one frame; the value says why it is this one."""
+
+    NONE = "no plausible estimate"
+    SLIVER = "found elsewhere, but too little of it is in sight to be sure"
+    WARM = "the estimate around the prediction"
+    FRESH_ALONE = "the fresh estimate, as none around the prediction is plausible"
+    FRESH_CONTRADICTS = "the fresh estimate, as it clearly contradicts the doubtful pose"
+    FRESH_VERIFIED = "the fresh estimate, as verifications in a row saw this pose"
+
+
+@dataclass(frozen=True)
+class EstimateChoice:
+    """Estimate that a track goes on with.
+
+    Attributes:
+        choice: which one, and why.
+        estimate: None where there is none.
+        restart: it is far from the prediction: nothing of the motion is to be kept.
+    """
+
+    choice: Choice
+    estimate: ObjectEstimate | None = None
+    restart: bool = False
+
+
+def turn_deg(T_a: np.ndarray, T_b: np.ndarray, *, axisymmetric: bool) -> float:
+    """Return the angle between two poses, degrees; of axisymmetric objects between the y axes."""
+    if axisymmetric:
         sine = np.linalg.norm(np.cross(T_a[:3, 1], T_b[:3, 1]))
         return float(np.degrees(np.arctan2(sine, T_a[:3, 1] @ T_b[:3, 1])))
     return float(np.degrees(np.linalg.norm(pose_difference(T_a, T_b)[3:])))
 
 
-def far_apart(T_a: np.ndarray, T_b: np.ndarray, *, symmetric: bool) -> bool:
+def are_far_apart(T_a: np.ndarray, T_b: np.ndarray, *, axisymmetric: bool) -> bool:
     """Return whether two poses are so different that they are not the same one seen twice."""
-    distance = float(np.linalg.norm(T_a[:3, 3] - T_b[:3, 3]))
-    return distance > _OTHER_POSE_M or turn_deg(T_a, T_b, symmetric=symmetric) > _OTHER_POSE_DEG
+    if float(np.linalg.norm(T_a[:3, 3] - T_b[:3, 3])) > constants.OTHER_POSE_M:
+        return True
+    return turn_deg(T_a, T_b, axisymmetric=axisymmetric) > constants.OTHER_POSE_DEG
 
 
-def doubt(
+def rejection_reason(
     estimate: ObjectEstimate,
     T_cam_expected: np.ndarray | None,
     residual_m: float,
@@ -50,9 +92,9 @@ def doubt(
             NaN where there is nothing to compare.
         settings: the limits.
     """
-    symmetric = is_symmetric(estimate.category)
+    axisymmetric = is_symmetric(estimate.category)
     outside = outside_fraction(
-        estimate.points_cam, estimate.T_cam_obj, estimate.size_m, symmetric=symmetric
+        estimate.points_cam, estimate.T_cam_obj, estimate.size_m, axisymmetric=axisymmetric
     )
     spread_m = float(np.sqrt(np.diag(estimate.covariance)[:3].max()))
     measures = [
@@ -61,7 +103,7 @@ def doubt(
     ]
     if T_cam_expected is not None:
         jump_m = float(np.linalg.norm(estimate.T_cam_obj[:3, 3] - T_cam_expected[:3, 3]))
-        jump_deg = turn_deg(estimate.T_cam_obj, T_cam_expected, symmetric=symmetric)
+        jump_deg = turn_deg(estimate.T_cam_obj, T_cam_expected, axisymmetric=axisymmetric)
         measures += [
             ("depth residual in metres", residual_m, settings.max_residual_m),
             ("jump in metres", jump_m, settings.max_jump_m),
@@ -73,52 +115,123 @@ def doubt(
     return ""
 
 
-def is_clear(check: ObjectEstimate) -> bool:
+def is_clear(fresh: ObjectEstimate) -> bool:
     """Return whether most candidates of a fresh estimate agree.
 
     Energies are not asked: they tell good from bad candidates of one mode, hardly modes.
     """
-    return bool(check.mode_shares) and check.mode_shares[0] >= _CLEAR_SHARE
+    return bool(fresh.mode_shares) and fresh.mode_shares[0] >= constants.CLEAR_MODE_SHARE
 
 
-def check_due(memory: TrackMemory, stamp_ns: int, settings: TrackerSettings) -> float:
-    """Return how urgent it is to check a track against a fresh estimate; 0: it is not.
+def verification_priority(
+    obj: TrackedObject, stamp_ns: int, settings: TrackerSettings
+) -> tuple[VerifyPriority, float]:
+    """Return how urgent it is to verify a track, and how long ago that was done, in periods.
 
-    A rival seen last time is looked for at once; a track whose energy drops against its own mean,
-    and every track from time to time.
+    The larger pair is the more urgent one: an alternative pose is looked for at once, then come
+    tracks whose energy drops against their own mean, then all others, each from time to time.
     """
     if settings.verify_period_s == 0:
-        return 0.0
-    age = (stamp_ns - memory.checked_ns) / 1e9 / settings.verify_period_s
-    if memory.rival is not None and age > 0:
-        return 100.0 + age
-    dropped = _energy_dropped(memory) and age > 0.2
-    return age + 10.0 * dropped if age >= 1 or dropped else 0.0
+        return VerifyPriority.NONE, 0.0
+    age = (stamp_ns - obj.verified_ns) / 1e9 / settings.verify_period_s
+    if obj.alternative is not None and age > 0:
+        return VerifyPriority.ALTERNATIVE_SEEN, age
+    if _energy_dropped(obj) and age > constants.ENERGY_DROP_PERIODS:
+        return VerifyPriority.ENERGY_DROPPED, age
+    return (VerifyPriority.DUE, age) if age >= 1 else (VerifyPriority.NONE, 0.0)
 
 
-def checked(
-    memory: TrackMemory, own: ObjectEstimate, check: ObjectEstimate, stamp_ns: int
-) -> TrackMemory:
-    """Return the memory after a check: with the rival it saw, if it saw one clearly.
+def record_verification(
+    obj: TrackedObject, own: ObjectEstimate, fresh: ObjectEstimate, stamp_ns: int
+) -> TrackedObject:
+    """Return the object after a verification: with the alternative pose, if that was clear.
 
     Args:
-        memory: before.
+        obj: before.
         own: the track's own estimate in this frame.
-        check: a fresh one of the same points.
+        fresh: an estimate of the same points that knows nothing of the track.
         stamp_ns: of the frame.
     """
-    memory = replace(memory, checked_ns=stamp_ns)
-    symmetric = memory.symmetric
-    apart = far_apart(own.T_cam_obj, check.T_cam_obj, symmetric=symmetric)
-    if not apart or not is_clear(check):
-        return replace(memory, rival=None, rival_checks=0)
-    rival = np.linalg.inv(own.T_cam_obj) @ check.T_cam_obj
-    same = memory.rival is not None and not far_apart(rival, memory.rival, symmetric=symmetric)
-    return replace(memory, rival=rival, rival_checks=memory.rival_checks + 1 if same else 1)
+    obj = replace(obj, verified_ns=stamp_ns)
+    if not _contradicts(fresh, own, axisymmetric=obj.axisymmetric):
+        return replace(obj, alternative=None, alternative_checks=0)
+    alternative = np.linalg.inv(own.T_cam_obj) @ fresh.T_cam_obj
+    again = obj.alternative is not None and not are_far_apart(
+        alternative, obj.alternative, axisymmetric=obj.axisymmetric
+    )
+    checks = obj.alternative_checks + 1 if again else 1
+    return replace(obj, alternative=alternative, alternative_checks=checks)
 
 
-def _energy_dropped(memory: TrackMemory) -> bool:
-    now = memory.estimate.energy
-    if now is None or memory.energy is None:
+def choose_estimate(
+    obj: TrackedObject,
+    T_cam_predicted: np.ndarray,
+    warm: ObjectEstimate | None,
+    fresh: ObjectEstimate | None,
+    settings: TrackerSettings,
+) -> EstimateChoice:
+    """Return the estimate that a track goes on with.
+
+    Args:
+        obj: the track, after `record_verification` where it was verified in this frame.
+        T_cam_predicted: (4, 4) where it was expected.
+        warm: plausible estimate around the prediction; None: there is none.
+        fresh: plausible estimate that knows nothing of the track; None: there is none.
+        settings: the limits.
+    """
+    choice, estimate = _choose_source(obj, warm, fresh, settings)
+    if estimate is None or (choice is Choice.WARM and not obj.needs_fresh_start):
+        return EstimateChoice(choice, estimate)
+    if _is_sliver(obj, estimate, T_cam_predicted, settings):
+        return EstimateChoice(Choice.SLIVER)
+    axisymmetric = obj.axisymmetric
+    if choice is not Choice.WARM and axisymmetric:
+        estimate = keep_unobservable_yaw(estimate, T_cam_predicted)
+    restart = are_far_apart(estimate.T_cam_obj, T_cam_predicted, axisymmetric=axisymmetric)
+    return EstimateChoice(choice, estimate, restart)
+
+
+def _choose_source(
+    obj: TrackedObject,
+    warm: ObjectEstimate | None,
+    fresh: ObjectEstimate | None,
+    settings: TrackerSettings,
+) -> tuple[Choice, ObjectEstimate | None]:
+    if warm is None:
+        return (Choice.NONE, None) if fresh is None else (Choice.FRESH_ALONE, fresh)
+    if fresh is None:
+        return Choice.WARM, warm
+    if obj.needs_fresh_start:
+        contradicts = _contradicts(fresh, warm, axisymmetric=obj.axisymmetric)
+        return (Choice.FRESH_CONTRADICTS, fresh) if contradicts else (Choice.WARM, warm)
+    if obj.alternative_checks >= settings.pose_switch_checks:
+        return Choice.FRESH_VERIFIED, fresh
+    return Choice.WARM, warm
+
+
+def _contradicts(fresh: ObjectEstimate, own: ObjectEstimate, *, axisymmetric: bool) -> bool:
+    """Whether a fresh estimate is clearly another pose than the track's own."""
+    apart = are_far_apart(fresh.T_cam_obj, own.T_cam_obj, axisymmetric=axisymmetric)
+    return apart and is_clear(fresh)
+
+
+def _is_sliver(
+    obj: TrackedObject,
+    estimate: ObjectEstimate,
+    T_cam_predicted: np.ndarray,
+    settings: TrackerSettings,
+) -> bool:
+    """Whether an object found again elsewhere is too small a part of it to be sure.
+
+    The border of a mask shows what the object is just coming out from behind.
+    """
+    distance_m = np.linalg.norm(estimate.T_cam_obj[:3, 3] - T_cam_predicted[:3, 3])
+    far = distance_m > settings.max_jump_m
+    return bool(far) and area_of(estimate) < constants.SLIVER_SHARE * obj.area
+
+
+def _energy_dropped(obj: TrackedObject) -> bool:
+    now = obj.estimate.energy
+    if now is None or obj.energy is None:
         return False
-    return memory.energy - now > _ENERGY_DROP * abs(memory.energy)
+    return obj.energy - now > constants.ENERGY_DROP * abs(obj.energy)

@@ -1,4 +1,4 @@
-"""What a depth image says about objects expected in it: seen, hidden, or gone; and their points."""
+"""Visibility of expected objects in a depth image: seen, hidden or gone; and their points in it."""
 
 import math
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import torch
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.clouds import inverse_transform_points, transform_points
+from genpose_ros.tracking import constants
 
 __all__ = [
     "Visibility",
@@ -20,20 +21,6 @@ __all__ = [
     "shift_onto",
     "visibility",
 ]
-
-#: Measured and expected depth closer than this are the same surface, metres.
-_SAME_SURFACE_M = 0.025
-#: Depth around a prediction belongs to the object this close to its last seen surface, metres.
-_NEAR_SURFACE_M = 0.012
-#: That surface is first moved onto the depth within this distance, metres, in so many steps, by so
-#: many of its points and about so many of the depth's.
-_MOVED_M, _MOVE_STEPS, _MOVE_POINTS, _SCENE_POINTS = 0.04, 4, 96, 700
-#: Points of the surface that depth is compared with.
-_SURFACE_POINTS = 512
-#: A step this short is the last one.
-_LAST_STEP_M = 0.001
-#: The box may be this much too small on each side, metres and share.
-_BOX_MARGIN_M, _BOX_MARGIN = 0.01, 0.1
 
 
 @dataclass(frozen=True)
@@ -79,9 +66,9 @@ def visibility(
     depth_m: np.ndarray,
     camera: PinholeCamera,
     *,
-    symmetric: Sequence[bool],
+    axisymmetric: Sequence[bool],
 ) -> list[Visibility]:
-    """Compare the expected surfaces of B objects with a depth image.
+    """Return how much of the expected surfaces of B objects a depth image shows.
 
     Surface that has turned away is behind the object itself, not behind something else: it counts
     as seen.
@@ -92,24 +79,25 @@ def visibility(
         size_m: (B, 3) edge lengths of the boxes.
         depth_m: (H, W), metres along z; zero, negative and not finite are no measurement.
         camera: of the depth image.
-        symmetric: which of them are round about y.
+        axisymmetric: which of them are so about y.
     """
     rotation, translation = T_cam_obj[:, :3, :3], T_cam_obj[:, None, :3, 3]
     points_cam = points_obj @ rotation.swapaxes(1, 2) + translation
     row, column, inside = image_pixels(points_cam, camera)
     measured = np.full(points_cam.shape[:2], np.nan)
     measured[inside] = depth_m[row, column]
+    tolerance_m = constants.SAME_SURFACE_M
     with np.errstate(invalid="ignore"):
         measured[~(np.isfinite(measured) & (measured > 0))] = np.nan
         behind = measured - points_cam[..., 2]
-        hidden, gone = behind < -_SAME_SURFACE_M, behind > _SAME_SURFACE_M
+        hidden, gone = behind < -tolerance_m, behind > tolerance_m
     # What is in front of a surface may be the object itself.
     which, point = np.nonzero(hidden)
     ray = points_cam[which, point]
     front_cam = ray * (measured[which, point] / ray[:, 2])[:, None]
     front_obj = np.einsum("ni,nij->nj", front_cam - T_cam_obj[which, :3, 3], rotation[which])
-    round_ones = np.asarray(symmetric)[which]
-    hidden[which, point] = ~_inside_box(front_obj, size_m[which], round_ones)
+    upright = np.asarray(axisymmetric)[which]
+    hidden[which, point] = ~_inside_box(front_obj, size_m[which], upright)
     known = ~np.isnan(behind)
     residual_m = _medians(np.where(hidden, np.nan, np.abs(behind)))
     shares = [part.mean(axis=1).tolist() for part in (known & ~hidden & ~gone, hidden, gone)]
@@ -128,18 +116,18 @@ def _medians(values: np.ndarray) -> np.ndarray:
 
 
 def outside_fraction(
-    points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray, *, symmetric: bool
+    points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray, *, axisymmetric: bool
 ) -> float:
     """Return the share of an object's points (N, 3) outside its box, which is widened a little."""
     points_obj = inverse_transform_points(T_cam_obj, points_cam)
-    return float(1 - _inside_box(points_obj, size_m, symmetric).mean())
+    return float(1 - _inside_box(points_obj, size_m, axisymmetric).mean())
 
 
 def inside_fraction(
-    points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray, *, symmetric: bool
+    points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray, *, axisymmetric: bool
 ) -> float:
     """Return the share of points (N, 3) inside an object's box, which is widened a little."""
-    return 1 - outside_fraction(points_cam, T_cam_obj, size_m, symmetric=symmetric)
+    return 1 - outside_fraction(points_cam, T_cam_obj, size_m, axisymmetric=axisymmetric)
 
 
 def depth_around(
@@ -150,8 +138,8 @@ def depth_around(
     size_m: np.ndarray,
     settings: EstimatorSettings,
     *,
-    symmetric: bool,
-    pixels: int = 2000,
+    axisymmetric: bool,
+    pixels: int,
 ) -> np.ndarray:
     """Return the points of the depth image that lie on an object expected there.
 
@@ -163,22 +151,47 @@ def depth_around(
         depth_m: (H, W), metres along z.
         camera: of the depth image.
         T_cam_obj: (4, 4) expected pose.
-        points_obj: (M, 3) last seen surface, object frame.
+        points_obj: (M, 3) last seen surface, object frame, in random order: where there are many,
+            the first ones are taken for all of it.
         size_m: (3,) edge lengths of the box.
         settings: depth limits.
-        symmetric: round about y.
+        axisymmetric: about y.
         pixels: about how many pixels around the object are looked at.
 
     Returns:
         (N, 3) float32, metres, camera frame.
     """
+    surface = points_obj[: constants.CROP_SURFACE_POINTS].astype(np.float32)
+    points_cam = _points_around(depth_m, camera, T_cam_obj, surface, settings, pixels)
+    if len(points_cam) == 0:
+        return points_cam
+    in_obj = inverse_transform_points(T_cam_obj.astype(np.float32), points_cam)
+    stride = max(round(len(in_obj) / constants.SHIFT_SCENE_POINTS), 1)
+    in_obj -= shift_onto(in_obj[::stride], surface)
+    inside = _inside_box(in_obj, size_m, axisymmetric)
+    points_cam, in_obj = points_cam[inside], in_obj[inside]
+    distance2 = _squared_distances(_as_rows(surface), _as_columns(in_obj))
+    near = distance2.min(axis=0) < constants.NEAR_SURFACE_M**2
+    on_object: np.ndarray = points_cam[near]
+    return on_object
+
+
+def _points_around(
+    depth_m: np.ndarray,
+    camera: PinholeCamera,
+    T_cam_obj: np.ndarray,
+    surface: np.ndarray,
+    settings: EstimatorSettings,
+    pixels: int,
+) -> np.ndarray:
+    """Points (N, 3) float32 of the depth image within reach of a surface (M, 3), camera frame."""
     nothing = np.zeros((0, 3), dtype=np.float32)
-    surface = points_obj[:_SURFACE_POINTS].astype(np.float32)
     uv = camera.project(transform_points(T_cam_obj, surface))
     uv = uv[np.isfinite(uv).all(axis=1)]
     if len(uv) == 0:
         return nothing
-    margin = _MOVED_M * camera.fx / max(float(T_cam_obj[2, 3]), 0.05)
+    distance_m = float(T_cam_obj[2, 3])
+    margin = constants.SHIFT_RADIUS_M * camera.fx / max(distance_m, 0.05)
     columns = _pixels_around(uv[:, 0], margin, camera.width)
     rows = _pixels_around(uv[:, 1], margin, camera.height)
     stride = max(round(math.sqrt(len(rows) * len(columns) / pixels)), 1)
@@ -186,22 +199,12 @@ def depth_around(
     z = depth_m[box]
     if z.size == 0:
         return nothing
-    reach = float(np.linalg.norm(surface, axis=1).max()) + _MOVED_M
-    nearest = max(float(T_cam_obj[2, 3]) - reach, settings.depth_min_m)
-    farthest = min(float(T_cam_obj[2, 3]) + reach, settings.depth_max_m)
+    reach = float(np.linalg.norm(surface, axis=1).max()) + constants.SHIFT_RADIUS_M
+    nearest = max(distance_m - reach, settings.depth_min_m)
+    farthest = min(distance_m + reach, settings.depth_max_m)
     with np.errstate(invalid="ignore"):
         near = (z >= nearest) & (z <= farthest)
-    points_cam = camera.cropped(*box).back_project(z, near)
-    if len(points_cam) == 0:
-        return nothing
-    in_obj = inverse_transform_points(T_cam_obj.astype(np.float32), points_cam)
-    in_obj -= shift_onto(in_obj[:: max(round(len(in_obj) / _SCENE_POINTS), 1)], surface)
-    inside = _inside_box(in_obj, size_m, symmetric)
-    points_cam, in_obj = points_cam[inside], in_obj[inside]
-    distance2 = _squared_distances(_as_rows(surface), _as_columns(in_obj))
-    near = distance2.min(axis=0) < _NEAR_SURFACE_M**2
-    on_object: np.ndarray = points_cam[near]
-    return on_object
+    return camera.cropped(*box).back_project(z, near)
 
 
 def _pixels_around(coordinates: np.ndarray, margin: float, size: int) -> range:
@@ -214,21 +217,23 @@ def _pixels_around(coordinates: np.ndarray, margin: float, size: int) -> range:
 def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
     """Return the translation (3,) that brings a surface (M, 3) onto a scene (N, 3), metres.
 
-    Iterated closest points, without rotation; surface that is far from all of the scene, being
-    hidden, has no say. Some points of the surface, the first ones, are enough.
+    Iterated closest points, without rotation; surface far from all of the scene, being hidden, does
+    not count. Some points of the surface, the first ones, are taken for all of it: they must be in
+    random order.
     """
-    surface, scene = surface[:_MOVE_POINTS].astype(np.float32), scene.astype(np.float32)
+    surface = surface[: constants.SHIFT_POINTS].astype(np.float32)
+    scene = scene.astype(np.float32)
     columns, rows = _as_columns(scene), np.arange(len(surface))
     move = np.zeros(3, dtype=np.float32)
-    for _ in range(_MOVE_STEPS):
+    for _ in range(constants.SHIFT_STEPS):
         distance2 = _squared_distances(_as_rows(surface + move), columns)
         nearest = distance2.argmin(axis=1)
-        found = distance2[rows, nearest] < _MOVED_M**2
+        found = distance2[rows, nearest] < constants.SHIFT_RADIUS_M**2
         if not found.any():
             break
         step = (scene[nearest[found]] - surface[found]).mean(axis=0) - move
         move += step
-        if step @ step < _LAST_STEP_M**2:
+        if step @ step < constants.SHIFT_LAST_STEP_M**2:
             break
     return move
 
@@ -257,14 +262,15 @@ def _as_columns(points: np.ndarray) -> np.ndarray:
 
 
 def _inside_box(
-    points_obj: np.ndarray, size_m: np.ndarray, symmetric: bool | np.ndarray
+    points_obj: np.ndarray, size_m: np.ndarray, axisymmetric: bool | np.ndarray
 ) -> np.ndarray:
-    """Which points (N, 3) lie in the box, or in the upright cylinder of a round object.
+    """Which points (N, 3) lie in the box, or in the upright cylinder of an axisymmetric object.
 
     Edge lengths (3,) or (N, 3) and symmetry, one or (N,), are of one object or of each point's own.
     """
     x, y, z = np.abs(points_obj).T
-    width, height, length = (size_m / 2 * (1 + _BOX_MARGIN) + _BOX_MARGIN_M).T
+    half = size_m / 2 * (1 + constants.BOX_MARGIN_SHARE) + constants.BOX_MARGIN_M
+    width, height, length = half.T
     in_box = (x <= width) & (z <= length)
-    inside: np.ndarray = np.where(symmetric, np.hypot(x, z) <= width, in_box) & (y <= height)
+    inside: np.ndarray = np.where(axisymmetric, np.hypot(x, z) <= width, in_box) & (y <= height)
     return inside

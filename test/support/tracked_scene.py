@@ -10,7 +10,7 @@ from genpose_ros.geometry import columns_from_rotation
 from genpose_ros.networks.interface import Encoding
 
 
-class Stage:
+class Scene:
     """Squares in front of a wall at 2 m, and a model that knows where the objects behind them are.
 
     A square of `SIDE_M` faces the camera; the origin of its object is 2 cm behind its middle. Each
@@ -81,12 +81,12 @@ class Stage:
         return Frame(depth_m, CAMERA, instances)
 
 
-class StageModel(MixtureModel):
-    """Knows for each cloud the object of a `Stage` whose square it comes from."""
+class SceneModel(MixtureModel):
+    """Knows for each cloud the object of a `Scene` whose square it comes from."""
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(POSE[None], torch.zeros(1, 3), deviation=stage.deviation)
-        self.stage = stage
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(POSE[None], torch.zeros(1, 3), deviation=scene.deviation)
+        self.scene = scene
         self.fails = False
         self.patches: list[int] = []
 
@@ -95,7 +95,7 @@ class StageModel(MixtureModel):
             raise RuntimeError("the model broke")
         self.batch_sizes.append(len(points_cam))
         self.patches.append(patches)
-        items = list(self.stage.objects.values())
+        items = list(self.scene.objects.values())
         centres = torch.tensor(np.array([item["centre"] for item in items]))
         mean = points_cam.double().mean(dim=1)
         chosen = (mean[:, None] - centres).norm(dim=-1).argmin(dim=1)
@@ -105,13 +105,13 @@ class StageModel(MixtureModel):
             centre=points_cam.mean(dim=1),
             alignment=torch.eye(3).expand(len(mean), 3, 3),
             score=torch.stack(rows),
-            size_m=torch.full((len(mean), 3), 1.2 * self.stage.SIDE_M),
+            size_m=torch.full((len(mean), 3), 1.2 * self.scene.SIDE_M),
         )
 
     def _row(self, item: dict, mean: Tensor, count: int) -> Tensor:
         """Pose vector and log weight (count, 10) of each mode."""
         rows = []
-        centre = mean if self.stage.misled else torch.tensor(item["centre"])
+        centre = mean if self.scene.misled else torch.tensor(item["centre"])
         offset = centre + torch.tensor([0, 0, 0.02]) - mean
         for weight, rotation in [*item["modes"], *[(1e-30, np.eye(3))] * count][:count]:
             columns = columns_from_rotation(torch.tensor(np.asarray(rotation)))

@@ -1,4 +1,4 @@
-"""Association: the assignment against brute force, gates, classes and ids."""
+"""Association: the assignment against brute force, gates, classes and mask ids."""
 
 from itertools import permutations
 
@@ -53,7 +53,7 @@ def brute_force(costs):
 class TestAssign:
     @settings(max_examples=60, deadline=None)
     @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**31))
-    def test_agrees_with_brute_force(self, n, m, seed):
+    def test_the_assignment_agrees_with_brute_force(self, n, m, seed):
         rng = np.random.default_rng(seed)
         costs = rng.uniform(-3, 3, (n, m))
         costs[rng.random((n, m)) < 0.3] = np.inf
@@ -62,19 +62,19 @@ class TestAssign:
         total = (-len(pairs), sum(costs[i, j] for i, j in pairs))
         assert total == pytest.approx(brute_force(costs))
 
-    def test_nothing_is_possible(self):
+    def test_nothing_is_assigned_where_nothing_is_possible(self):
         assert assign(np.full((2, 3), np.inf)) == []
         assert assign(np.zeros((0, 3))) == []
 
 
 class TestCosts:
-    def test_distance_in_units_of_the_gate_and_what_the_mask_leaves_uncovered(self):
+    def test_costs_are_distance_over_the_gate_and_what_the_mask_leaves_uncovered(self):
         costs = association_costs([square(0.0)], [expected(0.0), expected(0.04)], CAMERA)
         assert costs[0, 0] == pytest.approx(0.0, abs=1e-6)
         # 4 of the 8 columns of points lie beyond the mask.
         assert costs[0, 1] == pytest.approx(0.04 / 0.2 + 0.5, abs=0.13)
 
-    def test_beyond_the_gate_is_impossible(self):
+    def test_a_cloud_beyond_the_gate_is_impossible(self):
         costs = association_costs([square(0.0)], [expected(0.21), expected(0.19)], CAMERA)
         assert np.isfinite(costs).tolist() == [[False, True]]
 
@@ -94,11 +94,11 @@ class TestCosts:
 
 
 class TestAssociate:
-    def test_no_objects_or_no_tracks(self):
+    def test_nothing_is_associated_without_objects_or_tracks(self):
         assert associate([], [expected(0.0)], CAMERA) == {}
         assert associate([square(0.0)], [], CAMERA) == {}
 
-    def test_the_total_decides_not_the_nearest(self):
+    def test_the_total_cost_decides_and_not_the_nearest(self):
         # The first cloud is nearest to the second track, which the second cloud needs.
         clouds = [square(0.0), square(0.15)]
         tracks = [expected(-0.19), expected(0.02)]

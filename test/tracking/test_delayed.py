@@ -1,4 +1,4 @@
-"""Masks that come late: what they show is carried through the depth images since then."""
+"""Delayed masks: what they show is propagated through the depth images since then."""
 
 from itertools import pairwise
 
@@ -7,69 +7,69 @@ import pytest
 
 from genpose_ros.estimation import Frame
 from genpose_ros.geometry import PinholeCamera
-from genpose_ros.tracking.depth_history import MOST_IMAGES
 
 STEP_NS, START_NS = 33_333_333, 5_000_000_000
-LATE = 5
+DELAY = 5
 
 
 def stamp(i):
     return START_NS + i * STEP_NS
 
 
-def follow(tracker, stage, frames, place, masked):
-    """Feed depth images 0, 1, ...; masks of those in `masked` come `LATE` frames later.
+def follow(tracker, scene, frames, place, masked):
+    """Feed depth images 0, 1, ...; masks of those in `masked` come `DELAY` frames later.
 
     Returns the frames, and the error in metres and state of the first track after each.
     """
-    stage.misled = True  # the model knows each image's points, not where the object is now
+    scene.misled = True  # the model knows each image's points, not where the object is now
     images, errors, states = [], [], []
     for i in range(frames):
-        stage.put(1, "mug", place(i))
-        images.append(stage.frame())
+        scene.put(1, "mug", place(i))
+        images.append(scene.frame())
         result = tracker.track_depth(images[i].depth_m, images[i].camera, stamp(i))
         for track in result.tracks[:1]:
-            away = track.estimate.T_cam_obj[:3, 3] - stage.truth(1)[:3, 3]
+            away = track.estimate.T_cam_obj[:3, 3] - scene.truth(1)[:3, 3]
             errors.append(float(np.linalg.norm(away)))
             states.append(track.state.value)
-        if i - LATE in masked:
-            assert tracker.track(images[i - LATE], stamp(i - LATE)).late
+        if i - DELAY in masked:
+            assert tracker.track(images[i - DELAY], stamp(i - DELAY)).delayed
     return images, errors, states
 
 
 def moving(i):
-    """0.6 m/s: 10 cm, more than the object is wide, in the time that masks are late."""
+    """0.6 m/s: 10 cm, more than the object is wide, in the time that masks are delayed."""
     return (-0.3 + 0.02 * i, 0.0, 0.9)
 
 
-class TestBirth:
-    def test_a_late_new_object_is_where_it_is_now(self, stage, tracker):
-        _, errors, states = follow(tracker(), stage, 14, moving, {0, 6})
+class TestInitiation:
+    def test_a_new_object_of_delayed_masks_is_where_it_is_now(self, scene, tracker):
+        _, errors, states = follow(tracker(), scene, 14, moving, {0, 6})
         assert states == ["new"] * 6 + ["confirmed"] * 2
         assert max(errors) < 0.01
 
-    def test_without_images_it_is_not(self, stage, tracker):
-        _, errors, _ = follow(tracker(delayed_mask_horizon_s=0.0), stage, 10, moving, {0})
+    def test_a_new_object_is_behind_where_no_depth_images_are_kept(self, scene, tracker):
+        _, errors, _ = follow(tracker(delayed_mask_horizon_s=0.0), scene, 10, moving, {0})
         assert min(errors) > 0.05
 
-    def test_nor_where_tracks_do_not_go_on_with_depth(self, stage, tracker):
+    def test_a_new_object_is_behind_where_tracks_do_not_go_on_with_depth(self, scene, tracker):
         following = tracker(track_without_masks=False)
-        _, errors, _ = follow(following, stage, 10, moving, {0})
+        _, errors, _ = follow(following, scene, 10, moving, {0})
         assert min(errors) > 0.05
-        assert following._world.images == ()
+        assert following.state.images == ()
 
-    def test_the_way_costs_a_few_batches(self, stage, tracker):
+    def test_a_new_object_costs_four_batches_at_most(self, scene, tracker):
         following = tracker()
         model = following.estimator.model
-        follow(following, stage, LATE, moving, {0})
+        follow(following, scene, DELAY, moving, {0})
         model.batch_sizes.clear()
-        stage.put(1, "mug", moving(LATE))
-        image = stage.frame()
-        following.track_depth(image.depth_m, image.camera, stamp(LATE))
+        scene.put(1, "mug", moving(DELAY))
+        image = scene.frame()
+        following.track_depth(image.depth_m, image.camera, stamp(DELAY))
         assert model.batch_sizes == []
-        stage.put(1, "mug", moving(0))
-        following.track(stage.frame(), stamp(0))
-        assert model.batch_sizes == [1] * 4  # itself, and at most three images since
+        scene.put(1, "mug", moving(0))
+        following.track(scene.frame(), stamp(0))
+        # Itself, and at most three images since.
+        assert 2 <= sum(model.batch_sizes) <= 4
 
 
 class TestCorrection:
@@ -78,23 +78,23 @@ class TestCorrection:
         """Away by more than a track can be followed, shortly before the image of the masks."""
         return (-0.1 if i < 9 else -0.05 + 0.015 * (i - 9), 0.0 if i < 9 else 0.1, 0.9)
 
-    def test_a_track_that_strayed_is_brought_to_where_its_object_is_now(self, stage, tracker):
+    def test_a_track_that_strayed_is_brought_to_where_its_object_is_now(self, scene, tracker):
         for delayed_mask_horizon_s, right in ((0.4, True), (0.0, False)):
             following = tracker(delayed_mask_horizon_s=delayed_mask_horizon_s)
-            _, errors, _ = follow(following, stage, 19, self.jumps, {0, 6, 12})
+            _, errors, _ = follow(following, scene, 19, self.jumps, {0, 6, 12})
             assert errors[-8] > 0.05
             assert (errors[-1] < 0.01) is right
             assert [t.track_id for t in following.tracks] == [1]
 
-    def test_a_track_that_is_right_stays_as_it_is(self, stage, tracker):
-        stage.deviation = 0.001
+    def test_a_track_that_is_right_stays_as_it_is(self, scene, tracker):
+        scene.deviation = 0.001
         following = tracker()
-        images, errors, _ = follow(following, stage, 16, lambda i: (0.0, 0.0, 0.8), {0, 6})
-        (before,) = following._world.memories
+        images, errors, _ = follow(following, scene, 16, lambda i: (0.0, 0.0, 0.8), {0, 6})
+        (before,) = following.state.objects
         model = following.estimator.model
         model.batch_sizes.clear()
         following.track(images[10], stamp(10))
-        (after,) = following._world.memories
+        (after,) = following.state.objects
         assert max(errors) < 0.01
         assert after.motion is before.motion
         assert after.estimate is before.estimate
@@ -102,7 +102,7 @@ class TestCorrection:
         assert after.masked_ns == stamp(10)
         assert model.batch_sizes == []  # its surface fits its mask
 
-    def test_late_masks_turn_a_track_that_is_the_wrong_way_round(self, stage, tracker):
+    def test_delayed_masks_turn_a_track_that_is_the_wrong_way_round(self, scene, tracker):
         a = np.diag([1.0, -1, -1])
         b = a @ np.diag([-1.0, 1, -1])
         following = tracker(verify_period_s=0.1, pose_switch_checks=3)
@@ -110,79 +110,79 @@ class TestCorrection:
         for i in range(40):
             # The second image's masks show it as it is; its surface fits either way.
             rotation = a if i < 8 else b
-            stage.put(1, "mug", (0.0, 0.0, 0.8), rotation, [(0.999, rotation), (0.001, a)])
-            image = stage.frame()
+            scene.put(1, "mug", (0.0, 0.0, 0.8), rotation, [(0.999, rotation), (0.001, a)])
+            image = scene.frame()
             result = following.track_depth(image.depth_m, image.camera, stamp(i))
             if result.tracks:
                 T = result.tracks[0].estimate.T_cam_obj
                 turned.append(bool(T[:3, 0] @ b[:, 0] > 0.9))
-            if i >= LATE and i % LATE == 0:
-                following.track(image, stamp(i - LATE))
+            if i >= DELAY and i % DELAY == 0:
+                following.track(image, stamp(i - DELAY))
         assert not any(turned[:15])
         assert turned[-1]
         assert sum(before != after for before, after in pairwise(turned)) == 1
         assert [t.track_id for t in following.tracks] == [1]
 
-    def test_poses_after_the_late_one_are_those_of_the_way(self, stage, tracker):
+    def test_the_history_after_a_delayed_mask_is_that_of_the_propagation(self, scene, tracker):
         following = tracker()
-        follow(following, stage, 18, self.jumps, {0, 6, 12})
-        (memory,) = following._world.memories
-        stamps = [stamp_ns for stamp_ns, _ in memory.history]
+        follow(following, scene, 18, self.jumps, {0, 6, 12})
+        (obj,) = following.state.objects
+        stamps = [stamp_ns for stamp_ns, _ in obj.history]
         assert stamps == sorted(set(stamps))
         for i in (12, 17):
-            stage.put(1, "mug", self.jumps(i))
-            away = memory.at(stamp(i))[:3, 3] - stage.truth(1)[:3, 3]
+            scene.put(1, "mug", self.jumps(i))
+            away = obj.at(stamp(i))[:3, 3] - scene.truth(1)[:3, 3]
             assert np.linalg.norm(away) < 0.015
 
 
 class TestImages:
-    def test_they_are_bounded_and_not_copied(self, stage, tracker):
-        following = tracker(delayed_mask_horizon_s=10.0)
-        images, _, _ = follow(following, stage, 40, lambda i: (0.0, 0.0, 0.8), {0})
-        held = following._world.images
-        assert len(held) == MOST_IMAGES
-        assert all(a.depth_m is b.depth_m for a, b in zip(held, images[-MOST_IMAGES:], strict=True))
+    def test_depth_images_are_bounded_in_number_and_not_copied(self, scene, tracker):
+        following = tracker(delayed_mask_horizon_s=10.0, max_depth_images=9)
+        images, _, _ = follow(following, scene, 40, lambda i: (0.0, 0.0, 0.8), {0})
+        held = following.state.images
+        assert len(held) == 9
+        assert all(a.depth_m is b.depth_m for a, b in zip(held, images[-9:], strict=True))
 
-    def test_a_clock_that_jumps_back_and_a_reset_drop_them(self, stage, tracker):
+    def test_a_clock_that_jumps_back_and_a_reset_drop_the_depth_images(self, scene, tracker):
         following = tracker()
-        images, _, _ = follow(following, stage, 8, lambda i: (0.0, 0.0, 0.8), {0})
+        images, _, _ = follow(following, scene, 8, lambda i: (0.0, 0.0, 0.8), {0})
         following.track_depth(images[0].depth_m, images[0].camera, stamp(0) - 2 * 10**9)
-        assert [i.moment.stamp_ns for i in following._world.images] == [stamp(0) - 2 * 10**9]
+        assert [i.camera_pose.stamp_ns for i in following.state.images] == [stamp(0) - 2 * 10**9]
         following.reset()
-        assert following._world.images == ()
+        assert following.state.images == ()
 
-    def test_images_may_change_their_size(self, stage, tracker):
+    def test_depth_images_may_change_their_size(self, scene, tracker):
         """From the sixth image on every second pixel is left out."""
-        stage.misled = True
+        scene.misled = True
         following = tracker()
         half = PinholeCamera(150.0, 150.0, 79.75, 59.75, 160, 120)
         for i in range(8):
-            stage.put(1, "mug", moving(i))
-            image = stage.frame()
+            scene.put(1, "mug", moving(i))
+            image = scene.frame()
             if i == 1:
                 masked = image
             if i > 4:
                 image = Frame(image.depth_m[::2, ::2], half)
             following.track_depth(image.depth_m, image.camera, stamp(i))
         following.track(masked, stamp(1))
-        (memory,) = following._world.memories
-        away = memory.at(stamp(7))[:3, 3] - stage.truth(1)[:3, 3]
+        (obj,) = following.state.objects
+        away = obj.at(stamp(7))[:3, 3] - scene.truth(1)[:3, 3]
         assert np.linalg.norm(away) == pytest.approx(0, abs=0.012)
 
-    def test_the_cameras_motion_is_that_of_each_image(self, stage, tracker):
-        stage.misled = True
+    def test_the_camera_pose_of_each_depth_image_counts(self, scene, tracker):
+        scene.misled = True
         following = tracker()
         place = np.array([0.0, 0.0, 0.9])
         for i in range(7):
             T = np.eye(4)
             T[0, 3] = 0.03 * i
-            stage.put(1, "mug", place - T[:3, 3])
-            image = stage.frame()
+            scene.put(1, "mug", place - T[:3, 3])
+            image = scene.frame()
             if i == 1:
                 masked, T_then = image, T
             following.track_depth(image.depth_m, image.camera, stamp(i), T)
         following.track(masked, stamp(1), T_then)
-        (memory,) = following._world.memories
-        assert memory.motion.stamp_ns == stamp(6)
-        assert memory.motion.T_fixed_obj[:3, 3] == pytest.approx([0, 0, 0.92], abs=0.01)
-        assert np.linalg.norm(memory.motion.velocity[:3]) < 0.1
+        (obj,) = following.state.objects
+        assert obj.motion.stamp_ns == stamp(6)
+        assert obj.motion.T_fixed_obj[:3, 3] == pytest.approx([0, 0, 0.92], abs=0.01)
+        assert np.linalg.norm(obj.motion.velocity[:3]) < 0.1

@@ -1,4 +1,4 @@
-"""The motion filter: closed forms, and what it makes of paths that are known."""
+"""Motion filter against closed forms, and on paths that are known."""
 
 import math
 
@@ -10,10 +10,10 @@ from genpose_ros.geometry import pose_difference, rotate_covariance
 from genpose_ros.tracking.motion import (
     Motion,
     MotionNoise,
-    begin_motion,
-    carried,
-    corrected,
-    predicted,
+    change_frame,
+    correct,
+    initial_motion,
+    predict,
     significant_velocity,
 )
 
@@ -39,18 +39,18 @@ def followed(path, deviation=DEVIATION, seed=None):
             measured[:3, 3] += error[:3]
             measured[:3, :3] = Rotation.from_rotvec(error[3:]).as_matrix() @ measured[:3, :3]
         if motion is None:
-            motion = begin_motion(0, measured, np.diag(deviation**2))
+            motion = initial_motion(0, measured, np.diag(deviation**2))
         else:
-            motion = predicted(motion, i * STEP_NS, NOISE)
-            motion = corrected(motion, measured, np.diag(deviation**2))
+            motion = predict(motion, i * STEP_NS, NOISE)
+            motion = correct(motion, measured, np.diag(deviation**2))
     return motion
 
 
-class TestPredicted:
-    def test_nearly_constant_velocity_over_a_frame(self):
-        motion = begin_motion(0, pose(0, 0, 1), np.eye(6) * 1e-6)
+class TestPredict:
+    def test_the_velocity_is_nearly_constant_over_a_frame(self):
+        motion = initial_motion(0, pose(0, 0, 1), np.eye(6) * 1e-6)
         motion.velocity[:] = [0.3, 0, 0, 0, 1.0, 0]
-        after = predicted(motion, STEP_NS, NOISE)
+        after = predict(motion, STEP_NS, NOISE)
         dt = STEP_NS / 1e9
         difference = pose_difference(motion.T_fixed_obj, after.T_fixed_obj)
         # Fading with 0.4 s and 0.3 s takes half of dt over that time from the way.
@@ -58,20 +58,20 @@ class TestPredicted:
         assert difference[4] == pytest.approx(1.0 * dt * (1 - dt / 0.6), rel=1e-2)
 
     def test_long_predictions_come_to_rest(self):
-        motion = begin_motion(0, pose(0, 0, 1), np.eye(6) * 1e-6)
+        motion = initial_motion(0, pose(0, 0, 1), np.eye(6) * 1e-6)
         motion.velocity[:] = [0.4, 0, 0, 0, 0, 2.0]
-        after = predicted(motion, 10**15, NOISE)
+        after = predict(motion, 10**15, NOISE)
         assert after.T_fixed_obj[0, 3] == pytest.approx(0.4 * 0.4)
         assert pose_difference(motion.T_fixed_obj, after.T_fixed_obj)[5] == pytest.approx(0.6)
         assert np.abs(after.velocity).max() < 1e-9
         assert np.isfinite(after.covariance).all()
 
     @pytest.mark.parametrize("dt", [0.001, 0.2, 1.0])
-    def test_is_that_of_the_linear_model(self, dt):
+    def test_the_covariance_is_that_of_the_linear_model(self, dt):
         rng = np.random.default_rng(0)
         root = rng.normal(0, 0.1, (12, 12))
         motion = Motion(0, pose(0, 0, 1), rng.normal(size=6), root @ root.T)
-        after = predicted(motion, round(dt * 1e9), NOISE)
+        after = predict(motion, round(dt * 1e9), NOISE)
         fades = np.repeat([0.4, 0.3], 3)
         F = np.eye(12)
         F[:6, 6:] = np.diag(fades * (1 - np.exp(-dt / fades)))
@@ -86,45 +86,45 @@ class TestPredicted:
         assert np.allclose(added, Q)
         assert np.linalg.eigvalsh(Q).min() > 0
 
-    def test_there_and_back(self):
-        motion = begin_motion(10**9, pose(0, 0, 1), np.eye(6) * 1e-6)
+    def test_predictions_forth_and_back_are_equally_far(self):
+        motion = initial_motion(10**9, pose(0, 0, 1), np.eye(6) * 1e-6)
         motion.velocity[:] = [0.4, 0, 0, 0, 0, 1.0]
-        forth = predicted(motion, 10**9 + STEP_NS, NOISE).T_fixed_obj[0, 3]
-        back = predicted(motion, 10**9 - STEP_NS, NOISE).T_fixed_obj[0, 3]
+        forth = predict(motion, 10**9 + STEP_NS, NOISE).T_fixed_obj[0, 3]
+        back = predict(motion, 10**9 - STEP_NS, NOISE).T_fixed_obj[0, 3]
         assert back == pytest.approx(-forth)
 
-    def test_covariance_grows_and_stays_positive(self):
+    def test_the_covariance_grows_and_stays_positive(self):
         motion = followed([pose(0.01 * i, 0, 1) for i in range(10)])
         for dt in (1e-3, 0.03, 0.5, 5.0):
-            after = predicted(motion, motion.stamp_ns + int(dt * 1e9), NOISE)
+            after = predict(motion, motion.stamp_ns + int(dt * 1e9), NOISE)
             assert np.linalg.eigvalsh(after.covariance).min() > 0
             assert (np.diag(after.covariance)[:6] > np.diag(motion.covariance)[:6]).all()
 
 
-class TestCorrected:
-    def test_is_the_weighted_mean_of_prediction_and_measurement(self):
-        motion = begin_motion(0, pose(0, 0, 1), np.diag(np.repeat([1e-4, 1e-2], 3)))
-        after = corrected(motion, pose(0.1, 0, 1, (0, 0.2, 0)), np.diag(np.repeat([3e-4, 1e-2], 3)))
+class TestCorrect:
+    def test_the_correction_is_the_weighted_mean_of_prediction_and_measurement(self):
+        motion = initial_motion(0, pose(0, 0, 1), np.diag(np.repeat([1e-4, 1e-2], 3)))
+        after = correct(motion, pose(0.1, 0, 1, (0, 0.2, 0)), np.diag(np.repeat([3e-4, 1e-2], 3)))
         difference = pose_difference(motion.T_fixed_obj, after.T_fixed_obj)
         assert difference == pytest.approx([0.025, 0, 0, 0, 0.1, 0], abs=1e-9)
         assert np.diag(after.covariance)[:6] == pytest.approx(np.repeat([0.75e-4, 0.5e-2], 3))
 
     def test_an_unknown_direction_is_not_followed(self):
         covariance = np.diag([1e-6] * 3 + [1e-4, math.pi**2 / 3, 1e-4])
-        motion = begin_motion(0, pose(0, 0, 1), np.diag(np.repeat([1e-6, 1e-4], 3)))
-        after = corrected(motion, pose(0, 0, 1, (0.1, 0.1, 0)), covariance)
+        motion = initial_motion(0, pose(0, 0, 1), np.diag(np.repeat([1e-6, 1e-4], 3)))
+        after = correct(motion, pose(0, 0, 1, (0.1, 0.1, 0)), covariance)
         turn = pose_difference(motion.T_fixed_obj, after.T_fixed_obj)[3:]
         assert turn[0] == pytest.approx(0.05, rel=0.01)
         assert abs(turn[1]) < 1e-5
 
-    def test_finds_a_constant_velocity(self):
+    def test_the_filter_finds_a_constant_velocity(self):
         path = [pose(0.3 * i / 30, 0, 1, (0, math.radians(60) * i / 30, 0)) for i in range(60)]
         motion = followed(path)
         # Against the fading, which the filter expects, a few percent are missing.
         assert motion.velocity == pytest.approx([0.3, 0, 0, 0, math.radians(60), 0], rel=0.15)
         assert np.abs(pose_difference(motion.T_fixed_obj, path[-1])).max() < 0.02
 
-    def test_errors_are_as_large_as_it_says(self):
+    def test_errors_are_as_large_as_the_filter_says(self):
         """Normalised error of the pose over 40 noisy paths: 6 in the mean, within 4 deviations."""
         path = [pose(0.1 * math.sin(i / 30), 0, 1) for i in range(30)]
         values = []
@@ -148,7 +148,7 @@ def test_velocities_within_the_noise_are_none():
 def test_another_frame_turns_pose_and_covariance_and_forgets_the_velocity():
     motion = followed([pose(0.02 * i, 0, 1) for i in range(10)], np.repeat([0.001, 0.02], 3))
     T = pose(1, 2, 3, (0, 0, math.pi / 2))
-    moved = carried(motion, T)
+    moved = change_frame(motion, T)
     assert np.allclose(moved.T_fixed_obj, T @ motion.T_fixed_obj)
     assert np.allclose(moved.velocity, 0)
     back = rotate_covariance(moved.covariance[:6, :6], T[:3, :3].T)

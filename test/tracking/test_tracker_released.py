@@ -1,4 +1,4 @@
-"""The tracker with the released weights on simulated sequences."""
+"""Tracker with the released weights on simulated sequences."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def estimator():
 
 
 @pytest.mark.parametrize("masks_every", [1, 5])
-def test_a_moving_camera_over_a_table(estimator, masks_every):
+def test_objects_on_a_table_are_tracked_by_a_moving_camera(estimator, masks_every):
     following = Tracker(estimator)
     sequence = tracking_sequence("sweep", 0, frames=16)
     for i, item in enumerate(sequence):

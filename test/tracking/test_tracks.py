@@ -1,4 +1,4 @@
-"""How a track's state goes on: the whole table."""
+"""States of a track: the whole table."""
 
 import pytest
 
@@ -33,7 +33,7 @@ SETTINGS = TrackerSettings(confirm_frames=3, max_coast_s=0.5, keep_lost_s=3.0)
         (LOST, {"unseen_s": 3.01}, None),
     ],
 )
-def test_next_state(state, frame, expected):
+def test_the_next_state_is_that_of_the_table(state, frame, expected):
     values = {"seen": False, "hits": 3, "missed": 0, "unseen_s": 0.0, "gone": False}
     assert next_state(state, **{**values, **frame}, settings=SETTINGS) is expected
 

@@ -1,4 +1,4 @@
-"""Which estimates of tracked objects are believed, and when a rival takes over."""
+"""Verification: plausible estimates, priorities, alternative poses, and the choice of estimates."""
 
 import math
 from dataclasses import replace
@@ -8,19 +8,23 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.estimation import ObjectEstimate
-from genpose_ros.tracking import TrackerSettings
-from genpose_ros.tracking.state import Moment, begun
+from genpose_ros.tracking import TrackerSettings, TrackState
+from genpose_ros.tracking.ego_motion import StampedCameraPose
+from genpose_ros.tracking.state import initiate
 from genpose_ros.tracking.verification import (
-    check_due,
-    checked,
-    doubt,
-    far_apart,
+    Choice,
+    VerifyPriority,
+    are_far_apart,
+    choose_estimate,
     is_clear,
+    record_verification,
+    rejection_reason,
     turn_deg,
+    verification_priority,
 )
 
 SETTINGS = TrackerSettings()
-MOMENT = Moment(10**9, np.eye(4), known=True)
+CAMERA_POSE = StampedCameraPose(10**9, np.eye(4), known=True)
 
 
 def pose(x=0.0, yaw=0.0, tilt=0.0):
@@ -51,7 +55,7 @@ def estimate(T=None, *, category="mug", energy=10.0, share=1.0, spread_m=0.004, 
     )
 
 
-class TestDoubt:
+class TestRejectionReason:
     @pytest.mark.parametrize(
         ("changes", "residual_m", "reason"),
         [
@@ -67,83 +71,174 @@ class TestDoubt:
             ({"T": pose(tilt=50), "category": "can"}, 0.01, "jump in degrees"),
         ],
     )
-    def test_each_limit_by_itself(self, changes, residual_m, reason):
-        said = doubt(estimate(**changes), pose(), residual_m, SETTINGS)
+    def test_each_limit_refuses_by_itself(self, changes, residual_m, reason):
+        said = rejection_reason(estimate(**changes), pose(), residual_m, SETTINGS)
         assert said.startswith(reason)
         assert bool(said) == bool(reason)
 
     def test_without_a_prediction_there_is_no_jump(self):
-        assert doubt(estimate(pose(x=0.5, yaw=90)), None, 0.3, SETTINGS) == ""
+        assert rejection_reason(estimate(pose(x=0.5, yaw=90)), None, 0.3, SETTINGS) == ""
 
 
 class TestPoses:
-    def test_angles(self):
-        assert turn_deg(pose(yaw=10), pose(yaw=50), symmetric=False) == pytest.approx(40)
-        assert turn_deg(pose(yaw=10), pose(yaw=50), symmetric=True) == pytest.approx(0, abs=1e-5)
-        assert turn_deg(pose(tilt=10), pose(tilt=190), symmetric=True) == pytest.approx(180)
+    def test_angles_of_axisymmetric_objects_are_those_of_their_y_axes(self):
+        assert turn_deg(pose(yaw=10), pose(yaw=50), axisymmetric=False) == pytest.approx(40)
+        assert turn_deg(pose(yaw=10), pose(yaw=50), axisymmetric=True) == pytest.approx(0, abs=1e-5)
+        assert turn_deg(pose(tilt=10), pose(tilt=190), axisymmetric=True) == pytest.approx(180)
 
     @pytest.mark.parametrize("degrees", [0.0, 1e-4, 3.0, 90.0, 179.0, 179.9999, 180.0])
-    def test_angles_about_any_axis(self, degrees):
+    def test_angles_are_those_turned_about_any_axis(self, degrees):
         rng = np.random.default_rng(0)
         T_a, T_b = pose(), pose()
         for axis in rng.standard_normal((20, 3)):
             turn = Rotation.from_rotvec(np.radians(degrees) * axis / np.linalg.norm(axis))
             T_a[:3, :3] = Rotation.random(random_state=rng).as_matrix()
             T_b[:3, :3] = turn.as_matrix() @ T_a[:3, :3]
-            assert turn_deg(T_a, T_b, symmetric=False) == pytest.approx(degrees, abs=1e-5)
+            assert turn_deg(T_a, T_b, axisymmetric=False) == pytest.approx(degrees, abs=1e-5)
 
-    def test_far_apart_in_either(self):
-        assert not far_apart(pose(), pose(x=0.04, yaw=20), symmetric=False)
-        assert far_apart(pose(), pose(x=0.06), symmetric=False)
-        assert far_apart(pose(), pose(yaw=30), symmetric=False)
-        assert not far_apart(pose(), pose(yaw=30), symmetric=True)
+    def test_poses_are_far_apart_in_place_or_rotation(self):
+        assert not are_far_apart(pose(), pose(x=0.04, yaw=20), axisymmetric=False)
+        assert are_far_apart(pose(), pose(x=0.06), axisymmetric=False)
+        assert are_far_apart(pose(), pose(yaw=30), axisymmetric=False)
+        assert not are_far_apart(pose(), pose(yaw=30), axisymmetric=True)
 
 
 class TestIsClear:
     @pytest.mark.parametrize(("share", "clear"), [(0.9, True), (0.6, False)])
-    def test_by_the_share_of_the_largest_mode(self, share, clear):
+    def test_an_estimate_is_clear_by_the_share_of_its_largest_mode(self, share, clear):
         assert is_clear(estimate(share=share)) is clear
 
-    def test_whatever_the_energy(self):
+    def test_an_estimate_is_clear_whatever_its_energy(self):
         assert is_clear(estimate(energy=-1e3))
 
-    def test_no_mode_is_never_clear(self):
+    def test_an_estimate_without_modes_is_never_clear(self):
         assert not is_clear(replace(estimate(energy=99.0), mode_shares=()))
 
 
-class TestChecks:
-    def memory(self, **changes):
-        return replace(begun(1, estimate(), MOMENT, SETTINGS), **changes)
+def tracked(**changes):
+    return replace(initiate(1, estimate(), CAMERA_POSE, SETTINGS), **changes)
 
-    def test_due_from_time_to_time_and_at_once_with_a_rival(self):
-        memory = self.memory()
-        soon, later = MOMENT.stamp_ns + 10**8, MOMENT.stamp_ns + 6 * 10**8
-        assert check_due(memory, soon, SETTINGS) == 0
-        assert check_due(memory, later, SETTINGS) > 0
-        assert check_due(self.memory(rival=np.eye(4)), soon, SETTINGS) > check_due(
-            memory, later, SETTINGS
-        )
-        assert check_due(memory, later, replace(SETTINGS, verify_period_s=0.0)) == 0
 
-    def test_a_drop_of_energy_asks_for_a_check(self):
-        soon = MOMENT.stamp_ns + 2 * 10**8
-        assert check_due(self.memory(energy=10.5), soon, SETTINGS) == 0
-        assert check_due(self.memory(energy=15.0), soon, SETTINGS) > 0
+def after_s(seconds):
+    return CAMERA_POSE.stamp_ns + round(seconds * 1e9)
 
-    def test_only_the_same_rival_in_a_row_counts(self):
-        memory, own = self.memory(), estimate()
+
+class TestPriority:
+    """With the usual period of 0.5 s, and an energy of the last estimate of 10."""
+
+    @pytest.mark.parametrize(
+        ("changes", "seconds", "expected"),
+        [
+            ({}, 0.1, VerifyPriority.NONE),
+            ({}, 0.5, VerifyPriority.DUE),
+            ({"energy": 10.5}, 0.2, VerifyPriority.NONE),
+            ({"energy": 15.0}, 0.2, VerifyPriority.ENERGY_DROPPED),
+            ({"energy": 15.0}, 0.1, VerifyPriority.NONE),  # too soon
+            ({"energy": 15.0}, 0.6, VerifyPriority.ENERGY_DROPPED),
+            ({"energy": None}, 0.2, VerifyPriority.NONE),
+            ({"alternative": np.eye(4)}, 0.01, VerifyPriority.ALTERNATIVE_SEEN),
+            ({"alternative": np.eye(4)}, 0.0, VerifyPriority.NONE),  # in this very frame
+            ({"alternative": np.eye(4), "energy": 15.0}, 0.6, VerifyPriority.ALTERNATIVE_SEEN),
+        ],
+    )
+    def test_a_track_has_the_priority_of_its_most_urgent_reason(self, changes, seconds, expected):
+        priority, age = verification_priority(tracked(**changes), after_s(seconds), SETTINGS)
+        assert priority is expected
+        assert age == pytest.approx(0 if expected is VerifyPriority.NONE else seconds / 0.5)
+
+    def test_priority_counts_before_age(self):
+        seen = verification_priority(tracked(alternative=np.eye(4)), after_s(0.1), SETTINGS)
+        dropped = verification_priority(tracked(energy=15.0), after_s(0.2), SETTINGS)
+        due = verification_priority(tracked(), after_s(2.0), SETTINGS)
+        older = verification_priority(tracked(), after_s(2.1), SETTINGS)
+        assert sorted([due, older, seen, dropped]) == [due, older, dropped, seen]
+
+    def test_without_a_period_nothing_is_verified(self):
+        never = replace(SETTINGS, verify_period_s=0.0)
+        obj = tracked(alternative=np.eye(4), energy=15.0)
+        assert verification_priority(obj, after_s(9.0), never)[0] is VerifyPriority.NONE
+
+
+class TestRecordVerification:
+    def test_only_the_same_alternative_pose_in_a_row_counts(self):
+        obj, own = tracked(), estimate()
         a, b = estimate(pose(yaw=90), energy=20.0), estimate(pose(yaw=-90), energy=20.0)
-        memory = checked(memory, own, a, 1)
-        memory = checked(memory, own, a, 2)
-        assert memory.rival_checks == 2
-        assert checked(memory, own, b, 3).rival_checks == 1
+        obj = record_verification(obj, own, a, 1)
+        obj = record_verification(obj, own, a, 2)
+        assert obj.alternative_checks == 2
+        assert record_verification(obj, own, b, 3).alternative_checks == 1
         for other in (own, estimate(pose(yaw=90), share=0.5)):
-            assert checked(memory, own, other, 3).rival is None
-        assert checked(memory, own, a, 3).checked_ns == 3
+            assert record_verification(obj, own, other, 3).alternative is None
+        assert record_verification(obj, own, a, 3).verified_ns == 3
 
-    def test_a_rival_is_the_same_though_the_object_moves(self):
-        memory = self.memory()
+    def test_an_alternative_pose_is_the_same_though_the_object_moves(self):
+        obj = tracked()
         for i in range(3):
             own, other = pose(x=0.1 * i, yaw=40 * i), pose(x=0.1 * i, yaw=40 * i + 120)
-            memory = checked(memory, estimate(own), estimate(other, energy=20.0), i)
-        assert memory.rival_checks == 3
+            obj = record_verification(obj, estimate(own), estimate(other, energy=20.0), i)
+        assert obj.alternative_checks == 3
+
+
+class TestChooseEstimate:
+    """The track is expected at the origin of `pose`; its last mask had the area of `estimate`."""
+
+    HERE, TURNED, AWAY, FAR = pose(), pose(yaw=90), pose(x=0.06), pose(x=0.2)
+    UNCLEAR = 0.5
+
+    @pytest.mark.parametrize(
+        ("changes", "warm", "fresh", "choice", "restart"),
+        [
+            # Nothing is plausible.
+            ({}, None, None, Choice.NONE, False),
+            ({"state": TrackState.LOST}, None, None, Choice.NONE, False),
+            # A track that is sure of its pose follows the prediction, however far it came.
+            ({}, HERE, None, Choice.WARM, False),
+            ({}, FAR, None, Choice.WARM, False),
+            ({}, HERE, HERE, Choice.WARM, False),
+            ({}, HERE, TURNED, Choice.WARM, False),
+            ({"alternative_checks": 2}, HERE, TURNED, Choice.WARM, False),
+            # It switches after `pose_switch_checks` verifications, and not without one now.
+            ({"alternative_checks": 3}, HERE, TURNED, Choice.FRESH_VERIFIED, True),
+            ({"alternative_checks": 3}, HERE, None, Choice.WARM, False),
+            ({"alternative_checks": 3}, TURNED, HERE, Choice.FRESH_VERIFIED, False),
+            # A fresh estimate serves where the one around the prediction is not plausible.
+            ({}, None, HERE, Choice.FRESH_ALONE, False),
+            ({}, None, TURNED, Choice.FRESH_ALONE, True),
+            ({}, None, AWAY, Choice.FRESH_ALONE, True),
+            # Doubtful tracks believe a fresh estimate that clearly contradicts them.
+            ({"state": TrackState.LOST}, HERE, None, Choice.WARM, False),
+            ({"state": TrackState.LOST}, AWAY, None, Choice.WARM, True),
+            ({"state": TrackState.LOST}, HERE, HERE, Choice.WARM, False),
+            ({"state": TrackState.LOST}, HERE, TURNED, Choice.FRESH_CONTRADICTS, True),
+            ({"state": TrackState.LOST}, TURNED, HERE, Choice.FRESH_CONTRADICTS, False),
+            ({"restart": True}, HERE, TURNED, Choice.FRESH_CONTRADICTS, True),
+            ({"implausible": 1}, HERE, TURNED, Choice.FRESH_CONTRADICTS, True),
+            ({"implausible": 1}, HERE, (TURNED, UNCLEAR), Choice.WARM, False),
+            # A sliver far off is not believed, but where it is or when the track is sure.
+            ({"area": 1e4, "restart": True}, None, FAR, Choice.SLIVER, False),
+            ({"area": 1e4, "restart": True}, FAR, None, Choice.SLIVER, False),
+            ({"area": 1e4}, None, FAR, Choice.SLIVER, False),
+            ({"area": 1e4, "restart": True}, None, AWAY, Choice.FRESH_ALONE, True),
+            ({"area": 1e4}, FAR, None, Choice.WARM, False),
+        ],
+    )
+    def test_the_choice_is_that_of_the_table(self, changes, warm, fresh, choice, restart):
+        warm_estimate = None if warm is None else estimate(warm)
+        if isinstance(fresh, tuple):
+            fresh_estimate = estimate(fresh[0], share=fresh[1])
+        else:
+            fresh_estimate = None if fresh is None else estimate(fresh)
+        chosen = choose_estimate(
+            tracked(**changes), self.HERE, warm_estimate, fresh_estimate, SETTINGS
+        )
+        assert (chosen.choice, chosen.restart) == (choice, restart)
+        expected = warm_estimate if choice is Choice.WARM else fresh_estimate
+        assert chosen.estimate is (None if choice in (Choice.NONE, Choice.SLIVER) else expected)
+
+    def test_a_fresh_estimate_of_an_axisymmetric_object_keeps_the_yaw_expected(self):
+        obj = replace(tracked(), category="can")
+        fresh = estimate(pose(yaw=70), category="can")
+        chosen = choose_estimate(obj, pose(yaw=20), None, fresh, SETTINGS)
+        assert chosen.estimate is not None
+        assert turn_deg(chosen.estimate.T_cam_obj, pose(yaw=20), axisymmetric=False) < 1e-6
+        assert not chosen.restart

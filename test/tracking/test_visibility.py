@@ -1,4 +1,4 @@
-"""What depth images say about expected objects, on images whose answer is known."""
+"""Visibility of expected objects, on depth images whose answer is known."""
 
 import math
 
@@ -45,39 +45,39 @@ def image(background_m=2.0, z=0.8):
 def look(depth_m, T=None, points=None):
     points = front() if points is None else points
     T = at() if T is None else T
-    (view,) = visibility(T[None], points[None], SIZE_M[None], depth_m, CAMERA, symmetric=[False])
+    (view,) = visibility(T[None], points[None], SIZE_M[None], depth_m, CAMERA, axisymmetric=[False])
     return view
 
 
 class TestVisibility:
-    def test_as_expected(self):
+    def test_a_surface_where_it_is_expected_is_seen(self):
         view = look(image())
         assert (view.seen, view.hidden, view.gone, view.unknown) == (1.0, 0.0, 0.0, 0.0)
         assert view.residual_m == pytest.approx(0.0, abs=1e-6)
 
-    def test_half_behind_something(self):
+    def test_half_a_surface_behind_something_is_hidden(self):
         depth_m = image()
         depth_m[:, 160:] = 0.4
         view = look(depth_m)
         assert view.hidden == pytest.approx(0.5)
         assert view.seen == pytest.approx(0.5)
 
-    def test_taken_away(self):
+    def test_a_surface_taken_away_is_gone(self):
         view = look(np.full((240, 320), 2.0, dtype=np.float32))
         assert view.gone == 1.0
         assert view.residual_m == pytest.approx(1.2)
 
     @pytest.mark.parametrize("nothing", [0.0, np.nan, np.inf, -1.0])
-    def test_without_depth(self, nothing):
+    def test_a_surface_without_depth_is_unknown(self, nothing):
         view = look(np.full((240, 320), nothing, dtype=np.float32))
         assert (view.unknown, view.seen) == (1.0, 0.0)
         assert math.isnan(view.residual_m)
 
-    def test_outside_the_image(self):
+    def test_a_surface_outside_the_image_is_unknown(self):
         assert look(image(), at(x=3.0)).unknown == 1.0
         assert look(image(), at(z=-1.0)).unknown == 1.0
 
-    def test_what_has_turned_away_is_not_hidden(self):
+    def test_a_surface_turned_away_is_not_hidden(self):
         # The back of the cube: its front is before it, and belongs to it.
         assert look(image(), points=front() * [1, 1, -1]).seen == 1.0
         # Something else is no part of it.
@@ -90,17 +90,17 @@ class TestVisibility:
         assert view.seen + view.hidden + view.gone + view.unknown == pytest.approx(1.0)
         assert min(view.seen, view.hidden, view.gone, view.unknown) > 0
 
-    def test_of_many_objects_is_that_of_each(self):
+    def test_the_view_of_many_objects_is_that_of_each(self):
         rng = np.random.default_rng(0)
         depth_m = rng.choice([0.0, 0.3, 0.79, 0.81, 0.9, 1.5, np.nan], (240, 320))
         poses = [at(*rng.uniform((-0.3, -0.2, 0.6), (0.3, 0.2, 1.0))) for _ in range(8)]
         poses += [at(x=3.0), at(z=-1.0)]
         sizes = rng.uniform(0.05, 0.2, (10, 3))
         surfaces = rng.uniform(-0.06, 0.06, (10, 99, 3))
-        round_ones = [bool(i % 2) for i in range(10)]
-        views = visibility(np.array(poses), surfaces, sizes, depth_m, CAMERA, symmetric=round_ones)
+        upright = [bool(i % 2) for i in range(10)]
+        views = visibility(np.array(poses), surfaces, sizes, depth_m, CAMERA, axisymmetric=upright)
         for T, surface, size_m, symmetric, view in zip(
-            poses, surfaces, sizes, round_ones, views, strict=True
+            poses, surfaces, sizes, upright, views, strict=True
         ):
             expected = by_point(T, surface, size_m, depth_m, symmetric)
             np.testing.assert_allclose(
@@ -134,27 +134,27 @@ def by_point(T, surface, size_m, depth_m, symmetric):
 
 
 class TestBox:
-    def test_share_outside_the_widened_box(self):
+    def test_the_share_outside_is_that_of_the_widened_box(self):
         # 10 % and 1 cm are allowed for: half an edge of 5 cm becomes 6.5.
         points = np.array([[0.064, 0, 0], [0.066, 0, 0], [0, -0.066, 0], [0, 0, 0.064]])
         T = at(1, 2, 3)
         moved = points + T[:3, 3]
-        assert outside_fraction(moved, T, SIZE_M, symmetric=False) == 0.5
-        assert inside_fraction(moved, T, SIZE_M, symmetric=False) == 0.5
+        assert outside_fraction(moved, T, SIZE_M, axisymmetric=False) == 0.5
+        assert inside_fraction(moved, T, SIZE_M, axisymmetric=False) == 0.5
 
-    def test_round_objects_have_a_cylinder(self):
+    def test_axisymmetric_objects_have_a_cylinder(self):
         corner = np.array([[0.06, 0, 0.06]])
-        assert outside_fraction(corner, np.eye(4), SIZE_M, symmetric=False) == 0
-        assert outside_fraction(corner, np.eye(4), SIZE_M, symmetric=True) == 1
+        assert outside_fraction(corner, np.eye(4), SIZE_M, axisymmetric=False) == 0
+        assert outside_fraction(corner, np.eye(4), SIZE_M, axisymmetric=True) == 1
 
 
 class TestDepthAround:
-    def test_takes_the_object_and_leaves_the_rest(self):
+    def test_the_depth_of_the_object_is_taken_and_the_rest_left(self):
         depth_m = image()
         depth_m[:, 185:] = 0.79  # a neighbour that is as far away
         settings = EstimatorSettings()
         points = depth_around(
-            depth_m, CAMERA, at(0.005), front(), SIZE_M, settings, symmetric=False, pixels=10**6
+            depth_m, CAMERA, at(0.005), front(), SIZE_M, settings, axisymmetric=False, pixels=10**6
         )
         cloud = CAMERA.back_project(depth_m)
         moved = cloud - np.float32([0.005, 0, 0.85])
@@ -164,46 +164,48 @@ class TestDepthAround:
         assert sorted(map(tuple, points.tolist())) == sorted(map(tuple, expected.tolist()))
 
     @pytest.mark.parametrize("x", [-0.03, 0.02, 0.03])
-    def test_what_went_farther_than_expected_is_hardly_cut_off(self, x):
+    def test_an_object_that_went_farther_than_expected_is_hardly_cut_off(self, x):
         settings = EstimatorSettings()
         depth_m = image()
         points = depth_around(
-            depth_m, CAMERA, at(x), front(), SIZE_M, settings, symmetric=False, pixels=10**6
+            depth_m, CAMERA, at(x), front(), SIZE_M, settings, axisymmetric=False, pixels=10**6
         )
         whole = CAMERA.back_project(depth_m, depth_m < 1)
         # Where it was expected lies 76 to 87 % of it, and its mean is 7 to 12 mm off.
         assert len(points) > 0.88 * len(whole)
         assert points[:, 0].mean() == pytest.approx(whole[:, 0].mean(), abs=0.006)
 
-    def test_what_stands_beside_it_does_not_pull_it_over(self):
+    def test_a_neighbour_does_not_pull_the_object_over(self):
         settings = EstimatorSettings()
         depth_m = image()
         object_mask = depth_m < 1
         # 2 cm to the right of the cube another one begins, 5 mm nearer.
         depth_m[90:150, 186:240] = 0.795
         points = depth_around(
-            depth_m, CAMERA, at(), front(), SIZE_M, settings, symmetric=False, pixels=10**6
+            depth_m, CAMERA, at(), front(), SIZE_M, settings, axisymmetric=False, pixels=10**6
         )
         assert len(points) == pytest.approx(object_mask.sum(), rel=0.03)
         assert points[:, 0].max() < 0.052
 
-    def test_looks_at_about_as_many_pixels_as_it_may(self):
+    def test_about_as_many_pixels_are_looked_at_as_may_be(self):
         settings = EstimatorSettings()
         points = depth_around(
-            image(), CAMERA, at(), front(), SIZE_M, settings, symmetric=False, pixels=500
+            image(), CAMERA, at(), front(), SIZE_M, settings, axisymmetric=False, pixels=500
         )
         assert 100 < len(points) < 500
 
-    def test_nothing_there(self):
+    def test_no_points_are_found_where_nothing_is(self):
         settings = EstimatorSettings()
         for T in (at(x=3.0), at(z=-1.0), at(z=1.2)):
-            points = depth_around(image(), CAMERA, T, front(), SIZE_M, settings, symmetric=False)
+            points = depth_around(
+                image(), CAMERA, T, front(), SIZE_M, settings, axisymmetric=False, pixels=2000
+            )
             assert points.shape == (0, 3)
 
 
 class TestShiftOnto:
     @pytest.mark.parametrize("seed", range(5))
-    def test_is_what_iterated_closest_points_by_brute_force_give(self, seed):
+    def test_the_shift_is_that_of_iterated_closest_points_by_brute_force(self, seed):
         rng = np.random.default_rng(seed)
         surface = rng.uniform(-0.05, 0.05, (60, 3))
         scene = rng.uniform((-0.1, -0.1, 0.0), (0.1, 0.1, 0.1), (400, 3))
@@ -219,22 +221,22 @@ class TestShiftOnto:
         assert np.linalg.norm(expected) > 0.005
         np.testing.assert_allclose(shift_onto(scene, surface), expected, atol=1e-5)
 
-    def test_finds_how_far_a_surface_went(self):
+    def test_the_shift_is_how_far_a_surface_went(self):
         grid = front() * 0.3  # 3 mm apart: nearest points are the right ones
         np.testing.assert_allclose(
             shift_onto(grid + np.array([0, 0, 0.03]), grid), [0, 0, 0.03], atol=1e-6
         )
 
-    def test_hidden_surface_has_no_say(self):
+    def test_hidden_surface_does_not_count(self):
         seen, hidden = front(), front() + np.array([0.3, 0, 0])
         moved = shift_onto(seen + np.array([0, 0, 0.01]), np.concatenate((seen[::2], hidden[:20])))
         np.testing.assert_allclose(moved, [0, 0, 0.01], atol=1e-6)
 
-    def test_nothing_near_moves_nothing(self):
+    def test_a_surface_far_from_the_scene_is_not_moved(self):
         assert shift_onto(front() + 1.0, front()).tolist() == [0, 0, 0]
 
 
-def test_pixels_of_points():
+def test_points_fall_on_the_nearest_pixel():
     points = np.array([[0.0, 0, 1], [0.1, 0, 1], [9, 0, 1], [0, 0, -1]])
     row, column, inside = image_pixels(points, CAMERA)
     assert inside.tolist() == [True, True, False, False]

@@ -1,4 +1,4 @@
-"""The tracker on simulated sequences: many of them, several ways of tracking, several processes."""
+"""Evaluation on simulated sequences: many of them, several tracking methods, several processes."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -11,11 +11,11 @@ import torch
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.evaluation.tracking.methods import (
-    Follower,
     FrameByFrame,
     Masks,
     PaperLoop,
     TrackerRun,
+    TrackingMethod,
 )
 from genpose_ros.evaluation.tracking.records import ReportedPose, SequenceRecord, record_sequence
 from genpose_ros.networks.devices import usable_cores
@@ -36,8 +36,8 @@ __all__ = [
     "Outcome",
     "Task",
     "Variant",
-    "follow",
     "measure_speed",
+    "run_task",
     "run_tasks",
     "sequences",
     "standard_variants",
@@ -55,13 +55,13 @@ SIGMA_STUDY = "study sigma "
 SWEEP_VARIANTS = ("uncompensated", "compensated, masks at 5 Hz", "uncompensated, masks at 5 Hz")
 #: Start levels and numbers of network evaluations that are compared.
 _SIGMAS, _STEPS = (0.0234, 0.05, 0.1, 0.15, 0.2), (1, 2, 4)
-#: Frames of a segmenter of 5 Hz, whose masks come 167 ms late, at a camera's 30 Hz.
-_SLOW, _LATE = Masks(every=6), Masks(every=6, delay=5)
+#: Frames of a segmenter of 5 Hz, whose masks are delayed by 167 ms, at a camera's 30 Hz.
+_SLOW, _DELAYED = Masks(every=6), Masks(every=6, delay=5)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to follow the objects of a sequence.
+    """A tracking method with its settings.
 
     Attributes:
         name: in the results.
@@ -80,8 +80,8 @@ class Variant:
     compensate: bool = True
     every: int = 1
 
-    def follower(self, estimator: PoseEstimator, seed: int) -> Follower:
-        """What does it, for one sequence."""
+    def method(self, estimator: PoseEstimator, seed: int) -> TrackingMethod:
+        """Return the method, ready for one sequence."""
         if self.way == "paper":
             return PaperLoop(estimator, self.tracker, seed)
         if self.way == "single":
@@ -91,7 +91,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Task:
-    """One sequence and the ways it is followed.
+    """One sequence and the methods that track it.
 
     Attributes:
         kind, seed, frames: of the sequence.
@@ -107,18 +107,18 @@ class Task:
 
     @property
     def steps(self) -> int:
-        """How much work it is: frames times ways."""
+        """How much work it is: frames times methods."""
         return self.frames * len(self.variants)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one variant did on one sequence.
+    """Record of one variant on one sequence.
 
     Attributes:
         variant: its name.
         record: truth and tracks.
-        frames: that were tracked; none for ways other than the tracker.
+        frames: that were tracked; none for methods other than the tracker.
         seconds, cpu_seconds: spent in the tracker.
     """
 
@@ -167,11 +167,11 @@ def study_tasks(tracker: TrackerSettings, first_seed: int, *, longest: int = 200
         longest: no sequence has more frames; those for masks and smoothing have up to 90, those
             for the start level, which run by the paper's protocol, up to 60.
     """
-    follow_depth = replace(tracker, track_without_masks=True)
+    depth_between = replace(tracker, track_without_masks=True)
     variants = (
-        Variant("study 30 Hz", tracker=follow_depth),
-        Variant("study 5 Hz, depth between", tracker=follow_depth, masks=_SLOW),
-        Variant("study 5 Hz, 167 ms late", tracker=follow_depth, masks=_LATE),
+        Variant("study 30 Hz", tracker=depth_between),
+        Variant("study 5 Hz, depth between", tracker=depth_between, masks=_SLOW),
+        Variant("study 5 Hz, 167 ms late", tracker=depth_between, masks=_DELAYED),
         Variant(
             "study 5 Hz alone",
             tracker=replace(tracker, track_without_masks=False),
@@ -193,36 +193,36 @@ def study_tasks(tracker: TrackerSettings, first_seed: int, *, longest: int = 200
     return tasks + [Task(kind, first_seed, min(longest, 60), levels) for kind in kinds[1:3]]
 
 
-def follow(
+def run_task(
     task: Task, estimator: PoseEstimator, on_steps: Callable[[int], None] | None = None
 ) -> list[Outcome]:
-    """Follow one sequence in all its ways, frame by frame side by side.
+    """Track one sequence by all its methods, frame by frame side by side.
 
     Args:
         task: what to do.
-        estimator: shared by all ways.
+        estimator: shared by all methods.
         on_steps: called after each frame with the steps done, see `Task.steps`.
     """
     sequence = tracking_sequence(task.kind, task.seed, frames=task.frames, segmenter=task.segmenter)
-    followers = [variant.follower(estimator, task.seed) for variant in task.variants]
-    seen: list[list[tuple[Sequence[TrueObject], Sequence[ReportedPose]]]] = [[] for _ in followers]
+    methods = [variant.method(estimator, task.seed) for variant in task.variants]
+    seen: list[list[tuple[Sequence[TrueObject], Sequence[ReportedPose]]]] = [[] for _ in methods]
     for number, item in enumerate(sequence):
-        for variant, follower, frames in zip(task.variants, followers, seen, strict=True):
+        for variant, method, frames in zip(task.variants, methods, seen, strict=True):
             if number % variant.every == 0:
-                frames.append((item.objects, follower.step(item)))
+                frames.append((item.objects, method.step(item)))
         if on_steps is not None:
             on_steps(len(task.variants))
     outcomes = []
-    for variant, follower, frames in zip(task.variants, followers, seen, strict=True):
+    for variant, method, frames in zip(task.variants, methods, seen, strict=True):
         rate_hz = sequence.rate_hz / variant.every
         record = record_sequence(task.kind, task.seed, rate_hz, frames)
         outcome = Outcome(variant.name, record)
-        if isinstance(follower, TrackerRun):
+        if isinstance(method, TrackerRun):
             outcome = replace(
                 outcome,
-                frames=follower.frames,
-                seconds=follower.seconds,
-                cpu_seconds=follower.cpu_seconds,
+                frames=method.frames,
+                seconds=method.seconds,
+                cpu_seconds=method.cpu_seconds,
             )
         outcomes.append(outcome)
     return outcomes
@@ -241,7 +241,7 @@ def run_tasks(
     jobs: int = 1,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[Outcome]:
-    """Follow all sequences, in processes of their own where there are several.
+    """Track all sequences, in processes of their own where there are several.
 
     Args:
         tasks: what to do.
@@ -256,7 +256,7 @@ def run_tasks(
         return _run_here(tasks, settings, on_progress)
     done = get_context("spawn").Value("l", 0)
     with process_pool(min(jobs, len(tasks)), "spawn", _begin_worker, (settings, done)) as pool:
-        # The longest first, so that no process has to wait for one that began late.
+        # The longest first, so that no process has to wait for one that began after the others.
         order = sorted(range(len(tasks)), key=lambda i: -tasks[i].steps)
         futures = {i: pool.submit(_work, tasks[i]) for i in order}
         _watch(futures.values(), done, on_progress)
@@ -274,7 +274,7 @@ def _run_here(
         if on_progress is not None:
             on_progress(steps)
 
-    return [outcome for task in tasks for outcome in follow(task, estimator, on_steps)]
+    return [outcome for task in tasks for outcome in run_task(task, estimator, on_steps)]
 
 
 def _watch(
@@ -292,7 +292,7 @@ def _watch(
 
 @dataclass
 class _Worker:
-    """What a worker process keeps from task to task."""
+    """State of a worker process from task to task."""
 
     estimator: PoseEstimator | None = None
     done: Any = None
@@ -313,7 +313,7 @@ def _work(task: Task) -> list[Outcome]:
         with _worker.done.get_lock():
             _worker.done.value += more
 
-    return follow(task, _worker.estimator, on_steps)
+    return run_task(task, _worker.estimator, on_steps)
 
 
 def measure_speed(

@@ -1,4 +1,4 @@
-"""What follows a simulated sequence: the tracker, the paper's protocol, or no memory at all."""
+"""Tracking methods for simulated sequences: the tracker, the paper's protocol, single frames."""
 
 import time
 from collections import deque
@@ -16,14 +16,14 @@ from genpose_ros.synthesis.sequences import SequenceFrame, TrueObject
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.tracker import Tracker
 
-__all__ = ["Follower", "FrameByFrame", "Masks", "PaperLoop", "TrackerRun", "perturbed"]
+__all__ = ["FrameByFrame", "Masks", "PaperLoop", "TrackerRun", "TrackingMethod", "perturbed"]
 
 #: Of the paper's protocol: the first pose is off by these times |N(0, 1)|.
 _START_DEG, _START_M = 5.0, 0.03
 
 
-class Follower(Protocol):
-    """Gets a sequence frame by frame and says where the objects are."""
+class TrackingMethod(Protocol):
+    """Method that gets a sequence frame by frame and says where the objects are."""
 
     def step(self, item: SequenceFrame) -> tuple[ReportedPose, ...]:
         """The poses as of this frame."""
@@ -31,11 +31,11 @@ class Follower(Protocol):
 
 @dataclass(frozen=True)
 class Masks:
-    """When masks come.
+    """Rate and delay of masks.
 
     Attributes:
         every: frames from one image with masks to the next.
-        delay: frames that an image's masks come later than its depth.
+        delay: frames by which an image's masks come after its depth.
     """
 
     every: int = 1
@@ -44,7 +44,7 @@ class Masks:
 
 @dataclass
 class TrackerRun:
-    """The tracker, fed as a node feeds it.
+    """Tracker that is fed as a node feeds it.
 
     Attributes:
         estimator: for its `Tracker`.
@@ -52,6 +52,7 @@ class TrackerRun:
         masks: when they come; frames without go to the tracker as depth alone.
         compensate: whether the tracker learns the camera's pose.
         seconds, cpu_seconds: spent in the tracker so far, and in how many `frames`.
+        tracker: what is fed.
     """
 
     estimator: PoseEstimator
@@ -61,9 +62,10 @@ class TrackerRun:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     frames: int = 0
+    tracker: Tracker = field(init=False)
 
     def __post_init__(self) -> None:
-        self._tracker = Tracker(self.estimator, self.settings)
+        self.tracker = Tracker(self.estimator, self.settings)
         self._past: deque[SequenceFrame] = deque(maxlen=self.masks.delay + 1)
 
     def step(self, item: SequenceFrame) -> tuple[ReportedPose, ...]:
@@ -73,7 +75,7 @@ class TrackerRun:
         self.seconds += time.perf_counter() - wall
         self.cpu_seconds += time.process_time() - cpu
         self.frames += 1
-        return reported_poses(self._tracker.tracks)
+        return reported_poses(self.tracker.tracks)
 
     def _feed(self, item: SequenceFrame) -> None:
         has_masks = (self.frames - self.masks.delay) % self.masks.every == 0
@@ -81,18 +83,18 @@ class TrackerRun:
         if self.masks.delay or not has_masks:
             T_fixed_cam = item.T_fixed_cam if self.compensate else None
             frame = item.frame
-            self._tracker.track_depth(frame.depth_m, frame.camera, item.stamp_ns, T_fixed_cam)
+            self.tracker.track_depth(frame.depth_m, frame.camera, item.stamp_ns, T_fixed_cam)
         if has_masks:
             masked = self._past[0]
             T_fixed_cam = masked.T_fixed_cam if self.compensate else None
-            self._tracker.track(masked.frame, masked.stamp_ns, T_fixed_cam)
+            self.tracker.track(masked.frame, masked.stamp_ns, T_fixed_cam)
 
 
 @dataclass
 class PaperLoop:
-    """The paper's protocol: poses start near the truth, and each frame starts from the last one.
+    """Protocol of the paper: poses start near the truth, and each frame starts from the last one.
 
-    Which mask is which object is given; there is no motion model, no check and no new start.
+    Which mask is which object is given; there is no motion model, no verification and no new start.
 
     Attributes:
         estimator: for clouds and candidates.
@@ -130,7 +132,7 @@ class PaperLoop:
 
 @dataclass
 class FrameByFrame:
-    """The estimator alone, every frame by itself; which mask is which object is given.
+    """Estimator alone, every frame by itself; which mask is which object is given.
 
     Attributes:
         estimator: with its own settings.

@@ -1,4 +1,4 @@
-"""What is reported of tracked sequences: errors, identities, recoveries."""
+"""Measures of tracked sequences: errors, identities, recoveries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _AFTER_S = 1.0
 #: No more of an object's outline is visible than this: it is gone.
 _GONE_SHARE = 0.02
 _LIMIT_DEG, _LIMIT_CM = 5.0, 5.0
-#: Farther off than this an orientation is wrong, not late.
+#: Farther off than this an orientation is wrong, it does not trail.
 _TRAILING_DEG = 30.0
 #: An object should be reported again within this many frames of its return.
 RECOVERY_FRAMES = 3
@@ -240,8 +240,8 @@ def errors_over_time(records: Sequence[SequenceRecord], step_s: float = 0.5) -> 
 def pose_lags_ms(records: Sequence[SequenceRecord]) -> tuple[float | None, float | None]:
     """Return by how many milliseconds positions and orientations trail the truth, camera at rest.
 
-    Least squares over all visible frames: error = lag times velocity, of the true motion. Objects
-    round about y have no orientation to trail; orientations more than 30 degrees off do not count.
+    Least squares over all visible frames: error = lag times velocity, of the true motion.
+    Axisymmetric objects have no orientation to trail; those more than 30 degrees off do not count.
     """
     moved, turned = np.zeros(2), np.zeros(2)
     for record in records:

@@ -1,4 +1,4 @@
-"""One picture of a tracked sequence: errors over time, occlusions shaded."""
+"""Picture of a tracked sequence: errors over time, occlusions shaded."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Which reported track is which true object, frame by frame, and how far off its pose is."""
+"""Records of tracked sequences: which track is which object, and how far off its pose is."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ MATCH_M = 0.10
 
 @dataclass(frozen=True)
 class ReportedPose:
-    """What a tracker says of one object in one frame.
+    """Pose that a tracker reports of one object in one frame.
 
     Attributes:
         track_id: its identity.

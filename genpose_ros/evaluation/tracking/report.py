@@ -1,4 +1,4 @@
-"""What an evaluation of the tracker reports: JSON values and the tables of its document."""
+"""Report of an evaluation of the tracker: JSON values and the tables of its document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields

@@ -15,8 +15,8 @@ from genpose_ros.evaluation.tracking.evaluate import (
     Outcome,
     Task,
     Variant,
-    follow,
     measure_speed,
+    run_task,
     run_tasks,
     sequences,
     standard_variants,
@@ -95,14 +95,14 @@ def test_studies_change_one_thing_each():
     assert sum(name.startswith(SIGMA_STUDY) for name in by_name) == 15
 
 
-def test_all_ways_see_the_same_frames(estimator):
+def test_all_methods_see_the_same_frames(estimator):
     variants = (
         Variant("tracker", tracker=TRACKER),
         Variant("paper_protocol", "paper", TRACKER),
         Variant("single_frame", "single", TRACKER, every=3),
     )
     done: list[int] = []
-    outcomes = follow(Task("turntable", 0, 7, variants), estimator, done.append)
+    outcomes = run_task(Task("turntable", 0, 7, variants), estimator, done.append)
     assert [outcome.variant for outcome in outcomes] == [v.name for v in variants]
     assert done == [3] * 7
     tracker, paper, single = outcomes
@@ -203,7 +203,7 @@ def outcomes() -> list[Outcome]:
     return [*found, Outcome("tracker", made("returns", 8.0), 4, 0.2, 0.1)]
 
 
-def test_report_has_the_agreed_keys_and_numbers(outcomes):
+def test_the_report_has_the_agreed_keys_and_numbers(outcomes):
     report = tracking_report(outcomes, SPEED, max_coast_s=0.5)
     for key in (
         *("5d5cm", "mean_rotation_deg", "mean_translation_cm"),
@@ -235,7 +235,7 @@ def test_goals_are_judged(outcomes):
     assert met["recovery_frames_median"] is None
 
 
-def test_study_rows(outcomes):
+def test_the_study_has_a_row_for_each_variant(outcomes):
     study = tracking_report(outcomes, SPEED, max_coast_s=0.5)["study"]
     assert set(study["masks_and_smoothing"]) == {"smoothing"}
     rows = {(row["start_sigma"], row["steps"]): row for row in study["start_sigma"]}
@@ -270,7 +270,7 @@ def test_every_table_has_rows_as_long_as_its_heads(outcomes):
         assert {len(row) for row in table.rows} == {len(table.heads)}
 
 
-def test_picture_shades_what_is_hidden():
+def test_the_picture_shades_what_is_hidden():
     visible = [True] * 10 + [False] * 5 + [True] * 5
     record = made("occlusion", 40.0, visible=visible)
     figure = draw_errors(record)

@@ -1,4 +1,4 @@
-"""What follows a sequence: when it gets masks and camera poses, and where it starts from."""
+"""Tracking methods: when they get masks and camera poses, and where they start from."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -76,13 +76,13 @@ def calls(monkeypatch):
             run.step(item(number, 1))
         assert run.frames == frames
         assert run.seconds > 0
-        tracker: Any = run._tracker
+        tracker: Any = run.tracker
         return tracker.calls
 
     return over
 
 
-def test_masks_with_every_frame(calls):
+def test_masks_come_with_every_frame(calls):
     assert calls(3, Masks()) == [("masks", i, True) for i in range(3)]
 
 
@@ -94,7 +94,7 @@ def test_camera_poses_can_be_held_back(calls):
     ]
 
 
-def test_masks_with_every_third_frame(calls):
+def test_masks_come_with_every_third_frame(calls):
     assert [name for name, *_ in calls(7, Masks(every=3))] == [
         *("masks", "depth", "depth"),
         *("masks", "depth", "depth"),
@@ -102,7 +102,7 @@ def test_masks_with_every_third_frame(calls):
     ]
 
 
-def test_late_masks_come_after_the_depth_of_newer_frames(calls):
+def test_delayed_masks_come_after_the_depth_of_newer_frames(calls):
     assert [call[:2] for call in calls(6, Masks(every=3, delay=2))] == [
         ("depth", 0),
         ("depth", 1),
@@ -178,7 +178,7 @@ def estimate(instance: Instance, T_cam_obj: np.ndarray) -> ObjectEstimate:
 
 
 class TestPaperLoop:
-    def test_starts_near_the_truth_and_goes_on_from_its_own_poses(self):
+    def test_the_loop_starts_near_the_truth_and_goes_on_from_its_own_poses(self):
         estimator = Estimator()
         loop = PaperLoop(estimator, TrackerSettings(), seed=3)
         first = loop.step(item(0, 5, 9))
@@ -200,13 +200,13 @@ class TestPaperLoop:
         for a, b in zip(first, second, strict=True):
             np.testing.assert_array_equal(a.T_cam_obj, b.T_cam_obj)
 
-    def test_classes_are_given(self):
+    def test_classes_are_given_whatever_the_masks_say(self):
         estimator = Estimator()
         (pose,) = PaperLoop(estimator, TrackerSettings()).step(item(0, 1, named="bowl"))
         assert pose.category == "mug"
         assert estimator.categories == ["mug"]
 
-    def test_a_frame_without_masks(self):
+    def test_poses_stay_in_a_frame_without_masks(self):
         loop = PaperLoop(Estimator(), TrackerSettings())
         poses = loop.step(item(0, -1, -1))
         assert [pose.track_id for pose in poses] == [1, 2]

@@ -61,7 +61,7 @@ def summary(*records: ObjectRecord) -> dict:
 
 
 class TestMatching:
-    def test_nearest_of_the_class_within_10_cm(self):
+    def test_the_nearest_pose_of_the_class_within_10_cm_is_taken(self):
         objects = [true(1, at(0.0)), true(2, at(0.3)), true(3, at(0.6), category="mug")]
         tracks = [track(7, at(0.29)), track(8, at(0.02)), track(9, at(0.6), category="bowl")]
         assert match(objects, tracks, {}) == {1: 1, 2: 0}
@@ -74,13 +74,13 @@ class TestMatching:
         assert match(objects, tracks, {1: 8}) == {1: 1}
         assert match(objects, tracks, {1: 9}) == {1: 0}
 
-    def test_as_many_pairs_as_possible_and_then_the_shortest(self):
+    def test_as_many_pairs_as_possible_are_taken_and_then_the_shortest(self):
         # Taking the nearest first would leave the second object without.
         objects = [true(1, at(0.0)), true(2, at(0.09))]
         tracks = [track(7, at(0.04)), track(8, at(-0.06))]
         assert match(objects, tracks, {}) == {1: 1, 2: 0}
 
-    def test_no_objects_or_no_tracks(self):
+    def test_nothing_is_taken_without_objects_or_tracks(self):
         assert match([], [track(7, at(0))], {}) == {}
         assert match([true(1, at(0))], [], {}) == {}
 
@@ -97,7 +97,7 @@ class TestMatching:
 
 
 class TestErrors:
-    def test_shares_and_means(self):
+    def test_shares_count_all_and_means_those_with_a_pose(self):
         frames = [
             ([true(1, at(0), category="mug")], [track(1, at(0.03, turn_deg=4), category="mug")]),
             ([true(1, at(0), category="mug")], [track(1, at(0.06, turn_deg=1), category="mug")]),
@@ -122,27 +122,27 @@ class TestErrors:
         assert summary(record)["5d5cm"] == 100.0
         assert summary(record)["objects"] == 2
 
-    def test_round_objects_may_turn_about_their_axis(self):
+    def test_axisymmetric_objects_may_turn_about_their_axis(self):
         turned = [([true(1, at(0))], [track(1, at(0, turn_deg=90, axis="y"))])]
         assert summarise_tracking([record_sequence("made", 0, RATE_HZ, turned)])["5d5cm"] == 100.0
         tipped = [([true(1, at(0))], [track(1, at(0, turn_deg=90, axis="x"))])]
         assert summarise_tracking([record_sequence("made", 0, RATE_HZ, tipped)])["5d5cm"] == 0.0
 
-    def test_of_nothing_everything_is_unknown(self):
+    def test_every_measure_of_nothing_is_unknown(self):
         found = summarise_tracking([])
         assert found["5d5cm"] is None
         assert found["mean_rotation_deg"] is None
         assert found["id_switches"] == 0
         assert found["recovered_in_3_frames_percent"] is None
 
-    def test_poses_of_nothing(self):
+    def test_poses_of_no_object_are_counted(self):
         coasting = track(3, at(0.9), state=TrackState.COASTING)
         frames = [([true(1, at(0))], [track(1, at(0)), track(2, at(0.5)), coasting])] * 2
         found = summarise_tracking([record_sequence("made", 0, RATE_HZ, frames)])
         assert found["false_percent"] == 50.0
         assert found["coasting_astray_percent"] == 100.0
 
-    def test_over_time(self):
+    def test_errors_are_binned_over_time(self):
         frames = [([true(1, at(0))], [track(1, at(0.01 * (i // 5)))]) for i in range(20)]
         found = errors_over_time([record_sequence("made", 0, RATE_HZ, frames)], step_s=0.5)
         assert found["time_s"] == [0.0, 0.5, 1.0, 1.5]
@@ -167,7 +167,7 @@ class TestIdentity:
             ([1, 5, 5, 1], [1, 0, 0, 1], (0, 0)),
         ],
     )
-    def test_switches(self, tracks, visible, expected):
+    def test_switches_are_counted_with_and_without_occlusion(self, tracks, visible, expected):
         assert identity_switches(history(tracks, visible), RATE_HZ) == expected
 
     def test_a_switch_within_a_second_of_an_occlusion_is_its_consequence(self):
@@ -190,7 +190,7 @@ class TestIdentity:
         assert summarise_tracking([record])["id_switches"] == 2
         assert summarise_tracking([record])["id_switches_without_occlusion"] == 2
 
-    def test_reports_broken_off(self):
+    def test_broken_off_reports_are_counted(self):
         assert summary(history([1, -1, 1, -1, -1, 1]))["fragmentations"] == 2
         assert summary(history([-1, -1, 1, 1, -1]))["fragmentations"] == 0
         assert summary(history([1, -1, -1, 1], [1, 0, 0, 1]))["fragmentations"] == 0
@@ -204,16 +204,16 @@ class TestReturns:
         tracks = [1, 1, -1, -1, -1, -1, *after]
         return returns(history(tracks, list(self.HIDDEN)), RATE_HZ)
 
-    def test_seen_again_in_the_first_frame(self):
+    def test_an_object_is_seen_again_in_the_first_frame(self):
         (event,) = self.found([1, 1, 1, 1, 1, 1])
         assert (event.frame, event.frames, event.good_frames, event.same_id) == (6, 0, 0, True)
         assert event.hidden_s == pytest.approx(0.4)
 
-    def test_seen_again_later_with_another_identity(self):
+    def test_an_object_is_seen_again_later_with_another_identity(self):
         (event,) = self.found([-1, -1, -1, 4, 4, 4])
         assert (event.frames, event.same_id) == (3, False)
 
-    def test_never_seen_again(self):
+    def test_an_object_is_never_seen_again(self):
         (event,) = self.found([-1] * 6)
         assert (event.frames, event.good_frames, event.same_id) == (None, None, None)
         found = summary(history([1, 1, *[-1] * 10], list(self.HIDDEN)))
@@ -226,7 +226,7 @@ class TestReturns:
         (event,) = returns(record, RATE_HZ)
         assert event.frames is None
 
-    def test_flicker_and_first_appearances_are_none(self):
+    def test_flicker_and_first_appearances_are_no_returns(self):
         assert not returns(history([1] * 12, [1, 1, 0, 0, *[1] * 8]), RATE_HZ)
         assert not returns(history([1] * 12, [0, 0, 0, 0, *[1] * 8]), RATE_HZ)
         assert not returns(history([-1] * 4 + [1] * 8, [1, 0, 0, 0, *[1] * 8]), RATE_HZ)
@@ -252,7 +252,7 @@ class TestReturns:
 
 
 class TestPresence:
-    def test_lost_while_visible(self):
+    def test_tracks_lost_while_visible_are_counted(self):
         frames = []
         for i in range(10):
             state = TrackState.LOST if i >= 6 else TrackState.CONFIRMED
@@ -261,7 +261,7 @@ class TestPresence:
         assert found["lost_while_visible_percent"] == 40.0
         assert found["unreported_percent"] == 40.0
 
-    def test_reported_while_gone(self):
+    def test_objects_reported_while_gone_are_counted(self):
         frames = []
         for i in range(11):
             state = TrackState.CONFIRMED if i < 2 else TrackState.COASTING
@@ -301,11 +301,11 @@ class TestLag:
         assert moved == pytest.approx(1e3 * lag_s, abs=1.0)
         assert turned == pytest.approx(1e3 * lag_s, abs=1.5)
 
-    def test_round_objects_have_no_orientation_to_trail(self):
+    def test_axisymmetric_objects_have_no_orientation_to_trail(self):
         moved, turned = pose_lags_ms([self.made(0.03, category="bowl")])
         assert moved == pytest.approx(30, abs=1.0)
         assert turned is None
 
-    def test_nothing_moves_nothing_trails(self):
+    def test_where_nothing_moves_nothing_trails(self):
         frames = [([true(1, at(0))], [track(1, at(0.01))])] * 5
         assert pose_lags_ms([record_sequence("made", 0, RATE_HZ, frames)]) == (None, None)

@@ -1,0 +1,255 @@
+"""Constants of the tracker that are no settings: value, unit, meaning and provenance of each.
+
+Modules read them as `constants.NAME` at the time they compute, so that a benchmark can replace one
+by its name; `benchmarks/tracker_constants.py` halves and doubles each of them.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any, get_type_hints
+
+__all__ = ["About", "DescribedConstant", "described_constants"]
+
+_BY_HAND = "chosen by hand on simulated sequences"
+_DEPTH_NOISE = "chosen by hand, beyond the depth noise of a D435 at 1 m"
+_COST = "chosen by hand: the computing time grows with it"
+_LIMIT = "chosen by hand: a bound on memory"
+
+
+@dataclass(frozen=True)
+class About:
+    """Documentation of a constant.
+
+    Attributes:
+        unit: such as m or s; share: of a whole, from 0 to 1; 1: a number without unit.
+        meaning: what the tracker does with it.
+        source: where the value comes from.
+    """
+
+    unit: str
+    meaning: str
+    source: str
+
+
+@dataclass(frozen=True)
+class DescribedConstant:
+    """A constant by name, with its value and what is known about it."""
+
+    name: str
+    value: float
+    about: About
+
+
+# Association of masks and tracks
+GATE_GROWTH_M_S: Annotated[
+    float, About("m/s", "the association gate of an unseen object widens this fast", _BY_HAND)
+] = 0.5
+GATE_GROWTH_S: Annotated[float, About("s", "it widens for no longer than this", _BY_HAND)] = 1.0
+OTHER_CLASS_OVERLAP: Annotated[
+    float,
+    About("share", "least part of a track's surface that a mask of another class covers", _BY_HAND),
+] = 0.4
+OTHER_CLASS_COST: Annotated[
+    float,
+    About(
+        "1", "cost of another class in the assignment", "as much as a distance at the gate's edge"
+    ),
+] = 1.0
+SAME_ID_GAIN: Annotated[
+    float,
+    About(
+        "1",
+        "gain of a trusted mask id in the assignment",
+        "outweighs distance, overlap and class, 3 at most",
+    ),
+] = 3.0
+DUPLICATE_SHARE: Annotated[
+    float,
+    About(
+        "share",
+        "a mask or cloud with more than this in another object is that object",
+        "more than half",
+    ),
+] = 0.5
+
+# Comparison with the depth image
+SAME_SURFACE_M: Annotated[
+    float,
+    About("m", "measured and expected depth closer than this are one surface", _DEPTH_NOISE),
+] = 0.025
+VISIBILITY_POINTS: Annotated[
+    int, About("points", "surface points of a track that are compared with an image", _COST)
+] = 192
+BOX_MARGIN_M: Annotated[
+    float,
+    About("m", "the box may be this much too small on each side", _DEPTH_NOISE),
+] = 0.01
+BOX_MARGIN_SHARE: Annotated[
+    float,
+    About(
+        "share",
+        "and by this part of its half edge",
+        _BY_HAND,
+    ),
+] = 0.1
+
+# Points of a track without mask
+NEAR_SURFACE_M: Annotated[
+    float,
+    About("m", "depth this close to the last seen surface belongs to the object", _DEPTH_NOISE),
+] = 0.012
+CROP_SURFACE_POINTS: Annotated[
+    int, About("points", "surface points that depth is compared with", _COST)
+] = 512
+CROP_PIXELS: Annotated[
+    int, About("pixels", "about how many pixels around an object are looked at", _COST)
+] = 2000
+SHIFT_RADIUS_M: Annotated[
+    float,
+    About(
+        "m",
+        "the surface is moved onto depth no farther off than this",
+        "chosen by hand: 1.2 m/s at 30 Hz",
+    ),
+] = 0.04
+SHIFT_STEPS: Annotated[int, About("steps", "iterations of that", _COST)] = 4
+SHIFT_POINTS: Annotated[int, About("points", "surface points that it takes", _COST)] = 96
+SHIFT_SCENE_POINTS: Annotated[int, About("points", "about how many of the depth's", _COST)] = 700
+SHIFT_LAST_STEP_M: Annotated[
+    float, About("m", "a step this short is the last one", "well below the depth noise")
+] = 0.001
+
+# How long a track goes on
+SEEN_SHARE: Annotated[
+    float, About("share", "a track without mask needs this part of its surface in sight", _BY_HAND)
+] = 0.3
+SEEN_AGAIN_SHARE: Annotated[float, About("share", "a lost one this part", _BY_HAND)] = 0.5
+GONE_SHARE: Annotated[
+    float,
+    About("share", "an object is gone where the image looks through more than this", _BY_HAND),
+] = 0.7
+GONE_S: Annotated[
+    float,
+    About(
+        "s",
+        "and does so for longer than this",
+        "three frames at 30 Hz: one wrong prediction is not enough",
+    ),
+] = 0.1
+SLIVER_SHARE: Annotated[
+    float,
+    About("share", "an object found again elsewhere shows this part of its area", _BY_HAND),
+] = 0.3
+
+# Verification
+OTHER_POSE_DEG: Annotated[
+    float, About("deg", "poses turned more than this are not the same one seen twice", _BY_HAND)
+] = 25.0
+OTHER_POSE_M: Annotated[float, About("m", "nor are those farther apart than this", _BY_HAND)] = 0.05
+CLEAR_MODE_SHARE: Annotated[
+    float,
+    About("share", "an estimate is clear when this part of its candidates agrees", _BY_HAND),
+] = 0.7
+FULL_VIEW_SHARE: Annotated[
+    float,
+    About("share", "objects of which less is seen are not verified", _BY_HAND),
+] = 0.7
+ENERGY_DROP: Annotated[
+    float,
+    About("share", "drop of the energy against the track's mean that asks for one", _BY_HAND),
+] = 0.1
+ENERGY_DROP_PERIODS: Annotated[
+    float, About("periods", "no sooner than this after the last one", _BY_HAND)
+] = 0.2
+ENERGY_GAIN: Annotated[
+    float, About("1", "gain of the running mean of the energy", "a mean over about ten frames")
+] = 0.1
+
+# Motion filter
+VELOCITY_FADE_S: Annotated[
+    float, About("s", "velocities fade with this time while unseen", _BY_HAND)
+] = 0.4
+TURN_FADE_S: Annotated[float, About("s", "angular velocities with this", _BY_HAND)] = 0.3
+INITIAL_SPEED_M_S: Annotated[
+    float,
+    About(
+        "m/s",
+        "deviation of a velocity of which nothing is known",
+        _BY_HAND,
+    ),
+] = 0.3
+INITIAL_TURN_RAD_S: Annotated[float, About("rad/s", "the same of angular velocities", _BY_HAND)] = (
+    1.0
+)
+ACCELERATION_S: Annotated[
+    float, About("s", "time that an acceleration lasts", "chosen by hand: three frames at 30 Hz")
+] = 0.1
+SHORT_PREDICTION_S: Annotated[
+    float,
+    About("s", "longer predictions use only significant velocities", "three frames at 30 Hz"),
+] = 0.1
+NOISE_FLOOR_M: Annotated[float, About("m", "error that all candidates share", _BY_HAND)] = 0.002
+NOISE_FLOOR_DEG: Annotated[float, About("deg", "the same of rotations", _BY_HAND)] = 1.0
+NEGLIGIBLE_HIDDEN_SHARE: Annotated[
+    float, About("share", "with no more than this hidden an object counts as whole", _BY_HAND)
+] = 0.1
+HIDDEN_SHIFT: Annotated[
+    float,
+    About(
+        "share",
+        "error of partly hidden objects, per hidden length",
+        "half of what the middle of the rest moves",
+    ),
+] = 0.25
+HIDDEN_TURN_RAD: Annotated[
+    float, About("rad", "the same of rotations, times the hidden share squared", _BY_HAND)
+] = 0.5
+HIDDEN_FRAMES: Annotated[
+    int,
+    About(
+        "frames",
+        "so many estimates in a row share that error",
+        "0.6 s at 30 Hz: an occlusion",
+    ),
+] = 18
+
+# Delayed masks
+STRAYED_M: Annotated[
+    float, About("m", "a track strayed when its delayed mask has it farther off", _BY_HAND)
+] = 0.01
+STRAYED_DEG: Annotated[float, About("deg", "or turned more than this", _BY_HAND)] = 5.0
+FITTING_M: Annotated[
+    float,
+    About("m", "it fits its mask when its surface is closer than this", "below `STRAYED_M`"),
+] = 0.007
+FITTING_OUTSIDE_SHARE: Annotated[
+    float, About("share", "and no more of the mask's points lie outside its box", _BY_HAND)
+] = 0.1
+REPLAY_IMAGES: Annotated[
+    int, About("images", "depth images that an object is propagated through at most", _COST)
+] = 3
+REPLAY_ESTIMATES: Annotated[
+    int, About("estimates", "and estimates of all objects together, one image apart", _COST)
+] = 12
+
+# Memory
+POSE_HISTORY_S: Annotated[
+    float,
+    About(
+        "s",
+        "past poses are kept for delayed masks",
+        "twice the usual `clock_jump_s`",
+    ),
+] = 2.0
+POSE_HISTORY_LENGTH: Annotated[int, About("poses", "and no more of them", _LIMIT)] = 256
+
+
+def described_constants() -> tuple[DescribedConstant, ...]:
+    """Return all constants of this module, in its order."""
+    module = sys.modules[__name__]
+    hints: dict[str, Any] = get_type_hints(module, include_extras=True)
+    return tuple(
+        DescribedConstant(name, getattr(module, name), hint.__metadata__[0])
+        for name, hint in hints.items()
+        if hasattr(hint, "__metadata__")
+    )
