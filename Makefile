@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
   echo $$p && break; done)
 FRAMES ?=
 ARGS ?=
+WORKERS ?= 2
 RUN ?= runs/light
 CLOUDS ?= 230000
 MINUTES ?=
@@ -25,11 +26,11 @@ setup:  ## Debian packages, .venv, ROS 2 and messages (done by every other targe
 demo: setup  ## simulated camera, node and table of errors; FRAMES=DIR: recorded frames instead
 	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(ARGS)
 
-test: setup lint  ## everything: lint and all tests
-	@.venv/bin/python -m pytest $(ARGS)
+test: setup lint  ## everything: lint and all tests, in WORKERS=2 processes
+	@.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile --durations=25 $(ARGS)
 
 test-unit: setup  ## the quick tests: nothing slow, no DDS
-	@.venv/bin/python -m pytest -m "not slow and not ros" $(ARGS)
+	@.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not ros" $(ARGS)
 
 lint: setup  ## ruff (rules and layout), codespell and mypy
 	@.venv/bin/python -m ruff check .

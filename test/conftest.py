@@ -1,4 +1,4 @@
-"""Frames to test with, simulated here or recorded elsewhere, and a DDS domain of our own."""
+"""Frames to test with, simulated here or recorded elsewhere; threads and DDS domains of runs."""
 
 import importlib.util
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from genpose_ros.geometry import PinholeCamera
@@ -16,16 +17,34 @@ ROOT = Path(__file__).resolve().parent.parent
 #: A RealSense D435's colour camera at half its resolution, for images that are soon rendered.
 SMALL_CAMERA = PinholeCamera(307.85, 307.95, 160.65, 119.45, 320, 240)
 
-# Nodes of another test run, or of a robot on the same network, must not be heard here.
-os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+
+def _domain_id() -> int:
+    """The DDS domain of this process; workers beside each other have one each."""
+    domain = int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100))
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return 1 + (domain + int(worker.removeprefix("gw"))) % 100 if worker else domain
+
+
+# Nodes of another test run, or of a robot on the same network, must not be received here.
+os.environ["ROS_DOMAIN_ID"] = str(_domain_id())
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 if os.environ.get("ROS_DISTRO") == "humble":
     os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
+
+# Threads of OpenMP wait for each other by spinning: tests that run side by side take one each.
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 # Without any ROS 2 (`pip install -e .` alone) the rest can still be tested.
 collect_ignore = (
     [] if importlib.util.find_spec("rclpy") else ["ros", "embedded/python", "test_launch.py"]
 )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Tests of nodes, which set the threads of the whole process, leave no trace."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,12 @@ OPTIONAL = {"lightning_fabric": "train", "sklearn": "study", "tensorboard": "ten
 #: Needed without an import: the `ros2 launch` command, generated messages, pytest's plug-in.
 NOT_IMPORTED = {
     "exec": {"ros2launch", "rosidl_default_runtime"},
-    "test": {"ament_cmake_pytest", "ament_cmake_xmllint", "python3-pytest-timeout"},
+    "test": {
+        "ament_cmake_pytest",
+        "ament_cmake_xmllint",
+        "python3-pytest-timeout",
+        "python3-pytest-xdist",
+    },
 }
 
 PRODUCT = ("genpose_ros", "launch", "scripts")
@@ -112,7 +117,7 @@ def declared_pypi(root: Path) -> dict[str, set[str]]:
     text = (root / "pyproject.toml").read_text()
     (required,) = re.findall(r"^dependencies = \[(.*?)^\]", text, re.M | re.S)
     (extras,) = re.findall(r"^\[project\.optional-dependencies\]\n(.*?)^\[", text, re.M | re.S)
-    lists = dict(re.findall(r"^(\w+) = \[(.*?)\]$", extras, re.M)) | {"": required}
+    lists = dict(re.findall(r"^(\w+) = \[(.*?)\]$", extras, re.M | re.S)) | {"": required}
     return {key: set(re.findall(r'"([\w-]+)[\[>=]', value)) for key, value in lists.items()}
 
 
