@@ -1,10 +1,10 @@
-"""From a depth image and a mask to the points of one object, or the reason why there are none."""
+"""Back-projection of a depth image and a mask to the points of one object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from genpose_ros.estimation.frame import Instance
+from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.camera import PinholeCamera
@@ -16,22 +16,38 @@ from genpose_ros.geometry.clouds import (
     statistical_inliers,
 )
 
-__all__ = ["ObjectCloud", "object_cloud"]
+__all__ = ["ObjectCloud", "object_cloud", "shuffled_cloud"]
 
 
 @dataclass(frozen=True)
 class ObjectCloud:
-    """The points of one object.
+    """Points of one object, what the networks encode.
+
+    The light model encodes the first points of a cloud alone, so their order matters: points row
+    by row, as pixels come, would show it one end of the object. Clouds that are not marked as
+    `shuffled` are sampled and shuffled by the estimator.
 
     Attributes:
         instance: where they come from.
-        points_cam: (N, 3) float32, metres, camera frame, N = `settings.points`.
+        points_cam: (N, 3), N >= 1, metres, camera optical frame; float32 and N = `settings.points`
+            when made by `object_cloud`.
         n_points: valid depth pixels they were sampled from.
+        shuffled: whether the points are in random order, as `object_cloud` and `sample_points`
+            return them.
+
+    Raises:
+        ValueError: the points are not (N, 3) with N >= 1.
     """
 
     instance: Instance
     points_cam: np.ndarray
     n_points: int
+    shuffled: bool = False
+
+    def __post_init__(self) -> None:
+        shape = self.points_cam.shape
+        if len(shape) != 2 or shape[0] == 0 or shape[1] != 3:
+            raise ValueError(f"points_cam must be (N, 3) with N >= 1, got shape {shape}")
 
 
 def object_cloud(
@@ -49,9 +65,9 @@ def object_cloud(
         instance: the object.
         settings: limits and filters.
     """
-    refused = _refuse(depth_m, camera, instance)
+    refused = check_frame(Frame(depth_m, camera)) or _check_instance(instance, camera)
     if refused is not None:
-        return refused
+        return replace(refused, instance_id=instance.id)
     box = bounding_box(instance.mask, margin_px=settings.mask_erosion_px)
     if box is None:
         return _reject(Reason.MASK_EMPTY, "the mask has no pixel", instance)
@@ -71,22 +87,34 @@ def object_cloud(
             f"expected at least {settings.min_points}"
         )
         return _reject(Reason.TOO_FEW_POINTS, detail, instance)
+    return shuffled_cloud(ObjectCloud(instance, points_cam, len(points_cam)), settings)
+
+
+def shuffled_cloud(cloud: ObjectCloud, settings: EstimatorSettings) -> ObjectCloud:
+    """Return a cloud of `settings.points` points in random order; a shuffled one as it is.
+
+    Args:
+        cloud: with any number of points in any order.
+        settings: number of points, and the seed: the draw depends on it and on this cloud alone.
+    """
+    if cloud.shuffled:
+        return cloud
     rng = np.random.default_rng(settings.seed)
-    return ObjectCloud(
-        instance, sample_points(points_cam, settings.points, rng), n_points=len(points_cam)
-    )
+    points_cam = sample_points(cloud.points_cam, settings.points, rng)
+    return replace(cloud, points_cam=points_cam.astype(np.float32, copy=False), shuffled=True)
 
 
-def _refuse(depth_m: np.ndarray, camera: PinholeCamera, instance: Instance) -> Rejection | None:
+def _check_instance(instance: Instance, camera: PinholeCamera) -> Rejection | None:
     if instance.category not in CATEGORIES:
         expected = ", ".join(CATEGORIES)
         detail = f"category {instance.category!r} is none of {expected}"
         return _reject(Reason.UNKNOWN_CATEGORY, detail, instance)
     expected_shape = (camera.height, camera.width)
-    for name, image in (("depth image", depth_m), ("mask", instance.mask)):
-        if image.shape != expected_shape:
-            detail = f"the {name} has shape {image.shape}, expected {expected_shape} of the camera"
-            return _reject(Reason.SIZE_MISMATCH, detail, instance)
+    if instance.mask.shape != expected_shape:
+        detail = (
+            f"the mask has shape {instance.mask.shape}, expected {expected_shape} of the camera"
+        )
+        return _reject(Reason.SIZE_MISMATCH, detail, instance)
     return None
 
 

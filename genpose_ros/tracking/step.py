@@ -249,7 +249,7 @@ class TrackingStep:
             return None
         instance = Instance(-1, memory.category, _NO_MASK)
         sample = sample_points(points, settings.points, self._rng)
-        return ObjectCloud(instance, sample, len(points))
+        return ObjectCloud(instance, sample, len(points), shuffled=True)
 
     def _warm(self, followers: Sequence[Follower]) -> dict[int, ObjectEstimate]:
         """Estimates around the predictions of all tracks that have points, by index."""

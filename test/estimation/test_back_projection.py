@@ -1,11 +1,14 @@
 """Object clouds: what is kept, what is filtered, and why objects are refused."""
 
+import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from genpose_ros.estimation import EstimatorSettings, Instance, ObjectCloud, Reason, object_cloud
+from genpose_ros.estimation.back_projection import shuffled_cloud
 from genpose_ros.geometry import PinholeCamera
 
 CAMERA = PinholeCamera(500.0, 510.0, 79.5, 59.5, 160, 120)
@@ -105,6 +108,39 @@ class TestFilters:
         assert z.max() < 1.01
 
 
+class TestShuffledCloud:
+    """Clouds of a user's own, whose points may come in any order and number."""
+
+    @pytest.mark.parametrize("count", [300, 1024, 5000])
+    def test_points_in_image_order_are_sampled_and_shuffled(self, count):
+        points = np.stack([np.arange(count, dtype=np.float64)] * 3, axis=-1)
+        result = shuffled_cloud(ObjectCloud(instance(), points, count), RAW)
+        assert result.shuffled
+        assert result.n_points == count
+        assert result.points_cam.shape == (1024, 3)
+        assert result.points_cam.dtype == np.float32
+        x = result.points_cam[:, 0]
+        assert len(set(x)) == min(count, 1024)
+        # The first 300 are spread over the whole, uniform: 6 standard deviations of their mean.
+        assert x[:300].mean() == pytest.approx(count / 2, abs=6 * count / math.sqrt(12 * 300))
+
+    def test_the_draw_follows_the_seed_alone(self):
+        own = ObjectCloud(instance(), np.random.default_rng(3).normal(size=(2000, 3)), 2000)
+        one, again = (shuffled_cloud(own, RAW).points_cam for _ in range(2))
+        assert np.array_equal(one, again)
+        assert not np.array_equal(shuffled_cloud(own, replace(RAW, seed=1)).points_cam, one)
+
+    def test_a_shuffled_cloud_stays_as_it_is(self, depth_m):
+        made = cloud(depth_m, CAMERA, instance(), RAW)
+        assert made.shuffled
+        assert shuffled_cloud(made, replace(RAW, points=64)) is made
+
+    @pytest.mark.parametrize("shape", [(0, 3), (7, 4), (3,), (2, 5, 3)])
+    def test_clouds_that_are_no_rows_of_points_are_refused(self, shape):
+        with pytest.raises(ValueError, match=re.escape(f"got shape {shape}")):
+            ObjectCloud(instance(), np.zeros(shape), 1)
+
+
 class TestRejections:
     def reason(self, depth_m, item, settings=RAW, camera=CAMERA) -> Reason:
         rejection = object_cloud(depth_m, camera, item, settings)
@@ -136,8 +172,12 @@ class TestRejections:
         item = replace(instance(), mask=np.ones((240, 320), dtype=bool))
         assert self.reason(depth_m, item) is Reason.SIZE_MISMATCH
 
-    def test_depth_of_another_size(self, depth_m):
-        assert self.reason(depth_m[1:], instance()) is Reason.SIZE_MISMATCH
+    @pytest.mark.parametrize("grown", [-1, 1])
+    def test_a_depth_image_of_another_size_is_refused(self, depth_m, grown):
+        # With a row too many every crop would still have the right shape.
+        assert self.reason(np.resize(depth_m, (120 + grown, 160)), instance()) is (
+            Reason.SIZE_MISMATCH
+        )
 
     def test_unknown_category(self, depth_m):
         assert self.reason(depth_m, instance(category="spoon")) is Reason.UNKNOWN_CATEGORY

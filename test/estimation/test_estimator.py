@@ -12,10 +12,12 @@ from genpose_ros.estimation import (
     EstimatorSettings,
     Frame,
     Instance,
+    ObjectEstimate,
     PoseEstimator,
     Reason,
     object_cloud,
 )
+from genpose_ros.estimation.estimator import padded_size
 from genpose_ros.geometry import pin_free_angle, rotation_error_deg, so3_exp
 
 FAST = EstimatorSettings()
@@ -218,15 +220,25 @@ class TestBatches:
     @pytest.mark.parametrize(
         ("objects", "batch_size", "expected"), [(1, 8, 1), (3, 8, 4), (5, 8, 8), (5, 6, 6)]
     )
-    def test_are_padded_to_few_sizes_on_a_gpu(
-        self, toy, monkeypatch, objects, batch_size, expected
-    ):
-        estimator = PoseEstimator(toy.model(), replace(FAST, batch_size=batch_size))
-        assert estimator._bucket(objects) == objects
-        monkeypatch.setattr(type(estimator.model), "device", torch.device("cuda"))
-        assert estimator._bucket(objects) == expected
+    def test_batches_are_padded_to_few_sizes_on_a_gpu_alone(self, objects, batch_size, expected):
+        assert padded_size(objects, batch_size, torch.device("cuda")) == expected
+        assert padded_size(objects, batch_size, torch.device("cpu")) == objects
 
-    def test_clouds_of_ones_own(self, toy):
+    def test_the_settings_of_a_call_replace_the_estimators_as_a_whole(self, toy):
+        model = toy.model()
+        frame = toy.frame(*[("mug", 20 * i, 25 * i, 0.8 + 0.2 * i) for i in range(5)], size=20)
+        estimator = PoseEstimator(model, FAST)
+        settings = replace(FAST, max_objects=4, batch_size=3, workspace_m=1.2, candidates=7)
+        clouds, refused = estimator.object_clouds(frame, settings=settings)
+        assert [r.reason for r in refused] == [Reason.TOO_MANY_OBJECTS]
+        outcomes = estimator.estimate_clouds(clouds, settings=settings)
+        assert model.batch_sizes == [3, 1]
+        # The model puts objects 5 cm behind their clouds, which are 0.8, 1, 1.2 and 1.4 m away.
+        assert [isinstance(o, ObjectEstimate) for o in outcomes] == [True, True, False, False]
+        assert {o.reason for o in outcomes[2:]} == {Reason.OUTSIDE_WORKSPACE}
+        assert len(outcomes[0].T_cam_candidates) == 7
+
+    def test_clouds_of_ones_own_are_estimated_in_their_order(self, toy):
         frame = toy.frame(("mug", 100, 150, 0.8), ("can", 30, 40, 1.1))
         estimator = PoseEstimator(toy.model(), FAST)
         clouds = [
