@@ -37,6 +37,13 @@ class ObjectCloud:
 
     Raises:
         ValueError: the points are not (N, 3) with N >= 1.
+
+    Example:
+        >>> mask = np.ones((2, 3), dtype=bool)
+        >>> row_by_row = PinholeCamera(4.0, 4.0, 1.0, 0.5, 3, 2).back_project(np.ones((2, 3)), mask)
+        >>> cloud = ObjectCloud(Instance(1, "mug", mask), row_by_row, len(row_by_row))
+        >>> cloud.points_cam.shape, cloud.shuffled
+        ((6, 3), False)
     """
 
     instance: Instance
@@ -53,9 +60,9 @@ class ObjectCloud:
 def object_cloud(
     depth_m: np.ndarray, camera: PinholeCamera, instance: Instance, settings: EstimatorSettings
 ) -> ObjectCloud | Rejection:
-    """Return the points of one object at full resolution, or why there are none.
+    """Return the points of one object at full resolution, or the reason why there are none.
 
-    Only the mask's bounding box is looked at. The mask is eroded by `mask_erosion_px`, or by as
+    Only the mask's bounding box is read. The mask is eroded by `mask_erosion_px`, or by as
     much of that as leaves `min_points`. The random subset depends on `settings.seed` and this
     object alone.
 
@@ -64,6 +71,21 @@ def object_cloud(
         camera: of the depth image.
         instance: the object.
         settings: limits and filters.
+
+    Returns:
+        `settings.points` points in random order, or a rejection: unknown category, mask or depth
+        image of another size than the camera's, empty mask, no valid depth, too few points.
+
+    Example:
+        >>> camera = PinholeCamera(300.0, 300.0, 80.0, 60.0, 160, 120)
+        >>> mask = np.zeros((120, 160), dtype=bool)
+        >>> mask[50:70, 70:90] = True
+        >>> can = Instance(1, "can", mask)
+        >>> cloud = object_cloud(np.full((120, 160), 0.8), camera, can, EstimatorSettings())
+        >>> cloud.points_cam.shape, cloud.n_points  # the mask is eroded by a pixel
+        ((1024, 3), 324)
+        >>> object_cloud(np.zeros((120, 160)), camera, can, EstimatorSettings()).detail
+        "none of the mask's 400 pixels has a depth of 0.1 to 5 m"
     """
     refused = check_frame(Frame(depth_m, camera)) or _check_instance(instance, camera)
     if refused is not None:
@@ -96,6 +118,13 @@ def shuffled_cloud(cloud: ObjectCloud, settings: EstimatorSettings) -> ObjectClo
     Args:
         cloud: with any number of points in any order.
         settings: number of points, and the seed: the draw depends on it and on this cloud alone.
+
+    Example:
+        >>> points_cam = np.arange(6000.0).reshape(2000, 3)
+        >>> own = ObjectCloud(Instance(1, "mug", np.ones((1, 1), dtype=bool)), points_cam, 2000)
+        >>> shuffled = shuffled_cloud(own, EstimatorSettings())
+        >>> shuffled.points_cam.shape, shuffled.shuffled
+        ((1024, 3), True)
     """
     if cloud.shuffled:
         return cloud
@@ -135,7 +164,7 @@ def _without_border(valid: np.ndarray, mask: np.ndarray, settings: EstimatorSett
 
 
 def _inliers(points_cam: np.ndarray, settings: EstimatorSettings) -> np.ndarray:
-    """Which points pass the depth window and then the statistical outlier filter, (M,) bool."""
+    """Points that pass the depth window and then the statistical outlier filter, (M,) bool."""
     keep = np.ones(len(points_cam), dtype=bool)
     if settings.depth_window_m > 0:
         z = points_cam[:, 2]

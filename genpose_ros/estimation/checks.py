@@ -27,7 +27,7 @@ def check_finite(estimate: ObjectEstimate) -> Rejection | None:
     """Return which number of an estimate is NaN or infinite, as a rejection; None: all are finite.
 
     Args:
-        estimate: with every number of it looked at, the candidates and the points too.
+        estimate: all its numbers count, those of the candidates and the points too.
     """
     numbers = {
         "pose": estimate.T_cam_obj,

@@ -30,7 +30,7 @@ __all__ = ["STAGES", "PoseEstimator", "padded_size"]
 
 _log = logging.getLogger(__name__)
 
-#: The stages that `FrameResult.timings_ms` has.
+#: Stages of an estimate, in their order: the keys of `FrameResult.timings_ms`.
 STAGES = ("clouds", "encode", "sample", "rank", "pool")
 
 
@@ -82,7 +82,21 @@ class PoseEstimator:
     Args:
         model: is switched to evaluation mode.
         settings: everything else; `weights`, `energy_weights`, `device` and
-            `encoder_precision` are not looked at.
+            `encoder_precision` are not read.
+
+    Example:
+        >>> from genpose_ros.geometry import PinholeCamera
+        >>> camera = PinholeCamera(300.0, 300.0, 160.0, 120.0, 320, 240)
+        >>> depth_m = np.full((240, 320), 1.2, dtype=np.float32)
+        >>> x_m = (np.arange(320) - 160) / 300 * 0.8  # a can of 7 x 12 cm, its axis 0.8 m away
+        >>> wide = np.abs(x_m) < 0.035
+        >>> depth_m[98:142, wide] = 0.8 - np.sqrt(0.035**2 - x_m[wide] ** 2)
+        >>> can = Instance(1, "can", depth_m < 1)
+        >>> estimator = PoseEstimator.from_settings(EstimatorSettings(device="cpu"))
+        >>> result = estimator.estimate(Frame(depth_m, camera, (can,)))
+        >>> (estimate,) = result.estimates
+        >>> estimate.category, np.abs(estimate.T_cam_obj[:3, 3]).round(1).tolist()
+        ('can', [0.0, 0.0, 0.8])
     """
 
     def __init__(self, model: PoseModel, settings: EstimatorSettings) -> None:
@@ -94,6 +108,9 @@ class PoseEstimator:
     @classmethod
     def from_settings(cls, settings: EstimatorSettings) -> "PoseEstimator":
         """Load the model that the settings name and put it on their device.
+
+        Args:
+            settings: of the estimator; without `weights` the released ones are loaded.
 
         Raises:
             FileNotFoundError: there is no such checkpoint.

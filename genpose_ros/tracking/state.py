@@ -7,7 +7,7 @@ import torch
 
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.clouds import inverse_transform_points
-from genpose_ros.geometry.symmetry import is_symmetric, pin_free_angle
+from genpose_ros.geometry.symmetry import is_symmetric, pin_yaw
 from genpose_ros.geometry.transforms import rotate_covariance
 from genpose_ros.tracking.ego_motion import pose_at, remembered
 from genpose_ros.tracking.motion import (
@@ -354,7 +354,7 @@ def keep_free_angle(estimate: ObjectEstimate, T_cam_obj: np.ndarray) -> ObjectEs
     """Return the estimate of a round object with its free angle turned to that of another pose."""
     T = estimate.T_cam_obj.copy()
     rotation, reference = torch.from_numpy(T[:3, :3]), torch.from_numpy(T_cam_obj[:3, :3].copy())
-    T[:3, :3] = pin_free_angle(rotation, reference).numpy()
+    T[:3, :3] = pin_yaw(rotation, reference).numpy()
     return replace(estimate, T_cam_obj=T)
 
 

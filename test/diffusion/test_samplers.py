@@ -42,7 +42,7 @@ def _gaussian_score(std: float) -> ScoreFunction:
 
 
 def _gaussian_end(x: Tensor, std: float) -> Tensor:
-    """Where the exact ODE and a Tweedie step at its end take x, for data N(0, std^2)."""
+    """The end of the exact ODE from x and of a Tweedie step, for data N(0, std^2)."""
     variance_end = std**2 + SIGMA_END**2
     flow = math.sqrt(variance_end / (std**2 + SIGMA_START**2))
     return x.double() * flow * std**2 / variance_end

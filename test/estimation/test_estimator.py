@@ -18,7 +18,7 @@ from genpose_ros.estimation import (
     object_cloud,
 )
 from genpose_ros.estimation.estimator import padded_size
-from genpose_ros.geometry import pin_free_angle, rotation_error_deg, so3_exp
+from genpose_ros.geometry import pin_yaw, rotation_error_deg, so3_exp
 
 FAST = EstimatorSettings()
 
@@ -53,7 +53,7 @@ class TestEstimate:
     def test_round_objects_are_pinned(self, toy):
         result = estimate(toy, toy.frame(("bowl", 100, 150, 0.8)))
         rotation = torch.from_numpy(result.estimates[0].T_cam_obj[:3, :3].copy())
-        assert torch.allclose(rotation, pin_free_angle(rotation), atol=1e-9)
+        assert torch.allclose(rotation, pin_yaw(rotation), atol=1e-9)
         assert rotation_error_deg(rotation, toy.pose, "bowl") < 1.5
 
     def test_takes_the_larger_mode(self, toy):
@@ -356,7 +356,7 @@ class TestStart:
         start[:3, :3], start[:3, 3] = toy.pose @ turn, clouds[0].points_cam.mean(axis=0)
         (item,) = estimator.estimate_clouds(clouds, T_cam_start=start[None])
         rotation = torch.from_numpy(item.T_cam_obj[:3, :3].copy())
-        assert torch.allclose(rotation, pin_free_angle(rotation, toy.pose @ turn), atol=1e-9)
+        assert torch.allclose(rotation, pin_yaw(rotation, toy.pose @ turn), atol=1e-9)
 
     def test_as_many_starts_as_clouds(self, toy):
         estimator = PoseEstimator(toy.model(), FAST)

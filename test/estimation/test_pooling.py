@@ -10,7 +10,7 @@ from genpose_ros.estimation import find_modes, pool_mean, pool_modes, rank_candi
 from genpose_ros.estimation.pooling import MODE_DISTANCE
 from genpose_ros.geometry import (
     geodesic_angle,
-    pin_free_angle,
+    pin_yaw,
     random_rotations,
     rotation_error_deg,
     so3_exp,
@@ -97,7 +97,7 @@ class TestPoolMean:
     def test_pins_round_objects(self):
         rotation = around(R, 10)[None]
         pooled = pool_mean(rotation, torch.zeros(1, 10, 3).double(), all_kept(10), ROUND)
-        assert torch.allclose(pooled.rotation, pin_free_angle(pooled.rotation), atol=1e-12)
+        assert torch.allclose(pooled.rotation, pin_yaw(pooled.rotation), atol=1e-12)
         assert rotation_error_deg(pooled.rotation[0], R, "can") < 3
 
 

@@ -11,7 +11,7 @@ from genpose_ros.geometry import (
     geodesic_angle,
     handle_visible,
     is_symmetric,
-    pin_free_angle,
+    pin_yaw,
     random_rotations,
     rotation_error_deg,
     so3_exp,
@@ -62,36 +62,36 @@ class TestRotationError:
 class TestPinFreeAngle:
     def test_upright_is_the_reference(self):
         upright = torch.tensor([[0.0, 0, -1], [0, -1, 0], [-1, 0, 0]]).double()
-        assert torch.allclose(pin_free_angle(upright @ turn(0, 123, 0)), upright, atol=1e-12)
+        assert torch.allclose(pin_yaw(upright @ turn(0, 123, 0)), upright, atol=1e-12)
 
     def test_keeps_the_y_axis_and_forgets_the_rest(self):
         rotation = random_rotations(200, torch.Generator().manual_seed(1))
-        pinned = pin_free_angle(rotation)
+        pinned = pin_yaw(rotation)
         identity = torch.eye(3).double().expand(200, 3, 3)
         assert torch.allclose(pinned[..., 1], rotation[..., 1], atol=1e-12)
         assert torch.allclose(pinned.mT @ pinned, identity, atol=1e-12)
         assert torch.allclose(torch.linalg.det(pinned), torch.ones(200).double())
-        assert torch.allclose(pin_free_angle(rotation @ turn(0, 50, 0)), pinned, atol=1e-10)
+        assert torch.allclose(pin_yaw(rotation @ turn(0, 50, 0)), pinned, atol=1e-10)
 
     def test_is_the_shortest_turn_of_the_reference(self):
         upright = torch.tensor([[0.0, 0, -1], [0, -1, 0], [-1, 0, 0]]).double()
         axis = torch.tensor([0.6, 0.0, 0.8]).double()  # perpendicular to the reference's y
         for angle in (0.1, 1.0, 2.0, 3.1):
             turned = so3_exp(angle * axis) @ upright
-            assert torch.allclose(pin_free_angle(turned @ turn(0, 40, 0)), turned, atol=1e-9)
+            assert torch.allclose(pin_yaw(turned @ turn(0, 40, 0)), turned, atol=1e-9)
 
     def test_does_not_jump_when_the_axis_moves_a_little(self):
         rotation = random_rotations(500, torch.Generator().manual_seed(2))
         rotation = rotation[rotation[:, 1, 1] < 0.5]  # all but the nearly upside down
-        moved = pin_free_angle(so3_exp(torch.tensor([1e-3, 2e-3, -1e-3]).double()) @ rotation)
-        assert rotation_error_deg(moved, pin_free_angle(rotation), "mug").max() < 1.0
+        moved = pin_yaw(so3_exp(torch.tensor([1e-3, 2e-3, -1e-3]).double()) @ rotation)
+        assert rotation_error_deg(moved, pin_yaw(rotation), "mug").max() < 1.0
 
     @pytest.mark.parametrize("tilt", [0.0, 1e-9, 1e-5, 1e-3])
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     def test_upside_down_stays_a_rotation(self, tilt, dtype):
         y = torch.tensor([0.0, math.cos(tilt), math.sin(tilt)], dtype=dtype)
         x = torch.tensor([1.0, 0.0, 0.0], dtype=dtype)
-        pinned = pin_free_angle(torch.stack((x, y, torch.linalg.cross(x, y)), dim=-1))
+        pinned = pin_yaw(torch.stack((x, y, torch.linalg.cross(x, y)), dim=-1))
         assert torch.allclose(pinned.mT @ pinned, torch.eye(3, dtype=dtype), atol=1e-6)
         assert torch.allclose(pinned[:, 1], y)
 
@@ -133,7 +133,7 @@ class TestHandleVisible:
 def test_a_free_angle_is_kept_by_the_shortest_turn():
     generator = torch.Generator().manual_seed(7)
     rotation, reference = random_rotations(50, generator), random_rotations(50, generator)
-    kept = pin_free_angle(rotation, reference)
+    kept = pin_yaw(rotation, reference)
     assert torch.allclose(kept[..., 1], rotation[..., 1], atol=1e-12)
     turn = geodesic_angle(kept, reference)
     assert torch.allclose(turn, axis_angle_rad(kept[..., 1], reference[..., 1]), atol=1e-9)
