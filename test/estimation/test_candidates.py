@@ -25,7 +25,7 @@ def flow(x, model, sigma_start):
 
 
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m"])
-def test_fixed_steps_follow_the_exact_flow(toy, encoding, sampler):
+def test_fixed_step_solvers_follow_the_exact_flow(toy, encoding, sampler):
     model = toy.model(deviation=0.1)
     settings = replace(FAST, sampler=sampler, steps=200, start_sigma=2.0)
     x = draw_candidates(model, encoding, settings)
