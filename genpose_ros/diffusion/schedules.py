@@ -60,4 +60,5 @@ def karras_schedule(start: float, end: float, steps: int, rho: float = 7.0) -> T
     if not rho > 0:
         raise ValueError(f"rho must be positive, got {rho:g}")
     ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
-    return (start ** (1 / rho) * (1 - ramp) + end ** (1 / rho) * ramp) ** rho
+    sigmas: Tensor = (start ** (1 / rho) * (1 - ramp) + end ** (1 / rho) * ramp) ** rho
+    return sigmas

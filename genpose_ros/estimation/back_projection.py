@@ -157,7 +157,7 @@ def _valid_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> np.ndarray
 def _without_border(valid: np.ndarray, mask: np.ndarray, settings: EstimatorSettings) -> np.ndarray:
     """The valid pixels off the mask's border, eroded less where too few would be left."""
     for pixels in range(settings.mask_erosion_px, 0, -1):
-        eroded = valid & erode_mask(mask, pixels)
+        eroded: np.ndarray = valid & erode_mask(mask, pixels)
         if eroded.sum() >= settings.min_points:
             return eroded
     return valid

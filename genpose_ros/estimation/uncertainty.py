@@ -110,7 +110,7 @@ def agreement(
     )
     angle = torch.where(symmetric[:, None], tilt, turn)
     distance = (translation - pooled_translation[:, None]).norm(dim=-1)
-    agrees = (angle <= math.radians(AGREEMENT_DEG)) & (distance <= AGREEMENT_M) & finite
+    agrees: Tensor = (angle <= math.radians(AGREEMENT_DEG)) & (distance <= AGREEMENT_M) & finite
     return agrees.double().mean(dim=1)
 
 

@@ -131,8 +131,9 @@ class PinholeCamera:
             valid &= mask.astype(bool, copy=False)
         v, u = np.nonzero(valid)
         z = depth_m[v, u].astype(np.float64)
-        points = np.stack(((u - self.cx) / self.fx * z, (v - self.cy) / self.fy * z, z), axis=-1)
-        return points.astype(np.float32)
+        x, y = (u - self.cx) / self.fx * z, (v - self.cy) / self.fy * z
+        points_cam: np.ndarray = np.stack((x, y, z), axis=-1).astype(np.float32)
+        return points_cam
 
     def project(self, points_cam: np.ndarray) -> np.ndarray:
         """Return pixel coordinates (u, v) of points, (..., 2) float64.

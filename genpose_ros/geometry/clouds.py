@@ -97,7 +97,9 @@ def statistical_inliers(points: np.ndarray, neighbours: int, std_ratio: float) -
         return np.ones(len(points), dtype=bool)
     distances, _ = cKDTree(points).query(points, k=neighbours + 1)
     mean_distance = distances[:, 1:].mean(axis=1)
-    return mean_distance <= mean_distance.mean() + std_ratio * mean_distance.std()
+    limit = mean_distance.mean() + std_ratio * mean_distance.std()
+    inliers: np.ndarray = mean_distance <= limit
+    return inliers
 
 
 def sample_points(points: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -126,8 +128,11 @@ def sample_points(points: np.ndarray, n: int, rng: np.random.Generator) -> np.nd
     if len(points) == 0:
         raise ValueError("cannot sample from an empty cloud")
     if len(points) <= n:
-        return points[np.resize(rng.permutation(len(points)), n)]
-    return points[rng.choice(len(points), size=n, replace=False)]
+        index = np.resize(rng.permutation(len(points)), n)
+    else:
+        index = rng.choice(len(points), size=n, replace=False)
+    sample: np.ndarray = points[index]
+    return sample
 
 
 def transform_points(T: np.ndarray, points: np.ndarray) -> np.ndarray:

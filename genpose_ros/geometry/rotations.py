@@ -126,7 +126,8 @@ def rotation_from_quat_wxyz(quat_wxyz: Tensor) -> Tensor:
         *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
         *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
     )
-    return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+    rotation: Tensor = torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+    return rotation
 
 
 def so3_exp(rotation_vector: Tensor) -> Tensor:
@@ -273,7 +274,9 @@ def _cross_matrix(vector: Tensor) -> Tensor:
         raise ValueError(f"expected vectors (..., 3), got shape {tuple(vector.shape)}")
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
-    return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).unflatten(-1, (3, 3))
+    entries = (zero, -z, y, z, zero, -x, -y, x, zero)
+    skew: Tensor = torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+    return skew
 
 
 def _check_matrices(rotation: Tensor) -> None:

@@ -162,4 +162,6 @@ def _without_scale(matrix: Tensor) -> Tensor:
         raise ValueError(f"expected matrices (..., 3, 3), got shape {tuple(matrix.shape)}")
     matrix = matrix.double()
     determinant = torch.linalg.det(matrix)
-    return matrix / (determinant.sign() * determinant.abs().pow(1 / 3))[..., None, None]
+    scale = determinant.sign() * determinant.abs().pow(1 / 3)
+    rotation: Tensor = matrix / scale[..., None, None]
+    return rotation

@@ -1,6 +1,7 @@
 import errno
 import json
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -383,7 +384,7 @@ class TestDefaultWeights:
         package = tmp_path / "site-packages" / "genpose_ros"
         (package / "networks").mkdir(parents=True)
         monkeypatch.setattr(checkpoints, "__file__", str(package / "networks" / "checkpoints.py"))
-        monkeypatch.setattr(checkpoints.sys, "prefix", str(tmp_path / "prefix"))
+        monkeypatch.setattr(sys, "prefix", str(tmp_path / "prefix"))
         monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
         return package
 
