@@ -29,13 +29,14 @@ def check_finite(estimate: ObjectEstimate) -> Rejection | None:
     Args:
         estimate: all its numbers count, those of the candidates and the points too.
     """
+    energies = estimate.energy_rotation, estimate.energy_translation
     numbers = {
         "pose": estimate.T_cam_obj,
         "covariance": estimate.covariance,
         "size": estimate.size_m,
         "score": estimate.score,
         "detection score": estimate.detection_score,
-        "energy": 0.0 if estimate.energy is None else estimate.energy,
+        "energy": [e for e in energies if e is not None],
         "mode shares": estimate.mode_shares,
         "candidates": estimate.T_cam_candidates,
         "points": estimate.points_cam,

@@ -53,7 +53,7 @@ class _Candidates:
 
 @dataclass(frozen=True)
 class _BatchResult:
-    """All that the estimates of B objects consist of, one row each, float64.
+    """Numbers that the estimates of B objects consist of, one row each, float64.
 
     Attributes:
         T_cam_obj: (B, 4, 4).
