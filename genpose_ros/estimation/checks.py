@@ -1,5 +1,7 @@
 """Checks of finished estimates: finite numbers, and the distance that the workspace allows."""
 
+import math
+
 import numpy as np
 
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -20,7 +22,8 @@ def distance_to_camera_m(T_cam_obj: np.ndarray) -> float:
         >>> distance_to_camera_m(T_cam_obj)
         0.5
     """
-    return float(np.linalg.norm(T_cam_obj[:3, 3]))
+    # Without squares, which overflow for an absurd position.
+    return math.hypot(*T_cam_obj[:3, 3])
 
 
 def check_finite(estimate: ObjectEstimate) -> Rejection | None:

@@ -31,6 +31,7 @@ def estimate() -> ObjectEstimate:
 
 def test_the_distance_is_euclidean_and_not_the_largest_coordinate(estimate):
     assert distance_to_camera_m(estimate.T_cam_obj) == pytest.approx(7.0)
+    assert distance_to_camera_m(1e300 * estimate.T_cam_obj) == pytest.approx(7e300)
 
 
 def test_an_object_at_the_workspaces_border_is_inside_and_one_beyond_is_not(estimate):
