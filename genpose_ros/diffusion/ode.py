@@ -1,4 +1,4 @@
-"""The adaptive solver behind the RK45 sampler and the likelihood."""
+"""Adaptive Runge-Kutta solver behind the RK45 sampler and the likelihood."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Decreasing sequences of noise levels for the fixed-step samplers."""
+"""Noise schedules: decreasing sequences of noise levels for the fixed-step samplers."""
 
 import math
 
@@ -16,7 +16,12 @@ def _check(start: float, end: float, steps: int) -> None:
 
 
 def log_sigma_schedule(start: float, end: float, steps: int) -> Tensor:
-    """Noise levels equally spaced in log sigma, which is equally spaced in the paper's time.
+    """Return noise levels equally spaced in log sigma, which is in the paper's time.
+
+    Args:
+        start: largest noise level.
+        end: smallest noise level.
+        steps: how many.
 
     Returns:
         (steps,) float64, from `start` down to `end`; only `start` for one step.
@@ -25,24 +30,35 @@ def log_sigma_schedule(start: float, end: float, steps: int) -> Tensor:
         ValueError: not 0 < end <= start, or no step.
 
     Example:
-        >>> log_sigma_schedule(1.0, 0.01, 3)
-        tensor([1.0000, 0.1000, 0.0100], dtype=torch.float64)
+        >>> log_sigma_schedule(1.0, 0.01, 3).round(decimals=6).tolist()
+        [1.0, 0.1, 0.01]
     """
     _check(start, end, steps)
     return start * (end / start) ** torch.linspace(0, 1, steps, dtype=torch.float64)
 
 
 def karras_schedule(start: float, end: float, steps: int, rho: float = 7.0) -> Tensor:
-    """Noise levels equally spaced in sigma^(1/rho) (Karras et al. 2022, eq. 5).
+    """Return noise levels equally spaced in sigma^(1/rho) (Karras et al. 2022, eq. 5).
+
+    Args:
+        start: largest noise level.
+        end: smallest noise level.
+        steps: how many.
+        rho: the larger, the more of them are small.
 
     Returns:
         (steps,) float64, from `start` down to `end`; only `start` for one step.
 
     Raises:
         ValueError: not 0 < end <= start, no step, or rho not positive.
+
+    Example:
+        >>> karras_schedule(5.0, 0.01, 4).round(decimals=4).tolist()
+        [5.0, 1.0844, 0.153, 0.01]
     """
     _check(start, end, steps)
     if not rho > 0:
         raise ValueError(f"rho must be positive, got {rho:g}")
     ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
-    return (start ** (1 / rho) * (1 - ramp) + end ** (1 / rho) * ramp) ** rho
+    sigmas: Tensor = (start ** (1 / rho) * (1 - ramp) + end ** (1 / rho) * ramp) ** rho
+    return sigmas

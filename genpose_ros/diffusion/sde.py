@@ -1,4 +1,4 @@
-"""The variance-exploding diffusion of the paper and its time."""
+"""Variance-exploding diffusion of the paper (section 3.1) and its time."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ def _tensor(value: Tensor | float) -> Tensor:
 
 @dataclass(frozen=True)
 class VarianceExploding:
-    """dx = g(t) dw with sigma(t) = sigma_min (sigma_max / sigma_min)^t, t in [0, 1].
+    """Diffusion dx = g(t) dw with sigma(t) = sigma_min (sigma_max / sigma_min)^t, t in [0, 1].
 
     Floats are taken as float64; tensors keep their dtype and shape.
 
@@ -25,6 +25,11 @@ class VarianceExploding:
 
     Raises:
         ValueError: not 0 < sigma_min < sigma_max, both finite.
+
+    Example:
+        >>> sde = VarianceExploding(sigma_min=0.01, sigma_max=100.0)
+        >>> round(float(sde.sigma(0.5)), 6), round(float(sde.time(10.0)), 6)
+        (1.0, 0.75)
     """
 
     sigma_min: float = 0.01
@@ -39,19 +44,19 @@ class VarianceExploding:
 
     @property
     def log_ratio(self) -> float:
-        """ln(sigma_max / sigma_min), the growth rate of sigma."""
+        """Growth rate of sigma in time, ln(sigma_max / sigma_min)."""
         return math.log(self.sigma_max / self.sigma_min)
 
     def sigma(self, t: Tensor | float) -> Tensor:
-        """Noise level at time `t`."""
+        """Return the noise level at time `t`."""
         return self.sigma_min * torch.exp(self.log_ratio * _tensor(t))
 
     def time(self, sigma: Tensor | float) -> Tensor:
-        """Time at which the noise level is `sigma`; the inverse of `sigma`."""
+        """Return the time at which the noise level is `sigma`; the inverse of `sigma`."""
         return torch.log(_tensor(sigma) / self.sigma_min) / self.log_ratio
 
     def diffusion(self, t: Tensor | float) -> Tensor:
-        """Diffusion coefficient g(t) = sqrt(d sigma^2 / dt)."""
+        """Return the diffusion coefficient g(t) = sqrt(d sigma^2 / dt)."""
         return self.sigma(t) * math.sqrt(2 * self.log_ratio)
 
 

@@ -1,4 +1,4 @@
-"""From depth and masks to poses: clouds, candidates, ranking, pooling, estimates."""
+"""Pose estimation from depth and masks: clouds, candidates, ranking, pooling, estimates."""
 
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud
 from genpose_ros.estimation.candidates import draw_candidates, draw_noise

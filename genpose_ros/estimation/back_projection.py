@@ -1,10 +1,10 @@
-"""From a depth image and a mask to the points of one object, or the reason why there are none."""
+"""Back-projection of a depth image and a mask to the points of one object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from genpose_ros.estimation.frame import Instance
+from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.camera import PinholeCamera
@@ -16,30 +16,53 @@ from genpose_ros.geometry.clouds import (
     statistical_inliers,
 )
 
-__all__ = ["ObjectCloud", "object_cloud"]
+__all__ = ["ObjectCloud", "object_cloud", "shuffled_cloud"]
 
 
 @dataclass(frozen=True)
 class ObjectCloud:
-    """The points of one object.
+    """Points of one object, what the networks encode.
+
+    The light model encodes the first points of a cloud alone, so their order matters: points row
+    by row, as pixels come, would show it one end of the object. Clouds that are not marked as
+    `shuffled` are sampled and shuffled by the estimator.
 
     Attributes:
         instance: where they come from.
-        points_cam: (N, 3) float32, metres, camera frame, N = `settings.points`.
+        points_cam: (N, 3), N >= 1, metres, camera optical frame; float32 and N = `settings.points`
+            when made by `object_cloud`.
         n_points: valid depth pixels they were sampled from.
+        shuffled: whether the points are in random order, as `object_cloud` and `sample_points`
+            return them.
+
+    Raises:
+        ValueError: the points are not (N, 3) with N >= 1.
+
+    Example:
+        >>> mask = np.ones((2, 3), dtype=bool)
+        >>> row_by_row = PinholeCamera(4.0, 4.0, 1.0, 0.5, 3, 2).back_project(np.ones((2, 3)), mask)
+        >>> cloud = ObjectCloud(Instance(1, "mug", mask), row_by_row, len(row_by_row))
+        >>> cloud.points_cam.shape, cloud.shuffled
+        ((6, 3), False)
     """
 
     instance: Instance
     points_cam: np.ndarray
     n_points: int
+    shuffled: bool = False
+
+    def __post_init__(self) -> None:
+        shape = self.points_cam.shape
+        if len(shape) != 2 or shape[0] == 0 or shape[1] != 3:
+            raise ValueError(f"points_cam must be (N, 3) with N >= 1, got shape {shape}")
 
 
 def object_cloud(
     depth_m: np.ndarray, camera: PinholeCamera, instance: Instance, settings: EstimatorSettings
 ) -> ObjectCloud | Rejection:
-    """Return the points of one object at full resolution, or why there are none.
+    """Return the points of one object at full resolution, or the reason why there are none.
 
-    Only the mask's bounding box is looked at. The mask is eroded by `mask_erosion_px`, or by as
+    Only the mask's bounding box is read. The mask is eroded by `mask_erosion_px`, or by as
     much of that as leaves `min_points`. The random subset depends on `settings.seed` and this
     object alone.
 
@@ -48,10 +71,25 @@ def object_cloud(
         camera: of the depth image.
         instance: the object.
         settings: limits and filters.
+
+    Returns:
+        `settings.points` points in random order, or a rejection: unknown category, mask or depth
+        image of another size than the camera's, empty mask, no valid depth, too few points.
+
+    Example:
+        >>> camera = PinholeCamera(300.0, 300.0, 80.0, 60.0, 160, 120)
+        >>> mask = np.zeros((120, 160), dtype=bool)
+        >>> mask[50:70, 70:90] = True
+        >>> can = Instance(1, "can", mask)
+        >>> cloud = object_cloud(np.full((120, 160), 0.8), camera, can, EstimatorSettings())
+        >>> cloud.points_cam.shape, cloud.n_points  # the mask is eroded by a pixel
+        ((1024, 3), 324)
+        >>> object_cloud(np.zeros((120, 160)), camera, can, EstimatorSettings()).detail
+        "none of the mask's 400 pixels has a depth of 0.1 to 5 m"
     """
-    refused = _refuse(depth_m, camera, instance)
+    refused = check_frame(Frame(depth_m, camera)) or _check_instance(instance, camera)
     if refused is not None:
-        return refused
+        return replace(refused, instance_id=instance.id)
     box = bounding_box(instance.mask, margin_px=settings.mask_erosion_px)
     if box is None:
         return _reject(Reason.MASK_EMPTY, "the mask has no pixel", instance)
@@ -71,22 +109,41 @@ def object_cloud(
             f"expected at least {settings.min_points}"
         )
         return _reject(Reason.TOO_FEW_POINTS, detail, instance)
+    return shuffled_cloud(ObjectCloud(instance, points_cam, len(points_cam)), settings)
+
+
+def shuffled_cloud(cloud: ObjectCloud, settings: EstimatorSettings) -> ObjectCloud:
+    """Return a cloud of `settings.points` points in random order; a shuffled one as it is.
+
+    Args:
+        cloud: with any number of points in any order.
+        settings: number of points, and the seed: the draw depends on it and on this cloud alone.
+
+    Example:
+        >>> points_cam = np.arange(6000.0).reshape(2000, 3)
+        >>> own = ObjectCloud(Instance(1, "mug", np.ones((1, 1), dtype=bool)), points_cam, 2000)
+        >>> shuffled = shuffled_cloud(own, EstimatorSettings())
+        >>> shuffled.points_cam.shape, shuffled.shuffled
+        ((1024, 3), True)
+    """
+    if cloud.shuffled:
+        return cloud
     rng = np.random.default_rng(settings.seed)
-    return ObjectCloud(
-        instance, sample_points(points_cam, settings.points, rng), n_points=len(points_cam)
-    )
+    points_cam = sample_points(cloud.points_cam, settings.points, rng)
+    return replace(cloud, points_cam=points_cam.astype(np.float32, copy=False), shuffled=True)
 
 
-def _refuse(depth_m: np.ndarray, camera: PinholeCamera, instance: Instance) -> Rejection | None:
+def _check_instance(instance: Instance, camera: PinholeCamera) -> Rejection | None:
     if instance.category not in CATEGORIES:
         expected = ", ".join(CATEGORIES)
         detail = f"category {instance.category!r} is none of {expected}"
         return _reject(Reason.UNKNOWN_CATEGORY, detail, instance)
     expected_shape = (camera.height, camera.width)
-    for name, image in (("depth image", depth_m), ("mask", instance.mask)):
-        if image.shape != expected_shape:
-            detail = f"the {name} has shape {image.shape}, expected {expected_shape} of the camera"
-            return _reject(Reason.SIZE_MISMATCH, detail, instance)
+    if instance.mask.shape != expected_shape:
+        detail = (
+            f"the mask has shape {instance.mask.shape}, expected {expected_shape} of the camera"
+        )
+        return _reject(Reason.SIZE_MISMATCH, detail, instance)
     return None
 
 
@@ -100,14 +157,14 @@ def _valid_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> np.ndarray
 def _without_border(valid: np.ndarray, mask: np.ndarray, settings: EstimatorSettings) -> np.ndarray:
     """The valid pixels off the mask's border, eroded less where too few would be left."""
     for pixels in range(settings.mask_erosion_px, 0, -1):
-        eroded = valid & erode_mask(mask, pixels)
+        eroded: np.ndarray = valid & erode_mask(mask, pixels)
         if eroded.sum() >= settings.min_points:
             return eroded
     return valid
 
 
 def _inliers(points_cam: np.ndarray, settings: EstimatorSettings) -> np.ndarray:
-    """Which points pass the depth window and then the statistical outlier filter, (M,) bool."""
+    """Points that pass the depth window and then the statistical outlier filter, (M,) bool."""
     keep = np.ones(len(points_cam), dtype=bool)
     if settings.depth_window_m > 0:
         z = points_cam[:, 2]

@@ -16,10 +16,19 @@ _log = logging.getLogger(__name__)
 
 
 def draw_noise(settings: EstimatorSettings, *, balanced: bool = False) -> Tensor:
-    """Return the standard normal noise (K, 9) float64 that every object starts from.
+    """Return the standard normal noise that every object starts from, (K, 9) float64.
 
     It follows from the seed alone, so an object's estimate does not depend on the others in the
-    frame. `balanced`: the second half is the first half's opposite, so that the mean is zero.
+    frame.
+
+    Args:
+        settings: K and the seed.
+        balanced: the second half is the first half's opposite, so that the mean is zero.
+
+    Example:
+        >>> noise = draw_noise(EstimatorSettings(candidates=6, seed=1), balanced=True)
+        >>> noise.shape, torch.equal(noise[:3], -noise[3:])
+        (torch.Size([6, 9]), True)
     """
     generator = torch.Generator().manual_seed(settings.seed)
     k = settings.candidates
@@ -35,12 +44,11 @@ def draw_candidates(
     start: Tensor | None = None,
     tta_views: int = 1,
 ) -> Tensor:
-    """Return K pose vectors for each of B clouds, (B, K, 9) float64, in the model's units.
+    """Return K pose vectors for each of B clouds, sampled from the score network (paper eq. 4).
 
     They start at `start` plus noise of `settings.start_sigma`, which is clamped to the levels the
     model was trained for. The fixed-step solvers go down to the model's `sigma_min` in steps equal
     in sigma^(1/7) and take a full Tweedie step there; rk45 ends with the reference's small one.
-    Where a solver gives up, the pose vectors are NaN.
 
     Args:
         model: the score network.
@@ -48,8 +56,21 @@ def draw_candidates(
         settings: K, solver, steps, start level, seed.
         start: pose vectors the noise is put on, broadcast against (B, K, 9), such as those of a
             previous frame; None: zero, the centre of the prior.
-        looks: the B clouds are so many looks at B / looks objects, look after look, which share
-            the K candidates (rounded up).
+        tta_views: the B clouds are so many views of B / tta_views objects, view after view, which
+            share the K candidates (rounded up); see `tta`.
+
+    Returns:
+        (B, K, 9) float64, in the model's units; NaN where the solver gave up.
+
+    Example:
+        >>> from genpose_ros.networks import load_model
+        >>> model = load_model()  # the released weights
+        >>> points_obj = 0.03 * torch.randn(2, 1024, 3, generator=torch.Generator().manual_seed(0))
+        >>> encoding = model.encode(points_obj + torch.tensor([0.0, 0.0, 0.8]))
+        >>> pose = draw_candidates(model, encoding, EstimatorSettings(candidates=5, steps=2))
+        >>> rotation, translation = model.decode_pose(pose, encoding)
+        >>> rotation.shape, translation.shape
+        (torch.Size([2, 5, 3, 3]), torch.Size([2, 5, 3]))
     """
     sigma_start = min(max(settings.start_sigma, model.sigma_min), model.sigma_max)
     # Around a known pose, the same lopsided noise in every frame would pull the same way each time.

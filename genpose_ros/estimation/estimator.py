@@ -1,4 +1,4 @@
-"""A frame's way through the house: clouds, candidates, ranking, pooling, estimates."""
+"""Pose estimator: from a frame to clouds, candidates, ranking, pooling and estimates."""
 
 import logging
 from collections.abc import Sequence
@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud
+from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, shuffled_cloud
 from genpose_ros.estimation.candidates import draw_candidates
+from genpose_ros.estimation.checks import check_finite, check_workspace
 from genpose_ros.estimation.extent import visible_extent
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
@@ -25,19 +26,23 @@ from genpose_ros.networks.checkpoints import load_model
 from genpose_ros.networks.devices import prefers_bf16, torch_device
 from genpose_ros.networks.interface import Encoding, PoseModel
 
-__all__ = ["STAGES", "FrameResult", "ObjectEstimate", "PoseEstimator"]
+__all__ = ["STAGES", "PoseEstimator", "padded_size"]
 
 _log = logging.getLogger(__name__)
 
-#: The stages that `FrameResult.timings_ms` has.
+#: Stages of an estimate, in their order: the keys of `FrameResult.timings_ms`.
 STAGES = ("clouds", "encode", "sample", "rank", "pool")
 
 
 @dataclass(frozen=True)
 class _Candidates:
-    """K candidates of B objects: rotation (B, K, 3, 3), translation (B, K, 3), finite (B, K).
+    """K candidates of B objects; those that are not finite stand as the identity.
 
-    Those that are not finite stand as the identity.
+    Attributes:
+        rotation: (B, K, 3, 3), object to camera.
+        translation: (B, K, 3), metres, camera frame.
+        finite: (B, K) bool.
+        ranking: of the K candidates.
     """
 
     rotation: Tensor
@@ -46,13 +51,52 @@ class _Candidates:
     ranking: Ranking
 
 
+@dataclass(frozen=True)
+class _BatchResult:
+    """Numbers that the estimates of B objects consist of, one row each, float64.
+
+    Attributes:
+        T_cam_obj: (B, 4, 4).
+        T_cam_candidates: (B, K, 4, 4).
+        finite: (B, K) bool, of the candidates.
+        covariance: (B, 6, 6).
+        score: (B,).
+        mode_shares: per object.
+        energy: (B, 2) of rotation and translation; None without energy network.
+        size_m: (B, 3); None without size head.
+    """
+
+    T_cam_obj: np.ndarray
+    T_cam_candidates: np.ndarray
+    finite: np.ndarray
+    covariance: np.ndarray
+    score: np.ndarray
+    mode_shares: tuple[tuple[float, ...], ...]
+    energy: np.ndarray | None
+    size_m: np.ndarray | None
+
+
 class PoseEstimator:
     """Estimates the poses of the objects in a frame with one model and one set of settings.
 
     Args:
         model: is switched to evaluation mode.
         settings: everything else; `weights`, `energy_weights`, `device` and
-            `encoder_precision` are not looked at.
+            `encoder_precision` are not read.
+
+    Example:
+        >>> from genpose_ros.geometry import PinholeCamera
+        >>> camera = PinholeCamera(300.0, 300.0, 160.0, 120.0, 320, 240)
+        >>> depth_m = np.full((240, 320), 1.2, dtype=np.float32)
+        >>> x_m = (np.arange(320) - 160) / 300 * 0.8  # a can of 7 x 12 cm, its axis 0.8 m away
+        >>> wide = np.abs(x_m) < 0.035
+        >>> depth_m[98:142, wide] = 0.8 - np.sqrt(0.035**2 - x_m[wide] ** 2)
+        >>> can = Instance(1, "can", depth_m < 1)
+        >>> estimator = PoseEstimator.from_settings(EstimatorSettings(device="cpu"))
+        >>> result = estimator.estimate(Frame(depth_m, camera, (can,)))
+        >>> (estimate,) = result.estimates
+        >>> estimate.category, np.abs(estimate.T_cam_obj[:3, 3]).round(1).tolist()
+        ('can', [0.0, 0.0, 0.8])
     """
 
     def __init__(self, model: PoseModel, settings: EstimatorSettings) -> None:
@@ -64,6 +108,9 @@ class PoseEstimator:
     @classmethod
     def from_settings(cls, settings: EstimatorSettings) -> "PoseEstimator":
         """Load the model that the settings name and put it on their device.
+
+        Args:
+            settings: of the estimator; without `weights` the released ones are loaded.
 
         Raises:
             FileNotFoundError: there is no such checkpoint.
@@ -83,14 +130,41 @@ class PoseEstimator:
         """Estimate every object of a frame, or say why not; bad content never raises.
 
         With the same frame and settings the result is the same.
+
+        Args:
+            frame: depth image, camera and masks.
         """
+        settings = self.settings
         timer = StageTimer(self.model.device, STAGES)
         with timer.stage("clouds"):
-            clouds, rejections = self.object_clouds(frame)
-        outcomes = self._estimate_clouds(clouds, timer, self.settings)
+            clouds, rejections = self.object_clouds(frame, settings=settings)
+        outcomes = self.estimate_clouds(clouds, settings=settings, timer=timer)
         estimates = tuple(o for o in outcomes if isinstance(o, ObjectEstimate))
         rejections += [o for o in outcomes if isinstance(o, Rejection)]
         return FrameResult(estimates, tuple(rejections), timer.timings_ms)
+
+    def object_clouds(
+        self, frame: Frame, *, settings: EstimatorSettings | None = None
+    ) -> tuple[list[ObjectCloud], list[Rejection]]:
+        """Return the points of each object of a frame, and why some have none.
+
+        Args:
+            frame: depth image, camera and masks.
+            settings: limits and filters; None: the estimator's.
+        """
+        settings = settings or self.settings
+        refused = check_frame(frame)
+        if refused is not None:
+            return [], [refused]
+        instances, rejections = _largest_masks(frame.instances, settings.max_objects)
+        clouds = []
+        for instance in instances:
+            cloud = object_cloud(frame.depth_m, frame.camera, instance, settings)
+            if isinstance(cloud, Rejection):
+                rejections.append(cloud)
+            else:
+                clouds.append(cloud)
+        return clouds, rejections
 
     def estimate_clouds(
         self,
@@ -103,69 +177,39 @@ class PoseEstimator:
         """Estimate objects whose points are known already, each or why not, in their order.
 
         Args:
-            clouds: the points of the objects.
+            clouds: the points of the objects; those not marked as shuffled are sampled first.
             T_cam_start: (B, 4, 4) poses that the candidates start around (paper section 3.3): the
-                mode nearest to them is pooled, and round objects keep their free angle; None: the
-                centre of the prior.
-            settings: other ones than the estimator's for the candidates and their pooling.
+                mode nearest to them is pooled, and the yaw of axisymmetric objects, which is
+                unobservable, stays theirs; None: the centre of the prior.
+            settings: of this call; None: the estimator's.
             timer: takes the wall time per stage.
 
         Raises:
-            ValueError: not as many starts as clouds.
+            ValueError: not as many starts as clouds, or shuffled clouds of different sizes.
         """
         if T_cam_start is not None and len(T_cam_start) != len(clouds):
             raise ValueError(f"{len(clouds)} clouds need as many starts, got {len(T_cam_start)}")
+        settings = settings or self.settings
         timer = timer or StageTimer(self.model.device)
-        return self._estimate_clouds(clouds, timer, settings or self.settings, T_cam_start)
+        outcomes: list[ObjectEstimate | Rejection] = []
+        for first in range(0, len(clouds), settings.batch_size):
+            part = slice(first, first + settings.batch_size)
+            batch = [shuffled_cloud(cloud, settings) for cloud in clouds[part]]
+            start = None if T_cam_start is None else T_cam_start[part]
+            outcomes += self._estimate_batch(batch, timer, settings, start)
+        return outcomes
 
     def warm_up(self) -> None:
         """Run every batch size once (on the CPU the smallest), so that the first frame is fast."""
+        settings, device = self.settings, self.model.device
         rng = np.random.default_rng(0)
-        points = rng.normal((0.0, 0.0, 0.8), 0.03, (self.settings.points, 3)).astype(np.float32)
-        cloud = ObjectCloud(Instance(0, "mug", np.ones((1, 1), dtype=bool)), points, len(points))
-        on_cpu = self.model.device.type == "cpu"
-        sizes = [1] if on_cpu else sorted({self._bucket(n + 1) for n in range(self._batch_size)})
-        for size in sizes:
-            self._estimate_batch([cloud] * size, StageTimer(self.model.device), self.settings)
-
-    @property
-    def _batch_size(self) -> int:
-        return min(self.settings.batch_size, self.settings.max_objects)
-
-    def _bucket(self, n: int) -> int:
-        """The batch size that n objects are padded to: on a GPU one of few, all warmed up."""
-        if self.model.device.type == "cpu":
-            return n  # every row costs as much as an object
-        return min(1 << (n - 1).bit_length(), max(self.settings.batch_size, n))
-
-    def object_clouds(self, frame: Frame) -> tuple[list[ObjectCloud], list[Rejection]]:
-        """Return the points of each object of a frame, and why some have none."""
-        refused = check_frame(frame)
-        if refused is not None:
-            return [], [refused]
-        instances, rejections = _largest_masks(frame.instances, self.settings.max_objects)
-        clouds = []
-        for instance in instances:
-            cloud = object_cloud(frame.depth_m, frame.camera, instance, self.settings)
-            if isinstance(cloud, Rejection):
-                rejections.append(cloud)
-            else:
-                clouds.append(cloud)
-        return clouds, rejections
-
-    def _estimate_clouds(
-        self,
-        clouds: Sequence[ObjectCloud],
-        timer: StageTimer,
-        settings: EstimatorSettings,
-        T_cam_start: np.ndarray | None = None,
-    ) -> list[ObjectEstimate | Rejection]:
-        outcomes: list[ObjectEstimate | Rejection] = []
-        for first in range(0, len(clouds), self.settings.batch_size):
-            part = slice(first, first + self.settings.batch_size)
-            start = None if T_cam_start is None else T_cam_start[part]
-            outcomes += self._estimate_batch(clouds[part], timer, settings, start)
-        return outcomes
+        points = rng.normal((0.0, 0.0, 0.8), 0.03, (settings.points, 3)).astype(np.float32)
+        instance = Instance(0, "mug", np.ones((1, 1), dtype=bool))
+        cloud = ObjectCloud(instance, points, len(points), shuffled=True)
+        largest = 1 if device.type == "cpu" else min(settings.batch_size, settings.max_objects)
+        sizes = {padded_size(n + 1, settings.batch_size, device) for n in range(largest)}
+        for size in sorted(sizes):
+            self._estimate_batch([cloud] * size, StageTimer(device), settings)
 
     @torch.inference_mode()
     def _estimate_batch(
@@ -175,9 +219,10 @@ class PoseEstimator:
         settings: EstimatorSettings,
         T_cam_start: np.ndarray | None = None,
     ) -> list[ObjectEstimate | Rejection]:
-        # The last one again, until the batch has one of few sizes.
-        rows = np.minimum(np.arange(self._bucket(len(clouds))), len(clouds) - 1)
         device = self.model.device
+        # The last one again, until the batch has one of few sizes.
+        size = padded_size(len(clouds), settings.batch_size, device)
+        rows = np.minimum(np.arange(size), len(clouds) - 1)
         stacked = np.stack([clouds[i].points_cam for i in rows])
         points_cam = torch.from_numpy(stacked).to(device, torch.float32)
         categories = [clouds[i].instance.category for i in rows]
@@ -196,15 +241,15 @@ class PoseEstimator:
         with timer.stage("rank"):
             candidates = self._rank(pose, encoding, settings, tta_views, symmetric)
         with timer.stage("pool"):
-            pooled = self._pool(candidates, symmetric, settings, near)
-            columns = self._columns(candidates, pooled, symmetric, encoding)
+            pooled = _pool(candidates, symmetric, settings, near)
+            result = self._batch_result(candidates, pooled, symmetric, encoding)
             return [
-                self._outcome(cloud, i, columns, pooled.mode_shares[i])
-                for i, cloud in enumerate(clouds)
+                _outcome(cloud, result, row, settings.workspace_m)
+                for row, cloud in enumerate(clouds)
             ]
 
     def _starts(self, T_cam_obj: Tensor, encoding: Encoding, tta_views: int) -> Tensor:
-        """Pose vectors (looks * B, 1, 9) of transforms (B, 4, 4), as the looks see them."""
+        """Pose vectors (tta_views * B, 1, 9) of transforms (B, 4, 4), as the views have them."""
         T = T_cam_obj[:, None].float().repeat(tta_views, 1, 1, 1)
         seen = augmented_poses(T[..., :3, :3], T[..., :3, 3], tta_views)
         return self.model.encode_pose(*seen, encoding)
@@ -235,89 +280,97 @@ class PoseEstimator:
         ranking = rank_candidates(key, finite, settings.keep_fraction)
         return _Candidates(rotation, translation, finite, ranking)
 
-    def _pool(
-        self,
-        c: _Candidates,
-        symmetric: Tensor,
-        settings: EstimatorSettings,
-        near: Tensor | None,
-    ) -> Pooled:
-        rotation = None if near is None else near[:, :3, :3]
-        if settings.pooling == "mean":
-            return pool_mean(c.rotation, c.translation, c.ranking, symmetric, near=rotation)
-        return pool_modes(
-            c.rotation,
-            c.translation,
-            c.ranking,
-            symmetric,
-            settings.keep_fraction,
-            near=rotation,
-        )
-
-    def _columns(
+    def _batch_result(
         self, c: _Candidates, pooled: Pooled, symmetric: Tensor, encoding: Encoding
-    ) -> dict[str, np.ndarray]:
-        """What the estimates consist of, one row per object."""
+    ) -> _BatchResult:
         rotation, translation = pooled.rotation, pooled.translation
         about = (rotation, translation, symmetric)
-        columns = {
-            "T_cam_obj": _transforms(rotation, translation),
-            "T_cam_candidates": _transforms(c.rotation, c.translation),
-            "finite": c.finite,
-            "usable": c.finite.any(dim=1),
-            "covariance": pose_covariance(c.rotation, c.translation, pooled.members, *about),
-            "score": agreement(c.rotation, c.translation, c.finite, *about),
-        }
-        first = encoding[: len(rotation)]  # the look at the cloud as it is
+        energy = size_m = None
+        first = encoding[: len(rotation)]  # the view of the cloud as it is
         if self.model.has_energy:
             pose = self.model.encode_pose(
                 rotation[:, None].float(), translation[:, None].float(), first
             )
-            columns["energy"] = self.model.energy(pose, first)[:, 0].double()
+            energy = self.model.energy(pose, first)[:, 0].double()
         if encoding.size_m is not None:
             sizes = encoding.size_m.double().log().view(-1, len(rotation), 3)
-            columns["size_m"] = sizes.mean(0).exp()
-        return {name: column.cpu().numpy() for name, column in columns.items()}
-
-    def _outcome(
-        self,
-        cloud: ObjectCloud,
-        row: int,
-        columns: dict[str, np.ndarray],
-        mode_shares: tuple[float, ...],
-    ) -> ObjectEstimate | Rejection:
-        """The estimate of one object; refused where a number is not finite or far out."""
-        instance, mine = cloud.instance, {name: c[row] for name, c in columns.items()}
-        T_cam_obj = mine["T_cam_obj"]
-        if "size_m" not in mine:
-            symmetric = is_symmetric(instance.category)
-            mine["size_m"] = visible_extent(cloud.points_cam, T_cam_obj, symmetric=symmetric)
-        numbers = [mine[n] for n in ("T_cam_obj", "covariance", "size_m", "energy") if n in mine]
-        if not mine["usable"] or not all(np.isfinite(n).all() for n in numbers):
-            detail = (
-                f"{int((~mine['finite']).sum())} of {len(mine['finite'])} candidates not finite"
-            )
-            return Rejection(Reason.NOT_FINITE, detail, instance.id)
-        distance_m = float(np.linalg.norm(T_cam_obj[:3, 3]))
-        if distance_m > self.settings.workspace_m:
-            detail = f"{distance_m:.3g} m away, expected at most {self.settings.workspace_m:g} m"
-            return Rejection(Reason.OUTSIDE_WORKSPACE, detail, instance.id)
-        energy = mine.get("energy")
-        return ObjectEstimate(
-            instance_id=instance.id,
-            category=instance.category,
-            T_cam_obj=T_cam_obj,
-            covariance=mine["covariance"],
-            score=float(mine["score"]),
-            energy_rotation=None if energy is None else float(energy[0]),
-            energy_translation=None if energy is None else float(energy[1]),
-            size_m=mine["size_m"],
-            n_points=cloud.n_points,
-            mode_shares=mode_shares,
-            T_cam_candidates=mine["T_cam_candidates"][mine["finite"]],
-            points_cam=cloud.points_cam,
-            detection_score=instance.detection_score,
+            size_m = sizes.mean(0).exp()
+        return _BatchResult(
+            T_cam_obj=_array(_transforms(rotation, translation)),
+            T_cam_candidates=_array(_transforms(c.rotation, c.translation)),
+            finite=_array(c.finite),
+            covariance=_array(pose_covariance(c.rotation, c.translation, pooled.members, *about)),
+            score=_array(agreement(c.rotation, c.translation, c.finite, *about)),
+            mode_shares=pooled.mode_shares,
+            energy=None if energy is None else _array(energy),
+            size_m=None if size_m is None else _array(size_m),
         )
+
+
+def padded_size(n: int, batch_size: int, device: torch.device) -> int:
+    """Return the size that a batch of n objects is padded to: on a GPU one of few, all warmed up.
+
+    Args:
+        n: number of objects, 1 or more.
+        batch_size: `EstimatorSettings.batch_size`.
+        device: of the network.
+    """
+    if device.type == "cpu":
+        return n  # every row costs as much as an object
+    return min(1 << (n - 1).bit_length(), max(batch_size, n))
+
+
+def _pool(
+    c: _Candidates, symmetric: Tensor, settings: EstimatorSettings, near: Tensor | None
+) -> Pooled:
+    rotation = None if near is None else near[:, :3, :3]
+    if settings.pooling == "mean":
+        return pool_mean(c.rotation, c.translation, c.ranking, symmetric, near=rotation)
+    return pool_modes(
+        c.rotation,
+        c.translation,
+        c.ranking,
+        symmetric,
+        settings.keep_fraction,
+        near=rotation,
+    )
+
+
+def _outcome(
+    cloud: ObjectCloud, result: _BatchResult, row: int, workspace_m: float
+) -> ObjectEstimate | Rejection:
+    """The estimate of one object; refused where a number is not finite or far out."""
+    finite = result.finite[row]
+    if not finite.any():
+        detail = f"{len(finite)} of {len(finite)} candidates not finite"
+        return Rejection(Reason.NOT_FINITE, detail, cloud.instance.id)
+    estimate = _object_estimate(cloud, result, row)
+    return check_finite(estimate) or check_workspace(estimate, workspace_m) or estimate
+
+
+def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> ObjectEstimate:
+    instance, T_cam_obj = cloud.instance, result.T_cam_obj[row]
+    if result.size_m is None:
+        symmetric = is_symmetric(instance.category)
+        size_m = visible_extent(cloud.points_cam, T_cam_obj, symmetric=symmetric)
+    else:
+        size_m = result.size_m[row]
+    energies = [None, None] if result.energy is None else result.energy[row].tolist()
+    return ObjectEstimate(
+        instance_id=instance.id,
+        category=instance.category,
+        T_cam_obj=T_cam_obj,
+        covariance=result.covariance[row],
+        score=float(result.score[row]),
+        energy_rotation=energies[0],
+        energy_translation=energies[1],
+        size_m=size_m,
+        n_points=cloud.n_points,
+        mode_shares=result.mode_shares[row],
+        T_cam_candidates=result.T_cam_candidates[row][result.finite[row]],
+        points_cam=cloud.points_cam,
+        detection_score=instance.detection_score,
+    )
 
 
 def _largest_masks(
@@ -342,3 +395,8 @@ def _transforms(rotation: Tensor, translation: Tensor) -> Tensor:
     T = torch.zeros(*translation.shape[:-1], 4, 4).to(translation)
     T[..., :3, :3], T[..., :3, 3], T[..., 3, 3] = rotation, translation, 1.0
     return T
+
+
+def _array(values: Tensor) -> np.ndarray:
+    array: np.ndarray = values.cpu().numpy()
+    return array

@@ -1,4 +1,4 @@
-"""What goes into the estimator: one depth image with its camera and its segmented objects."""
+"""Frame, the input of the estimator: a depth image, its camera and its segmented objects."""
 
 from dataclasses import dataclass, field
 
@@ -12,13 +12,19 @@ __all__ = ["Frame", "Instance", "check_frame"]
 
 @dataclass(frozen=True)
 class Instance:
-    """One segmented object.
+    """Segmented object: its mask and its category.
 
     Attributes:
         id: the segmenter's number for it, unique within the frame.
         category: one of `genpose_ros.geometry.CATEGORIES`.
         mask: (H, W) bool, true on the object.
         detection_score: the segmenter's confidence in [0, 1].
+
+    Example:
+        >>> label_image = np.array([[0, 0, 7], [0, 7, 7]])
+        >>> mug = Instance(id=7, category="mug", mask=label_image == 7, detection_score=0.9)
+        >>> int(mug.mask.sum())
+        3
     """
 
     id: int
@@ -29,7 +35,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Frame:
-    """A depth image, its camera and the objects in it.
+    """Depth image, its camera and the objects in it.
 
     Attributes:
         depth_m: (H, W) float32, metres along z; 0 or NaN where there is no measurement.
@@ -37,6 +43,13 @@ class Frame:
         instances: the segmented objects.
         stamp_ns: acquisition time of the depth image, nanoseconds.
         frame_id: name of the camera's optical frame (x right, y down, z forward).
+
+    Example:
+        >>> camera = PinholeCamera(600.0, 600.0, 320.0, 240.0, 640, 480)
+        >>> depth_mm = np.full((480, 640), 800, dtype=np.uint16)
+        >>> frame = Frame(depth_mm.astype(np.float32) / 1000, camera, frame_id="camera_optical")
+        >>> round(float(frame.depth_m[0, 0]), 6), frame.instances
+        (0.8, ())
     """
 
     depth_m: np.ndarray
@@ -47,10 +60,20 @@ class Frame:
 
 
 def check_frame(frame: Frame) -> Rejection | None:
-    """Return why nothing can be estimated from a frame; None: it can.
+    """Return why nothing can be estimated from a frame, as a rejection; None: all is well.
 
     The depth image has to be of the size that the camera has, or its pixels would be taken for
     others.
+
+    Args:
+        frame: of any content.
+
+    Example:
+        >>> camera = PinholeCamera(600.0, 600.0, 320.0, 240.0, 640, 480)
+        >>> check_frame(Frame(np.ones((480, 640)), camera)) is None
+        True
+        >>> check_frame(Frame(np.ones((240, 320)), camera)).reason.value
+        'size_mismatch'
     """
     camera, shape = frame.camera, frame.depth_m.shape
     if shape == (camera.height, camera.width):

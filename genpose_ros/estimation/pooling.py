@@ -1,4 +1,4 @@
-"""From the kept candidates to one pose: the paper's mean, or the mean of their largest mode."""
+"""Pooling of the kept candidates to one pose: their mean (paper eq. 8), or their largest mode's."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from genpose_ros.geometry.rotations import (
     mean_rotation,
     quat_wxyz_from_rotation,
 )
-from genpose_ros.geometry.symmetry import axis_angle_rad, pin_free_angle
+from genpose_ros.geometry.symmetry import axis_angle_rad, pin_yaw
 
 __all__ = ["MODE_DISTANCE", "MODE_MIN_SHARE", "Pooled", "find_modes", "pool_mean", "pool_modes"]
 
@@ -23,13 +23,23 @@ MODE_MIN_SHARE = 1 / 6
 
 @dataclass(frozen=True)
 class Pooled:
-    """One pose for each of B objects.
+    """Pooled pose of each of B objects.
 
     Attributes:
         rotation: (B, 3, 3).
         translation: (B, 3), metres.
         members: (B, K) bool, the candidates whose rotations were averaged.
         mode_shares: per object, share of the kept candidates in each mode, largest first.
+
+    Example:
+        >>> pooled = Pooled(
+        ...     rotation=torch.eye(3)[None],
+        ...     translation=torch.tensor([[0.0, 0.0, 0.8]]),
+        ...     members=torch.tensor([[True, True, False]]),
+        ...     mode_shares=((2 / 3, 1 / 3),),
+        ... )
+        >>> [round(share, 2) for share in pooled.mode_shares[0]]
+        [0.67, 0.33]
     """
 
     rotation: Tensor
@@ -52,8 +62,20 @@ def pool_mean(
         rotation: (B, K, 3, 3), finite.
         translation: (B, K, 3), metres, finite.
         ranking: which are kept.
-        symmetric: (B,) bool, objects round about y: their free angle is pinned afterwards.
-        near: (B, 3, 3) rotations whose free angle is kept; None: the canonical one.
+        symmetric: (B,) bool, axisymmetric objects: their yaw is pinned afterwards.
+        near: (B, 3, 3) rotations whose yaw axisymmetric objects keep; None: the canonical one of
+            `pin_yaw`.
+
+    Example:
+        >>> from genpose_ros.estimation.ranking import rank_candidates
+        >>> rotation = torch.eye(3).double().expand(1, 3, 3, 3)
+        >>> translation = torch.tensor([[[0.0, 0, 0.7], [0, 0, 0.9], [0, 0, 5.0]]]).double()
+        >>> finite = torch.tensor([[True, True, True]])
+        >>> key = torch.tensor([[[2.0, 2.0], [1.0, 1.0], [0.0, 0.0]]])
+        >>> ranking = rank_candidates(key, finite, keep_fraction=2 / 3)
+        >>> pooled = pool_mean(rotation, translation, ranking, torch.tensor([False]))
+        >>> pooled.translation.round(decimals=6).tolist(), pooled.mode_shares
+        ([[0.0, 0.0, 0.8]], ((1.0,),))
     """
     kept = _gather(rotation, ranking.rotation)
     counts, counts_t = (
@@ -62,7 +84,7 @@ def pool_mean(
     mean = mean_rotation(kept, counts.to(kept.dtype))
     modes = find_modes(kept, symmetric, counts)
     return Pooled(
-        rotation=torch.where(symmetric[:, None, None], pin_free_angle(mean, near), mean),
+        rotation=torch.where(symmetric[:, None, None], pin_yaw(mean, near), mean),
         translation=_mean(_gather(translation, ranking.translation), counts_t),
         members=_members(ranking.rotation, counts, rotation.shape[1]),
         mode_shares=_shares(modes, counts),
@@ -82,18 +104,28 @@ def pool_modes(
 
     Of equally large ones that of the best candidate is taken.
 
-    The rotation is Markley's mean of the mode, for round objects the mean y axis with the free
-    angle pinned. The translation is the mean over the members' best, the share `keep_fraction` of
+    The rotation is Markley's mean of the mode, for axisymmetric objects the mean y axis with the
+    yaw pinned. The translation is the mean over the members' best, the share `keep_fraction` of
     them by translation energy. Candidates without any mode are all averaged.
 
     Args:
         rotation: (B, K, 3, 3), finite.
         translation: (B, K, 3), metres, finite.
         ranking: which are kept, best first.
-        symmetric: (B,) bool, objects round about y.
+        symmetric: (B,) bool, axisymmetric objects.
         keep_fraction: share of the translations that is kept.
         near: (B, 3, 3) rotations, such as predictions: the mode nearest to them is averaged, and
-            round objects keep their free angle; None: the largest mode, the canonical free angle.
+            axisymmetric objects keep their yaw; None: the largest mode, the canonical yaw.
+
+    Example:
+        >>> from genpose_ros.estimation.ranking import rank_candidates
+        >>> about_y = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]).double()
+        >>> rotation = torch.stack((about_y, torch.eye(3), torch.eye(3)))[None].double()
+        >>> translation = torch.zeros(1, 3, 3).double()
+        >>> ranking = rank_candidates(None, torch.ones(1, 3, dtype=torch.bool), keep_fraction=1.0)
+        >>> pooled = pool_modes(rotation, translation, ranking, torch.tensor([False]), 1.0)
+        >>> pooled.members.tolist(), [round(share, 2) for share in pooled.mode_shares[0]]
+        ([[False, True, True]], [0.67, 0.33])
     """
     kept = _gather(rotation, ranking.rotation)
     counts = _counting(ranking, ranking.rotation)
@@ -115,17 +147,25 @@ def pool_modes(
 
 
 def find_modes(rotation: Tensor, symmetric: Tensor, counting: Tensor | None = None) -> Tensor:
-    """Return which mode each of M rotations belongs to, (B, M) int64, -1 for none.
+    """Return the mode that each of M rotations belongs to, (B, M) int64, -1 for none.
 
     DBSCAN: a rotation is a core when a share of `MODE_MIN_SHARE` (itself included) lies within
     `MODE_DISTANCE` of it; cores that reach each other are one mode; other rotations join the mode
-    of a core within reach. The distance is 1 - <q1, q2>^2 = sin^2(angle / 2); for round objects
-    with the angle between the y axes. A mode is named by the smallest index of its cores.
+    of a core within reach. The distance is 1 - <q1, q2>^2 = sin^2(angle / 2); for axisymmetric
+    objects with the angle between the y axes. A mode is named by the smallest index of its cores.
 
     Args:
         rotation: (B, M, 3, 3).
-        symmetric: (B,) bool.
-        counting: (B, M) bool, the others belong to no mode and to nobody's share; None: all count.
+        symmetric: (B,) bool, axisymmetric objects.
+        counting: (B, M) bool, the others belong to no mode and count in no share; None: all count.
+
+    Example:
+        >>> about_y = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+        >>> rotation = torch.stack((torch.eye(3), about_y, torch.eye(3), about_y))[None]
+        >>> find_modes(rotation, symmetric=torch.tensor([False])).tolist()
+        [[0, 1, 0, 1]]
+        >>> find_modes(rotation, symmetric=torch.tensor([True])).tolist()
+        [[0, 0, 0, 0]]
     """
     quat = quat_wxyz_from_rotation(rotation)
     between_quats = 1 - (quat @ quat.mT) ** 2
@@ -171,7 +211,7 @@ def _nearest(modes: Tensor, kept: Tensor, near: Tensor, symmetric: Tensor) -> Te
 
 
 def _counts(modes: Tensor) -> Tensor:
-    """How many rotations (B, M) each mode has."""
+    """Number of rotations that each mode has, (B, M)."""
     return torch.zeros_like(modes).scatter_add_(1, modes.clamp_min(0), (modes >= 0).long())
 
 
@@ -191,8 +231,8 @@ def _best_members(members: Tensor, rank: Tensor, keep_fraction: float) -> Tensor
 
 
 def _pinned(y_axis: Tensor, near: Tensor | None) -> Tensor:
-    """Rotations (B, 3, 3) with y axes along (B, 3), of any length, and the free angle pinned."""
-    return pin_free_angle(y_axis[..., None].expand(-1, 3, 3), near)
+    """Rotations (B, 3, 3) with y axes along (B, 3), of any length, and the yaw pinned."""
+    return pin_yaw(y_axis[..., None].expand(-1, 3, 3), near)
 
 
 def _gather(values: Tensor, index: Tensor) -> Tensor:
@@ -201,7 +241,7 @@ def _gather(values: Tensor, index: Tensor) -> Tensor:
 
 
 def _counting(ranking: Ranking, index: Tensor) -> Tensor:
-    """Which of the kept (B, M) count: the finite ones; all where there is none."""
+    """Kept candidates (B, M) that count: the finite ones; all where there is none."""
     finite = ranking.finite.gather(1, index)
     return finite | ~finite.any(dim=1, keepdim=True)
 

@@ -1,4 +1,4 @@
-"""Which candidates are kept: the densest, or the best by energy (paper section 3.2)."""
+"""Ranking of candidates by kernel density or by energy, and which are kept (paper section 3.2)."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,19 @@ _LENGTH_UNIT_M = 0.1
 
 @dataclass(frozen=True)
 class Ranking:
-    """The kept candidates of B objects as indices into the K drawn ones, best first.
+    """Ranked candidates of B objects: indices of the M kept ones among the K drawn, best first.
 
     Attributes:
         rotation: (B, M), by what ranks rotations.
         translation: (B, M), by what ranks translations.
         translation_rank: (B, K), place of every candidate by the latter, 0 is best.
         finite: (B, K) bool; candidates that are not finite count for nothing, kept or not.
+
+    Example:
+        >>> finite = torch.ones(1, 4, dtype=torch.bool)
+        >>> ranking = rank_candidates(None, finite, keep_fraction=0.5)
+        >>> ranking.rotation.tolist(), ranking.translation_rank.tolist()
+        ([[0, 1]], [[0, 1, 2, 3]])
     """
 
     rotation: Tensor
@@ -32,16 +38,27 @@ class Ranking:
 def candidate_density(
     rotation: Tensor, translation: Tensor, finite: Tensor, symmetric: Tensor
 ) -> Tensor:
-    """Return how close (B, K, 2) each rotation and translation lies to all others, as a log.
+    """Return the log kernel density of each rotation and translation among all candidates.
 
-    A Gaussian kernel over the first two columns of the rotations (of round objects the second one
-    alone) and over translations in decimetres: it ranks without a network.
+    A Gaussian kernel over the first two columns of the rotations (of axisymmetric objects the
+    second one alone) and over translations in decimetres: it ranks without a network.
 
     Args:
         rotation: (B, K, 3, 3).
         translation: (B, K, 3), metres.
         finite: (B, K) bool; what is not finite counts for nothing.
-        symmetric: (B,) bool, round about y.
+        symmetric: (B,) bool, axisymmetric objects.
+
+    Returns:
+        (B, K, 2), of rotations and of translations, up to constants.
+
+    Example:
+        >>> rotation = torch.eye(3).double().expand(1, 3, 3, 3)
+        >>> translation = torch.tensor([[[0.0, 0, 0.8], [0, 0, 0.8], [0, 0, 1.5]]]).double()
+        >>> finite = torch.ones(1, 3, dtype=torch.bool)
+        >>> density = candidate_density(rotation, translation, finite, torch.tensor([False]))
+        >>> density[0, :, 1].exp().round(decimals=3).tolist()  # how many lie near, oneself included
+        [2.0, 2.0, 1.0]
     """
     x_axis = torch.where(symmetric[:, None, None], 0.0, rotation[..., 0])
     columns = torch.cat((x_axis, rotation[..., 1]), -1)
@@ -57,13 +74,21 @@ def candidate_density(
 def rank_candidates(key: Tensor | None, finite: Tensor, keep_fraction: float) -> Ranking:
     """Rank rotations and translations by their keys, independently; keep the first ones.
 
-    floor(keep_fraction K) are kept, at least one. Equal keys stay in the order drawn.
+    floor(keep_fraction K) are kept, at least one (paper section 3.2). Equal keys stay in the order
+    drawn.
 
     Args:
         key: (B, K, 2), of rotations and translations, such as their energies or their density;
             higher is better; None: the order drawn.
         finite: (B, K) bool; candidates that are not finite come last.
-        keep_fraction: share of the candidates that is kept (delta).
+        keep_fraction: share of the candidates that is kept (the paper's delta).
+
+    Example:
+        >>> key = torch.tensor([[[0.1, 9.0], [0.3, 7.0], [0.2, 8.0]]])
+        >>> finite = torch.tensor([[True, True, True]])
+        >>> ranking = rank_candidates(key, finite, keep_fraction=0.67)
+        >>> ranking.rotation.tolist(), ranking.translation.tolist()
+        ([[1, 2]], [[0, 2]])
     """
     if key is None:
         key = torch.zeros(*finite.shape, 2, device=finite.device)

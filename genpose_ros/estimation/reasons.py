@@ -1,4 +1,4 @@
-"""Why a frame or an object was not estimated: one list for logs, diagnostics and tests."""
+"""Reasons why a frame or an object is rejected: one list for logs, diagnostics and tests."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,7 +7,12 @@ __all__ = ["Reason", "Rejection"]
 
 
 class Reason(str, Enum):
-    """The named reasons; the value is what a log line or a diagnostic shows."""
+    """Reason of a rejection; the value is what a log line or a diagnostic shows.
+
+    Example:
+        >>> Reason("mask_empty") is Reason.MASK_EMPTY
+        True
+    """
 
     TRUNCATED_IMAGE = "truncated_image"
     BAD_ENCODING = "bad_encoding"
@@ -32,9 +37,16 @@ class Reason(str, Enum):
 
 @dataclass(frozen=True)
 class Rejection:
-    """One refused frame (`instance_id` is None) or object, with what to tell the user.
+    """Rejection of a frame or of an object, with a text for the user.
 
-    `detail` is a sentence with the expected and the actual value.
+    Attributes:
+        reason: one of the named ones.
+        detail: a sentence with the expected and the actual value.
+        instance_id: of the object; None: the whole frame is rejected.
+
+    Example:
+        >>> Rejection(Reason.MASK_EMPTY, "the mask has no pixel", instance_id=3).reason.value
+        'mask_empty'
     """
 
     reason: Reason

@@ -1,4 +1,4 @@
-"""What comes out of the estimator."""
+"""Results of the estimator: the pose, covariance, size and score of each object."""
 
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +13,7 @@ __all__ = ["FrameResult", "ObjectEstimate"]
 
 @dataclass(frozen=True)
 class ObjectEstimate:
-    """The pose of one object and how far to trust it. All numbers are finite.
+    """Pose of one object and how far to trust it. All numbers are finite.
 
     Attributes:
         instance_id: of the `Instance` it was estimated from.
@@ -31,8 +31,29 @@ class ObjectEstimate:
         mode_shares: share of the kept candidates in each mode, largest first; what is left to 1
             belongs to no mode. Empty when there is no mode at all.
         T_cam_candidates: (K, 4, 4) float64, all finite candidates.
-        points_cam: (N, 3) float32, the points the network saw, metres, camera frame.
+        points_cam: (N, 3) float32, the points the network saw, metres, camera frame, in random
+            order.
         detection_score: the segmenter's confidence.
+
+    Example:
+        >>> T_cam_obj = np.eye(4)
+        >>> T_cam_obj[2, 3] = 0.8
+        >>> estimate = ObjectEstimate(
+        ...     instance_id=1,
+        ...     category="can",
+        ...     T_cam_obj=T_cam_obj,
+        ...     covariance=np.diag([1e-4, 1e-4, 1e-4, 0.01, 3.3, 0.01]),  # unobservable yaw
+        ...     score=0.9,
+        ...     energy_rotation=None,
+        ...     energy_translation=None,
+        ...     size_m=np.array([0.07, 0.12, 0.07]),
+        ...     n_points=900,
+        ...     mode_shares=(1.0,),
+        ...     T_cam_candidates=T_cam_obj[None],
+        ...     points_cam=np.zeros((1024, 3), np.float32),
+        ... )
+        >>> np.sqrt(estimate.covariance.diagonal()[:3]).round(6).tolist()  # metres
+        [0.01, 0.01, 0.01]
     """
 
     instance_id: int
@@ -51,7 +72,7 @@ class ObjectEstimate:
 
     @property
     def energy(self) -> float | None:
-        """Rotation and translation energy together; None without energy network."""
+        """Sum of rotation and translation energy; None without energy network."""
         if self.energy_rotation is None or self.energy_translation is None:
             return None
         return self.energy_rotation + self.energy_translation
@@ -74,12 +95,19 @@ class ObjectEstimate:
 
 @dataclass(frozen=True)
 class FrameResult:
-    """The objects of one frame.
+    """Result of one frame: estimates, rejections, timings.
 
     Attributes:
         estimates: in the order of the frame's instances.
         rejections: every instance that has no estimate, with the reason.
         timings_ms: wall time per stage: clouds, encode, sample, rank, pool.
+
+    Example:
+        >>> from genpose_ros.estimation import Reason
+        >>> rejection = Rejection(Reason.MASK_EMPTY, "the mask has no pixel", instance_id=3)
+        >>> result = FrameResult(rejections=(rejection,))
+        >>> len(result.estimates), [rejection.detail for rejection in result.rejections]
+        (0, ['the mask has no pixel'])
     """
 
     estimates: tuple[ObjectEstimate, ...] = ()

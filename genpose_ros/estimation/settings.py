@@ -1,4 +1,4 @@
-"""The estimator's settings: one frozen dataclass for the library, the command line and ROS."""
+"""Settings of the estimator: one frozen dataclass for the library, the command line and ROS."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -14,10 +14,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class EstimatorSettings:
-    """Everything that decides what the estimator computes, each with unit and range.
+    """Settings that decide what the estimator computes, each with unit and range.
 
     Raises:
         ValueError: a value is of the wrong type, out of range, or none of the choices.
+
+    Example:
+        >>> EstimatorSettings(steps=16).steps
+        16
+        >>> EstimatorSettings.preset("paper", candidates=25).ranking
+        'energy'
     """
 
     weights: str = setting(
@@ -42,7 +48,7 @@ class EstimatorSettings:
     tta_views: int = setting(
         2,
         "Times each cloud is encoded: with other points and, every second time, mirrored; the "
-        "candidates are shared out among them. Models that know only one look take one.",
+        "candidates are shared out among them. Models trained without mirrored clouds take one.",
         low=1,
         high=8,
     )
@@ -145,7 +151,7 @@ class EstimatorSettings:
         return replace(PRESETS[name], **changes)
 
 
-#: 'paper': T0 = 0.55 (sigma = 0.01 * 5000**0.55), RK45, one look, energies, the plain mean, raw
+#: 'paper': T0 = 0.55 (sigma = 0.01 * 5000**0.55), RK45, one view, energies, the plain mean, raw
 #: masks and depth.
 PRESETS: dict[str, EstimatorSettings] = {
     "fast": EstimatorSettings(),
@@ -166,10 +172,18 @@ PRESETS: dict[str, EstimatorSettings] = {
 
 
 def describe(name: str) -> dict[str, Any]:
-    """Return default, description, low, high, choices and fixed of the setting `name`.
+    """Return default, description, low, high, choices and fixed of a setting.
+
+    Args:
+        name: of a field of `EstimatorSettings`.
 
     Raises:
         ValueError: no such setting.
+
+    Example:
+        >>> about = describe("candidates")
+        >>> about["default"], about["low"], about["high"]
+        (50, 1, 1000)
     """
     for item in fields(EstimatorSettings):
         if item.name == name:

@@ -1,4 +1,4 @@
-"""Wall time per stage of a frame."""
+"""Timing of the stages of a frame."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ __all__ = ["StageTimer"]
 
 
 class StageTimer:
-    """Adds up milliseconds per stage; waits for the GPU where there is one.
+    """Timer that adds up milliseconds per stage and waits for the GPU where there is one.
 
     Attributes:
         timings_ms: stage name -> milliseconds so far, in the order of the first use.

@@ -1,9 +1,9 @@
-"""Several looks at one cloud: each at other points, and every second one in the mirror.
+"""Test-time augmentation: views of one cloud, each of other points, every second one mirrored.
 
 One encoding errs by which points it happens to see. The errors of several differ, so candidates
 shared out among them agree more often with the truth than as many candidates of one. A mirrored
 scene is the scene of the mirrored object, whose z axis points the other way; models that allow
-more than one look were trained on mirrored clouds.
+more than one view were trained on mirrored clouds.
 """
 
 import torch
@@ -13,25 +13,39 @@ __all__ = ["augmented_clouds", "augmented_poses", "merge_augmentations", "share_
 
 
 def augmented_clouds(points_cam: Tensor, tta_views: int) -> Tensor:
-    """Return the clouds (looks * B, N, 3) that the looks encode, look after look.
+    """Return the augmented views of B clouds, (tta_views * B, N, 3), view after view.
 
     Args:
         points_cam: (B, N, 3), metres, camera frame, in random order.
-        looks: each begins at another of the points.
+        tta_views: number of views; each begins at another of the points.
+
+    Example:
+        >>> points_cam = torch.tensor([[[1.0, 2, 3], [4, 5, 6]]])
+        >>> augmented_clouds(points_cam, 2)[1].tolist()
+        [[-4.0, 5.0, 6.0], [-1.0, 2.0, 3.0]]
     """
     step = points_cam.shape[1] // tta_views
-    turned = [points_cam.roll(-look * step, 1) for look in range(tta_views)]
+    turned = [points_cam.roll(-view * step, 1) for view in range(tta_views)]
     mirror = points_cam.new_tensor([-1.0, 1.0, 1.0])
-    return torch.cat([cloud * mirror if look % 2 else cloud for look, cloud in enumerate(turned)])
+    return torch.cat([cloud * mirror if view % 2 else cloud for view, cloud in enumerate(turned)])
 
 
 def augmented_poses(rotation: Tensor, translation: Tensor, tta_views: int) -> tuple[Tensor, Tensor]:
-    """Mirror the poses of every second look; doing it twice changes nothing.
+    """Mirror the poses of every second view; doing it twice changes nothing.
 
     Args:
-        rotation: (looks * B, ..., 3, 3) object to camera, look after look.
-        translation: (looks * B, ..., 3).
-        looks: how many.
+        rotation: (tta_views * B, ..., 3, 3) object to camera, view after view.
+        translation: (tta_views * B, ..., 3).
+        tta_views: number of views.
+
+    Returns:
+        Rotations and translations of the same shapes: poses in the clouds as they were measured,
+        from poses in the views, and the other way.
+
+    Example:
+        >>> rotation, translation = torch.eye(3).repeat(2, 1, 1), torch.ones(2, 3)
+        >>> augmented_poses(rotation, translation, 2)[1].tolist()
+        [[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]]
     """
     count = len(rotation) // tta_views
     sign = torch.ones(tta_views).to(rotation)
@@ -46,9 +60,18 @@ def augmented_poses(rotation: Tensor, translation: Tensor, tta_views: int) -> tu
 
 
 def share_out(candidates: Tensor, tta_views: int) -> Tensor:
-    """Deal K of something (K, ...) out to the looks: (looks, ceil(K / looks), ...).
+    """Share K candidates out among the views.
 
-    The last looks get some twice where K is no multiple.
+    Args:
+        candidates: (K, ...).
+        tta_views: number of views.
+
+    Returns:
+        (tta_views, ceil(K / tta_views), ...); the last views get some twice where K is no multiple.
+
+    Example:
+        >>> share_out(torch.arange(5), 2).tolist()
+        [[0, 2, 4], [1, 3, 0]]
     """
     each = -(-len(candidates) // tta_views)
     dealt = torch.arange(each * tta_views) % len(candidates)
@@ -56,9 +79,21 @@ def share_out(candidates: Tensor, tta_views: int) -> Tensor:
 
 
 def merge_augmentations(values: Tensor, tta_views: int, candidates: int) -> Tensor:
-    """Gather what the looks found, (looks * B, k, ...), per object: (B, candidates, ...).
+    """Merge the candidates of all views of an object, the inverse of `share_out`.
 
-    The looks take turns, so that any first part holds as many of each.
+    The views take turns, so that any first part holds as many of each.
+
+    Args:
+        values: (tta_views * B, k, ...), view after view.
+        tta_views: number of views.
+        candidates: how many to keep of each object.
+
+    Returns:
+        (B, candidates, ...).
+
+    Example:
+        >>> merge_augmentations(torch.tensor([[0, 2, 4], [1, 3, 0]]), 2, 5).tolist()
+        [[0, 1, 2, 3, 4]]
     """
     each = values.view(tta_views, -1, *values.shape[1:])
     return each.movedim(0, 2).flatten(1, 2)[:, :candidates]

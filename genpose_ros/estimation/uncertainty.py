@@ -1,4 +1,4 @@
-"""How far to trust a pose: its covariance and the agreement of its candidates."""
+"""Uncertainty of a pose: its covariance and the agreement of its candidates."""
 
 import math
 
@@ -25,12 +25,12 @@ def pose_covariance(
     pooled_translation: Tensor,
     symmetric: Tensor,
 ) -> Tensor:
-    """Return the covariance (B, 6, 6) of the members about the pooled pose, order x, y, z, r.
+    """Return the covariance of the members about the pooled pose, order x, y, z, r.
 
     r is the rotation vector in the axes of the camera frame: R = exp(r) R_pooled. Metres and
-    radians. For objects round about y the members are first turned about their y axis to be as
-    close to the pose as possible; the angle they lose there is uniform, so the variance about the
-    object's y axis is set to pi^2 / 3. Symmetric, positive definite by a small floor.
+    radians. Members of axisymmetric objects are first turned about their y axis to be as close to
+    the pose as possible; their yaw is unobservable, uniform over the circle, so the variance about
+    the object's y axis is set to pi^2 / 3. Symmetric, positive definite by a small floor.
 
     Args:
         rotation: candidates, (B, K, 3, 3).
@@ -38,7 +38,19 @@ def pose_covariance(
         members: (B, K) bool, which count; at least one.
         pooled_rotation: (B, 3, 3).
         pooled_translation: (B, 3), metres.
-        symmetric: (B,) bool.
+        symmetric: (B,) bool, axisymmetric objects.
+
+    Returns:
+        (B, 6, 6) float64.
+
+    Example:
+        >>> rotation = torch.eye(3).double().expand(1, 2, 3, 3)
+        >>> translation = torch.tensor([[[0.01, 0, 0.8], [-0.01, 0, 0.8]]]).double()
+        >>> pooled = torch.eye(3).double()[None], torch.tensor([[0.0, 0, 0.8]]).double()
+        >>> members, can = torch.tensor([[True, True]]), torch.tensor([True])
+        >>> covariance = pose_covariance(rotation, translation, members, *pooled, can)
+        >>> covariance[0].diagonal().sqrt().round(decimals=3).tolist()
+        [0.01, 0.0, 0.0, 0.001, 1.814, 0.001]
     """
     y_axis = pooled_rotation[..., 1]
     turn = so3_log(rotation @ pooled_rotation[:, None].mT)
@@ -68,9 +80,10 @@ def agreement(
     pooled_translation: Tensor,
     symmetric: Tensor,
 ) -> Tensor:
-    """Return the share (B,) of all K candidates within 10 degrees and 2 cm of the pooled pose.
+    """Return the share of all K candidates within 10 degrees and 2 cm of the pooled pose.
 
-    Of objects round about y only the tilt counts. Candidates that are not finite do not agree.
+    Of axisymmetric objects only the tilt of the y axis counts. Candidates that are not finite do
+    not agree.
 
     Args:
         rotation: candidates, (B, K, 3, 3).
@@ -78,7 +91,18 @@ def agreement(
         finite: (B, K) bool.
         pooled_rotation: (B, 3, 3).
         pooled_translation: (B, 3), metres.
-        symmetric: (B,) bool.
+        symmetric: (B,) bool, axisymmetric objects.
+
+    Returns:
+        (B,) float64 in [0, 1].
+
+    Example:
+        >>> rotation = torch.eye(3).double().expand(1, 4, 3, 3)
+        >>> translation = torch.tensor([[0.0, 0, 0.80], [0, 0, 0.81], [0, 0, 0.79], [0, 0, 0.9]])
+        >>> finite = torch.ones(1, 4, dtype=torch.bool)
+        >>> pooled = torch.eye(3).double()[None], torch.tensor([[0.0, 0, 0.8]]).double()
+        >>> agreement(rotation, translation[None], finite, *pooled, torch.tensor([False])).tolist()
+        [0.75]
     """
     turn = geodesic_angle(rotation, pooled_rotation[:, None])
     tilt = axis_angle_rad(
@@ -86,7 +110,7 @@ def agreement(
     )
     angle = torch.where(symmetric[:, None], tilt, turn)
     distance = (translation - pooled_translation[:, None]).norm(dim=-1)
-    agrees = (angle <= math.radians(AGREEMENT_DEG)) & (distance <= AGREEMENT_M) & finite
+    agrees: Tensor = (angle <= math.radians(AGREEMENT_DEG)) & (distance <= AGREEMENT_M) & finite
     return agrees.double().mean(dim=1)
 
 

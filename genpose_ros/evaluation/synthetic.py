@@ -151,6 +151,7 @@ def evaluate_synthetic(
                 Instance(i, CATEGORIES[part.category[i]], np.ones((1, 1), dtype=bool)),
                 part.points_cam[i],
                 len(part.points_cam[i]),
+                shuffled=True,
             )
             for i in range(len(part))
         ]

@@ -30,7 +30,7 @@ from genpose_ros.geometry.symmetry import (
     axis_angle_rad,
     handle_visible,
     is_symmetric,
-    pin_free_angle,
+    pin_yaw,
     rotation_error_deg,
 )
 from genpose_ros.geometry.transforms import is_transform, pose_difference, rotate_covariance
@@ -51,7 +51,7 @@ __all__ = [
     "is_symmetric",
     "is_transform",
     "mean_rotation",
-    "pin_free_angle",
+    "pin_yaw",
     "pose_difference",
     "quat_wxyz_from_rotation",
     "random_rotations",

@@ -1,4 +1,4 @@
-"""The pinhole camera: pixels and metres, in the optical frame (x right, y down, z forward)."""
+"""Pinhole camera: pixels and metres, in the optical frame (x right, y down, z forward)."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _LARGEST_PX = 1e6
 
 @dataclass(frozen=True)
 class PinholeCamera:
-    """A camera without distortion.
+    """Camera without distortion, such as that of a rectified depth image.
 
     Attributes:
         fx, fy: focal lengths, pixels.
@@ -23,6 +23,11 @@ class PinholeCamera:
     Raises:
         ValueError: a number is not finite or absurdly large, or a focal length or size is not
             positive.
+
+    Example:
+        >>> camera = PinholeCamera(fx=600.0, fy=600.0, cx=320.0, cy=240.0, width=640, height=480)
+        >>> camera.project(np.array([0.1, 0.0, 1.0])).tolist()
+        [380.0, 240.0]
     """
 
     fx: float
@@ -48,10 +53,16 @@ class PinholeCamera:
 
     @classmethod
     def from_matrix(cls, matrix: np.ndarray, width: int, height: int) -> "PinholeCamera":
-        """Return the camera of an intrinsic matrix K, (3, 3) or its 9 numbers row by row.
+        """Return the camera of an intrinsic matrix K.
+
+        Args:
+            matrix: K, (3, 3) or its 9 numbers row by row, pixels.
+            width: of the image, pixels.
+            height: of the image, pixels.
 
         Raises:
-            ValueError: K has another size, a skew, or a last row other than (0, 0, 1).
+            ValueError: K has another size, a skew, or a last row other than (0, 0, 1), or its
+                numbers are no camera's.
         """
         k = np.asarray(matrix, dtype=np.float64)
         if k.size != 9:
@@ -73,7 +84,12 @@ class PinholeCamera:
     def cropped(self, rows: slice, columns: slice) -> "PinholeCamera":
         """Return the camera of the image part `image[rows, columns]`; same rays, same points.
 
-        Slices with a step of more than 1 take every so manieth row or column.
+        Args:
+            rows: of the part; a step of n takes every n-th row.
+            columns: of the part, with or without step.
+
+        Raises:
+            ValueError: no row or no column is left.
         """
         taken_v, taken_u = range(self.height)[rows], range(self.width)[columns]
         step_v, step_u = taken_v.step, taken_u.step
@@ -100,9 +116,9 @@ class PinholeCamera:
             ValueError: depth or mask is not of the camera's size.
 
         Example:
-            >>> camera = PinholeCamera(100.0, 100.0, 1.0, 0.0, 2, 1)
-            >>> camera.back_project(np.array([[2.0, np.nan]])).tolist()
-            [[-0.019999999552965164, 0.0, 2.0]]
+            >>> camera = PinholeCamera(fx=4.0, fy=4.0, cx=0.0, cy=0.0, width=3, height=1)
+            >>> camera.back_project(np.array([[np.nan, 0.0, 2.0]])).tolist()
+            [[1.0, 0.0, 2.0]]
         """
         for name, image in (("depth", depth_m), ("mask", mask)):
             if image is not None and image.shape != (self.height, self.width):
@@ -115,13 +131,16 @@ class PinholeCamera:
             valid &= mask.astype(bool, copy=False)
         v, u = np.nonzero(valid)
         z = depth_m[v, u].astype(np.float64)
-        points = np.stack(((u - self.cx) / self.fx * z, (v - self.cy) / self.fy * z, z), axis=-1)
-        return points.astype(np.float32)
+        x, y = (u - self.cx) / self.fx * z, (v - self.cy) / self.fy * z
+        points_cam: np.ndarray = np.stack((x, y, z), axis=-1).astype(np.float32)
+        return points_cam
 
     def project(self, points_cam: np.ndarray) -> np.ndarray:
-        """Return pixel coordinates (..., 2) as (u, v) of points (..., 3), camera frame, metres.
+        """Return pixel coordinates (u, v) of points, (..., 2) float64.
 
-        Points that are not in front of the camera come out as NaN.
+        Args:
+            points_cam: (..., 3), metres, camera frame; those that are not in front of the camera
+                come out as NaN.
         """
         points = np.asarray(points_cam, dtype=np.float64)
         z = np.where(points[..., 2] > 0, points[..., 2], np.nan)

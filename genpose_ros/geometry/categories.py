@@ -1,11 +1,11 @@
-"""The six NOCS categories, their ids and their symmetries."""
+"""NOCS categories: names, class ids and which are axisymmetric."""
 
 __all__ = ["CATEGORIES", "SYMMETRIC_ABOUT_Y", "category_id", "category_name"]
 
 #: Category names in the order of the NOCS class ids, which start at 1.
 CATEGORIES: tuple[str, ...] = ("bottle", "bowl", "camera", "can", "laptop", "mug")
 
-#: Categories whose pose is only defined up to a rotation about the object's y axis (up).
+#: Axisymmetric categories: their yaw, the rotation about the object's y axis (up), is unobservable.
 SYMMETRIC_ABOUT_Y: frozenset[str] = frozenset({"bottle", "bowl", "can"})
 
 
@@ -14,6 +14,10 @@ def category_id(name: str) -> int:
 
     Raises:
         ValueError: the name is none of the six categories.
+
+    Example:
+        >>> category_id("mug")
+        6
     """
     if name not in CATEGORIES:
         raise ValueError(f"unknown category {name!r}; expected one of {', '.join(CATEGORIES)}")
@@ -25,6 +29,10 @@ def category_name(class_id: int) -> str:
 
     Raises:
         ValueError: the id is outside 1 to 6.
+
+    Example:
+        >>> category_name(1)
+        'bottle'
     """
     if not 1 <= class_id <= len(CATEGORIES):
         raise ValueError(f"unknown class id {class_id}; expected 1 to {len(CATEGORIES)}")

@@ -1,4 +1,4 @@
-"""Masks and point clouds: erosion, outliers, sampling, rigid motion."""
+"""Masks and point clouds: bounding boxes, erosion, outliers, sampling, rigid transforms."""
 
 import numpy as np
 
@@ -13,9 +13,20 @@ __all__ = [
 
 
 def bounding_box(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice] | None:
-    """Return rows and columns of the smallest box around the true pixels of a mask (H, W).
+    """Return rows and columns of the smallest box around the true pixels of a mask.
 
-    `margin_px` widens it, up to the image border. None when no pixel is true.
+    Args:
+        mask: (H, W) bool.
+        margin_px: pixels that the box is widened by on each side, up to the image border.
+
+    Returns:
+        Slices that crop an image of the mask's size; None when no pixel is true.
+
+    Example:
+        >>> mask = np.zeros((4, 6), dtype=bool)
+        >>> mask[1:3, 4] = True
+        >>> bounding_box(mask, margin_px=1)
+        (slice(0, 4, None), slice(3, 6, None))
     """
     rows = np.flatnonzero(mask.any(axis=1))
     if rows.size == 0:
@@ -38,6 +49,12 @@ def erode_mask(mask: np.ndarray, pixels: int) -> np.ndarray:
 
     Raises:
         ValueError: `pixels` is negative.
+
+    Example:
+        >>> mask = np.zeros((3, 6), dtype=bool)
+        >>> mask[:, :4] = True
+        >>> erode_mask(mask, 1)[1].tolist()
+        [True, True, True, False, False, False]
     """
     if pixels < 0:
         raise ValueError(f"pixels must not be negative, got {pixels}")
@@ -55,7 +72,7 @@ def erode_mask(mask: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def statistical_inliers(points: np.ndarray, neighbours: int, std_ratio: float) -> np.ndarray:
-    """Return which points lie about as close to their neighbours as the others do.
+    """Return which points the statistical outlier filter keeps.
 
     A point is an outlier when its mean distance to its nearest neighbours exceeds the mean of that
     over the cloud by more than `std_ratio` standard deviations.
@@ -66,7 +83,13 @@ def statistical_inliers(points: np.ndarray, neighbours: int, std_ratio: float) -
         std_ratio: the larger, the fewer outliers.
 
     Returns:
-        (M,) bool.
+        (M,) bool, true for inliers.
+
+    Example:
+        >>> line = np.stack([np.arange(9.0), np.zeros(9), np.zeros(9)], axis=-1)
+        >>> line[8, 1] = 50.0
+        >>> statistical_inliers(line, neighbours=2, std_ratio=2.0).tolist()
+        [True, True, True, True, True, True, True, True, False]
     """
     from scipy.spatial import cKDTree
 
@@ -74,32 +97,71 @@ def statistical_inliers(points: np.ndarray, neighbours: int, std_ratio: float) -
         return np.ones(len(points), dtype=bool)
     distances, _ = cKDTree(points).query(points, k=neighbours + 1)
     mean_distance = distances[:, 1:].mean(axis=1)
-    return mean_distance <= mean_distance.mean() + std_ratio * mean_distance.std()
+    limit = mean_distance.mean() + std_ratio * mean_distance.std()
+    inliers: np.ndarray = mean_distance <= limit
+    return inliers
 
 
 def sample_points(points: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return n of the points (M, 3) as (n, 3) in random order: a subset, or all of them, tiled.
+    """Return n points of a cloud in random order: a subset, or all of them, repeated.
 
     A cloud with fewer than n points is shuffled, then repeated until there are n: its first points
-    are spread over all of it too, which networks that look at those alone count on.
+    are spread over all of it too, as networks that encode those alone need them.
+
+    Args:
+        points: (M, 3).
+        n: how many.
+        rng: source of the draw.
+
+    Returns:
+        (n, 3), of the dtype of `points`.
 
     Raises:
         ValueError: there is no point.
+
+    Example:
+        >>> points = np.arange(15.0).reshape(5, 3)
+        >>> some = sample_points(points, 3, np.random.default_rng(0))
+        >>> some.shape, len({tuple(row) for row in some.tolist()})
+        ((3, 3), 3)
     """
     if len(points) == 0:
         raise ValueError("cannot sample from an empty cloud")
     if len(points) <= n:
-        return points[np.resize(rng.permutation(len(points)), n)]
-    return points[rng.choice(len(points), size=n, replace=False)]
+        index = np.resize(rng.permutation(len(points)), n)
+    else:
+        index = rng.choice(len(points), size=n, replace=False)
+    sample: np.ndarray = points[index]
+    return sample
 
 
 def transform_points(T: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return points (..., 3) moved by a transform (4, 4)."""
+    """Return points in the frame that a transform leads to, (..., 3).
+
+    Args:
+        T: (4, 4), such as T_cam_obj, object to camera.
+        points: (..., 3) in the frame it leads from, in the unit of its translation.
+
+    Example:
+        >>> T_cam_obj = np.array([[0.0, -1, 0, 5], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+        >>> transform_points(T_cam_obj, np.array([[1.0, 2.0, 3.0]])).tolist()
+        [[3.0, 1.0, 3.0]]
+    """
     moved: np.ndarray = points @ T[:3, :3].T + T[:3, 3]
     return moved
 
 
 def inverse_transform_points(T: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return points (..., 3) moved by the inverse of a rigid transform (4, 4)."""
+    """Return points in the frame that a rigid transform leads from, (..., 3).
+
+    Args:
+        T: (4, 4), such as T_cam_obj, object to camera.
+        points: (..., 3) in the frame it leads to, in the unit of its translation.
+
+    Example:
+        >>> T_cam_obj = np.array([[0.0, -1, 0, 5], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+        >>> inverse_transform_points(T_cam_obj, np.array([[3.0, 1.0, 3.0]])).tolist()
+        [[1.0, 2.0, 3.0]]
+    """
     moved: np.ndarray = (points - T[:3, 3]) @ T[:3, :3]
     return moved

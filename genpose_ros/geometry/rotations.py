@@ -29,8 +29,9 @@ def rotation_from_columns(first: Tensor, second: Tensor) -> Tensor:
         (..., 3, 3). Not finite where `first` is zero or parallel to `second`.
 
     Example:
-        >>> rotation_from_columns(torch.tensor([2.0, 0, 0]), torch.tensor([1.0, 1, 0])).diagonal()
-        tensor([1., 1., 1.])
+        >>> first, second = torch.tensor([[2.0, 0, 0], [1.0, 1, 0]])
+        >>> rotation_from_columns(first, second).diagonal().tolist()
+        [1.0, 1.0, 1.0]
     """
     x = first / first.norm(dim=-1, keepdim=True)
     z = torch.linalg.cross(x, second, dim=-1)
@@ -43,16 +44,44 @@ def rotation_from_columns(first: Tensor, second: Tensor) -> Tensor:
 
 
 def columns_from_rotation(rotation: Tensor) -> Tensor:
-    """Return first and second column of rotations (..., 3, 3) as (..., 6)."""
+    """Return the first two columns of rotations, one after the other, as pose vectors hold them.
+
+    Args:
+        rotation: (..., 3, 3).
+
+    Returns:
+        (..., 6), x axis and then y axis.
+
+    Raises:
+        ValueError: the last axes are not (3, 3).
+
+    Example:
+        >>> columns_from_rotation(torch.eye(3)).tolist()
+        [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    """
     _check_matrices(rotation)
     return torch.cat((rotation[..., :, 0], rotation[..., :, 1]), dim=-1)
 
 
 def quat_wxyz_from_rotation(rotation: Tensor) -> Tensor:
-    """Return unit quaternions (..., 4), w >= 0, of rotations (..., 3, 3).
+    """Return unit quaternions (w, x, y, z) of rotations, w >= 0.
 
     Every row of the symmetric matrix 4 q q^T is the quaternion times one of its own components; the
     row of the largest component is taken, so that no angle is singular.
+
+    Args:
+        rotation: (..., 3, 3).
+
+    Returns:
+        (..., 4).
+
+    Raises:
+        ValueError: the last axes are not (3, 3).
+
+    Example:
+        >>> about_z = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]).double()
+        >>> quat_wxyz_from_rotation(about_z).round(decimals=4).tolist()
+        [0.7071, 0.0, 0.0, 0.7071]
     """
     _check_matrices(rotation)
     xx, yy, zz = rotation.diagonal(dim1=-2, dim2=-1).unbind(-1)
@@ -74,10 +103,20 @@ def quat_wxyz_from_rotation(rotation: Tensor) -> Tensor:
 
 
 def rotation_from_quat_wxyz(quat_wxyz: Tensor) -> Tensor:
-    """Return rotations (..., 3, 3) of quaternions (..., 4); their length does not matter.
+    """Return rotations of quaternions (w, x, y, z).
+
+    Args:
+        quat_wxyz: (..., 4), of any length above zero.
+
+    Returns:
+        (..., 3, 3).
 
     Raises:
         ValueError: the last axis is not of length 4.
+
+    Example:
+        >>> rotation_from_quat_wxyz(torch.tensor([0.0, 0.0, 2.0, 0.0])).diagonal().tolist()
+        [-1.0, 1.0, -1.0]
     """
     if quat_wxyz.shape[-1:] != (4,):
         raise ValueError(f"expected quaternions (..., 4), got shape {tuple(quat_wxyz.shape)}")
@@ -87,13 +126,28 @@ def rotation_from_quat_wxyz(quat_wxyz: Tensor) -> Tensor:
         *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
         *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
     )
-    return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+    rotation: Tensor = torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+    return rotation
 
 
 def so3_exp(rotation_vector: Tensor) -> Tensor:
-    """Return rotations (..., 3, 3) of rotation vectors (..., 3), axis times angle in radians.
+    """Return rotations of rotation vectors, the exponential map of SO(3).
 
     Rodrigues' formula; below 0.01 rad by the series of sin(a)/a and (1 - cos a)/a^2.
+
+    Args:
+        rotation_vector: (..., 3), axis times angle, radians.
+
+    Returns:
+        (..., 3, 3).
+
+    Raises:
+        ValueError: the last axis is not of length 3.
+
+    Example:
+        >>> by_60_deg_about_z = torch.tensor([0.0, 0.0, torch.pi / 3]).double()
+        >>> so3_exp(by_60_deg_about_z)[:2, 0].round(decimals=4).tolist()
+        [0.5, 0.866]
     """
     squared = (rotation_vector * rotation_vector).sum(dim=-1)[..., None, None]
     small = squared < 1e-4
@@ -108,9 +162,23 @@ def so3_exp(rotation_vector: Tensor) -> Tensor:
 
 
 def so3_log(rotation: Tensor) -> Tensor:
-    """Return rotation vectors (..., 3), radians, of length at most pi, of rotations (..., 3, 3).
+    """Return rotation vectors of rotations, the logarithm of SO(3).
 
     By way of the quaternion, which is regular at pi; near zero by the series of atan(v)/v.
+
+    Args:
+        rotation: (..., 3, 3).
+
+    Returns:
+        (..., 3), axis times angle in [0, pi], radians.
+
+    Raises:
+        ValueError: the last axes are not (3, 3).
+
+    Example:
+        >>> vector = torch.tensor([0.1, -0.2, 0.3]).double()
+        >>> so3_log(so3_exp(vector)).round(decimals=6).tolist()
+        [0.1, -0.2, 0.3]
     """
     quat = quat_wxyz_from_rotation(rotation)
     w, vector = quat[..., :1], quat[..., 1:]
@@ -123,9 +191,24 @@ def so3_log(rotation: Tensor) -> Tensor:
 
 
 def geodesic_angle(rotation_a: Tensor, rotation_b: Tensor) -> Tensor:
-    """Return the angle in [0, pi] radians between rotations (..., 3, 3), shape (...).
+    """Return the angle of the relative rotation between rotations, radians in [0, pi].
 
     From sine and cosine together: accurate near 0 and near pi, unlike the arc cosine of the trace.
+
+    Args:
+        rotation_a: (..., 3, 3).
+        rotation_b: (..., 3, 3), broadcast against the others.
+
+    Returns:
+        (...).
+
+    Raises:
+        ValueError: the last axes are not (3, 3).
+
+    Example:
+        >>> turned = so3_exp(torch.tensor([0.0, 0.5, 0.0]).double())
+        >>> round(float(geodesic_angle(torch.eye(3).double(), turned)), 6)
+        0.5
     """
     _check_matrices(rotation_a)
     _check_matrices(rotation_b)
@@ -142,14 +225,28 @@ def random_rotations(
     *,
     dtype: torch.dtype = torch.float64,
 ) -> Tensor:
-    """Return n rotations (n, 3, 3), uniform over all orientations, on the generator's device."""
+    """Return n rotations, uniform over all orientations.
+
+    Args:
+        n: how many.
+        generator: source of the draw, on whose device they are; None: torch's global one.
+        dtype: of the result; the draw is in double precision.
+
+    Returns:
+        (n, 3, 3).
+
+    Example:
+        >>> drawn = random_rotations(5, torch.Generator().manual_seed(0))
+        >>> drawn.shape, torch.linalg.det(drawn).round(decimals=6).tolist()
+        (torch.Size([5, 3, 3]), [1.0, 1.0, 1.0, 1.0, 1.0])
+    """
     device = generator.device if generator is not None else torch.device("cpu")
     quat = torch.randn(n, 4, generator=generator, device=device, dtype=torch.float64)
     return rotation_from_quat_wxyz(quat).to(dtype)
 
 
 def mean_rotation(rotation: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the mean over the K axis of rotations: top eigenvector of sum w q q^T (Markley 2007).
+    """Return the mean of K rotations: top eigenvector of sum w q q^T (paper eq. 8, Markley 2007).
 
     Args:
         rotation: (..., K, 3, 3).
@@ -157,6 +254,11 @@ def mean_rotation(rotation: Tensor, weights: Tensor | None = None) -> Tensor:
 
     Returns:
         (..., 3, 3), in the input's dtype, computed in double precision.
+
+    Example:
+        >>> about_z = torch.tensor([[0.0, 0.0, 0.2], [0.0, 0.0, 0.6]]).double()
+        >>> round(float(so3_log(mean_rotation(so3_exp(about_z)))[2]), 6)
+        0.4
     """
     quat = quat_wxyz_from_rotation(rotation.double())
     weighted = quat if weights is None else quat * weights.double()[..., None]
@@ -172,7 +274,9 @@ def _cross_matrix(vector: Tensor) -> Tensor:
         raise ValueError(f"expected vectors (..., 3), got shape {tuple(vector.shape)}")
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
-    return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).unflatten(-1, (3, 3))
+    entries = (zero, -z, y, z, zero, -x, -y, x, zero)
+    skew: Tensor = torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+    return skew
 
 
 def _check_matrices(rotation: Tensor) -> None:

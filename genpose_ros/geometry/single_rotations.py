@@ -1,7 +1,7 @@
-"""Single rotations in plain numbers.
+"""Single rotations as NumPy arrays, computed in plain numbers.
 
-`rotations` has the same for tensors of many. For the filters of a few tracks, arrays
-of one rotation cost ten times what there is to compute.
+`rotations` has the same for tensors of many. For the filters of a few tracks, tensors of one
+rotation would cost ten times what there is to compute.
 """
 
 import math
@@ -15,6 +15,10 @@ def rotation_from_vector(vector: np.ndarray) -> np.ndarray:
     """Return the rotation (3, 3) of a rotation vector (3,), axis times angle in radians.
 
     Rodrigues' formula; the factors of small angles are those of `so3_exp`.
+
+    Example:
+        >>> np.round(rotation_from_vector(np.array([0.0, math.pi, 0.0])).diagonal(), 6).tolist()
+        [-1.0, 1.0, -1.0]
     """
     x, y, z = vector.tolist()
     squared = x * x + y * y + z * z
@@ -39,6 +43,11 @@ def vector_from_rotation(rotation: np.ndarray) -> np.ndarray:
 
     By way of the quaternion, which is regular at pi; a matrix that is not quite orthonormal counts
     as one near by.
+
+    Example:
+        >>> turned = rotation_from_vector(np.array([0.1, -0.2, 0.3]))
+        >>> np.round(vector_from_rotation(turned), 6).tolist()
+        [0.1, -0.2, 0.3]
     """
     (r00, r01, r02), (r10, r11, r12), (r20, r21, r22) = rotation.tolist()
     # Each row is the quaternion times four times one of its numbers; the longest is the safest.

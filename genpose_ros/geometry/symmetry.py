@@ -1,4 +1,4 @@
-"""What a pose means for shapes that look the same from all sides: errors and the free angle."""
+"""Symmetry of the categories: axisymmetric shapes, rotation errors, the unobservable yaw."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ __all__ = [
     "axis_angle_rad",
     "handle_visible",
     "is_symmetric",
-    "pin_free_angle",
+    "pin_yaw",
     "rotation_error_deg",
 ]
 
@@ -22,7 +22,18 @@ _HANDLE_MARGIN_M = 0.005
 
 
 def is_symmetric(category: str, handle_visible: bool = True) -> bool:
-    """Return whether the rotation about y is undefined: bottle, bowl, can, mug without handle."""
+    """Return whether a shape counts as axisymmetric: bottle, bowl, can, mug without visible handle.
+
+    The yaw of such a shape, its rotation about the object's y axis, is unobservable.
+
+    Args:
+        category: category name.
+        handle_visible: only matters for mugs.
+
+    Example:
+        >>> is_symmetric("bowl"), is_symmetric("mug"), is_symmetric("mug", handle_visible=False)
+        (True, False, True)
+    """
     return category in SYMMETRIC_ABOUT_Y or (category == "mug" and not handle_visible)
 
 
@@ -36,6 +47,12 @@ def handle_visible(points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.nda
         points_cam: (M, 3), all points of the mug's mask, metres, camera frame.
         T_cam_obj: (4, 4), true pose, origin at the centre of the box.
         size_m: (3,) edge lengths of the box, metres.
+
+    Example:
+        >>> size_m = np.array([0.12, 0.10, 0.08])  # 8 cm wide, the handle stands out by 4 cm
+        >>> body, handle = np.array([[-0.06, 0.0, 0.0]]), np.array([[0.05, 0.0, 0.0]])
+        >>> handle_visible(body, np.eye(4), size_m), handle_visible(handle, np.eye(4), size_m)
+        (False, True)
     """
     x, y, z = inverse_transform_points(T_cam_obj, points_cam).T
     body_end = -size_m[0] / 2 + size_m[2]
@@ -50,7 +67,20 @@ def handle_visible(points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.nda
 
 
 def axis_angle_rad(a: Tensor, b: Tensor) -> Tensor:
-    """Return the angle in [0, pi] radians between vectors (..., 3); accurate at both ends."""
+    """Return the angle between vectors, radians in [0, pi], accurate at both ends.
+
+    Args:
+        a: (..., 3), of any length above zero.
+        b: (..., 3), of a's shape.
+
+    Returns:
+        (...).
+
+    Example:
+        >>> x, y = torch.tensor([[2.0, 0, 0], [0, 1.0, 0]]).double()
+        >>> round(float(torch.rad2deg(axis_angle_rad(x, x + y / 1000))), 6)
+        0.028648
+    """
     cross = torch.linalg.cross(a, b, dim=-1).norm(dim=-1)
     return torch.atan2(cross, (a * b).sum(dim=-1))
 
@@ -68,9 +98,20 @@ def rotation_error_deg(
     out by the cube root of their determinant.
 
     Args:
-        rotation_est, rotation_true: (..., 3, 3), broadcast against each other.
+        rotation_est: (..., 3, 3), object to camera.
+        rotation_true: (..., 3, 3), broadcast against the others.
         category: category name; decides the symmetry.
         handle_visible: only matters for mugs.
+
+    Raises:
+        ValueError: the last axes are not (3, 3).
+
+    Example:
+        >>> about_y = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+        >>> float(rotation_error_deg(about_y, np.eye(3), "can"))
+        0.0
+        >>> round(float(rotation_error_deg(about_y, np.eye(3), "laptop")), 6)
+        90.0
     """
     est, true = (_without_scale(torch.as_tensor(r)) for r in (rotation_est, rotation_true))
     if is_symmetric(category, handle_visible):
@@ -78,17 +119,27 @@ def rotation_error_deg(
     return torch.rad2deg(geodesic_angle(est, true))
 
 
-def pin_free_angle(rotation: Tensor, reference: Tensor | None = None) -> Tensor:
-    """Return rotations with the same y axis and a rotation about it that follows from a reference.
+def pin_yaw(rotation: Tensor, reference: Tensor | None = None) -> Tensor:
+    """Return rotations with the same y axis and the yaw about it that follows from a reference.
 
-    The reference is turned the shortest way until its y axis is the given one. Continuous in y
+    The yaw of axisymmetric objects is unobservable: this gives one that does not jump. The
+    reference is turned the shortest way until its y axis is the given one. Continuous in y
     everywhere but for a y axis opposite to the reference's.
 
     Args:
         rotation: (..., 3, 3); only the y axis (second column) is used.
-        reference: (..., 3, 3), such as the pose an instant ago, whose free angle is kept; None:
-            upright and looking into the camera (x towards it): columns x = (0, 0, -1),
+        reference: (..., 3, 3), such as the pose in the frame before, whose yaw is kept; None:
+            upright and facing the camera (x towards it): columns x = (0, 0, -1),
             y = (0, -1, 0), z = (-1, 0, 0) in the optical frame.
+
+    Returns:
+        (..., 3, 3).
+
+    Example:
+        >>> upright = torch.tensor([[0.0, 0, -1], [0, -1, 0], [-1, 0, 0]])
+        >>> about_y = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+        >>> torch.equal(pin_yaw(upright @ about_y), upright)
+        True
     """
     y = rotation[..., 1] / rotation[..., 1].norm(dim=-1, keepdim=True)
     if reference is None:
@@ -111,4 +162,6 @@ def _without_scale(matrix: Tensor) -> Tensor:
         raise ValueError(f"expected matrices (..., 3, 3), got shape {tuple(matrix.shape)}")
     matrix = matrix.double()
     determinant = torch.linalg.det(matrix)
-    return matrix / (determinant.sign() * determinant.abs().pow(1 / 3))[..., None, None]
+    scale = determinant.sign() * determinant.abs().pow(1 / 3)
+    rotation: Tensor = matrix / scale[..., None, None]
+    return rotation

@@ -11,7 +11,15 @@ _ORTHONORMAL = 1e-3
 
 
 def is_transform(T: np.ndarray) -> bool:
-    """Return whether a matrix is a finite rigid transform (4, 4)."""
+    """Return whether a matrix is a finite rigid transform.
+
+    Args:
+        T: should be (4, 4), with a right-handed rotation that is orthonormal to 1e-3.
+
+    Example:
+        >>> is_transform(np.eye(4)), is_transform(np.diag([2.0, 1, 1, 1])), is_transform(np.eye(3))
+        (True, False, False)
+    """
     T = np.asarray(T)
     if T.shape != (4, 4) or not np.isfinite(T).all():
         return False
@@ -24,13 +32,41 @@ def is_transform(T: np.ndarray) -> bool:
 
 
 def pose_difference(T_a: np.ndarray, T_b: np.ndarray) -> np.ndarray:
-    """Return (6,) translation and rotation vector that lead from pose a to pose b, fixed axes."""
+    """Return the translation and the rotation vector that lead from one pose to another.
+
+    Args:
+        T_a: (4, 4), object to a fixed frame, metres.
+        T_b: (4, 4), the same object later.
+
+    Returns:
+        (6,), x, y, z and the rotation vector r with R_b = exp(r) R_a, metres and radians, both in
+        the axes of the fixed frame.
+
+    Example:
+        >>> T_b = np.eye(4)
+        >>> T_b[:3, 3] = 0.1, 0.0, 0.0
+        >>> pose_difference(np.eye(4), T_b).tolist()
+        [0.1, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
     turn = vector_from_rotation(T_b[:3, :3] @ T_a[:3, :3].T)
     return np.concatenate((T_b[:3, 3] - T_a[:3, 3], turn))
 
 
 def rotate_covariance(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """Return a covariance (6, 6) of position and rotation vector in other axes."""
+    """Return the covariance of a position and a rotation vector in the axes of another frame.
+
+    Args:
+        covariance: (6, 6), order x, y, z and rotation vector, both in the axes of one frame.
+        rotation: (3, 3), from that frame to the other.
+
+    Returns:
+        (6, 6).
+
+    Example:
+        >>> about_z = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+        >>> rotate_covariance(np.diag([1.0, 2, 3, 4, 5, 6]), about_z).diagonal().tolist()
+        [2.0, 1.0, 3.0, 5.0, 4.0, 6.0]
+    """
     blocks = covariance.reshape(2, 3, 2, 3).swapaxes(1, 2)
     turned: np.ndarray = (rotation @ blocks @ rotation.T).swapaxes(1, 2).reshape(6, 6)
     return turned

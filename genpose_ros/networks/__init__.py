@@ -1,4 +1,4 @@
-"""Point encoders, score and energy networks, and their weights."""
+"""Networks: point encoders, score and energy networks, and their checkpoints."""
 
 from genpose_ros.networks.checkpoints import (
     convert_reference_checkpoint,

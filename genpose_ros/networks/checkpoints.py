@@ -1,4 +1,4 @@
-"""Reading and writing weights: our safetensors files and the authors' training checkpoints.
+"""Checkpoints: our safetensors files and the authors' training checkpoints, read and written.
 
 Ours hold the tensors of a whole model and say in their metadata what it is. The authors' files are
 pickles of one network each that do not say whether it is the score or the energy network.
@@ -127,6 +127,9 @@ def save_model(model: PoseModel, path: Path | str, metadata: Mapping[str, str]) 
 def describe_checkpoint(path: Path | str) -> dict[str, str]:
     """Return the metadata of one of our files, without loading its tensors.
 
+    Args:
+        path: of the file.
+
     Raises:
         FileNotFoundError: no such file.
         ValueError: it is not one of our files, or damaged.
@@ -184,7 +187,7 @@ def _existing(path: Path | str) -> Path:
 
 
 def _is_authors_file(file: Path) -> bool:
-    """Whether `file` is torch.save's (zip or old pickle); False: it looks like safetensors.
+    """Return whether `file` is torch.save's (zip or old pickle); False: it begins as safetensors.
 
     Raises:
         ValueError: neither.
@@ -208,7 +211,7 @@ def _some(names: set[str]) -> str:
 def _check_tensors(
     file: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 ) -> None:
-    """Names, shapes and finiteness, with messages a user can act on."""
+    """Check names, shapes and finiteness, with messages a user can act on."""
     missing, extra = set(expected) - set(tensors), set(tensors) - set(expected)
     if missing or extra:
         raise ValueError(
@@ -226,7 +229,7 @@ def _check_tensors(
 
 
 def _read_authors_file(file: Path) -> dict[str, Tensor]:
-    """The 163 tensors of one reference network.
+    """Return the 163 tensors of one reference network.
 
     Raises:
         ValueError: damaged, not the authors' layout, or the follow-up's networks.
@@ -260,7 +263,7 @@ def _refuse_follow_up(file: Path, state: Mapping[str, Tensor]) -> None:
 
 
 def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and values."""
+    """Return the SHA-256 over names, types, shapes and values."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -292,7 +295,7 @@ def _write(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str
 
 
 def _read_ours(file: Path, *, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and, where asked for, tensors, whose hash is verified."""
+    """Return metadata and, where asked for, tensors, whose hash is verified."""
     try:
         with safe_open(file, framework="pt") as archive:
             metadata = archive.metadata() or {}

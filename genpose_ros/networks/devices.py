@@ -1,4 +1,4 @@
-"""Where a network runs."""
+"""Devices that networks run on, and what they can do."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,10 @@ __all__ = ["prefers_bf16", "torch_device", "usable_cores"]
 
 
 def torch_device(name: str) -> torch.device:
-    """Return the device of a name: auto (CUDA where there is one), cpu, cuda or cuda:N.
+    """Return the device of a name.
+
+    Args:
+        name: auto (CUDA where there is one), cpu, cuda or cuda:N.
 
     Raises:
         ValueError: another name, or a CUDA device that this machine does not have.
@@ -32,7 +35,11 @@ def torch_device(name: str) -> torch.device:
 
 
 def prefers_bf16(device: torch.device) -> bool:
-    """Whether a device is known to multiply bfloat16 faster than float32: some x86 CPUs do."""
+    """Return whether a device is known to multiply bfloat16 faster than float32: some CPUs do.
+
+    Args:
+        device: of the network.
+    """
     if device.type != "cpu":
         return False
     # Older PyTorch cannot tell.

@@ -1,4 +1,4 @@
-"""The small interface that both architectures stand behind."""
+"""Interface of the pose models: encoding, scores, energies and pose vectors."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ __all__ = ["Encoding", "PoseModel"]
 
 @dataclass(frozen=True)
 class Encoding:
-    """What a model keeps of a batch of B clouds; its poses live relative to it.
+    """Encoding of a batch of B clouds; pose vectors are relative to it.
 
     Attributes:
         centre: (B, 3) mean of the cloud, metres, camera frame.
@@ -30,14 +30,14 @@ class Encoding:
     size_m: Tensor | None = None
 
     def __getitem__(self, index: slice | Tensor) -> "Encoding":
-        """The encoding of some of the clouds; `index` selects along the batch."""
+        """Return the encoding of some of the clouds; `index` selects along the batch."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         taken: dict[str, Any] = {k: None if v is None else v[index] for k, v in parts.items()}
         return Encoding(**taken)
 
 
 class PoseModel(nn.Module, ABC):
-    """A score network, optionally an energy network and a size head, over one kind of pose vector.
+    """Score network, optionally with energy network and size head, for one kind of pose vector.
 
     Pose vectors `pose` are (B, K, 9): K candidates for each of B clouds, in the model's own units
     (`encode_pose`, `decode_pose`). `sigma` is a noise level in the same units, a tensor that
@@ -49,7 +49,8 @@ class PoseModel(nn.Module, ABC):
     #: Smallest and largest noise level the model was trained for.
     sigma_min: float
     sigma_max: float
-    #: Whether clouds may be mirrored, and other points of them come first.
+    #: Whether the model was trained for test-time augmentation: with mirrored clouds, and with
+    #: other points of them first.
     mirrors: ClassVar[bool] = False
     #: Whether `encode` computes in bfloat16, as far as the architecture can; poses and scores stay
     #: in float32.
@@ -57,21 +58,31 @@ class PoseModel(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
-        """Encode clouds (B, N, 3), metres, camera optical frame.
+        """Encode a batch of clouds.
 
         Args:
-            points_cam: the clouds.
+            points_cam: (B, N, 3), metres, camera optical frame, in random order.
             patches: that each cloud is divided into, where the architecture does so; fewer are
                 faster and coarser; 0: as many as it was trained with.
         """
 
     @abstractmethod
     def score(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
-        """Gradient of the log density of noisy poses, (B, K, 9) (paper eq. 4)."""
+        """Return the gradient of the log density of noisy poses, (B, K, 9) (paper eq. 4).
+
+        Args:
+            pose: (B, K, 9) pose vectors with noise of `sigma` on them.
+            sigma: noise level, broadcasts against (B, K, 1).
+            encoding: of the B clouds.
+        """
 
     @abstractmethod
     def energy(self, pose: Tensor, encoding: Encoding) -> Tensor:
-        """Rotation and translation energies for ranking, (B, K, 2), higher is better.
+        """Return rotation and translation energies for ranking, (B, K, 2), higher is better.
+
+        Args:
+            pose: (B, K, 9) pose vectors.
+            encoding: of the B clouds.
 
         Raises:
             ValueError: the model has no energy network.
@@ -79,11 +90,26 @@ class PoseModel(nn.Module, ABC):
 
     @abstractmethod
     def encode_pose(self, rotation: Tensor, translation: Tensor, encoding: Encoding) -> Tensor:
-        """Pose vectors (B, K, 9) of rotations (B, K, 3, 3) and translations (B, K, 3), metres."""
+        """Return the pose vectors of poses, (B, K, 9).
+
+        Args:
+            rotation: (B, K, 3, 3), object to camera.
+            translation: (B, K, 3), metres, camera frame.
+            encoding: of the B clouds.
+        """
 
     @abstractmethod
     def decode_pose(self, pose: Tensor, encoding: Encoding) -> tuple[Tensor, Tensor]:
-        """Rotations (B, K, 3, 3) and translations (B, K, 3) in metres, camera frame."""
+        """Return the poses of pose vectors, the inverse of `encode_pose`.
+
+        Args:
+            pose: (B, K, 9) pose vectors.
+            encoding: of the B clouds.
+
+        Returns:
+            Rotations (B, K, 3, 3), object to camera, and translations (B, K, 3), metres, camera
+            frame. Not finite where the two columns of a pose vector are parallel or zero.
+        """
 
     @classmethod
     @abstractmethod
@@ -92,14 +118,14 @@ class PoseModel(nn.Module, ABC):
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """What `from_config` needs to build this model again."""
+        """Return what `from_config` needs to build this model again."""
 
     @property
     @abstractmethod
     def has_energy(self) -> bool:
-        """Whether `energy` can be called."""
+        """True with an energy network, so that `energy` can be called."""
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """Device of the parameters."""
         return next(self.parameters()).device

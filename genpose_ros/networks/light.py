@@ -1,4 +1,4 @@
-"""The light model: patch transformer, heads with EDM preconditioning, energy and size."""
+"""Light model: patch transformer, score head with EDM preconditioning, energy and size heads."""
 
 import math
 from collections.abc import Mapping
@@ -46,12 +46,15 @@ class LightConfig:
 
 
 class LightPoseModel(PoseModel):
-    """Score, energy and size from one shared encoder.
+    """Light architecture: score, energy and size from one shared encoder.
 
-    The first `subset` points of a cloud are looked at, so clouds must come in random order. The
+    The first `subset` points of a cloud are encoded, so clouds must come in random order. The
     pose vector is `[R[:,0], R[:,1], t - centre]` in a frame turned so that the cloud's centre
-    lies on the optical axis, lengths in units of `length_unit_m`: a cloud looks the same wherever
-    in the image it is.
+    lies on the optical axis, lengths in units of `length_unit_m`: a cloud is the same wherever
+    in the image it lies.
+
+    Args:
+        config: sizes and constants; None: those of the released weights.
     """
 
     architecture: ClassVar[str] = "genpose-light"
@@ -87,7 +90,7 @@ class LightPoseModel(PoseModel):
         return cls(LightConfig(**config))
 
     def config(self) -> dict[str, Any]:
-        """What `from_config` needs to build this model again."""
+        """Return what `from_config` needs to build this model again."""
         return asdict(self.settings)
 
     @property
@@ -97,10 +100,12 @@ class LightPoseModel(PoseModel):
     def features(
         self, points_cam: Tensor, *, patches: int = 0, bf16: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Centre (B, 3), alignment (B, 3, 3) and features (B, F) of clouds (B, N, 3) in metres.
+        """Return centre (B, 3), alignment (B, 3, 3) and features (B, F) of clouds.
 
-        `patches`: see `encode`. `bf16` runs the encoder in bfloat16; poses and heads need the
-        digits of float32.
+        Args:
+            points_cam: (B, N, 3), metres, camera frame, in random order.
+            patches: see `encode`.
+            bf16: run the encoder in bfloat16; poses and heads need the digits of float32.
         """
         centre = points_cam.mean(1)
         alignment = _towards_axis(centre)
@@ -128,7 +133,7 @@ class LightPoseModel(PoseModel):
         return (self.denoise(pose, sigma, encoding) - pose) / sigma**2
 
     def denoise(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
-        """Expected clean pose vectors (B, K, 9) given noisy ones, preconditioned as in EDM."""
+        """Return expected clean pose vectors (B, K, 9) of noisy ones, preconditioned as in EDM."""
         data = self.settings.sigma_data
         total = sigma**2 + data**2
         skip, out = data**2 / total, sigma * data / total.sqrt()
@@ -139,7 +144,11 @@ class LightPoseModel(PoseModel):
         return self.energy_at(pose, sigma, encoding)
 
     def energy_at(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
-        """Rotation and translation energies (B, K, 2) at a noise level: <p, f(p) / sigma>."""
+        """Return rotation and translation energies (B, K, 2) at a noise level: <p, f(p) / sigma>.
+
+        Raises:
+            ValueError: the encoding holds no energy features.
+        """
         if encoding.energy is None:
             raise ValueError("the encoding holds no energy features")
         total = (sigma**2 + self.settings.sigma_data**2).sqrt()
@@ -161,7 +170,7 @@ class LightPoseModel(PoseModel):
 
 
 class _PoseHead(nn.Module):
-    """From noisy poses, a noise level and a cloud's features to nine numbers per pose.
+    """Head that maps noisy poses, a noise level and a cloud's features to nine numbers per pose.
 
     The features act as a scale and a shift of each hidden layer: computed once per cloud, so that
     a candidate costs only the small layers.

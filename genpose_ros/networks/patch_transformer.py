@@ -1,4 +1,4 @@
-"""A light point encoder: local patches as tokens of a small transformer."""
+"""Patch transformer, the light point encoder: local patches as tokens of a small transformer."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ __all__ = ["PatchTransformer", "nearest_points"]
 
 
 class PatchTransformer(nn.Module):
-    """Encode clouds as patches around well-spread centres, then let the patches attend.
+    """Encoder of clouds as patches around well-spread centres, which attend to each other.
 
     Args:
         patches: centres per cloud, chosen by farthest point sampling.
@@ -43,7 +43,7 @@ class PatchTransformer(nn.Module):
         Args:
             points: (B, N, 3), N >= 1, in random order, centred, in units in which an object is
                 about 1 large.
-            view: (B, 4) how the camera sees the cloud as a whole: direction and log distance.
+            view: (B, 4) direction and log distance of the cloud's centre from the camera.
             patches: other than the usual number; 0: that one.
         """
         points = points[:, : self.subset]

@@ -1,4 +1,4 @@
-"""PointNet++ with multi-scale grouping, in plain PyTorch: the point encoder of the reference.
+"""PointNet++ with multi-scale grouping in plain PyTorch, the point encoder of the reference.
 
 Tensors of features keep the channel last, so that a shared layer is one matrix product. Squared
 distances are sums of squared differences: the expanded form |a|^2 - 2ab + |b|^2 would lose the
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def farthest_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Farthest point sampling, starting at index 0, and all distances it measures on the way.
+    """Sample farthest points, starting at index 0; return all distances measured on the way too.
 
     Each next point is the one farthest from all before it, of several the first. When the points
     run out, index 0 comes again.
@@ -81,7 +81,7 @@ def _farthest_points_on_cpu(points: np.ndarray, count: int) -> tuple[np.ndarray,
 
 
 def ball_query(distances2: Tensor, radius: float, count: int) -> Tensor:
-    """Indices (B, M, count) of the first points, in index order, closer than `radius`.
+    """Return the indices (B, M, count) of the first points, in index order, closer than `radius`.
 
     Where fewer are close enough the first of them is repeated; where none is, index 0.
 
@@ -103,7 +103,7 @@ def ball_query(distances2: Tensor, radius: float, count: int) -> Tensor:
 
 
 def gather_rows(rows: Tensor, index: Tensor) -> Tensor:
-    """Rows (B, ..., C) at `index` (B, ...) of each batch entry's own (B, N, C)."""
+    """Return the rows (B, ..., C) at `index` (B, ...) of each batch entry's own (B, N, C)."""
     batch, n_rows, channels = rows.shape
     offset = torch.arange(batch, device=index.device).view(-1, *[1] * (index.ndim - 1)) * n_rows
     picked = rows.reshape(-1, channels).index_select(0, (index + offset).flatten())
@@ -111,7 +111,7 @@ def gather_rows(rows: Tensor, index: Tensor) -> Tensor:
 
 
 class SharedLayer(nn.Module):
-    """1x1 convolution without bias, batch normalisation, ReLU, on (..., C) tensors."""
+    """Shared layer on (..., C): 1x1 convolution without bias, batch normalisation, ReLU."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class SharedLayer(nn.Module):
         self.bn = nn.Sequential(OrderedDict(bn=nn.BatchNorm1d(n_out)))
 
     def affine(self) -> tuple[Tensor, Tensor | None]:
-        """Weight (C_out, C_in) and bias; in evaluation mode the normalisation is folded in."""
+        """Return weight (C_out, C_in) and bias, in evaluation mode with the normalisation."""
         weight = self.conv.weight.flatten(1)
         if self.training:
             return weight, None
@@ -130,7 +130,7 @@ class SharedLayer(nn.Module):
         return weight * scale[:, None], norm.bias - mean * scale
 
     def activate(self, x: Tensor) -> Tensor:
-        """What follows the affine map: in training mode the normalisation, then ReLU."""
+        """Apply what follows the affine map: in training mode the normalisation, then ReLU."""
         if self.training:
             x = self.bn(x.flatten(0, -2)).view_as(x)
         return F.relu(x, inplace=True)
@@ -168,7 +168,7 @@ def _neighbourhood_features(
 
 @dataclass(frozen=True)
 class GroupingLevel:
-    """One level of multi-scale grouping: how many centres, and per scale what around them.
+    """Level of multi-scale grouping: number of centres, and radius and layers of each scale.
 
     Attributes:
         centres: number of centres; 0: one group of all points, at absolute coordinates.
@@ -193,7 +193,7 @@ LIGHT_LEVELS: tuple[GroupingLevel, ...] = (
 
 
 class SetAbstraction(nn.Module):
-    """The shared layers of one level, one stack per scale."""
+    """Set abstraction of one level: a stack of shared layers per scale."""
 
     def __init__(self, level: GroupingLevel, n_features: int) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ class SetAbstraction(nn.Module):
     def forward(
         self, points: Tensor, features: Tensor | None, centres: Tensor, distances2: Tensor
     ) -> Tensor:
-        """Features (B, M, C_out) of the surroundings of the centres.
+        """Return the features (B, M, C_out) of the surroundings of the centres.
 
         Args:
             points: (B, N, 3), metres.
@@ -223,13 +223,13 @@ class SetAbstraction(nn.Module):
         return torch.cat(scales, dim=-1)
 
     def pool(self, points: Tensor, features: Tensor) -> Tensor:
-        """Features (B, C_out) of all points (B, N, 3), (B, N, C) together, not recentred."""
+        """Return features (B, C_out) of all points (B, N, 3), (B, N, C) together, not recentred."""
         both = torch.cat([points, features], dim=-1)
         return torch.cat([mlp(both).amax(dim=1) for mlp in self.mlps], dim=-1)
 
 
 class MultiScaleEncoder(nn.Module):
-    """Clouds (B, N, 3) in metres, camera frame and not centred, to features (B, 1024)."""
+    """Encoder of clouds (B, N, 3), metres, camera frame and not centred, to features (B, 1024)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -240,7 +240,10 @@ class MultiScaleEncoder(nn.Module):
         self.SA_modules = nn.ModuleList(modules)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Encode a batch of clouds.
+        """Return the features of a batch of clouds, (B, 1024).
+
+        Args:
+            points: (B, N, 3), metres, camera frame.
 
         Raises:
             ValueError: not (B, N, 3), no point, or a coordinate that is not finite.

@@ -1,4 +1,4 @@
-"""The reference's score and energy networks, layer by layer and with its parameter names."""
+"""Reference networks: GenPose's score and energy networks, with its layers and parameter names."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _T_MIN = 1e-5
 
 
 class GaussianFourierFeatures(nn.Module):
-    """Fixed random features of the time: (...,) to (..., 2 n), sines first."""
+    """Fourier features of the time at random frequencies: (...,) to (..., 2 n), sines first."""
 
     def __init__(self, n_frequencies: int, scale: float = 30.0) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ def _fusion_tail() -> nn.Sequential:
 
 
 class FusionHeads(nn.Module):
-    """Three heads (first column, second column, translation) over [points | time | pose].
+    """Heads for first column, second column and translation over [points | time | pose].
 
     The first layer of the heads is most of their cost. It is split by its columns: those of the
     points are computed once per object (`project`), those of the time once per noise level.
@@ -63,13 +63,13 @@ class FusionHeads(nn.Module):
         return self.fusion_tail_rot_x, self.fusion_tail_rot_y, self.fusion_tail_trans
 
     def project(self, features: Tensor) -> Tensor:
-        """The points' share of the three first layers: (B, 1024) to (B, 768)."""
+        """Return the points' share of the three first layers: (B, 1024) to (B, 768)."""
         firsts = [cast(nn.Linear, tail[0]) for tail in self._tails()]
         parts = [F.linear(features, first.weight[:, :_POINTS], first.bias) for first in firsts]
         return torch.cat(parts, dim=-1)
 
     def forward(self, pose: Tensor, t: Tensor, projected: Tensor) -> Tensor:
-        """Outputs (B, K, 9) of the heads, not yet divided by sigma.
+        """Return the outputs (B, K, 9) of the heads, not yet divided by sigma.
 
         Args:
             pose: (B, K, 9).
@@ -88,7 +88,7 @@ class FusionHeads(nn.Module):
 
 
 class _ReferenceNetwork(nn.Module):
-    """A point encoder and the heads on top: the layers that both networks have."""
+    """Point encoder and the heads on top: the layers that both networks have."""
 
     def __init__(self, sde: VarianceExploding = PAPER_SDE) -> None:
         super().__init__()
@@ -97,24 +97,24 @@ class _ReferenceNetwork(nn.Module):
         self.pose_score_net = FusionHeads()
 
     def features(self, points_cam: Tensor) -> Tensor:
-        """Features (B, 1024) of clouds (B, N, 3), metres, camera frame."""
+        """Return the features (B, 1024) of clouds (B, N, 3), metres, camera frame."""
         return self.pts_encoder(points_cam)
 
     def encode(self, points_cam: Tensor) -> Tensor:
-        """What the heads need of clouds (B, N, 3): (B, 768)."""
+        """Return the part of the heads' inputs that clouds (B, N, 3) give: (B, 768)."""
         return self.pose_score_net.project(self.features(points_cam))
 
     def heads(self, pose: Tensor, sigma: Tensor, encoded: Tensor) -> Tensor:
-        """Outputs (B, K, 9) of the heads for poses (B, K, 9) and sigmas (B, K, 1) or fewer."""
+        """Return the heads' outputs (B, K, 9) for poses (B, K, 9) and sigmas (B, K, 1) or fewer."""
         t = self.sde.time(sigma.expand(1) if sigma.ndim == 0 else sigma)
         return self.pose_score_net(pose, t[..., 0].to(pose.dtype), encoded)
 
 
 class ReferenceScoreNetwork(_ReferenceNetwork):
-    """The score network: 2,196,905 parameters."""
+    """Score network of the reference: 2,196,905 parameters."""
 
     def forward(self, pose: Tensor, sigma: Tensor, encoded: Tensor) -> Tensor:
-        """Scores (B, K, 9).
+        """Return the scores (B, K, 9) (paper eq. 4).
 
         Args:
             pose: (B, K, 9), metres; translation relative to the mean of the cloud.
@@ -125,22 +125,32 @@ class ReferenceScoreNetwork(_ReferenceNetwork):
 
 
 class ReferenceEnergyNetwork(_ReferenceNetwork):
-    """The energy network: the same layers, energy = <pose, heads / sigma>."""
+    """Energy network of the reference: the same layers, energy = <pose, heads / sigma>."""
 
     def forward(self, pose: Tensor, sigma: Tensor, encoded: Tensor) -> Tensor:
-        """Rotation and translation energy (B, K, 2), higher is better; arguments as for scores."""
+        """Return rotation and translation energies (B, K, 2), higher is better.
+
+        Args:
+            pose: (B, K, 9), metres; translation relative to the mean of the cloud.
+            sigma: noise level, broadcasts against (B, K, 1).
+            encoded: (B, 768) from `encode`.
+        """
         terms = pose * self.heads(pose, sigma, encoded) / sigma.to(pose.dtype)
         return torch.stack([terms[..., :6].sum(-1), terms[..., 6:].sum(-1)], dim=-1)
 
     def score(self, pose: Tensor, sigma: Tensor, encoded: Tensor) -> Tensor:
-        """Gradient (B, K, 9) of the summed energy, for training it."""
+        """Return the gradient (B, K, 9) of the summed energy, for training it."""
         return score_of_energy(lambda x, s: self(x, s, encoded))(pose, sigma)
 
 
 class ReferencePoseModel(PoseModel):
-    """The reference architecture behind the common interface.
+    """Reference architecture behind the common interface.
 
     Pose vectors are [first column, second column, translation minus mean of the cloud], metres.
+
+    Args:
+        score_network: None: one with fresh weights.
+        energy_network: None: the model ranks by no energy.
     """
 
     architecture = "genpose-reference"
@@ -158,11 +168,11 @@ class ReferencePoseModel(PoseModel):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "ReferencePoseModel":
-        """A model with fresh weights; config {"energy": bool} says whether it ranks."""
+        """Build a model with fresh weights; config {"energy": bool} says whether it ranks."""
         return cls(energy_network=ReferenceEnergyNetwork() if config["energy"] else None)
 
     def config(self) -> dict[str, Any]:
-        """What `from_config` needs to build this architecture again."""
+        """Return what `from_config` needs to build this architecture again."""
         return {"energy": self.has_energy}
 
     @property

@@ -1,11 +1,11 @@
-"""One pose per cloud by direct regression: what the light model is compared with."""
+"""Direct regression of one pose per cloud, a baseline for the light model."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from genpose_ros.geometry.symmetry import pin_free_angle
+from genpose_ros.geometry.symmetry import pin_yaw
 from genpose_ros.networks.interface import Encoding
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 
@@ -13,9 +13,12 @@ __all__ = ["PoseRegression"]
 
 
 class PoseRegression(nn.Module):
-    """The light model's encoder and pose vectors with a head that says the pose at once.
+    """Regression baseline: the light model's encoder and pose vectors, and a head for one pose.
 
     There are no candidates: where several poses fit a cloud, it can only learn one between them.
+
+    Args:
+        config: sizes and constants of the encoder; None: those of the released weights.
     """
 
     def __init__(self, config: LightConfig | None = None) -> None:
@@ -30,11 +33,11 @@ class PoseRegression(nn.Module):
         )
 
     def config(self) -> dict[str, Any]:
-        """Sizes of the encoder."""
+        """Return the sizes of the encoder."""
         return self.trunk.config()
 
     def forward(self, points_cam: Tensor, *, bf16: bool = False) -> tuple[Tensor, Encoding]:
-        """Return pose vectors (B, 1, 9) and what they are relative to.
+        """Return pose vectors (B, 1, 9) and the encoding that they are relative to.
 
         Args:
             points_cam: (B, N, 3), metres, camera frame.
@@ -49,10 +52,10 @@ class PoseRegression(nn.Module):
 
         Args:
             points_cam: (B, N, 3), metres, camera frame.
-            symmetric: (B,) bool, objects round about y: their y axis is taken as it was said, not
-                made perpendicular to an x axis that means nothing.
+            symmetric: (B,) bool, axisymmetric objects: their y axis is taken as regressed, not
+                made perpendicular to an x axis that is unobservable.
         """
         pose, encoding = self(points_cam)
         rotation, translation = (part[:, 0] for part in self.trunk.decode_pose(pose, encoding))
         y_axis = (encoding.alignment.mT @ pose[:, 0, 3:6, None]).expand(-1, 3, 3)
-        return torch.where(symmetric[:, None, None], pin_free_angle(y_axis), rotation), translation
+        return torch.where(symmetric[:, None, None], pin_yaw(y_axis), rotation), translation

@@ -7,7 +7,7 @@ import torch
 
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.clouds import inverse_transform_points
-from genpose_ros.geometry.symmetry import is_symmetric, pin_free_angle
+from genpose_ros.geometry.symmetry import is_symmetric, pin_yaw
 from genpose_ros.geometry.transforms import rotate_covariance
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.depth_history import DepthImage
@@ -359,7 +359,7 @@ def keep_unobservable_yaw(estimate: ObjectEstimate, T_cam_obj: np.ndarray) -> Ob
     """Return the estimate of an axisymmetric object, turned about y like another pose (4, 4)."""
     T = estimate.T_cam_obj.copy()
     rotation, reference = torch.from_numpy(T[:3, :3]), torch.from_numpy(T_cam_obj[:3, :3].copy())
-    T[:3, :3] = pin_free_angle(rotation, reference).numpy()
+    T[:3, :3] = pin_yaw(rotation, reference).numpy()
     return replace(estimate, T_cam_obj=T)
 
 

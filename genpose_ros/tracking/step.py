@@ -332,7 +332,7 @@ class TrackingStep:
             return None
         instance = Instance(-1, obj.category, _NO_MASK)
         sample = sample_points(points, settings.points, self._rng)
-        return ObjectCloud(instance, sample, len(points))
+        return ObjectCloud(instance, sample, len(points), shuffled=True)
 
     def _estimate(
         self,

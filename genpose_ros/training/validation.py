@@ -72,7 +72,7 @@ class Validator:
         """Validate a model; it is left in evaluation mode."""
         mask = np.ones((1, 1), dtype=bool)
         clouds = [
-            ObjectCloud(Instance(i, CATEGORIES[category], mask), points, len(points))
+            ObjectCloud(Instance(i, CATEGORIES[category], mask), points, len(points), shuffled=True)
             for i, (points, category) in enumerate(
                 zip(self._views.points_cam, self._views.category, strict=True)
             )

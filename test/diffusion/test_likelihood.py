@@ -17,20 +17,26 @@ def _exact_bits(mixture: Any, x: Tensor) -> Tensor:
 
 
 class TestLogLikelihood:
-    def test_gaussian(self, make_mixture: Any, generator: torch.Generator) -> None:
+    def test_the_likelihood_of_a_gaussian_is_its_density(
+        self, make_mixture: Any, generator: torch.Generator
+    ) -> None:
         gaussian = make_mixture([1.0], [[0.2, -0.1, 0.4]], 0.5)
         x = torch.cat([gaussian.sample(20, generator), torch.tensor([[3.0, 3.0, 3.0]])])
         bits = log_likelihood(gaussian.score, x, SDE, generator=generator)
         assert bits.dtype == torch.float64
         torch.testing.assert_close(bits, _exact_bits(gaussian, x), rtol=0, atol=5e-3)
 
-    def test_mixture_in_one_dimension_needs_no_luck(self, make_mixture: Any) -> None:
+    def test_the_likelihood_in_one_dimension_is_exact_for_any_probe(
+        self, make_mixture: Any
+    ) -> None:
         mixture = make_mixture([0.3, 0.7], [[-1.0], [1.0]], 0.2)
         x = torch.tensor([[-1.0], [-0.5], [0.0], [0.8], [1.5]])
         bits = log_likelihood(mixture.score, x, SDE)
         torch.testing.assert_close(bits, _exact_bits(mixture, x), rtol=0, atol=1e-2)
 
-    def test_is_unbiased_over_probes(self, make_mixture: Any, generator: torch.Generator) -> None:
+    def test_the_likelihood_is_unbiased_over_probes(
+        self, make_mixture: Any, generator: torch.Generator
+    ) -> None:
         mixture = make_mixture([0.4, 0.6], [[-1.0, -0.5], [1.0, 0.8]], 0.4)
         x = torch.tensor([[0.1, 0.6]]).expand(2000, 2)
         bits = log_likelihood(mixture.score, x, SDE, generator=generator, rtol=1e-4, atol=1e-4)
@@ -39,7 +45,9 @@ class TestLogLikelihood:
         error = float(bits.mean() - _exact_bits(mixture, x[:1])[0])
         assert abs(error) < 4 * spread + 5e-3
 
-    def test_leading_shape_is_kept_and_probes_decide(self, make_mixture: Any) -> None:
+    def test_the_likelihood_keeps_the_leading_shape_and_follows_its_probes(
+        self, make_mixture: Any
+    ) -> None:
         mixture = make_mixture([0.5, 0.5], [[-1.0, -1.0], [1.0, 1.0]], 0.4)
         x = torch.zeros(2, 3, 2)
         plus, minus = torch.ones_like(x), torch.tensor([1.0, -1.0]).expand_as(x)
@@ -48,7 +56,7 @@ class TestLogLikelihood:
         # Between the modes the flow spreads along their line and contracts across it.
         assert (along < log_likelihood(mixture.score, x, SDE, noise=minus) - 1).all()
 
-    def test_same_seed_same_bits(self, make_mixture: Any) -> None:
+    def test_the_same_seed_gives_the_same_likelihood(self, make_mixture: Any) -> None:
         mixture = make_mixture([0.5, 0.5], [[-1.0, -1.0], [1.0, 1.0]], 0.4)
         x = torch.full((4, 2), 0.3)
         first, again, other = (
@@ -58,7 +66,9 @@ class TestLogLikelihood:
         assert torch.equal(first, again)
         assert not torch.equal(first, other)
 
-    def test_works_where_gradients_are_off(self, make_mixture: Any) -> None:
+    def test_the_likelihood_can_be_computed_where_gradients_are_off(
+        self, make_mixture: Any
+    ) -> None:
         gaussian = make_mixture([1.0], [[0.0]], 0.5)
         with torch.no_grad():
             bits = log_likelihood(gaussian.score, torch.zeros(1, 1), SDE)
@@ -66,11 +76,11 @@ class TestLogLikelihood:
             bits, _exact_bits(gaussian, torch.zeros(1, 1)), rtol=0, atol=5e-3
         )
 
-    def test_noise_of_another_shape(self, make_mixture: Any) -> None:
+    def test_probes_of_another_shape_are_refused(self, make_mixture: Any) -> None:
         gaussian = make_mixture([1.0], [[0.0, 0.0]], 0.5)
         with pytest.raises(ValueError, match=r"\(3, 2\), got \(2,\)"):
             log_likelihood(gaussian.score, torch.zeros(3, 2), SDE, noise=torch.ones(2))
 
-    def test_says_that_it_gave_up(self) -> None:
+    def test_a_solver_that_gives_up_raises(self) -> None:
         with pytest.raises(ArithmeticError, match="not finite"):
             log_likelihood(lambda x, sigma: x * math.nan, torch.zeros(1, 2), SDE)

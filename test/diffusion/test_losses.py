@@ -8,7 +8,7 @@ from genpose_ros.diffusion import PAPER_SDE, denoising_loss, draw_sigmas, score_
 
 
 class TestDrawSigmas:
-    def test_times_are_uniform(self, generator: torch.Generator) -> None:
+    def test_the_times_of_drawn_sigmas_are_uniform(self, generator: torch.Generator) -> None:
         n = 20_000
         times = PAPER_SDE.time(draw_sigmas((n, 1), generator=generator).double())
         assert times.shape == (n, 1)
@@ -17,7 +17,7 @@ class TestDrawSigmas:
         counts = torch.histc(times, bins=10, min=0, max=1)
         assert (counts - n / 10).abs().max() < 5 * math.sqrt(n * 0.09)
 
-    def test_same_seed_same_draws(self) -> None:
+    def test_the_same_seed_draws_the_same_sigmas(self) -> None:
         draws = [
             draw_sigmas((5, 3, 1), generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2)
         ]
@@ -41,7 +41,7 @@ class TestDenoisingLoss:
         # Rounding x (about 3) to float32 weighs 1 / sigma, at most 10.
         assert float(loss) < 3 * (10 * 3 * 1.2e-7) ** 2 * 4
 
-    def test_weight_is_sigma_squared(self) -> None:
+    def test_the_loss_is_weighted_by_sigma_squared(self) -> None:
         # One sample, worked by hand: residual = 2 * 0.5 + 1 in each of two dimensions.
         loss = denoising_loss(
             lambda x, s: torch.full_like(x, 0.5),
@@ -51,7 +51,9 @@ class TestDenoisingLoss:
         )
         assert float(loss) == pytest.approx(8.0)
 
-    def test_is_smallest_for_the_variance_of_the_data(self, generator: torch.Generator) -> None:
+    def test_the_loss_is_smallest_for_the_variance_of_the_data(
+        self, generator: torch.Generator
+    ) -> None:
         x = 0.5 * torch.randn(4000, 2, generator=generator)
         noise = torch.randn(4000, 2, generator=generator)
         sigma = torch.full((4000, 1), 0.5)
@@ -78,19 +80,19 @@ class QuadraticEnergy(nn.Module):
 
 
 class TestScoreOfEnergy:
-    def test_is_the_gradient_of_the_sum(self) -> None:
+    def test_the_score_of_an_energy_is_the_gradient_of_its_sum(self) -> None:
         x, sigma = torch.tensor([[1.0, -2.0, 3.0]]), torch.tensor(2.0)
         score = score_of_energy(QuadraticEnergy())(x, sigma)
         torch.testing.assert_close(score, -0.5 * x / 4)
 
-    def test_works_where_gradients_are_off(self) -> None:
+    def test_the_score_of_an_energy_can_be_computed_where_gradients_are_off(self) -> None:
         x = torch.tensor([[1.0, -2.0]])
         with torch.no_grad():
             score = score_of_energy(QuadraticEnergy())(x, torch.tensor(1.0))
         assert not score.requires_grad
         torch.testing.assert_close(score, -0.5 * x)
 
-    def test_the_loss_trains_the_energy(self, generator: torch.Generator) -> None:
+    def test_the_loss_of_its_score_trains_an_energy(self, generator: torch.Generator) -> None:
         energy = QuadraticEnergy()
         noise = torch.randn(200, 2, generator=generator)
         loss = denoising_loss(

@@ -42,7 +42,7 @@ def _gaussian_score(std: float) -> ScoreFunction:
 
 
 def _gaussian_end(x: Tensor, std: float) -> Tensor:
-    """Where the exact ODE and a Tweedie step at its end take x, for data N(0, std^2)."""
+    """The end of the exact ODE from x and of a Tweedie step, for data N(0, std^2)."""
     variance_end = std**2 + SIGMA_END**2
     flow = math.sqrt(variance_end / (std**2 + SIGMA_START**2))
     return x.double() * flow * std**2 / variance_end
@@ -54,7 +54,9 @@ class TestOnAMixture:
     WEIGHTS, STD, N = (0.2, 0.5, 0.3), 0.15, 4000
 
     @every_sampler
-    def test_modes(self, sampler: Sampler, make_mixture: Any, generator: torch.Generator) -> None:
+    def test_samples_have_the_shares_and_spreads_of_the_mixtures_modes(
+        self, sampler: Sampler, make_mixture: Any, generator: torch.Generator
+    ) -> None:
         means = [[1.0, 0.0], [-1.0, 0.5], [0.0, -1.0]]
         mixture = make_mixture(list(self.WEIGHTS), means, self.STD)
         noise = torch.randn(self.N, 2, generator=generator, dtype=torch.float64)
@@ -83,15 +85,19 @@ class TestAccuracy:
         return float((result.x - _gaussian_end(x, self.STD)).abs().max())
 
     @pytest.mark.parametrize(("sampler", "order"), [(_euler, 1), (_dpmpp_2m, 2)])
-    def test_convergence_order(self, sampler: Callable[..., SamplerResult], order: int) -> None:
+    def test_fixed_step_solvers_converge_with_their_order(
+        self, sampler: Callable[..., SamplerResult], order: int
+    ) -> None:
         coarse, fine = self._error(sampler, 64), self._error(sampler, 128)
         assert math.log2(coarse / fine) == pytest.approx(order, abs=0.25)
 
-    def test_second_order_beats_first_at_eight_steps(self) -> None:
+    def test_the_second_order_solver_beats_the_first_at_eight_steps(self) -> None:
         assert self._error(_dpmpp_2m, 8) < 0.5 * self._error(_euler, 8)
 
     @pytest.mark.parametrize("tolerance", [1e-3, 1e-5])
-    def test_rk45_meets_the_closed_form(self, tolerance: float, generator: torch.Generator) -> None:
+    def test_rk45_reaches_the_closed_form(
+        self, tolerance: float, generator: torch.Generator
+    ) -> None:
         x = SIGMA_START * torch.randn(20, 3, generator=generator)
         result = sample_rk45(
             _gaussian_score(self.STD), x, SIGMA_START, SIGMA_END, tolerance, tolerance, "tweedie"
@@ -102,7 +108,7 @@ class TestAccuracy:
 
     @fixed_step
     @pytest.mark.parametrize("steps", [1, 2, 5])
-    def test_a_point_is_found_in_any_number_of_steps(
+    def test_data_of_one_point_is_found_in_any_number_of_steps(
         self, sampler: Callable[..., SamplerResult], steps: int, generator: torch.Generator
     ) -> None:
         point = torch.tensor([0.3, -1.0, 2.0])
@@ -121,25 +127,25 @@ class TestRk45Denoising:
         sigma_end = float(PAPER_SDE.sigma(1e-5))
         return float(sample_rk45(score, x, 1.0, sigma_end, denoise=denoise).x) / sigma_end
 
-    def test_none_leaves_the_noise_of_the_end(self) -> None:
+    def test_rk45_without_denoising_leaves_the_noise_of_the_end(self) -> None:
         assert self._end("none") == pytest.approx(1.0, abs=1e-2)
 
-    def test_reference_removes_one_step_of_a_thousand(self) -> None:
+    def test_reference_denoising_removes_one_step_of_a_thousand(self) -> None:
         step = 2 * math.log(5000) * (1 - 1e-5) / 1000
         assert step == pytest.approx(0.017, abs=1e-4)
         assert self._end("reference") / self._end("none") == pytest.approx(1 - step, rel=1e-6)
 
-    def test_tweedie_removes_all(self) -> None:
+    def test_tweedie_denoising_removes_all_noise(self) -> None:
         assert self._end("tweedie") == pytest.approx(0.0, abs=1e-6)
 
-    def test_unknown_name(self) -> None:
+    def test_unknown_denoising_is_refused(self) -> None:
         with pytest.raises(ValueError, match="'full'"):
             self._end("full")
 
 
 class TestContract:
     @every_sampler
-    def test_network_sees_float32_and_every_call_is_counted(self, sampler: Sampler) -> None:
+    def test_the_network_gets_float32_and_every_call_is_counted(self, sampler: Sampler) -> None:
         seen = []
 
         def score(x: Tensor, sigma: Tensor) -> Tensor:
@@ -153,11 +159,13 @@ class TestContract:
         assert result.x.shape == (2, 3, 9)
 
     @fixed_step
-    def test_evaluations_are_the_number_of_sigmas(self, sampler: Any) -> None:
+    def test_fixed_step_solvers_evaluate_once_per_sigma(self, sampler: Any) -> None:
         assert [sampler(_gaussian_score(1.0), torch.ones(1), n).nfe for n in (1, 2, 8)] == [1, 2, 8]
 
     @every_sampler
-    def test_same_input_same_output(self, sampler: Sampler, generator: torch.Generator) -> None:
+    def test_the_same_input_gives_the_same_samples(
+        self, sampler: Sampler, generator: torch.Generator
+    ) -> None:
         x = SIGMA_START * torch.randn(5, 4, generator=generator)
         before = x.clone()
         first, second = sampler(_gaussian_score(0.3), x), sampler(_gaussian_score(0.3), x)
@@ -178,17 +186,17 @@ class TestContract:
         x = sampler(lambda x, sigma: -x / (1 + sigma**2) + spoilt, torch.ones(2, 1)).x
         assert x.isfinite().flatten().tolist() == [True, False]
 
-    def test_rk45_says_that_a_score_is_not_finite(self) -> None:
+    def test_rk45_raises_for_a_score_that_is_not_finite(self) -> None:
         with pytest.raises(ArithmeticError, match="not finite"):
             _rk45(lambda x, sigma: torch.full_like(x, math.nan), torch.ones(3))
 
     @pytest.mark.parametrize("sigmas", [[], [1.0, 0.0], [1.0, -1.0], [math.nan], [[1.0, 0.5]]])
     @pytest.mark.parametrize("sample", [sample_euler, sample_dpmpp_2m])
-    def test_refuses_sigmas_that_are_no_noise_levels(self, sample: Any, sigmas: list) -> None:
+    def test_sigmas_that_are_no_noise_levels_are_refused(self, sample: Any, sigmas: list) -> None:
         with pytest.raises(ValueError, match="sigmas"):
             sample(_gaussian_score(1.0), torch.ones(1), torch.tensor(sigmas))
 
-    def test_2m_refuses_sigmas_that_do_not_fall(self) -> None:
+    def test_sigmas_that_do_not_fall_are_refused_by_dpmpp_2m(self) -> None:
         with pytest.raises(ValueError, match="strictly"):
             sample_dpmpp_2m(_gaussian_score(1.0), torch.ones(1), torch.tensor([1.0, 1.0, 0.5]))
 

@@ -13,7 +13,9 @@ Schedule = Callable[[float, float, int], Tensor]
 @both
 class TestBothSchedules:
     @pytest.mark.parametrize("steps", [2, 3, 8, 1000])
-    def test_falls_strictly_from_start_to_end(self, schedule: Schedule, steps: int) -> None:
+    def test_schedules_fall_strictly_from_start_to_end(
+        self, schedule: Schedule, steps: int
+    ) -> None:
         sigmas = schedule(5.0, 0.01, steps)
         assert sigmas.shape == (steps,)
         assert sigmas.dtype == torch.float64
@@ -21,31 +23,31 @@ class TestBothSchedules:
         assert float(sigmas[-1]) == pytest.approx(0.01, rel=1e-12)
         assert (sigmas.diff() < 0).all()
 
-    def test_one_step_is_the_start(self, schedule: Schedule) -> None:
+    def test_a_schedule_of_one_step_is_the_start(self, schedule: Schedule) -> None:
         assert schedule(5.0, 0.01, 1).tolist() == pytest.approx([5.0])
 
     @pytest.mark.parametrize(
         ("start", "end", "steps"),
         [(0.01, 5.0, 8), (5.0, 0.0, 8), (5.0, -1.0, 8), (float("inf"), 1.0, 8), (5.0, 0.01, 0)],
     )
-    def test_refuses_what_cannot_fall(
+    def test_schedules_that_cannot_fall_are_refused(
         self, schedule: Schedule, start: float, end: float, steps: int
     ) -> None:
         with pytest.raises(ValueError, match=r"expected 0 < end|steps must"):
             schedule(start, end, steps)
 
 
-def test_log_schedule_has_a_constant_ratio() -> None:
+def test_the_log_schedule_has_a_constant_ratio() -> None:
     sigmas = log_sigma_schedule(50.0, 0.01, 9)
     ratios = sigmas[1:] / sigmas[:-1]
     torch.testing.assert_close(ratios, torch.full_like(ratios, 5000 ** (-1 / 8)))
 
 
-def test_karras_schedule_is_even_in_the_root_of_sigma() -> None:
+def test_the_karras_schedule_is_even_in_the_root_of_sigma() -> None:
     steps = karras_schedule(80.0, 0.002, 18).pow(1 / 7).diff()
     torch.testing.assert_close(steps, steps[:1].expand_as(steps))
 
 
-def test_karras_refuses_a_rho_that_is_not_positive() -> None:
+def test_the_karras_schedule_needs_a_positive_rho() -> None:
     with pytest.raises(ValueError, match="rho"):
         karras_schedule(5.0, 0.01, 8, rho=0.0)

@@ -14,7 +14,7 @@ class TestVarianceExploding:
     def test_noise_levels_are_the_papers(self, t: float, sigma: float) -> None:
         assert float(PAPER_SDE.sigma(t)) == pytest.approx(sigma, rel=5e-3)
 
-    def test_end_points(self) -> None:
+    def test_sigma_runs_from_sigma_min_to_sigma_max(self) -> None:
         sde = VarianceExploding(0.02, 80.0)
         assert float(sde.sigma(0.0)) == pytest.approx(0.02, rel=1e-14)
         assert float(sde.sigma(1.0)) == pytest.approx(80.0, rel=1e-14)
@@ -23,7 +23,7 @@ class TestVarianceExploding:
         t = torch.linspace(1e-5, 1, 101, dtype=torch.float64)
         torch.testing.assert_close(PAPER_SDE.time(PAPER_SDE.sigma(t)), t, rtol=0, atol=1e-14)
 
-    def test_diffusion_is_the_root_of_the_growth_of_the_variance(self) -> None:
+    def test_the_diffusion_coefficient_is_the_root_of_the_variances_growth(self) -> None:
         t = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
         (growth,) = torch.autograd.grad(PAPER_SDE.sigma(t) ** 2, t)
         assert float(PAPER_SDE.diffusion(t.detach()) ** 2) == pytest.approx(
@@ -32,16 +32,16 @@ class TestVarianceExploding:
         ratio = PAPER_SDE.diffusion(0.4) / PAPER_SDE.sigma(0.4)
         assert float(ratio) == pytest.approx(math.sqrt(2 * math.log(5000)), rel=1e-12)
 
-    def test_tensors_keep_their_type_and_floats_are_float64(self) -> None:
+    def test_tensors_keep_their_type_and_floats_become_float64(self) -> None:
         assert PAPER_SDE.sigma(torch.rand(3, 1)).dtype == torch.float32
         assert PAPER_SDE.sigma(torch.rand(3, 1)).shape == (3, 1)
         assert PAPER_SDE.time(0.3).dtype == torch.float64
 
     @pytest.mark.parametrize("bounds", [(0.0, 1.0), (1.0, 1.0), (2.0, 1.0), (0.1, math.inf)])
-    def test_refuses_bounds_without_a_diffusion(self, bounds: tuple[float, float]) -> None:
+    def test_bounds_without_a_diffusion_are_refused(self, bounds: tuple[float, float]) -> None:
         with pytest.raises(ValueError, match="sigma_min < sigma_max"):
             VarianceExploding(*bounds)
 
-    def test_refuses_nan(self) -> None:
+    def test_bounds_of_nan_are_refused(self) -> None:
         with pytest.raises(ValueError, match="nan"):
             VarianceExploding(math.nan, 1.0)

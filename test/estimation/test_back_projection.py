@@ -1,11 +1,14 @@
 """Object clouds: what is kept, what is filtered, and why objects are refused."""
 
+import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from genpose_ros.estimation import EstimatorSettings, Instance, ObjectCloud, Reason, object_cloud
+from genpose_ros.estimation.back_projection import shuffled_cloud
 from genpose_ros.geometry import PinholeCamera
 
 CAMERA = PinholeCamera(500.0, 510.0, 79.5, 59.5, 160, 120)
@@ -36,7 +39,7 @@ def rows_of(points_cam: np.ndarray) -> np.ndarray:
 
 
 class TestPoints:
-    def test_are_points_of_the_mask(self, depth_m):
+    def test_the_points_of_a_cloud_are_points_of_its_mask(self, depth_m):
         result = cloud(depth_m, CAMERA, instance(), RAW)
         everything = CAMERA.back_project(depth_m, instance().mask)
         assert result.n_points == len(everything) == 2000
@@ -45,12 +48,12 @@ class TestPoints:
         known = {tuple(np.round(p, 5)) for p in everything}
         assert all(tuple(np.round(p, 5)) in known for p in result.points_cam)
 
-    def test_tiled_when_fewer(self, depth_m):
+    def test_a_cloud_with_fewer_points_than_wanted_is_repeated(self, depth_m):
         result = cloud(depth_m, CAMERA, instance(slice(20, 30), slice(30, 40)), RAW)
         assert result.n_points == 100
         assert np.array_equal(result.points_cam[:100], result.points_cam[100:200])
 
-    def test_follow_the_seed_and_not_the_other_objects(self, depth_m):
+    def test_the_points_follow_the_seed_and_not_the_other_objects(self, depth_m):
         one = cloud(depth_m, CAMERA, instance(), RAW).points_cam
         depth_m[100:, 100:] = 3.0
         assert np.array_equal(cloud(depth_m, CAMERA, instance(), RAW).points_cam, one)
@@ -58,20 +61,20 @@ class TestPoints:
         assert not np.array_equal(other, one)
 
     @pytest.mark.parametrize("hole", [0.0, -1.0, np.nan, np.inf, -np.inf])
-    def test_holes_are_left_out(self, depth_m, hole):
+    def test_pixels_without_depth_are_left_out(self, depth_m, hole):
         depth_m[20:40] = hole
         result = cloud(depth_m, CAMERA, instance(), RAW)
         assert result.n_points == 1000
         assert np.isfinite(result.points_cam).all()
 
     @pytest.mark.parametrize("kind", [np.uint8, np.int32, bool])
-    def test_any_kind_of_mask(self, depth_m, kind):
+    def test_masks_of_any_number_type_are_read(self, depth_m, kind):
         changed = replace(instance(), mask=instance().mask.astype(kind))
         assert cloud(depth_m, CAMERA, changed, EstimatorSettings()).n_points == 38 * 48
 
 
 class TestFilters:
-    def test_erosion_takes_the_border_off(self, depth_m):
+    def test_erosion_takes_the_border_off_the_mask(self, depth_m):
         result = cloud(depth_m, CAMERA, instance(), replace(RAW, mask_erosion_px=3))
         assert result.n_points == 34 * 44
         assert rows_of(result.points_cam).min() == 23
@@ -83,26 +86,59 @@ class TestFilters:
         settings = replace(settings, min_points=100)
         assert cloud(depth_m, CAMERA, thin, settings).n_points == 3 * 48
 
-    def test_depth_range(self, depth_m):
+    def test_points_outside_the_depth_range_are_left_out(self, depth_m):
         settings = replace(RAW, depth_min_m=0.92, depth_max_m=0.97)
         z = cloud(depth_m, CAMERA, instance(), settings).points_cam[:, 2]
         assert z.min() >= 0.92
         assert z.max() <= np.float32(0.97)
 
-    def test_window_around_the_median_drops_the_background(self, depth_m):
+    def test_the_depth_window_around_the_median_drops_the_background(self, depth_m):
         bleeding = instance(slice(20, 70))  # 10 of 50 rows lie on the wall 1 m behind
         settings = replace(RAW, depth_window_m=0.25)
         result = cloud(depth_m, CAMERA, bleeding, settings)
         assert result.n_points == 2000
         assert rows_of(result.points_cam).max() == 59
 
-    def test_statistical_outliers(self, depth_m):
+    def test_statistical_outliers_are_left_out(self, depth_m):
         depth_m[25, 40] = 0.3
         depth_m[45, 70] = 1.6
         settings = replace(RAW, outlier_std_ratio=3.0, points=4096)
         z = cloud(depth_m, CAMERA, instance(), settings).points_cam[:, 2]
         assert z.min() > 0.89
         assert z.max() < 1.01
+
+
+class TestShuffledCloud:
+    """Clouds of a user's own, whose points may come in any order and number."""
+
+    @pytest.mark.parametrize("count", [300, 1024, 5000])
+    def test_points_in_image_order_are_sampled_and_shuffled(self, count):
+        points = np.stack([np.arange(count, dtype=np.float64)] * 3, axis=-1)
+        result = shuffled_cloud(ObjectCloud(instance(), points, count), RAW)
+        assert result.shuffled
+        assert result.n_points == count
+        assert result.points_cam.shape == (1024, 3)
+        assert result.points_cam.dtype == np.float32
+        x = result.points_cam[:, 0]
+        assert len(set(x)) == min(count, 1024)
+        # The first 300 are spread over the whole, uniform: 6 standard deviations of their mean.
+        assert x[:300].mean() == pytest.approx(count / 2, abs=6 * count / math.sqrt(12 * 300))
+
+    def test_the_draw_follows_the_seed_alone(self):
+        own = ObjectCloud(instance(), np.random.default_rng(3).normal(size=(2000, 3)), 2000)
+        one, again = (shuffled_cloud(own, RAW).points_cam for _ in range(2))
+        assert np.array_equal(one, again)
+        assert not np.array_equal(shuffled_cloud(own, replace(RAW, seed=1)).points_cam, one)
+
+    def test_a_shuffled_cloud_stays_as_it_is(self, depth_m):
+        made = cloud(depth_m, CAMERA, instance(), RAW)
+        assert made.shuffled
+        assert shuffled_cloud(made, replace(RAW, points=64)) is made
+
+    @pytest.mark.parametrize("shape", [(0, 3), (7, 4), (3,), (2, 5, 3)])
+    def test_clouds_that_are_no_rows_of_points_are_refused(self, shape):
+        with pytest.raises(ValueError, match=re.escape(f"got shape {shape}")):
+            ObjectCloud(instance(), np.zeros(shape), 1)
 
 
 class TestRejections:
@@ -112,32 +148,36 @@ class TestRejections:
         assert rejection.detail
         return rejection.reason
 
-    def test_empty_mask(self, depth_m):
+    def test_an_empty_mask_is_refused(self, depth_m):
         assert self.reason(depth_m, instance(slice(0, 0))) is Reason.MASK_EMPTY
 
-    def test_no_depth(self, depth_m):
+    def test_a_mask_without_any_depth_is_refused(self, depth_m):
         depth_m[20:60] = np.nan
         assert self.reason(depth_m, instance()) is Reason.NO_VALID_DEPTH
 
-    def test_all_out_of_range(self, depth_m):
+    def test_a_mask_whose_depth_is_all_out_of_range_is_refused(self, depth_m):
         settings = replace(RAW, depth_max_m=0.5)
         assert self.reason(depth_m, instance(), settings) is Reason.NO_VALID_DEPTH
 
-    def test_too_few(self, depth_m):
+    def test_a_mask_with_too_few_points_is_refused(self, depth_m):
         small = instance(slice(20, 25), slice(30, 35))
         assert self.reason(depth_m, small) is Reason.TOO_FEW_POINTS
 
-    def test_too_few_after_the_filters(self, depth_m):
+    def test_a_mask_with_too_few_points_after_the_filters_is_refused(self, depth_m):
         depth_m[20:60] = np.linspace(0.5, 1.5, 40)[:, None]  # a steep slope
         settings = replace(RAW, depth_window_m=0.01)
         assert self.reason(depth_m, instance(), settings) is Reason.TOO_FEW_POINTS
 
-    def test_mask_of_another_size(self, depth_m):
+    def test_a_mask_of_another_size_is_refused(self, depth_m):
         item = replace(instance(), mask=np.ones((240, 320), dtype=bool))
         assert self.reason(depth_m, item) is Reason.SIZE_MISMATCH
 
-    def test_depth_of_another_size(self, depth_m):
-        assert self.reason(depth_m[1:], instance()) is Reason.SIZE_MISMATCH
+    @pytest.mark.parametrize("grown", [-1, 1])
+    def test_a_depth_image_of_another_size_is_refused(self, depth_m, grown):
+        # With a row too many every crop would still have the right shape.
+        assert self.reason(np.resize(depth_m, (120 + grown, 160)), instance()) is (
+            Reason.SIZE_MISMATCH
+        )
 
-    def test_unknown_category(self, depth_m):
+    def test_an_unknown_category_is_refused(self, depth_m):
         assert self.reason(depth_m, instance(category="spoon")) is Reason.UNKNOWN_CATEGORY

@@ -18,14 +18,14 @@ def encoding(toy):
 
 
 def flow(x, model, sigma_start):
-    """Where the exact flow and a full Tweedie step at sigma_min take x, for one mode."""
+    """The end of the exact flow from x and of a full Tweedie step at sigma_min, for one mode."""
     mean, s = model.modes[0], model.deviation
     lower, upper = s**2 + model.sigma_min**2, s**2 + sigma_start**2
     return mean + (x - mean) * math.sqrt(lower / upper) * s**2 / lower
 
 
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m"])
-def test_fixed_steps_follow_the_exact_flow(toy, encoding, sampler):
+def test_fixed_step_solvers_follow_the_exact_flow(toy, encoding, sampler):
     model = toy.model(deviation=0.1)
     settings = replace(FAST, sampler=sampler, steps=200, start_sigma=2.0)
     x = draw_candidates(model, encoding, settings)

@@ -12,11 +12,13 @@ from genpose_ros.estimation import (
     EstimatorSettings,
     Frame,
     Instance,
+    ObjectEstimate,
     PoseEstimator,
     Reason,
     object_cloud,
 )
-from genpose_ros.geometry import pin_free_angle, rotation_error_deg, so3_exp
+from genpose_ros.estimation.estimator import padded_size
+from genpose_ros.geometry import pin_yaw, rotation_error_deg, so3_exp
 
 FAST = EstimatorSettings()
 
@@ -27,7 +29,7 @@ def estimate(toy, frame, model=None, settings=FAST):
 
 class TestEstimate:
     @pytest.mark.parametrize("preset", ["fast", "paper"])
-    def test_finds_the_known_pose(self, toy, preset):
+    def test_the_estimate_is_the_models_known_pose(self, toy, preset):
         frame = toy.frame(("mug", 100, 150, 0.8), ("laptop", 30, 40, 1.1))
         result = estimate(toy, frame, settings=EstimatorSettings.preset(preset))
         assert not result.rejections
@@ -48,13 +50,13 @@ class TestEstimate:
             assert item.detection_score == 0.5
             assert item.T_cam_candidates.shape == (50, 4, 4)
 
-    def test_round_objects_are_pinned(self, toy):
+    def test_the_yaw_of_axisymmetric_objects_is_pinned(self, toy):
         result = estimate(toy, toy.frame(("bowl", 100, 150, 0.8)))
         rotation = torch.from_numpy(result.estimates[0].T_cam_obj[:3, :3].copy())
-        assert torch.allclose(rotation, pin_free_angle(rotation), atol=1e-9)
+        assert torch.allclose(rotation, pin_yaw(rotation), atol=1e-9)
         assert rotation_error_deg(rotation, toy.pose, "bowl") < 1.5
 
-    def test_takes_the_larger_mode(self, toy):
+    def test_the_larger_of_two_modes_is_estimated(self, toy):
         other = toy.pose @ so3_exp(torch.tensor([0.0, 2.0, 0.0]).double())
         model = toy.model(
             rotation=torch.stack((toy.pose, other)),
@@ -69,7 +71,7 @@ class TestEstimate:
         # 2 cm and 10 degrees are far outside a mode: all of it agrees, and nothing else.
         assert item.score == pytest.approx(item.mode_shares[0], abs=0.08)
 
-    def test_covariance_is_that_of_the_candidates(self, toy):
+    def test_the_covariance_is_that_of_the_candidates(self, toy):
         model = toy.model(deviation=0.01)
         settings = replace(FAST, candidates=1000, ranking="none", keep_fraction=1.0, steps=100)
         (item,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model, settings).estimates
@@ -81,7 +83,7 @@ class TestEstimate:
         assert np.allclose(item.covariance[:3, :3], expected, rtol=1e-5, atol=1e-9)
         assert np.linalg.eigvalsh(item.covariance).min() > 0
 
-    def test_energies_are_those_of_the_pose(self, toy):
+    def test_the_energies_are_those_of_the_pose(self, toy):
         model = toy.model()
         (item,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model).estimates
         encoding = model.encode(torch.from_numpy(item.points_cam)[None])
@@ -98,7 +100,7 @@ class TestEstimate:
         assert item.energy_translation is None
         assert rotation_error_deg(item.T_cam_obj[:3, :3], toy.pose, "mug") < 2
 
-    def test_size_is_the_models_or_that_of_the_points(self, toy):
+    def test_the_size_is_the_models_or_that_of_the_points(self, toy):
         frame = toy.frame(("mug", 100, 150, 0.8))
         size_m = torch.tensor([0.1, 0.2, 0.3])
         (item,) = estimate(toy, frame, toy.model(size_m=size_m)).estimates
@@ -109,7 +111,7 @@ class TestEstimate:
 
 
 class TestReproducible:
-    def test_same_seed_and_input_same_output(self, toy):
+    def test_the_same_seed_and_frame_give_the_same_estimates(self, toy):
         frame = toy.frame(("mug", 100, 150, 0.8), ("can", 30, 40, 1.1))
         a, b = (estimate(toy, frame).estimates for _ in range(2))
         for one, other in zip(a, b, strict=True):
@@ -118,7 +120,7 @@ class TestReproducible:
         changed = estimate(toy, frame, settings=replace(FAST, seed=5)).estimates
         assert not np.array_equal(changed[0].T_cam_obj, a[0].T_cam_obj)
 
-    def test_other_objects_do_not_matter(self, toy):
+    def test_an_estimate_does_not_depend_on_the_other_objects(self, toy):
         (alone,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8))).estimates
         boxes = [("mug", 100, 150, 0.8), ("can", 30, 40, 1.1), ("bowl", 180, 20, 1.0)]
         first = estimate(toy, toy.frame(*boxes)).estimates[0]
@@ -127,7 +129,7 @@ class TestReproducible:
 
 
 class TestBadContent:
-    def test_no_objects(self, toy):
+    def test_a_frame_without_objects_has_no_result(self, toy):
         result = estimate(toy, toy.frame())
         assert (result.estimates, result.rejections) == ((), ())
 
@@ -146,7 +148,7 @@ class TestBadContent:
         }
 
     @pytest.mark.parametrize("shape", [(0, 0), (240,), (120, 160), (240, 320, 1)])
-    def test_depth_of_another_size_refuses_the_frame(self, toy, shape):
+    def test_a_frame_with_depth_of_another_size_is_refused(self, toy, shape):
         frame = replace(toy.frame(("mug", 100, 150, 0.8)), depth_m=np.ones(shape, np.float32))
         (rejection,) = estimate(toy, frame).rejections
         assert rejection.reason is Reason.SIZE_MISMATCH
@@ -164,14 +166,14 @@ class TestBadContent:
             (3, Reason.NOT_FINITE),
         ]
 
-    def test_workspace(self, toy):
+    def test_an_object_beyond_the_workspace_is_refused(self, toy):
         frame = toy.frame(("mug", 100, 150, 0.8), ("can", 30, 40, 1.5))
         result = estimate(toy, frame, settings=replace(FAST, workspace_m=1.2))
         assert [e.instance_id for e in result.estimates] == [1]
         (rejection,) = result.rejections
         assert rejection.reason is Reason.OUTSIDE_WORKSPACE
 
-    def test_too_many_objects_leave_the_largest(self, toy):
+    def test_of_too_many_objects_those_with_the_largest_masks_are_estimated(self, toy):
         frame = toy.frame(*[("mug", 40 * i, 50 * i, 0.8) for i in range(5)])
         for instance, columns in zip(frame.instances, (20, 5, 30, 10, 25), strict=True):
             instance.mask[:, np.flatnonzero(instance.mask.any(axis=0))[columns:]] = False
@@ -180,7 +182,7 @@ class TestBadContent:
         assert {r.reason for r in result.rejections} == {Reason.TOO_MANY_OBJECTS}
         assert [r.instance_id for r in result.rejections] == [1, 2, 4]
 
-    def test_two_hundred_objects(self, toy):
+    def test_two_hundred_objects_are_estimated_where_the_settings_allow_it(self, toy):
         boxes = [("mug", 11 * (i // 20), 15 * (i % 20), 0.8) for i in range(200)]
         frame = toy.frame(*boxes, size=11)
         settings = replace(FAST, max_objects=200, candidates=5, steps=2, points=64)
@@ -188,7 +190,7 @@ class TestBadContent:
         result = estimate(toy, frame, settings=replace(settings, max_objects=64))
         assert (len(result.estimates), len(result.rejections)) == (64, 136)
 
-    def test_noise_everywhere_never_raises(self, toy):
+    def test_frames_of_noise_never_raise(self, toy):
         rng = np.random.default_rng(0)
         values = np.array([0, -1, np.nan, np.inf, -np.inf, 1e-30, 1e30, 0.5, 4.9], np.float32)
         for _ in range(20):
@@ -208,7 +210,7 @@ class TestBatches:
         ("objects", "batch_size", "expected"),
         [(1, 8, [1]), (3, 8, [3]), (5, 8, [5]), (9, 8, [8, 1]), (7, 3, [3, 3, 1])],
     )
-    def test_hold_no_more_than_allowed(self, toy, objects, batch_size, expected):
+    def test_batches_hold_no_more_objects_than_batch_size(self, toy, objects, batch_size, expected):
         model = toy.model()
         frame = toy.frame(*[("mug", 20 * i, 25 * i, 0.8) for i in range(objects)], size=20)
         result = estimate(toy, frame, model, replace(FAST, batch_size=batch_size))
@@ -218,15 +220,25 @@ class TestBatches:
     @pytest.mark.parametrize(
         ("objects", "batch_size", "expected"), [(1, 8, 1), (3, 8, 4), (5, 8, 8), (5, 6, 6)]
     )
-    def test_are_padded_to_few_sizes_on_a_gpu(
-        self, toy, monkeypatch, objects, batch_size, expected
-    ):
-        estimator = PoseEstimator(toy.model(), replace(FAST, batch_size=batch_size))
-        assert estimator._bucket(objects) == objects
-        monkeypatch.setattr(type(estimator.model), "device", torch.device("cuda"))
-        assert estimator._bucket(objects) == expected
+    def test_batches_are_padded_to_few_sizes_on_a_gpu_alone(self, objects, batch_size, expected):
+        assert padded_size(objects, batch_size, torch.device("cuda")) == expected
+        assert padded_size(objects, batch_size, torch.device("cpu")) == objects
 
-    def test_clouds_of_ones_own(self, toy):
+    def test_the_settings_of_a_call_replace_the_estimators_as_a_whole(self, toy):
+        model = toy.model()
+        frame = toy.frame(*[("mug", 20 * i, 25 * i, 0.8 + 0.2 * i) for i in range(5)], size=20)
+        estimator = PoseEstimator(model, FAST)
+        settings = replace(FAST, max_objects=4, batch_size=3, workspace_m=1.2, candidates=7)
+        clouds, refused = estimator.object_clouds(frame, settings=settings)
+        assert [r.reason for r in refused] == [Reason.TOO_MANY_OBJECTS]
+        outcomes = estimator.estimate_clouds(clouds, settings=settings)
+        assert model.batch_sizes == [3, 1]
+        # The model puts objects 5 cm behind their clouds, which are 0.8, 1, 1.2 and 1.4 m away.
+        assert [isinstance(o, ObjectEstimate) for o in outcomes] == [True, True, False, False]
+        assert {o.reason for o in outcomes[2:]} == {Reason.OUTSIDE_WORKSPACE}
+        assert len(outcomes[0].T_cam_candidates) == 7
+
+    def test_clouds_of_ones_own_are_estimated_in_their_order(self, toy):
         frame = toy.frame(("mug", 100, 150, 0.8), ("can", 30, 40, 1.1))
         estimator = PoseEstimator(toy.model(), FAST)
         clouds = [
@@ -238,12 +250,12 @@ class TestBatches:
         assert np.allclose(outcomes[1].T_cam_obj, expected, atol=1e-5)
         assert estimator.estimate_clouds([]) == []
 
-    def test_timings_name_every_stage(self, toy):
+    def test_the_timings_name_every_stage(self, toy):
         result = estimate(toy, toy.frame(("mug", 100, 150, 0.8)))
         assert tuple(result.timings_ms) == STAGES
         assert all(ms > 0 for ms in result.timings_ms.values())
 
-    def test_warm_up_changes_nothing(self, toy):
+    def test_warming_up_changes_no_estimate(self, toy):
         frame = toy.frame(("mug", 100, 150, 0.8))
         estimator = PoseEstimator(toy.model(), FAST)
         estimator.warm_up()
@@ -254,23 +266,26 @@ class TestBatches:
 
 
 class TestFromSettings:
-    def test_missing_weights(self):
+    def test_missing_weights_are_named_in_the_error(self):
         with pytest.raises(FileNotFoundError, match="nowhere"):
             PoseEstimator.from_settings(replace(FAST, weights="/nowhere/a.safetensors"))
 
     @pytest.mark.parametrize("device", ["gpu", "cuda:99"])
-    def test_devices_that_are_not_there(self, device):
+    def test_a_device_that_is_not_there_is_refused(self, device):
         with pytest.raises(ValueError, match="device"):
             PoseEstimator.from_settings(replace(FAST, device=device))
 
-    def test_loads_a_saved_model(self, tmp_path):
+    def test_the_model_that_the_settings_name_is_loaded(self, tmp_path):
         from genpose_ros.networks import ReferencePoseModel, save_model
 
         path = tmp_path / "model.safetensors"
-        save_model(ReferencePoseModel(), path, {})
+        model = ReferencePoseModel()
+        save_model(model, path, {})
         estimator = PoseEstimator.from_settings(replace(FAST, weights=str(path), device="cpu"))
-        assert isinstance(estimator.model, ReferencePoseModel)
         assert not estimator.model.training
+        loaded, expected = estimator.model.state_dict(), model.state_dict()
+        assert loaded.keys() == expected.keys()
+        assert all(torch.equal(loaded[name], value) for name, value in expected.items())
 
     @pytest.mark.parametrize(
         ("precision", "known", "expected"),
@@ -281,7 +296,9 @@ class TestFromSettings:
             ("bfloat16", False, True),
         ],
     )
-    def test_precision_of_the_encoder(self, monkeypatch, tmp_path, precision, known, expected):
+    def test_the_precision_of_the_encoder_follows_the_settings_and_the_cpu(
+        self, monkeypatch, tmp_path, precision, known, expected
+    ):
         from genpose_ros.networks import LightPoseModel, save_model
 
         monkeypatch.setattr("genpose_ros.estimation.estimator.prefers_bf16", lambda device: known)
@@ -294,7 +311,7 @@ class TestFromSettings:
 class TestStart:
     """Candidates that start around known poses (paper section 3.3)."""
 
-    def test_moves_the_start_as_far_as_its_noise_allows(self, toy):
+    def test_an_estimate_leaves_its_start_as_far_as_the_noise_allows(self, toy):
         deviation, sigma = 0.02, 0.05
         model = toy.model(deviation=deviation, with_energy=False)
         settings = replace(FAST, steps=400, start_sigma=sigma, keep_fraction=1.0, pooling="mean")
@@ -316,7 +333,7 @@ class TestStart:
         offset = item.T_cam_obj[:3, 3] - truth[:3, 3]
         assert offset == pytest.approx([0.03 * left, 0, 0], abs=2e-4)
 
-    def test_the_nearest_mode_wins_over_the_larger_one(self, toy):
+    def test_the_mode_nearest_to_the_start_wins_over_a_larger_one(self, toy):
         other = toy.pose @ so3_exp(torch.tensor([0.0, 0.9, 0.0]).double())
         model = toy.model(
             rotation=torch.stack((toy.pose, other)),
@@ -335,7 +352,7 @@ class TestStart:
         assert rotation_error_deg(item.T_cam_obj[:3, :3], toy.pose, "mug") < 3
 
     @pytest.mark.parametrize("pooling", ["mean", "modes"])
-    def test_round_objects_keep_the_free_angle_of_the_start(self, toy, pooling):
+    def test_axisymmetric_objects_keep_the_yaw_of_their_start(self, toy, pooling):
         turn = so3_exp(torch.tensor([0.0, 2.0, 0.0]).double())
         settings = replace(FAST, start_sigma=0.1, pooling=pooling)
         estimator = PoseEstimator(toy.model(), settings)
@@ -344,9 +361,9 @@ class TestStart:
         start[:3, :3], start[:3, 3] = toy.pose @ turn, clouds[0].points_cam.mean(axis=0)
         (item,) = estimator.estimate_clouds(clouds, T_cam_start=start[None])
         rotation = torch.from_numpy(item.T_cam_obj[:3, :3].copy())
-        assert torch.allclose(rotation, pin_free_angle(rotation, toy.pose @ turn), atol=1e-9)
+        assert torch.allclose(rotation, pin_yaw(rotation, toy.pose @ turn), atol=1e-9)
 
-    def test_as_many_starts_as_clouds(self, toy):
+    def test_more_starts_than_clouds_are_refused(self, toy):
         estimator = PoseEstimator(toy.model(), FAST)
         clouds, _ = estimator.object_clouds(toy.frame(("mug", 100, 150, 0.8)))
         with pytest.raises(ValueError, match="1 clouds need as many starts, got 2"):
@@ -356,7 +373,7 @@ class TestStart:
 class TestCandidatesThatAreNotFinite:
     @pytest.mark.parametrize("pooling", ["mean", "modes"])
     @pytest.mark.parametrize("category", ["mug", "bowl"])
-    def test_are_left_out(self, toy, pooling, category):
+    def test_candidates_that_are_not_finite_are_left_out(self, toy, pooling, category):
         settings = replace(FAST, keep_fraction=1.0, pooling=pooling)
         frame = toy.frame((category, 100, 150, 0.8))
         model = _Breaking(toy.model(), slice(0, 45))
@@ -367,7 +384,7 @@ class TestCandidatesThatAreNotFinite:
         assert item.T_cam_obj[2, 3] == pytest.approx(0.85, abs=0.02)
         assert np.sqrt(np.diag(item.covariance)[:3]).max() < 0.03
 
-    def test_an_object_without_any_other_is_refused(self, toy):
+    def test_an_object_without_any_finite_candidate_is_refused(self, toy):
         model = _Breaking(toy.model(), slice(None))
         result = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model)
         assert [r.reason for r in result.rejections] == [Reason.NOT_FINITE]

@@ -12,7 +12,7 @@ def to_camera(points_obj: np.ndarray) -> np.ndarray:
     return points_obj @ UPRIGHT[:3, :3].T + UPRIGHT[:3, 3]
 
 
-def test_half_a_cylinder_gives_the_whole():
+def test_half_a_cylinder_gives_the_size_of_the_whole():
     angle, height = np.meshgrid(
         np.linspace(-np.pi / 2, np.pi / 2, 200), np.linspace(-0.06, 0.06, 200)
     )
@@ -22,7 +22,7 @@ def test_half_a_cylinder_gives_the_whole():
     assert size_m == pytest.approx([0.06, 0.1176, 0.06], rel=5e-3)
 
 
-def test_one_side_of_a_box_gives_the_other():
+def test_the_visible_sides_of_a_box_give_the_hidden_ones():
     rng = np.random.default_rng(0)
     points = rng.uniform((0.0, 0.0, 0.0), (0.05, 0.02, 0.1), (100000, 3))
     points[:, 0] = 0.05

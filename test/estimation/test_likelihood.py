@@ -6,7 +6,7 @@ import torch
 from genpose_ros.estimation.likelihood import pose_log_likelihood
 
 
-def test_is_the_density_of_a_known_gaussian(toy) -> None:
+def test_the_likelihood_is_the_density_of_a_known_gaussian(toy) -> None:
     # One mode of width d, blurred by sigma_min: N(mode, d^2 + sigma_min^2) in nine dimensions.
     model = toy.model(rotation=toy.pose[None], offset=torch.zeros(1, 3), deviation=0.1)
     encoding = model.encode(torch.tensor([[[0.0, 0.0, 0.8]], [[0.1, 0.0, 1.0]]]))
@@ -21,7 +21,7 @@ def test_is_the_density_of_a_known_gaussian(toy) -> None:
     )
 
 
-def test_ranks_a_pose_above_its_neighbours(toy) -> None:
+def test_the_likelihood_of_a_pose_exceeds_that_of_its_neighbours(toy) -> None:
     model = toy.model(rotation=toy.pose[None], offset=torch.zeros(1, 3))
     encoding = model.encode(torch.tensor([[[0.0, 0.0, 0.8]]]))
     steps = torch.tensor([0.0, 0.02, 0.05, 0.1]).double()

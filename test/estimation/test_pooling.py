@@ -10,14 +10,14 @@ from genpose_ros.estimation import find_modes, pool_mean, pool_modes, rank_candi
 from genpose_ros.estimation.pooling import MODE_DISTANCE
 from genpose_ros.geometry import (
     geodesic_angle,
-    pin_free_angle,
+    pin_yaw,
     random_rotations,
     rotation_error_deg,
     so3_exp,
 )
 
 R = random_rotations(1, torch.Generator().manual_seed(4))[0]
-GENERAL, ROUND = torch.tensor([False]), torch.tensor([True])
+GENERAL, AXISYMMETRIC = torch.tensor([False]), torch.tensor([True])
 
 
 def around(rotation: torch.Tensor, n: int, deviation: float = 0.05, seed: int = 0) -> torch.Tensor:
@@ -34,26 +34,26 @@ def all_kept(k: int):
 
 
 class TestFindModes:
-    def test_two_separate_clusters_and_a_stray(self):
+    def test_two_separate_clusters_are_two_modes_and_a_stray_is_none(self):
         rotation = torch.cat((around(R, 6), around(R @ turn_y(90), 12), (R @ turn_y(-90))[None]))
         modes = find_modes(rotation[None], GENERAL)[0]
         assert modes.tolist() == [0] * 6 + [6] * 12 + [-1]
 
-    def test_round_objects_are_clustered_by_their_y_axis(self):
+    def test_axisymmetric_objects_are_clustered_by_their_y_axis(self):
         yaws = torch.stack([turn_y(10.0 * i) for i in range(36)])
         tipped = so3_exp(torch.tensor([1.5, 0.0, 0.0]).double()) @ R
         rotation = torch.cat((R @ yaws, tipped @ yaws[:12]))[None]
-        assert find_modes(rotation, ROUND)[0].tolist() == [0] * 36 + [36] * 12
+        assert find_modes(rotation, AXISYMMETRIC)[0].tolist() == [0] * 36 + [36] * 12
         # For a general shape, 40 degrees apart, none of them is near another.
         assert find_modes(rotation[:, ::4], GENERAL)[0].unique().tolist() == [-1]
 
-    def test_neighbours_up_to_the_angle_of_the_distance(self):
+    def test_rotations_are_neighbours_up_to_the_angle_of_mode_distance(self):
         limit_deg = 2 * math.degrees(math.asin(math.sqrt(MODE_DISTANCE)))
         for angle, count in ((limit_deg - 0.1, 1), (limit_deg + 0.1, 2)):
             pair = torch.stack((R, R @ turn_y(angle)))[None]
             assert len(find_modes(pair, GENERAL).unique()) == count
 
-    def test_a_long_chain_is_one_mode(self):
+    def test_a_long_chain_of_neighbours_is_one_mode(self):
         chain = torch.stack([R @ turn_y(3.0 * i) for i in range(100)])
         shuffled = chain[torch.randperm(100, generator=torch.Generator().manual_seed(0))]
         modes = find_modes(shuffled[None], GENERAL)[0]
@@ -68,7 +68,7 @@ class TestFindModes:
         # The middle of the bridge is in reach of both ends, which are cores; it is none itself.
         assert modes[40:].tolist() == [0, 0, 20]
 
-    def test_batches_do_not_mix(self):
+    def test_modes_of_different_objects_do_not_mix(self):
         a, b = around(R, 12), around(R @ turn_y(120), 12)
         both = torch.stack((a, torch.cat((a[:6], b[:6]))))
         modes = find_modes(both, torch.tensor([False, False]))
@@ -77,7 +77,7 @@ class TestFindModes:
 
 
 class TestPoolMean:
-    def test_is_markleys_mean_and_the_mean_translation(self):
+    def test_the_pooled_mean_is_markleys_mean_and_the_mean_translation(self):
         rotation = around(R, 10, 0.3)
         translation = torch.randn(10, 3, generator=torch.Generator().manual_seed(1)).double()
         energy = torch.stack((torch.arange(10.0), -torch.arange(10.0)), dim=-1)[None]
@@ -88,21 +88,21 @@ class TestPoolMean:
         assert torch.allclose(pooled.translation[0], translation[:6].mean(dim=0))
         assert pooled.members[0].tolist() == [False] * 4 + [True] * 6
 
-    def test_lies_between_two_modes(self):
+    def test_the_pooled_mean_of_two_modes_lies_between_them(self):
         rotation = torch.stack((R, R @ turn_y(80)))[None]
         pooled = pool_mean(rotation, torch.zeros(1, 2, 3).double(), all_kept(2), GENERAL)
         assert torch.allclose(pooled.rotation[0], R @ turn_y(40), atol=1e-12)
         assert pooled.mode_shares == ((0.5, 0.5),)
 
-    def test_pins_round_objects(self):
+    def test_the_pooled_mean_of_axisymmetric_objects_has_a_pinned_yaw(self):
         rotation = around(R, 10)[None]
-        pooled = pool_mean(rotation, torch.zeros(1, 10, 3).double(), all_kept(10), ROUND)
-        assert torch.allclose(pooled.rotation, pin_free_angle(pooled.rotation), atol=1e-12)
+        pooled = pool_mean(rotation, torch.zeros(1, 10, 3).double(), all_kept(10), AXISYMMETRIC)
+        assert torch.allclose(pooled.rotation, pin_yaw(pooled.rotation), atol=1e-12)
         assert rotation_error_deg(pooled.rotation[0], R, "can") < 3
 
 
 class TestPoolModes:
-    def test_averages_the_largest_mode_only(self):
+    def test_pooling_by_modes_averages_the_largest_mode_only(self):
         rotation = torch.cat((around(R @ turn_y(80), 9), around(R, 18, seed=1)))[None]
         translation = torch.cat((torch.ones(9, 3), torch.zeros(18, 3))).double()[None]
         pooled = pool_modes(rotation, translation, all_kept(27), GENERAL, 1.0)
@@ -112,14 +112,14 @@ class TestPoolModes:
         assert pooled.members[0].tolist() == [False] * 9 + [True] * 18
         assert pooled.mode_shares == ((18 / 27, 9 / 27),)
 
-    def test_of_equal_modes_the_better_ranked_wins(self):
+    def test_of_equally_large_modes_the_better_ranked_one_wins(self):
         rotation = torch.cat((around(R, 10), around(R @ turn_y(90), 10)))[None]
         energy = torch.cat((torch.zeros(10, 2), torch.ones(10, 2)))[None]
         ranking = rank_candidates(energy, torch.ones(1, 20, dtype=torch.bool), 1.0)
         pooled = pool_modes(rotation, torch.zeros(1, 20, 3).double(), ranking, GENERAL, 1.0)
         assert geodesic_angle(pooled.rotation[0], R @ turn_y(90)) < 0.1
 
-    def test_the_translation_is_that_of_the_members_best(self):
+    def test_the_pooled_translation_is_the_mean_of_the_members_best(self):
         rotation = torch.cat((around(R, 10), around(R @ turn_y(90), 4)))[None]
         translation = torch.arange(14.0).double()[None, :, None].expand(1, 14, 3)
         energy = torch.stack((torch.zeros(14), torch.arange(14.0)), dim=-1)[None]
@@ -128,7 +128,7 @@ class TestPoolModes:
         # Members 0 to 9, the best four by energy are 6 to 9.
         assert pooled.translation[0, 0] == pytest.approx(7.5)
 
-    def test_without_modes_everything_is_averaged(self):
+    def test_candidates_without_any_mode_are_all_averaged(self):
         rotation = torch.stack([R @ turn_y(40.0 * i) for i in range(9)])[None]
         translation = torch.arange(9.0).double()[None, :, None].expand(1, 9, 3)
         pooled = pool_modes(rotation, translation, all_kept(9), GENERAL, 1.0)
@@ -137,28 +137,30 @@ class TestPoolModes:
         assert pooled.translation[0, 0] == pytest.approx(4.0)
         assert pooled.rotation.isfinite().all()
 
-    def test_round_objects_get_the_mean_axis_and_a_free_angle_that_does_not_jump(self):
+    def test_axisymmetric_objects_get_the_mean_axis_and_a_yaw_that_does_not_jump(self):
         generator = torch.Generator().manual_seed(0)
         yaws = 360 * torch.rand(40, generator=generator)
         poses = [around(R, 40) @ torch.stack([turn_y(float(a + s)) for a in yaws]) for s in (0, 77)]
         zeros = torch.zeros(1, 40, 3).double()
-        first, second = (pool_modes(p[None], zeros, all_kept(40), ROUND, 1.0) for p in poses)
+        first, second = (pool_modes(p[None], zeros, all_kept(40), AXISYMMETRIC, 1.0) for p in poses)
         mean_axis = poses[0][..., 1].mean(dim=0)
         assert torch.allclose(first.rotation[0, :, 1], mean_axis / mean_axis.norm(), atol=1e-12)
         assert torch.allclose(first.rotation, second.rotation, atol=1e-12)
         assert first.mode_shares == ((1.0,),)
 
-    def test_an_upside_down_minority_does_not_pull(self):
+    def test_an_upside_down_minority_does_not_pull_the_pose(self):
         flipped = R @ so3_exp(torch.tensor([math.pi, 0, 0]).double())
         rotation = torch.cat((around(R, 20), around(flipped, 10)))[None]
-        pooled = pool_modes(rotation, torch.zeros(1, 30, 3).double(), all_kept(30), ROUND, 1.0)
+        pooled = pool_modes(
+            rotation, torch.zeros(1, 30, 3).double(), all_kept(30), AXISYMMETRIC, 1.0
+        )
         assert rotation_error_deg(pooled.rotation[0], R, "bottle") < 2
         assert pooled.mode_shares == ((2 / 3, 1 / 3),)
 
     @pytest.mark.parametrize("k", [1, 2, 1000])
-    def test_any_number_of_candidates(self, k):
+    def test_any_number_of_candidates_can_be_pooled(self, k):
         rotation, translation = around(R, k)[None], torch.zeros(1, k, 3).double()
-        for symmetric in (GENERAL, ROUND):
+        for symmetric in (GENERAL, AXISYMMETRIC):
             pooled = pool_modes(rotation, translation, all_kept(k), symmetric, 0.6)
             assert rotation_error_deg(pooled.rotation[0], R, "can") < 10
             assert pooled.mode_shares == ((1.0,),)

@@ -16,7 +16,7 @@ def test_rotations_and_translations_are_ranked_by_their_own_energy():
     assert ranking.translation_rank.tolist() == [[0, 1, 2, 3, 4]]
 
 
-def test_without_energies_the_first_drawn_are_kept():
+def test_without_keys_the_candidates_drawn_first_are_kept():
     ranking = rank_candidates(None, FINITE, 0.6)
     assert ranking.rotation.tolist() == ranking.translation.tolist() == [[0, 1, 2]]
 
@@ -25,12 +25,12 @@ def test_without_energies_the_first_drawn_are_kept():
     ("k", "fraction", "kept"),
     [(50, 0.6, 30), (10, 0.01, 1), (100, 0.29, 29), (7, 1.0, 7), (1, 0.6, 1)],
 )
-def test_how_many_are_kept(k, fraction, kept):
+def test_a_share_of_the_candidates_rounded_down_is_kept(k, fraction, kept):
     ranking = rank_candidates(None, torch.ones(2, k, dtype=torch.bool), fraction)
     assert ranking.rotation.shape == (2, kept)
 
 
-def test_what_is_not_finite_comes_last():
+def test_candidates_that_are_not_finite_come_last():
     energy = ENERGY.clone()
     energy[0, 3, 0] = torch.nan
     finite = FINITE.clone()
@@ -42,7 +42,7 @@ def test_what_is_not_finite_comes_last():
 
 
 class TestCandidateDensity:
-    def test_counts_neighbours_by_a_kernel(self):
+    def test_the_density_counts_neighbours_by_a_gaussian_kernel(self):
         x_m = torch.tensor([[0.0, 0.01, 0.5]], dtype=torch.float64)
         translation = torch.nn.functional.pad(x_m[..., None], (0, 2))
         rotation = torch.eye(3, dtype=torch.float64).expand(1, 3, 3, 3)
@@ -52,7 +52,7 @@ class TestCandidateDensity:
         torch.testing.assert_close(density[0, :, 1], expected)
         torch.testing.assert_close(density[0, :, 0], torch.tensor(3.0).log().expand(3).double())
 
-    def test_of_round_objects_does_not_see_their_turn(self):
+    def test_the_density_of_axisymmetric_objects_ignores_their_yaw(self):
         half = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))
         rotation = torch.stack((torch.eye(3), torch.eye(3), half))[None]
         density = candidate_density(
@@ -64,7 +64,7 @@ class TestCandidateDensity:
         assert density[0, 2, 0] == density[0, 0, 0]
         assert density[1, 2, 0] < density[1, 0, 0]
 
-    def test_what_is_not_finite_is_no_neighbour(self):
+    def test_a_candidate_that_is_not_finite_is_no_neighbour(self):
         finite = torch.tensor([[True, False, False]])
         rotation = torch.eye(3).expand(1, 3, 3, 3)
         density = candidate_density(rotation, torch.zeros(1, 3, 3), finite, torch.tensor([False]))

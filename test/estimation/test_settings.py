@@ -22,18 +22,18 @@ from genpose_ros.tracking import TrackerSettings
         ({"weights": None}, "weights must be str"),
     ],
 )
-def test_values_that_are_refused(change, message):
+def test_values_of_wrong_type_or_range_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         EstimatorSettings(**change)
 
 
-def test_whole_numbers_are_fine_for_floats():
+def test_whole_numbers_are_accepted_for_floats():
     settings = EstimatorSettings(keep_fraction=1)
     assert settings.keep_fraction == 1.0
     assert type(settings.keep_fraction) is float
 
 
-def test_the_paper_preset_is_the_paper():
+def test_the_paper_preset_has_the_papers_numbers():
     paper = EstimatorSettings.preset("paper")
     assert (paper.sampler, paper.tolerance, paper.candidates) == ("rk45", 1e-5, 50)
     assert (paper.keep_fraction, paper.pooling, paper.ranking) == (0.6, "mean", "energy")
@@ -44,7 +44,7 @@ def test_the_paper_preset_is_the_paper():
     assert (paper.depth_min_m, paper.points) == (0.0, 1024)
 
 
-def test_presets_take_changes():
+def test_presets_are_returned_with_changes():
     assert EstimatorSettings.preset("fast") == EstimatorSettings()
     changed = EstimatorSettings.preset("paper", seed=3)
     assert changed == replace(PRESETS["paper"], seed=3)

@@ -1,3 +1,5 @@
+"""Test-time augmentation: views of a cloud, and candidates shared out among them."""
+
 import pytest
 import torch
 
@@ -15,12 +17,12 @@ def generator():
     return torch.Generator().manual_seed(3)
 
 
-class TestCloudsOfLooks:
-    def test_one_look_is_the_cloud(self, generator):
+class TestAugmentedClouds:
+    def test_a_single_view_is_the_cloud_itself(self, generator):
         clouds = torch.randn(2, 16, 3, generator=generator)
         assert torch.equal(augmented_clouds(clouds, 1), clouds)
 
-    def test_each_begins_at_other_points(self, generator):
+    def test_each_view_begins_at_other_points(self, generator):
         clouds = torch.randn(2, 16, 3, generator=generator)
         first, second, third, fourth = augmented_clouds(clouds, 4).chunk(4)
         assert torch.equal(first, clouds)
@@ -29,16 +31,15 @@ class TestCloudsOfLooks:
         assert torch.equal(second[:, :4], clouds[:, 4:8] * mirror)
         assert torch.equal(fourth[:, :4], clouds[:, 12:] * mirror)
 
-    def test_all_points_stay(self, generator):
+    def test_every_view_holds_all_points(self, generator):
         clouds = torch.randn(1, 7, 3, generator=generator)
-        tta_views = augmented_clouds(clouds, 3)
-        for look in tta_views:
-            assert torch.equal(look[:, 1].sort().values, clouds[0, :, 1].sort().values)
+        for view in augmented_clouds(clouds, 3):
+            assert torch.equal(view[:, 1].sort().values, clouds[0, :, 1].sort().values)
 
 
-class TestPosesOfLooks:
-    def test_a_mirrored_object_lies_in_the_mirrored_cloud(self, generator):
-        # The points of an object that is its own mirror image in z = 0 must fit in every look.
+class TestAugmentedPoses:
+    def test_a_mirrored_pose_fits_the_mirrored_cloud(self, generator):
+        # The points of an object that is its own mirror image in z = 0 must fit in every view.
         half = torch.randn(50, 3, generator=generator, dtype=torch.float64)
         points_obj = torch.cat((half, half * half.new_tensor([1.0, 1.0, -1.0])))
         rotation = random_rotations(3, generator)
@@ -54,12 +55,12 @@ class TestPosesOfLooks:
             distance = torch.cdist(row, points_obj).amin(1)
             assert distance.max() < 1e-6
 
-    def test_rotations_stay_rotations(self, generator):
+    def test_mirrored_rotations_are_rotations(self, generator):
         rotation = random_rotations(4, generator).view(4, 1, 3, 3).expand(4, 5, 3, 3)
         R, _ = augmented_poses(rotation, torch.zeros(4, 5, 3), 4)
         torch.testing.assert_close(torch.linalg.det(R), torch.ones(4, 5, dtype=R.dtype))
 
-    def test_twice_changes_nothing(self, generator):
+    def test_poses_mirrored_twice_are_the_same(self, generator):
         rotation = random_rotations(6, generator).view(6, 1, 3, 3)
         translation = torch.randn(6, 1, 3, generator=generator)
         once = augmented_poses(rotation, translation, 3)
@@ -73,15 +74,15 @@ class TestSharing:
     @pytest.mark.parametrize(
         ("candidates", "tta_views"), [(50, 1), (50, 2), (50, 4), (5, 3), (1, 2)]
     )
-    def test_comes_back_in_order(self, candidates, tta_views):
+    def test_shared_out_candidates_are_merged_in_their_order(self, candidates, tta_views):
         dealt = share_out(torch.arange(candidates), tta_views)
         assert dealt.shape == (tta_views, -(-candidates // tta_views))
         objects = 3
-        values = dealt.repeat_interleave(objects, 0)  # look after look, as the clouds are
+        values = dealt.repeat_interleave(objects, 0)  # view after view, as the clouds are
         gathered = merge_augmentations(values, tta_views, candidates)
         assert torch.equal(gathered, torch.arange(candidates).expand(objects, -1))
 
-    def test_keeps_the_objects_apart(self):
+    def test_merging_keeps_the_objects_apart(self):
         objects, tta_views = 2, 2
         values = torch.tensor([0, 1]).repeat(tta_views)[:, None].expand(-1, 4)
         assert torch.equal(

@@ -22,7 +22,7 @@ def test_back_projected_pixels_project_onto_themselves():
     assert np.array_equal(points[:, 2], depth_m[mask])
 
 
-def test_closed_form_of_one_pixel():
+def test_one_pixel_has_the_point_of_the_closed_form():
     depth_m = np.zeros((480, 640), dtype=np.float32)
     depth_m[10, 600] = 1.5
     x, y = (600 - 319.5) / 600 * 1.5, (10 - 243.25) / 580 * 1.5
@@ -60,7 +60,7 @@ def test_points_behind_the_camera_have_no_pixel():
     assert np.isnan(CAMERA.project(np.array([[0.1, 0.1, -1.0], [0, 0, 0]]))).all()
 
 
-def test_matrix_round_trip():
+def test_a_camera_comes_back_from_its_matrix():
     assert PinholeCamera.from_matrix(CAMERA.matrix, 640, 480) == CAMERA
     assert PinholeCamera.from_matrix(CAMERA.matrix.ravel(), 640, 480) == CAMERA
 
@@ -77,7 +77,7 @@ def test_matrix_round_trip():
         ({"width": 0}, "size"),
     ],
 )
-def test_bad_numbers_are_refused(change, message):
+def test_numbers_that_are_no_cameras_are_refused(change, message):
     values = {"fx": 1.0, "fy": 1.0, "cx": 0.0, "cy": 0.0, "width": 4, "height": 4}
     with pytest.raises(ValueError, match=message):
         PinholeCamera(**{**values, **change})
@@ -92,7 +92,7 @@ def test_bad_numbers_are_refused(change, message):
         (np.zeros((3, 3)), "K must be"),
     ],
 )
-def test_bad_matrices_are_refused(matrix, message):
+def test_matrices_that_are_no_intrinsics_are_refused(matrix, message):
     with pytest.raises(ValueError, match=message):
         PinholeCamera.from_matrix(matrix, 640, 480)
 

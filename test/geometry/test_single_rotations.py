@@ -18,7 +18,7 @@ vectors = arrays(np.float64, 3, elements=st.floats(-1.8, 1.8))
 
 
 @given(vectors)
-def test_are_those_of_scipy(vector):
+def test_single_rotations_are_those_of_scipy(vector):
     rotation = rotation_from_vector(vector)
     np.testing.assert_allclose(rotation, Rotation.from_rotvec(vector).as_matrix(), atol=1e-14)
     np.testing.assert_allclose(vector_from_rotation(rotation), vector, atol=1e-13)
@@ -26,7 +26,7 @@ def test_are_those_of_scipy(vector):
 
 @pytest.mark.parametrize("axis", AXES)
 @pytest.mark.parametrize("angle", ANGLES)
-def test_where_formulas_are_singular(angle, axis):
+def test_single_rotations_are_exact_where_formulas_are_singular(angle, axis):
     vector = angle * np.array(axis)
     rotation = rotation_from_vector(vector)
     np.testing.assert_allclose(rotation, Rotation.from_rotvec(vector).as_matrix(), atol=1e-14)
@@ -36,7 +36,7 @@ def test_where_formulas_are_singular(angle, axis):
     np.testing.assert_allclose(back, vector, rtol=1e-9, atol=1e-15)
 
 
-def test_longer_vectors_come_back_as_the_shortest():
+def test_vectors_longer_than_pi_come_back_as_the_shortest():
     rotation = rotation_from_vector(np.array([0, 2 * math.pi - 0.5, 0]))
     np.testing.assert_allclose(vector_from_rotation(rotation), [0, -0.5, 0], atol=1e-14)
 

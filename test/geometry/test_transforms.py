@@ -19,14 +19,14 @@ from genpose_ros.geometry import is_transform, rotate_covariance
         (1.01 * np.eye(4), False),
     ],
 )
-def test_rigid_transforms_are_told_from_others(matrix, valid):
+def test_rigid_transforms_are_told_apart_from_other_matrices(matrix, valid):
     assert is_transform(matrix) is valid
     turned = np.eye(4)
     turned[:3, :3] = Rotation.from_rotvec([1, 2, 3]).as_matrix()
     assert is_transform(turned @ matrix if matrix.shape == (4, 4) else matrix) is valid
 
 
-def test_a_covariance_turns_in_both_its_parts():
+def test_a_covariance_is_rotated_in_both_its_parts():
     rng = np.random.default_rng(0)
     root, rotation = rng.normal(size=(6, 6)), Rotation.from_rotvec([0.3, -0.4, 1.2]).as_matrix()
     both = np.kron(np.eye(2), rotation)

@@ -89,20 +89,26 @@ def _assert_same(model: PoseModel, states: dict[str, dict]) -> None:
 
 
 class TestAuthorsFiles:
-    def test_score_alone(self, authors: dict[str, Path], states: dict[str, dict]) -> None:
+    def test_an_authors_score_file_alone_makes_a_model_without_energy(
+        self, authors: dict[str, Path], states: dict[str, dict]
+    ) -> None:
         model = load_model(authors["score"])
         _assert_same(model, {"score": states["score"]})
         assert not model.has_energy
         assert not model.training
         assert not any(p.requires_grad for p in model.parameters())
 
-    def test_score_and_energy(self, authors: dict[str, Path], states: dict[str, dict]) -> None:
+    def test_the_authors_two_files_make_one_model(
+        self, authors: dict[str, Path], states: dict[str, dict]
+    ) -> None:
         model = load_model(authors["score"], authors["energy"])
         _assert_same(model, states)
         assert model.has_energy
         assert not model.training
 
-    def test_the_old_file_format_of_torch(self, states: dict[str, dict], tmp_path: Path) -> None:
+    def test_the_old_file_format_of_torch_is_read(
+        self, states: dict[str, dict], tmp_path: Path
+    ) -> None:
         torch.save(
             {"model_state_dict": states["score"]},
             tmp_path / "old.pth",
@@ -111,19 +117,21 @@ class TestAuthorsFiles:
         _assert_same(load_model(tmp_path / "old.pth"), {"score": states["score"]})
 
     @pytest.mark.parametrize("inputs", [387, 483, 643, 899])
-    def test_the_follow_ups_are_refused(
+    def test_checkpoints_of_the_follow_up_are_refused(
         self, states: dict[str, dict], tmp_path: Path, inputs: int
     ) -> None:
         state = {**states["score"], FIRST_CONV: torch.zeros(16, inputs, 1, 1)}
         with pytest.raises(ValueError, match=rf"GenPose\+\+.*{inputs} inputs"):
             load_model(_as_authors(state, tmp_path / "plus.pth"))
 
-    def test_image_features_are_refused(self, states: dict[str, dict], tmp_path: Path) -> None:
+    def test_checkpoints_with_image_features_are_refused(
+        self, states: dict[str, dict], tmp_path: Path
+    ) -> None:
         state = {**states["score"], "dino.patch_embed.weight": torch.zeros(3)}
         with pytest.raises(ValueError, match=r"GenPose\+\+.*dino\.patch_embed"):
             load_model(_as_authors(state, tmp_path / "plus.pth"))
 
-    def test_missing_and_unexpected_names_are_listed(
+    def test_missing_and_unexpected_weights_are_listed(
         self, states: dict[str, dict], tmp_path: Path
     ) -> None:
         state = dict(states["score"])
@@ -133,18 +141,22 @@ class TestAuthorsFiles:
         with pytest.raises(ValueError, match=rf"163.*missing: 1 \({FIRST_CONV}\).*module\.extra"):
             load_model(path)
 
-    def test_long_lists_are_cut(self, tmp_path: Path) -> None:
+    def test_long_lists_of_missing_weights_are_cut(self, tmp_path: Path) -> None:
         with pytest.raises(
             ValueError, match=r"0 entries instead of 163; missing: 163 \(.*\.\.\.\)"
         ):
             load_model(_as_authors({}, tmp_path / "empty.pth"))
 
-    def test_wrong_shape(self, states: dict[str, dict], tmp_path: Path) -> None:
+    def test_weights_of_a_wrong_shape_are_refused(
+        self, states: dict[str, dict], tmp_path: Path
+    ) -> None:
         state = {**states["score"], "pose_score_net.pose_encoder.0.bias": torch.zeros(128)}
         with pytest.raises(ValueError, match=r"pose_encoder\.0\.bias.*\(128,\).*\(256,\)"):
             load_model(_as_authors(state, tmp_path / "wrong.pth"))
 
-    def test_weights_that_are_not_finite(self, states: dict[str, dict], tmp_path: Path) -> None:
+    def test_authors_files_with_weights_that_are_not_finite_are_refused(
+        self, states: dict[str, dict], tmp_path: Path
+    ) -> None:
         state = {
             **states["score"],
             "pose_score_net.pose_encoder.0.bias": torch.full((256,), torch.nan),
@@ -153,7 +165,7 @@ class TestAuthorsFiles:
             load_model(_as_authors(state, tmp_path / "nan.pth"))
 
     @pytest.mark.parametrize("content", [{}, {"state": 1}, {"model_state_dict": {"a": 3}}, [1, 2]])
-    def test_other_pickles(self, tmp_path: Path, content: Any) -> None:
+    def test_pickles_of_other_things_are_refused(self, tmp_path: Path, content: Any) -> None:
         torch.save(content, tmp_path / "other.pth")
         with pytest.raises(ValueError, match="model_state_dict"):
             load_model(tmp_path / "other.pth")
@@ -173,19 +185,21 @@ class TestAuthorsFiles:
         assert not target.exists()
 
     @pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
-    def test_truncated(self, authors: dict[str, Path], share: float) -> None:
+    def test_a_truncated_authors_file_is_refused(
+        self, authors: dict[str, Path], share: float
+    ) -> None:
         whole = authors["score"].read_bytes()
         authors["score"].write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(ValueError, match="cannot read"):
             load_model(authors["score"])
 
-    def test_have_no_metadata(self, authors: dict[str, Path]) -> None:
+    def test_authors_files_have_no_metadata_to_describe(self, authors: dict[str, Path]) -> None:
         with pytest.raises(ValueError, match="convert it"):
             describe_checkpoint(authors["score"])
 
 
 class TestConvert:
-    def test_two_files_make_the_same_model(
+    def test_converted_files_make_the_same_model(
         self, authors: dict[str, Path], states: dict[str, dict], tmp_path: Path
     ) -> None:
         for role in ("score", "energy"):
@@ -193,7 +207,9 @@ class TestConvert:
         model = load_model(tmp_path / "score.safetensors", tmp_path / "energy.safetensors")
         _assert_same(model, states)
 
-    def test_records_where_it_comes_from(self, authors: dict[str, Path], tmp_path: Path) -> None:
+    def test_a_converted_file_records_where_it_comes_from(
+        self, authors: dict[str, Path], tmp_path: Path
+    ) -> None:
         out = tmp_path / "new" / "score.safetensors"
         convert_reference_checkpoint(authors["score"], "score", out, {"training_data": "CAMERA"})
         described = describe_checkpoint(out)
@@ -210,7 +226,7 @@ class TestConvert:
         with pytest.raises(ValueError, match="only an energy network"):
             load_model(out)
 
-    def test_refuses_other_roles_and_files(
+    def test_converting_refuses_other_roles_and_files(
         self, authors: dict[str, Path], ours: Path, tmp_path: Path
     ) -> None:
         with pytest.raises(ValueError, match="'scale'"):
@@ -220,12 +236,12 @@ class TestConvert:
 
 
 class TestOurFiles:
-    def test_round_trip(self, ours: Path, states: dict[str, dict]) -> None:
+    def test_a_saved_model_is_loaded_as_it_was(self, ours: Path, states: dict[str, dict]) -> None:
         model = load_model(ours)
         _assert_same(model, states)
         assert not model.training
 
-    def test_metadata(self, ours: Path) -> None:
+    def test_metadata_of_a_saved_model_can_be_read_alone(self, ours: Path) -> None:
         described = describe_checkpoint(ours)
         assert described["architecture"] == "genpose-reference"
         assert json.loads(described["config"]) == {"energy": True}
@@ -238,7 +254,9 @@ class TestOurFiles:
     ) -> None:
         _assert_same(load_model(authors["score"], ours), states)
 
-    def test_no_energy_to_be_found(self, authors: dict[str, Path], tmp_path: Path) -> None:
+    def test_energy_weights_without_an_energy_network_are_refused(
+        self, authors: dict[str, Path], tmp_path: Path
+    ) -> None:
         save_model(load_model(authors["score"]), tmp_path / "score.safetensors", METADATA)
         with pytest.raises(ValueError, match="holds no energy network"):
             load_model(authors["score"], tmp_path / "score.safetensors")
@@ -257,29 +275,31 @@ class TestOurFiles:
         with pytest.raises(ValueError, match="hash"):
             load_model(_rewrite(ours, change))
 
-    def test_unknown_architecture(self, ours: Path) -> None:
+    def test_an_unknown_architecture_is_refused(self, ours: Path) -> None:
         _rewrite(ours, lambda _, metadata: metadata.update(architecture="genpose-2031"))
         with pytest.raises(ValueError, match=r"'genpose-2031'.*genpose-reference.*update"):
             load_model(ours)
 
     @pytest.mark.parametrize("config", ["{}", "[]", "{", "null"])
-    def test_config_of_another_kind(self, ours: Path, config: str) -> None:
+    def test_a_config_that_does_not_describe_the_architecture_is_refused(
+        self, ours: Path, config: str
+    ) -> None:
         _rewrite(ours, lambda _, metadata: metadata.update(config=config))
         with pytest.raises(ValueError, match="config"):
             load_model(ours)
 
-    def test_config_that_does_not_fit_the_tensors(self, ours: Path) -> None:
+    def test_a_config_that_does_not_fit_the_tensors_is_refused(self, ours: Path) -> None:
         _rewrite(ours, lambda _, metadata: metadata.update(config='{"energy": false}'))
         with pytest.raises(ValueError, match=r"does not fit.*unexpected: 163"):
             load_model(ours)
 
-    def test_safetensors_of_others(self, tmp_path: Path) -> None:
+    def test_safetensors_written_by_others_are_refused(self, tmp_path: Path) -> None:
         save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
         with pytest.raises(ValueError, match="not written by this package"):
             load_model(tmp_path / "other.safetensors")
 
     @pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
-    def test_truncated(self, ours: Path, share: float) -> None:
+    def test_a_truncated_file_of_ours_is_refused(self, ours: Path, share: float) -> None:
         whole = ours.read_bytes()
         ours.write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(ValueError, match="damaged or incomplete"):
@@ -287,7 +307,7 @@ class TestOurFiles:
 
 
 class TestSave:
-    def test_files_are_for_everyone_the_umask_lets(self, ours: Path) -> None:
+    def test_saved_files_can_be_read_by_everyone_the_umask_allows(self, ours: Path) -> None:
         (ours.parent / "other").touch()
         assert ours.stat().st_mode == (ours.parent / "other").stat().st_mode
 
@@ -308,21 +328,26 @@ class TestSave:
         assert ours.read_bytes() == before
         assert [p.name for p in ours.parent.iterdir() if "partial" in p.name] == []
 
-    def test_makes_the_folder(self, tmp_path: Path) -> None:
+    def test_saving_makes_the_folder(self, tmp_path: Path) -> None:
         path = tmp_path / "a" / "b.safetensors"
         save_model(ReferencePoseModel(), path, METADATA)
         assert describe_checkpoint(path)["training_data"] == "none"
 
-    def test_what_the_model_is_cannot_be_overridden(self, tmp_path: Path) -> None:
+    def test_metadata_cannot_override_what_the_model_is(self, tmp_path: Path) -> None:
+        model = ReferencePoseModel()
+        save_model(model, tmp_path / "right", METADATA)
         wrong = {"architecture": "other", "config": "?", "tensor_sha256": "0"}
-        save_model(ReferencePoseModel(), tmp_path / "x", {**METADATA, **wrong})
-        assert isinstance(load_model(tmp_path / "x"), ReferencePoseModel)
+        save_model(model, tmp_path / "wrong", {**METADATA, **wrong})
+        described = describe_checkpoint(tmp_path / "wrong")
+        assert described == describe_checkpoint(tmp_path / "right")
+        assert described["architecture"] == "genpose-reference"
+        _assert_same(load_model(tmp_path / "wrong"), {"score": model.score_network.state_dict()})
 
     def test_metadata_must_be_strings(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="epoch"):
             save_model(ReferencePoseModel(), tmp_path / "x", {"epoch": 3})  # type: ignore[dict-item]
 
-    def test_refuses_weights_that_are_not_finite(self, tmp_path: Path) -> None:
+    def test_weights_that_are_not_finite_are_not_saved(self, tmp_path: Path) -> None:
         model = ReferencePoseModel()
         with torch.no_grad():
             model.score_network.pose_score_net.pose_encoder[0].bias[0] = torch.nan
@@ -333,18 +358,20 @@ class TestSave:
 
 class TestOtherFiles:
     @pytest.mark.parametrize("load", [load_model, describe_checkpoint])
-    def test_missing(self, tmp_path: Path, load: Callable) -> None:
+    def test_a_missing_file_is_named_in_the_error(self, tmp_path: Path, load: Callable) -> None:
         with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*nowhere.*released"):
             load(tmp_path / "nowhere.safetensors")
 
-    def test_missing_energy(self, authors: dict[str, Path], tmp_path: Path) -> None:
+    def test_a_missing_energy_file_is_named_in_the_error(
+        self, authors: dict[str, Path], tmp_path: Path
+    ) -> None:
         with pytest.raises(FileNotFoundError, match="nowhere"):
             load_model(authors["score"], tmp_path / "nowhere.pth")
 
     @pytest.mark.parametrize(
         "content", [b"", b"abc", b"version https://git-lfs", b"\x89PNG\r\n\x1a\n.."]
     )
-    def test_no_checkpoint(self, tmp_path: Path, content: bytes) -> None:
+    def test_files_that_are_no_checkpoint_are_refused(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "x").write_bytes(content)
         with pytest.raises(ValueError, match="is not a checkpoint"):
             load_model(tmp_path / "x")
@@ -372,5 +399,8 @@ class TestDefaultWeights:
 
     @pytest.mark.parametrize("path", [None, ""])
     def test_no_path_means_the_released_weights(self, folder: Path, path: str | None) -> None:
-        save_model(ReferencePoseModel(), folder / "genpose-base.safetensors", METADATA)
-        assert isinstance(load_model(path, path), ReferencePoseModel)
+        model = ReferencePoseModel()
+        save_model(model, folder / "genpose-base.safetensors", METADATA)
+        loaded = load_model(path, path)
+        assert not loaded.has_energy
+        _assert_same(loaded, {"score": model.score_network.state_dict()})

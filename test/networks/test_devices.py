@@ -23,7 +23,7 @@ def test_cuda_devices_are_counted(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["", "gpu", "meta", "mps", "cuda:x", "cuda:-1"])
-def test_other_names_are_refused(name):
+def test_names_that_are_no_device_are_refused(name):
     with pytest.raises(ValueError, match="auto, cpu, cuda or cuda:N"):
         torch_device(name)
 
@@ -37,7 +37,7 @@ def test_other_names_are_refused(name):
         ({"architecture": "arm64", "bf16": True}, False),  # not measured
     ],
 )
-def test_cpus_that_multiply_bfloat16(monkeypatch, capabilities, expected):
+def test_bfloat16_is_preferred_on_cpus_that_multiply_it(monkeypatch, capabilities, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     assert prefers_bf16(torch.device("cpu")) is expected
     assert not prefers_bf16(torch.device("cuda"))
@@ -49,7 +49,7 @@ def test_a_pytorch_that_cannot_tell_gets_float32(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no processes")
-def test_cores_are_those_that_the_process_may_use():
+def test_usable_cores_are_those_that_the_process_may_use():
     before = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(before)})

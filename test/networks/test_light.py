@@ -57,7 +57,7 @@ def test_the_cloud_is_turned_onto_the_optical_axis(model: LightPoseModel) -> Non
     "centre",
     [(0.0, 0.0, 0.8), (0.0, 0.0, 1e-3), (1e-7, -1e-7, 0.5), (3.0, 0.0, 0.1), (0.0, -2.0, 0.01)],
 )
-def test_the_turn_onto_the_optical_axis_is_thenearest_points(
+def test_the_rotation_onto_the_optical_axis_is_the_smallest(
     model: LightPoseModel, centre: tuple[float, float, float]
 ) -> None:
     direction = torch.tensor(centre, dtype=torch.float64)
@@ -73,7 +73,7 @@ def test_the_turn_onto_the_optical_axis_is_thenearest_points(
 
 
 @pytest.mark.parametrize("centre", [(0.0, 0.0, -0.8), (0.0, 0.0, 0.0)])
-def test_what_no_camera_sees_is_not_finite(
+def test_clouds_that_no_camera_sees_are_not_encoded_as_finite(
     model: LightPoseModel, centre: tuple[float, float, float]
 ) -> None:
     points = torch.tensor(centre).expand(1, 256, 3)
@@ -84,7 +84,9 @@ def test_what_no_camera_sees_is_not_finite(
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
-def test_fewer_points_than_neighbours(model: LightPoseModel, count: int) -> None:
+def test_clouds_with_fewer_points_than_neighbours_are_encoded(
+    model: LightPoseModel, count: int
+) -> None:
     few, x, sigma = clouds()[:, :count], torch.randn(3, 5, 9), torch.tensor(0.3)
     score = model.score(x, sigma, model.encode(few))
     assert score.isfinite().all()
@@ -93,7 +95,7 @@ def test_fewer_points_than_neighbours(model: LightPoseModel, count: int) -> None
         torch.testing.assert_close(model.score(x, sigma, repeated), score, atol=1e-3, rtol=1e-3)
 
 
-def test_only_the_first_points_are_looked_at(model: LightPoseModel) -> None:
+def test_only_the_first_points_of_a_cloud_are_encoded(model: LightPoseModel) -> None:
     view, points = torch.zeros(3, 4), torch.randn(3, 256, 3)
     changed = points.clone()
     changed[:, SMALL.subset :] = 0
@@ -120,12 +122,12 @@ def test_fewer_patches_are_another_encoding_of_the_same_kind(model: LightPoseMod
     assert fewer.score.shape == usual.score.shape
 
 
-def test_widths_that_heads_cannot_share() -> None:
+def test_widths_that_the_attention_heads_cannot_share_are_refused() -> None:
     with pytest.raises(ValueError, match="17 is not a multiple of 2"):
         LightPoseModel(LightConfig(width=17, attention_heads=2))
 
 
-def test_a_head_that_knows_nothing_gives_the_gaussian_score() -> None:
+def test_a_head_of_zeros_gives_the_gaussian_score() -> None:
     # With a zero head the model is the score of N(0, sigma_data^2) blurred by sigma.
     model = LightPoseModel(SMALL)
     encoding = model.encode(clouds())

@@ -48,7 +48,7 @@ def _ball_by_loops(row: np.ndarray, radius: float, count: int) -> list[int]:
 
 class TestFarthestPoints:
     @devices
-    def test_agrees_with_loops(self, device: str) -> None:
+    def test_farthest_points_agree_with_plain_loops(self, device: str) -> None:
         points = _clouds(3, 200)
         order, distances2 = farthest_points(points.to(device), 64)
         for b in range(3):
@@ -59,25 +59,25 @@ class TestFarthestPoints:
         )
         torch.testing.assert_close(distances2.cpu(), differences.square().sum(-1))
 
-    def test_on_a_gpu_the_same_comes_out(self) -> None:
+    def test_farthest_points_are_the_same_on_a_gpu(self) -> None:
         points = _clouds(3, 200)
         order, distances2 = farthest_points(points, 64)
         gpu_order, gpu_distances2 = _farthest_points_on_gpu(points, 64)
         assert torch.equal(order, gpu_order)
         assert torch.equal(distances2, gpu_distances2)
 
-    def test_on_a_line(self) -> None:
+    def test_farthest_points_on_a_line_are_its_ends_and_then_its_middle(self) -> None:
         points = torch.zeros(1, 5, 3)
         points[0, :, 0] = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0])
         # 4 is farthest from 0, then 2; 1 and 3 tie and the first one wins.
         assert farthest_points(points, 5)[0].tolist() == [[0, 4, 2, 1, 3]]
 
-    def test_starts_again_when_the_points_run_out(self) -> None:
+    def test_farthest_points_start_again_when_the_points_run_out(self) -> None:
         order, _ = farthest_points(_clouds(1, 3).repeat(1, 2, 1), 6)
         assert sorted(order[0, :3].tolist()) == [0, 1, 2]
         assert order[0, 3:].tolist() == [0, 0, 0]
 
-    def test_points_in_this_order_stay_in_order(self) -> None:
+    def test_points_in_farthest_order_stay_in_order(self) -> None:
         points = _clouds(2, 500)
         order, _ = farthest_points(points, 100)
         again, _ = farthest_points(gather_rows(points, order), 60)
@@ -87,7 +87,7 @@ class TestFarthestPoints:
 class TestBallQuery:
     @devices
     @pytest.mark.parametrize("radius", [0.01, 0.05, 0.3])
-    def test_agrees_with_loops(self, device: str, radius: float) -> None:
+    def test_ball_query_agrees_with_plain_loops(self, device: str, radius: float) -> None:
         _, distances2 = farthest_points(_clouds(2, 150), 40)
         index = ball_query(distances2.to(device), radius, 16)
         for b in range(2):
@@ -95,19 +95,19 @@ class TestBallQuery:
                 row = distances2[b, m].numpy()
                 assert index[b, m].tolist() == _ball_by_loops(row, radius, 16)
 
-    def test_takes_the_first_in_order_not_the_nearest(self) -> None:
+    def test_ball_query_takes_the_first_points_in_order_and_not_the_nearest(self) -> None:
         distances2 = torch.tensor([[[0.9, 5.0, 0.8, 0.1, 0.0]]])
         assert ball_query(distances2, 1.0, 3).tolist() == [[[0, 2, 3]]]
 
-    def test_a_point_at_the_radius_is_outside(self) -> None:
+    def test_a_point_at_the_radius_is_outside_of_the_ball(self) -> None:
         distances2 = torch.tensor([[[0.0, 0.25, 0.2499]]])
         assert ball_query(distances2, 0.5, 3).tolist() == [[[0, 2, 0]]]
 
-    def test_pads_with_the_first_hit(self) -> None:
+    def test_ball_query_pads_with_the_first_point_found(self) -> None:
         distances2 = torch.tensor([[[9.0, 0.1, 9.0, 0.0], [9.0, 9.0, 9.0, 0.0]]])
         assert ball_query(distances2, 1.0, 4).tolist() == [[[1, 3, 1, 1], [3, 3, 3, 3]]]
 
-    def test_nothing_near_is_index_zero(self) -> None:
+    def test_ball_query_without_any_point_near_gives_index_zero(self) -> None:
         assert ball_query(torch.full((1, 2, 3), 9.0), 1.0, 2).tolist() == [[[0, 0], [0, 0]]]
 
 
@@ -150,7 +150,7 @@ def encoder(golden_weights: Callable) -> MultiScaleEncoder:
 class TestMultiScaleEncoder:
     @devices
     @pytest.mark.parametrize("training", [False, True])
-    def test_shortcuts_do_not_change_the_result(
+    def test_the_encoders_shortcuts_do_not_change_its_result(
         self, encoder: MultiScaleEncoder, training: bool, device: str
     ) -> None:
         points = _clouds(2, 700).to(device)
@@ -160,7 +160,9 @@ class TestMultiScaleEncoder:
         scale = float(expected.abs().max())
         torch.testing.assert_close(encoder(points), expected, rtol=0, atol=1e-5 * scale)
 
-    def test_shortcuts_do_not_change_the_gradient(self, encoder: MultiScaleEncoder) -> None:
+    def test_the_encoders_shortcuts_do_not_change_its_gradient(
+        self, encoder: MultiScaleEncoder
+    ) -> None:
         # In float32 rounding decides near ties of the maxima, where the gradient jumps.
         encoder = encoder.train().double()
         points, weight = _clouds(2, 600).double(), encoder.SA_modules[1].mlps[0].layer0.conv.weight
@@ -186,21 +188,27 @@ class TestMultiScaleEncoder:
         )
 
     @pytest.mark.parametrize("n", [1, 64, 600, 2048])
-    def test_any_number_of_points(self, encoder: MultiScaleEncoder, n: int) -> None:
+    def test_clouds_of_any_number_of_points_are_encoded(
+        self, encoder: MultiScaleEncoder, n: int
+    ) -> None:
         features = encoder(_clouds(1, n))
         assert features.shape == (1, 1024)
         assert features.isfinite().all()
 
-    def test_number_of_parameters(self, encoder: MultiScaleEncoder) -> None:
+    def test_the_encoder_has_the_references_number_of_parameters(
+        self, encoder: MultiScaleEncoder
+    ) -> None:
         assert sum(p.numel() for p in encoder.parameters()) == 1_027_552
 
     @pytest.mark.parametrize("shape", [(1024, 3), (1, 3, 1024), (1, 0, 3)])
-    def test_refuses_other_shapes(self, encoder: MultiScaleEncoder, shape: tuple) -> None:
+    def test_clouds_of_other_shapes_are_refused(
+        self, encoder: MultiScaleEncoder, shape: tuple
+    ) -> None:
         with pytest.raises(ValueError, match=r"\(B, N, 3\)"):
             encoder(torch.zeros(shape))
 
     @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-    def test_refuses_points_that_are_not_finite(
+    def test_clouds_with_points_that_are_not_finite_are_refused(
         self, encoder: MultiScaleEncoder, bad: float
     ) -> None:
         points = _clouds(2, 600)

@@ -19,7 +19,12 @@ def drawn(estimator, views):
 
 def test_the_default_selection_is_the_estimators_own(estimator, views, drawn):
     clouds = [
-        ObjectCloud(Instance(i, CATEGORIES[c], np.ones((1, 1), bool)), views.points_cam[i], 1024)
+        ObjectCloud(
+            Instance(i, CATEGORIES[c], np.ones((1, 1), bool)),
+            views.points_cam[i],
+            1024,
+            shuffled=True,
+        )
         for i, c in enumerate(views.category[:10])
     ]
     estimates = estimator.estimate_clouds(clouds)

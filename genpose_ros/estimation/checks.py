@@ -1,0 +1,67 @@
+"""Checks of finished estimates: finite numbers, and the distance that the workspace allows."""
+
+import math
+
+import numpy as np
+
+from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.result import ObjectEstimate
+
+__all__ = ["check_finite", "check_workspace", "distance_to_camera_m"]
+
+
+def distance_to_camera_m(T_cam_obj: np.ndarray) -> float:
+    """Return the Euclidean distance of an object's origin from the camera, metres.
+
+    Args:
+        T_cam_obj: (4, 4), object to camera.
+
+    Example:
+        >>> T_cam_obj = np.eye(4)
+        >>> T_cam_obj[:3, 3] = 0.3, 0.0, 0.4
+        >>> distance_to_camera_m(T_cam_obj)
+        0.5
+    """
+    # Without squares, which overflow for an absurd position.
+    return math.hypot(*T_cam_obj[:3, 3])
+
+
+def check_finite(estimate: ObjectEstimate) -> Rejection | None:
+    """Return which number of an estimate is NaN or infinite, as a rejection; None: all are finite.
+
+    Args:
+        estimate: all its numbers count, those of the candidates and the points too.
+    """
+    energies = estimate.energy_rotation, estimate.energy_translation
+    numbers = {
+        "pose": estimate.T_cam_obj,
+        "covariance": estimate.covariance,
+        "size": estimate.size_m,
+        "score": estimate.score,
+        "detection score": estimate.detection_score,
+        "energy": [e for e in energies if e is not None],
+        "mode shares": estimate.mode_shares,
+        "candidates": estimate.T_cam_candidates,
+        "points": estimate.points_cam,
+    }
+    for name, values in numbers.items():
+        if not np.isfinite(np.asarray(values, dtype=np.float64)).all():
+            detail = f"{name} of the {estimate.category} is not finite"
+            return Rejection(Reason.NOT_FINITE, detail, estimate.instance_id)
+    return None
+
+
+def check_workspace(estimate: ObjectEstimate, workspace_m: float) -> Rejection | None:
+    """Return why an estimate lies too far away, as a rejection; None: it is within the workspace.
+
+    Args:
+        estimate: in the camera frame, its pose finite.
+        workspace_m: largest distance of the object's origin from the camera, metres.
+    """
+    distance_m = distance_to_camera_m(estimate.T_cam_obj)
+    if distance_m <= workspace_m:
+        return None
+    detail = (
+        f"the {estimate.category} is {distance_m:.3g} m away, expected at most {workspace_m:g} m"
+    )
+    return Rejection(Reason.OUTSIDE_WORKSPACE, detail, estimate.instance_id)

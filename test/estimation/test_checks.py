@@ -1,0 +1,76 @@
+"""Checks of finished estimates: which number is not finite, and how far away they may be."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from genpose_ros.estimation import ObjectEstimate, Reason
+from genpose_ros.estimation.checks import check_finite, check_workspace, distance_to_camera_m
+
+
+@pytest.fixture
+def estimate() -> ObjectEstimate:
+    T_cam_obj = np.eye(4)
+    T_cam_obj[:3, 3] = 2.0, 3.0, 6.0
+    return ObjectEstimate(
+        instance_id=5,
+        category="can",
+        T_cam_obj=T_cam_obj,
+        covariance=np.eye(6),
+        score=0.5,
+        energy_rotation=1.0,
+        energy_translation=2.0,
+        size_m=np.full(3, 0.1),
+        n_points=100,
+        mode_shares=(1.0,),
+        T_cam_candidates=T_cam_obj[None],
+        points_cam=np.ones((8, 3), np.float32),
+    )
+
+
+def test_the_distance_is_euclidean_and_not_the_largest_coordinate(estimate):
+    assert distance_to_camera_m(estimate.T_cam_obj) == pytest.approx(7.0)
+    assert distance_to_camera_m(1e300 * estimate.T_cam_obj) == pytest.approx(7e300)
+
+
+def test_an_object_at_the_workspaces_border_is_inside_and_one_beyond_is_not(estimate):
+    assert check_workspace(estimate, 7.0) is None
+    rejection = check_workspace(estimate, 6.9)
+    assert rejection.reason is Reason.OUTSIDE_WORKSPACE
+    assert rejection.instance_id == 5
+    assert rejection.detail == "the can is 7 m away, expected at most 6.9 m"
+
+
+def test_finite_numbers_pass_with_and_without_energies(estimate):
+    assert check_finite(estimate) is None
+    assert check_finite(replace(estimate, energy_rotation=None, energy_translation=None)) is None
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ("T_cam_obj", "pose"),
+        ("covariance", "covariance"),
+        ("size_m", "size"),
+        ("score", "score"),
+        ("detection_score", "detection score"),
+        ("energy_rotation", "energy"),
+        ("energy_translation", "energy"),
+        ("mode_shares", "mode shares"),
+        ("T_cam_candidates", "candidates"),
+        ("points_cam", "points"),
+    ],
+)
+def test_the_number_that_is_not_finite_is_named(estimate, changed, name, bad):
+    value = getattr(estimate, changed)
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.flat[-1] = bad
+    else:
+        value = (1.0, bad) if isinstance(value, tuple) else bad
+    rejection = check_finite(replace(estimate, **{changed: value}))
+    assert rejection.reason is Reason.NOT_FINITE
+    assert rejection.detail == f"{name} of the can is not finite"
+    assert rejection.instance_id == 5
