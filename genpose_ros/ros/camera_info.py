@@ -1,4 +1,4 @@
-"""CameraInfo messages to pinhole cameras."""
+"""Conversion of CameraInfo messages to pinhole cameras."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ __all__ = ["camera_from_info", "is_distorted"]
 
 
 def is_distorted(message: Any) -> bool:
-    """Whether a sensor_msgs/CameraInfo tells of a lens that a pinhole camera does not describe."""
+    """Whether a sensor_msgs/CameraInfo has a lens distortion, which a pinhole camera has not."""
     return bool(np.any(np.asarray(message.d, dtype=np.float64)))
 
 

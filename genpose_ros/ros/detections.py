@@ -1,4 +1,4 @@
-"""Which detection (class and score) belongs to which label of a label image."""
+"""Matching of detections (class and score) with the labels of a label image."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ MIN_OVERLAP = 0.3
 
 @dataclass(frozen=True)
 class CategoryRules:
-    """From a segmenter's words to our categories.
+    """Mapping from a segmenter's class names and label values to the categories.
 
     Attributes:
-        default: category of labels that nothing else tells about; empty: none.
+        default: category of labels whose class is not known otherwise; empty: none.
         names: label values or class names, as text, to categories.
     """
 
@@ -69,7 +69,7 @@ def match_detections(
     detections: Sequence[Any],
     boxes: Mapping[int, tuple[float, float, float, float]],
 ) -> dict[int, Any]:
-    """Return the detection of each label, for as many as can be told.
+    """Return the detection of each label, for as many as can be matched.
 
     By the detections' ids where any of them is a label; else in order, where there are as many
     labels as detections; else by the overlap of boxes.

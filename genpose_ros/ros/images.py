@@ -1,4 +1,4 @@
-"""Image messages to arrays, without cv_bridge: depth in metres and label images."""
+"""Conversion of image messages to arrays without cv_bridge: depth in metres and label images."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = ["DEPTH_ENCODINGS", "LABEL_ENCODINGS", "depth_m", "depth_pixels", "lab
 
 @dataclass(frozen=True)
 class _Encoding:
-    """How the pixels of an encoding are stored; `metres` per unit for depth."""
+    """Storage of the pixels of an encoding; `metres` per unit for depth."""
 
     dtype: str
     metres: float = 1.0

@@ -29,7 +29,7 @@ _ADAPT_S = 0.5
 _NAME_LENGTH = 64
 _DISTORTED = (
     "camera_info tells of a lens distortion that is not corrected, because the image is taken as "
-    "not rectified (rectified: false): poses near the image's border will be off"
+    "not rectified (depth.rectified: false): poses near the image's border will be off"
 )
 
 

@@ -1,4 +1,4 @@
-"""Mask messages to instances: one adapter per kind of message, one result."""
+"""Conversion of mask messages to instances: one adapter per kind of message, one result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ __all__ = ["BACKGROUND_LABELS", "Segmented", "instances_from_labels", "instances
 
 #: Values of a label image that are no object; negative ones are none either.
 BACKGROUND_LABELS = (0, 255, 65535)
-#: Of noise instead of labels, with an object in every pixel, only so many are told one by one.
+_SEE_CATEGORIES = "see segmentation.default_category and segmentation.label_categories"
+#: Of noise instead of labels, with an object in every pixel, only so many are reported one by one.
 _MAX_REJECTIONS = 1000
 
 
@@ -43,7 +44,7 @@ def instances_from_labels(
         labels: (h, w) integers.
         shape: (H, W) of the depth image; the masks are scaled to it if the aspect is equal.
         rules: the categories of labels and of class names.
-        detections: vision_msgs/Detection2D that tell the classes and scores; may be empty.
+        detections: vision_msgs/Detection2D with the classes and scores; may be empty.
         limit: objects beyond this many are refused, the smallest first.
     """
     size = _size_mismatch(labels.shape, shape)
@@ -63,7 +64,7 @@ def instances_from_labels(
         if category in CATEGORIES:
             instances.append(Instance(label, category, scaled == label, score))
         else:
-            detail = f"label {label} has {category}; see default_category and label_categories"
+            detail = f"label {label} has {category}; {_SEE_CATEGORIES}"
             rejections.append(Rejection(Reason.UNKNOWN_CATEGORY, detail, label))
     rejections += _too_many(np.delete(values, largest).tolist(), limit)
     return Segmented(tuple(instances), tuple(rejections))

@@ -172,7 +172,7 @@ class Tracking:
             return None
         if late_s > self._settings.tracker.clock_jump_s:
             # To the tracker it would look as if the clock had jumped back, which it has not.
-            detail = f"masks came {late_s:.2f} s after a newer image was tracked; see clock_jump_s"
+            detail = f"masks came {late_s:.2f} s late; see tracking.clock_jump_s"
             self._carried.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
             return None
         self._tracked_ns = max(self._tracked_ns, stamp_ns)

@@ -36,14 +36,13 @@ class Rig:
     """The node, a camera and everything that the node publishes."""
 
     def __init__(self, ros, benches, **parameters):
-        values = {"default_category": "mug", "input_timeout_s": 0.0, **parameters}
-        overrides = [Parameter(name, value=value) for name, value in values.items()]
+        values = {"segmentation__default_category": "mug", "input_timeout_s": 0.0, **parameters}
         self.ros, self.made = ros, []
         self.bench = benches(lambda: None)
         self.node = EstimatorNode(
             make_estimator=self.make_estimator,
             context=self.bench.context,
-            parameter_overrides=overrides,
+            parameter_overrides=ros.overrides(**values),
         )
         self.bench.node = self.node
         self.bench.executor.add_node(self.node)
@@ -60,7 +59,7 @@ class Rig:
 
     @property
     def mask_topic(self):
-        label_image = self.node.get_parameter("mask_source").value == "label_image"
+        label_image = self.node.get_parameter("segmentation.mask_source").value == "label_image"
         return "masks" if label_image else "instance_masks"
 
     @property
@@ -213,18 +212,23 @@ class TestClasses:
         return message
 
     def test_come_from_detections_of_the_same_image(self, ros, benches):
-        rig = Rig(ros, benches, default_category="")
+        rig = Rig(ros, benches, segmentation__default_category="")
         rig.connect("mask_detections")
         message = rig.answer(mask_detections=self.detections(rig, "can", "laptop"))
         assert [o.class_name for o in message.objects] == ["can", "laptop"]
         assert message.objects[0].detection_score == pytest.approx(0.6)
 
     def test_come_from_the_map_of_labels(self, ros, benches):
-        rig = Rig(ros, benches, default_category="", label_categories="3:bowl, 7:bottle")
+        rig = Rig(
+            ros,
+            benches,
+            segmentation__default_category="",
+            segmentation__label_categories="3:bowl, 7:bottle",
+        )
         assert [o.class_name for o in rig.answer().objects] == ["bowl", "bottle"]
 
     def test_are_else_unknown_by_name(self, ros, benches):
-        rig = Rig(ros, benches, default_category="", sync_wait_s=0.1)
+        rig = Rig(ros, benches, segmentation__default_category="", sync__wait_s=0.1)
         message = rig.answer()
         assert list(message.objects) == []
         assert list(message.rejection_reasons) == ["unknown_category"] * 2
@@ -233,7 +237,9 @@ class TestClasses:
 
 
 def test_instance_masks_bring_everything_in_one_message(ros, benches):
-    rig = Rig(ros, benches, mask_source="instance_masks", default_category="")
+    rig = Rig(
+        ros, benches, segmentation__mask_source="instance_masks", segmentation__default_category=""
+    )
     mask = (rig.camera.labels == 7).astype(np.uint8).tobytes()
     item = InstanceMask(id=12, class_name="camera", score=0.5, mask=mask)
     header = ros.header(rig.camera.stamp_ns + 33_000_000)
@@ -261,7 +267,7 @@ def test_enable_turns_it_off_and_on(rig):
 class TestParameters:
     def test_a_change_reaches_the_next_frame(self, rig):
         rig.answer()
-        (result,) = rig.node.set_parameters([Parameter("steps", value=3)])
+        (result,) = rig.node.set_parameters([Parameter("sampling.steps", value=3)])
         assert result.successful
         rig.answer()
         assert [e.n_frames for e in rig.made] == [1, 1]
@@ -271,7 +277,7 @@ class TestParameters:
         """rclpy raises out of spin there, for any peer's message."""
         client = rig.bench.peer.create_client(SetParameters, "/genpose/set_parameters")
         assert client.wait_for_service(10.0)
-        odd = ParameterMessage(name="steps", value=ParameterValue(type=77))
+        odd = ParameterMessage(name="sampling.steps", value=ParameterValue(type=77))
         client.call_async(SetParameters.Request(parameters=[odd]))
         with pytest.raises(ValueError, match="77"):
             rig.bench.spin_for(1.0)
@@ -459,7 +465,7 @@ class TestBadInput:
         assert list(rig.answer().rejection_reasons) == ["outside_workspace"] * 2
 
     def test_a_bag_that_starts_again(self, rig):
-        rig.node.set_parameters([Parameter("depth_history_s", value=0.1)])
+        rig.node.set_parameters([Parameter("sync.depth_history_s", value=0.1)])
         for _ in range(2):
             rig.camera.stamp_ns = 10**18
             for _ in range(5):

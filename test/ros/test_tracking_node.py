@@ -29,21 +29,18 @@ class Rig:
     def __init__(self, ros, benches, **parameters):
         values = {
             "mode": "track",
-            "default_category": "mug",
+            "segmentation__default_category": "mug",
             "input_timeout_s": 0.0,
             # Until it is subscribed to reliably, an image may get lost that a test waits for.
             "input_reliability": "reliable",
             **parameters,
         }
-        overrides = [
-            Parameter(name.replace("__", "."), value=value) for name, value in values.items()
-        ]
         self.ros, self.bench = ros, benches(lambda: None)
         self.node = EstimatorNode(
             make_estimator=ros.FakeEstimator,
             make_tracker=self._make_tracker,
             context=self.bench.context,
-            parameter_overrides=overrides,
+            parameter_overrides=ros.overrides(**values),
         )
         self.bench.node = self.node
         self.bench.executor.add_node(self.node)
@@ -143,7 +140,7 @@ def test_a_new_object_is_told_but_not_trusted(rig):
 
 def test_an_unseen_object_coasts_flagged_and_leaves_tf_when_its_time_is_over(ros, benches):
     # An image by itself would be answered before its masks tell that something is missing.
-    rig = Rig(ros, benches, tracking__keep_between_masks=False)
+    rig = Rig(ros, benches, tracking__track_without_masks=False)
     rig.answer()
     rig.camera.labels[rig.camera.labels == 7] = 0
     seen_ns = rig.camera.stamp_ns
@@ -350,8 +347,8 @@ def test_a_change_of_parameters_keeps_the_tracks(rig):
     before = rig.tracker.estimator
     changes = [
         Parameter("tracking.max_coast_s", value=2.0),
-        Parameter("steps", value=3),
-        Parameter("sync_slop_s", value=0.02),
+        Parameter("sampling.steps", value=3),
+        Parameter("sync.slop_s", value=0.02),
     ]
     assert all(result.successful for result in rig.node.set_parameters(changes))
     assert rig.tracker.settings.max_coast_s == 2.0
@@ -394,7 +391,12 @@ class TestBadInput:
         )
 
     def test_masks_of_no_class(self, ros, benches):
-        rig = Rig(ros, benches, default_category="", label_categories="3:mug, 7:mug")
+        rig = Rig(
+            ros,
+            benches,
+            segmentation__default_category="",
+            segmentation__label_categories="3:mug, 7:mug",
+        )
         odd = np.where(rig.camera.labels == 3, 99, rig.camera.labels)
         self.assert_refused(
             rig, Reason.UNKNOWN_CATEGORY, masks=lambda stamp: rig.ros.image(odd, stamp)
@@ -432,7 +434,9 @@ class TestBadInput:
         assert kinds.count("masks") == 1
 
     def test_why_late_masks_were_refused_comes_with_the_next_image(self, ros, benches):
-        rig = Rig(ros, benches, default_category="", label_categories="3:mug")
+        rig = Rig(
+            ros, benches, segmentation__default_category="", segmentation__label_categories="3:mug"
+        )
         rig.answer()
         stamp = stamp_of(rig.depth_only())
         late = ros.image(rig.camera.labels, stamp)

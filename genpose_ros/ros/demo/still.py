@@ -18,6 +18,7 @@ from genpose_ros.ros.demo.session import CAMERA, OBJECTS, Stage, write_report
 from genpose_ros.ros.demo.still_frames import frames_to_show
 from genpose_ros.ros.demo.still_report import DemoFrame, DemoReport, compare, contact_sheet
 from genpose_ros.ros.frame_builder import stamp_ns
+from genpose_ros.ros.parameter_names import node_parameters
 
 __all__ = ["run_demo"]
 
@@ -61,7 +62,7 @@ def run_demo(
     console = console or Console()
     if frames is not None:
         find_frames(frames)  # complain before anything starts
-    parameters: dict[str, Any] = {"seed": seed, **(settings or {})}
+    parameters = node_parameters({"seed": seed, **(settings or {})})
     if weights is not None:
         if not weights.is_file():
             raise FileNotFoundError(f"no checkpoint at {weights}")
