@@ -95,6 +95,7 @@ class Parameters:
 
     Attributes:
         current: the settings in force; replaced as a whole.
+        preset: name of the preset that gave the estimator's settings their defaults.
 
     Args:
         node: declares the parameters here.
@@ -106,7 +107,9 @@ class Parameters:
     def __init__(self, node: Node) -> None:
         for line in check_names(_given(node)):
             node.get_logger().warning(f"{line} (ignored)")
-        self.current = Settings(_declare_preset(node), NodeSettings(), TrackerSettings())
+        self.preset = _declare_preset(node)
+        preset = EstimatorSettings.preset(self.preset)
+        self.current = Settings(preset, NodeSettings(), TrackerSettings())
         self._on_change: Callable[[Settings], None] | None = None
         values = {}
         for part, names in NAMES.items():
@@ -162,13 +165,13 @@ def _given(node: Node) -> Iterable[str]:
     return getattr(node, "_parameter_overrides", {})
 
 
-def _declare_preset(node: Node) -> EstimatorSettings:
+def _declare_preset(node: Node) -> str:
     rule = ParameterDescriptor(
         description="Defaults of the estimator's parameters: fast, or as in the paper.",
         additional_constraints=f"one of {', '.join(PRESETS)}",
         read_only=True,
     )
-    return EstimatorSettings.preset(_declare(node, PRESET, "fast", rule))
+    return str(_declare(node, PRESET, "fast", rule))
 
 
 def _declare(node: Node, name: str, default: Any, rule: ParameterDescriptor) -> Any:

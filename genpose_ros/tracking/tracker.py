@@ -100,4 +100,5 @@ class Tracker:
         else:
             result = step.look_back(stamp_ns, T_fixed_cam, has_masks=has_masks)
         self._world = step.world
-        return replace(result, notes=tuple(notes), late=late)
+        T_fixed_cam = step.world.path.T_fixed_cam
+        return replace(result, notes=tuple(notes), late=late, T_fixed_cam=T_fixed_cam)

@@ -63,6 +63,8 @@ class TrackingResult:
         notes: what was out of the ordinary in this frame, for logs, in sentences.
         compensated: whether the camera's motion since the frame before was known.
         late: the frame is older than the newest one: poses are those of its own stamp.
+        T_fixed_cam: (4, 4) pose of the camera in the fixed frame that is in force: the newest known
+            one; the identity where none was ever known, since the start or the last reset.
     """
 
     tracks: tuple[Track, ...] = ()
@@ -71,6 +73,7 @@ class TrackingResult:
     notes: tuple[str, ...] = ()
     compensated: bool = False
     late: bool = False
+    T_fixed_cam: np.ndarray = field(default_factory=lambda: np.eye(4))
 
 
 def next_state(

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseArray, TransformStamped
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
@@ -47,7 +48,7 @@ class Rig:
         self.bench.node = self.node
         self.bench.executor.add_node(self.node)
         self.lines: list[str] = []
-        self.node.rejections._warn = self.lines.append
+        self.node.rejections.warn = self.lines.append
         self.camera = ros.Camera(self.bench.peer)
         self.objects = self.bench.collect(ObjectPoseArray, "/genpose/objects")
         self.poses = self.bench.collect(PoseArray, "/genpose/poses")
@@ -305,6 +306,15 @@ class TestTargetFrame:
         x = answer.objects[0].pose.position.x
         assert x == pytest.approx(5.0 + expected_centre(rig.camera, 3)[0], abs=1e-6)
 
+    def test_a_transform_that_is_missing_for_good_does_not_hold_up_every_frame(self, ros, benches):
+        rig = Rig(ros, benches, target_frame="world", target_frame_wait_s=0.5)
+        rig.answer()
+        start_s = time.monotonic()
+        for _ in range(6):
+            rig.answer()
+        # One wait a second, so two at most here; with one for each frame it would be 3 s.
+        assert time.monotonic() - start_s < 2.0
+
     def test_without_a_transform_nothing_wrong_is_published(self, ros, benches):
         rig = Rig(ros, benches, target_frame="world", target_frame_wait_s=0.05)
         message = rig.answer()
@@ -313,6 +323,50 @@ class TestTargetFrame:
         assert "world" in message.rejection_details[0]
         rig.bench.spin_for(0.2)
         assert rig.poses == []
+
+
+class TestDiagnostics:
+    def statuses(self, rig):
+        """The newest state of each part, by its name."""
+        collected = rig.bench.collect(DiagnosticArray, "/diagnostics")
+        return lambda: {s.name: s for m in collected for s in m.status}
+
+    def values(self, state):
+        return {item.key: item.value for item in state.values}
+
+    def test_the_parts_of_the_node_report_in_mode_estimate_too(self, rig):
+        statuses = self.statuses(rig)
+
+        def reported():
+            rig.camera.send()
+            rig.bench.spin_for(0.05)
+            state = statuses().get("genpose: inputs")
+            return state and float(self.values(state)["/masks rate, Hz"]) > 2
+
+        assert rig.bench.spin_until(reported)
+        found = statuses()
+        assert set(found) == {"genpose: inputs", "genpose: rejections", "genpose: estimator"}
+        assert {s.level for s in found.values()} == {DiagnosticStatus.OK}
+        inputs = self.values(found["genpose: inputs"])
+        assert float(inputs["/depth rate, Hz"]) > 2
+        assert 0 <= float(inputs["/camera_info age, s"]) < 2
+        assert inputs["/mask_detections age, s"] == "none"
+        assert float(inputs["masks matched, %"]) > 50
+        estimator = self.values(found["genpose: estimator"])
+        assert (estimator["mode"], estimator["preset"]) == ("estimate", "fast")
+        assert float(estimator["frames published per second"]) > 2
+
+    def test_rejections_are_counted_by_reason(self, rig):
+        statuses = self.statuses(rig)
+        for _ in range(3):
+            rig.camera.send(depth=None, masks=rig.ros.image(rig.camera.depth_mm, encoding="rgb8"))
+            rig.bench.spin_for(0.05)
+
+        def counted():
+            state = statuses().get("genpose: rejections")
+            return state and self.values(state).get("bad_encoding") == "3"
+
+        assert rig.bench.spin_until(counted)
 
 
 def spoiled_info(ros, **changes):

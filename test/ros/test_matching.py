@@ -24,7 +24,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def matcher(clock) -> FrameMatcher:
-    matcher = FrameMatcher(2.0, sync_slop_s=0.01, wait_seconds=0.5, clock=clock)
+    matcher = FrameMatcher(2.0, slop_s=0.01, wait_s=0.5, clock=clock)
     matcher.camera = CAMERA
     return matcher
 
@@ -108,15 +108,17 @@ def test_masks_older_than_the_last_ones_are_named(matcher):
     matcher.add_masks(66 * MS, MaskInput("m"))
     assert matches(matcher) == [("d66", "m")]
     assert matcher.add_masks(33 * MS, MaskInput("late")).reason is Reason.STAMP_OUT_OF_ORDER
-    assert matcher.add_depth(50 * MS, depth("late")).reason is Reason.STAMP_OUT_OF_ORDER
+    added = matcher.add_depth(50 * MS, depth("late"))
+    assert not added.jumped_back
+    assert added.rejection.reason is Reason.STAMP_OUT_OF_ORDER
 
 
 def test_a_clock_that_jumps_back_starts_anew(matcher):
     matcher.add_depth(10**12, depth("old"))
     matcher.add_masks(10**12, MaskInput("old"))
     assert matches(matcher) == [("old", "old")]
-    assert matcher.jumps_back(5 * MS)
-    assert matcher.add_depth(5 * MS, depth("new")) is None
+    added = matcher.add_depth(5 * MS, depth("new"))
+    assert (added.jumped_back, added.rejection) == (True, None)
     assert matcher.add_masks(5 * MS, MaskInput("new")) is None
     (matched,) = matcher.poll().matched
     assert (matched.depth.header, matched.masks.content, matched.epoch) == ("new", "new", 1)
@@ -214,6 +216,23 @@ def test_several_waiting_masks_come_out_in_the_order_of_their_stamps(matcher):
     assert matches(matcher) == [("d33", "m33"), ("d66", "m66")]
 
 
+def test_masks_that_wait_for_detections_are_not_overtaken_by_newer_ones(matcher):
+    for ms in (10, 43):
+        matcher.add_depth(ms * MS, depth(f"d{ms}"))
+    matcher.add_masks(10 * MS, MaskInput("m10", needs_detections=True))
+    matcher.add_masks(43 * MS, MaskInput("m43"))
+    assert matches(matcher) == []
+    matcher.add_detections(10 * MS, ("cup",))
+    assert matches(matcher) == [("d10", "m10"), ("d43", "m43")]
+
+
+def test_a_depth_image_with_a_negative_stamp_is_refused(matcher):
+    added = matcher.add_depth(-5 * MS, depth("odd"))
+    assert added.rejection.reason is Reason.STAMP_OUT_OF_ORDER
+    assert "-0.005 s" in added.rejection.detail
+    assert matcher.poll_depth() is None
+
+
 class TestDepthAlone:
     def alone(self, matcher: FrameMatcher) -> str | None:
         matched = matcher.poll_depth()
@@ -270,7 +289,7 @@ class TestDepthAlone:
     def test_an_image_that_is_refused_does_not_come(self, matcher):
         matcher.add_depth(66 * MS, depth("new"))
         assert self.alone(matcher) == "new"
-        assert matcher.add_depth(33 * MS, depth("old")) is not None
+        assert matcher.add_depth(33 * MS, depth("old")).rejection is not None
         assert self.alone(matcher) is None
 
     def test_a_clock_that_jumps_back_starts_anew(self, matcher):

@@ -351,10 +351,10 @@ def test_a_change_of_parameters_keeps_the_tracks(rig):
         Parameter("sync.slop_s", value=0.02),
     ]
     assert all(result.successful for result in rig.node.set_parameters(changes))
+    assert [o.id for o in rig.depth_only().objects] == ["mug_3", "mug_7"]
     assert rig.tracker.settings.max_coast_s == 2.0
     assert rig.tracker.estimator is not before
     assert rig.tracker.estimator.settings.steps == 3
-    assert [o.id for o in rig.depth_only().objects] == ["mug_3", "mug_7"]
     (result,) = rig.node.set_parameters([Parameter("mode", value="estimate")])
     assert not result.successful
 
