@@ -108,7 +108,7 @@ def test_the_demo_offers_the_motions_that_there_are(root):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_can_fail_comes_before_what_would_be_left_running(root, name):
+def test_actions_that_can_fail_come_before_those_that_would_be_left_running(root, name):
     """Launch starts actions in order, and an exception leaves the programs before it running."""
     (call,) = [
         node

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+from vision_msgs.msg import BoundingBox2D, Detection2D
 
 from genpose_ros.geometry.categories import CATEGORIES
 
@@ -66,9 +66,9 @@ class CategoryRules:
 
 def match_detections(
     labels: Sequence[int],
-    detections: Sequence[Any],
+    detections: Sequence[Detection2D],
     boxes: Mapping[int, tuple[float, float, float, float]],
-) -> dict[int, Any]:
+) -> dict[int, Detection2D]:
     """Return the detection of each label, for as many as can be matched.
 
     By the detections' ids where any of them is a label; else in order, where there are as many
@@ -94,8 +94,8 @@ def confidence(score: float) -> float:
 
 
 def _match_boxes(
-    boxes: Mapping[int, tuple[float, float, float, float]], detections: Sequence[Any]
-) -> dict[int, Any]:
+    boxes: Mapping[int, tuple[float, float, float, float]], detections: Sequence[Detection2D]
+) -> dict[int, Detection2D]:
     """Pairs of greatest overlap first, each label and each detection once."""
     if not boxes or not detections:
         return {}
@@ -114,7 +114,7 @@ def _match_boxes(
     return matched
 
 
-def _corners(box: Any) -> tuple[float, float, float, float]:
+def _corners(box: BoundingBox2D) -> tuple[float, float, float, float]:
     centre = box.center.position
     half_x, half_y = box.size_x / 2, box.size_y / 2
     return centre.x - half_x, centre.y - half_y, centre.x + half_x, centre.y + half_y

@@ -1,9 +1,9 @@
 """Conversion of image messages to arrays without cv_bridge: depth in metres and label images."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from sensor_msgs.msg import Image
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 
@@ -35,7 +35,7 @@ LABEL_ENCODINGS: dict[str, _Encoding] = {
 }
 
 
-def depth_pixels(message: Any) -> np.ndarray | Rejection:
+def depth_pixels(message: Image) -> np.ndarray | Rejection:
     """Return the stored pixels of a depth image, (H, W), as a view into the message.
 
     Args:
@@ -57,7 +57,7 @@ def depth_m(pixels: np.ndarray) -> np.ndarray:
     return metres
 
 
-def label_pixels(message: Any) -> np.ndarray | Rejection:
+def label_pixels(message: Image) -> np.ndarray | Rejection:
     """Return the stored pixels of a label image, (H, W), as a view into the message.
 
     Args:
@@ -66,7 +66,7 @@ def label_pixels(message: Any) -> np.ndarray | Rejection:
     return _pixels(message, LABEL_ENCODINGS, "label")
 
 
-def _pixels(message: Any, encodings: dict[str, _Encoding], what: str) -> np.ndarray | Rejection:
+def _pixels(message: Image, encodings: dict[str, _Encoding], what: str) -> np.ndarray | Rejection:
     encoding = encodings.get(message.encoding)
     if encoding is None:
         return Rejection(

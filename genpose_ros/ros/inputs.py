@@ -134,7 +134,7 @@ class Inputs:
         self._compare_frames(message.header.frame_id)
         added = self._matcher.add_depth(stamp, DepthMessage(message.header, pixels))
         if added.jumped_back:
-            line = "the clock of the depth images jumped back; starting anew"
+            line = "the clock of the depth images jumped back; starting again"
             self._log.warn_about("clock", f"{line}{self._jumped_back()}")
         self._accept(added.rejection)
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.msg import InstanceMask, InstanceMasks
 from genpose_ros.ros.detections import CategoryRules, confidence, match_detections
 
 __all__ = ["BACKGROUND_LABELS", "Segmented", "instances_from_labels", "instances_from_message"]
@@ -22,7 +23,7 @@ _MAX_REJECTIONS = 1000
 
 @dataclass(frozen=True)
 class Segmented:
-    """The objects of a mask message, masks at the size of the depth image, and what was refused."""
+    """Objects of a mask message, masks at the size of the depth image, and what was refused."""
 
     instances: tuple[Instance, ...] = ()
     rejections: tuple[Rejection, ...] = ()
@@ -32,7 +33,7 @@ def instances_from_labels(
     labels: np.ndarray,
     shape: tuple[int, int],
     rules: CategoryRules,
-    detections: Sequence[Any] = (),
+    detections: Sequence[Detection2D] = (),
     limit: int = 1000,
 ) -> Segmented | Rejection:
     """Return the objects of a label image.
@@ -71,7 +72,7 @@ def instances_from_labels(
 
 
 def instances_from_message(
-    message: Any, shape: tuple[int, int], rules: CategoryRules, limit: int = 1000
+    message: InstanceMasks, shape: tuple[int, int], rules: CategoryRules, limit: int = 1000
 ) -> Segmented | Rejection:
     """Return the objects of a genpose_ros/InstanceMasks message.
 
@@ -124,7 +125,7 @@ def _is_object(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return (values > 0) & ~np.isin(values, BACKGROUND_LABELS)
 
 
-def _category(label: int, detection: Any | None, rules: CategoryRules) -> tuple[str, float]:
+def _category(label: int, detection: Detection2D | None, rules: CategoryRules) -> tuple[str, float]:
     """The category, or words that say why there is none, and the score."""
     if detection is None:
         return rules.of_label(label) or "no class", 1.0
@@ -136,7 +137,7 @@ def _category(label: int, detection: Any | None, rules: CategoryRules) -> tuple[
 
 
 def _region_mask(
-    item: Any, source: tuple[int, int], shape: tuple[int, int]
+    item: InstanceMask, source: tuple[int, int], shape: tuple[int, int]
 ) -> np.ndarray | Rejection:
     """The mask of an InstanceMask, (H, W) bool, scaled from the size `source` of the image."""
     region = item.roi

@@ -15,6 +15,7 @@ from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.stamped_ring import Added, StampedRing
 
 __all__ = ["DepthMessage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched"]
@@ -42,7 +43,7 @@ class MaskInput:
     `needs_detections`: the classes come from a Detection2DArray that should be waited for.
     """
 
-    content: Any
+    content: np.ndarray | InstanceMasks
     needs_detections: bool = False
 
 

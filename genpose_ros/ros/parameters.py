@@ -31,7 +31,7 @@ __all__ = ["Parameters", "Settings", "changed", "descriptor"]
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the node's parameters say, as one value; its parts are those of `NAMES`."""
+    """Settings of all the node's parameters, as one value; its parts are those of `NAMES`."""
 
     estimator: EstimatorSettings
     node: NodeSettings

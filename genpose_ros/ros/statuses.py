@@ -30,7 +30,7 @@ _NAMED_REASONS = 3
 
 
 class _Rates:
-    """Growth of counters from one look to the next.
+    """Growth of counters between two calls of `take`.
 
     Args:
         counts: the counters, which only grow.
@@ -42,7 +42,7 @@ class _Rates:
         self._before, self._before_s = Counter(counts()), clock()
 
     def take(self) -> tuple[Counter[str], float]:
-        """Return what was added to each counter since the last look, and the seconds since."""
+        """Return what was added to each counter since the last call, and the seconds since."""
         now, now_s = Counter(self._counts()), self._clock()
         new, passed_s = now - self._before, now_s - self._before_s
         self._before, self._before_s = now, now_s

@@ -65,8 +65,8 @@ class Tracking:
     """Tracking of objects through the frames of one camera.
 
     Published frames never go back in time: masks of an image older than the newest one published
-    name and begin tracks, which the next image shows. Where the matcher begins another epoch, as
-    the clock had jumped back, all begins anew.
+    name and begin tracks, which the next image shows. With another epoch of the matcher, which
+    means that the clock had jumped back, all tracks are cleared.
 
     Attributes:
         fixed_frame: lookup of the camera's pose in a frame that stands still; None: its motion is
@@ -136,7 +136,7 @@ class Tracking:
         with self._lock:
             self._tracker.estimator, self._tracker.settings = estimator, settings.tracker
             if matched.epoch != self._epoch:
-                self._begin_anew(matched.epoch)
+                self._begin_epoch(matched.epoch)
             result = self._track(built.frame, matched.masks is None, T_fixed_cam)
             if result is None:
                 return None
@@ -148,7 +148,7 @@ class Tracking:
             self._published_ns = built.frame.stamp_ns
             return self._published(result, header, settings)
 
-    def _begin_anew(self, epoch: int) -> None:
+    def _begin_epoch(self, epoch: int) -> None:
         self._tracker.reset()
         self._epoch = epoch
         self._published_ns = _NEVER

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
+from geometry_msgs.msg import Transform
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
@@ -115,7 +116,7 @@ def header_in(frame: str, header: Header) -> Header:
     return Header(stamp=header.stamp, frame_id=frame)
 
 
-def _matrix(transform: Any) -> np.ndarray:
+def _matrix(transform: Transform) -> np.ndarray:
     """The (4, 4) matrix; ValueError where it is none that a camera can have."""
     q, t = transform.rotation, transform.translation
     quat_wxyz = torch.tensor([q.w, q.x, q.y, q.z], dtype=torch.float64)

@@ -22,7 +22,7 @@ def test_a_silent_input_is_reported_once_with_its_publishers_and_the_last_stamps
             assert lines == []
 
 
-def test_an_input_that_receives_again_is_told_again():
+def test_an_input_that_falls_silent_again_is_reported_again():
     now = [0.0]
     watch = make(now)
     now[0] = 10.0

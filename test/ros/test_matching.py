@@ -65,7 +65,7 @@ def test_masks_that_come_half_a_second_later_find_their_depth(matcher):
     assert matches(matcher) == [("d15", "m")]
 
 
-def test_the_nearest_counts_only_when_the_exact_one_cannot_come_any_more(matcher):
+def test_the_nearest_depth_counts_only_when_the_exact_one_cannot_come_any_more(matcher):
     matcher.add_depth(95 * MS, depth("nearly"))
     matcher.add_masks(100 * MS, MaskInput("m"))
     assert matches(matcher) == []
@@ -73,14 +73,14 @@ def test_the_nearest_counts_only_when_the_exact_one_cannot_come_any_more(matcher
     assert matches(matcher) == [("exact", "m")]
 
 
-def test_the_nearest_counts_once_depth_is_past_the_masks(matcher):
+def test_the_nearest_depth_counts_once_depth_is_past_the_masks(matcher):
     matcher.add_depth(95 * MS, depth("before"))
     matcher.add_masks(100 * MS, MaskInput("m"))
     matcher.add_depth(128 * MS, depth("after"))
     assert matches(matcher) == [("before", "m")]
 
 
-def test_the_nearest_counts_when_the_wait_is_over(matcher, clock):
+def test_the_nearest_depth_counts_when_the_wait_is_over(matcher, clock):
     matcher.add_depth(95 * MS, depth("only"))
     matcher.add_masks(100 * MS, MaskInput("m"))
     clock.now_s += 0.6
@@ -170,7 +170,7 @@ def test_the_newest_camera_goes_along_even_if_it_is_a_rejection(matcher):
     assert matched.camera == matcher.camera
 
 
-def test_late_masks_get_the_camera_of_their_own_image(matcher):
+def test_delayed_masks_get_the_camera_of_their_own_image(matcher):
     small = PinholeCamera(30.0, 30.0, 16.0, 12.0, 32, 24)
     for ms, camera in ((10, CAMERA), (43, small)):
         matcher.add_camera(ms * MS, camera)
@@ -246,7 +246,7 @@ class TestDepthAlone:
         assert self.alone(matcher) == "d1"
         assert self.alone(matcher) is None
 
-    def test_its_masks_still_find_it_later(self, matcher):
+    def test_masks_still_find_an_image_that_came_alone(self, matcher):
         for i in range(6):
             matcher.add_depth(i * 33 * MS, depth(f"d{i}"))
             assert self.alone(matcher) == f"d{i}"

@@ -111,7 +111,7 @@ def test_a_change_comes_into_force(node):
     assert [s.estimator.steps for s in node.seen] == [4]
 
 
-def test_settings_of_the_tracker_are_told_from_those_of_the_estimator(node):
+def test_settings_of_the_tracker_are_not_those_of_the_estimator(node):
     (result,) = node.set_parameters([Parameter("tracking.candidates", value=7)])
     assert result.successful
     current = node.parameters.current
@@ -166,7 +166,7 @@ def test_a_parameter_cannot_be_unset(node):
     assert node.has_parameter("sampling.start_sigma")
 
 
-def test_several_are_taken_or_refused_together(node):
+def test_several_parameters_are_taken_or_refused_together(node):
     both = [Parameter("depth.min_m", value=6.0), Parameter("depth.max_m", value=8.0)]
     assert not node.set_parameters(both[:1])[0].successful
     assert node.set_parameters_atomically(both).successful
@@ -235,7 +235,7 @@ class TestNames:
         with pytest.raises(ValueError, match=rf"{given}.* {meant}\b"):
             Parametrised(context, {given: 1})
 
-    def test_all_faulty_names_are_told_at_once(self, context):
+    def test_all_faulty_names_are_reported_at_once(self, context):
         with pytest.raises(ValueError, match=r"looks is now .*; parameter seed is now"):
             Parametrised(context, {"seed": 1, "looks": 2, "sampling.steps": 8})
 
@@ -246,7 +246,7 @@ class TestNames:
             "there is no parameter model; did you mean mode?",
         ]
 
-    def test_parameters_that_every_node_has_are_no_strangers(self):
+    def test_parameters_that_every_node_has_are_not_reported(self):
         names = ["use_sim_time", "start_type_description_service"]
         assert check_names([*names, "qos_overrides./depth.subscription.depth"]) == []
 
@@ -256,7 +256,7 @@ class TestNames:
             "depth.min_m": 0.2, "sampling.seed": 3, "mode": "track", "tracking.steps": 4
         }  # fmt: skip
 
-    def test_a_value_out_of_range_is_told_under_the_name_of_the_parameter(self, node):
+    def test_a_value_out_of_range_is_reported_under_the_name_of_the_parameter(self, node):
         both = [Parameter("depth.min_m", value=6.0), Parameter("tracking.steps", value=2)]
         (refused, _) = node.set_parameters(both)
         assert refused.reason == "depth.min_m (6) must be below depth.max_m (5)"

@@ -98,7 +98,7 @@ class TestRejectionStatus:
 
 
 class TestEstimatorStatus:
-    def test_what_it_runs_on_comes_with_the_times_of_the_last_frame(self, clock):
+    def test_the_state_has_the_device_and_the_times_of_the_last_frame(self, clock):
         last = LastFrame()
         about = {"device": "cpu", "checkpoint": "a.safetensors"}
         status = EstimatorStatus(about, last, lambda: 7, clock=lambda: clock[0])

@@ -10,7 +10,7 @@ def lines():
     return []
 
 
-def test_one_line_per_subject_and_period(lines):
+def test_one_line_is_logged_per_subject_and_period(lines):
     now = [0.0]
     node = SimpleNamespace(get_logger=lambda: SimpleNamespace(warning=lines.append))
     log = ThrottledLog(node, lambda: 5.0, clock=lambda: now[0])

@@ -61,14 +61,14 @@ def names(frame) -> list[str]:
     return [item.id for item in frame.objects]
 
 
-def test_a_depth_image_without_anything_to_follow_says_nothing(bench):
+def test_a_depth_image_without_anything_to_follow_publishes_nothing(bench):
     assert bench.depth(1.0) is None
     assert not bench.tracker.calls
     assert names(bench.masks(1.0)) == ["mug_3"]
     assert names(bench.depth(1.1)) == ["mug_3"]
 
 
-def test_what_is_published_never_goes_back_in_time(bench):
+def test_published_frames_never_go_back_in_time(bench):
     bench.masks(1.0)
     assert bench.depth(1.3) is not None
     assert bench.masks(1.1) is None
@@ -78,7 +78,7 @@ def test_what_is_published_never_goes_back_in_time(bench):
     assert bench.depth(1.4) is not None
 
 
-def test_refusals_of_late_masks_come_with_the_next_frame(bench):
+def test_rejections_of_delayed_masks_come_with_the_next_frame(bench):
     bench.masks(1.0)
     bench.depth(1.3)
     bench.labels = np.ones((7, 9), dtype=np.uint8)
@@ -93,7 +93,7 @@ def test_refusals_of_late_masks_come_with_the_next_frame(bench):
     assert all(np.isfinite(item.estimate.covariance).all() for item in frame.objects)
 
 
-def test_masks_later_than_a_jump_of_the_clock_would_be_are_refused(bench):
+def test_masks_delayed_more_than_the_tracker_takes_are_refused(bench):
     bench.masks(1.0)
     bench.depth(3.0)
     assert bench.masks(1.9) is None
@@ -105,7 +105,7 @@ def test_masks_later_than_a_jump_of_the_clock_would_be_are_refused(bench):
 
 
 @pytest.mark.parametrize("back_s", [0.3, 3600.0])
-def test_another_epoch_begins_anew_however_far_the_clock_jumped(bench, back_s):
+def test_another_epoch_clears_the_tracks_however_far_the_clock_jumped(bench, back_s):
     bench.masks(5000.0)
     bench.depth(5000.1)
     assert bench.depth(5000.1 - back_s, epoch=1) is None

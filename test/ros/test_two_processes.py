@@ -101,7 +101,7 @@ def good_frame(rig) -> ObjectPoseArray:
     return rig.objects[-1]
 
 
-def test_frames_in_poses_out_and_an_orderly_end(rig, program, log):
+def test_frames_become_poses_and_the_program_ends_in_order(rig, program, log):
     message = good_frame(rig)
     assert [(o.id, o.class_name) for o in message.objects] == [("3", "can"), ("7", "can")]
     assert message.objects[1].pose.position.z == pytest.approx(0.9, abs=1e-5)
@@ -129,7 +129,7 @@ def test_ctrl_c_that_comes_twice_is_an_orderly_end(when, ros, benches):
     assert "Traceback" not in log.whole()
 
 
-def test_what_a_peer_can_raise_inside_rclpy_does_not_end_the_node(rig, program, log, ros):
+def test_an_error_that_a_peer_raises_inside_rclpy_does_not_end_the_node(rig, program, log, ros):
     client = rig.peer.create_client(SetParameters, "/genpose/set_parameters")
     assert client.wait_for_service(10.0)
     for _ in range(5):
@@ -167,7 +167,7 @@ def test_what_a_peer_can_raise_inside_rclpy_does_not_end_the_node(rig, program, 
         ("--params-file /nowhere.yaml", "/nowhere.yaml"),
     ],
 )
-def test_a_bad_argument_ends_it_with_a_sentence(assignment, said):
+def test_a_bad_argument_ends_the_program_with_a_sentence(assignment, said):
     process = start(*assignment.split())
     _, log = process.communicate(timeout=60.0)
     assert process.returncode == 1
