@@ -53,7 +53,7 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
-def parameter_name(item: "Field[Any]") -> str:
+def parameter_name(item: Field[Any]) -> str:
     """Return the name of the parameter of a setting, `<group>.<field>`.
 
     Where the field's name begins with the group's, it is said once: `depth_min_m` of the group
@@ -63,13 +63,13 @@ def parameter_name(item: "Field[Any]") -> str:
     return f"{group}.{item.name.removeprefix(f'{group}_')}" if group else item.name
 
 
-def find_setting(settings: type, name: str) -> "Field[Any]":
+def find_setting(settings: type, name: str) -> Field[Any]:
     """Return the field of a settings dataclass by its own name or that of its parameter.
 
     Raises:
         ValueError: there is none; the nearest name is given.
     """
-    known = {name: item for item in fields(settings) for name in (item.name, parameter_name(item))}
+    known = {key: item for item in fields(settings) for key in (item.name, parameter_name(item))}
     if name in known:
         return known[name]
     nearest = nearest_name(name, known)

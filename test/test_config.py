@@ -19,7 +19,7 @@ PARTS = {"estimator": EstimatorSettings, "node": NodeSettings, "tracker": Tracke
 ADVANCED = "    # Advanced\n"
 
 
-def settings() -> dict[str, "Field[Any]"]:
+def settings() -> dict[str, Field[Any]]:
     """The settings by the names of their parameters."""
     return {NAMES[part][i.name]: i for part, kind in PARTS.items() for i in fields(kind)}
 

@@ -231,7 +231,7 @@ PRESETS: dict[str, EstimatorSettings] = {
 
 
 def describe(name: str) -> dict[str, Any]:
-    """Return default, description, low, high, choices and fixed of the setting `name`.
+    """Return the default of the setting `name` and all that describes it, as given to `setting`.
 
     Raises:
         ValueError: no such setting.

@@ -38,7 +38,7 @@ class Settings:
     tracker: TrackerSettings
 
 
-def descriptor(item: "Field[Any]", name: str) -> ParameterDescriptor:
+def descriptor(item: Field[Any], name: str) -> ParameterDescriptor:
     """Return the description of a setting's parameter `name`: text, range, read_only.
 
     A floating-point parameter is declared with dynamic typing, so that `5` is taken for `5.0`; its

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,7 @@ def depth(name: str) -> DepthMessage:
     return DepthMessage(name, np.zeros((48, 64), dtype=np.uint16))
 
 
-def matches(matcher: FrameMatcher) -> list[tuple[str, str]]:
+def matches(matcher: FrameMatcher) -> list[tuple[Any, Any]]:
     outcome = matcher.poll()
     assert outcome.rejections == []
     return [(m.depth.header, m.masks.content) for m in outcome.matched]

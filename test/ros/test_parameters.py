@@ -21,9 +21,9 @@ NAMES = [name for part in FIELDS.values() for name in part.values()]
 
 
 class Parametrised(Node):
-    def __init__(self, context, overrides=None):
+    def __init__(self, context, overrides=None, **options):
         values = [Parameter(name, value=value) for name, value in (overrides or {}).items()]
-        super().__init__("parametrised", context=context, parameter_overrides=values)
+        super().__init__("parametrised", context=context, parameter_overrides=values, **options)
         self.parameters = Parameters(self)
         self.seen = []
         self.parameters.on_change(self.seen.append)
@@ -78,6 +78,21 @@ def test_a_whole_number_is_taken_for_a_floating_point_one(context):
     (result,) = node.set_parameters([Parameter("sampling.start_sigma", value=6)])
     assert result.successful
     assert node.parameters.current.estimator.start_sigma == 6.0
+    node.destroy_node()
+
+
+def test_ros_reads_the_parameter_file_nested_names_and_whole_ones(context, root, tmp_path):
+    text = (root / "config" / "estimator.yaml").read_text()
+    text = text.replace("slop_s: 0.01", "slop_s: 0.5").replace(
+        "#depth.window_m: 0.25", "depth.window_m: 0.5"
+    )
+    text = text.replace("tracking.max_jump_m: 0.15", "tracking.max_jump_m: 0.3")
+    file = tmp_path / "estimator.yaml"
+    file.write_text(text)
+    node = Parametrised(context, cli_args=["--ros-args", "--params-file", str(file)])
+    assert node.parameters.current.node == NodeSettings(sync_slop_s=0.5)
+    assert node.parameters.current.estimator == EstimatorSettings(depth_window_m=0.5)
+    assert node.parameters.current.tracker == TrackerSettings(max_jump_m=0.3)
     node.destroy_node()
 
 
