@@ -1,8 +1,8 @@
-"""A simulated RealSense D435 over a table of objects, the estimator on its topics, and rviz.
+"""Launch of a simulated RealSense D435, the estimator on its topics, and rviz.
 
-The simulated camera takes the names of realsense-ros, so everything that estimate.launch.py can be
-told holds here too, for example `preset:=paper` or `device:=cuda`. Tracking, with a camera that
-moves and masks that are slow and late:
+The camera shows a table of objects under the names of realsense-ros, so all arguments of
+estimate.launch.py are taken here too, for example `preset:=paper` or `device:=cuda`. Tracking, with
+a camera that moves and masks that are slow and delayed:
 
     ros2 launch genpose_ros demo.launch.py mode:=track motion:=sweep fixed_frame:=world \\
         rate_hz:=15.0 mask_rate_hz:=5.0 mask_delay_s:=0.2 rviz:=true
@@ -33,7 +33,7 @@ MOTIONS = [
 
 
 def arguments() -> list[DeclareLaunchArgument]:
-    """What can be given on the command line, beside the estimator's arguments."""
+    """Return what can be given on the command line, beside the estimator's arguments."""
     return [
         DeclareLaunchArgument(
             "seed", default_value="0", description="Which table of objects is simulated, 0 or more."
@@ -85,7 +85,7 @@ def check(context: LaunchContext) -> None:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Camera and estimator; rviz with `rviz:=true`."""
+    """Return camera and estimator; rviz with `rviz:=true`."""
     camera = Node(
         package="genpose_ros",
         executable="simulated_camera_node",

@@ -1,4 +1,4 @@
-"""Starts the estimator on a camera's topics; by default those of realsense-ros.
+"""Launch of the estimator on a camera's topics; by default those of realsense-ros.
 
 The camera must align its depth to its colour image and publish both with one stamp:
 
@@ -25,30 +25,35 @@ REMAPPINGS = {
     "instance_masks": "instance_masks_topic",
 }
 
-#: Parameters that an argument sets; left empty, the parameter file or the node's default holds.
-TEXT_PARAMETERS = [
-    "preset",
-    "weights",
-    "energy_weights",
-    "device",
-    "mask_source",
-    "default_category",
-    "label_categories",
-    "target_frame",
-    "fixed_frame",
-    "tf_prefix",
-    "mode",
-]
-BOOLEAN_PARAMETERS = ["publish_tf", "rectified", "use_sim_time"]
+#: Arguments and the parameters that they set; left empty, the parameter file or the node's default
+#: holds.
+TEXT_PARAMETERS = {
+    "preset": "preset",
+    "weights": "weights",
+    "energy_weights": "energy_weights",
+    "device": "device",
+    "mask_source": "segmentation.mask_source",
+    "default_category": "segmentation.default_category",
+    "label_categories": "segmentation.label_categories",
+    "target_frame": "target_frame",
+    "fixed_frame": "fixed_frame",
+    "tf_prefix": "tf_prefix",
+    "mode": "mode",
+}
+BOOLEAN_PARAMETERS = {
+    "publish_tf": "publish_tf",
+    "rectified": "depth.rectified",
+    "use_sim_time": "use_sim_time",
+}
 
 
 def share(*parts: str) -> PathJoinSubstitution:
-    """Path of an installed file of this package."""
+    """Return the path of an installed file of this package."""
     return PathJoinSubstitution([FindPackageShare("genpose_ros"), *parts])
 
 
 def arguments() -> list[DeclareLaunchArgument]:
-    """What can be given on the command line."""
+    """Return what can be given on the command line."""
     camera = "/camera/camera/aligned_depth_to_color"
     return [
         DeclareLaunchArgument(
@@ -96,7 +101,8 @@ def arguments() -> list[DeclareLaunchArgument]:
             "default_category",
             default_value="",
             choices=["", *CATEGORIES],
-            description="Category of the objects of a label image whose class nothing else tells.",
+            description="Category of the objects of a label image whose class is not known "
+            "otherwise.",
         ),
         DeclareLaunchArgument(
             "label_categories",
@@ -197,18 +203,18 @@ def arguments() -> list[DeclareLaunchArgument]:
 
 
 def estimator(context: LaunchContext) -> list[Node]:
-    """The estimator node with the parameters that were given."""
+    """Return the estimator node with the parameters that were given."""
 
     def given(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
     parameters: dict[str, object] = {}
-    for name in TEXT_PARAMETERS:
-        if given(name):
-            parameters[name] = ParameterValue(given(name), value_type=str)
-    for name in BOOLEAN_PARAMETERS:
-        if given(name):
-            parameters[name] = given(name) == "true"
+    for argument, parameter in TEXT_PARAMETERS.items():
+        if given(argument):
+            parameters[parameter] = ParameterValue(given(argument), value_type=str)
+    for argument, parameter in BOOLEAN_PARAMETERS.items():
+        if given(argument):
+            parameters[parameter] = given(argument) == "true"
     logger = ".".join(part for part in (*given("namespace").split("/"), given("name")) if part)
     return [
         Node(
@@ -228,7 +234,7 @@ def estimator(context: LaunchContext) -> list[Node]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The estimator, and rviz when asked for."""
+    """Return the estimator, and rviz when asked for."""
     rviz = Node(
         package="rviz2",
         executable="rviz2",

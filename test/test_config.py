@@ -1,29 +1,51 @@
-"""The parameter file that users edit agrees with the settings that the node declares."""
+"""Tests of the parameter file that users edit: it agrees with the settings of the node."""
 
 import re
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
 from genpose_ros.tracking.settings import TrackerSettings
 
 pytest.importorskip("rclpy", reason="no ROS 2 here, so the node's settings cannot be read")
 from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.ros.parameter_names import NAMES
 
-#: The settings, and what stands before the names of their parameters.
-SETTINGS = ((NodeSettings, ""), (EstimatorSettings, ""), (TrackerSettings, "tracking."))
+PARTS = {"estimator": EstimatorSettings, "node": NodeSettings, "tracker": TrackerSettings}
+ADVANCED = "    # Advanced\n"
+
+
+def settings() -> dict[str, Field[Any]]:
+    """The settings by the names of their parameters."""
+    return {NAMES[part][i.name]: i for part, kind in PARTS.items() for i in fields(kind)}
+
+
+def whole(text: str) -> str:
+    """The file with those values too that stand behind a #."""
+    return re.sub(r"^( +)#([\w.]+:)", r"\1\2", text, flags=re.MULTILINE)
 
 
 def parameters(text: str) -> dict[str, Any]:
-    """The parameters by their whole names, as ROS reads nested ones."""
-    found = {}
-    for name, value in yaml.safe_load(text)["/**"]["ros__parameters"].items():
-        nested = value.items() if isinstance(value, dict) else ()
-        found |= {f"{name}.{inner}": held for inner, held in nested} or {name: value}
+    """The parameters by their whole names, as ROS reads nested ones; none stands there twice."""
+    found: dict[str, Any] = {}
+
+    def add(prefix: str, node: yaml.MappingNode) -> None:
+        for key, value in node.value:
+            name = f"{prefix}{key.value}"
+            if isinstance(value, yaml.MappingNode):
+                add(f"{name}.", value)
+            else:
+                assert name not in found, f"{name} stands there twice"
+                found[name] = yaml.safe_load(yaml.serialize(value))
+
+    (every_node,) = yaml.compose(text).value
+    assert every_node[0].value == "/**"
+    ((_, values),) = every_node[1].value
+    add("", values)
     return found
 
 
@@ -33,22 +55,35 @@ def text(root: Path) -> str:
 
 
 def test_the_file_names_every_setting_with_its_default(text):
-    everything = re.sub(r"^    #(\w+:)", r"    \1", text, flags=re.MULTILINE)
-    defaults = {
-        f"{prefix}{item.name}": item.default for kind, prefix in SETTINGS for item in fields(kind)
+    defaults = {name: item.default for name, item in settings().items()}
+    assert parameters(whole(text)) == {"preset": "fast", **defaults}
+
+
+def test_the_file_leaves_to_the_preset_what_presets_differ_in(text):
+    fast, paper = PRESETS["fast"], PRESETS["paper"]
+    by_preset = {
+        NAMES["estimator"][item.name]
+        for item in fields(EstimatorSettings)
+        if getattr(fast, item.name) != getattr(paper, item.name)
     }
-    assert parameters(everything) == {"preset": "fast", **defaults}
+    assert set(parameters(text)) == {"preset", *settings()} - by_preset
 
 
-def test_the_file_as_it_is_leaves_the_estimator_to_the_preset(text):
-    active = set(parameters(text))
-    tracking = {f"tracking.{item.name}" for item in fields(TrackerSettings)}
-    assert active == {"preset", *(item.name for item in fields(NodeSettings))} | tracking
+def test_settings_that_few_need_stand_in_the_advanced_part(text):
+    first, advanced, _ = whole(text).partition(ADVANCED)
+    assert advanced
+    basic = {name for name, item in settings().items() if not item.metadata["advanced"]}
+    assert set(parameters(first)) == {"preset", *basic}
 
 
 def test_numbers_keep_their_type(text):
     """A ROS parameter that is a float must not be written as an integer."""
-    everything = parameters(re.sub(r"^    #(\w+:)", r"    \1", text, flags=re.MULTILINE))
-    for kind, prefix in SETTINGS:
-        for item in fields(kind):
-            assert type(everything[f"{prefix}{item.name}"]) is type(item.default), item.name
+    everything = parameters(whole(text))
+    for name, item in settings().items():
+        assert type(everything[name]) is type(item.default), name
+
+
+def test_every_setting_is_described_as_the_node_describes_it(text):
+    lines = " ".join(line.strip().removeprefix("#").strip() for line in text.splitlines())
+    for name, item in settings().items():
+        assert item.metadata["description"].rstrip(".") in lines, name

@@ -1,4 +1,4 @@
-"""The launch files: what they offer, and that a node comes up as they say."""
+"""Tests of the launch files: their arguments, and that a node comes up as they say."""
 
 import ast
 import importlib.util
@@ -18,6 +18,7 @@ from rcl_interfaces.srv import GetParameters
 
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.settings import parameter_name
 from genpose_ros.synthesis.sequences import SEQUENCE_KINDS
 from genpose_ros.tracking.settings import TrackerSettings
 
@@ -86,14 +87,16 @@ def test_launch_files_run_nothing_by_themselves(root, name):
 
 def test_arguments_set_parameters_that_the_node_has(root):
     module = tree(root, "estimate.launch.py")
+    arguments = {ast.literal_eval(call.args[0]) for call in declared(module)}
     known = {
-        item.name: type(item.default)
+        parameter_name(item): type(item.default)
         for c in (NodeSettings, EstimatorSettings)
         for item in fields(c)
     }
     known |= {"preset": str, "use_sim_time": bool}
     for name, kind in (("TEXT_PARAMETERS", str), ("BOOLEAN_PARAMETERS", bool)):
-        for parameter in constant(module, name):
+        for argument, parameter in constant(module, name).items():
+            assert argument in arguments
             assert known[parameter] is kind, parameter
 
 
@@ -105,7 +108,7 @@ def test_the_demo_offers_the_motions_that_there_are(root):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_can_fail_comes_before_what_would_be_left_running(root, name):
+def test_actions_that_can_fail_come_before_those_that_would_be_left_running(root, name):
     """Launch starts actions in order, and an exception leaves the programs before it running."""
     (call,) = [
         node
@@ -178,7 +181,14 @@ def test_the_node_gets_topics_and_parameters(launched):
     try:
         client = node.create_client(GetParameters, "/probe/get_parameters")
         assert client.wait_for_service(timeout_sec=120), "the node did not come up"
-        names = ["tf_prefix", "publish_tf", "sampler", "mask_source", "mode", "fixed_frame"]
+        names = [
+            "tf_prefix",
+            "publish_tf",
+            "sampling.sampler",
+            "segmentation.mask_source",
+            "mode",
+            "fixed_frame",
+        ]
         request = GetParameters.Request(names=[*names, "tracking.max_coast_s"])
         executor = rclpy.executors.SingleThreadedExecutor(context=context)
         future = client.call_async(request)

@@ -33,6 +33,7 @@ class EstimatorSettings:
         "",
         "Energy checkpoint, only for the reference architecture, whose two networks are two files.",
         fixed=True,
+        advanced=True,
     )
     device: str = setting(
         "auto", "auto (CUDA where there is one), cpu, cuda or cuda:N.", fixed=True
@@ -43,14 +44,19 @@ class EstimatorSettings:
         "multiply in it. Poses stay in float32.",
         choices=("auto", "float32", "bfloat16"),
         fixed=True,
+        advanced=True,
     )
-    candidates: int = setting(50, "Pose candidates drawn per object (K).", low=1, high=1000)
+    candidates: int = setting(
+        50, "Pose candidates drawn per object (K).", low=1, high=1000, group="sampling"
+    )
     tta_views: int = setting(
         2,
         "Times each cloud is encoded: with other points and, every second time, mirrored; the "
         "candidates are shared out among them. Models trained without mirrored clouds take one.",
         low=1,
         high=8,
+        group="sampling",
+        advanced=True,
     )
     patches: int = setting(
         0,
@@ -58,51 +64,99 @@ class EstimatorSettings:
         "many as it was trained with, 64.",
         low=0,
         high=512,
+        group="sampling",
+        advanced=True,
     )
     keep_fraction: float = setting(
-        0.6, "Share of the candidates kept after ranking (delta).", low=0.01, high=1.0
+        0.6,
+        "Share of the candidates kept after ranking (delta).",
+        low=0.01,
+        high=1.0,
+        group="sampling",
+        advanced=True,
     )
     sampler: str = setting(
-        "euler", "Solver of the reverse diffusion.", choices=("euler", "dpmpp_2m", "rk45")
+        "euler",
+        "Solver of the reverse diffusion.",
+        choices=("euler", "dpmpp_2m", "rk45"),
+        group="sampling",
+        advanced=True,
     )
     steps: int = setting(
-        8, "Network evaluations of the fixed-step solvers, per frame.", low=1, high=1000
+        8,
+        "Network evaluations of the fixed-step solvers, per frame.",
+        low=1,
+        high=1000,
+        group="sampling",
     )
     start_sigma: float = setting(
-        5.0, "Noise level the solver starts from, in units of the pose vector.", low=0.02, high=80.0
+        5.0,
+        "Noise level the solver starts from, in units of the pose vector.",
+        low=0.02,
+        high=80.0,
+        group="sampling",
+        advanced=True,
     )
-    tolerance: float = setting(1e-5, "Relative and absolute tolerance of rk45.", low=1e-9, high=0.1)
+    tolerance: float = setting(
+        1e-5,
+        "Relative and absolute tolerance of rk45.",
+        low=1e-9,
+        high=0.1,
+        group="sampling",
+        advanced=True,
+    )
     ranking: str = setting(
         "density",
         "What the candidates are sorted by. density: how many others lie near; energy: the energy "
         "network (paper); none: the order drawn.",
         choices=("density", "energy", "none"),
+        group="sampling",
+        advanced=True,
     )
     pooling: str = setting(
         "modes",
         "mean: average of all kept candidates (paper); modes: average of their largest cluster.",
         choices=("mean", "modes"),
+        group="sampling",
+        advanced=True,
     )
     points: int = setting(
-        1024, "Points sampled per object; the networks are trained with 1024.", low=64, high=8192
+        1024,
+        "Points sampled per object; the networks are trained with 1024.",
+        low=64,
+        high=8192,
+        group="depth",
+        advanced=True,
     )
     min_points: int = setting(
-        64, "Objects with fewer valid depth pixels are rejected.", low=1, high=8192
+        64,
+        "Objects with fewer valid depth pixels are rejected.",
+        low=1,
+        high=8192,
+        group="depth",
+        advanced=True,
     )
     mask_erosion_px: int = setting(
-        1, "Pixels taken off the mask's border; 0: none.", low=0, high=50
+        1,
+        "Pixels taken off the mask's border; 0: none.",
+        low=0,
+        high=50,
+        group="segmentation",
+        advanced=True,
     )
     depth_min_m: float = setting(
-        0.1, "Depth nearer than this is ignored, metres.", low=0.0, high=100.0
+        0.1, "Depth nearer than this is ignored, metres.", low=0.0, high=100.0, group="depth"
     )
     depth_max_m: float = setting(
-        5.0, "Depth farther than this is ignored, metres.", low=0.0, high=100.0
+        5.0, "Depth farther than this is ignored, metres.", low=0.0, high=100.0, group="depth"
     )
     depth_window_m: float = setting(
         0.25,
         "Points farther than this from the object's median depth are ignored, metres; 0: off.",
         low=0.0,
         high=100.0,
+        group="depth",
+        advanced=True,
     )
     outlier_std_ratio: float = setting(
         0.0,
@@ -110,9 +164,16 @@ class EstimatorSettings:
         "mean by this many standard deviations are ignored; 0: off.",
         low=0.0,
         high=100.0,
+        group="depth",
+        advanced=True,
     )
     outlier_neighbours: int = setting(
-        16, "Neighbours of the statistical outlier filter.", low=1, high=256
+        16,
+        "Neighbours of the statistical outlier filter.",
+        low=1,
+        high=256,
+        group="depth",
+        advanced=True,
     )
     workspace_m: float = setting(
         10.0, "Estimates farther than this from the camera are refused, metres.", low=0.1, high=1e3
@@ -128,8 +189,12 @@ class EstimatorSettings:
         "Objects per network call; on a GPU, smaller batches are padded to a power of two.",
         low=1,
         high=256,
+        group="sampling",
+        advanced=True,
     )
-    seed: int = setting(0, "Seed of all random draws.", low=0, high=2**31 - 1)
+    seed: int = setting(
+        0, "Seed of all random draws.", low=0, high=2**31 - 1, group="sampling", advanced=True
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -172,7 +237,7 @@ PRESETS: dict[str, EstimatorSettings] = {
 
 
 def describe(name: str) -> dict[str, Any]:
-    """Return default, description, low, high, choices and fixed of a setting.
+    """Return the default of a setting and all that describes it, as given to `setting`.
 
     Args:
         name: of a field of `EstimatorSettings`.

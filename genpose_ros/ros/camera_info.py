@@ -1,8 +1,7 @@
-"""CameraInfo messages to pinhole cameras."""
-
-from typing import Any
+"""Conversion of CameraInfo messages to pinhole cameras."""
 
 import numpy as np
+from sensor_msgs.msg import CameraInfo
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.camera import PinholeCamera
@@ -10,12 +9,12 @@ from genpose_ros.geometry.camera import PinholeCamera
 __all__ = ["camera_from_info", "is_distorted"]
 
 
-def is_distorted(message: Any) -> bool:
-    """Whether a sensor_msgs/CameraInfo tells of a lens that a pinhole camera does not describe."""
+def is_distorted(message: CameraInfo) -> bool:
+    """Whether a sensor_msgs/CameraInfo has a lens distortion, which a pinhole camera has not."""
     return bool(np.any(np.asarray(message.d, dtype=np.float64)))
 
 
-def camera_from_info(message: Any, *, rectified: bool = True) -> PinholeCamera | Rejection:
+def camera_from_info(message: CameraInfo, *, rectified: bool = True) -> PinholeCamera | Rejection:
     """Return the camera of the image that a sensor_msgs/CameraInfo came with.
 
     K, P, width and height describe the full sensor; the image is the region of interest of it

@@ -1,11 +1,11 @@
-"""Which detection (class and score) belongs to which label of a label image."""
+"""Matching of detections (class and score) with the labels of a label image."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+from vision_msgs.msg import BoundingBox2D, Detection2D
 
 from genpose_ros.geometry.categories import CATEGORIES
 
@@ -17,10 +17,10 @@ MIN_OVERLAP = 0.3
 
 @dataclass(frozen=True)
 class CategoryRules:
-    """From a segmenter's words to our categories.
+    """Mapping from a segmenter's class names and label values to the categories.
 
     Attributes:
-        default: category of labels that nothing else tells about; empty: none.
+        default: category of labels whose class is not known otherwise; empty: none.
         names: label values or class names, as text, to categories.
     """
 
@@ -66,10 +66,10 @@ class CategoryRules:
 
 def match_detections(
     labels: Sequence[int],
-    detections: Sequence[Any],
+    detections: Sequence[Detection2D],
     boxes: Mapping[int, tuple[float, float, float, float]],
-) -> dict[int, Any]:
-    """Return the detection of each label, for as many as can be told.
+) -> dict[int, Detection2D]:
+    """Return the detection of each label, for as many as can be matched.
 
     By the detections' ids where any of them is a label; else in order, where there are as many
     labels as detections; else by the overlap of boxes.
@@ -94,8 +94,8 @@ def confidence(score: float) -> float:
 
 
 def _match_boxes(
-    boxes: Mapping[int, tuple[float, float, float, float]], detections: Sequence[Any]
-) -> dict[int, Any]:
+    boxes: Mapping[int, tuple[float, float, float, float]], detections: Sequence[Detection2D]
+) -> dict[int, Detection2D]:
     """Pairs of greatest overlap first, each label and each detection once."""
     if not boxes or not detections:
         return {}
@@ -114,7 +114,7 @@ def _match_boxes(
     return matched
 
 
-def _corners(box: Any) -> tuple[float, float, float, float]:
+def _corners(box: BoundingBox2D) -> tuple[float, float, float, float]:
     centre = box.center.position
     half_x, half_y = box.size_x / 2, box.size_y / 2
     return centre.x - half_x, centre.y - half_y, centre.x + half_x, centre.y + half_y

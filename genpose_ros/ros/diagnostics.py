@@ -1,4 +1,4 @@
-"""What the node tells of itself on /diagnostics, once a second."""
+"""Diagnostics of the node on /diagnostics, once a second."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ _PERIOD_S = 1.0
 
 
 class Diagnostics:
-    """Publishes the states of the node's parts.
+    """Publisher of the states of the node's parts.
 
     Args:
         node: publishes here; its name stands before those of the parts.
@@ -22,7 +22,7 @@ class Diagnostics:
     def __init__(self, node: Node, parts: Sequence[Callable[[], DiagnosticStatus]]) -> None:
         self._node, self._parts = node, parts
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        # Steady: with a simulated clock that stands still one wants to know why nothing comes.
+        # Steady: it must go on with a simulated clock that stands still.
         node.create_timer(_PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def publish(self) -> None:
@@ -40,7 +40,7 @@ def status(name: str, message: str, values: dict[str, object], *, warn: bool) ->
 
     Args:
         name: of the part.
-        message: how it is, in a few words.
+        message: its state, in a few words.
         values: whatever helps to understand why.
         warn: whether somebody should look at it.
     """

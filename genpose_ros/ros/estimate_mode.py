@@ -1,4 +1,4 @@
-"""Mode `estimate`: each frame by itself."""
+"""Mode `estimate` of the node: each frame by itself."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -17,7 +17,7 @@ __all__ = ["Estimating", "Estimator", "MakeEstimator"]
 
 
 class Estimator(Protocol):
-    """What the node needs of an estimator."""
+    """Estimator as the node needs it."""
 
     def estimate(self, frame: Frame) -> FrameResult:
         """Estimate the objects of a frame."""
@@ -30,7 +30,7 @@ MakeEstimator = Callable[[EstimatorSettings], Estimator]
 
 
 class Estimating:
-    """Estimates frames; nothing is kept from one to the next.
+    """Estimation of frames, with nothing kept from one to the next.
 
     Args:
         make_estimator: builds the estimator for given settings.

@@ -1,32 +1,37 @@
-"""The node: depth and masks in, object poses out."""
+"""Estimator node: depth and masks in, object poses out."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
-from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.networks.devices import usable_cores
-from genpose_ros.ros.camera_pose import CameraPose, header_in
 from genpose_ros.ros.diagnostics import Diagnostics
 from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
-from genpose_ros.ros.fixed_frame import FixedFrame
 from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.matching import Matched
+from genpose_ros.ros.model_loader import ModelLoader
 from genpose_ros.ros.outputs import Outputs
 from genpose_ros.ros.parameters import Parameters, Settings
 from genpose_ros.ros.program import run_program
 from genpose_ros.ros.published import PublishedFrame
 from genpose_ros.ros.rejection_log import RejectionLog
+from genpose_ros.ros.statuses import (
+    EstimatorStatus,
+    InputStatus,
+    LastFrame,
+    RejectionStatus,
+    TrackingStatus,
+)
 from genpose_ros.ros.throttled_log import ThrottledLog
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
-from genpose_ros.ros.tracking_status import TrackingStatus
+from genpose_ros.ros.transforms import TransformBuffer, TransformLookup, header_in
 from genpose_ros.ros.worker import Worker
 from genpose_ros.tracking.tracker import Tracker
 
@@ -34,12 +39,12 @@ __all__ = ["EstimatorNode", "main", "spin"]
 
 #: Slots of the worker's mailbox.
 _MASKS, _DEPTH_ONLY = 0, 1
-#: Where neither keeps up with the camera, tracks go on before masks have a say again.
+#: Where neither keeps up with the camera: three depth images for each one with masks.
 _TURNS = (_MASKS, _DEPTH_ONLY, _DEPTH_ONLY, _DEPTH_ONLY)
 
 
 class EstimatorNode(Node):
-    """Subscribes to depth images and masks, and publishes the poses of the objects in them.
+    """Node that subscribes to depth images and masks, and publishes the poses of their objects.
 
     Callbacks only check and store; one worker thread estimates or tracks, always the newest frame.
 
@@ -67,11 +72,14 @@ class EstimatorNode(Node):
         self.rejections = RejectionLog(self.get_logger().warning, settings.node.log_period_s)
         self._log = ThrottledLog(self, lambda: self._settings.node.log_period_s)
         frames = (settings.node.target_frame, settings.node.fixed_frame)
-        self._camera_pose = CameraPose(self) if any(frames) else None
+        self._transforms = TransformBuffer(self) if any(frames) else None
+        self._target_frame, fixed_frame = map(self._lookup_of, frames)
         self._tracking: Tracking | None = None
-        make_estimator = make_estimator or _released_estimator()
+        make_estimator = make_estimator or ModelLoader()
         if settings.node.mode == "track":
-            self._tracking = self._make_tracking(make_estimator, make_tracker)
+            self._tracking = Tracking(
+                make_estimator, make_tracker, settings, fixed_frame, self._log.warn_about
+            )
         self._processing = self._tracking or Estimating(make_estimator, settings)
         self._outputs = Outputs(self)
         self._worker: Worker[Matched] = Worker(
@@ -92,8 +100,8 @@ class EstimatorNode(Node):
         self.create_service(SetBool, "~/enable", self._on_enable)
         if self._tracking is not None:
             self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
-            status = TrackingStatus(self._tracking, lambda: self.dropped_frames)
-            self._diagnostics = Diagnostics(self, [status])
+        self._last = LastFrame()
+        self._diagnostics = Diagnostics(self, self._statuses(make_estimator))
         self._worker.start()
 
     @property
@@ -104,7 +112,7 @@ class EstimatorNode(Node):
     def report_error(self, error: Exception) -> None:
         """Count an unexpected error as a rejection; the node goes on.
 
-        While everything is being shut down, errors are to be expected, and nobody is told.
+        While everything is being shut down, errors are to be expected, and none is reported.
         """
         if not self.context.ok():
             return
@@ -122,15 +130,30 @@ class EstimatorNode(Node):
     def _settings(self) -> Settings:
         return self._parameters_in_force.current
 
-    def _make_tracking(self, make_estimator: MakeEstimator, make_tracker: MakeTracker) -> Tracking:
-        settings, fixed = self._settings, None
-        if settings.node.fixed_frame and self._camera_pose is not None:
-            fixed = FixedFrame(self._camera_pose, settings.node.fixed_frame)
-        return Tracking(make_estimator, make_tracker, settings, fixed, self._log.tell)
+    def _lookup_of(self, frame: str) -> TransformLookup | None:
+        """The lookup of the camera in a frame; None: no frame is named."""
+        if not frame or self._transforms is None:
+            return None
+        return TransformLookup(self._transforms, frame)
+
+    def _statuses(self, make_estimator: MakeEstimator) -> list[Callable[[], DiagnosticStatus]]:
+        """The parts that diagnostics report on."""
+        about = {"mode": self._settings.node.mode, "preset": self._parameters_in_force.preset}
+        if isinstance(make_estimator, ModelLoader):
+            about |= make_estimator.about
+        parts: list[Callable[[], DiagnosticStatus]] = [
+            InputStatus(self._inputs, lambda: self._settings.node.input_timeout_s),
+            RejectionStatus(self.rejections),
+            EstimatorStatus(about, self._last, lambda: self.dropped_frames),
+        ]
+        if self._tracking is not None:
+            parts.append(TrackingStatus(self._tracking))
+        return parts
 
     def _warm_up(self) -> None:
         torch.set_num_threads(self._settings.node.threads or _spare_threads())
         self._processing.warm_up()
+        self._last.ready = True
         self.get_logger().info("ready")
 
     def _wants_depth_alone(self) -> bool:
@@ -146,13 +169,13 @@ class EstimatorNode(Node):
         self._inputs.configure(settings.node)
 
     def _on_jump_back(self) -> str:
-        """Forget what belongs to the time before a jump of the clock; returns what to say.
+        """Forget what belongs to the time before a jump of the clock; returns words for the log.
 
         The worker clears the tracks, before the first frame of the new time.
         """
         self._worker.mailbox.clear()
-        if self._camera_pose is not None:
-            self._camera_pose.forget()
+        if self._transforms is not None:
+            self._transforms.clear()
         return "" if self._tracking is None else f", {len(self._tracking.tracks)} tracks cleared"
 
     def _on_reset_tracks(
@@ -176,7 +199,7 @@ class EstimatorNode(Node):
         settings = self._settings.node
         result = self._processing.process(matched)
         if isinstance(result, PublishedFrame):
-            result = self._in_target_frame(result)
+            result = self._in_target_frame(result, settings.target_frame_wait_s)
         if isinstance(result, Rejection):
             self.rejections.add(result)
             self._outputs.publish_rejected(result, matched.depth.header)
@@ -184,17 +207,17 @@ class EstimatorNode(Node):
             for rejection in result.rejections:
                 self.rejections.add(rejection)
             self._outputs.publish(result, settings)
+            self._last.count += 1
+            self._last.timings_ms = result.timings_ms
 
-    def _in_target_frame(self, frame: PublishedFrame) -> PublishedFrame | Rejection:
-        """The frame as it goes out, or why that cannot be told."""
-        settings = self._settings.node
-        if self._camera_pose is None or not settings.target_frame:
+    def _in_target_frame(self, frame: PublishedFrame, wait_s: float) -> PublishedFrame | Rejection:
+        """The frame as it is published, or why its place in the target frame is not known."""
+        if self._target_frame is None:
             return frame
-        wait_seconds = settings.target_frame_wait_s
-        T_target_cam = self._camera_pose.lookup(settings.target_frame, frame.header, wait_seconds)
+        T_target_cam = self._target_frame.lookup(frame.header, wait_s)
         if isinstance(T_target_cam, Rejection):
             return T_target_cam
-        return frame.expressed_in(T_target_cam, header_in(settings.target_frame, frame.header))
+        return frame.expressed_in(T_target_cam, header_in(self._target_frame.frame, frame.header))
 
 
 def spin(node: EstimatorNode) -> None:
@@ -226,7 +249,7 @@ def main(
     make_estimator: MakeEstimator | None = None,
     make_tracker: MakeTracker = Tracker,
 ) -> None:
-    """Run the node until it is told to stop; arguments as of `EstimatorNode` and `rclpy.init`.
+    """Run the node until it is stopped; arguments as of `EstimatorNode` and `rclpy.init`.
 
     Raises:
         SystemExit: it could not start; the reason is logged.
@@ -245,19 +268,6 @@ def _spare_threads() -> int:
     them, they all stand still.
     """
     return max(min(torch.get_num_threads(), usable_cores() - 1), 1)
-
-
-def _released_estimator() -> MakeEstimator:
-    """A maker of estimators that loads the network once and shares it."""
-    first: list[PoseEstimator] = []
-
-    def make(settings: EstimatorSettings) -> PoseEstimator:
-        if first:
-            return PoseEstimator(first[0].model, settings)
-        first.append(PoseEstimator.from_settings(settings))
-        return first[0]
-
-    return make
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""From matched messages to the estimator's `Frame`."""
+"""Building of the estimator's `Frame` from matched messages."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+from std_msgs.msg import Header
 
 from genpose_ros.estimation.frame import Frame, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -17,13 +17,13 @@ __all__ = ["BuiltFrame", "build_frame", "stamp_ns"]
 
 @dataclass(frozen=True)
 class BuiltFrame:
-    """A frame to estimate, and the objects that were refused on the way."""
+    """Frame to estimate, and the objects that were refused on the way."""
 
     frame: Frame
     rejections: tuple[Rejection, ...]
 
 
-def stamp_ns(header: Any) -> int:
+def stamp_ns(header: Header) -> int:
     """Return a header's stamp in nanoseconds."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 

@@ -1,9 +1,9 @@
-"""Image messages to arrays, without cv_bridge: depth in metres and label images."""
+"""Conversion of image messages to arrays without cv_bridge: depth in metres and label images."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from sensor_msgs.msg import Image
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 
@@ -12,7 +12,7 @@ __all__ = ["DEPTH_ENCODINGS", "LABEL_ENCODINGS", "depth_m", "depth_pixels", "lab
 
 @dataclass(frozen=True)
 class _Encoding:
-    """How the pixels of an encoding are stored; `metres` per unit for depth."""
+    """Storage of the pixels of an encoding; `metres` per unit for depth."""
 
     dtype: str
     metres: float = 1.0
@@ -35,7 +35,7 @@ LABEL_ENCODINGS: dict[str, _Encoding] = {
 }
 
 
-def depth_pixels(message: Any) -> np.ndarray | Rejection:
+def depth_pixels(message: Image) -> np.ndarray | Rejection:
     """Return the stored pixels of a depth image, (H, W), as a view into the message.
 
     Args:
@@ -57,7 +57,7 @@ def depth_m(pixels: np.ndarray) -> np.ndarray:
     return metres
 
 
-def label_pixels(message: Any) -> np.ndarray | Rejection:
+def label_pixels(message: Image) -> np.ndarray | Rejection:
     """Return the stored pixels of a label image, (H, W), as a view into the message.
 
     Args:
@@ -66,7 +66,7 @@ def label_pixels(message: Any) -> np.ndarray | Rejection:
     return _pixels(message, LABEL_ENCODINGS, "label")
 
 
-def _pixels(message: Any, encodings: dict[str, _Encoding], what: str) -> np.ndarray | Rejection:
+def _pixels(message: Image, encodings: dict[str, _Encoding], what: str) -> np.ndarray | Rejection:
     encoding = encodings.get(message.encoding)
     if encoding is None:
         return Rejection(

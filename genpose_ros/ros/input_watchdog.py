@@ -1,25 +1,46 @@
-"""Tells once when an input falls silent, and which."""
+"""Watchdog of the inputs: when the last message of each came, and which ones have fallen silent."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-__all__ = ["SilenceWatch"]
+__all__ = ["InputState", "InputWatchdog"]
+
+
+@dataclass(frozen=True)
+class InputState:
+    """Messages of one input until now.
+
+    Attributes:
+        topic: its name.
+        required: whether the node needs its messages.
+        count: number of messages so far.
+        silent_s: time since the last one, or since the start, seconds.
+        stamp_ns: of the last one; None: there was none yet.
+    """
+
+    topic: str
+    required: bool
+    count: int
+    silent_s: float
+    stamp_ns: int | None
 
 
 @dataclass
 class _Input:
-    heard_s: float
+    since_s: float
+    count: int = 0
     stamp_ns: int | None = None
-    told: bool = False
+    reported: bool = False
 
 
-class SilenceWatch:
-    """Remembers when each input was last heard.
+class InputWatchdog:
+    """Record of the messages on each input, and reports of those that stay away.
 
     Args:
-        topics: names of the inputs to watch.
+        topics: names of the inputs.
         publishers: number of publishers of a topic.
+        optional: the topics among them that may be silent.
         clock: seconds, monotonic.
     """
 
@@ -27,35 +48,60 @@ class SilenceWatch:
         self,
         topics: Iterable[str],
         publishers: Callable[[str], int],
+        optional: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._publishers = publishers
+        self._optional = frozenset(optional)
         self._inputs = {topic: _Input(clock()) for topic in topics}
 
-    def heard(self, topic: str, stamp_ns: int) -> None:
-        """Note a message; topics that are not watched are ignored."""
+    def note_message(self, topic: str, stamp_ns: int) -> None:
+        """Note that a message came; topics that are not watched are ignored."""
         if topic in self._inputs:
-            self._inputs[topic] = _Input(self._clock(), stamp_ns)
+            count = self._inputs[topic].count + 1
+            self._inputs[topic] = _Input(self._clock(), count, stamp_ns)
 
-    def report(self, input_timeout_s: float) -> list[str]:
-        """Return a line for each input that has been silent this long and was not told yet."""
-        if input_timeout_s <= 0:
-            return []
+    @property
+    def inputs(self) -> tuple[InputState, ...]:
+        """The inputs as they are now."""
+        now = self._clock()
+        return tuple(
+            InputState(topic, topic not in self._optional, i.count, now - i.since_s, i.stamp_ns)
+            for topic, i in self._inputs.items()
+        )
+
+    def silent_inputs(self, timeout_s: float) -> list[str]:
+        """Return a sentence for each required input without a message for `timeout_s` seconds.
+
+        With a timeout of 0 there are none.
+        """
+        return [self._sentence(state) for state in self._overdue(timeout_s)]
+
+    def report(self, timeout_s: float) -> list[str]:
+        """Return the sentences of `silent_inputs` that were not reported since the last message."""
         lines = []
-        for topic, state in self._inputs.items():
-            silent_s = self._clock() - state.heard_s
-            if silent_s < input_timeout_s or state.told:
-                continue
-            state.told = True
-            lines.append(
-                f"nothing on {topic} for {silent_s:.1f} s ({self._publishers(topic)} publishers); "
-                f"last stamps: {self._stamps()}"
-            )
+        for state in self._overdue(timeout_s):
+            own = self._inputs[state.topic]
+            if not own.reported:
+                own.reported = True
+                lines.append(f"{self._sentence(state)}; last stamps: {self._stamps()}")
         return lines
+
+    def _overdue(self, timeout_s: float) -> list[InputState]:
+        return [
+            state
+            for state in self.inputs
+            if timeout_s > 0 and state.required and state.silent_s >= timeout_s
+        ]
+
+    def _sentence(self, state: InputState) -> str:
+        count = self._publishers(state.topic)
+        return f"nothing on {state.topic} for {state.silent_s:.1f} s ({count} publishers)"
 
     def _stamps(self) -> str:
         return ", ".join(
-            f"{topic} {'none' if state.stamp_ns is None else f'{state.stamp_ns / 1e9:.3f} s'}"
-            for topic, state in self._inputs.items()
+            f"{state.topic} {'none' if state.stamp_ns is None else f'{state.stamp_ns / 1e9:.3f} s'}"
+            for state in self.inputs
+            if state.required
         )

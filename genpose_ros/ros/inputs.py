@@ -1,12 +1,13 @@
-"""The node's subscriptions: they check, store and match messages, and compute nothing."""
+"""Inputs of the node: subscriptions that check, store and match messages, and compute nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -14,7 +15,7 @@ from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.camera_info import camera_from_info, is_distorted
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.images import depth_pixels, label_pixels
-from genpose_ros.ros.input_watchdog import SilenceWatch
+from genpose_ros.ros.input_watchdog import InputWatchdog
 from genpose_ros.ros.matching import DepthMessage, FrameMatcher, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.subscriptions import AdaptiveSubscription
@@ -23,37 +24,46 @@ from genpose_ros.ros.throttled_log import ThrottledLog
 __all__ = ["Inputs"]
 
 _POLL_S = 0.05
-_SILENCE_CHECK_S = 1.0
+_WATCHDOG_S = 1.0
 _ADAPT_S = 0.5
 #: Characters of a frame's name that are shown.
 _NAME_LENGTH = 64
 _DISTORTED = (
-    "camera_info tells of a lens distortion that is not corrected, because the image is taken as "
-    "not rectified (rectified: false): poses near the image's border will be off"
+    "camera_info has a lens distortion that is not corrected, because the image is taken as "
+    "not rectified (depth.rectified: false): poses near the image's border will be off"
 )
+
+
+class _Stamped(Protocol):
+    """Message with a header."""
+
+    header: Header
 
 
 @dataclass(frozen=True)
 class _Topic:
     kind: Any
     callback: Callable[[Any], None]
-    watched: bool = True
+    required: bool = True
 
 
 class Inputs:
-    """Subscribes to depth, camera_info and the masks, and hands on what belongs together.
+    """Subscriptions to depth, camera_info and the masks; matches of them are delivered.
 
     Attributes:
-        enabled: when false, nothing is handed on.
+        enabled: when false, nothing is delivered.
+        topic_names: resolved names of the topics, by the names that the node gives them.
+        watchdog: counts the messages of each topic.
+        matched: number of masks that were matched with their depth image so far.
 
     Args:
         node: subscribes here.
         settings: gives the settings in force.
         deliver: called with each match, in the executor's thread.
         reject: called with each rejection.
-        jumped_back: called when the clock of the depth images was set back; returns what else is
-            to be said about it.
-        between_masks: says whether depth images without masks are to be handed on too.
+        jumped_back: called when the clock of the depth images was set back; returns what else the
+            log line shall say.
+        between_masks: says whether depth images without masks are to be delivered too.
     """
 
     def __init__(
@@ -67,27 +77,28 @@ class Inputs:
         between_masks: Callable[[], bool] = bool,
     ) -> None:
         self.enabled = True
+        self.matched = 0
         self._node, self._settings = node, settings
         self._deliver, self._reject = deliver, reject
         self._jumped_back, self._between_masks = jumped_back, between_masks
         self._info_frame = ""
-        self._told_frames: tuple[str, str] | None = None
+        self._reported_frames: tuple[str, str] | None = None
         self._log = ThrottledLog(node, lambda: settings().log_period_s)
         now = settings()
         self._matcher = FrameMatcher(now.depth_history_s, now.sync_slop_s, now.sync_wait_s)
         topics = self._topics(now.mask_source)
-        self._names = {name: node.resolve_topic_name(name) for name in topics}
+        self.topic_names = {name: node.resolve_topic_name(name) for name in topics}
         self._subscriptions: list[AdaptiveSubscription] = []
         for name, topic in topics.items():
             self._subscriptions.append(
                 AdaptiveSubscription(node, topic.kind, name, topic.callback, now.input_reliability)
             )
-        watched = [self._names[name] for name, topic in topics.items() if topic.watched]
-        self._silence = SilenceWatch(watched, node.count_publishers)
+        optional = [self.topic_names[name] for name, topic in topics.items() if not topic.required]
+        self.watchdog = InputWatchdog(self.topic_names.values(), node.count_publishers, optional)
         # Steady: a simulated clock that stands still must not stop them.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(_POLL_S, self._poll, clock=steady)
-        node.create_timer(_SILENCE_CHECK_S, self._tell_silence, clock=steady)
+        node.create_timer(_WATCHDOG_S, self._report_silence, clock=steady)
         node.create_timer(_ADAPT_S, self._adapt, clock=steady)
 
     def configure(self, settings: NodeSettings) -> None:
@@ -105,41 +116,40 @@ class Inputs:
             topics["instance_masks"] = _Topic(InstanceMasks, self._on_instance_masks)
         else:
             topics["masks"] = _Topic(Image, self._on_labels)
-            topics["mask_detections"] = _Topic(Detection2DArray, self._on_detections, watched=False)
+            topics["mask_detections"] = _Topic(
+                Detection2DArray, self._on_detections, required=False
+            )
         return topics
 
     def _on_depth(self, message: Image) -> None:
-        stamp = self._heard("depth", message)
+        stamp = self._note("depth", message)
         if not message.header.frame_id:
             detail = "the depth image has no frame_id, so nobody could use its poses"
             self._reject(Rejection(Reason.EMPTY_FRAME_ID, detail))
-            return
-        if stamp < 0:
-            detail = f"the depth image's stamp is {stamp / 1e9:.3f} s, which no clock can show"
-            self._reject(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
             return
         pixels = depth_pixels(message)
         if isinstance(pixels, Rejection):
             self._reject(pixels)
             return
         self._compare_frames(message.header.frame_id)
-        if self._matcher.jumps_back(stamp):
-            line = "the clock of the depth images jumped back; starting anew"
-            self._log.tell("clock", f"{line}{self._jumped_back()}")
-        self._accept(self._matcher.add_depth(stamp, DepthMessage(message.header, pixels)))
+        added = self._matcher.add_depth(stamp, DepthMessage(message.header, pixels))
+        if added.jumped_back:
+            line = "the clock of the depth images jumped back; starting again"
+            self._log.warn_about("clock", f"{line}{self._jumped_back()}")
+        self._accept(added.rejection)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        stamp = self._heard("camera_info", message)
+        stamp = self._note("camera_info", message)
         self._info_frame = message.header.frame_id
         rectified = self._settings().rectified
         if not rectified and is_distorted(message):
-            self._log.tell("distortion", _DISTORTED)
+            self._log.warn_about("distortion", _DISTORTED)
         camera = camera_from_info(message, rectified=rectified)
         self._matcher.add_camera(stamp, camera)
         self._accept(None)
 
     def _on_labels(self, message: Image) -> None:
-        stamp = self._heard("masks", message)
+        stamp = self._note("masks", message)
         pixels = label_pixels(message)
         if isinstance(pixels, Rejection):
             self._reject(pixels)
@@ -148,14 +158,14 @@ class Inputs:
         self._add_masks(stamp, MaskInput(pixels, needs_detections=wanted and bool(pixels.any())))
 
     def _on_instance_masks(self, message: InstanceMasks) -> None:
-        self._add_masks(self._heard("instance_masks", message), MaskInput(message))
+        self._add_masks(self._note("instance_masks", message), MaskInput(message))
 
     def _on_detections(self, message: Detection2DArray) -> None:
-        stamp = self._heard("mask_detections", message)
+        stamp = self._note("mask_detections", message)
         self._accept(self._matcher.add_detections(stamp, tuple(message.detections)))
 
     def _has_detector(self) -> bool:
-        return bool(self._node.count_publishers(self._names["mask_detections"]) > 0)
+        return bool(self._node.count_publishers(self.topic_names["mask_detections"]) > 0)
 
     def _add_masks(self, stamp: int, masks: MaskInput) -> None:
         if self.enabled:
@@ -168,6 +178,7 @@ class Inputs:
 
     def _poll(self) -> None:
         outcome = self._matcher.poll()
+        self.matched += len(outcome.matched)
         for rejection in outcome.rejections:
             self._reject(rejection)
         if not self.enabled:
@@ -178,24 +189,25 @@ class Inputs:
         if alone is not None:
             self._deliver(alone)
 
-    def _heard(self, name: str, message: Any) -> int:
+    def _note(self, name: str, message: _Stamped) -> int:
+        """Note that a message came; returns its stamp in nanoseconds."""
         stamp = stamp_ns(message.header)
-        self._silence.heard(self._names[name], stamp)
+        self.watchdog.note_message(self.topic_names[name], stamp)
         return stamp
 
     def _compare_frames(self, depth_frame: str) -> None:
         """Warn, once, when depth and intrinsics are of two cameras; equal sizes would hide it."""
         frames = (self._info_frame, depth_frame)
-        if self._info_frame not in ("", depth_frame) and frames != self._told_frames:
-            self._told_frames = frames
+        if self._info_frame not in ("", depth_frame) and frames != self._reported_frames:
+            self._reported_frames = frames
             info, depth = (frame[:_NAME_LENGTH] for frame in frames)
             line = f"camera_info is of frame {info!r} and depth of {depth!r}"
-            self._log.tell("frames", f"{line}; is the depth image aligned?")
+            self._log.warn_about("frames", f"{line}; is the depth image aligned?")
 
     def _adapt(self) -> None:
         for subscription in self._subscriptions:
             subscription.adapt()
 
-    def _tell_silence(self) -> None:
-        for line in self._silence.report(self._settings().input_timeout_s):
+    def _report_silence(self) -> None:
+        for line in self.watchdog.report(self._settings().input_timeout_s):
             self._node.get_logger().warning(line)

@@ -1,4 +1,4 @@
-"""A mailbox between the subscriptions and the worker: of each kind the newest wins."""
+"""Mailbox between the subscriptions and the worker: of each kind the newest wins."""
 
 import threading
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class Mailbox(Generic[Item]):
-    """Hands items from one thread to another; an item not fetched in time is replaced.
+    """Slots that hand items from one thread to another; one not fetched in time is replaced.
 
     There may be several slots, for items that must not replace each other; those that hold
     something are emptied in turn, so that none keeps another waiting.

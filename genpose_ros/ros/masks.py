@@ -1,27 +1,29 @@
-"""Mask messages to instances: one adapter per kind of message, one result."""
+"""Conversion of mask messages to instances: one adapter per kind of message, one result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.msg import InstanceMask, InstanceMasks
 from genpose_ros.ros.detections import CategoryRules, confidence, match_detections
 
 __all__ = ["BACKGROUND_LABELS", "Segmented", "instances_from_labels", "instances_from_message"]
 
 #: Values of a label image that are no object; negative ones are none either.
 BACKGROUND_LABELS = (0, 255, 65535)
-#: Of noise instead of labels, with an object in every pixel, only so many are told one by one.
+_SEE_CATEGORIES = "see segmentation.default_category and segmentation.label_categories"
+#: Of noise instead of labels, with an object in every pixel, only so many are reported one by one.
 _MAX_REJECTIONS = 1000
 
 
 @dataclass(frozen=True)
 class Segmented:
-    """The objects of a mask message, masks at the size of the depth image, and what was refused."""
+    """Objects of a mask message, masks at the size of the depth image, and what was refused."""
 
     instances: tuple[Instance, ...] = ()
     rejections: tuple[Rejection, ...] = ()
@@ -31,7 +33,7 @@ def instances_from_labels(
     labels: np.ndarray,
     shape: tuple[int, int],
     rules: CategoryRules,
-    detections: Sequence[Any] = (),
+    detections: Sequence[Detection2D] = (),
     limit: int = 1000,
 ) -> Segmented | Rejection:
     """Return the objects of a label image.
@@ -43,7 +45,7 @@ def instances_from_labels(
         labels: (h, w) integers.
         shape: (H, W) of the depth image; the masks are scaled to it if the aspect is equal.
         rules: the categories of labels and of class names.
-        detections: vision_msgs/Detection2D that tell the classes and scores; may be empty.
+        detections: vision_msgs/Detection2D with the classes and scores; may be empty.
         limit: objects beyond this many are refused, the smallest first.
     """
     size = _size_mismatch(labels.shape, shape)
@@ -63,14 +65,14 @@ def instances_from_labels(
         if category in CATEGORIES:
             instances.append(Instance(label, category, scaled == label, score))
         else:
-            detail = f"label {label} has {category}; see default_category and label_categories"
+            detail = f"label {label} has {category}; {_SEE_CATEGORIES}"
             rejections.append(Rejection(Reason.UNKNOWN_CATEGORY, detail, label))
     rejections += _too_many(np.delete(values, largest).tolist(), limit)
     return Segmented(tuple(instances), tuple(rejections))
 
 
 def instances_from_message(
-    message: Any, shape: tuple[int, int], rules: CategoryRules, limit: int = 1000
+    message: InstanceMasks, shape: tuple[int, int], rules: CategoryRules, limit: int = 1000
 ) -> Segmented | Rejection:
     """Return the objects of a genpose_ros/InstanceMasks message.
 
@@ -123,7 +125,7 @@ def _is_object(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return (values > 0) & ~np.isin(values, BACKGROUND_LABELS)
 
 
-def _category(label: int, detection: Any | None, rules: CategoryRules) -> tuple[str, float]:
+def _category(label: int, detection: Detection2D | None, rules: CategoryRules) -> tuple[str, float]:
     """The category, or words that say why there is none, and the score."""
     if detection is None:
         return rules.of_label(label) or "no class", 1.0
@@ -135,7 +137,7 @@ def _category(label: int, detection: Any | None, rules: CategoryRules) -> tuple[
 
 
 def _region_mask(
-    item: Any, source: tuple[int, int], shape: tuple[int, int]
+    item: InstanceMask, source: tuple[int, int], shape: tuple[int, int]
 ) -> np.ndarray | Rejection:
     """The mask of an InstanceMask, (H, W) bool, scaled from the size `source` of the image."""
     region = item.roi

@@ -1,20 +1,26 @@
-"""Brings masks together with the depth image that they were made from.
+"""Matching of masks with the depth image that they were made from, and the order of time.
 
-Depth images for which no masks came in time can be asked for too: `FrameMatcher.poll_depth`.
+Depth images for which no masks came in time can be asked for too: `FrameMatcher.poll_depth`. That a
+clock jumped back or that a message is out of order is judged here, for all that comes after.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.ros.stamped_ring import StampedRing
+from genpose_ros.msg import InstanceMasks
+from genpose_ros.ros.stamped_ring import Added, StampedRing
 
 __all__ = ["DepthMessage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched"]
+
+Item = TypeVar("Item")
 
 #: Masks that may wait at the same time.
 MAX_WAITING = 32
@@ -24,41 +30,45 @@ _KEEPS_UP = 2
 
 @dataclass(frozen=True)
 class DepthMessage:
-    """A depth image as it came: its header and a view of its stored pixels."""
+    """Depth image as received: its header and a view of its stored pixels, (H, W)."""
 
-    header: Any
+    header: Header
     pixels: np.ndarray
 
 
 @dataclass(frozen=True)
 class MaskInput:
-    """Masks as they came: a label image's pixels, or an InstanceMasks message.
+    """Masks as received: a label image's pixels (H, W), or an InstanceMasks message.
 
     `needs_detections`: the classes come from a Detection2DArray that should be waited for.
     """
 
-    content: Any
+    content: np.ndarray | InstanceMasks
     needs_detections: bool = False
 
 
 @dataclass(frozen=True)
 class Matched:
-    """What belongs together. `camera` may be the reason why there is none.
+    """Messages that belong together.
 
-    `masks` is None for a depth image by itself; that there are no objects, masks tell. `epoch`
-    counts how often the clock had jumped back until then.
+    Attributes:
+        depth: the depth image.
+        masks: its masks; None for a depth image by itself, of which is not known what it shows.
+        camera: of the depth image, or why there is none.
+        detections: classes and scores of the labels.
+        epoch: how often the clock had jumped back until then; stamps of one epoch can be compared.
     """
 
     depth: DepthMessage
     masks: MaskInput | None
     camera: PinholeCamera | Rejection
-    detections: tuple[Any, ...] = ()
+    detections: tuple[Detection2D, ...] = ()
     epoch: int = 0
 
 
 @dataclass
 class MatchOutcome:
-    """What a look at the waiting masks gave, oldest first."""
+    """Matches and rejections of the waiting masks, oldest first."""
 
     matched: list[Matched] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
@@ -72,7 +82,7 @@ class _Waiting:
 
 @dataclass
 class _Newest:
-    """The newest depth image, whether it was given away, and how its masks come.
+    """State of the newest depth image: whether it was given away, and how its masks come.
 
     `kept_up`: so many images before it, in a row, had their masks when the next image came.
     """
@@ -89,76 +99,75 @@ class _Newest:
 
 
 class FrameMatcher:
-    """Holds the last seconds of depth and detections, and the masks that wait for theirs.
+    """Matcher that holds the last seconds of depth and detections, and the masks that wait.
 
     Masks are matched with the depth image of exactly their stamp; when no such one can come any
-    more, with the nearest within the slop. The camera is the one of their stamp too, so that late
-    masks survive a change of resolution; without one the newest. Not thread-safe: for one executor
-    thread.
+    more, with the nearest within the slop. The camera is the one of their stamp too, so that
+    delayed masks survive a change of resolution; without one the newest. Matches with masks come in
+    the order of their stamps within an epoch. Not thread-safe: for one executor thread.
 
     Attributes:
         camera: the newest; None: there was none yet.
 
     Args:
-        depth_history_s: how much depth is held; masks later than this find nothing.
-        sync_slop_s: greatest difference of stamps.
-        wait_seconds: how long masks wait for depth, camera or detections that come after them.
+        history_s: how much depth is held; masks later than this find nothing.
+        slop_s: greatest difference of stamps.
+        wait_s: how long masks wait for depth, camera or detections that come after them.
         clock: seconds, monotonic.
     """
 
     def __init__(
         self,
-        depth_history_s: float,
-        sync_slop_s: float,
-        wait_seconds: float,
+        history_s: float,
+        slop_s: float,
+        wait_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.sync_slop_s = sync_slop_s
-        self.wait_seconds = wait_seconds
+        self._slop_s, self._wait_s = slop_s, wait_s
         self.camera: PinholeCamera | Rejection | None = None
-        self._depth: StampedRing[DepthMessage] = StampedRing(depth_history_s)
-        self._detections: StampedRing[tuple[Any, ...]] = StampedRing(depth_history_s)
-        self._cameras: StampedRing[PinholeCamera | Rejection] = StampedRing(depth_history_s)
+        self._depth: StampedRing[DepthMessage] = StampedRing(history_s)
+        self._detections: StampedRing[tuple[Detection2D, ...]] = StampedRing(history_s)
+        self._cameras: StampedRing[PinholeCamera | Rejection] = StampedRing(history_s)
         self._waiting: dict[int, _Waiting] = {}
         self._last_ns: int | None = None
         self._newest = _Newest()
         self._epoch = 0
         self._clock = clock
 
-    def configure(self, depth_history_s: float, sync_slop_s: float, wait_seconds: float) -> None:
+    def configure(self, history_s: float, slop_s: float, wait_s: float) -> None:
         """Take other lengths from now on."""
         for ring in (self._depth, self._detections, self._cameras):
-            ring.seconds = depth_history_s
-        self.sync_slop_s, self.wait_seconds = sync_slop_s, wait_seconds
+            ring.seconds = history_s
+        self._slop_s, self._wait_s = slop_s, wait_s
 
-    def jumps_back(self, stamp_ns: int) -> bool:
-        """Whether a depth image of this stamp means that the clock was set back."""
-        return self._depth.jumps_back(stamp_ns)
-
-    def add_depth(self, stamp_ns: int, depth: DepthMessage) -> Rejection | None:
+    def add_depth(self, stamp_ns: int, depth: DepthMessage) -> Added:
         """Hold a depth image. When its clock jumped back, everything older is forgotten."""
-        if self.jumps_back(stamp_ns):
-            self.clear()
-            self._epoch += 1
-        rejection = self._depth.add(stamp_ns, depth)
-        if rejection is None:
+        if stamp_ns < 0:
+            detail = f"the depth image's stamp is {stamp_ns / 1e9:.3f} s, which no clock can show"
+            return Added(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
+        added = self._depth.add(stamp_ns, depth)
+        if added.jumped_back:
+            self._begin_epoch()
+        if added.rejection is None:
             self._newest = self._newest.followed_by(stamp_ns, depth)
-        return rejection
+        return added
 
     def add_camera(self, stamp_ns: int, camera: PinholeCamera | Rejection) -> None:
         """Hold the camera of an image, or why it is none; whatever its stamp, it is the newest."""
         self.camera = camera
         self._cameras.add(stamp_ns, camera)
 
-    def add_detections(self, stamp_ns: int, detections: tuple[Any, ...]) -> Rejection | None:
+    def add_detections(
+        self, stamp_ns: int, detections: tuple[Detection2D, ...]
+    ) -> Rejection | None:
         """Hold the detections of an image."""
-        return self._detections.add(stamp_ns, detections)
+        return self._detections.add(stamp_ns, detections).rejection
 
     def add_masks(self, stamp_ns: int, masks: MaskInput) -> Rejection | None:
         """Let masks wait for what belongs to them."""
         if self._last_ns is not None and stamp_ns < self._last_ns:
-            late_ms = (self._last_ns - stamp_ns) / 1e6
-            detail = f"masks are {late_ms:.1f} ms older than the last ones estimated"
+            back_ms = (self._last_ns - stamp_ns) / 1e6
+            detail = f"masks are {back_ms:.1f} ms older than the last ones estimated"
             return Rejection(Reason.STAMP_OUT_OF_ORDER, detail)
         self._waiting[stamp_ns] = _Waiting(masks, self._clock())
         if len(self._waiting) <= MAX_WAITING:
@@ -170,12 +179,15 @@ class FrameMatcher:
         )
 
     def poll(self) -> MatchOutcome:
-        """Match what can be matched now and reject what never can."""
+        """Match what can be matched now and reject what never can.
+
+        Masks that have to wait hold up newer ones, so that stamps do not go back.
+        """
         outcome = MatchOutcome()
         for stamp_ns in sorted(self._waiting):
             result = self._match(stamp_ns, self._waiting[stamp_ns])
             if result is None:
-                continue
+                break
             self._waiting.pop(stamp_ns)
             if isinstance(result, Rejection):
                 outcome.rejections.append(result)
@@ -199,40 +211,45 @@ class FrameMatcher:
         newest.taken = True
         return Matched(newest.depth, None, camera, epoch=self._epoch)
 
-    def clear(self) -> None:
-        """Forget all but the newest camera."""
-        for ring in (self._depth, self._detections, self._cameras):
-            ring.clear()
+    def _begin_epoch(self) -> None:
+        """Forget what belongs to the time before a jump of the clock, but the newest camera."""
+        self._epoch += 1
+        self._detections.clear()
+        self._cameras.clear()
         self._waiting.clear()
         self._last_ns = None
         self._newest = _Newest()
 
     def _match(self, stamp_ns: int, waiting: _Waiting) -> Matched | Rejection | None:
         """The match or the rejection; None: wait on."""
-        late = self._clock() - waiting.since_s >= self.wait_seconds
-        depth = self._lookup(self._depth, stamp_ns, late)
+        waited = self._clock() - waiting.since_s >= self._wait_s
+        depth = self._lookup(self._depth, stamp_ns, waited)
         if depth is None:
-            passed = late or _passed(self._depth, stamp_ns)
-            return self._no_depth(stamp_ns) if passed else None
-        detections = self._lookup(self._detections, stamp_ns, late)
+            may_come = self._may_come(self._depth, stamp_ns, waited)
+            return None if may_come else self._no_depth(stamp_ns)
+        detections = self._lookup(self._detections, stamp_ns, waited)
         missing = detections is None and waiting.masks.needs_detections
-        if missing and not late and not _passed(self._detections, stamp_ns):
+        if missing and self._may_come(self._detections, stamp_ns, waited):
             return None
-        own_camera = self._lookup(self._cameras, stamp_ns, late)
+        own_camera = self._lookup(self._cameras, stamp_ns, waited)
         camera = own_camera or self.camera
         if camera is None:
             detail = "no camera_info has arrived yet"
-            return Rejection(Reason.BAD_INTRINSICS, detail) if late else None
-        may_come = own_camera is None and not late and not _passed(self._cameras, stamp_ns)
+            return Rejection(Reason.BAD_INTRINSICS, detail) if waited else None
+        may_come = own_camera is None and self._may_come(self._cameras, stamp_ns, waited)
         if may_come and _of_other_size(camera, depth):
             return None
         return Matched(depth, waiting.masks, camera, detections or (), self._epoch)
 
-    def _lookup(self, ring: StampedRing[Any], stamp_ns: int, late: bool) -> Any | None:
+    def _lookup(self, ring: StampedRing[Item], stamp_ns: int, waited: bool) -> Item | None:
         found = ring.exact(stamp_ns)
-        if found is None and (late or _passed(ring, stamp_ns)):
-            found = ring.nearest(stamp_ns, self.sync_slop_s)
+        if found is None and not self._may_come(ring, stamp_ns, waited):
+            found = ring.nearest(stamp_ns, self._slop_s)
         return found
+
+    def _may_come(self, ring: StampedRing[Any], stamp_ns: int, waited: bool) -> bool:
+        """Whether exactly this stamp may still come: nothing newer has, and time is left."""
+        return not waited and (ring.newest_ns is None or ring.newest_ns <= stamp_ns)
 
     def _no_depth(self, stamp_ns: int) -> Rejection:
         oldest, newest = self._depth.oldest_ns, self._depth.newest_ns
@@ -242,11 +259,6 @@ class FrameMatcher:
             held = f"depth is held from {oldest / 1e9:.3f} to {newest / 1e9:.3f} s"
         detail = f"masks of stamp {stamp_ns / 1e9:.3f} s, but {held}"
         return Rejection(Reason.NO_DEPTH_FOR_MASKS, detail)
-
-
-def _passed(ring: StampedRing[Any], stamp_ns: int) -> bool:
-    """Whether the ring is past a stamp, so that exactly this one cannot come any more."""
-    return ring.newest_ns is not None and ring.newest_ns > stamp_ns
 
 
 def _of_other_size(camera: PinholeCamera | Rejection, depth: DepthMessage) -> bool:

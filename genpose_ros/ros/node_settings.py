@@ -1,4 +1,4 @@
-"""What decides how the node connects to ROS, beside what the estimator computes."""
+"""Settings of the node's connection to ROS, beside those of the estimator and the tracker."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ MASK_SOURCES = ("label_image", "instance_masks")
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """The node's own parameters, each with unit and range.
+    """Settings of the node itself, each with unit and range.
 
     Raises:
         ValueError: a value is of the wrong type, out of range, or none of the choices.
@@ -37,6 +37,7 @@ class NodeSettings:
         "instance_masks (topic instance_masks).",
         choices=MASK_SOURCES,
         fixed=True,
+        group="segmentation",
     )
     input_reliability: str = setting(
         "auto",
@@ -44,34 +45,48 @@ class NodeSettings:
         "or auto: reliable while every publisher of the topic offers it.",
         choices=RELIABILITIES,
         fixed=True,
+        advanced=True,
     )
     default_category: str = setting(
         "",
-        "Category of every object of a label image whose class nothing else tells; empty: none.",
+        "Category of every object of a label image whose class is not known otherwise; empty: "
+        "none.",
         choices=("", *CATEGORIES),
+        group="segmentation",
     )
     label_categories: str = setting(
         "",
         "Categories of label values, class numbers or class names, such as '1:mug, 45:bowl, "
         "cup:mug'.",
+        group="segmentation",
     )
     rectified: bool = setting(
-        True, "The depth image is rectified: P of camera_info describes it; false: K does."
+        True,
+        "The depth image is rectified: P of camera_info describes it; false: K does.",
+        group="depth",
     )
     depth_history_s: float = setting(
         2.0,
         "How long depth images are kept for masks that come later, seconds of stamps.",
         low=0.05,
         high=60.0,
+        group="sync",
+        advanced=True,
     )
     sync_slop_s: float = setting(
         0.01,
         "Greatest difference between the stamps of masks and depth, seconds.",
         low=0.0,
         high=1.0,
+        group="sync",
     )
     sync_wait_s: float = setting(
-        0.5, "How long masks wait for depth or detections that are late.", low=0.0, high=60.0
+        0.5,
+        "How long masks wait for depth or detections that come later, seconds.",
+        low=0.0,
+        high=60.0,
+        group="sync",
+        advanced=True,
     )
     target_frame: str = setting(
         "",
@@ -79,7 +94,11 @@ class NodeSettings:
         fixed=True,
     )
     target_frame_wait_s: float = setting(
-        0.2, "How long to wait for the transform to target_frame.", low=0.0, high=10.0
+        0.2,
+        "How long a frame waits for the transform to target_frame, seconds; then it is refused.",
+        low=0.0,
+        high=10.0,
+        advanced=True,
     )
     fixed_frame: str = setting(
         "",
@@ -90,9 +109,11 @@ class NodeSettings:
     )
     fixed_frame_wait_s: float = setting(
         0.05,
-        "How long a frame waits for the transform to fixed_frame; then it is tracked without.",
+        "How long a frame waits for the transform to fixed_frame, seconds; then it is tracked "
+        "without.",
         low=0.0,
         high=1.0,
+        advanced=True,
     )
     threads: int = setting(
         0,
@@ -101,17 +122,30 @@ class NodeSettings:
         low=0,
         high=1024,
         fixed=True,
+        advanced=True,
     )
     publish_tf: bool = setting(True, "Publish a transform for each object.")
     tf_prefix: str = setting("", "Put before the names of the objects' frames.")
     marker_lifetime_s: float = setting(
-        1.0, "Markers disappear after this long without a new frame; 0: never.", low=0.0, high=3600
+        1.0,
+        "Markers disappear after this long without a new frame, seconds; 0: never.",
+        low=0.0,
+        high=3600,
+        advanced=True,
     )
     input_timeout_s: float = setting(
-        5.0, "Say so when an input is silent for this long; 0: never.", low=0.0, high=3600.0
+        5.0,
+        "Warn when no message comes on an input for this long, seconds; 0: never.",
+        low=0.0,
+        high=3600.0,
+        advanced=True,
     )
     log_period_s: float = setting(
-        5.0, "Least time between two log lines about the same reason.", low=0.0, high=3600.0
+        5.0,
+        "Least time between two log lines about the same reason, seconds.",
+        low=0.0,
+        high=3600.0,
+        advanced=True,
     )
 
     def __post_init__(self) -> None:

@@ -1,8 +1,10 @@
-"""Settings dataclasses as ROS parameters: declared, validated whole, swapped atomically."""
+"""Parameters of the node, made of settings: declared, validated whole, swapped atomically."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -11,38 +13,40 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    ParameterNotDeclaredException,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
 from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.ros.parameter_names import NAMES, PRESET, check_names, unknown_name
 from genpose_ros.tracking.settings import TrackerSettings
 
-__all__ = ["PREFIXES", "Parameters", "Settings", "changed", "descriptor"]
-
-#: The parts of `Settings`, and what stands before the names of their parameters.
-PREFIXES = {"estimator": "", "node": "", "tracker": "tracking."}
+__all__ = ["Parameters", "Settings", "changed", "descriptor"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the node's parameters say, as one value."""
+    """Settings of all the node's parameters, as one value; its parts are those of `NAMES`."""
 
     estimator: EstimatorSettings
     node: NodeSettings
     tracker: TrackerSettings
 
 
-def descriptor(item: Field[Any], prefix: str = "") -> ParameterDescriptor:
-    """Return the parameter description of a settings field: name, text, range, read_only.
+def descriptor(item: Field[Any], name: str) -> ParameterDescriptor:
+    """Return the description of a setting's parameter `name`: text, range, read_only.
 
     A floating-point parameter is declared with dynamic typing, so that `5` is taken for `5.0`; its
     type is then checked with its value.
     """
     rule = item.metadata
     result = ParameterDescriptor(
-        name=f"{prefix}{item.name}",
+        name=name,
         description=rule["description"],
         read_only=rule["fixed"],
         dynamic_typing=isinstance(item.default, float),
@@ -61,47 +65,62 @@ def descriptor(item: Field[Any], prefix: str = "") -> ParameterDescriptor:
 
 
 def changed(current: Settings, values: Mapping[str, Any]) -> Settings:
-    """Return the settings with some values replaced; names that are none of theirs are ignored.
+    """Return the settings with the values of some parameters; other names are ignored.
 
     Raises:
         ValueError: the new settings are not valid as a whole.
     """
     parts = {}
-    for name, prefix in PREFIXES.items():
-        part = getattr(current, name)
-        own = {f"{prefix}{item.name}": item.name for item in fields(part)}
+    for part, names in NAMES.items():
+        new = {field: values[name] for field, name in names.items() if name in values}
         try:
-            parts[name] = replace(part, **{own[k]: v for k, v in values.items() if k in own})
-        except ValueError as error:  # which begins with the field's name
-            raise ValueError(f"{prefix}{error}") from error
+            parts[part] = replace(getattr(current, part), **new)
+        except ValueError as error:
+            raise ValueError(_with_parameter_names(str(error), names)) from error
     return Settings(**parts)
 
 
+def _with_parameter_names(sentence: str, names: Mapping[str, str]) -> str:
+    """A settings class's sentence, which begins with a field's name, for users of parameters.
+
+    Fields whose names are English words are only replaced at the beginning.
+    """
+    first, space, rest = sentence.partition(" ")
+    rest = re.sub(r"\w+_\w+", lambda word: names.get(word[0], word[0]), rest)
+    return f"{names.get(first, first)}{space}{rest}"
+
+
 class Parameters:
-    """The node's parameters and the settings that they stand for.
+    """Parameters of the node, and the settings that they stand for.
 
     Attributes:
         current: the settings in force; replaced as a whole.
+        preset: name of the preset that gave the estimator's settings their defaults.
 
     Args:
         node: declares the parameters here.
 
     Raises:
-        ValueError: a value given at start is not valid.
+        ValueError: a value given at start is not valid, or under an old or misspelt name.
     """
 
     def __init__(self, node: Node) -> None:
-        preset = _declare_preset(node)
+        for line in check_names(_given(node)):
+            node.get_logger().warning(f"{line} (ignored)")
+        self.preset = _declare_preset(node)
+        preset = EstimatorSettings.preset(self.preset)
         self.current = Settings(preset, NodeSettings(), TrackerSettings())
         self._on_change: Callable[[Settings], None] | None = None
         values = {}
-        for name, prefix in PREFIXES.items():
-            part = getattr(self.current, name)
-            for item in fields(part):
-                rule = descriptor(item, prefix)
-                values[rule.name] = _declare(node, rule.name, getattr(part, item.name), rule)
+        for part, names in NAMES.items():
+            defaults = getattr(self.current, part)
+            for item in fields(defaults):
+                name, default = names[item.name], getattr(defaults, item.name)
+                values[name] = _declare(node, name, default, descriptor(item, name))
         self.current = changed(self.current, values)
         node.add_on_set_parameters_callback(self._validate)
+        if hasattr(node, "add_pre_set_parameters_callback"):  # not in Humble
+            node.add_pre_set_parameters_callback(partial(_refuse_unknown, node))
 
     def on_change(self, callback: Callable[[Settings], None]) -> None:
         """Call this with new settings before they come into force; its ValueError refuses them."""
@@ -119,13 +138,40 @@ class Parameters:
         return SetParametersResult(successful=True)
 
 
-def _declare_preset(node: Node) -> EstimatorSettings:
+class _UnknownParameterError(ParameterNotDeclaredException):
+    """Refusal of a name in words of our own; rclpy answers a peer with its text."""
+
+    def __init__(self, sentence: str) -> None:
+        Exception.__init__(self, sentence)
+
+
+def _refuse_unknown(node: Node, parameters: list[Parameter]) -> list[Parameter]:
+    """Return the parameters that are to be set.
+
+    Raises:
+        _UnknownParameterError: one of them is not declared.
+    """
+    unknown = [p.name for p in parameters if p.name and not node.has_parameter(p.name)]
+    if unknown:
+        raise _UnknownParameterError("; ".join(map(unknown_name, unknown)))
+    return parameters
+
+
+def _given(node: Node) -> Iterable[str]:
+    """The names of the values that the node was started with, from files and arguments.
+
+    rclpy has no public way to ask for those that nothing declares.
+    """
+    return getattr(node, "_parameter_overrides", {})
+
+
+def _declare_preset(node: Node) -> str:
     rule = ParameterDescriptor(
         description="Defaults of the estimator's parameters: fast, or as in the paper.",
         additional_constraints=f"one of {', '.join(PRESETS)}",
         read_only=True,
     )
-    return EstimatorSettings.preset(_declare(node, "preset", "fast", rule))
+    return str(_declare(node, PRESET, "fast", rule))
 
 
 def _declare(node: Node, name: str, default: Any, rule: ParameterDescriptor) -> Any:

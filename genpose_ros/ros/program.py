@@ -1,4 +1,4 @@
-"""A node as a program: start, spin, and an orderly end whatever ends it."""
+"""Running of a node as a program: start, spin, and an orderly end whatever ends it."""
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -22,15 +22,15 @@ def run_program(
     spin: Callable[[AnyNode], None],
     args: Sequence[str] | None = None,
 ) -> None:
-    """Run a node until it is told to stop; destroy it in any case.
+    """Run a node until it is stopped; destroy it in any case.
 
     Ctrl-C under `ros2 launch` comes twice, once from the terminal and once from launch: the first
     one ends the spinning, the second must not disturb the end.
 
     Args:
-        name: of the logger that tells why the node did not start.
+        name: of the logger that says why the node did not start.
         make_node: makes the node.
-        spin: returns when the node is told to stop.
+        spin: returns when the node is to stop.
         args: as of `rclpy.init`.
 
     Raises:

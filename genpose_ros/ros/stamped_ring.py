@@ -1,18 +1,32 @@
-"""The last seconds of a stream, found by stamp: depth frames wait here for their masks."""
+"""Buffer of the last seconds of a stream, searched by stamp: depth waits here for its masks."""
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 
-__all__ = ["StampedRing"]
+__all__ = ["Added", "StampedRing"]
 
 Item = TypeVar("Item")
 
 #: Whatever the stamps say, no more than this is held.
 CAPACITY = 600
 #: So many older stamps one after the other are no stragglers.
-_LATE_IN_A_ROW = 3
+_OLDER_IN_A_ROW = 3
+
+
+@dataclass(frozen=True)
+class Added:
+    """Outcome of adding an item.
+
+    Attributes:
+        rejection: why it is not held; None: it is.
+        jumped_back: its stamp means that the clock was set back; all older items are forgotten.
+    """
+
+    rejection: Rejection | None = None
+    jumped_back: bool = False
 
 
 class StampedRing(Generic[Item]):
@@ -26,7 +40,7 @@ class StampedRing(Generic[Item]):
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._items: OrderedDict[int, Item] = OrderedDict()
-        self._late = 0
+        self._older = 0
 
     def __len__(self) -> int:
         return len(self._items)
@@ -41,45 +55,39 @@ class StampedRing(Generic[Item]):
         """The oldest stamp, None when empty."""
         return next(iter(self._items)) if self._items else None
 
-    def jumps_back(self, stamp_ns: int) -> bool:
-        """Whether this stamp means that the clock was set back."""
-        newest = self.newest_ns
-        if newest is None or stamp_ns >= newest:
-            return False
-        return newest - stamp_ns > self.seconds * 1e9 or self._late >= _LATE_IN_A_ROW - 1
-
-    def add(self, stamp_ns: int, item: Item) -> Rejection | None:
-        """Hold an item; an equal stamp replaces, an older one is refused with the reason."""
-        if self.jumps_back(stamp_ns):
-            self.clear()
+    def add(self, stamp_ns: int, item: Item) -> Added:
+        """Hold an item; an equal stamp replaces, a little older one is refused."""
         newest = self.newest_ns
         if newest is not None and stamp_ns < newest:
-            self._late += 1
-            late_ms = (newest - stamp_ns) / 1e6
-            return Rejection(
-                Reason.STAMP_OUT_OF_ORDER, f"stamp is {late_ms:.1f} ms older than the one before"
-            )
-        self._late = 0
+            self._older += 1
+            back_ns = newest - stamp_ns
+            if back_ns <= self.seconds * 1e9 and self._older < _OLDER_IN_A_ROW:
+                detail = f"stamp is {back_ns / 1e6:.1f} ms older than the one before"
+                return Added(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
+            self.clear()
+            self._items[stamp_ns] = item
+            return Added(jumped_back=True)
+        self._older = 0
         self._items[stamp_ns] = item
         while len(self._items) > CAPACITY or self._too_old():
             self._items.popitem(last=False)
-        return None
+        return Added()
 
     def exact(self, stamp_ns: int) -> Item | None:
         """The item of exactly this stamp."""
         return self._items.get(stamp_ns)
 
-    def nearest(self, stamp_ns: int, sync_slop_s: float) -> Item | None:
-        """The item whose stamp is nearest, at most `sync_slop_s` away."""
+    def nearest(self, stamp_ns: int, slop_s: float) -> Item | None:
+        """The item whose stamp is nearest, at most `slop_s` seconds away."""
         if not self._items:
             return None
         best = min(self._items, key=lambda held: abs(held - stamp_ns))
-        return self._items[best] if abs(best - stamp_ns) <= sync_slop_s * 1e9 else None
+        return self._items[best] if abs(best - stamp_ns) <= slop_s * 1e9 else None
 
     def clear(self) -> None:
         """Forget everything."""
         self._items.clear()
-        self._late = 0
+        self._older = 0
 
     def _too_old(self) -> bool:
         newest, oldest = self.newest_ns, self.oldest_ns

@@ -1,4 +1,4 @@
-"""A subscription that asks for lost images again where it can."""
+"""Subscription that adapts its reliability to the publishers, to get lost images again."""
 
 from collections import deque
 from collections.abc import Callable
@@ -19,9 +19,9 @@ _REMEMBERED = 32
 
 
 class AdaptiveSubscription:
-    """Subscribes so that every publisher is heard, and reliably where all of them offer it.
+    """Subscription that receives every publisher, reliably where all of them offer it.
 
-    A reliable subscriber hears nothing of a best-effort publisher. A best-effort one loses most
+    A reliable subscriber receives nothing of a best-effort publisher. A best-effort one loses most
     images that do not fit the publisher's shared memory, as a 640x480 depth image in Fast DDS with
     its defaults: three of four at 30 Hz.
 
@@ -51,14 +51,14 @@ class AdaptiveSubscription:
         overriding = QoSOverridingOptions((QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH))
         self._now = self._subscribe(callback, qos_overriding_options=overriding)
         self._next: Subscription | None = None
-        self._next_heard = False
-        self._heard: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
+        self._next_received = False
+        self._received: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
 
     def adapt(self) -> None:
         """Follow the publishers: where they offer more than before, or less, change over.
 
-        The new subscription takes the place of the old one when it has heard something; until
-        then both listen, and of what has one stamp only the first is passed on.
+        The new subscription takes the place of the old one when it has received something; until
+        then both receive, and of what has one stamp only the first is passed on.
         """
         if not self._adapts or not self._node.count_publishers(self._topic):
             return
@@ -67,13 +67,13 @@ class AdaptiveSubscription:
             self._start_change()
         elif self._next is not None and not changes:
             self._end_change(self._next, self._now)
-        elif self._next is not None and self._next_heard:
+        elif self._next is not None and self._next_received:
             self.reliable = not self.reliable
             self._end_change(self._now, self._next)
 
     def _start_change(self) -> None:
-        self._heard.clear()
-        self._next_heard = False
+        self._received.clear()
+        self._next_received = False
         self._profile.reliability = _policy(not self.reliable)
         self._next = self._subscribe(self._on_next)
         self._now.callback = self._once
@@ -84,15 +84,15 @@ class AdaptiveSubscription:
         self._now.callback = self._callback
 
     def _on_next(self, message: Any) -> None:
-        self._next_heard = True
+        self._next_received = True
         self._once(message)
 
     def _once(self, message: Any) -> None:
         """Pass a message on unless the other subscription has."""
         stamp = message.header.stamp
         key = (int(stamp.sec), int(stamp.nanosec))
-        if key not in self._heard:
-            self._heard.append(key)
+        if key not in self._received:
+            self._received.append(key)
             self._callback(message)
 
     def _all_reliable(self) -> bool:
@@ -102,7 +102,7 @@ class AdaptiveSubscription:
         )
 
     def _subscribe(self, callback: Callable[[Any], None], **options: Any) -> Subscription:
-        # That a publisher is not heard for a moment is no reason for rclpy's warning.
+        # That nothing of a publisher is received for a moment is no reason for rclpy's warning.
         events = SubscriptionEventCallbacks(incompatible_qos=_ignore) if self._adapts else None
         return self._node.create_subscription(
             self._kind, self._name, callback, self._profile, event_callbacks=events, **options

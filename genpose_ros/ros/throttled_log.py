@@ -1,4 +1,4 @@
-"""Warnings that come again and again, a line now and then."""
+"""Throttling of warnings that come again and again: a line now and then."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ _LINE_LENGTH = 400
 
 
 class ThrottledLog:
-    """Logs about each subject at most one line per period.
+    """Log of warnings with at most one line per subject and period.
 
     Args:
         node: whose logger is used.
@@ -27,11 +27,11 @@ class ThrottledLog:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node, self._period_s, self._clock = node, period_s, clock
-        self._told_at: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
-    def tell(self, about: str, line: str) -> None:
+    def warn_about(self, subject: str, line: str) -> None:
         """Log a line about a subject, unless one was logged in the last period."""
         now = self._clock()
-        if now - self._told_at.get(about, float("-inf")) >= self._period_s():
-            self._told_at[about] = now
+        if now - self._logged_at.get(subject, float("-inf")) >= self._period_s():
+            self._logged_at[subject] = now
             self._node.get_logger().warning(" ".join(line.split())[:_LINE_LENGTH])

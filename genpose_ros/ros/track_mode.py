@@ -1,4 +1,4 @@
-"""Mode `track`: objects keep their names from frame to frame."""
+"""Mode `track` of the node: objects keep their names from frame to frame."""
 
 import threading
 from collections import Counter, deque
@@ -12,25 +12,25 @@ from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.ros.estimate_mode import MakeEstimator
-from genpose_ros.ros.fixed_frame import FixedFrame
 from genpose_ros.ros.frame_builder import build_frame
 from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import check_estimate
 from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.published import PublishedFrame, published_track
+from genpose_ros.ros.transforms import TransformLookup
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.tracks import Track, TrackingResult
 
 __all__ = ["MakeTracker", "ObjectTracker", "Tracking"]
 
-#: Rejections of masks that came too late to be published themselves, kept for the next frame.
-_CARRIED = 100
+#: Rejections of delayed masks, whose own frame is not published, kept for the next frame.
+_KEPT_REJECTIONS = 100
 #: A stamp before all others.
 _NEVER = -1
 
 
 class ObjectTracker(Protocol):
-    """What the node needs of a tracker; its estimator and settings may change at any frame."""
+    """Tracker as the node needs it; its estimator and settings may change at any frame."""
 
     estimator: Any
     settings: TrackerSettings
@@ -62,17 +62,22 @@ MakeTracker = Callable[[Any, TrackerSettings], ObjectTracker]
 
 
 class Tracking:
-    """Tracks objects through the frames of one camera.
+    """Tracking of objects through the frames of one camera.
 
-    What is published never goes back in time: masks of an image older than the newest one
-    published name and begin tracks, which the next image shows. When the clock jumps back, which
-    the frames' epoch tells, all begins anew.
+    Published frames never go back in time: masks of an image older than the newest one published
+    name and begin tracks, which the next image shows. With another epoch of the matcher, which
+    means that the clock had jumped back, all tracks are cleared.
+
+    Attributes:
+        fixed_frame: lookup of the camera's pose in a frame that stands still; None: its motion is
+            not known.
+        frames: number of frames tracked so far, those with `masks` and `depth_only`.
 
     Args:
         make_estimator: builds the estimator for given settings.
         make_tracker: builds the tracker.
         settings: to begin with.
-        fixed_frame: tells the camera's motion; None: nothing does.
+        fixed_frame: see above.
         warn: called with a subject and a line about it.
     """
 
@@ -81,20 +86,20 @@ class Tracking:
         make_estimator: MakeEstimator,
         make_tracker: MakeTracker,
         settings: Settings,
-        fixed_frame: FixedFrame | None,
+        fixed_frame: TransformLookup | None,
         warn: Callable[[str, str], None],
     ) -> None:
         self.fixed_frame = fixed_frame
         self.frames: Counter[str] = Counter()
         self._make_estimator = make_estimator
-        self._settings = settings
-        self._tracker = make_tracker(make_estimator(settings.estimator), settings.tracker)
+        estimator = make_estimator(settings.estimator)
+        self._active = (estimator, settings)
+        self._tracker = make_tracker(estimator, settings.tracker)
         self._warn = warn
         self._epoch = 0
-        self._tracked_ns = self._published_ns = _NEVER
-        self._R_fixed_cam = np.eye(3)
-        self._carried: deque[Rejection] = deque(maxlen=_CARRIED)
-        # Held while a frame is tracked: services and parameters come in other threads.
+        self._published_ns = _NEVER
+        self._kept: deque[Rejection] = deque(maxlen=_KEPT_REJECTIONS)
+        # Held while a frame is tracked: services come in another thread.
         self._lock = threading.Lock()
 
     @property
@@ -104,62 +109,59 @@ class Tracking:
 
     def configure(self, settings: Settings) -> None:
         """Take other settings from the next frame on; the tracks stay."""
-        estimator = self._tracker.estimator
-        if settings.estimator != self._settings.estimator:
+        estimator, old = self._active
+        if settings.estimator != old.estimator:
             estimator = self._make_estimator(settings.estimator)
-        with self._lock:
-            self._settings = settings
-            self._tracker.estimator, self._tracker.settings = estimator, settings.tracker
+        self._active = (estimator, settings)
 
     def warm_up(self) -> None:
         """Make the first frame as fast as the others."""
-        self._tracker.estimator.warm_up()
+        self._active[0].warm_up()
 
     def reset(self) -> int:
         """Forget all tracks, once the frame in hand is done; returns how many there were."""
         with self._lock:
             count = len(self._tracker.tracks)
             self._tracker.reset()
-            self._tracked_ns = _NEVER
         return count
 
     def process(self, matched: Matched) -> PublishedFrame | Rejection | None:
         """Return what to publish of a frame, or why all of it is refused; None: nothing."""
-        built = build_frame(matched, self._settings)
+        estimator, settings = self._active
+        built = build_frame(matched, settings)
         if isinstance(built, Rejection):
             return built
         header = matched.depth.header
-        T_fixed_cam = self._camera_motion(header)
+        T_fixed_cam = self._camera_motion(header, settings.node.fixed_frame_wait_s)
         with self._lock:
+            self._tracker.estimator, self._tracker.settings = estimator, settings.tracker
             if matched.epoch != self._epoch:
-                self._begin_anew(matched.epoch)
+                self._begin_epoch(matched.epoch)
             result = self._track(built.frame, matched.masks is None, T_fixed_cam)
             if result is None:
                 return None
             for note in result.notes:
                 self._warn("tracker", note)
-            self._carried.extend(built.rejections + result.rejections)
+            self._kept.extend(built.rejections + result.rejections)
             if self._outdated(built.frame.stamp_ns):
                 return None
             self._published_ns = built.frame.stamp_ns
-            if T_fixed_cam is not None:
-                self._R_fixed_cam = T_fixed_cam[:3, :3]
-            return self._published(result, header)
+            return self._published(result, header, settings)
 
-    def _begin_anew(self, epoch: int) -> None:
+    def _begin_epoch(self, epoch: int) -> None:
         self._tracker.reset()
         self._epoch = epoch
-        self._tracked_ns = self._published_ns = _NEVER
-        self._carried.clear()
+        self._published_ns = _NEVER
+        self._kept.clear()
 
-    def _camera_motion(self, header: Header) -> np.ndarray | None:
+    def _camera_motion(self, header: Header, wait_s: float) -> np.ndarray | None:
+        """T_fixed_cam at the image; None: it is not known."""
         if self.fixed_frame is None:
             return None
-        wait_seconds = self._settings.node.fixed_frame_wait_s
-        T_fixed_cam = self.fixed_frame.lookup(header, wait_seconds)
-        if T_fixed_cam is None:
-            line = f"camera motion is not compensated: {self.fixed_frame.problem}"
-            self._warn("fixed_frame", line)
+        T_fixed_cam = self.fixed_frame.lookup(header, wait_s)
+        if isinstance(T_fixed_cam, Rejection):
+            self._warn("fixed_frame", f"camera motion is not compensated: {T_fixed_cam.detail}")
+            return None
         return T_fixed_cam
 
     def _track(
@@ -167,15 +169,10 @@ class Tracking:
     ) -> TrackingResult | None:
         """The tracker's result; None where there was nothing to do."""
         stamp_ns = frame.stamp_ns
-        late_s = (self._tracked_ns - stamp_ns) / 1e9
         if depth_only and (self._outdated(stamp_ns) or not self._tracker.tracks):
             return None
-        if late_s > self._settings.tracker.clock_jump_s:
-            # To the tracker it would look as if the clock had jumped back, which it has not.
-            detail = f"masks came {late_s:.2f} s after a newer image was tracked; see clock_jump_s"
-            self._carried.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
+        if self._exceeds_delay(stamp_ns):
             return None
-        self._tracked_ns = max(self._tracked_ns, stamp_ns)
         self.frames["depth_only" if depth_only else "masks"] += 1
         if depth_only:
             return self._tracker.track_depth(frame.depth_m, frame.camera, stamp_ns, T_fixed_cam)
@@ -184,15 +181,30 @@ class Tracking:
     def _outdated(self, stamp_ns: int) -> bool:
         return stamp_ns <= self._published_ns
 
-    def _published(self, result: TrackingResult, header: Header) -> PublishedFrame:
-        settings = self._settings
-        rejections, objects = list(self._carried), []
-        self._carried.clear()
+    def _exceeds_delay(self, stamp_ns: int) -> bool:
+        """Whether masks are more delayed than the tracker takes; the rejection is kept.
+
+        It would take them for a clock that jumped back, which within an epoch is not so.
+        """
+        delay_s = (self._published_ns - stamp_ns) / 1e9
+        if delay_s <= self._tracker.settings.clock_jump_s:
+            return False
+        detail = (
+            f"masks came {delay_s:.2f} s after a newer image was tracked; see tracking.clock_jump_s"
+        )
+        self._kept.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
+        return True
+
+    def _published(
+        self, result: TrackingResult, header: Header, settings: Settings
+    ) -> PublishedFrame:
+        rejections, objects = list(self._kept), []
+        self._kept.clear()
         for track in result.tracks:
             refused = check_estimate(track.estimate, settings.estimator.workspace_m)
             if refused is None:
-                own = published_track(track, self._R_fixed_cam, settings.tracker.max_coast_s)
-                objects.append(own)
+                R_fixed_cam = result.T_fixed_cam[:3, :3]
+                objects.append(published_track(track, R_fixed_cam, settings.tracker.max_coast_s))
             else:
                 rejections.append(refused)
         return PublishedFrame(objects, rejections, header, dict(result.timings_ms))

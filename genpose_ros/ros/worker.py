@@ -1,4 +1,4 @@
-"""The one thread that estimates."""
+"""Worker: the one thread that estimates."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -13,14 +13,14 @@ Item = TypeVar("Item")
 
 
 class Worker(Generic[Item]):
-    """A long-lived thread that handles the newest items of its mailbox, one after the other.
+    """Thread of long life that handles the newest items of its mailbox, one after the other.
 
     PyTorch keeps memory for each thread that it ever ran in, hence only ever this one.
 
     Args:
         prepare: run once in the thread before the first item.
         handle: run for each item.
-        on_error: told of whatever `prepare` or `handle` raised; the thread goes on.
+        on_error: called with whatever `prepare` or `handle` raised; the thread goes on.
         turns: of the mailbox.
     """
 

@@ -17,22 +17,32 @@ class TrackerSettings:
     """
 
     candidates: int = setting(
-        16, "Pose candidates drawn per tracked object, around its prediction.", low=1, high=1000
+        16,
+        "Pose candidates drawn per tracked object, around its prediction.",
+        low=1,
+        high=1000,
+        advanced=True,
     )
     start_sigma: float = setting(
         0.2,
         "Noise level that tracked objects start from, in units of the pose vector.",
         low=0.02,
         high=80.0,
+        advanced=True,
     )
     steps: int = setting(
-        2, "Network evaluations of the fixed-step solvers for tracked objects.", low=1, high=1000
+        2,
+        "Network evaluations of the fixed-step solvers for tracked objects.",
+        low=1,
+        high=1000,
+        advanced=True,
     )
     tta_views: int = setting(
         2,
         "Times each tracked object's cloud is encoded, as of new objects (see `tta_views` there).",
         low=1,
         high=8,
+        advanced=True,
     )
     encoder_budget: int = setting(
         8,
@@ -40,6 +50,7 @@ class TrackerSettings:
         "more, each object is encoded less often, but once.",
         low=1,
         high=1000,
+        advanced=True,
     )
     patches_over_budget: int = setting(
         32,
@@ -47,6 +58,7 @@ class TrackerSettings:
         "there are more of them than `encoder_budget`; 0: as many as always.",
         low=0,
         high=512,
+        advanced=True,
     )
     confirm_frames: int = setting(
         2,
@@ -66,12 +78,15 @@ class TrackerSettings:
         low=0.0,
         high=600.0,
     )
-    max_tracks: int = setting(64, "Tracks kept at once, lost ones included.", low=1, high=1000)
+    max_tracks: int = setting(
+        64, "Tracks kept at once, lost ones included.", low=1, high=1000, advanced=True
+    )
     max_new_per_frame: int = setting(
         8,
         "Objects estimated without a previous pose per frame; more have to wait for the next one.",
         low=1,
         high=1000,
+        advanced=True,
     )
     use_mask_ids: bool = setting(
         False, "The segmenter's ids stay with the objects from frame to frame."
@@ -84,6 +99,7 @@ class TrackerSettings:
         "A track without a mask for this long, seconds, is no longer followed by depth alone.",
         low=0.0,
         high=60.0,
+        advanced=True,
     )
     delayed_mask_horizon_s: float = setting(
         0.4,
@@ -91,6 +107,7 @@ class TrackerSettings:
         "newest one; 0: not at all.",
         low=0.0,
         high=10.0,
+        advanced=True,
     )
     max_depth_images: int = setting(
         16,
@@ -98,18 +115,29 @@ class TrackerSettings:
         "1.2 MB at 640x480.",
         low=1,
         high=1000,
+        advanced=True,
     )
     predict: bool = setting(
-        True, "Objects are expected to go on at their estimated velocity; false: to stay."
+        True,
+        "Objects are expected to go on at their estimated velocity; false: to stay.",
+        advanced=True,
     )
     smoothing: bool = setting(
         False, "Poses are those of the motion filter instead of the frame's own estimate."
     )
     acceleration_m_s2: float = setting(
-        1.5, "How fast velocities change, for the motion filter.", low=0.01, high=100.0
+        1.5,
+        "How fast velocities change, for the motion filter.",
+        low=0.01,
+        high=100.0,
+        advanced=True,
     )
     angular_acceleration_rad_s2: float = setting(
-        6.0, "How fast angular velocities change, for the motion filter.", low=0.01, high=1000.0
+        6.0,
+        "How fast angular velocities change, for the motion filter.",
+        low=0.01,
+        high=1000.0,
+        advanced=True,
     )
     association_gate_m: float = setting(
         0.10,
@@ -117,18 +145,21 @@ class TrackerSettings:
         "top of half the object's size.",
         low=0.0,
         high=10.0,
+        advanced=True,
     )
     class_change_frames: int = setting(
         10,
         "Frames in a row that masks must name another class before a track takes it over.",
         low=1,
         high=1000,
+        advanced=True,
     )
     pose_switch_checks: int = setting(
         3,
         "Verifications in a row that must clearly see another pose before a track switches to it.",
         low=1,
         high=100,
+        advanced=True,
     )
     verify_period_s: float = setting(
         0.5,
@@ -136,36 +167,42 @@ class TrackerSettings:
         "one object per frame with masks; 0: never.",
         low=0.0,
         high=60.0,
+        advanced=True,
     )
     max_outside_share: float = setting(
         0.5,
         "An estimate with a larger share of the object's points outside its box is refused.",
         low=0.0,
         high=1.0,
+        advanced=True,
     )
     max_residual_m: float = setting(
         0.03,
         "An estimate whose moved points lie farther off the measured depth is refused, metres.",
         low=0.001,
         high=10.0,
+        advanced=True,
     )
     max_jump_m: float = setting(
         0.15,
         "An estimate farther than this from the prediction is refused, metres.",
         low=0.001,
         high=10.0,
+        advanced=True,
     )
     max_jump_deg: float = setting(
         45.0,
         "An estimate turned more than this from the prediction is refused, degrees.",
         low=0.1,
         high=180.0,
+        advanced=True,
     )
     max_spread_m: float = setting(
         0.05,
         "An estimate whose candidates spread more, standard deviation in metres, is refused.",
         low=0.001,
         high=10.0,
+        advanced=True,
     )
     clock_jump_s: float = setting(
         1.0,
@@ -173,6 +210,7 @@ class TrackerSettings:
         "tracks are cleared.",
         low=0.0,
         high=600.0,
+        advanced=True,
     )
 
     def __post_init__(self) -> None:

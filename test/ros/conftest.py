@@ -10,6 +10,7 @@ import pytest
 import rclpy
 from fake_estimator import FakeEstimator, FakeTracker, make_estimate
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
@@ -18,6 +19,11 @@ from genpose_ros.msg import InstanceMasks
 
 FRAME = "camera_color_optical_frame"
 ENCODINGS = {"u1": "mono8", "u2": "16UC1", "i4": "32SC1", "f4": "32FC1"}
+
+
+def make_overrides(**values: Any) -> list[Parameter]:
+    """Parameters to start a node with; `__` in a name stands for a dot."""
+    return [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]
 
 
 def make_header(stamp_ns: int = 0, frame_id: str = FRAME) -> Header:
@@ -155,6 +161,7 @@ class Bench:
 def ros() -> SimpleNamespace:
     """The makers of messages, estimates and benches, for tests that take them by name."""
     return SimpleNamespace(
+        overrides=make_overrides,
         header=make_header,
         image=make_image,
         camera_info=make_camera_info,

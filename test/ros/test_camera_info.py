@@ -19,13 +19,13 @@ def test_the_projection_matrix_describes_a_rectified_image(ros):
     assert camera_from_info(message, rectified=False) == PinholeCamera(61.0, 60, 32, 24, 64, 48)
 
 
-def test_without_a_projection_matrix_k_counts(ros):
+def test_without_a_projection_matrix_the_matrix_k_counts(ros):
     message = ros.camera_info(48, 64)
     message.p = [0.0] * 12
     assert camera_from_info(message) == PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
 
 
-def test_region_and_binning_describe_the_same_rays(ros):
+def test_a_region_and_binning_describe_the_same_rays(ros):
     message = ros.camera_info(480, 640, fx=600.0, fy=610.0)
     message.roi.x_offset, message.roi.y_offset = 100, 40
     message.roi.width, message.roi.height = 400, 300
@@ -82,7 +82,7 @@ def test_an_image_without_pixels_is_named(ros, change):
     assert camera_from_info(message).reason is Reason.BAD_INTRINSICS
 
 
-def test_distortion_is_what_the_coefficients_say(ros):
+def test_a_camera_is_distorted_where_a_coefficient_is_not_zero(ros):
     message = ros.camera_info()
     assert not is_distorted(message)
     message.d = []

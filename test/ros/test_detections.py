@@ -13,7 +13,7 @@ def detection(name: str = "", box: tuple[float, float, float, float] = (0, 0, 0,
     return SimpleNamespace(id=name, bbox=bbox)
 
 
-def test_ids_come_first():
+def test_detections_with_ids_are_matched_by_id():
     a, b, c = detection("9"), detection(" 4 "), detection("2")
     assert match_detections([2, 4], [a, b, c], {}) == {2: c, 4: b}
 
@@ -23,12 +23,12 @@ def test_an_id_that_matches_leaves_the_others_without_a_class():
     assert match_detections([2, 4], [a, b], {}) == {4: a}
 
 
-def test_equal_numbers_go_by_order():
+def test_as_many_detections_as_labels_are_matched_by_order():
     a, b = detection("x"), detection("y")
     assert match_detections([10, 20], [a, b], {}) == {10: a, 20: b}
 
 
-def test_otherwise_the_boxes_decide():
+def test_detections_are_else_matched_by_their_boxes():
     far, near, small = (
         detection("", (40, 40, 60, 60)),
         detection("", (0, 0, 11, 10)),
@@ -77,7 +77,7 @@ class TestCategoryRules:
     @pytest.mark.parametrize(
         ("default", "names"), [("cup", ""), ("", "1:cup"), ("", "mug"), ("", ":mug"), ("", "1:")]
     )
-    def test_nonsense_is_refused(self, default, names):
+    def test_rules_that_are_nonsense_are_refused(self, default, names):
         with pytest.raises(ValueError, match=r"unknown category|expected 'name:category'"):
             CategoryRules.parse(default, names)
 
@@ -86,5 +86,5 @@ class TestCategoryRules:
     ("score", "expected"),
     [(0.5, 0.5), (-1, 0), (7, 1), (math.nan, 0), (math.inf, 0), (-math.inf, 0)],
 )
-def test_confidence_is_a_number_between_0_and_1(score, expected):
+def test_the_confidence_is_a_number_between_0_and_1(score, expected):
     assert confidence(score) == expected

@@ -45,7 +45,7 @@ def test_decoded_depth_does_not_change_with_the_message(ros):
     ("dtype", "encoding"),
     [("u1", "mono8"), ("u1", "8UC1"), ("<u2", "mono16"), ("<u2", "16UC1"), ("<i4", "32SC1")],
 )
-def test_labels_of_each_encoding(ros, dtype, encoding):
+def test_labels_of_each_encoding_are_read(ros, dtype, encoding):
     pixels = np.array([[0, 1], [7, 200]], dtype=dtype)
     for padding in (0, 5):
         labels = label_pixels(ros.image(pixels, encoding=encoding, padding=padding))

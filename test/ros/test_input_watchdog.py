@@ -1,16 +1,18 @@
-from genpose_ros.ros.input_watchdog import SilenceWatch
+from genpose_ros.ros.input_watchdog import InputState, InputWatchdog
 
 
-def make(now: list[float]) -> SilenceWatch:
-    return SilenceWatch(["/depth", "/masks"], {"/depth": 1, "/masks": 0}.get, clock=lambda: now[0])
+def make(now: list[float], optional: tuple[str, ...] = ()) -> InputWatchdog:
+    publishers = {"/depth": 1, "/masks": 0, "/detections": 0}
+    topics = ["/depth", "/masks", *optional]
+    return InputWatchdog(topics, publishers.__getitem__, optional, clock=lambda: now[0])
 
 
-def test_a_silent_input_is_told_once_with_its_publishers_and_the_last_stamps():
+def test_a_silent_input_is_reported_once_with_its_publishers_and_the_last_stamps():
     now = [0.0]
     watch = make(now)
     for second in range(1, 8):
         now[0] = float(second)
-        watch.heard("/depth", second * 1_000_000_000 + 500_000_000)
+        watch.note_message("/depth", second * 1_000_000_000 + 500_000_000)
         lines = watch.report(5.0)
         if second == 5:
             (line,) = lines
@@ -20,26 +22,42 @@ def test_a_silent_input_is_told_once_with_its_publishers_and_the_last_stamps():
             assert lines == []
 
 
-def test_an_input_that_was_heard_again_is_told_again():
+def test_an_input_that_falls_silent_again_is_reported_again():
     now = [0.0]
     watch = make(now)
     now[0] = 10.0
     assert len(watch.report(5.0)) == 2
-    watch.heard("/depth", 0)
+    watch.note_message("/depth", 0)
     now[0] = 14.0
     assert watch.report(5.0) == []
     now[0] = 16.0
     assert len(watch.report(5.0)) == 1
 
 
-def test_zero_turns_it_off():
+def test_a_timeout_of_zero_turns_reports_off():
     now = [0.0]
     watch = make(now)
     now[0] = 1e6
     assert watch.report(0.0) == []
 
 
-def test_other_topics_are_ignored():
+def test_messages_on_other_topics_are_ignored():
     watch = make([0.0])
-    watch.heard("/else", 1)
+    watch.note_message("/else", 1)
     assert watch.report(5.0) == []
+
+
+def test_messages_are_counted_and_an_optional_input_may_be_silent():
+    now = [0.0]
+    watch = make(now, optional=("/detections",))
+    for stamp_ns in (7, 8):
+        watch.note_message("/depth", stamp_ns)
+    now[0] = 2.0
+    watch.note_message("/masks", 9)
+    now[0] = 3.0
+    assert watch.inputs == (
+        InputState("/depth", required=True, count=2, silent_s=3.0, stamp_ns=8),
+        InputState("/masks", required=True, count=1, silent_s=1.0, stamp_ns=9),
+        InputState("/detections", required=False, count=0, silent_s=3.0, stamp_ns=None),
+    )
+    assert watch.silent_inputs(2.5) == ["nothing on /depth for 3.0 s (1 publishers)"]

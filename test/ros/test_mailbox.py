@@ -6,14 +6,14 @@ import pytest
 from genpose_ros.ros.mailbox import Mailbox
 
 
-def test_the_newest_wins_and_the_others_are_counted():
+def test_the_newest_item_wins_and_the_others_are_counted():
     box: Mailbox[int] = Mailbox()
     assert [box.put(i) for i in range(4)] == [False, True, True, True]
     assert (box.get(), box.dropped) == (3, 3)
     assert not box.put(9)
 
 
-def test_nothing_comes_within_the_timeout():
+def test_an_empty_mailbox_gives_nothing_after_the_timeout():
     box: Mailbox[int] = Mailbox()
     start = time.monotonic()
     assert box.get(timeout=0.05) is None
@@ -37,7 +37,7 @@ def test_closing_wakes_the_one_who_waits():
     assert box.get() is None
 
 
-def test_clear_forgets_without_counting():
+def test_clearing_forgets_items_without_counting_them():
     box: Mailbox[int] = Mailbox()
     box.put(1)
     box.clear()

@@ -32,7 +32,7 @@ class TestLabels:
         ("dtype", "background"),
         [(np.uint8, 0), (np.uint8, 255), (np.uint16, 65535), (np.int32, -1), (np.int32, -(2**31))],
     )
-    def test_each_value_but_background_is_an_object(self, dtype, background):
+    def test_each_label_but_the_background_is_an_object(self, dtype, background):
         labels = np.full((4, 6), background, dtype=dtype)
         labels[0, :2], labels[2:, 3:] = 1, 9
         found = instances_from_labels(labels, (4, 6), MUGS)
@@ -129,7 +129,7 @@ class TestLabels:
 
 
 class TestInstanceMasks:
-    def test_whole_images_and_regions(self):
+    def test_masks_of_whole_images_and_of_regions_are_read(self):
         whole = np.zeros((4, 6), dtype=bool)
         whole[0, 0] = True
         region = np.ones((2, 3), dtype=bool)
@@ -196,12 +196,12 @@ class TestInstanceMasks:
         assert only.mask.shape == (48, 64)
 
     @pytest.mark.parametrize(("height", "width"), [(0, 0), (4, 0), (5, 6), (6, 4)])
-    def test_another_size_is_named(self, height, width):
+    def test_a_message_of_another_size_is_refused_by_name(self, height, width):
         message = InstanceMasks(height=height, width=width)
         result = instances_from_message(message, (4, 6), NO_RULES)
         assert result.reason is Reason.SIZE_MISMATCH
 
-    def test_no_objects_is_no_mistake(self):
+    def test_a_message_without_objects_is_no_mistake(self):
         found = instances_from_message(InstanceMasks(height=4, width=6), (4, 6), NO_RULES)
         assert (found.instances, found.rejections) == ((), ())
 

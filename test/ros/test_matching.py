@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def matcher(clock) -> FrameMatcher:
-    matcher = FrameMatcher(2.0, sync_slop_s=0.01, wait_seconds=0.5, clock=clock)
+    matcher = FrameMatcher(2.0, slop_s=0.01, wait_s=0.5, clock=clock)
     matcher.camera = CAMERA
     return matcher
 
@@ -33,7 +35,7 @@ def depth(name: str) -> DepthMessage:
     return DepthMessage(name, np.zeros((48, 64), dtype=np.uint16))
 
 
-def matches(matcher: FrameMatcher) -> list[tuple[str, str]]:
+def matches(matcher: FrameMatcher) -> list[tuple[Any, Any]]:
     outcome = matcher.poll()
     assert outcome.rejections == []
     return [(m.depth.header, m.masks.content) for m in outcome.matched]
@@ -65,7 +67,7 @@ def test_masks_that_come_half_a_second_later_find_their_depth(matcher):
     assert matches(matcher) == [("d15", "m")]
 
 
-def test_the_nearest_counts_only_when_the_exact_one_cannot_come_any_more(matcher):
+def test_the_nearest_depth_counts_only_when_the_exact_one_cannot_come_any_more(matcher):
     matcher.add_depth(95 * MS, depth("nearly"))
     matcher.add_masks(100 * MS, MaskInput("m"))
     assert matches(matcher) == []
@@ -73,14 +75,14 @@ def test_the_nearest_counts_only_when_the_exact_one_cannot_come_any_more(matcher
     assert matches(matcher) == [("exact", "m")]
 
 
-def test_the_nearest_counts_once_depth_is_past_the_masks(matcher):
+def test_the_nearest_depth_counts_once_depth_is_past_the_masks(matcher):
     matcher.add_depth(95 * MS, depth("before"))
     matcher.add_masks(100 * MS, MaskInput("m"))
     matcher.add_depth(128 * MS, depth("after"))
     assert matches(matcher) == [("before", "m")]
 
 
-def test_the_nearest_counts_when_the_wait_is_over(matcher, clock):
+def test_the_nearest_depth_counts_when_the_wait_is_over(matcher, clock):
     matcher.add_depth(95 * MS, depth("only"))
     matcher.add_masks(100 * MS, MaskInput("m"))
     clock.now_s += 0.6
@@ -108,15 +110,17 @@ def test_masks_older_than_the_last_ones_are_named(matcher):
     matcher.add_masks(66 * MS, MaskInput("m"))
     assert matches(matcher) == [("d66", "m")]
     assert matcher.add_masks(33 * MS, MaskInput("late")).reason is Reason.STAMP_OUT_OF_ORDER
-    assert matcher.add_depth(50 * MS, depth("late")).reason is Reason.STAMP_OUT_OF_ORDER
+    added = matcher.add_depth(50 * MS, depth("late"))
+    assert not added.jumped_back
+    assert added.rejection.reason is Reason.STAMP_OUT_OF_ORDER
 
 
 def test_a_clock_that_jumps_back_starts_anew(matcher):
     matcher.add_depth(10**12, depth("old"))
     matcher.add_masks(10**12, MaskInput("old"))
     assert matches(matcher) == [("old", "old")]
-    assert matcher.jumps_back(5 * MS)
-    assert matcher.add_depth(5 * MS, depth("new")) is None
+    added = matcher.add_depth(5 * MS, depth("new"))
+    assert (added.jumped_back, added.rejection) == (True, None)
     assert matcher.add_masks(5 * MS, MaskInput("new")) is None
     (matched,) = matcher.poll().matched
     assert (matched.depth.header, matched.masks.content, matched.epoch) == ("new", "new", 1)
@@ -168,7 +172,7 @@ def test_the_newest_camera_goes_along_even_if_it_is_a_rejection(matcher):
     assert matched.camera == matcher.camera
 
 
-def test_late_masks_get_the_camera_of_their_own_image(matcher):
+def test_delayed_masks_get_the_camera_of_their_own_image(matcher):
     small = PinholeCamera(30.0, 30.0, 16.0, 12.0, 32, 24)
     for ms, camera in ((10, CAMERA), (43, small)):
         matcher.add_camera(ms * MS, camera)
@@ -214,6 +218,23 @@ def test_several_waiting_masks_come_out_in_the_order_of_their_stamps(matcher):
     assert matches(matcher) == [("d33", "m33"), ("d66", "m66")]
 
 
+def test_masks_that_wait_for_detections_are_not_overtaken_by_newer_ones(matcher):
+    for ms in (10, 43):
+        matcher.add_depth(ms * MS, depth(f"d{ms}"))
+    matcher.add_masks(10 * MS, MaskInput("m10", needs_detections=True))
+    matcher.add_masks(43 * MS, MaskInput("m43"))
+    assert matches(matcher) == []
+    matcher.add_detections(10 * MS, ("cup",))
+    assert matches(matcher) == [("d10", "m10"), ("d43", "m43")]
+
+
+def test_a_depth_image_with_a_negative_stamp_is_refused(matcher):
+    added = matcher.add_depth(-5 * MS, depth("odd"))
+    assert added.rejection.reason is Reason.STAMP_OUT_OF_ORDER
+    assert "-0.005 s" in added.rejection.detail
+    assert matcher.poll_depth() is None
+
+
 class TestDepthAlone:
     def alone(self, matcher: FrameMatcher) -> str | None:
         matched = matcher.poll_depth()
@@ -227,7 +248,7 @@ class TestDepthAlone:
         assert self.alone(matcher) == "d1"
         assert self.alone(matcher) is None
 
-    def test_its_masks_still_find_it_later(self, matcher):
+    def test_masks_still_find_an_image_that_came_alone(self, matcher):
         for i in range(6):
             matcher.add_depth(i * 33 * MS, depth(f"d{i}"))
             assert self.alone(matcher) == f"d{i}"
@@ -270,7 +291,7 @@ class TestDepthAlone:
     def test_an_image_that_is_refused_does_not_come(self, matcher):
         matcher.add_depth(66 * MS, depth("new"))
         assert self.alone(matcher) == "new"
-        assert matcher.add_depth(33 * MS, depth("old")) is not None
+        assert matcher.add_depth(33 * MS, depth("old")).rejection is not None
         assert self.alone(matcher) is None
 
     def test_a_clock_that_jumps_back_starts_anew(self, matcher):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from geometry_msgs.msg import PoseArray
-from rclpy.parameter import Parameter
 from torch import Tensor, nn
 
 from genpose_ros.estimation.estimator import PoseEstimator
@@ -61,11 +60,15 @@ class Upright(PoseModel):
 @pytest.fixture
 def bench(benches, ros):
     bench = benches(lambda: None)
-    values = {"default_category": "laptop", "input_timeout_s": 0.0, "mask_erosion_px": 0}
+    values = {
+        "segmentation__default_category": "laptop",
+        "segmentation__mask_erosion_px": 0,
+        "input_timeout_s": 0.0,
+    }
     bench.node = EstimatorNode(
         make_estimator=lambda settings: PoseEstimator(Upright(), settings),
         context=bench.context,
-        parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
+        parameter_overrides=ros.overrides(**values),
     )
     bench.executor.add_node(bench.node)
     bench.camera = ros.Camera(bench.peer)

@@ -92,7 +92,7 @@ def detections(ros, recorded, stamp_ns: int) -> Detection2DArray:
     return message
 
 
-def test_what_was_recorded_is_what_the_estimator_gets(benches, ros, recorded):
+def test_the_estimator_gets_the_frame_as_it_was_recorded(benches, ros, recorded):
     estimators = []
 
     def make(settings):

@@ -2,7 +2,7 @@ from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.ros.rejection_log import RejectionLog
 
 
-def test_one_line_per_reason_and_period_and_every_rejection_counted():
+def test_one_line_is_logged_per_reason_and_period_and_every_rejection_counted():
     lines: list[str] = []
     now = [0.0]
     log = RejectionLog(lines.append, period_s=5.0, clock=lambda: now[0])
@@ -19,7 +19,7 @@ def test_one_line_per_reason_and_period_and_every_rejection_counted():
     ]
 
 
-def test_a_period_of_zero_logs_each():
+def test_a_period_of_zero_logs_each_rejection():
     lines: list[str] = []
     log = RejectionLog(lines.append, period_s=0.0)
     for _ in range(3):
@@ -33,3 +33,10 @@ def test_the_detail_cannot_break_the_line():
     log.add(Rejection(Reason.INTERNAL_ERROR, "first\nsecond\n" + "x" * 10_000))
     assert "\n" not in lines[0]
     assert len(lines[0]) < 600
+
+
+def test_whole_frames_are_counted_apart_from_objects():
+    log = RejectionLog(lambda _: None)
+    log.add(Rejection(Reason.BAD_ENCODING, "rgb8"))
+    log.add(Rejection(Reason.MASK_EMPTY, "no pixel", instance_id=0))
+    assert (log.frames, log.counts) == (1, {Reason.BAD_ENCODING: 1, Reason.MASK_EMPTY: 1})

@@ -88,7 +88,7 @@ def bench(benches):
     return bench
 
 
-def test_it_follows_what_the_publishers_offer(bench):
+def test_a_subscription_follows_what_the_publishers_offer(bench):
     ear = Ear(bench)
     assert not ear.subscription.reliable
     first = ear.publisher(RELIABLE)
@@ -103,7 +103,7 @@ def test_it_follows_what_the_publishers_offer(bench):
     assert ear.hears(first, "four")
 
 
-def test_it_follows_a_remapped_topic_too(bench):
+def test_a_subscription_follows_a_remapped_topic_too(bench):
     node = rclpy.create_node(
         "remapped", context=bench.context, cli_args=["--ros-args", "-r", "depth:=/front/words"]
     )
@@ -120,7 +120,7 @@ def test_it_follows_a_remapped_topic_too(bench):
     node.destroy_node()
 
 
-def test_nothing_is_lost_or_doubled_while_it_changes_over(bench):
+def test_no_message_is_lost_or_doubled_while_a_subscription_changes_over(bench):
     ear = Ear(bench)
     publisher = ear.publisher(RELIABLE)
     assert ear.hears(publisher, "start")
@@ -134,7 +134,7 @@ def test_nothing_is_lost_or_doubled_while_it_changes_over(bench):
 
 
 @pytest.mark.parametrize(("reliability", "reliable"), [("reliable", True), ("best_effort", False)])
-def test_it_can_be_told_for_good(bench, reliability, reliable):
+def test_a_reliability_that_is_given_stays(bench, reliability, reliable):
     ear = Ear(bench, reliability)
     publisher = ear.publisher(BEST_EFFORT if reliable else RELIABLE)
     assert bench.spin_until(lambda: bench.node.count_publishers("words"))
@@ -143,7 +143,7 @@ def test_it_can_be_told_for_good(bench, reliability, reliable):
     assert reliable or ear.hears(publisher, "one")
 
 
-def test_it_can_follow_for_ever(bench):
+def test_a_subscription_that_changes_over_again_and_again_keeps_nothing(bench):
     """The node keeps nothing of earlier subscriptions."""
     ear = Ear(bench)
     first = ear.publisher(RELIABLE)

@@ -1,4 +1,4 @@
-"""Mode `track` without topics: what is tracked, what is published, what begins anew."""
+"""Tests of mode `track` without topics: what is tracked and published, and when it begins anew."""
 
 import threading
 from dataclasses import replace
@@ -25,16 +25,16 @@ CAMERA = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
 class Bench:
     """A tracking with a fake tracker, and frames for it."""
 
-    def __init__(self, ros):
-        self.ros, self.told = ros, []
+    def __init__(self, ros, fixed_frame=None):
+        self.ros, self.warnings = ros, []
         self.labels = np.zeros((48, 64), dtype=np.uint8)
         self.labels[10:20, 10:25] = 3
         self.tracking = Tracking(
             ros.FakeEstimator,
             self._make_tracker,
             SETTINGS,
-            None,
-            lambda *line: self.told.append(line),
+            fixed_frame,
+            lambda *line: self.warnings.append(line),
         )
 
     def _make_tracker(self, estimator, settings):
@@ -61,14 +61,14 @@ def names(frame) -> list[str]:
     return [item.id for item in frame.objects]
 
 
-def test_a_depth_image_without_anything_to_follow_says_nothing(bench):
+def test_a_depth_image_without_anything_to_follow_publishes_nothing(bench):
     assert bench.depth(1.0) is None
     assert not bench.tracker.calls
     assert names(bench.masks(1.0)) == ["mug_3"]
     assert names(bench.depth(1.1)) == ["mug_3"]
 
 
-def test_what_is_published_never_goes_back_in_time(bench):
+def test_published_frames_never_go_back_in_time(bench):
     bench.masks(1.0)
     assert bench.depth(1.3) is not None
     assert bench.masks(1.1) is None
@@ -78,7 +78,7 @@ def test_what_is_published_never_goes_back_in_time(bench):
     assert bench.depth(1.4) is not None
 
 
-def test_refusals_of_late_masks_come_with_the_next_frame(bench):
+def test_rejections_of_delayed_masks_come_with_the_next_frame(bench):
     bench.masks(1.0)
     bench.depth(1.3)
     bench.labels = np.ones((7, 9), dtype=np.uint8)
@@ -93,7 +93,7 @@ def test_refusals_of_late_masks_come_with_the_next_frame(bench):
     assert all(np.isfinite(item.estimate.covariance).all() for item in frame.objects)
 
 
-def test_masks_later_than_a_jump_of_the_clock_would_be_are_refused(bench):
+def test_masks_delayed_more_than_the_tracker_takes_are_refused(bench):
     bench.masks(1.0)
     bench.depth(3.0)
     assert bench.masks(1.9) is None
@@ -105,7 +105,7 @@ def test_masks_later_than_a_jump_of_the_clock_would_be_are_refused(bench):
 
 
 @pytest.mark.parametrize("back_s", [0.3, 3600.0])
-def test_another_epoch_begins_anew_however_far_the_clock_jumped(bench, back_s):
+def test_another_epoch_clears_the_tracks_however_far_the_clock_jumped(bench, back_s):
     bench.masks(5000.0)
     bench.depth(5000.1)
     assert bench.depth(5000.1 - back_s, epoch=1) is None
@@ -132,14 +132,71 @@ def test_settings_come_into_force_and_the_tracks_stay(bench):
     bench.masks(1.0)
     estimator = bench.tracker.estimator
     bench.tracking.configure(replace(SETTINGS, tracker=TrackerSettings(max_coast_s=2.0)))
+    assert names(bench.depth(1.1)) == ["mug_3"]
     assert bench.tracker.settings.max_coast_s == 2.0
     assert bench.tracker.estimator is estimator
     bench.tracking.configure(replace(SETTINGS, estimator=EstimatorSettings(steps=3)))
+    assert names(bench.depth(1.2)) == ["mug_3"]
     assert bench.tracker.estimator.settings.steps == 3
-    assert names(bench.depth(1.1)) == ["mug_3"]
 
 
 def test_a_camera_that_is_none_refuses_the_frame(bench):
     depth = DepthMessage(bench.ros.header(S), np.full((48, 64), 900, np.uint16))
     broken = Rejection(Reason.BAD_INTRINSICS, "fx is NaN")
     assert bench.tracking.process(Matched(depth, None, broken)) == broken
+
+
+class FixedFrame:
+    """Stands in for the look-up of the camera: a quarter turn, as long as it is known."""
+
+    def __init__(self):
+        self.frame, self.problem = "world", ""
+        self.known = True
+        self.while_looking = lambda: None
+
+    def lookup(self, header, wait_s):
+        self.while_looking()
+        T_fixed_cam = np.eye(4)
+        T_fixed_cam[:2, :2] = [[0, -1], [1, 0]]
+        return T_fixed_cam if self.known else Rejection(Reason.NO_TRANSFORM, "no world")
+
+
+class TestMovingCamera:
+    @pytest.fixture
+    def bench(self, ros):
+        return Bench(ros, FixedFrame())
+
+    def velocity(self, frame) -> list[float]:
+        return frame.objects[0].velocity.tolist()
+
+    def test_velocities_come_out_in_the_axes_of_the_camera(self, bench):
+        assert self.velocity(bench.masks(1.0)) == pytest.approx([1, 0, 2, 4, -3, 5])
+        bench.tracking.fixed_frame.known = False
+        assert self.velocity(bench.depth(1.1)) == pytest.approx([1, 0, 2, 4, -3, 5])
+
+    @pytest.mark.parametrize("how", ["reset", "clock"])
+    def test_after_a_new_beginning_an_old_camera_turns_no_velocity(self, bench, how):
+        bench.masks(1.0)
+        bench.tracking.fixed_frame.known = False
+        if how == "reset":
+            bench.tracking.reset()
+            frame = bench.masks(1.1)
+        else:
+            frame = bench.masks(0.5, epoch=1)
+        assert self.velocity(frame) == pytest.approx([0, 1, 2, 3, 4, 5])
+
+    def test_a_frame_is_tracked_with_the_settings_that_it_was_built_with(self, bench):
+        changed = replace(
+            SETTINGS,
+            node=NodeSettings(mode="track", default_category="can"),
+            tracker=TrackerSettings(max_coast_s=2.0),
+            estimator=EstimatorSettings(steps=3),
+        )
+        bench.tracking.fixed_frame.while_looking = lambda: bench.tracking.configure(changed)
+        assert names(bench.masks(1.0)) == ["mug_3"]
+        assert bench.tracker.settings == SETTINGS.tracker
+        assert bench.tracker.estimator.settings == SETTINGS.estimator
+        bench.tracking.reset()
+        assert names(bench.masks(1.1)) == ["can_3"]
+        assert bench.tracker.settings == changed.tracker
+        assert bench.tracker.estimator.settings == changed.estimator

@@ -29,21 +29,18 @@ class Rig:
     def __init__(self, ros, benches, **parameters):
         values = {
             "mode": "track",
-            "default_category": "mug",
+            "segmentation__default_category": "mug",
             "input_timeout_s": 0.0,
             # Until it is subscribed to reliably, an image may get lost that a test waits for.
             "input_reliability": "reliable",
             **parameters,
         }
-        overrides = [
-            Parameter(name.replace("__", "."), value=value) for name, value in values.items()
-        ]
         self.ros, self.bench = ros, benches(lambda: None)
         self.node = EstimatorNode(
             make_estimator=ros.FakeEstimator,
             make_tracker=self._make_tracker,
             context=self.bench.context,
-            parameter_overrides=overrides,
+            parameter_overrides=ros.overrides(**values),
         )
         self.bench.node = self.node
         self.bench.executor.add_node(self.node)
@@ -133,7 +130,7 @@ def test_names_stay_and_are_the_same_everywhere(ros, benches):
     assert rig.tracker.threads == {"estimator"}
 
 
-def test_a_new_object_is_told_but_not_trusted(rig):
+def test_a_new_object_is_published_but_not_trusted(rig):
     rig.tracker.state = TrackState.NEW
     message = rig.answer()
     assert [o.tracking_state for o in message.objects] == [ObjectPose.STATE_NEW] * 2
@@ -142,7 +139,7 @@ def test_a_new_object_is_told_but_not_trusted(rig):
     assert rig.transforms == []
 
 
-def test_an_unseen_object_coasts_flagged_and_leaves_tf_when_its_time_is_over(ros, benches):
+def test_an_object_that_is_not_seen_coasts_and_leaves_tf_when_its_time_is_over(ros, benches):
     # An image by itself would be answered before its masks tell that something is missing.
     rig = Rig(ros, benches, tracking__track_without_masks=False)
     rig.answer()
@@ -195,7 +192,7 @@ def test_a_bag_that_starts_again_clears_the_tracks_with_one_line(rig):
     for _ in range(3):
         rig.answer()
     (line,) = rig.lines
-    assert line.endswith("jumped back; starting anew, 2 tracks cleared")
+    assert line.endswith("jumped back; starting again, 2 tracks cleared")
 
 
 class TestCameraMotion:
@@ -203,7 +200,7 @@ class TestCameraMotion:
         collected = rig.bench.collect(DiagnosticArray, "/diagnostics")
         return lambda: [s for m in collected for s in m.status if s.name == "genpose: tracking"]
 
-    def test_is_given_to_the_tracker_at_the_stamp_of_the_image(self, ros, benches):
+    def test_the_tracker_gets_the_camera_at_the_stamp_of_the_image(self, ros, benches):
         rig = Rig(ros, benches, fixed_frame="world", fixed_frame_wait_s=1.0)
         broadcaster = TransformBroadcaster(rig.bench.peer)
         rig.bench.spin_until(lambda: rig.bench.peer.count_subscribers("/tf") > 1)
@@ -220,7 +217,7 @@ class TestCameraMotion:
         # Velocities of the fixed frame come out in the camera's axes, which are the same here.
         assert rig.objects[-1].objects[0].velocity.linear.z == pytest.approx(2.0)
 
-    def test_that_is_missing_leaves_frames_uncompensated_and_is_told(self, ros, benches):
+    def test_missing_transforms_leave_frames_uncompensated_and_are_reported(self, ros, benches):
         rig = Rig(ros, benches, fixed_frame="world", fixed_frame_wait_s=0.05)
         statuses = self.statuses(rig)
         for i in range(12):
@@ -236,7 +233,7 @@ class TestCameraMotion:
         assert int(values["frames uncompensated"]) > 0
         assert "world" in values["last transform"]
 
-    def test_that_cannot_be_told_for_one_image_is_missing_for_that_one_alone(self, ros, benches):
+    def test_a_transform_missing_for_one_image_is_missing_for_that_one_alone(self, ros, benches):
         rig = Rig(ros, benches, fixed_frame="world", fixed_frame_wait_s=0.1)
         broadcaster = TransformBroadcaster(rig.bench.peer)
         rig.bench.spin_until(lambda: rig.bench.peer.count_subscribers("/tf") > 1)
@@ -253,7 +250,7 @@ class TestCameraMotion:
                 time.sleep(1.0)  # until it waits for transforms again
         assert found == [i != 4 for i in range(9)]
 
-    def test_without_a_fixed_frame_is_nobodys_business(self, rig):
+    def test_without_a_fixed_frame_no_camera_is_looked_up(self, rig):
         statuses = self.statuses(rig)
         for _ in range(3):
             rig.answer()
@@ -301,7 +298,7 @@ class TestBetweenMasks:
         assert all([o.id for o in m.objects] == ["mug_3", "mug_7"] for m in rig.objects)
         assert Reason.INTERNAL_ERROR not in rig.node.rejections.counts
 
-    def test_can_be_switched_off_while_it_runs(self, rig):
+    def test_tracking_without_masks_can_be_switched_off_while_it_runs(self, rig):
         pause = lambda _: rig.bench.spin_for(0.05)  # noqa: E731
         self.run(rig, 12, pause=pause)
         (result,) = rig.node.set_parameters(
@@ -352,14 +349,14 @@ def test_a_change_of_parameters_keeps_the_tracks(rig):
     before = rig.tracker.estimator
     changes = [
         Parameter("tracking.max_coast_s", value=2.0),
-        Parameter("steps", value=3),
-        Parameter("sync_slop_s", value=0.02),
+        Parameter("sampling.steps", value=3),
+        Parameter("sync.slop_s", value=0.02),
     ]
     assert all(result.successful for result in rig.node.set_parameters(changes))
+    assert [o.id for o in rig.depth_only().objects] == ["mug_3", "mug_7"]
     assert rig.tracker.settings.max_coast_s == 2.0
     assert rig.tracker.estimator is not before
     assert rig.tracker.estimator.settings.steps == 3
-    assert [o.id for o in rig.depth_only().objects] == ["mug_3", "mug_7"]
     (result,) = rig.node.set_parameters([Parameter("mode", value="estimate")])
     assert not result.successful
 
@@ -377,7 +374,7 @@ class TestBadInput:
         assert [o.id for o in again.objects] == [o.id for o in good.objects]
         assert Reason.INTERNAL_ERROR not in rig.node.rejections.counts
 
-    def test_truncated_depth(self, rig):
+    def test_truncated_depth_is_refused_and_tracks_stay(self, rig):
         def cut(stamp):
             message = rig.ros.image(rig.camera.depth_mm, stamp)
             message.data = message.data[:100]
@@ -385,24 +382,29 @@ class TestBadInput:
 
         self.assert_refused(rig, Reason.TRUNCATED_IMAGE, depth=cut, masks=None)
 
-    def test_intrinsics_that_are_none(self, rig):
+    def test_intrinsics_that_are_none_are_refused_and_tracks_stay(self, rig):
         broken = rig.ros.camera_info(fx=-1.0)
         self.assert_refused(rig, Reason.BAD_INTRINSICS, camera_info=broken)
 
-    def test_masks_of_another_size(self, rig):
+    def test_masks_of_another_size_are_refused_and_tracks_stay(self, rig):
         small = np.ones((7, 9), dtype=np.uint8)
         self.assert_refused(
             rig, Reason.SIZE_MISMATCH, masks=lambda stamp: rig.ros.image(small, stamp)
         )
 
-    def test_masks_of_no_class(self, ros, benches):
-        rig = Rig(ros, benches, default_category="", label_categories="3:mug, 7:mug")
+    def test_masks_of_no_class_are_refused_and_tracks_stay(self, ros, benches):
+        rig = Rig(
+            ros,
+            benches,
+            segmentation__default_category="",
+            segmentation__label_categories="3:mug, 7:mug",
+        )
         odd = np.where(rig.camera.labels == 3, 99, rig.camera.labels)
         self.assert_refused(
             rig, Reason.UNKNOWN_CATEGORY, masks=lambda stamp: rig.ros.image(odd, stamp)
         )
 
-    def test_an_estimator_that_raises(self, rig):
+    def test_an_estimator_that_raises_does_not_end_the_node(self, rig):
         rig.answer()
         rig.tracker.estimator.error = RuntimeError("out of memory")
         rig.camera.send()
@@ -410,13 +412,13 @@ class TestBadInput:
         rig.tracker.estimator.error = None
         assert len(rig.answer().objects) == 2
 
-    def test_poses_that_are_garbage(self, rig):
+    def test_poses_that_are_garbage_are_not_published(self, rig):
         rig.tracker.estimator.change = {"covariance": np.full((6, 6), np.nan)}
         message = rig.answer()
         assert list(message.objects) == []
         assert [r.reason for r in message.rejections] == ["not_finite"] * 2
 
-    def test_masks_that_are_too_late_leave_the_tracks_alone(self, rig):
+    def test_masks_delayed_too_long_leave_the_tracks_alone(self, rig):
         """To the tracker they would look as if the clock had jumped back."""
         rig.answer()
         old = rig.ros.image(rig.camera.labels, stamp_of(rig.depth_only()))
@@ -433,8 +435,10 @@ class TestBadInput:
         kinds = [call.kind for call in rig.tracker.calls]
         assert kinds.count("masks") == 1
 
-    def test_why_late_masks_were_refused_comes_with_the_next_image(self, ros, benches):
-        rig = Rig(ros, benches, default_category="", label_categories="3:mug")
+    def test_rejections_of_delayed_masks_come_with_the_next_image(self, ros, benches):
+        rig = Rig(
+            ros, benches, segmentation__default_category="", segmentation__label_categories="3:mug"
+        )
         rig.answer()
         stamp = stamp_of(rig.depth_only())
         late = ros.image(rig.camera.labels, stamp)

@@ -52,7 +52,12 @@ class Log:
 def program():
     # One line per reason in all: however slow the machine, none becomes due a second time.
     process = start(
-        "-p", "default_category:=can", "-p", "start_sigma:=4", "-p", "log_period_s:=600"
+        "-p",
+        "segmentation.default_category:=can",
+        "-p",
+        "sampling.start_sigma:=4",
+        "-p",
+        "log_period_s:=600",
     )
     yield process
     if process.poll() is None:
@@ -96,7 +101,7 @@ def good_frame(rig) -> ObjectPoseArray:
     return rig.objects[-1]
 
 
-def test_frames_in_poses_out_and_an_orderly_end(rig, program, log):
+def test_frames_become_poses_and_the_program_ends_in_order(rig, program, log):
     message = good_frame(rig)
     assert [(o.id, o.class_name) for o in message.objects] == [("3", "can"), ("7", "can")]
     assert message.objects[1].pose.pose.position.z == pytest.approx(0.9, abs=1e-5)
@@ -124,11 +129,11 @@ def test_ctrl_c_that_comes_twice_is_an_orderly_end(when, ros, benches):
     assert "Traceback" not in log.whole()
 
 
-def test_what_a_peer_can_raise_inside_rclpy_does_not_end_the_node(rig, program, log, ros):
+def test_an_error_that_a_peer_raises_inside_rclpy_does_not_end_the_node(rig, program, log, ros):
     client = rig.peer.create_client(SetParameters, "/genpose/set_parameters")
     assert client.wait_for_service(10.0)
     for _ in range(5):
-        odd = ParameterMessage(name="steps", value=ParameterValue(type=77))
+        odd = ParameterMessage(name="sampling.steps", value=ParameterValue(type=77))
         client.call_async(SetParameters.Request(parameters=[odd]))
         rig.spin_for(0.1)
     # Before it is subscribed to reliably an image may be lost, so it is sent until it is told of.
@@ -152,15 +157,17 @@ def test_what_a_peer_can_raise_inside_rclpy_does_not_end_the_node(rig, program, 
 @pytest.mark.parametrize(
     ("assignment", "said"),
     [
-        ("-p steps:=0", "steps"),
-        ("-p sampler:=magic", "rk45"),
-        ("-p label_categories:=1:teapot", "teapot"),
+        ("-p sampling.steps:=0", "sampling.steps"),
+        ("-p sampling.sampler:=magic", "rk45"),
+        ("-p sampler:=euler", "parameter sampler is now called sampling.sampler"),
+        ("-p sampling.stpes:=3", "did you mean sampling.steps?"),
+        ("-p segmentation.label_categories:=1:teapot", "teapot"),
         ("-p steps", "steps"),
         ("-r __node:=no-name!", "no-name!"),
         ("--params-file /nowhere.yaml", "/nowhere.yaml"),
     ],
 )
-def test_a_bad_argument_ends_it_with_a_sentence(assignment, said):
+def test_a_bad_argument_ends_the_program_with_a_sentence(assignment, said):
     process = start(*assignment.split())
     _, log = process.communicate(timeout=60.0)
     assert process.returncode == 1

@@ -23,7 +23,7 @@ def test_every_step_runs_in_one_thread_that_is_not_the_callers():
     assert set(threads) == {"estimator"}
 
 
-def test_what_raises_is_reported_and_the_next_item_handled():
+def test_an_error_is_reported_and_the_next_item_handled():
     errors: list[Exception] = []
     handled: list[int] = []
 
@@ -45,7 +45,7 @@ def test_what_raises_is_reported_and_the_next_item_handled():
     assert [type(e) for e in errors] == [RuntimeError, ZeroDivisionError]
 
 
-def test_stop_waits_for_the_item_in_hand():
+def test_stopping_waits_for_the_item_in_hand():
     done: list[int] = []
 
     def handle(item: int) -> None:
@@ -60,7 +60,7 @@ def test_stop_waits_for_the_item_in_hand():
     assert done == [1]
 
 
-def test_stop_before_start_does_nothing():
+def test_stopping_before_the_start_does_nothing():
     called = []
     worker = Worker(
         prepare=lambda: called.append("prepare"), handle=called.append, on_error=called.append

@@ -1,4 +1,4 @@
-"""A fake estimator and a fake tracker for the node: they need no network."""
+"""Fakes of estimator and tracker for the node: they need no network."""
 
 import threading
 import time
@@ -84,6 +84,7 @@ class FakeTracker:
         self.tracks: tuple[Track, ...] = ()
         self._seen_ns: dict[int, int] = {}
         self._shown: set[int] = set()
+        self._T_fixed_cam = np.eye(4)
 
     def track(self, frame: Frame, stamp_ns: int, T_fixed_cam: Any = None) -> TrackingResult:
         self._note("masks", stamp_ns, T_fixed_cam, frame)
@@ -104,12 +105,15 @@ class FakeTracker:
 
     def reset(self) -> None:
         self.tracks = ()
+        self._T_fixed_cam = np.eye(4)
 
     def _note(self, kind: str, stamp_ns: int, T_fixed_cam: Any, content: Any) -> None:
         time.sleep(self.delay_s)
         self.threads.add(threading.current_thread().name)
         call = SimpleNamespace(kind=kind, stamp_ns=stamp_ns, T_fixed_cam=T_fixed_cam)
         self.calls.append(call)
+        if T_fixed_cam is not None:
+            self._T_fixed_cam = T_fixed_cam
         del content
 
     def _step(self, tracks: dict[int, Track], stamp_ns: int) -> TrackingResult:
@@ -123,4 +127,6 @@ class FakeTracker:
                 state = TrackState.LOST
             result.append(replace(track, state=state, unseen_s=unseen_s))
         self.tracks = tuple(result)
-        return TrackingResult(tracks=self.tracks, timings_ms={"fake": 1.0})
+        return TrackingResult(
+            tracks=self.tracks, timings_ms={"fake": 1.0}, T_fixed_cam=self._T_fixed_cam
+        )

@@ -18,6 +18,7 @@ from genpose_ros.ros.demo.session import CAMERA, OBJECTS, DemoSession, write_rep
 from genpose_ros.ros.demo.still_frames import frames_to_show
 from genpose_ros.ros.demo.still_report import DemoFrame, DemoReport, compare, contact_sheet
 from genpose_ros.ros.frame_builder import stamp_ns
+from genpose_ros.ros.parameter_names import node_parameters
 
 __all__ = ["run_demo"]
 
@@ -102,10 +103,10 @@ def _estimator_parameters(
         FileNotFoundError: no such checkpoint.
     """
     if weights is None:
-        return {"seed": seed, **settings}
+        return node_parameters({"seed": seed, **settings})
     if not weights.is_file():
         raise FileNotFoundError(f"no checkpoint at {weights}")
-    return {"seed": seed, **settings, "weights": str(weights.resolve())}
+    return node_parameters({"seed": seed, **settings, "weights": str(weights.resolve())})
 
 
 @dataclass

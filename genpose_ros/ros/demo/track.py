@@ -16,6 +16,7 @@ from genpose_ros.ros.demo.node_processes import NodeEndedError, terminable
 from genpose_ros.ros.demo.session import CAMERA, OBJECTS, DemoSession, write_report
 from genpose_ros.ros.demo.track_report import TrackReport, summarise_tracks
 from genpose_ros.ros.frame_builder import stamp_ns
+from genpose_ros.ros.parameter_names import node_parameters
 
 __all__ = ["TrackDemo", "measure_tracking", "run_track_demo"]
 
@@ -73,7 +74,7 @@ class TrackDemo:
     def node_parameters(self) -> dict[str, Any]:
         """Parameters of the estimator node."""
         fixed_frame = WORLD if self.compensated else ""
-        return {"mode": "track", "fixed_frame": fixed_frame, **self.settings}
+        return node_parameters({"mode": "track", "fixed_frame": fixed_frame, **self.settings})
 
 
 def run_track_demo(

@@ -1,0 +1,207 @@
+"""Diagnostic states of the node's parts: inputs, rejections, estimator and tracking."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from genpose_ros.estimation.reasons import Reason
+from genpose_ros.ros.diagnostics import status
+from genpose_ros.ros.inputs import Inputs
+from genpose_ros.ros.rejection_log import RejectionLog
+from genpose_ros.ros.track_mode import Tracking
+from genpose_ros.tracking.tracks import TrackState
+
+__all__ = [
+    "EstimatorStatus",
+    "InputStatus",
+    "LastFrame",
+    "RejectionStatus",
+    "TrackingStatus",
+]
+
+Clock = Callable[[], float]
+#: Counters beside those that have the names of topics or reasons.
+_MATCHED, _FRAMES = "matched masks", "whole frames"
+#: Reasons that a message about new rejections names.
+_NAMED_REASONS = 3
+
+
+class _Rates:
+    """Growth of counters between two calls of `take`.
+
+    Args:
+        counts: the counters, which only grow.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, counts: Callable[[], Mapping[str, int]], clock: Clock) -> None:
+        self._counts, self._clock = counts, clock
+        self._before, self._before_s = Counter(counts()), clock()
+
+    def take(self) -> tuple[Counter[str], float]:
+        """Return what was added to each counter since the last call, and the seconds since."""
+        now, now_s = Counter(self._counts()), self._clock()
+        new, passed_s = now - self._before, now_s - self._before_s
+        self._before, self._before_s = now, now_s
+        return new, max(passed_s, 1e-3)
+
+
+class InputStatus:
+    """State of the inputs: rate and age of each, and the share of masks that find their depth.
+
+    Args:
+        inputs: the node's inputs.
+        timeout_s: gives the seconds after which a required input counts as silent; 0: never.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self, inputs: Inputs, timeout_s: Callable[[], float], clock: Clock = time.monotonic
+    ) -> None:
+        self._inputs, self._timeout_s = inputs, timeout_s
+        self._rates = _Rates(self._counts, clock)
+
+    def __call__(self) -> DiagnosticStatus:
+        """Return the state since the last call."""
+        new, passed_s = self._rates.take()
+        watchdog, names = self._inputs.watchdog, self._inputs.topic_names
+        values: dict[str, object] = {}
+        for state in watchdog.inputs:
+            values[f"{state.topic} rate, Hz"] = f"{new[state.topic] / passed_s:.1f}"
+            age = f"{state.silent_s:.2f}" if state.count else "none"
+            values[f"{state.topic} age, s"] = age
+        masks = new[names["masks" if "masks" in names else "instance_masks"]]
+        values["matches per second"] = f"{new[_MATCHED] / passed_s:.1f}"
+        values["masks matched, %"] = f"{100 * new[_MATCHED] / masks:.0f}" if masks else "none"
+        silent = watchdog.silent_inputs(self._timeout_s())
+        message = "; ".join(silent) or "messages come on all inputs"
+        if not self._inputs.enabled:
+            message = f"images are ignored (~/enable); {message}"
+        return status("inputs", message, values, warn=bool(silent))
+
+    def _counts(self) -> dict[str, int]:
+        counts = {state.topic: state.count for state in self._inputs.watchdog.inputs}
+        return {**counts, _MATCHED: self._inputs.matched}
+
+
+class RejectionStatus:
+    """State of the rejections: how many of each reason, with a warning while frames are refused.
+
+    Args:
+        log: counts them.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, log: RejectionLog, clock: Clock = time.monotonic) -> None:
+        self._log = log
+        self._rates = _Rates(self._counts, clock)
+
+    def __call__(self) -> DiagnosticStatus:
+        """Return the state since the last call."""
+        new, passed_s = self._rates.take()
+        frames = new.pop(_FRAMES, 0)
+        counts = self._log.counts
+        values: dict[str, object] = {r.value: counts[r] for r in Reason if r in counts}
+        message = "nothing is rejected"
+        if new:
+            named = ", ".join(
+                f"{count} {reason}" for reason, count in new.most_common(_NAMED_REASONS)
+            )
+            message = f"in {passed_s:.0f} s {new.total()} rejected, {frames} whole frames: {named}"
+        return status("rejections", message, values, warn=frames > 0)
+
+    def _counts(self) -> dict[str, int]:
+        counts = {reason.value: count for reason, count in self._log.counts.items()}
+        return {**counts, _FRAMES: self._log.frames}
+
+
+@dataclass
+class LastFrame:
+    """Results of the worker so far.
+
+    Attributes:
+        count: number of frames published.
+        ready: whether the estimator has warmed up.
+        timings_ms: wall time per stage of the last frame.
+    """
+
+    count: int = 0
+    ready: bool = False
+    timings_ms: Mapping[str, float] | None = None
+
+
+class EstimatorStatus:
+    """State of the estimator: device, checkpoint, frames per second, time of each stage.
+
+    Args:
+        about: what does not change: device, checkpoint and so on.
+        last: the last frame.
+        dropped: number of frames that were replaced by newer ones so far.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        about: Mapping[str, str],
+        last: LastFrame,
+        dropped: Callable[[], int],
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._about, self._last, self._dropped = about, last, dropped
+        self._rates = _Rates(lambda: {"frames": last.count, "dropped": dropped()}, clock)
+
+    def __call__(self) -> DiagnosticStatus:
+        """Return the state since the last call."""
+        new, passed_s = self._rates.take()
+        per_second = f"{new['frames'] / passed_s:.1f}"
+        values: dict[str, object] = {
+            **self._about,
+            "frames published per second": per_second,
+            "frames dropped for newer ones": self._dropped(),
+        }
+        timings_ms = self._last.timings_ms or {}
+        values |= {f"{stage} of the last frame, ms": f"{t:.1f}" for stage, t in timings_ms.items()}
+        ready = f"{per_second} frames per second" if self._last.ready else "warming up"
+        return status("estimator", ready, values, warn=False)
+
+
+class TrackingStatus:
+    """State of the tracking: tracks by state, frames per second, what was not compensated.
+
+    Args:
+        tracking: mode `track`.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, tracking: Tracking, clock: Clock = time.monotonic) -> None:
+        self._tracking = tracking
+        self._rates = _Rates(self._counts, clock)
+
+    def __call__(self) -> DiagnosticStatus:
+        """Return the state since the last call."""
+        new, passed_s = self._rates.take()
+        states = Counter(track.state for track in self._tracking.tracks)
+        values: dict[str, object] = {state.value: states[state] for state in TrackState}
+        values["frames with masks per second"] = f"{new['masks'] / passed_s:.1f}"
+        values["depth images without masks per second"] = f"{new['depth_only'] / passed_s:.1f}"
+        fixed = self._tracking.fixed_frame
+        if fixed is not None:
+            values["fixed frame"] = fixed.frame
+            values["frames compensated"] = fixed.found
+            values["frames uncompensated"] = fixed.missing
+            values["last transform"] = fixed.problem or "found"
+        message = f"{states[TrackState.CONFIRMED]} of {states.total()} tracks are confirmed"
+        if new["missing"]:
+            frames = new["missing"] + new["found"]
+            message = f"camera motion not compensated in {new['missing']} of {frames} frames"
+        return status("tracking", message, values, warn=new["missing"] > 0)
+
+    def _counts(self) -> Counter[str]:
+        counts = Counter(self._tracking.frames)
+        fixed = self._tracking.fixed_frame
+        if fixed is not None:
+            counts["found"], counts["missing"] = fixed.found, fixed.missing
+        return counts

@@ -1,0 +1,39 @@
+import hashlib
+from dataclasses import replace
+
+import pytest
+import torch
+
+from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.networks.checkpoints import save_model
+from genpose_ros.networks.light import LightPoseModel
+from genpose_ros.ros.model_loader import ModelLoader
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> EstimatorSettings:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "mine.safetensors"
+    save_model(LightPoseModel(), path, {"training_data": "none"})
+    return EstimatorSettings(weights=str(path), device="cpu")
+
+
+def test_the_network_is_loaded_once_and_shared(settings):
+    load = ModelLoader()
+    first, second = load(settings), load(replace(settings, steps=3))
+    assert second.model is first.model
+    assert (first.settings.steps, second.settings.steps) == (8, 3)
+
+
+def test_diagnostics_get_the_device_the_name_of_the_checkpoint_and_its_hash(settings):
+    load = ModelLoader()
+    assert load.about == {}
+    load(settings)
+    with open(settings.weights, "rb") as file:  # noqa: PTH123
+        digest = hashlib.sha256(file.read()).hexdigest()
+    assert load.about == {
+        "device": "cpu",
+        "architecture": LightPoseModel.architecture,
+        "checkpoint": "mine.safetensors",
+        "checkpoint SHA-256": digest,
+    }

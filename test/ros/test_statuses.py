@@ -1,0 +1,160 @@
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.ros.input_watchdog import InputWatchdog
+from genpose_ros.ros.rejection_log import RejectionLog
+from genpose_ros.ros.statuses import (
+    EstimatorStatus,
+    InputStatus,
+    LastFrame,
+    RejectionStatus,
+    TrackingStatus,
+)
+from genpose_ros.tracking.tracks import TrackState
+
+OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
+
+
+@pytest.fixture
+def clock():
+    return [0.0]
+
+
+def values(state) -> dict[str, str]:
+    return {item.key: item.value for item in state.values}
+
+
+class TestInputStatus:
+    @pytest.fixture
+    def inputs(self, clock):
+        names = {"depth": "/depth", "masks": "/masks", "mask_detections": "/detections"}
+        watchdog = InputWatchdog(
+            names.values(), lambda _: 1, ["/detections"], clock=lambda: clock[0]
+        )
+        return SimpleNamespace(enabled=True, topic_names=names, watchdog=watchdog, matched=0)
+
+    @pytest.fixture
+    def status(self, inputs, clock):
+        return InputStatus(inputs, lambda: 5.0, clock=lambda: clock[0])
+
+    def test_rates_ages_and_matches_are_those_since_the_last_time(self, status, inputs, clock):
+        for passed_s in (1.0, 2.0):
+            for _ in range(30):
+                inputs.watchdog.note_message("/depth", 0)
+            for _ in range(5):
+                inputs.watchdog.note_message("/masks", 0)
+            inputs.matched += 4
+            clock[0] += passed_s
+            state = status()
+            assert values(state) == {
+                "/depth rate, Hz": f"{30 / passed_s:.1f}",
+                "/depth age, s": f"{passed_s:.2f}",
+                "/masks rate, Hz": f"{5 / passed_s:.1f}",
+                "/masks age, s": f"{passed_s:.2f}",
+                "/detections rate, Hz": "0.0",
+                "/detections age, s": "none",
+                "matches per second": f"{4 / passed_s:.1f}",
+                "masks matched, %": "80",
+            }
+            assert (state.level, state.message) == (OK, "messages come on all inputs")
+
+    def test_an_input_that_is_silent_is_a_warning_and_an_optional_one_is_not(
+        self, status, inputs, clock
+    ):
+        clock[0] = 4.0
+        inputs.watchdog.note_message("/depth", 0)
+        clock[0] = 6.0
+        state = status()
+        assert (state.level, state.message) == (WARN, "nothing on /masks for 6.0 s (1 publishers)")
+        assert values(state)["masks matched, %"] == "none"
+
+    def test_a_node_that_is_not_enabled_says_so(self, status, inputs):
+        inputs.enabled = False
+        assert status().message.startswith("images are ignored (~/enable)")
+
+
+class TestRejectionStatus:
+    def test_reasons_are_counted_and_new_frames_are_a_warning(self, clock):
+        log = RejectionLog(lambda _: None)
+        status = RejectionStatus(log, clock=lambda: clock[0])
+        assert (status().message, status().level) == ("nothing is rejected", OK)
+        for number in range(3):
+            log.add(Rejection(Reason.TOO_FEW_POINTS, "3 points", number))
+        clock[0] = 1.0
+        state = status()
+        assert state.level == OK
+        assert state.message == "in 1 s 3 rejected, 0 whole frames: 3 too_few_points"
+        log.add(Rejection(Reason.BAD_ENCODING, "rgb8"))
+        clock[0] = 3.0
+        state = status()
+        assert state.level == WARN
+        assert state.message == "in 2 s 1 rejected, 1 whole frames: 1 bad_encoding"
+        assert values(state) == {"bad_encoding": "1", "too_few_points": "3"}
+        assert status().level == OK
+
+
+class TestEstimatorStatus:
+    def test_the_state_has_the_device_and_the_times_of_the_last_frame(self, clock):
+        last = LastFrame()
+        about = {"device": "cpu", "checkpoint": "a.safetensors"}
+        status = EstimatorStatus(about, last, lambda: 7, clock=lambda: clock[0])
+        assert status().message == "warming up"
+        last.ready, last.count, last.timings_ms = True, 30, {"encode": 12.34}
+        clock[0] = 2.0
+        state = status()
+        assert (state.level, state.message) == (OK, "15.0 frames per second")
+        assert values(state) == {
+            **about,
+            "frames published per second": "15.0",
+            "frames dropped for newer ones": "7",
+            "encode of the last frame, ms": "12.3",
+        }
+
+
+class TestTrackingStatus:
+    @pytest.fixture
+    def tracking(self):
+        states = (TrackState.CONFIRMED, TrackState.CONFIRMED, TrackState.COASTING)
+        return SimpleNamespace(
+            tracks=tuple(SimpleNamespace(state=state) for state in states),
+            frames=Counter(),
+            fixed_frame=None,
+        )
+
+    def test_tracks_are_counted_by_state_and_rates_are_those_since_the_last_time(
+        self, tracking, clock
+    ):
+        status = TrackingStatus(tracking, clock=lambda: clock[0])
+        for passed_s in (1.0, 2.0):
+            clock[0] += passed_s
+            tracking.frames.update(masks=10, depth_only=50)
+            state = status()
+            assert values(state)["frames with masks per second"] == f"{10 / passed_s:.1f}"
+            assert values(state)["depth images without masks per second"] == f"{50 / passed_s:.1f}"
+        assert state.level == OK
+        assert state.message == "2 of 3 tracks are confirmed"
+        found = values(state)
+        assert (found["new"], found["confirmed"], found["coasting"], found["lost"]) == (
+            "0", "2", "1", "0"
+        )  # fmt: skip
+        assert "fixed frame" not in found
+
+    def test_frames_without_compensation_are_a_warning_until_there_are_none(self, tracking, clock):
+        tracking.fixed_frame = SimpleNamespace(
+            frame="world", found=0, missing=0, problem="no world"
+        )
+        status = TrackingStatus(tracking, clock=lambda: clock[0])
+        tracking.fixed_frame.found, tracking.fixed_frame.missing = 20, 10
+        state = status()
+        assert state.level == WARN
+        assert state.message == "camera motion not compensated in 10 of 30 frames"
+        assert values(state)["last transform"] == "no world"
+        tracking.fixed_frame.found, tracking.fixed_frame.problem = 50, ""
+        state = status()
+        assert state.level == OK
+        assert values(state)["frames uncompensated"] == "10"
+        assert values(state)["last transform"] == "found"
