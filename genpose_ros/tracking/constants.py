@@ -10,10 +10,10 @@ from typing import Annotated, Any, get_type_hints
 
 __all__ = ["About", "DescribedConstant", "described_constants"]
 
-_BY_HAND = "chosen by hand on simulated sequences"
-_DEPTH_NOISE = "chosen by hand, beyond the depth noise of a D435 at 1 m"
-_COST = "chosen by hand: the computing time grows with it"
-_LIMIT = "chosen by hand: a bound on memory"
+_BY_HAND = "hand-tuned on simulated sequences"
+_DEPTH_NOISE = "hand-tuned, beyond the depth noise of a D435 at 1 m"
+_COST = "hand-tuned: computing time grows with it"
+_LIMIT = "a bound on memory, above 2 s at 90 Hz"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ class DescribedConstant:
 GATE_GROWTH_M_S: Annotated[
     float, About("m/s", "the association gate of an unseen object widens this fast", _BY_HAND)
 ] = 0.5
-GATE_GROWTH_S: Annotated[float, About("s", "it widens for no longer than this", _BY_HAND)] = 1.0
+GATE_GROWTH_S: Annotated[
+    float, About("s", "time after which that gate widens no more", _BY_HAND)
+] = 1.0
 OTHER_CLASS_OVERLAP: Annotated[
     float,
     About("share", "least part of a track's surface that a mask of another class covers", _BY_HAND),
@@ -82,13 +84,13 @@ VISIBILITY_POINTS: Annotated[
 ] = 192
 BOX_MARGIN_M: Annotated[
     float,
-    About("m", "the box may be this much too small on each side", _DEPTH_NOISE),
+    About("m", "margin of each side of an object's box", _DEPTH_NOISE),
 ] = 0.01
 BOX_MARGIN_SHARE: Annotated[
     float,
     About(
         "share",
-        "and by this part of its half edge",
+        "further margin of each side, per half edge length",
         _BY_HAND,
     ),
 ] = 0.1
@@ -109,21 +111,30 @@ SHIFT_RADIUS_M: Annotated[
     About(
         "m",
         "the surface is moved onto depth no farther off than this",
-        "chosen by hand: 1.2 m/s at 30 Hz",
+        "hand-tuned: 1.2 m/s at 30 Hz",
     ),
 ] = 0.04
-SHIFT_STEPS: Annotated[int, About("steps", "iterations of that", _COST)] = 4
-SHIFT_POINTS: Annotated[int, About("points", "surface points that it takes", _COST)] = 96
-SHIFT_SCENE_POINTS: Annotated[int, About("points", "about how many of the depth's", _COST)] = 700
+SHIFT_STEPS: Annotated[
+    int, About("steps", "iterations that move the surface onto the depth", _COST)
+] = 4
+SHIFT_POINTS: Annotated[
+    int, About("points", "surface points that are moved onto the depth", _COST)
+] = 96
+SHIFT_SCENE_POINTS: Annotated[
+    int, About("points", "depth points, about, that the surface is moved onto", _COST)
+] = 700
 SHIFT_LAST_STEP_M: Annotated[
-    float, About("m", "a step this short is the last one", "well below the depth noise")
+    float,
+    About("m", "a step of that move this short is the last one", "well below the depth noise"),
 ] = 0.001
 
 # How long a track goes on
 SEEN_SHARE: Annotated[
     float, About("share", "a track without mask needs this part of its surface in sight", _BY_HAND)
 ] = 0.3
-SEEN_AGAIN_SHARE: Annotated[float, About("share", "a lost one this part", _BY_HAND)] = 0.5
+SEEN_AGAIN_SHARE: Annotated[
+    float, About("share", "a lost track without mask needs this part in sight", _BY_HAND)
+] = 0.5
 GONE_SHARE: Annotated[
     float,
     About("share", "an object is gone where the image looks through more than this", _BY_HAND),
@@ -132,20 +143,22 @@ GONE_S: Annotated[
     float,
     About(
         "s",
-        "and does so for longer than this",
+        "time for which an object must be gone before it is lost",
         "three frames at 30 Hz: one wrong prediction is not enough",
     ),
 ] = 0.1
 SLIVER_SHARE: Annotated[
     float,
-    About("share", "an object found again elsewhere shows this part of its area", _BY_HAND),
+    About("share", "least part of its area by which an object is found again elsewhere", _BY_HAND),
 ] = 0.3
 
 # Verification
 OTHER_POSE_DEG: Annotated[
     float, About("deg", "poses turned more than this are not the same one seen twice", _BY_HAND)
 ] = 25.0
-OTHER_POSE_M: Annotated[float, About("m", "nor are those farther apart than this", _BY_HAND)] = 0.05
+OTHER_POSE_M: Annotated[
+    float, About("m", "poses farther apart than this are not the same one seen twice", _BY_HAND)
+] = 0.05
 CLEAR_MODE_SHARE: Annotated[
     float,
     About("share", "an estimate is clear when this part of its candidates agrees", _BY_HAND),
@@ -156,10 +169,19 @@ FULL_VIEW_SHARE: Annotated[
 ] = 0.7
 ENERGY_DROP: Annotated[
     float,
-    About("share", "drop of the energy against the track's mean that asks for one", _BY_HAND),
+    About(
+        "share",
+        "drop of the energy against the track's mean that asks for a verification",
+        _BY_HAND,
+    ),
 ] = 0.1
 ENERGY_DROP_PERIODS: Annotated[
-    float, About("periods", "no sooner than this after the last one", _BY_HAND)
+    float,
+    About(
+        "periods",
+        "least time between that and the last verification, per `verify_period_s`",
+        _BY_HAND,
+    ),
 ] = 0.2
 ENERGY_GAIN: Annotated[
     float, About("1", "gain of the running mean of the energy", "a mean over about ten frames")
@@ -169,27 +191,33 @@ ENERGY_GAIN: Annotated[
 VELOCITY_FADE_S: Annotated[
     float, About("s", "velocities fade with this time while unseen", _BY_HAND)
 ] = 0.4
-TURN_FADE_S: Annotated[float, About("s", "angular velocities with this", _BY_HAND)] = 0.3
+TURN_FADE_S: Annotated[
+    float, About("s", "angular velocities fade with this time while unseen", _BY_HAND)
+] = 0.3
 INITIAL_SPEED_M_S: Annotated[
     float,
     About(
         "m/s",
-        "deviation of a velocity of which nothing is known",
+        "deviation of an unknown velocity",
         _BY_HAND,
     ),
 ] = 0.3
-INITIAL_TURN_RAD_S: Annotated[float, About("rad/s", "the same of angular velocities", _BY_HAND)] = (
-    1.0
-)
+INITIAL_TURN_RAD_S: Annotated[
+    float, About("rad/s", "deviation of an unknown angular velocity", _BY_HAND)
+] = 1.0
 ACCELERATION_S: Annotated[
-    float, About("s", "time that an acceleration lasts", "chosen by hand: three frames at 30 Hz")
+    float, About("s", "time that an acceleration lasts", "hand-tuned: three frames at 30 Hz")
 ] = 0.1
 SHORT_PREDICTION_S: Annotated[
     float,
     About("s", "longer predictions use only significant velocities", "three frames at 30 Hz"),
 ] = 0.1
-NOISE_FLOOR_M: Annotated[float, About("m", "error that all candidates share", _BY_HAND)] = 0.002
-NOISE_FLOOR_DEG: Annotated[float, About("deg", "the same of rotations", _BY_HAND)] = 1.0
+NOISE_FLOOR_M: Annotated[
+    float, About("m", "position error that all candidates share", _BY_HAND)
+] = 0.002
+NOISE_FLOOR_DEG: Annotated[
+    float, About("deg", "rotation error that all candidates share", _BY_HAND)
+] = 1.0
 NEGLIGIBLE_HIDDEN_SHARE: Annotated[
     float, About("share", "with no more than this hidden an object counts as whole", _BY_HAND)
 ] = 0.1
@@ -197,18 +225,19 @@ HIDDEN_SHIFT: Annotated[
     float,
     About(
         "share",
-        "error of partly hidden objects, per hidden length",
+        "position error of partly hidden objects, per hidden length",
         "half of what the middle of the rest moves",
     ),
 ] = 0.25
 HIDDEN_TURN_RAD: Annotated[
-    float, About("rad", "the same of rotations, times the hidden share squared", _BY_HAND)
+    float,
+    About("rad", "rotation error of partly hidden objects, per hidden share squared", _BY_HAND),
 ] = 0.5
 HIDDEN_FRAMES: Annotated[
     int,
     About(
         "frames",
-        "so many estimates in a row share that error",
+        "estimates in a row that share the error of partly hidden objects",
         "0.6 s at 30 Hz: an occlusion",
     ),
 ] = 18
@@ -217,19 +246,30 @@ HIDDEN_FRAMES: Annotated[
 STRAYED_M: Annotated[
     float, About("m", "a track strayed when its delayed mask has it farther off", _BY_HAND)
 ] = 0.01
-STRAYED_DEG: Annotated[float, About("deg", "or turned more than this", _BY_HAND)] = 5.0
+STRAYED_DEG: Annotated[
+    float, About("deg", "a track strayed when its delayed mask has it turned more", _BY_HAND)
+] = 5.0
 FITTING_M: Annotated[
     float,
-    About("m", "it fits its mask when its surface is closer than this", "below `STRAYED_M`"),
+    About(
+        "m",
+        "a track fits its delayed mask when its surface is closer than this",
+        "below `STRAYED_M`",
+    ),
 ] = 0.007
 FITTING_OUTSIDE_SHARE: Annotated[
-    float, About("share", "and no more of the mask's points lie outside its box", _BY_HAND)
+    float, About("share", "and when no more of the mask's points lie outside its box", _BY_HAND)
 ] = 0.1
 REPLAY_IMAGES: Annotated[
     int, About("images", "depth images that an object is propagated through at most", _COST)
 ] = 3
 REPLAY_ESTIMATES: Annotated[
-    int, About("estimates", "and estimates of all objects together, one image apart", _COST)
+    int,
+    About(
+        "estimates",
+        "estimates of all objects together that a propagation makes, or one image",
+        _COST,
+    ),
 ] = 12
 
 # Memory
@@ -241,7 +281,9 @@ POSE_HISTORY_S: Annotated[
         "twice the usual `clock_jump_s`",
     ),
 ] = 2.0
-POSE_HISTORY_LENGTH: Annotated[int, About("poses", "and no more of them", _LIMIT)] = 256
+POSE_HISTORY_LENGTH: Annotated[int, About("poses", "past poses that are kept at most", _LIMIT)] = (
+    256
+)
 
 
 def described_constants() -> tuple[DescribedConstant, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from genpose_ros.estimation.frame import Frame
-from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.reasons import Reason
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.clouds import inverse_transform_points
 from genpose_ros.tracking import constants
@@ -50,7 +50,7 @@ def process_delayed(step: TrackingStep, *, has_masks: bool) -> TrackerState:
     """
     if not has_masks:
         detail = "the depth image is older than the newest one; only masks may come late"
-        step.rejections.append(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
+        step.reject(Reason.STAMP_OUT_OF_ORDER, detail)
         return step.state
     masked, association = _match(step)
     verified = _verify(step, masked)

@@ -248,7 +248,8 @@ class TrackingStep:
             if isinstance(outcome, Rejection):
                 self.rejections.append(outcome)
             elif self._lies_in_one(cloud, new):
-                self._reject(Reason.DUPLICATE, "most of it belongs to another new object", cloud)
+                detail = "most of it belongs to another new object"
+                self.reject(Reason.DUPLICATE, detail, cloud.instance.id)
             else:
                 track_id = self.state.next_id + len(new)
                 new.append(initiate(track_id, outcome, self.camera_pose, self.settings))
@@ -270,8 +271,12 @@ class TrackingStep:
             going = {obj.track_id for obj in order[:excess]}
             objects = [obj for obj in objects if obj.track_id not in going]
             detail = f"{excess} tracks more than {self.settings.max_tracks} were given up"
-            self.rejections.append(Rejection(Reason.TOO_MANY_OBJECTS, detail))
+            self.reject(Reason.TOO_MANY_OBJECTS, detail)
         return replace(self.state, objects=tuple(objects), next_id=self.state.next_id + new)
+
+    def reject(self, reason: Reason, detail: str, instance_id: int | None = None) -> None:
+        """Note what of the frame is not used, and why."""
+        self.rejections.append(Rejection(reason, detail, instance_id))
 
     def _views(
         self, objects: Sequence[TrackedObject], T_cam_obj: Sequence[np.ndarray]
@@ -407,8 +412,7 @@ class TrackingStep:
         reason = rejection_reason(estimate, T_cam_expected, scored.residual_m, self.settings)
         if not reason:
             return estimate
-        detail = f"{track.obj.name}: {reason}"
-        self.rejections.append(Rejection(Reason.NOT_PLAUSIBLE, detail, estimate.instance_id))
+        self.reject(Reason.NOT_PLAUSIBLE, f"{track.obj.name}: {reason}", estimate.instance_id)
         return None
 
     def _admitted(
@@ -419,10 +423,11 @@ class TrackingStep:
         admitted: list[ObjectCloud] = []
         for cloud in association.free:
             if is_duplicate(cloud, [*used, *admitted]) or self._lies_in_one(cloud, objects):
-                self._reject(Reason.DUPLICATE, "most of it belongs to a tracked object", cloud)
+                detail = "most of it belongs to a tracked object"
+                self.reject(Reason.DUPLICATE, detail, cloud.instance.id)
             elif len(admitted) >= most:
                 detail = f"{most} new objects per frame; it has to wait"
-                self._reject(Reason.TOO_MANY_OBJECTS, detail, cloud)
+                self.reject(Reason.TOO_MANY_OBJECTS, detail, cloud.instance.id)
             else:
                 admitted.append(cloud)
         return admitted
@@ -440,6 +445,3 @@ class TrackingStep:
             if inside > constants.DUPLICATE_SHARE:
                 return True
         return False
-
-    def _reject(self, reason: Reason, detail: str, cloud: ObjectCloud) -> None:
-        self.rejections.append(Rejection(reason, detail, cloud.instance.id))

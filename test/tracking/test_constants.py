@@ -41,6 +41,12 @@ def test_the_tracker_has_no_other_constants(root: Path):
             assert not re.findall(r"^_?[A-Z][A-Z0-9_]+ = [\d(]", path.read_text(), re.MULTILINE)
 
 
+def test_the_document_lists_every_constant_with_its_value(root: Path):
+    page = (root / "docs" / "tracking.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| ([\d.]+) \|", page, re.MULTILINE))
+    assert rows == {item.name: f"{item.value:g}" for item in described_constants()}
+
+
 def test_a_constant_can_be_replaced_by_name():
     def deviations():
         return np.sqrt(np.diag(initial_motion(0, np.eye(4), np.eye(6)).covariance)[6:])
