@@ -48,8 +48,8 @@ def draw_candidates(
         settings: K, solver, steps, start level, seed.
         start: pose vectors the noise is put on, broadcast against (B, K, 9), such as those of a
             previous frame; None: zero, the centre of the prior.
-        looks: the B clouds are so many looks at B / looks objects, look after look, which share
-            the K candidates (rounded up).
+        tta_views: the B clouds are so many views of B / tta_views objects, view after view, which
+            share the K candidates (rounded up).
     """
     sigma_start = min(max(settings.start_sigma, model.sigma_min), model.sigma_max)
     # Around a known pose, the same lopsided noise in every frame would pull the same way each time.

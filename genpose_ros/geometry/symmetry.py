@@ -68,7 +68,8 @@ def rotation_error_deg(
     out by the cube root of their determinant.
 
     Args:
-        rotation_est, rotation_true: (..., 3, 3), broadcast against each other.
+        rotation_est: (..., 3, 3), broadcast against `rotation_true`.
+        rotation_true: (..., 3, 3).
         category: category name; decides the symmetry.
         handle_visible: only matters for mugs.
     """
