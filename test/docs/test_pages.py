@@ -12,7 +12,7 @@ from genpose_ros.estimation.reasons import Reason
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "examples/*.md", "embedded/*.md", "weights/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "[de]*/*.md", "genpose_ros/weights/*.md")
     for path in ROOT.glob(pattern)
 )
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
