@@ -40,7 +40,14 @@ effect with the next frame. The others are read *at start*.
 A value that is set comes before it.
 """
 #: In the order that a reader meets them.
-_MESSAGES = ("ObjectPoseArray", "ObjectPose", "InstanceMasks", "InstanceMask")
+_MESSAGES = (
+    "ObjectPoseArray",
+    "ObjectPose",
+    "Rejection",
+    "StageTiming",
+    "InstanceMasks",
+    "InstanceMask",
+)
 
 
 def parameters_page() -> str:

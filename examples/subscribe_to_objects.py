@@ -19,7 +19,7 @@ class ObjectPrinter(Node):
         for item in message.objects:
             if item.tracking_state in (ObjectPose.STATE_NEW, ObjectPose.STATE_LOST):
                 continue  # in mode track: not to be trusted yet, or no longer
-            at = item.pose.position
+            at = item.pose.pose.position  # a PoseWithCovariance
             place = f"({at.x:.3f}, {at.y:.3f}, {at.z:.3f}) m in {message.header.frame_id}"
             print(f"{item.class_name} {item.id} at {place}, score {item.score:.2f}", flush=True)
 

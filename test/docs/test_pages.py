@@ -61,6 +61,16 @@ def test_relative_links_lead_to_files_and_headings(page):
     assert broken == []
 
 
+def test_python_files_that_the_pages_name_exist():
+    known = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py")}
+    missing = set()
+    for page in ROOT.glob("docs/**/*.md"):
+        for name in re.findall(r"`([\w/]+\.py)`", page.read_text()):
+            if not any(path == name or path.endswith(f"/{name}") for path in known):
+                missing.add(f"{page.name}: {name}")
+    assert missing == set()
+
+
 def test_pages_are_found_where_links_are_checked():
     names = {str(page.relative_to(ROOT)) for page in PAGES}
     assert {"README.md", "CONTRIBUTING.md", "docs/index.md", "docs/reference/messages.md"} <= names
