@@ -1,4 +1,4 @@
-"""Write the pages that follow from the code: parameters, messages, the model card.
+"""Write the pages that follow from the code: parameters, messages, model card, tracking settings.
 
 `python docs/generate.py` writes them, `make docs` does so before it builds the site, and a test
 fails when one of them is not as this script would write it.
@@ -162,6 +162,21 @@ def model_card_page() -> str:
     return re.sub(r"\]\((?:\.\./)+docs/", "](", text)
 
 
+def tracking_page() -> str:
+    """Return the tracking page with default and meaning of the settings that its table names."""
+    items = {item.name: item for item in fields(TrackerSettings)}
+    text = (ROOT / "docs" / "tracking.md").read_text()
+    before, marker, rest = text.partition("<!-- table settings -->\n")
+    table, end, after = rest.partition("<!-- end -->")
+    head, rule, *rows = table.splitlines()
+    names = [row.split()[1] for row in rows]
+    rows = [
+        f"| {name} | {items[name].default} | {_prose(items[name].metadata['description'])} |"
+        for name in names
+    ]
+    return "\n".join([before + marker + head, rule, *rows, end + after])
+
+
 def _prose(text: str) -> str:
     """Text as a Markdown table's cell takes it."""
     return text.replace("|", "\\|").replace("<", "&lt;")
@@ -185,6 +200,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/parameters.md": parameters_page,
     "reference/messages.md": messages_page,
     "model_card.md": model_card_page,
+    "tracking.md": tracking_page,
 }
 
 

@@ -33,6 +33,12 @@ def test_every_page_of_docs_is_in_the_site(site, root):
     assert pages <= built
 
 
+def test_the_examples_page_shows_their_code(site):
+    page = re.sub(r"<[^>]+>", "", (site / "examples.html").read_text())
+    assert "estimator = PoseEstimator.from_settings(" in page
+    assert "class ObjectPrinter(Node):" in page
+
+
 def test_no_page_loads_anything_from_elsewhere(site):
     loaded = re.compile(r'(?:src|<link[^>]+href)="(?:https?:)?//[^"]+"')
     found = {m for page in site.rglob("*.html") for m in loaded.findall(page.read_text())}
