@@ -14,7 +14,7 @@ RECIPE ?= light
 MESHES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit lint bench train release-weights dist clean clean-setup
+.PHONY: help setup demo test test-unit lint docs bench train release-weights dist clean clean-setup
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ lint: setup  ## ruff (rules and layout), codespell and mypy
 	@.venv/bin/codespell
 	@.venv/bin/python -m mypy
 
+docs: setup  ## the site of docs/, in site/; its generated pages are brought up to date
+	@.venv/bin/python docs/generate.py
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
+
 bench: setup  ## measure the milliseconds of each stage; ARGS="--presets fast paper"
 	@.venv/bin/python -m benchmarks.speed $(ARGS)
 
@@ -56,7 +60,7 @@ dist: setup  ## wheel and source distribution, in dist/
 	@.venv/bin/python -m build --no-isolation
 
 clean:  ## remove caches and build folders; .venv stays
-	@rm -rf build dist install log .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf build dist install log site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 clean-setup: clean  ## remove .venv too

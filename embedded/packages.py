@@ -57,7 +57,8 @@ def _pip(venv: Path, title: str, log_name: str, *arguments: str | Path) -> None:
 def install_product(venv: Path, root: Path, ros_is_sourced: bool) -> None:
     """Install this package as an editable one, with everything it and its tests need."""
     constraints = root / "requirements" / ("ros.txt" if ros_is_sourced else "ci.txt")
-    inputs = [root / "pyproject.toml", root / "setup.py", root / "setup.cfg", constraints]
+    for_docs = root / "requirements" / "docs.txt"
+    inputs = [root / "pyproject.toml", root / "setup.py", root / "setup.cfg", constraints, for_docs]
     stamp = Stamp(venv, "product", digest(inputs))
     if stamp.is_current():
         return
@@ -75,8 +76,10 @@ def install_product(venv: Path, root: Path, ros_is_sourced: bool) -> None:
         "--no-build-isolation",
         "--constraint",
         constraints,
+        "--constraint",
+        for_docs,
         "--editable",
-        f"{root}[bench,lint,study,test,train]",
+        f"{root}[bench,docs,lint,study,test,train]",
     )
     stamp.set()
 

@@ -23,7 +23,8 @@ def read_camera(path: Path, width: int, height: int) -> PinholeCamera:
 
     Args:
         path: YAML or JSON.
-        width, height: of the image the camera took, pixels.
+        width: of the image the camera took, pixels.
+        height: of that image, pixels.
 
     Raises:
         FileNotFoundError: no such file.

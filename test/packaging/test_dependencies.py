@@ -26,6 +26,7 @@ PYTHON_NAMES = {
     "hypothesis": ("hypothesis", "python3-hypothesis"),
     "lightning_fabric": ("lightning-fabric", None),
     "matplotlib": ("matplotlib", "python3-matplotlib"),
+    "mkdocs": ("mkdocs", None),
     "numpy": ("numpy", "python3-numpy"),
     "open3d": ("open3d", None),
     "pytest": ("pytest", "python3-pytest"),
@@ -157,7 +158,7 @@ def test_the_test_extra_has_what_only_tests_import(
     product: set[str], tests: set[str], declared_pypi: dict[str, set[str]]
 ) -> None:
     needed = {PYTHON_NAMES[m][0] for m in tests - product - ROS_MODULES - set(OPTIONAL)}
-    assert needed <= declared_pypi["test"] | declared_pypi["dist"]
+    assert needed <= declared_pypi["test"] | declared_pypi["dist"] | declared_pypi["docs"]
 
 
 def test_the_bench_extra_has_what_only_benchmarks_import(

@@ -1,0 +1,223 @@
+"""Write the pages that follow from the code: parameters, messages, model card, tracking settings.
+
+`python docs/generate.py` writes them, `make docs` does so before it builds the site, and a test
+fails when one of them is not as this script would write it.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import Field, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
+from genpose_ros.networks.checkpoints import default_weights
+from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.ros.parameters import PREFIXES
+from genpose_ros.tracking.settings import TrackerSettings
+
+__all__ = ["PAGES", "main", "parse_message"]
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+#: The parts of the node's settings: title, class, and the key of its prefix.
+_PARTS = (
+    ("The node", NodeSettings, "node"),
+    ("The estimator", EstimatorSettings, "estimator"),
+    ("The tracker", TrackerSettings, "tracker"),
+)
+#: The types as `ros2 param describe` calls them.
+_ROS_TYPES = {str: "string", bool: "boolean", int: "integer", float: "double"}
+_PARAMETERS_HEAD = """\
+# Parameters of the estimator node
+
+Made by `docs/generate.py` from the settings' own descriptions. `config/estimator.yaml` holds the
+same list as a file to edit; `ros2 param describe /genpose NAME` shows one. Parameters that are
+*live* can be set while the node runs (`ros2 param set`); new values are checked together and take
+effect with the next frame. The others are read *at start*.
+
+`preset` (default `fast`, at start) chooses the defaults of the estimator's parameters: {presets}.
+A value that is set comes before it.
+"""
+#: In the order that a reader meets them.
+_MESSAGES = (
+    "ObjectPoseArray",
+    "ObjectPose",
+    "Rejection",
+    "StageTiming",
+    "InstanceMasks",
+    "InstanceMask",
+)
+
+
+def parameters_page() -> str:
+    """Return the parameter reference of the estimator node."""
+    presets = " or ".join(f"`{name}`" for name in PRESETS)
+    parts = [_section(title, kind, PREFIXES[key]) for title, kind, key in _PARTS]
+    return "\n".join([_PARAMETERS_HEAD.format(presets=presets), *parts, _preset_section()])
+
+
+def _section(title: str, kind: type, prefix: str) -> str:
+    head = ["parameter", "type", "default", "values", "set", "meaning"]
+    rows = [_parameter(item, prefix) for item in fields(kind)]
+    return f"## {title}\n\n{_table(head, rows)}\n"
+
+
+def _parameter(item: Field[Any], prefix: str) -> list[str]:
+    rule = item.metadata
+    return [
+        f"`{prefix}{item.name}`",
+        _ROS_TYPES[type(item.default)],
+        _value(item.default),
+        _range(item),
+        "at start" if rule["fixed"] else "live",
+        _prose(rule["description"]),
+    ]
+
+
+def _range(item: Field[Any]) -> str:
+    rule = item.metadata
+    if rule["choices"]:
+        return ", ".join(_value(choice) for choice in rule["choices"])
+    if rule["low"] is not None:
+        return f"{rule['low']:g} to {rule['high']:g}"
+    return "`true`, `false`" if isinstance(item.default, bool) else "any text"
+
+
+def _preset_section() -> str:
+    names = [item.name for item in fields(EstimatorSettings)]
+    values = {name: [_value(getattr(p, name)) for p in PRESETS.values()] for name in names}
+    rows = [[f"`{name}`", *both] for name, both in values.items() if len(set(both)) > 1]
+    return f"## The presets\n\n{_table(['parameter', *PRESETS], rows)}\n"
+
+
+@dataclass(frozen=True)
+class MessageField:
+    """A field or constant of a message: its type, name, value (constants) and comment."""
+
+    kind: str
+    name: str
+    value: str
+    comment: str
+
+
+def parse_message(text: str) -> tuple[str, list[MessageField]]:
+    """Return a message's description and its fields and constants with their comments.
+
+    A comment belongs to the definitions right below it; one with an empty line below it opens the
+    next group. The first one describes the message.
+    """
+    description, pending, found = "", "", []
+    for number, block in enumerate(re.split(r"\n\s*\n", text.strip())):
+        lines = block.splitlines()
+        comment = " ".join(line.strip("# ") for line in lines if line.startswith("#"))
+        definitions = [line for line in lines if line.strip() and not line.startswith("#")]
+        if number == 0 and not definitions:
+            description = comment
+        elif not definitions:
+            pending = comment
+        if definitions:
+            found += [_definition(line, f"{pending} {comment}".strip()) for line in definitions]
+            pending = ""
+    return description, found
+
+
+def _definition(line: str, comment: str) -> MessageField:
+    code, _, own = line.partition("#")
+    kind, rest = code.split(maxsplit=1)
+    name, _, value = (part.strip() for part in rest.partition("="))
+    return MessageField(kind, name, value, own.strip() or comment)
+
+
+def messages_page() -> str:
+    """Return the message reference: the files of msg/ as tables."""
+    found = {path.stem: path for path in (ROOT / "msg").glob("*.msg")}
+    order = [*(name for name in _MESSAGES if name in found), *sorted({*found} - {*_MESSAGES})]
+    head = "Made by `docs/generate.py` from the files of `msg/`."
+    sections = [_message_section(name, found[name].read_text(), set(found)) for name in order]
+    return "\n".join(["# Messages", "", head, "", *sections])
+
+
+def _message_section(name: str, text: str, own: set[str]) -> str:
+    description, found = parse_message(text)
+    parts = [f"## {name}", "", f"`genpose_ros/msg/{name}`. {_prose(description)}", ""]
+    constants = [field for field in found if field.value]
+    if constants:
+        rows = [[f"`{c.name}`", c.value, c.kind, _prose(c.comment)] for c in constants]
+        parts += [_table(["constant", "value", "type", "meaning"], rows), ""]
+    rows = [
+        [f"`{f.name}`", _message_type(f.kind, own), _prose(f.comment)] for f in found if not f.value
+    ]
+    return "\n".join([*parts, _table(["field", "type", "meaning"], rows), ""])
+
+
+def _message_type(kind: str, own: set[str]) -> str:
+    base = kind.partition("[")[0]
+    return f"[`{kind}`](#{base.lower()})" if base in own else f"`{kind}`"
+
+
+def model_card_page() -> str:
+    """Return the model card that lies beside the released weights, as a page of the site."""
+    text = default_weights().with_name("README.md").read_text()
+    return re.sub(r"\]\((?:\.\./)+docs/", "](", text)
+
+
+def tracking_page() -> str:
+    """Return the tracking page with default and meaning of the settings that its table names."""
+    items = {item.name: item for item in fields(TrackerSettings)}
+    text = (ROOT / "docs" / "tracking.md").read_text()
+    before, marker, rest = text.partition("<!-- table settings -->\n")
+    table, end, after = rest.partition("<!-- end -->")
+    head, rule, *rows = table.splitlines()
+    names = [row.split()[1] for row in rows]
+    rows = [
+        f"| {name} | {items[name].default} | {_prose(items[name].metadata['description'])} |"
+        for name in names
+    ]
+    return "\n".join([before + marker + head, rule, *rows, end + after])
+
+
+def _prose(text: str) -> str:
+    """Text as a Markdown table's cell takes it."""
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, float):
+        return f"`{value:.6g}`" if value != int(value) else f"`{value:.1f}`"
+    return f"`{value}`" if value != "" else '`""`'
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+#: Path below docs/ -> makes the page's text.
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/parameters.md": parameters_page,
+    "reference/messages.md": messages_page,
+    "model_card.md": model_card_page,
+    "tracking.md": tracking_page,
+}
+
+
+def outdated() -> Iterator[tuple[Path, str]]:
+    """Yield each page that is not as it should be, and the text that it should have."""
+    for name, make in PAGES.items():
+        path, text = DOCS / name, make().rstrip("\n") + "\n"
+        if not path.is_file() or path.read_text() != text:
+            yield path, text
+
+
+def main() -> None:
+    """Write every page that has changed."""
+    for path, text in outdated():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

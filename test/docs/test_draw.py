@@ -1,0 +1,47 @@
+"""The pictures of the pages show what the code has."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genpose_ros.geometry import CATEGORIES
+
+
+def test_the_corridor_is_as_its_script_draws_it(draw, tmp_path):
+    draw.draw_corridor(tmp_path / "corridor.svg")
+    kept = draw.IMAGES / "corridor.svg"
+    assert kept.read_text() == (tmp_path / "corridor.svg").read_text(), "run: python docs/draw.py"
+
+
+def test_every_module_in_the_corridor_exists(draw, root):
+    for stage in draw.STAGES:
+        first, *others = stage.module.split(", ")
+        folder = (root / "genpose_ros" / first).parent
+        for name in (first.partition("/")[2], *others):
+            assert (folder / f"{name}.py").is_file(), f"{stage.name}: {folder.name}/{name}"
+
+
+def test_the_view_shows_the_axes_right_and_towards_the_camera(draw):
+    rotation = draw.view_of_object()[:3, :3]
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(rotation) == pytest.approx(1)
+    x, y, z = rotation.T
+    assert x[0] > 0 > x[2], "x points right and towards the camera"
+    assert y[1] < -0.8, "y points up, which is -y of the camera"
+    assert max(z[0], z[2]) < 0, "z points left and towards the camera"
+
+
+@pytest.mark.slow
+def test_the_frames_are_drawn_for_all_six_categories(draw, tmp_path, monkeypatch):
+    monkeypatch.setattr(draw, "_SUPERSAMPLING", 1)
+    draw.draw_frames(tmp_path / "frames.png")
+    picture = np.asarray(Image.open(tmp_path / "frames.png").convert("RGB"))
+    kept = Image.open(draw.IMAGES / "frames.png")
+    assert kept.size == picture.shape[1::-1]
+    rows, columns = np.array_split(np.arange(picture.shape[0]), 2), 3
+    panels = [p for r in rows for p in np.array_split(picture[r], columns, axis=1)]
+    assert len(panels) == len(CATEGORIES)
+    for category, panel in zip(CATEGORIES, panels, strict=True):
+        red, green, blue = np.moveaxis(panel.astype(int), -1, 0)
+        axes = [red - green > 120, (green - red > 80) & (green - blue > 80), blue - red > 120]
+        assert all(axis.sum() > 100 for axis in axes), f"an axis of the {category} is missing"
