@@ -56,7 +56,8 @@ def test_report_picture_and_tables(weights, tmp_path):
     ("arguments", "message"),
     [
         (("--kinds", "dance"), "unknown kind dance"),
-        (("--tracker", "speed=3"), "--tracker expects name=value"),
+        (("--tracker", "speed=3"), "--tracker: no setting is called 'speed'; there are cand"),
+        (("--tracker", "gate_m=1"), "'gate_m'; it is called association_gate_m now"),
         (("--tracker", "steps"), "--tracker expects name=value"),
         (("--tracker", "steps=many"), "--tracker steps expects int"),
         (("--tracker", "smoothing=perhaps"), "--tracker smoothing expects true or false"),

@@ -1,12 +1,16 @@
 """`genpose study` from the command line: what it writes, what it refuses."""
 
+import inspect
 import json
+from importlib import import_module
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from genpose_ros.cli import app
+from genpose_ros.cli.study import STUDIES
+from genpose_ros.cli.study_session import StudySession
 from genpose_ros.networks import LightConfig, LightPoseModel, save_model
 
 runner = CliRunner()
@@ -40,6 +44,27 @@ def test_one_study_writes_numbers_with_provenance_and_a_picture(weights, tmp_pat
     assert content["provenance"]["seed"] == 3
     assert (pictures / "study_categories.png").stat().st_size > 1000
     assert "bottle" in done.output
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_is_a_function_of_what_a_session_has(name):
+    study = STUDIES[name]
+    module, function = study.function.split(":")
+    package = import_module(f"genpose_ros.evaluation.studies.{module}")
+    parameters = inspect.signature(getattr(package, function)).parameters
+    needed = {p.name for p in parameters.values() if p.default is p.empty}
+    assert set(study.inputs) == needed
+    assert ("on_views" in parameters) == bool(study.progress)
+    assert all(hasattr(StudySession, name) for name in study.inputs)
+
+
+def test_every_study_is_a_command_with_its_help_and_a_table():
+    from genpose_ros.evaluation.studies import TABLES
+
+    shown = " ".join(study("--help").output.replace("│", "").split())
+    for name, item in STUDIES.items():
+        assert f"{name} {item.help.split(':')[0]}" in shown
+    assert set(STUDIES) <= set(TABLES)
 
 
 def test_tables_are_written_from_what_is_stored(tmp_path):
