@@ -1,9 +1,21 @@
 """Settings dataclasses: fields that describe themselves, and their check."""
 
-from dataclasses import field, fields
+from collections.abc import Iterable
+from dataclasses import Field, field, fields
+from difflib import get_close_matches
 from typing import Any
 
-__all__ = ["check_settings", "setting", "setting_from_text"]
+__all__ = [
+    "check_settings",
+    "find_setting",
+    "nearest_name",
+    "parameter_name",
+    "setting",
+    "setting_from_text",
+]
+
+#: Names that share less with a misspelt one than this are not what was meant (0 to 1).
+_NEAR = 0.6
 
 
 def setting(
@@ -14,10 +26,20 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     fixed: bool = False,
+    group: str = "",
+    advanced: bool = False,
 ) -> Any:
     """A dataclass field with what a parameter needs to describe itself.
 
-    `fixed`: only read at start (a ROS parameter made from it is read_only).
+    Args:
+        default: the value where none is given; its type is the setting's.
+        description: one or two sentences with the unit.
+        low: least value; None: no limit.
+        high: greatest value.
+        choices: the values there are, for texts.
+        fixed: only read at start (a ROS parameter made from it is read_only).
+        group: stands before the name of a parameter made from it; see `parameter_name`.
+        advanced: few users need to change it.
     """
     metadata = {
         "description": description,
@@ -25,8 +47,46 @@ def setting(
         "high": high,
         "choices": choices,
         "fixed": fixed,
+        "group": group,
+        "advanced": advanced,
     }
     return field(default=default, metadata=metadata)
+
+
+def parameter_name(item: Field[Any]) -> str:
+    """Return the name of the parameter of a setting, `<group>.<field>`.
+
+    Where the field's name begins with the group's, it is said once: `depth_min_m` of the group
+    `depth` is `depth.min_m`.
+    """
+    group = item.metadata["group"]
+    return f"{group}.{item.name.removeprefix(f'{group}_')}" if group else item.name
+
+
+def find_setting(settings: type, name: str) -> Field[Any]:
+    """Return the field of a settings dataclass by its own name or that of its parameter.
+
+    Raises:
+        ValueError: there is none; the nearest name is given.
+    """
+    known = {key: item for item in fields(settings) for key in (item.name, parameter_name(item))}
+    if name in known:
+        return known[name]
+    nearest = nearest_name(name, known)
+    hint = f"did you mean {nearest}?" if nearest else f"there are {', '.join(known)}"
+    raise ValueError(f"no setting is called {name!r}; {hint}")
+
+
+def nearest_name(name: str, known: Iterable[str], at_least: float = _NEAR) -> str:
+    """Return the known name that is most like another one, for messages; empty: none is.
+
+    Args:
+        name: what somebody wrote.
+        known: the names there are.
+        at_least: how alike they have to be, from 0 to 1 (the same).
+    """
+    found = get_close_matches(name, list(known), n=1, cutoff=at_least)
+    return found[0] if found else ""
 
 
 def setting_from_text(name: str, text: str, kind: type) -> Any:

@@ -1,15 +1,14 @@
 """Settings changed on the command line: NAME=VALUE texts, in the type that each setting has."""
 
-import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Iterable
+from dataclasses import Field, fields
 from typing import Any
 
-from genpose_ros.settings import setting_from_text
+from genpose_ros.settings import find_setting, setting_from_text
 
 __all__ = ["RENAMED_SETTINGS", "estimator_changes", "tracker_changes"]
 
-#: Settings under the names that they had in 0.1.
+#: Names of earlier versions -> present ones.
 RENAMED_SETTINGS = {
     "looks": "tta_views",
     "max_encodings": "encoder_budget",
@@ -25,49 +24,47 @@ RENAMED_SETTINGS = {
     "new_per_frame": "max_new_per_frame",
 }
 
+#: First part of the tracker's ROS parameters.
+_TRACKER_GROUP = "tracking."
+
 
 def estimator_changes(changes: Iterable[str] | None) -> dict[str, Any]:
-    """The estimator's settings of --set options, by name.
+    """The estimator's settings of --set options, by their fields' names.
+
+    Args:
+        changes: texts of the form NAME=VALUE; a name is the field's or the ROS parameter's.
 
     Raises:
-        ValueError: not of the form NAME=VALUE, no such setting, or no value of its type.
+        ValueError: not of that form, no such setting, or no value of its type.
     """
     from genpose_ros.estimation import EstimatorSettings
 
-    return _typed("--set", changes, _kinds(EstimatorSettings))
+    return _typed("--set", changes or (), EstimatorSettings)
 
 
 def tracker_changes(changes: Iterable[str] | None) -> dict[str, Any]:
-    """The tracker's settings of --tracker options, by name.
-
-    Raises:
-        ValueError: not of the form NAME=VALUE, no such setting, or no value of its type.
-    """
+    """The tracker's settings of --tracker options; arguments and errors as for the estimator's."""
     from genpose_ros.tracking import TrackerSettings
 
-    return _typed("--tracker", changes, _kinds(TrackerSettings))
+    return _typed("--tracker", changes or (), TrackerSettings, _TRACKER_GROUP)
 
 
-def _kinds(settings: Any) -> dict[str, type]:
-    return {item.name: type(item.default) for item in fields(settings)}
-
-
-def _typed(option: str, changes: Iterable[str] | None, kinds: Mapping[str, type]) -> dict[str, Any]:
+def _typed(option: str, changes: Iterable[str], settings: type, group: str = "") -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for change in changes or ():
+    for change in changes:
         name, equals, text = change.partition("=")
         if not equals:
             raise ValueError(f"{option} expects name=value, got {change!r}")
-        if name not in kinds:
-            raise ValueError(f"{option}: no setting is called {name!r}; {_meant(name, kinds)}")
-        values[name] = setting_from_text(f"{option} {name}", text, kinds[name])
+        try:
+            item = _find(name.removeprefix(group), settings)
+        except ValueError as error:
+            raise ValueError(f"{option}: {error}") from error
+        values[item.name] = setting_from_text(f"{option} {name}", text, type(item.default))
     return values
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
-    """The setting's present name, the nearest one, or all of them."""
-    names = list(known)
-    if RENAMED_SETTINGS.get(name) in names:
-        return f"it is called {RENAMED_SETTINGS[name]} now"
-    near = difflib.get_close_matches(name, names, 1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+def _find(name: str, settings: type) -> Field[Any]:
+    present = RENAMED_SETTINGS.get(name)
+    if present in {item.name for item in fields(settings)}:
+        raise ValueError(f"no setting is called {name!r}; it is called {present} now")
+    return find_setting(settings, name)

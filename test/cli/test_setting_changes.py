@@ -1,12 +1,23 @@
+from dataclasses import fields
+
 import pytest
 
 from genpose_ros.cli.setting_changes import RENAMED_SETTINGS, estimator_changes, tracker_changes
+from genpose_ros.estimation import EstimatorSettings
+from genpose_ros.settings import parameter_name
 
 
 def test_values_take_the_type_of_their_setting():
     changes = ["candidates=9", "start_sigma=2", "sampler=rk45"]
     assert estimator_changes(changes) == {"candidates": 9, "start_sigma": 2.0, "sampler": "rk45"}
     assert tracker_changes(["smoothing=true", "steps=3"]) == {"smoothing": True, "steps": 3}
+
+
+def test_a_setting_may_have_the_name_of_its_ros_parameter():
+    for item in fields(EstimatorSettings):
+        change = f"{parameter_name(item)}={item.default}"
+        assert estimator_changes([change]) == {item.name: item.default}
+    assert tracker_changes(["tracking.max_coast_s=2"]) == {"max_coast_s": 2.0}
 
 
 def test_no_changes_are_an_empty_dictionary():
@@ -24,8 +35,8 @@ def test_the_last_of_two_values_counts():
         ("steps=many", "--set steps expects int, got 'many'"),
         ("candidate=3", "--set: no setting is called 'candidate'; did you mean candidates?"),
         ("looks=2", "--set: no setting is called 'looks'; it is called tta_views now"),
-        ("colour=red", "--set: no setting is called 'colour'; there are weights, energy_weights,"),
-        ("=3", "--set: no setting is called ''; there are weights, energy_weights,"),
+        ("colour=red", "--set: no setting is called 'colour'; there are weights, energy_weights"),
+        ("=3", "--set: no setting is called ''; there are weights, energy_weights"),
     ],
 )
 def test_a_wrong_change_of_the_estimator_is_refused_with_the_name_that_was_meant(change, message):
@@ -39,6 +50,7 @@ def test_a_wrong_change_of_the_estimator_is_refused_with_the_name_that_was_meant
     [
         ("smoothing=perhaps", "--tracker smoothing expects true or false, got 'perhaps'"),
         ("late_s=0.2", "no setting is called 'late_s'; it is called delayed_mask_horizon_s now"),
+        ("tracking.late_s=0", "'late_s'; it is called delayed_mask_horizon_s now"),
         ("max_jump=1", "no setting is called 'max_jump'; did you mean max_jump_m?"),
     ],
 )
