@@ -162,7 +162,7 @@ class NocsOptions:
         Path, typer.Option(help="Folder with Real and CAMERA, and gts, mrcnn_results and so on.")
     ]
     split: Annotated[NocsPart, typer.Option(help="real_test: REAL275; val: CAMERA.")]
-    every: Annotated[int, typer.Option(help="Take each how-manieth frame.", min=1)] = 1
+    every: Annotated[int, typer.Option(help="Take every n-th frame.", min=1)] = 1
     mug_origin: Annotated[
         Origin,
         typer.Option(help="Of the model's mugs: centre of the box, or (authors') the body's axis."),

@@ -27,7 +27,7 @@ study_app = typer.Typer(
 
 @dataclass(frozen=True)
 class _Study:
-    """A study that is imported when it is run.
+    """Study that is imported when it is run.
 
     Attributes:
         function: as module:function in `genpose_ros.evaluation.studies`.

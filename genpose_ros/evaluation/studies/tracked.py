@@ -1,4 +1,4 @@
-"""Table 6 of the paper: tracking, from what `genpose evaluate tracking` stored."""
+"""Tracking, from the numbers that `genpose evaluate tracking` stored: table 6 of the paper."""
 
 import json
 from collections.abc import Iterator
