@@ -67,7 +67,7 @@ def test_every_study_is_a_command_with_its_help_and_a_table():
     assert set(STUDIES) <= set(TABLES)
 
 
-def test_tables_are_written_from_what_is_stored(tmp_path):
+def test_tables_are_written_from_stored_results(tmp_path):
     row = {"5d2cm": 1.0, "5d5cm": 2.0, "10d2cm": 3.0, "10d5cm": 4.0}
     groups = {"standing": row, "tipped": row, "all": row}
     (tmp_path / "study_categories.json").write_text(json.dumps({"rows": {"mug": groups}}))
@@ -90,7 +90,7 @@ def test_tables_are_written_from_what_is_stored(tmp_path):
         (("train", "missing", "run"), "shard"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_code_2(tmp_path, monkeypatch, arguments, what):
+def test_a_study_that_cannot_be_made_is_one_line_and_code_2(tmp_path, monkeypatch, arguments, what):
     monkeypatch.chdir(tmp_path)
     done = study(*arguments)
     assert done.exit_code == 2
@@ -98,7 +98,7 @@ def test_what_cannot_be_done_is_one_line_and_code_2(tmp_path, monkeypatch, argum
     assert "Traceback" not in done.output
 
 
-def test_the_documents_markers_are_all_of_known_studies(root):
+def test_all_table_markers_of_the_documents_name_known_tables(root):
     import re
 
     from genpose_ros.evaluation.studies import TABLES
