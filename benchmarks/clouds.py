@@ -1,4 +1,4 @@
-"""What a training cloud costs, stage by stage, and what ray casting would cost in its place.
+"""Cost of training clouds, stage by stage, and of ray casting in their place.
 
 `.venv/bin/python -m benchmarks.clouds` makes clouds as `genpose synthesize` does, on one thread,
 and measures processor time, which other work on the machine changes little. Results go to

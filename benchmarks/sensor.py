@@ -1,4 +1,4 @@
-"""The simulated depth camera beside recorded ones: noise, steps, shadows, edges and holes.
+"""Comparison of the simulated depth camera with recorded ones: noise, steps, shadows, edges, holes.
 
 `.venv/bin/python -m benchmarks.sensor --recorded FOLDER` measures the depth images of a folder of
 recorded frames (depth.png with label.json, and librealsense's bags) and, in the same way, simulated
@@ -45,7 +45,7 @@ _CROP_PX = 96
 
 @dataclass(frozen=True)
 class Image:
-    """A depth image.
+    """Depth image of a camera.
 
     Attributes:
         camera: which model took it.

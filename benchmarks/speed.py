@@ -1,4 +1,4 @@
-"""Milliseconds that the estimator takes for a frame, by stage, preset and number of objects.
+"""Speed of the estimator: milliseconds per frame by stage, preset and number of objects.
 
 `make bench`, or `.venv/bin/python -m benchmarks.speed --help`.
 """

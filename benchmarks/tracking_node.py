@@ -1,4 +1,4 @@
-"""Images per second that the node tracks objects in, over real topics, from camera to `~/objects`.
+"""Speed of the tracking node: images per second over real topics, from camera to `~/objects`.
 
 `.venv/bin/python -m benchmarks.tracking_node --help`. The simulated camera is a program of its own
 and takes its share of the same cores.

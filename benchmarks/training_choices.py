@@ -1,4 +1,4 @@
-"""What each choice of the light model's training is worth: variants trained for the same CPU time.
+"""Ablation of the light model's training: variants trained for the same CPU time.
 
 `.venv/bin/python -m benchmarks.training_choices DATA --meshes MESHES` trains the released choices
 and one variant after the other on one thread, each from scratch for the same CPU time, and
@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 
 
 class PointNetEncoder(nn.Module):
-    """Every point by itself, twice; the second time together with the maximum over the first."""
+    """PointNet: every point by itself, twice, the second time with the maximum over the first."""
 
     def __init__(self, subset: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class PointNetEncoder(nn.Module):
 
 
 class PointNetModel(LightPoseModel):
-    """The light model with a PointNet for an encoder."""
+    """Light model with a PointNet for an encoder."""
 
     def __init__(self, config: LightConfig) -> None:
         super().__init__(config)
@@ -76,14 +76,14 @@ class PointNetModel(LightPoseModel):
 
 
 class RawModel(LightPoseModel):
-    """The light model whose head sees the noisy pose as it is, and says score times sigma."""
+    """Light model whose head sees the noisy pose as it is, and says score times sigma."""
 
     def denoise(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
         return pose + sigma * self.score_head(pose, sigma, encoding.score)
 
 
 class ViewlessModel(LightPoseModel):
-    """The light model that is given the centred cloud alone: not where in the image it is."""
+    """Light model that is given the centred cloud alone: not where in the image it is."""
 
     def features(
         self, points_cam: Tensor, *, patches: int = 0, bf16: bool = False
@@ -105,7 +105,7 @@ def _first_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Variant:
-    """One choice that differs from the released ones."""
+    """Choice that differs from the released ones."""
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
@@ -220,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "views": options.views,
             "clouds_in_the_set": len(pool),
             "variants": results,
-            # No released weights are looked at.
+            # No released weights are used.
             "provenance": {k: v for k, v in origin.items() if not k.startswith("weights")},
         }
         options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ def test_nothing_is_drawn_outside_the_box_and_its_label():
     assert len(changed) > 500
 
 
-def test_the_original_is_left_alone():
+def test_drawing_leaves_the_original_image_unchanged():
     image = GREY.copy()
     draw_estimates(image, CAMERA, [estimate()])
     assert np.array_equal(image, GREY)
@@ -63,31 +63,36 @@ def test_the_original_is_left_alone():
 @pytest.mark.parametrize(
     "position", [(0, 0, 0.01), (0, 0, -1), (5, 5, 0.5), (1e6, 0, 1e-3), (0.55, 0, 1), (0, -0.4, 1)]
 )
-def test_objects_partly_or_wholly_out_of_sight(position):
+def test_objects_partly_or_wholly_outside_the_image_are_drawn_without_error(position):
     picture = draw_estimates(GREY, CAMERA, [estimate(position), estimate()])
     assert (picture != 128).any()
 
 
 def test_many_objects_at_one_place_have_labels_apart():
-    items = [estimate(instance_id=i) for i in range(20)]
-    assert draw_estimates(GREY, CAMERA, items).shape == (480, 640, 3)
+    def label_pixels(count: int) -> int:
+        items = [estimate(instance_id=i) for i in range(count)]
+        bare = draw_estimates(GREY, CAMERA, items, labels=[""] * count)
+        return int((draw_estimates(GREY, CAMERA, items) != bare).any(-1).sum())
+
+    assert label_pixels(5) == pytest.approx(5 * label_pixels(1), rel=0.02)
+    assert label_pixels(20) > label_pixels(10)
 
 
-def test_wrong_sizes_are_refused():
+def test_images_of_wrong_shape_are_refused():
     with pytest.raises(ValueError, match="240 x 320"):
         draw_estimates(GREY[1:], CAMERA, [])
     with pytest.raises(ValueError, match="1 labels for 0"):
         draw_estimates(GREY, CAMERA, [], labels=["a"])
 
 
-def test_depth_as_grey():
+def test_the_depth_picture_is_grey_and_near_is_bright():
     depth_m = np.array([[0.5, 1.0], [2.0, np.nan]], dtype=np.float32)
     picture = depth_picture(depth_m)[..., 0].astype(int)
     assert picture[0, 0] > picture[0, 1] > picture[1, 0] > picture[1, 1] == 0
     assert not depth_picture(np.zeros((2, 2))).any()
 
 
-def test_saving_creates_the_folder(tmp_path):
+def test_saving_a_picture_creates_its_folder(tmp_path):
     save_picture(GREY, tmp_path / "new" / "a.png")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "new" / "a.png")), GREY)
     with pytest.raises(ValueError, match=r"a\.nothing: a picture's name ends in"):

@@ -44,7 +44,7 @@ def wait_until_gone(pids: list[int], seconds: float = 20.0) -> list[int]:
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_processes_end_with_the_one_they_work_for(tmp_path, method, by):
+def test_worker_processes_end_with_their_parent(tmp_path, method, by):
     script = tmp_path / "sleepers.py"
     script.write_text(SLEEPERS.format(method=method))
     parent = subprocess.Popen(
@@ -71,7 +71,7 @@ def set_factor(factor: int) -> None:
     _factor = factor
 
 
-def test_each_begins_as_told_and_with_one_thread():
+def test_each_worker_runs_its_initializer_and_one_thread():
     with process_pool(2, "fork", set_factor, (3,)) as pool:
         assert list(pool.map(multiplied, range(4))) == [(0, 1), (3, 1), (6, 1), (9, 1)]
 
@@ -82,7 +82,7 @@ def sleep_or_fail(seconds: float) -> None:
         raise ValueError("no time")
 
 
-def test_an_error_of_the_work_breaks_it_off():
+def test_an_error_in_a_task_ends_the_pool_at_once():
     def work() -> None:
         with process_pool(2, "fork") as pool:
             list(pool.map(sleep_or_fail, [0.0, 60.0]))

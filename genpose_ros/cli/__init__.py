@@ -1,4 +1,4 @@
-"""The command `genpose`. Heavy modules are imported by the command that needs them."""
+"""Command `genpose`. Heavy modules are imported by the command that needs them."""
 
 import logging
 from typing import Annotated

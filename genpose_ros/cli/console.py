@@ -1,4 +1,4 @@
-"""How commands talk: consoles, progress, one line for a user's mistake, files they write."""
+"""Consoles of the commands: progress bars, one line for a user's mistake, files they write."""
 
 import functools
 import json as jsonlib

@@ -12,7 +12,7 @@ __all__ = ["convert"]
 
 
 class Role(str, Enum):
-    """Which network an authors' checkpoint holds."""
+    """Network that an authors' checkpoint holds."""
 
     SCORE = "score"
     ENERGY = "energy"

@@ -1,5 +1,6 @@
 """`genpose demo`: the node at work, with a simulated camera or recorded frames."""
 
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,13 +8,33 @@ from typing import Annotated, Any
 import typer
 
 from genpose_ros.cli.console import OUT, check_outputs, readable_errors
-from genpose_ros.cli.options import SeedOption, SetOption, WeightsOption, setting_changes
+from genpose_ros.cli.option_groups import grouped_options
+from genpose_ros.cli.options import SeedOption, SetOption, WeightsOption
 
 __all__ = ["demo"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class MotionOptions:
+    """Options of the demo in which the node tracks moving objects."""
+
+    track: Annotated[
+        bool, typer.Option("--track", help="Let something move, and the node track it.")
+    ] = False
+    motion: Annotated[
+        str,
+        typer.Option(
+            help="With --track, what moves: sweep (the camera), turntable, carried_slow, "
+            "carried_fast, occlusion, returns, crossing, crowd."
+        ),
+    ] = "sweep"
+    seconds: Annotated[float, typer.Option(help="With --track, how long.", min=1.0)] = 20.0
+
+
 @readable_errors
+@grouped_options
 def demo(
+    *,
     frames: Annotated[
         Path | None,
         typer.Option(help="Folder with recorded frames; default: a simulated RealSense D435."),
@@ -25,17 +46,7 @@ def demo(
             help="Where the picture of the estimates goes.", show_default="genpose_demo.png"
         ),
     ] = None,
-    track: Annotated[
-        bool, typer.Option("--track", help="Let something move, and the node track it.")
-    ] = False,
-    motion: Annotated[
-        str,
-        typer.Option(
-            help="With --track, what moves: sweep (the camera), turntable, carried_slow, "
-            "carried_fast, occlusion, returns, crossing, crowd."
-        ),
-    ] = "sweep",
-    seconds: Annotated[float, typer.Option(help="With --track, how long.", min=1.0)] = 20.0,
+    motions: MotionOptions,
     weights: WeightsOption = None,
     seed: SeedOption = 0,
     settings: SetOption = None,
@@ -50,32 +61,26 @@ def demo(
 
     - `genpose demo --track --motion occlusion --seconds 30`
     """
+    from genpose_ros.cli.setting_changes import estimator_changes
+
     check_outputs(json, picture)
-    if track and (frames is not None or picture is not None):
-        raise ValueError("--track shows simulated things and draws no picture of them")
-    if track:
-        changes = setting_changes(settings)
+    changes = estimator_changes(settings)
+    if motions.track:
+        if frames is not None or picture is not None:
+            raise ValueError("--track shows simulated things and draws no picture of them")
         if weights is not None:
             changes["weights"] = str(weights.resolve())
-        raise typer.Exit(_track(motion, seed, seconds, changes, json))
+        raise typer.Exit(_track(motions, seed, changes, json))
     # By name: there may be no ROS 2 here, which only this command needs.
-    run_demo = import_module("genpose_ros.ros.demo.still").run_demo
-    code = run_demo(
-        frames=frames,
-        json=json,
-        picture=picture,
-        seed=seed,
-        weights=weights,
-        settings=setting_changes(settings),
-        console=OUT,
-    )
-    raise typer.Exit(code)
+    module = import_module("genpose_ros.ros.demo.still")
+    files = {"frames": frames, "json": json, "picture": picture, "weights": weights}
+    raise typer.Exit(module.run_demo(**files, seed=seed, settings=changes, console=OUT))
 
 
-def _track(
-    motion: str, seed: int, seconds: float, settings: dict[str, Any], json: Path | None
-) -> int:
+def _track(motions: MotionOptions, seed: int, settings: dict[str, Any], json: Path | None) -> int:
     """Run the tracking demo; returns the exit status."""
     module = import_module("genpose_ros.ros.demo.track")
-    shown = module.TrackDemo(motion=motion, seed=seed, seconds=seconds, settings=settings)
+    shown = module.TrackDemo(
+        motion=motions.motion, seed=seed, seconds=motions.seconds, settings=settings
+    )
     return int(module.run_track_demo(shown, json=json, console=OUT))

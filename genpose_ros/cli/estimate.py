@@ -1,5 +1,6 @@
 """`genpose estimate`: the objects of one recorded frame."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,48 +14,55 @@ from genpose_ros.cli.console import (
     readable_errors,
     write_json,
 )
-from genpose_ros.cli.options import (
-    DeviceOption,
-    Preset,
-    PresetOption,
-    SeedOption,
-    SetOption,
-    WeightsOption,
-    chosen_settings,
-    load_estimator,
-)
+from genpose_ros.cli.option_groups import grouped_options
+from genpose_ros.cli.options import EstimatorOptions, load_estimator
 
 if TYPE_CHECKING:
-    from genpose_ros.estimation import FrameResult
+    from genpose_ros.estimation import Frame, FrameResult
 
 __all__ = ["estimate"]
 
 
-@readable_errors
-def estimate(
+@dataclass(frozen=True, kw_only=True)
+class FrameOptions:
+    """Files of one recorded frame."""
+
     depth: Annotated[
         Path,
         typer.Option(help="Depth image: PNG in millimetres (or --depth-unit), .npy in metres."),
-    ],
-    mask: Annotated[Path, typer.Option(help="Label image: 0 background, else instance ids.")],
+    ]
+    mask: Annotated[Path, typer.Option(help="Label image: 0 background, else instance ids.")]
     camera_info: Annotated[
         Path, typer.Option(help="CameraInfo or calibration as YAML or JSON, or a label.json.")
-    ],
+    ]
     colour: Annotated[
         Path | None, typer.Option("--colour", "--color", help="Colour image, for the picture.")
-    ] = None,
+    ] = None
     classes: Annotated[
         str | None,
         typer.Option(help="1=mug,2=bowl, or a label.json; default: the camera file's instances."),
-    ] = None,
+    ] = None
     depth_unit: Annotated[
         float, typer.Option(help="Metres per count of an integer depth image.")
-    ] = 0.001,
-    preset: PresetOption = Preset.FAST,
-    weights: WeightsOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
-    settings: SetOption = None,
+    ] = 0.001
+
+    def read(self) -> "Frame":
+        """Read the frame.
+
+        Raises:
+            ValueError: a file is damaged, or the files do not fit together.
+            FileNotFoundError: a file is missing.
+        """
+        from genpose_ros.datasets import read_frame
+
+        return read_frame(self.depth, self.mask, self.camera_info, self.classes, self.depth_unit)
+
+
+@readable_errors
+@grouped_options
+def estimate(
+    files: FrameOptions,
+    options: EstimatorOptions,
     json: Annotated[Path | None, typer.Option(help="Write the estimates; -: print them.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Write a picture of the estimates.")] = None,
 ) -> None:
@@ -69,29 +77,36 @@ def estimate(
     - `genpose estimate --depth depth.png --mask mask.png --camera-info camera_info.yaml
       --classes 1=mug,2=bowl --colour color.jpg --picture poses.png --json poses.json`
     """
-    from genpose_ros.datasets import read_frame
-
-    chosen = chosen_settings(preset, weights, seed, device, settings)
+    settings = options.settings()
     check_outputs(json, picture)
-    frame = read_frame(depth, mask, camera_info, classes, depth_unit)
-    image = _background(colour, frame.depth_m)
-    result = load_estimator(chosen).estimate(frame)
-    if str(json) == "-":
-        OUT.print_json(data=_result_json(result))
-    else:
-        from genpose_ros.cli.tables import print_result
-
-        print_result(result, OUT)
-    if json is not None and str(json) != "-":
-        write_json(json, _result_json(result))
+    frame = files.read()
+    background = _background(files.colour, frame.depth_m)
+    result = load_estimator(settings).estimate(frame)
+    _report(result, json)
     if picture is not None:
-        from genpose_ros.drawing import draw_estimates, save_picture
-
-        save_picture(draw_estimates(image, frame.camera, result.estimates), picture)
-        ERR.print(f"picture: {picture}", markup=False, soft_wrap=True)
+        _draw(background, frame, result, picture)
     if not result.estimates:
         complain(f"none of the objects could be estimated ({len(result.rejections)} refused)")
         raise typer.Exit(1)
+
+
+def _report(result: "FrameResult", json: Path | None) -> None:
+    """Print a table and write JSON, or print the JSON alone."""
+    from genpose_ros.cli.tables import print_result
+
+    if str(json) == "-":
+        OUT.print_json(data=_result_json(result))
+        return
+    print_result(result, OUT)
+    if json is not None:
+        write_json(json, _result_json(result))
+
+
+def _draw(image: Any, frame: "Frame", result: "FrameResult", path: Path) -> None:
+    from genpose_ros.drawing import draw_estimates, save_picture
+
+    save_picture(draw_estimates(image, frame.camera, result.estimates), path)
+    ERR.print(f"picture: {path}", markup=False, soft_wrap=True)
 
 
 def _background(colour: Path | None, depth_m: Any) -> Any:

@@ -1,5 +1,7 @@
 """`genpose evaluate`: estimates against ground truth."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,19 +15,13 @@ from genpose_ros.cli.console import (
     progress_bar,
     readable_errors,
 )
-from genpose_ros.cli.options import (
-    DeviceOption,
-    Preset,
-    PresetOption,
-    SeedOption,
-    SetOption,
-    WeightsOption,
-    chosen_settings,
-    load_estimator,
-)
+from genpose_ros.cli.option_groups import grouped_options
+from genpose_ros.cli.options import EstimatorOptions, ViewOptions, load_estimator
 
 if TYPE_CHECKING:
-    from genpose_ros.estimation import FrameResult
+    from genpose_ros.datasets import NocsFrame, RecordedFrame
+    from genpose_ros.estimation import EstimatorSettings, FrameResult
+    from genpose_ros.evaluation import FramesReport, NocsReport, SyntheticReport
 
 __all__ = ["evaluate_app"]
 
@@ -35,38 +31,70 @@ evaluate_app = typer.Typer(
 
 
 class NocsPart(str, Enum):
-    """The splits of the NOCS data sets that are evaluated."""
+    """Splits of the NOCS data sets that are evaluated."""
 
     REAL_TEST = "real_test"
     VAL = "val"
 
 
 class Origin(str, Enum):
-    """Where a model puts the origin of mugs."""
+    """Origin of a model's mugs."""
 
     BOX = "box"
     BODY = "body"
 
 
 class Boxes(str, Enum):
-    """What detections and true objects are matched by."""
+    """Boxes that detections and true objects are matched by."""
 
     IMAGE = "2d"
     SPACE = "3d"
 
 
-HtmlOption = Annotated[Path | None, typer.Option(help="Write a report with curves, one HTML file.")]
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """Files of an evaluation's report."""
+
+    json: Annotated[Path | None, typer.Option(help="Write the numbers as JSON.")] = None
+    html: Annotated[
+        Path | None, typer.Option(help="Write a report with curves, one HTML file.")
+    ] = None
+
+    def check(self) -> None:
+        """Refuse before the work what cannot be written after it."""
+        check_outputs(self.json)
+        check_outputs(self.html)
+
+    def write(
+        self,
+        report: "NocsReport | SyntheticReport",
+        settings: "EstimatorSettings",
+        page: Callable[[Any, dict[str, Any]], str],
+    ) -> None:
+        """Write the files that were named.
+
+        Args:
+            report: numbers.
+            settings: that the estimator had.
+            page: makes HTML of the report and its provenance.
+        """
+        from genpose_ros.evaluation import write_results
+        from genpose_ros.evaluation.html_report import write_html
+        from genpose_ros.evaluation.provenance import provenance
+
+        if self.json is not None:
+            content = report.to_json()
+            write_results(self.json, content, weights=settings.weights, seed=settings.seed)
+        if self.html is not None:
+            write_html(self.html, page(report, provenance(settings.weights, settings.seed)))
 
 
 @evaluate_app.command("frames")
 @readable_errors
+@grouped_options
 def evaluate_frames_command(
     directory: Annotated[Path, typer.Argument(help="Folder with recorded frames, at any depth.")],
-    preset: PresetOption = Preset.FAST,
-    weights: WeightsOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
-    settings: SetOption = None,
+    options: EstimatorOptions,
     json: Annotated[Path | None, typer.Option(help="Write instances and summary.")] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for one picture of the estimates per frame.")
@@ -83,21 +111,32 @@ def evaluate_frames_command(
 
     - `genpose evaluate frames recordings --preset paper --json report.json --pictures out`
     """
-    from rich.progress import Progress
-
     from genpose_ros.cli.tables import print_report
-    from genpose_ros.datasets import RecordedFrame, find_frames
-    from genpose_ros.evaluation import evaluate_frames, write_results
+    from genpose_ros.datasets import find_frames
+    from genpose_ros.evaluation import write_results
 
     folders = find_frames(directory)
     check_outputs(json)
-    chosen = chosen_settings(preset, weights, seed, device, settings)
-    estimator = load_estimator(chosen)
+    settings = options.settings()
+    report = _evaluate_frames(directory, len(folders), load_estimator(settings), pictures)
+    print_report(report, OUT)
+    if json is not None:
+        write_results(json, report.to_json(), weights=settings.weights, seed=settings.seed)
+
+
+def _evaluate_frames(
+    directory: Path, total: int, estimator: Any, pictures: Path | None
+) -> "FramesReport":
+    """Evaluate the frames, with a progress bar, and draw each into a file of its own."""
+    from rich.progress import Progress
+
+    from genpose_ros.evaluation import evaluate_frames
+
     with Progress(console=ERR, transient=True) as progress:
-        task = progress.add_task("frames", total=len(folders))
+        task = progress.add_task("frames", total=total)
 
         def on_frame(
-            folder: Path, frame: RecordedFrame, result: "FrameResult", _total: int
+            folder: Path, frame: "RecordedFrame", result: "FrameResult", _total: int
         ) -> None:
             progress.advance(task)
             if pictures is not None:
@@ -105,41 +144,60 @@ def evaluate_frames_command(
                 name = "_".join(folder.relative_to(directory).parts) or folder.resolve().name
                 _draw_recorded(frame, result, pictures / f"{name}.png")
 
-        report = evaluate_frames(directory, estimator, on_frame)
-    print_report(report, OUT)
-    if json is not None:
-        write_results(json, report.to_json(), weights=chosen.weights, seed=chosen.seed)
+        return evaluate_frames(directory, estimator, on_frame)
 
 
-def _draw_recorded(frame: Any, result: "FrameResult", path: Path) -> None:
+def _draw_recorded(frame: "RecordedFrame", result: "FrameResult", path: Path) -> None:
     from genpose_ros.drawing import depth_picture, draw_estimates, save_picture
 
     image = depth_picture(frame.depth_m) if frame.color is None else frame.color
     save_picture(draw_estimates(image, frame.camera, result.estimates), path)
 
 
-@evaluate_app.command("nocs")
-@readable_errors
-def evaluate_nocs_command(
+@dataclass(frozen=True, kw_only=True)
+class NocsOptions:
+    """Options of the NOCS benchmark: its frames, and how its objects are matched."""
+
     root: Annotated[
         Path, typer.Option(help="Folder with Real and CAMERA, and gts, mrcnn_results and so on.")
-    ],
-    split: Annotated[NocsPart, typer.Option(help="real_test: REAL275; val: CAMERA.")],
-    every: Annotated[int, typer.Option(help="Take each how-manieth frame.", min=1)] = 1,
+    ]
+    split: Annotated[NocsPart, typer.Option(help="real_test: REAL275; val: CAMERA.")]
+    every: Annotated[int, typer.Option(help="Take every n-th frame.", min=1)] = 1
     mug_origin: Annotated[
         Origin,
         typer.Option(help="Of the model's mugs: centre of the box, or (authors') the body's axis."),
-    ] = Origin.BOX,
-    preset: PresetOption = Preset.FAST,
-    weights: WeightsOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
-    settings: SetOption = None,
+    ] = Origin.BOX
     boxes: Annotated[
         Boxes, typer.Option(help="Matched by boxes in the image (paper) or in space (most others).")
-    ] = Boxes.IMAGE,
-    json: Annotated[Path | None, typer.Option(help="Write the scores.")] = None,
-    html: HtmlOption = None,
+    ] = Boxes.IMAGE
+
+    def evaluate(self, estimator: Any) -> "NocsReport":
+        """Evaluate the frames of the split, with a progress bar."""
+        from genpose_ros.datasets import MugOrigin
+        from genpose_ros.evaluation import evaluate_nocs
+
+        with progress_bar("frames") as progress:
+            task = progress.add_task("", total=None)
+
+            def on_frame(_frame: "NocsFrame", _result: "FrameResult", total: int) -> None:
+                progress.update(task, total=total, advance=1)
+
+            return evaluate_nocs(
+                self.root,
+                self.split.value,
+                estimator,
+                every=self.every,
+                mug_origin=MugOrigin(self.mug_origin.value),
+                boxes=self.boxes.value,
+                on_frame=on_frame,
+            )
+
+
+@evaluate_app.command("nocs")
+@readable_errors
+@grouped_options
+def evaluate_nocs_command(
+    benchmark: NocsOptions, options: EstimatorOptions, outputs: ReportOptions
 ) -> None:
     """Score the estimator on CAMERA or REAL275: mean average precision in degrees and centimetres.
 
@@ -154,55 +212,22 @@ def evaluate_nocs_command(
       --html val.html`
     """
     from genpose_ros.cli.tables import print_nocs
-    from genpose_ros.datasets import MugOrigin, NocsFrame, find_nocs_frames
-    from genpose_ros.evaluation import evaluate_nocs, write_results
+    from genpose_ros.datasets import find_nocs_frames
+    from genpose_ros.evaluation.html_report import nocs_html
 
-    find_nocs_frames(root, split.value)
-    check_outputs(json)
-    check_outputs(html)
-    chosen = chosen_settings(preset, weights, seed, device, settings)
-    estimator = load_estimator(chosen)
-    with progress_bar("frames") as progress:
-        task = progress.add_task("", total=None)
-
-        def on_frame(_frame: NocsFrame, _result: "FrameResult", total: int) -> None:
-            progress.update(task, total=total, advance=1)
-
-        report = evaluate_nocs(
-            root,
-            split.value,
-            estimator,
-            every=every,
-            mug_origin=MugOrigin(mug_origin.value),
-            boxes=boxes.value,
-            on_frame=on_frame,
-        )
+    find_nocs_frames(benchmark.root, benchmark.split.value)  # refused before the network is loaded
+    outputs.check()
+    settings = options.settings()
+    report = benchmark.evaluate(load_estimator(settings))
     print_nocs(report, OUT)
-    if json is not None:
-        write_results(json, report.to_json(), weights=chosen.weights, seed=chosen.seed)
-    if html is not None:
-        from genpose_ros.evaluation.html_report import nocs_html, write_html
-        from genpose_ros.evaluation.provenance import provenance
-
-        write_html(html, nocs_html(report, provenance(chosen.weights, chosen.seed)))
+    outputs.write(report, settings, nocs_html)
 
 
 @evaluate_app.command("synthetic")
 @readable_errors
+@grouped_options
 def evaluate_synthetic_command(
-    views: Annotated[int, typer.Option(help="How many views.", min=1)] = 2000,
-    meshes: Annotated[
-        Path | None, typer.Option(help="Folder of meshes with a manifest.json, for half of them.")
-    ] = None,
-    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test",
-    views_seed: Annotated[int, typer.Option(help="Seed of the views.", min=0)] = 2_000_000,
-    preset: PresetOption = Preset.FAST,
-    weights: WeightsOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
-    settings: SetOption = None,
-    json: Annotated[Path | None, typer.Option(help="Write the summary.")] = None,
-    html: HtmlOption = None,
+    views: ViewOptions, options: EstimatorOptions, outputs: ReportOptions
 ) -> None:
     """Estimate seeded synthetic views of untrained shapes: 60 % standing, 40 % tipped.
 
@@ -213,24 +238,15 @@ def evaluate_synthetic_command(
     - `genpose evaluate synthetic --meshes my_meshes --split test --json report.json`
     """
     from genpose_ros.cli.tables import print_synthetic
-    from genpose_ros.evaluation import evaluate_synthetic, synthetic_views, write_results
-    from genpose_ros.synthesis import load_meshes
+    from genpose_ros.evaluation import evaluate_synthetic
+    from genpose_ros.evaluation.html_report import synthetic_html
 
-    known = () if meshes is None else load_meshes(meshes, split)
-    check_outputs(json)
-    check_outputs(html)
-    chosen = chosen_settings(preset, weights, seed, device, settings)
-    estimator = load_estimator(chosen)
-    with ERR.status("rendering the views"):
-        rendered = synthetic_views(views, views_seed, known)
+    outputs.check()
+    settings = options.settings()
+    estimator = load_estimator(settings)
+    rendered = views.render()
     with progress_bar("views") as progress:
         task = progress.add_task("", total=len(rendered))
         report = evaluate_synthetic(estimator, rendered, lambda done: progress.advance(task, done))
     print_synthetic(report, OUT)
-    if json is not None:
-        write_results(json, report.to_json(), weights=chosen.weights, seed=chosen.seed)
-    if html is not None:
-        from genpose_ros.evaluation.html_report import synthetic_html, write_html
-        from genpose_ros.evaluation.provenance import provenance
-
-        write_html(html, synthetic_html(report, provenance(chosen.weights, chosen.seed)))
+    outputs.write(report, settings, synthetic_html)

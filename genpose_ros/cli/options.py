@@ -1,5 +1,6 @@
-"""The options that several commands have, and what they turn into."""
+"""Options that several commands share, and the settings, estimators and views made of them."""
 
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,30 +11,26 @@ from genpose_ros.cli.console import ERR
 
 if TYPE_CHECKING:
     from genpose_ros.estimation import EstimatorSettings
+    from genpose_ros.synthesis import CloudBatch
 
 __all__ = [
     "DeviceOption",
+    "EstimatorOptions",
     "Preset",
-    "PresetOption",
     "SeedOption",
     "SetOption",
+    "ViewOptions",
     "WeightsOption",
-    "chosen_settings",
     "load_estimator",
-    "setting_changes",
 ]
 
 
 class Preset(str, Enum):
-    """The settings' presets."""
+    """Presets of the estimator's settings."""
 
     FAST = "fast"
     PAPER = "paper"
 
-
-PresetOption = Annotated[
-    Preset, typer.Option(help="fast: 8 solver steps, filters on; paper: RK45, raw masks.")
-]
 
 WeightsOption = Annotated[
     Path | None, typer.Option(help="Checkpoint; default: the released weights.")
@@ -43,40 +40,67 @@ SeedOption = Annotated[int, typer.Option(help="Seed of all random draws.", min=0
 
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
-
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change one setting, as name=value; may be repeated."),
 ]
 
 
-def chosen_settings(
-    preset: Preset, weights: Path | None, seed: int, device: str, changes: list[str] | None
-) -> "EstimatorSettings":
-    from genpose_ros.estimation import EstimatorSettings
+@dataclass(frozen=True, kw_only=True)
+class EstimatorOptions:
+    """Options of every command that estimates poses."""
 
-    values: dict[str, Any] = {"seed": seed, "device": device}
-    if weights is not None:
-        values["weights"] = str(weights)
-    return EstimatorSettings.preset(preset.value, **(values | setting_changes(changes)))
+    preset: Annotated[
+        Preset, typer.Option(help="fast: 8 solver steps, filters on; paper: RK45, raw masks.")
+    ] = Preset.FAST
+    weights: WeightsOption = None
+    seed: SeedOption = 0
+    device: DeviceOption = "auto"
+    changes: SetOption = None
+
+    def settings(self) -> "EstimatorSettings":
+        """The preset's settings with the other options on top.
+
+        Raises:
+            ValueError: no such setting, or a value of another type or out of range.
+        """
+        from genpose_ros.cli.setting_changes import estimator_changes
+        from genpose_ros.estimation import EstimatorSettings
+
+        values: dict[str, Any] = {"seed": self.seed, "device": self.device}
+        if self.weights is not None:
+            values["weights"] = str(self.weights)
+        values |= estimator_changes(self.changes)
+        return EstimatorSettings.preset(self.preset.value, **values)
 
 
-def setting_changes(changes: list[str] | None) -> dict[str, Any]:
-    """The settings of --set options, by name, in the type the setting has."""
-    from genpose_ros.estimation.settings import describe
-    from genpose_ros.settings import setting_from_text
+@dataclass(frozen=True, kw_only=True)
+class ViewOptions:
+    """Options of commands that render synthetic views."""
 
-    values: dict[str, Any] = {}
-    for change in changes or []:
-        name, equals, text = change.partition("=")
-        if not equals:
-            raise ValueError(f"--set expects name=value, got {change!r}")
-        kind = type(describe(name)["default"])
-        values[name] = setting_from_text(f"--set {name}", text, kind)
-    return values
+    views: Annotated[int, typer.Option(help="How many views.", min=1)] = 2000
+    meshes: Annotated[
+        Path | None, typer.Option(help="Folder of meshes with a manifest.json, for half of them.")
+    ] = None
+    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test"
+    views_seed: Annotated[int, typer.Option(help="Seed of the views.", min=0)] = 2_000_000
+
+    def render(self) -> "CloudBatch":
+        """Render the views: the same ones for the same options.
+
+        Raises:
+            ValueError: the meshes cannot be read.
+        """
+        from genpose_ros.evaluation import synthetic_views
+        from genpose_ros.synthesis import load_meshes
+
+        meshes = () if self.meshes is None else load_meshes(self.meshes, self.split)
+        with ERR.status("rendering the views"):
+            return synthetic_views(self.views, self.views_seed, meshes)
 
 
 def load_estimator(settings: "EstimatorSettings") -> Any:
+    """Load the network of the settings' weights, with a note on the terminal while it takes."""
     from genpose_ros.estimation import PoseEstimator
 
     with ERR.status("loading the network"):

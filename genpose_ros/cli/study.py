@@ -2,26 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genpose_ros.cli.console import ERR, OUT, check_outputs, progress_bar, readable_errors
-from genpose_ros.cli.options import (
-    DeviceOption,
-    Preset,
-    SeedOption,
-    WeightsOption,
-    chosen_settings,
-    load_estimator,
-)
+from genpose_ros.cli.console import ERR, progress_bar, readable_errors
+from genpose_ros.cli.option_groups import grouped_options
+from genpose_ros.cli.options import SeedOption
+from genpose_ros.cli.study_session import ResultsOption, StudyOptions, StudySession
 
 if TYPE_CHECKING:
-    from genpose_ros.evaluation.studies import StudyResult, ViewCandidates, ViewTruth
+    from genpose_ros.evaluation.studies import StudyResult
 
-__all__ = ["study_app"]
+__all__ = ["STUDIES", "study_app"]
 
 study_app = typer.Typer(
     help="Repeat the paper's studies on synthetic views of shapes that were not trained on.",
@@ -29,254 +24,123 @@ study_app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-ViewsOption = Annotated[int, typer.Option(help="How many views.", min=60)]
-MeshesOption = Annotated[
-    Path | None, typer.Option(help="Folder of meshes with a manifest.json, for half of them.")
-]
-SplitOption = Annotated[str, typer.Option(help="The manifest's split to take.")]
-ViewsSeedOption = Annotated[int, typer.Option(help="Seed of the views.", min=0)]
-ResultsOption = Annotated[Path, typer.Option(help="Folder for study_NAME.json.")]
-PicturesOption = Annotated[
-    Path | None, typer.Option(help="Folder for study_NAME.png; default: that of the results.")
-]
-DocsOption = Annotated[
-    Path | None,
-    typer.Option(help="A Markdown file whose tables, between markers, are written anew."),
-]
-RunOption = Annotated[
-    Path | None, typer.Option(help="Folder of small models: genpose study train.")
-]
-
 
 @dataclass(frozen=True)
-class _Session:
-    """What the studies of one command share: the views and their candidates are made once."""
+class _Study:
+    """Study that is imported when it is run.
 
-    views: int
-    views_seed: int
-    meshes: Path | None
-    split: str
-    weights: Path | None
-    seed: int
-    device: str
-    results: Path
-    pictures: Path
-    run: Path | None
+    Attributes:
+        function: as module:function in `genpose_ros.evaluation.studies`.
+        inputs: names of its parameters, attributes of the session; those that may be missing first.
+        help: of its command.
+        progress: label of the bar that it moves by `on_views`; empty: it has none.
+    """
 
-    @cached_property
-    def settings(self) -> Any:
-        return chosen_settings(Preset.FAST, self.weights, self.seed, self.device, None)
+    function: str
+    inputs: tuple[str, ...]
+    help: str
+    progress: str = ""
 
-    @cached_property
-    def estimator(self) -> Any:
-        return load_estimator(self.settings)
-
-    @cached_property
-    def _rendered(self) -> Any:
-        from genpose_ros.evaluation import synthetic_views
-        from genpose_ros.synthesis import load_meshes
-
-        known = () if self.meshes is None else load_meshes(self.meshes, self.split)
-        with ERR.status("rendering the views"):
-            return synthetic_views(self.views, self.views_seed, known)
-
-    @cached_property
-    def truth(self) -> "ViewTruth":
-        from genpose_ros.evaluation.studies import ViewTruth
-
-        return ViewTruth.of(self._rendered)
-
-    @cached_property
-    def candidates(self) -> "ViewCandidates":
-        from genpose_ros.evaluation.studies import CANDIDATES, draw_view_candidates
-
-        with progress_bar("candidates") as progress:
-            task = progress.add_task("", total=self.views)
-            return draw_view_candidates(
-                self.estimator, self._rendered, CANDIDATES, lambda n: progress.advance(task, n)
-            )
-
-    @property
-    def small(self) -> Path:
-        if self.run is None:
-            raise ValueError("name the folder of the small models: --run DIR (genpose study train)")
-        return self.run
-
-    def check(self, names: list[str]) -> None:
-        """Refuse before the work what cannot be written after it."""
-        from genpose_ros.evaluation.studies import results_file
-
-        for name in names:
-            check_outputs(results_file(self.results, name))
-        check_outputs(self.pictures / "study.png")
-
-    def finish(self, result: "StudyResult") -> None:
-        """Store numbers and pictures, and print the table."""
-        from rich.markdown import Markdown
-
-        from genpose_ros.evaluation import write_results
-        from genpose_ros.evaluation.plots import save_figure
-        from genpose_ros.evaluation.studies import TABLES, results_file
-
-        path = results_file(self.results, result.name)
-        write_results(path, result.content, weights=self.weights, seed=self.seed)
-        for name, figure in result.figures.items():
-            save_figure(figure, self.pictures / f"{name}.png")
-        OUT.rule(result.name)
-        OUT.print(Markdown(TABLES[result.name](result.content)))
-        shown = [path, *(self.pictures / f"{name}.png" for name in result.figures)]
-        ERR.print("written: " + ", ".join(map(str, shown)), markup=False, soft_wrap=True)
-
-
-def _best_of_k(session: _Session) -> "StudyResult":
-    """Table 1: the pooled pose, and the best of K candidates for K up to 50."""
-    from genpose_ros.evaluation.studies import best_of_k
-
-    return best_of_k(session.candidates)
-
-
-def _candidates(session: _Session) -> "StudyResult":
-    """Table 2: how many candidates are drawn, and which share of them is kept."""
-    from genpose_ros.evaluation.studies import candidate_numbers
-
-    return candidate_numbers(session.candidates)
-
-
-def _ranking(session: _Session) -> "StudyResult":
-    """Table 3: random, density, energy, likelihood and ground-truth ranking, and pooling."""
-    from genpose_ros.evaluation.studies import ranking
-
-    return ranking(session.candidates, session.estimator)
-
-
-def _categories(session: _Session) -> "StudyResult":
-    """Table 4: per category."""
-    from genpose_ros.evaluation.studies import categories
-
-    return categories(session.candidates)
-
-
-def _unseen(session: _Session) -> "StudyResult":
-    """Table 5: small models trained without a category, on views of it (needs --run)."""
-    from genpose_ros.evaluation.studies import unseen
-
-    small = session.small  # first: it may be missing
-    return unseen(session.truth, small)
-
-
-def _tracking(session: _Session) -> "StudyResult":
-    """Table 6: what genpose evaluate tracking stored as tracking.json among the results."""
-    from genpose_ros.evaluation.studies import tracking
-
-    return tracking(session.results / "tracking.json")
-
-
-def _energy(session: _Session) -> "StudyResult":
-    """Figure 3: the energy of candidates against their errors."""
-    from genpose_ros.evaluation.studies import energy
-
-    return energy(session.candidates)
-
-
-def _distribution(session: _Session) -> "StudyResult":
-    """Figure 4: the rotations thought possible of a round object and of mugs."""
-    from genpose_ros.evaluation.studies import distribution
-
-    return distribution(session.candidates, session.estimator)
-
-
-def _features(session: _Session) -> "StudyResult":
-    """Figure 5: the features of the clouds by t-SNE (needs scikit-learn)."""
-    from genpose_ros.evaluation.studies import features
-
-    return features(session.candidates)
-
-
-def _baselines(session: _Session) -> "StudyResult":
-    """ICP to a template and a box around the points, on the same views."""
-    from genpose_ros.evaluation.studies import baselines
-
-    candidates = session.candidates
-    with progress_bar("poses of baselines") as progress:
-        task = progress.add_task("", total=None)
-        return baselines(
-            candidates, session.estimator, on_views=lambda n: progress.advance(task, n)
-        )
-
-
-def _small_models(session: _Session) -> "StudyResult":
-    """Direct regression and diffusion after the same short training (needs --run)."""
-    from genpose_ros.evaluation.studies import small_models
-
-    small = session.small  # first: it may be missing
-    return small_models(session.truth, small)
-
-
-def _cases(session: _Session) -> "StudyResult":
-    """A picture per category of the best and the worst cases."""
-    from genpose_ros.evaluation.studies import cases
-
-    return cases(session.candidates)
+    def run(self, session: StudySession) -> "StudyResult":
+        """Compute the numbers and pictures."""
+        module, name = self.function.split(":")
+        package = "genpose_ros.evaluation.studies"
+        function: Callable[..., StudyResult] = getattr(import_module(f"{package}.{module}"), name)
+        inputs = {name: getattr(session, name) for name in self.inputs}
+        if not self.progress:
+            return function(**inputs)
+        with progress_bar(self.progress) as bar:
+            task = bar.add_task("", total=None)
+            return function(**inputs, on_views=lambda done: bar.advance(task, done))
 
 
 #: All studies, cheap ones first.
-_STUDIES: dict[str, Callable[[_Session], "StudyResult"]] = {
-    "best-of-k": _best_of_k,
-    "candidates": _candidates,
-    "categories": _categories,
-    "energy": _energy,
-    "distribution": _distribution,
-    "cases": _cases,
-    "features": _features,
-    "ranking": _ranking,
-    "baselines": _baselines,
-    "small-models": _small_models,
-    "unseen": _unseen,
-    "tracking": _tracking,
+STUDIES: dict[str, _Study] = {
+    "best-of-k": _Study(
+        "selection:best_of_k",
+        ("candidates",),
+        "Table 1: the pooled pose, and the best of K candidates for K up to 50.",
+    ),
+    "candidates": _Study(
+        "selection:candidate_numbers",
+        ("candidates",),
+        "Table 2: how many candidates are drawn, and which share of them is kept.",
+    ),
+    "categories": _Study("selection:categories", ("candidates",), "Table 4: per category."),
+    "energy": _Study(
+        "energies:energy",
+        ("candidates",),
+        "Figure 3: the energy of candidates against their errors.",
+    ),
+    "distribution": _Study(
+        "distribution:distribution",
+        ("candidates", "estimator"),
+        "Figure 4: the rotations thought possible of a round object and of mugs.",
+    ),
+    "cases": _Study(
+        "cases:cases", ("candidates",), "A picture per category of the best and the worst cases."
+    ),
+    "features": _Study(
+        "features:features",
+        ("candidates",),
+        "Figure 5: the features of the clouds by t-SNE (needs scikit-learn).",
+    ),
+    "ranking": _Study(
+        "selection:ranking",
+        ("candidates", "estimator"),
+        "Table 3: random, density, energy, likelihood and ground-truth ranking, and pooling.",
+    ),
+    "baselines": _Study(
+        "compared:baselines",
+        ("candidates", "estimator"),
+        "ICP to a template and a box around the points, on the same views.",
+        progress="poses of baselines",
+    ),
+    "small-models": _Study(
+        "compared:small_models",
+        ("run", "truth"),
+        "Direct regression and diffusion after the same short training (needs --run).",
+    ),
+    "unseen": _Study(
+        "unseen:unseen",
+        ("run", "truth"),
+        "Table 5: small models trained without a category, on views of it (needs --run).",
+    ),
+    "tracking": _Study(
+        "tracked:tracking",
+        ("tracking_file",),
+        "Table 6: what genpose evaluate tracking stored as tracking.json among the results.",
+    ),
 }
 
 
-def _register(name: str, study: Callable[[_Session], "StudyResult"]) -> None:
-    @study_app.command(name, help=study.__doc__)
+def _add_command(name: str, study: _Study) -> None:
+    @study_app.command(name, help=study.help)
     @readable_errors
-    def command(
-        views: ViewsOption = 2000,
-        meshes: MeshesOption = None,
-        split: SplitOption = "test",
-        views_seed: ViewsSeedOption = 2_000_000,
-        weights: WeightsOption = None,
-        seed: SeedOption = 0,
-        device: DeviceOption = "auto",
-        results: ResultsOption = Path("studies"),
-        pictures: PicturesOption = None,
-        run: RunOption = None,
-    ) -> None:
-        session = _Session(
-            views, views_seed, meshes, split, weights, seed, device,
-            results, pictures or results, run,
-        )  # fmt: skip
-        session.check([name])
-        session.finish(study(session))
+    @grouped_options
+    def command(options: StudyOptions) -> None:
+        _run([name], StudySession(options=options))
 
 
-for _name, _study in _STUDIES.items():
-    _register(_name, _study)
+for _name, _study in STUDIES.items():
+    _add_command(_name, _study)
+
+
+def _run(names: list[str], session: StudySession) -> None:
+    session.check_outputs(names)
+    for name in names:
+        session.finish(STUDIES[name].run(session))
 
 
 @study_app.command("all")
 @readable_errors
+@grouped_options
 def study_all(
-    views: ViewsOption = 2000,
-    meshes: MeshesOption = None,
-    split: SplitOption = "test",
-    views_seed: ViewsSeedOption = 2_000_000,
-    weights: WeightsOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
-    results: ResultsOption = Path("studies"),
-    pictures: PicturesOption = None,
-    run: RunOption = None,
-    docs: DocsOption = None,
+    options: StudyOptions,
+    docs: Annotated[
+        Path | None,
+        typer.Option(help="A Markdown file whose tables, between markers, are written anew."),
+    ] = None,
 ) -> None:
     """All studies, with the views and their candidates made once.
 
@@ -288,23 +152,17 @@ def study_all(
     - `genpose study all --meshes MESHES --results docs/results --pictures docs/images
       --docs docs/evaluation.md`
     """
-    session = _Session(
-        views, views_seed, meshes, split, weights, seed, device,
-        results, pictures or results, run,
-    )  # fmt: skip
-    left_out = [] if run is not None else ["small-models", "unseen"]
-    if not (results / "tracking.json").is_file():
+    session = StudySession(options=options)
+    left_out = [] if options.run is not None else ["small-models", "unseen"]
+    if not session.tracking_file.is_file():
         left_out.append("tracking")
-    names = [name for name in _STUDIES if name not in left_out]
-    session.check(names)
     if docs is not None:
-        docs.read_text(encoding="utf-8")
-    for name in names:
-        session.finish(_STUDIES[name](session))
+        docs.read_text(encoding="utf-8")  # refused before the work begins
+    _run([name for name in STUDIES if name not in left_out], session)
     if left_out:
         ERR.print(f"left out: {', '.join(left_out)} (see --help)", soft_wrap=True)
     if docs is not None:
-        _write_docs(docs, results)
+        _write_docs(docs, options.results)
 
 
 @study_app.command("docs")

@@ -2,12 +2,15 @@
 
 import math
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from genpose_ros.cli.console import ERR, OUT, goes_on_later, progress_bar, readable_errors
+from genpose_ros.cli.option_groups import grouped_options
+from genpose_ros.cli.options import SetOption
 
 if TYPE_CHECKING:
     from genpose_ros.training import Progress, Recipe, RunResult, TrainingSettings
@@ -21,66 +24,66 @@ train_app = typer.Typer(
 )
 
 
-DataArgument = Annotated[Path, typer.Argument(help="Folder of a set: genpose synthesize.")]
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """Options of both trainings: set, run and recipe, and what is changed of the recipe."""
 
-RunArgument = Annotated[Path, typer.Argument(help="Folder of the run: states, curves, weights.")]
+    data: Annotated[Path, typer.Argument(help="Folder of a set: genpose synthesize.")]
+    run: Annotated[Path, typer.Argument(help="Folder of the run: states, curves, weights.")]
+    recipe: Annotated[
+        str, typer.Option(help="Name (genpose train recipes), or a file that ends in .yaml.")
+    ] = "light"
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Time budget that the learning rate falls along, interruptions not counted.",
+            show_default="the recipe's",
+        ),
+    ] = None
+    stop_after_minutes: Annotated[
+        float,
+        typer.Option(
+            help="End this command after about so long; the same one then goes on.",
+            show_default="never",
+            min=0.1,
+        ),
+    ] = math.inf
+    batch: Annotated[
+        int | None, typer.Option(help="Clouds per step.", show_default="the recipe's")
+    ] = None
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of all random draws.", show_default="the recipe's")
+    ] = None
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="the recipe's")
+    ] = None
+    changes: SetOption = None
 
-RecipeOption = Annotated[
-    str, typer.Option(help="Name (genpose train recipes), or a file that ends in .yaml.")
-]
+    def chosen_recipe(self, target: str) -> "Recipe":
+        """The recipe with the settings of one run, `score` or `energy`, changed.
 
-MinutesOption = Annotated[
-    float | None,
-    typer.Option(
-        help="Time budget that the learning rate falls along, interruptions not counted.",
-        show_default="the recipe's",
-    ),
-]
+        Raises:
+            ValueError: no such recipe or setting, or a value of another type or out of range.
+            FileNotFoundError: the recipe's file is missing.
+        """
+        from genpose_ros.training import load_recipe, parse_changes
 
-StopOption = Annotated[
-    float,
-    typer.Option(
-        "--stop-after-minutes",
-        help="End this command after about so long; the same one then goes on.",
-        show_default="never",
-        min=0.1,
-    ),
-]
-
-BatchOption = Annotated[
-    int | None, typer.Option(help="Clouds per step.", show_default="the recipe's")
-]
-
-SeedOption = Annotated[
-    int | None, typer.Option(help="Seed of all random draws.", show_default="the recipe's")
-]
-
-DeviceOption = Annotated[
-    str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="the recipe's")
-]
-
-ChangeOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change one setting, as name=value; may be repeated."),
-]
+        budget = {"minutes": self.minutes, "batch": self.batch}
+        options = budget | {"seed": self.seed, "device": self.device}
+        given = {name: value for name, value in options.items() if value is not None}
+        changes = parse_changes(self.changes or [])
+        return load_recipe(self.recipe).changed(target, given | changes)
 
 
 @train_app.command("score")
 @readable_errors
+@grouped_options
 def train_score(
-    data: DataArgument,
-    run: RunArgument,
-    recipe: RecipeOption = "light",
-    minutes: MinutesOption = None,
-    stop_after_minutes: StopOption = math.inf,
-    batch: BatchOption = None,
-    seed: SeedOption = None,
-    device: DeviceOption = None,
+    options: TrainingOptions,
     start: Annotated[
         Path | None,
         typer.Option(help="Weights of the recipe's model that a new run starts from."),
     ] = None,
-    settings: ChangeOption = None,
 ) -> None:
     """Train the score network (and the size head) by denoising score matching.
 
@@ -94,31 +97,20 @@ def train_score(
 
     - `torchrun --nproc-per-node 4 --no-python genpose train score data runs/light`
     """
-    options = {"minutes": minutes, "batch": batch, "seed": seed, "device": device}
-    _train("score", data, run, recipe, options, settings, stop_after_minutes, start)
+    _train("score", options, start)
 
 
 @train_app.command("energy")
 @readable_errors
-def train_energy(
-    data: DataArgument,
-    run: RunArgument,
-    recipe: RecipeOption = "light",
-    minutes: MinutesOption = None,
-    stop_after_minutes: StopOption = math.inf,
-    batch: BatchOption = None,
-    seed: SeedOption = None,
-    device: DeviceOption = None,
-    settings: ChangeOption = None,
-) -> None:
+@grouped_options
+def train_energy(options: TrainingOptions) -> None:
     """Train the energy that ranks candidates; writes the finished checkpoint.
 
     Example:
 
     - `genpose train energy data runs/light --minutes 8`
     """
-    options = {"minutes": minutes, "batch": batch, "seed": seed, "device": device}
-    _train("energy", data, run, recipe, options, settings, stop_after_minutes, None)
+    _train("energy", options, None)
 
 
 @train_app.command("recipes")
@@ -166,20 +158,10 @@ def _show_settings(recipe: "Recipe") -> None:
     OUT.print(table)
 
 
-def _train(
-    target: str,
-    data: Path,
-    run: Path,
-    recipe_name: str,
-    options: dict[str, Any],
-    changes: list[str] | None,
-    stop_after_minutes: float,
-    start: Path | None,
-) -> None:
-    from genpose_ros.training import Progress, load_recipe, parse_changes, train_run
+def _train(target: str, options: TrainingOptions, start: Path | None) -> None:
+    from genpose_ros.training import Progress, train_run
 
-    given = {name: value for name, value in options.items() if value is not None}
-    recipe = load_recipe(recipe_name).changed(target, given | parse_changes(changes or []))
+    recipe = options.chosen_recipe(target)
     # Of several processes the first one speaks.
     first = os.environ.get("RANK", "0") == "0"
     bar = progress_bar(target, "{task.fields[state]}")
@@ -191,13 +173,13 @@ def _train(
             bar.update(task, completed=now.done, state=_state(now))
 
         result = train_run(
-            data,
-            run,
+            options.data,
+            options.run,
             recipe,
             target,
             on_progress,
             start=start,
-            stop_after_minutes=stop_after_minutes,
+            stop_after_minutes=options.stop_after_minutes,
         )
     if first:
         ERR.print(_outcome(result, target), markup=False, soft_wrap=True, highlight=False)

@@ -21,7 +21,7 @@ _LABEL, _DEPTH, _MASK, _COLOR = "label.json", "depth.png", "mask.png", "color.jp
 
 
 class Truth(str, Enum):
-    """Where an instance's pose comes from; the value is what reports show."""
+    """Source of an instance's pose; the value is what reports show."""
 
     DATASET = "dataset"
     PSEUDO = "pseudo"
@@ -30,7 +30,7 @@ class Truth(str, Enum):
 
 @dataclass(frozen=True)
 class RecordedInstance:
-    """One labelled object of a recorded frame.
+    """Labelled object of a recorded frame.
 
     Attributes:
         id: its value in the mask image.
@@ -51,7 +51,7 @@ class RecordedInstance:
 
 @dataclass(frozen=True)
 class RecordedFrame:
-    """A recorded frame.
+    """Recorded frame with its labelled objects.
 
     Attributes:
         name: as in its label, else the folder's name.

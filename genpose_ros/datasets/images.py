@@ -84,7 +84,7 @@ def _load_npy(path: Path) -> np.ndarray:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image of a file; what is wrong with it is told with its name."""
+    """Open an image file; errors name it."""
     with path.open("rb") as stream:
         try:
             with Image.open(stream) as image:

@@ -1,4 +1,4 @@
-"""The NOCS data sets CAMERA and REAL275, as they lie on a user's disk.
+"""NOCS data sets CAMERA and REAL275, read from a user's disk.
 
 Below one root: `CAMERA` and `Real` with the images, `camera_full_depths`, `gts`, `obj_models` and
 `mrcnn_results`. Nothing is downloaded; what is missing is named, with where it comes from.
@@ -43,7 +43,7 @@ _IMAGES = ("mask.png", "depth.png", "color.png", "meta.txt")
 
 @dataclass(frozen=True)
 class NocsDetection:
-    """One object that the detector found.
+    """Detection: one object that the detector found.
 
     Attributes:
         instance: its mask, category and score; the id counts the frame's detections from 0.
@@ -56,7 +56,7 @@ class NocsDetection:
 
 @dataclass(frozen=True)
 class NocsFrame:
-    """One frame.
+    """Frame of a NOCS data set.
 
     Attributes:
         name: as in the list files, such as `test/scene_1/0000`.

@@ -1,4 +1,4 @@
-"""The NOCS data sets' files one by one: where they lie, how they are encoded, who makes them."""
+"""Files of the NOCS data sets one by one: their places, encodings and makers."""
 
 import pickle
 from collections import OrderedDict
@@ -45,7 +45,7 @@ _SOURCES = {
 
 
 class MetaRow(NamedTuple):
-    """One line of a meta file: instance id, NOCS class id (0: a distractor), model name."""
+    """Line of a meta file: instance id, NOCS class id (0: a distractor), model name."""
 
     instance_id: int
     class_id: int
@@ -54,7 +54,7 @@ class MetaRow(NamedTuple):
 
 @dataclass(frozen=True)
 class NocsSplit:
-    """One part of the data sets.
+    """Part of the data sets.
 
     Attributes:
         name: `camera_train`, `val`, `real_train` or `real_test`.
@@ -135,7 +135,7 @@ def read_pickle(path: Path) -> Any:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Builds arrays and built-in containers only."""
+    """Unpickler that builds arrays and built-in containers only."""
 
     # Under the names of numpy 1 and 2, whichever of them wrote the file.
     _numpy = {  # noqa: RUF012 - a table, never changed

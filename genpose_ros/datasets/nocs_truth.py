@@ -1,4 +1,4 @@
-"""The true poses of a NOCS frame, from whichever file of the user's holds them."""
+"""Ground truth poses of a NOCS frame, from whichever file of the user's holds them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ _PNP_ERROR_PX = 3.0
 
 
 class PoseSource(str, Enum):
-    """Where a frame's true poses come from; the value is what reports show."""
+    """Source of a frame's true poses; the value is what reports show."""
 
     LABEL = "label.pkl"
     GTS = "gts"
@@ -45,7 +45,7 @@ class PoseSource(str, Enum):
 
 
 class MugOrigin(str, Enum):
-    """Where a mug's origin lies: at the centre of its box or on the axis of its body."""
+    """Origin of mugs: the centre of the box, or the axis of the body."""
 
     BOX = "box"
     BODY = "body"
@@ -53,7 +53,7 @@ class MugOrigin(str, Enum):
 
 @dataclass(frozen=True)
 class NocsObject:
-    """One object of a frame and its true pose.
+    """Object of a frame and its true pose.
 
     Attributes:
         instance_id: its value in the mask image.
@@ -303,13 +303,9 @@ def _match_gts(
         if classes is None or boxes is None:
             k = order if _projects_into(poses[order], box, camera) else None
         else:
-            fits = (
-                j
-                for j in free
-                if classes[j] == row.class_id
-                and np.abs(np.asarray(boxes[j], np.float64) - box).sum() <= _BOX_TOLERANCE_PX
+            k = next(
+                (j for j in free if classes[j] == row.class_id and _is_box(boxes[j], box)), None
             )
-            k = next(fits, None)
         if k is None:
             continue
         free.remove(k)
@@ -327,6 +323,12 @@ def _match_gts(
             )
         )
     return tuple(objects)
+
+
+def _is_box(stored: Any, box: np.ndarray) -> bool:
+    """Whether a stored box (4,) is the one of the pixels, to a few pixels in all."""
+    difference = np.abs(np.asarray(stored, np.float64) - box).sum()
+    return bool(difference <= _BOX_TOLERANCE_PX)
 
 
 def _projects_into(pose: np.ndarray, box: np.ndarray, camera: PinholeCamera) -> bool:

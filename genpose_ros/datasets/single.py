@@ -1,4 +1,4 @@
-"""One frame from files of the user's own: depth, mask, camera, and which id is of which class."""
+"""Frame from a user's own files: depth, mask, camera, and the class of each id."""
 
 import json
 from pathlib import Path

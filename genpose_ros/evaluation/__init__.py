@@ -1,4 +1,4 @@
-"""Pose errors, and the estimator over folders of recorded frames."""
+"""Evaluation of the estimator: recorded frames, NOCS, synthetic views; errors and precision."""
 
 from genpose_ros.evaluation.average_precision import (
     CategoryPrecision,

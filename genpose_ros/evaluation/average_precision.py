@@ -36,7 +36,7 @@ _Poses = TypeVar("_Poses", "DetectedPoses", "TruePoses")
 
 @dataclass(frozen=True)
 class TruePoses:
-    """The true objects of all images.
+    """True objects of all images.
 
     Attributes:
         image: (M,) int, which image.
@@ -61,7 +61,7 @@ class TruePoses:
 
 @dataclass(frozen=True)
 class DetectedPoses:
-    """The detected objects of all images and their estimated poses.
+    """Detected objects of all images and their estimated poses.
 
     Attributes:
         image, category, box, size_m: as of `TruePoses`.
@@ -84,7 +84,7 @@ class DetectedPoses:
 
 @dataclass(frozen=True)
 class CategoryPrecision:
-    """One category.
+    """Average precision of one category.
 
     Attributes:
         truths: how many true objects there are.
@@ -104,7 +104,7 @@ class CategoryPrecision:
 
 @dataclass(frozen=True)
 class PosePrecision:
-    """All categories that have a true object.
+    """Average precision of all categories that have a true object.
 
     Attributes:
         limits: (degrees, centimetres) pairs, both inclusive.
@@ -304,19 +304,19 @@ def _category(
         detected.T_cam_obj[d], true.T_cam_obj[t], name, true.handle_visible[t]
     )
 
-    seen, found = _match(-overlap, overlap > MIN_OVERLAP)
+    boxed, found = _match(-overlap, overlap > MIN_OVERLAP)
     within = (degrees <= limits[:, 0, None, None, None]) & (
         centimetres <= limits[:, 1, None, None, None]
     )
     # Before the sum, so that no NaN is ordered among numbers.
     cost = np.where(np.isfinite(degrees + centimetres), degrees + centimetres, np.inf)
-    right, _ = _match(cost, within & seen[:, :, None] & found[:, None, :])
+    right, _ = _match(cost, within & boxed[:, :, None] & found[:, None, :])
 
     # Back from padded rows to the order of the scores.
     there = rows_d >= 0
     matched = np.zeros(len(detected.image), dtype=bool)
     hits = np.zeros((len(limits), len(matched)), dtype=bool)
-    matched[rows_d[there]], hits[:, rows_d[there]] = seen[there], right[:, there]
+    matched[rows_d[there]], hits[:, rows_d[there]] = boxed[there], right[:, there]
     n = int(matched.sum())
     return CategoryPrecision(
         truths=len(true.image),

@@ -1,6 +1,6 @@
-"""What a user would otherwise pick: ICP to a template of the category, and a box around the points.
+"""Baselines without a network: ICP to a template of the category, and a box around the points.
 
-Unlike the networks, both are told the category.
+Unlike the networks, both are given the category.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _LOOKING_DOWN = Rotation.from_euler("x", 35, degrees=True).as_matrix()
 
 @dataclass(frozen=True)
 class Template:
-    """A typical shape of a category.
+    """Template: a typical shape of a category.
 
     Attributes:
         category: its name.

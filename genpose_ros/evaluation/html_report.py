@@ -1,4 +1,4 @@
-"""Evaluations as one HTML file: tables, curves and what they rest on; no server, no other file."""
+"""HTML report of an evaluation: tables, curves and provenance in one file, without a server."""
 
 import base64
 import html

@@ -1,4 +1,4 @@
-"""Pose errors by the NOCS rules, and what is reported of many of them."""
+"""Pose errors by the NOCS rules, with medians and shares of many of them."""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,8 @@
-"""The estimator on CAMERA and REAL275, scored as their benchmark does."""
+"""Evaluation on CAMERA and REAL275, scored as the NOCS benchmark does."""
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +34,17 @@ __all__ = ["NocsReport", "evaluate_nocs"]
 
 @dataclass(frozen=True)
 class NocsReport:
-    """The scores of one split and what they rest on.
+    """Scores of one split, and the frames and files that they come from.
 
     Attributes:
         split: its name.
         frames: how many were estimated.
-        every: each how-manieth frame of the split that was.
+        every: n, where every n-th frame of the split was.
         listed: whether the frames are those of the data set's list, else all complete ones.
         masks: what gave the objects' masks: `detector` or `ground truth`.
         pose_sources: how many frames' true poses come from where.
         mug_origin: where the poses of mugs have their origin.
-        unknown_handles: mugs of which no file tells whether the handle is seen; taken as seen.
+        unknown_handles: mugs whose handle no file says to be visible or not; taken as visible.
         rejected: detections without an estimate; they count as wrong.
         boxes: what detections and objects are matched by, `2d` or `3d`.
         unknown_sizes: objects of which no file tells the size; matched by `2d` boxes always.
@@ -102,7 +102,7 @@ def evaluate_nocs(
         root: folder of the data sets, see `genpose_ros.datasets.nocs`.
         split: `real_test`, `val`, `real_train` or `camera_train`.
         estimator: model and settings.
-        every: take only each how-manieth frame.
+        every: n, to take every n-th frame only.
         mug_origin: what the model was trained to find, see `MugOrigin`.
         boxes: what detections and objects are matched by: `2d`, the image's, as the paper does, or
             `3d`, as most other papers do, where the true object's size is known.
@@ -118,32 +118,28 @@ def evaluate_nocs(
     if boxes not in ("2d", "3d"):
         raise ValueError(f"boxes must be 2d or 3d, got {boxes!r}")
     names = find_nocs_frames(root, split)[::every]
-    true: list[tuple[int, NocsObject]] = []
-    found: list[_Found] = []
-    sources: Counter[str] = Counter()
-    for index, name in enumerate(names):
+    outcome = _Outcome()
+    for name in names:
         frame = load_nocs_frame(root, split, name, mug_origin=mug_origin)
         result = estimator.estimate(frame.to_frame())
-        sources[frame.pose_source.value] += 1
-        true += [(index, item) for item in frame.objects]
-        found += _with_poses(index, frame, result)
+        outcome.add(frame, result)
         if on_frame is not None:
             on_frame(frame, result, len(names))
-    if not true:
+    if not outcome.true:
         raise ValueError(f"the {len(names)} frames of {split} in {root} have no object to estimate")
-    poses = _detected_poses(found, boxes), _true_poses(true, boxes)
+    poses = _detected_poses(outcome.found, boxes), _true_poses(outcome.true, boxes)
     return NocsReport(
         split=split,
         frames=len(names),
         every=every,
         listed=has_list(root, split),
         masks="detector" if has_detections(root, split) else "ground truth",
-        pose_sources=dict(sources),
+        pose_sources=dict(outcome.sources),
         mug_origin=mug_origin,
-        unknown_handles=sum(o.category == "mug" and o.handle_visible is None for _, o in true),
-        rejected=sum(item.estimate is None for item in found),
+        unknown_handles=outcome.unknown_handles,
+        rejected=outcome.rejected,
         boxes=boxes,
-        unknown_sizes=sum(o.size_m is None for _, o in true),
+        unknown_sizes=outcome.unknown_sizes,
         precision=pose_average_precision(*poses, boxes=boxes),
         curves=pose_precision_curves(*poses, boxes=boxes),
     )
@@ -151,7 +147,7 @@ def evaluate_nocs(
 
 @dataclass(frozen=True)
 class _Found:
-    """A detection in the image of a number, and its estimate, None where it was refused."""
+    """Detection in the image of a number, and its estimate, None where it was refused."""
 
     image: int
     detection: NocsDetection
@@ -166,11 +162,43 @@ class _Found:
         return np.full(3, np.nan) if self.estimate is None else self.estimate.size_m
 
 
-def _with_poses(image: int, frame: NocsFrame, result: FrameResult) -> list[_Found]:
-    """The detections that were to be estimated, with what came of them."""
-    estimates = {e.instance_id: e for e in result.estimates}
-    detections = frame.true_detections() if frame.detections is None else frame.detections
-    return [_Found(image, d, estimates.get(d.instance.id)) for d in detections]
+@dataclass
+class _Outcome:
+    """Objects of all frames so far, the true and the detected ones, each with its frame's number.
+
+    Attributes:
+        true: true objects.
+        found: detections that were to be estimated, with their estimates.
+        sources: how many frames' true poses come from where.
+    """
+
+    true: list[tuple[int, NocsObject]] = field(default_factory=list)
+    found: list[_Found] = field(default_factory=list)
+    sources: Counter[str] = field(default_factory=Counter)
+
+    def add(self, frame: NocsFrame, result: FrameResult) -> None:
+        """Add a frame and what was estimated in it."""
+        image = self.sources.total()
+        estimates = {e.instance_id: e for e in result.estimates}
+        detections = frame.true_detections() if frame.detections is None else frame.detections
+        self.true += [(image, item) for item in frame.objects]
+        self.found += [_Found(image, d, estimates.get(d.instance.id)) for d in detections]
+        self.sources[frame.pose_source.value] += 1
+
+    @property
+    def rejected(self) -> int:
+        """Detections without an estimate."""
+        return sum(item.estimate is None for item in self.found)
+
+    @property
+    def unknown_handles(self) -> int:
+        """Mugs of which no file tells whether the handle is visible."""
+        return sum(o.category == "mug" and o.handle_visible is None for _, o in self.true)
+
+    @property
+    def unknown_sizes(self) -> int:
+        """True objects of which no file tells the size."""
+        return sum(o.size_m is None for _, o in self.true)
 
 
 def _detected_poses(found: list[_Found], boxes: str) -> DetectedPoses:

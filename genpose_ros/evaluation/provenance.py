@@ -1,4 +1,4 @@
-"""What a result rests on: code, weights, seed, machine and command, stored beside every number."""
+"""Provenance of results: code, weights, seed, machine and command, stored beside every number."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ __all__ = ["provenance", "shown_command", "write_results"]
 
 
 def provenance(weights: Path | str | None, seed: int | None) -> dict[str, Any]:
-    """Return, as JSON values, what a result of this process rests on.
+    """Return the provenance of a result of this process, as JSON values.
 
     Args:
         weights: the checkpoint; None or empty: the released weights.

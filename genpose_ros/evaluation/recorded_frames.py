@@ -1,4 +1,4 @@
-"""Every recorded frame of a folder through the estimator, compared with its truth."""
+"""Evaluation on a folder of recorded frames, compared with their ground truth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ WELL_DEFINED = ("bottle", "bowl", "can", "laptop")
 
 @dataclass(frozen=True)
 class InstanceReport:
-    """One labelled instance of one frame.
+    """Result of one labelled instance of a frame.
 
     Attributes:
         frame: name of the frame.
@@ -77,7 +77,7 @@ class InstanceReport:
 
 @dataclass(frozen=True)
 class FramesReport:
-    """All instances of all frames."""
+    """Results of all instances of all frames."""
 
     instances: tuple[InstanceReport, ...]
 

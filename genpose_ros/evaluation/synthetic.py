@@ -1,4 +1,4 @@
-"""The estimator on a fixed, seeded set of synthetic views of shapes it was not trained on."""
+"""Evaluation on a fixed, seeded set of synthetic views of shapes that were not trained on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _CHUNK = 128
 
 @dataclass(frozen=True)
 class ViewReport:
-    """One view.
+    """Result of one view.
 
     Attributes:
         category: category name.
@@ -57,7 +57,7 @@ class ViewReport:
 
 @dataclass(frozen=True)
 class SyntheticReport:
-    """All views."""
+    """Results of all views."""
 
     views: tuple[ViewReport, ...]
 
@@ -69,11 +69,11 @@ class SyntheticReport:
         found = np.array([v.T_cam_obj for v in views]).reshape(-1, 4, 4)
         true = np.array([v.T_true for v in views]).reshape(-1, 4, 4)
         score = np.array([v.score for v in views], dtype=np.float64)
-        seen = np.array([v.handle_visible for v in views], dtype=bool)
+        handles = np.array([v.handle_visible for v in views], dtype=bool)
         classes = np.array(category, dtype=np.int64)
         return (
             DetectedPoses(image, classes, found, box, score),
-            TruePoses(image, classes, true, box, seen),
+            TruePoses(image, classes, true, box, handles),
         )
 
     def to_json(self) -> dict[str, Any]:

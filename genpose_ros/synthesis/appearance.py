@@ -1,4 +1,4 @@
-"""Colours for rendered scenes: materials under a soft lamp, for eyes and not for training."""
+"""Colours for rendered scenes: materials under a soft lamp, for pictures and not for training."""
 
 from collections.abc import Callable
 

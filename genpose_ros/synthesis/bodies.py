@@ -1,4 +1,4 @@
-"""Quick depth images of rigid bodies that move in front of a camera, in a plain room.
+"""Depth images of rigid bodies that move before a camera in a plain room, rendered quickly.
 
 Each body has a ray-casting scene of its own, made once. A frame casts only the pixels of each
 body's box, in the body's frame, and keeps the nearest hit; table, floor and wall are rectangles
@@ -14,13 +14,13 @@ import open3d as o3d
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.clouds import transform_points
 
-__all__ = ["Backdrop", "Body", "Rectangle", "View", "look"]
+__all__ = ["Backdrop", "Body", "BodyImage", "Rectangle", "render_bodies"]
 
 _NEAR_M = 0.05
 
 
 class Body:
-    """A rigid triangle mesh, ready to be cast from any pose.
+    """Rigid triangle mesh that rays are cast at from any pose.
 
     Args:
         vertices: (V, 3), metres, body frame.
@@ -80,7 +80,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Rectangle:
-    """A flat surface across one axis of the fixed frame.
+    """Rectangle across one axis of the fixed frame.
 
     Attributes:
         axis: index of the axis it is perpendicular to.
@@ -95,7 +95,7 @@ class Rectangle:
 
 
 class Backdrop:
-    """The room behind the bodies; computed anew only when the camera has moved.
+    """Backdrop: the room behind the bodies; computed anew only when the camera has moved.
 
     Args:
         rectangles: the room.
@@ -107,13 +107,13 @@ class Backdrop:
         self._rays = rays
         self._lengths = np.linalg.norm(rays, axis=-1)
         self._T_fixed_cam: np.ndarray | None = None
-        self._seen: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
+        self._image: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
 
-    def seen_from(self, T_fixed_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def view_from(self, T_fixed_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Depth, metres, 0 for nothing, and cosine of incidence, both (H, W) float32."""
         if self._T_fixed_cam is None or not np.array_equal(T_fixed_cam, self._T_fixed_cam):
-            self._T_fixed_cam, self._seen = T_fixed_cam.copy(), self._compute(T_fixed_cam)
-        return self._seen
+            self._T_fixed_cam, self._image = T_fixed_cam.copy(), self._compute(T_fixed_cam)
+        return self._image
 
     def _compute(self, T_fixed_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         start = T_fixed_cam[:3, 3].astype(np.float32)
@@ -134,8 +134,8 @@ class Backdrop:
 
 
 @dataclass(frozen=True)
-class View:
-    """What the camera's pixels show, without noise.
+class BodyImage:
+    """Image of bodies without noise: depth, body and incidence of every pixel.
 
     Attributes:
         depth_m: (H, W) float32, 0 where there is nothing.
@@ -151,23 +151,23 @@ class View:
     visible_shares: np.ndarray
 
 
-def look(
+def render_bodies(
     bodies: Sequence[Body],
     T_cam_bodies: Sequence[np.ndarray],
     backdrop: tuple[np.ndarray, np.ndarray],
     camera: PinholeCamera,
     *,
     outlined: int | None = None,
-) -> View:
-    """Return what a camera sees of bodies in front of a backdrop.
+) -> BodyImage:
+    """Render bodies in front of a backdrop.
 
     Args:
         bodies: n bodies.
         T_cam_bodies: the pose (4, 4) of each in the camera's frame.
-        backdrop: depth and cosine (H, W), see `Backdrop.seen_from`.
+        backdrop: depth and cosine (H, W), see `Backdrop.view_from`.
         camera: of the image to make.
         outlined: visible shares are only wanted of this many bodies; of the others the outline
-            outside the image is not looked at. None: of all.
+            outside the image is not rendered. None: of all.
     """
     depth, cosine = (image.copy() for image in backdrop)
     depth[depth == 0] = np.inf
@@ -192,9 +192,9 @@ def look(
         depth[rows, columns][nearer] = here[nearer]
         cosine[rows, columns][nearer] = its_cosine[nearer]
         part[rows, columns][nearer] = i
-    seen = np.bincount(part[part >= 0], minlength=len(bodies))
-    shares = seen / np.maximum(outlines, 1)
-    return View(np.where(np.isfinite(depth), depth, 0), part, cosine, shares)
+    visible = np.bincount(part[part >= 0], minlength=len(bodies))
+    shares = visible / np.maximum(outlines, 1)
+    return BodyImage(np.where(np.isfinite(depth), depth, 0), part, cosine, shares)
 
 
 def _limited(

@@ -39,7 +39,7 @@ DEPTH_WINDOW_M = 0.25
 
 @dataclass(frozen=True)
 class CloudBatch:
-    """n clouds with their truth.
+    """Batch of n clouds with their ground truth.
 
     Attributes:
         points_cam: (n, N, 3) float32 metres, camera optical frame.
@@ -73,7 +73,7 @@ class CloudBatch:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """How often something disturbs the view: shares of the clouds.
+    """Shares of the clouds whose view something disturbs.
 
     Attributes:
         occluder: something between camera and object.
@@ -247,8 +247,8 @@ def sense_views(
         images.depth_m, sensor.baseline_m / spacing, sensor.shadow_px * NATIVE_SPACING / spacing
     )
     clouds, counts = _sample(depth, mask, crops, points, rng)
-    seen = is_object.flatten(1).sum(1)
-    return clouds, (counts >= MIN_POINTS) & (seen >= MIN_POINTS)
+    shown_px = is_object.flatten(1).sum(1)
+    return clouds, (counts >= MIN_POINTS) & (shown_px >= MIN_POINTS)
 
 
 def _window(crops: Crops, share: float, rng: np.random.Generator) -> Tensor:

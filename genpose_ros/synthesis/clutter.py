@@ -1,4 +1,4 @@
-"""What surrounds objects: tables or walls behind, neighbours, things in front, hands.
+"""Clutter around objects: tables or walls behind, neighbours, things in front, hands.
 
 Everything is in the frame of the camera that sees the object, and drawn for every object of a
 batch; who is to have which is the caller's to decide.
@@ -39,8 +39,8 @@ def ground(
     gap = np.where(in_air, rng.uniform(0.02, 0.6, n), 0.0)
     level = objects.lowest(normal) - gap
     # From below a table, it is not seen.
-    seen = (level < -0.02)[:, None]
-    return np.where(seen, normal / np.where(seen, level[:, None], 1.0), 0.0)
+    visible = (level < -0.02)[:, None]
+    return np.where(visible, normal / np.where(visible, level[:, None], 1.0), 0.0)
 
 
 def _lumps(size: np.ndarray, rng: np.random.Generator) -> MeshBatch:

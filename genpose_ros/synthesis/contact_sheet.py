@@ -1,4 +1,4 @@
-"""A picture of a synthetic set: clouds of every category and stance with their truth."""
+"""Contact sheet of a synthetic set: clouds of every category and stance with their truth."""
 
 from itertools import product
 from pathlib import Path

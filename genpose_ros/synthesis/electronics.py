@@ -1,4 +1,4 @@
-"""Procedural laptops and cameras, made of boxes, barrels and what sits on them.
+"""Procedural laptops and cameras, made of boxes and barrels.
 
 Metres, NOCS object frame: y up; a laptop's hinge along z with the screen on the -x side; a
 camera's lens along +x. Not centred; `shapes.make_shapes` does it.
@@ -14,6 +14,7 @@ __all__ = ["cameras", "laptops"]
 
 Generator = np.random.Generator
 _Number = np.ndarray | float
+_Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 #: y onto x, and y onto z: what `lathe` turns about y, laid along another axis.
 _ONTO_X = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])
@@ -49,47 +50,79 @@ def laptops(rng: Generator, n: int) -> MeshBatch:
         np.choose(kind, [rng.uniform(75, 130, n), rng.uniform(2, 75, n), np.zeros(n)])
     )
     rounding = rng.uniform(0.001, 0.016, n)
-    zero = np.zeros(n)
-
-    lower = slab(
-        np.stack([depth, base, width], -1),
-        rounding=rounding,
-        inset=depth * rng.uniform(0.03, 0.12, n),
-        recess=rng.uniform(0, 0.0025, n) * (kind < 2),
-    ).moved(np.stack([depth / 2, base / 2, zero], -1))
-    wedge = rng.uniform(0, 0.55, n) * (rng.random(n) < 0.45)
-    lower = _as_wedge(lower, base, depth, np.where(kind == 2, 0, wedge))
-    feet_height = rng.uniform(0.001, 0.004, n)
-    feet = [
-        _block(0.012, feet_height + 0.001, width * 0.8, at=(depth * s, 0.0005 - feet_height / 2, 0))
-        for s in (0.1, 0.86)
-    ]
+    edges = (depth, base, width)
+    lower = _keyboard_part(rng, edges, rounding, closed=kind == 2)
+    feet = _feet(rng, depth, width)
     has_feet, has_barrel = rng.random(n) < 0.6, rng.random(n) < 0.6
-    anchor = np.stack([depth / 2, base / 2, zero], -1)
-
     hinge_x = rng.uniform(0.0, 0.015, n)
-    hinge_y = base * (1 - rng.uniform(0, 0.5, n) * (opening > np.radians(40)))
-    length = depth * rng.uniform(0.92, 1.0, n) - hinge_x
-    upper = slab(
-        np.stack([length, lid, width * rng.uniform(0.97, 1.0, n)], -1),
-        rounding=rounding,
-        inset=rng.uniform(0.004, 0.018, n),
-        recess=rng.uniform(0, 0.0015, n),
-    )
-    upper = _turned(upper, _HALF_ABOUT_X).moved(np.stack([length / 2, lid / 2, zero], -1))
-    cos, sin = np.cos(opening), np.sin(opening)
-    turn = np.stack([cos, -sin, zero, sin, cos, zero, zero, zero, zero + 1], -1).reshape(n, 3, 3)
-    hinge = np.stack([hinge_x, hinge_y, zero], -1)
-    upper = upper.turned(turn).moved(hinge)
-    barrel_radius, span = rng.uniform(0.3, 0.5, n) * base, width * rng.uniform(0.3, 0.8, n)
-    barrel = _cylinder(barrel_radius, -span / 2, span / 2, segments=8)
-    barrel = _turned(barrel, _ONTO_Z).moved(np.stack([hinge_x, base * 0.6, zero], -1))
+    upper = _screen_part(rng, edges, lid, opening, hinge_x, rounding)
+    barrel = _hinge_barrel(rng, base, width, hinge_x)
+    anchor = np.stack([depth / 2, base / 2, np.zeros(n)], -1)
     return merge(
         lower,
         upper,
         *(foot.only(has_feet, anchor) for foot in feet),
         barrel.only(has_barrel, anchor),
     )
+
+
+def _keyboard_part(
+    rng: Generator, edges: _Edges, rounding: np.ndarray, *, closed: np.ndarray
+) -> MeshBatch:
+    """Bases from x = 0 on and from y = 0 up; the keyboard is sunk where they are not closed."""
+    n, (depth, base, width) = len(closed), edges
+    slabs = slab(
+        np.stack([depth, base, width], -1),
+        rounding=rounding,
+        inset=depth * rng.uniform(0.03, 0.12, n),
+        recess=rng.uniform(0, 0.0025, n) * ~closed,
+    ).moved(np.stack([depth / 2, base / 2, np.zeros(n)], -1))
+    wedge = rng.uniform(0, 0.55, n) * (rng.random(n) < 0.45)
+    return _as_wedge(slabs, base, depth, np.where(closed, 0, wedge))
+
+
+def _feet(rng: Generator, depth: np.ndarray, width: np.ndarray) -> list[MeshBatch]:
+    """Two strips under the base, at the hinge and in front."""
+    height = rng.uniform(0.001, 0.004, len(depth))
+    return [
+        _block(0.012, height + 0.001, width * 0.8, at=(depth * share, 0.0005 - height / 2, 0))
+        for share in (0.1, 0.86)
+    ]
+
+
+def _screen_part(
+    rng: Generator,
+    edges: _Edges,
+    lid: np.ndarray,
+    opening: np.ndarray,
+    hinge_x: np.ndarray,
+    rounding: np.ndarray,
+) -> MeshBatch:
+    """Lids of thickness `lid`, hinged at `hinge_x` and open by `opening`, radians."""
+    n, (depth, base, width) = len(lid), edges
+    zero = np.zeros(n)
+    hinge_y = base * (1 - rng.uniform(0, 0.5, n) * (opening > np.radians(40)))
+    length = depth * rng.uniform(0.92, 1.0, n) - hinge_x
+    lids = slab(
+        np.stack([length, lid, width * rng.uniform(0.97, 1.0, n)], -1),
+        rounding=rounding,
+        inset=rng.uniform(0.004, 0.018, n),
+        recess=rng.uniform(0, 0.0015, n),
+    )
+    lids = _turned(lids, _HALF_ABOUT_X).moved(np.stack([length / 2, lid / 2, zero], -1))
+    cos, sin = np.cos(opening), np.sin(opening)
+    turn = np.stack([cos, -sin, zero, sin, cos, zero, zero, zero, zero + 1], -1).reshape(n, 3, 3)
+    return lids.turned(turn).moved(np.stack([hinge_x, hinge_y, zero], -1))
+
+
+def _hinge_barrel(
+    rng: Generator, base: np.ndarray, width: np.ndarray, hinge_x: np.ndarray
+) -> MeshBatch:
+    """Cylinders along the hinge."""
+    n = len(base)
+    radius, span = rng.uniform(0.3, 0.5, n) * base, width * rng.uniform(0.3, 0.8, n)
+    barrel = _cylinder(radius, -span / 2, span / 2, segments=8)
+    return _turned(barrel, _ONTO_Z).moved(np.stack([hinge_x, base * 0.6, np.zeros(n)], -1))
 
 
 def _as_wedge(
@@ -165,7 +198,6 @@ class _Draw:
         return self.rng.random(len(self.kind)) < np.array(shares)[self.kind]
 
 
-_Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
 _Parts = list[tuple[MeshBatch, np.ndarray]]
 
 

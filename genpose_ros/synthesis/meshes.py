@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Mesh:
-    """One object in the NOCS frame.
+    """Mesh of one object in the NOCS frame.
 
     Attributes:
         name: the manifest's name.

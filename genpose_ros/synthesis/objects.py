@@ -1,4 +1,4 @@
-"""A batch of drawn objects: procedural shapes and deformed meshes, six categories mixed."""
+"""Objects drawn in a batch: procedural shapes and deformed meshes, six categories mixed."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ __all__ = ["Objects", "draw_objects"]
 
 @dataclass(frozen=True)
 class Objects:
-    """n objects, in groups that share their triangles.
+    """Batch of n objects, in groups that share their triangles.
 
     Attributes:
         groups: of each group, the objects' numbers (k,) and their k meshes.

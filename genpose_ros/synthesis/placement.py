@@ -1,4 +1,4 @@
-"""Where things stand on a table, so that a camera sees all of them."""
+"""Placement of objects on a table, so that a camera sees all of them."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.synthesis.render import cast
 from genpose_ros.synthesis.shapes import make_shapes
 
-__all__ = ["Thing", "furnish", "pixel_rays", "usual_shape"]
+__all__ = ["Thing", "pixel_rays", "place_on_table", "usual_shape"]
 
 #: Free space between objects, and between objects and the border of the image.
 _GAP_M, _MARGIN_PX = 0.025, 6.0
 #: Share of each object's outline that the others leave visible.
 _MIN_VISIBLE = 0.75
-#: Tries to furnish a table; the usual seven objects need one or two.
+#: Tries to fill a table; the usual seven objects need one or two.
 _TABLES = 20
 #: Height ranges, metres, that make a shape of a category look usual and stand well on a table.
 _USUAL_HEIGHT_M = {
@@ -31,7 +31,7 @@ _USUAL_HEIGHT_M = {
 
 @dataclass(frozen=True)
 class Thing:
-    """An object placed on a table, whose frame has y up and its origin in the table's middle.
+    """Object placed on a table, whose frame has y up and its origin in the table's middle.
 
     Attributes:
         category: category name.
@@ -66,12 +66,12 @@ def _draw_view(rng: np.random.Generator) -> np.ndarray:
     forward = -np.array([0.0, np.sin(elevation), np.cos(elevation)])
     right = np.array([1.0, 0.0, 0.0])
     down = np.cross(forward, right)
-    look = np.stack([right, down, forward])
-    rotation = Rotation.from_euler("z", roll).as_matrix() @ look
+    facing = np.stack([right, down, forward])
+    rotation = Rotation.from_euler("z", roll).as_matrix() @ facing
     return _transform(rotation, rotation @ (forward * distance + [0, -0.04, 0]))
 
 
-def furnish(
+def place_on_table(
     wanted: list[str], camera: PinholeCamera, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[Thing]]:
     """Place objects one by one, the largest first; begin anew when one finds no place.

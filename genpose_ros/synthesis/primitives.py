@@ -13,7 +13,7 @@ __all__ = ["MeshBatch", "box", "lathe", "merge", "profile", "slab", "tube"]
 
 @dataclass(frozen=True)
 class MeshBatch:
-    """n meshes over the same triangles.
+    """Batch of n meshes over the same triangles.
 
     Attributes:
         vertices: (n, V, 3) metres, object frame.

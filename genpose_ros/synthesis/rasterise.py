@@ -22,7 +22,7 @@ _MIN_AREA_PX = 1e-3
 
 @dataclass(frozen=True)
 class Crops:
-    """n square grids of rays through the camera's centre.
+    """Grids of rays through the camera's centre, n square ones.
 
     Attributes:
         centre: (n, 2) tangents x / z and y / z of the middle.
@@ -46,7 +46,7 @@ class Crops:
 
 @dataclass(frozen=True)
 class DepthImages:
-    """What the rays met first.
+    """Depth images: the first surface that each ray hits.
 
     Attributes:
         depth_m: (n, H, W) z in metres, 0 where nothing was met.
@@ -61,7 +61,7 @@ class DepthImages:
 
 @dataclass(frozen=True)
 class Triangles:
-    """F triangles of all images.
+    """Triangles of all images, F of them.
 
     Attributes:
         vertices: (V, 3) float32 metres, camera frame.
@@ -118,7 +118,7 @@ def rasterise(triangles: Triangles, crops: Crops, ground: Tensor | None = None) 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The T triangles that may be seen, in pixels; every attribute is a list of (T,) or (T,).
+    """Triangles that may be visible, T of them, in pixels; attributes are (T,) or lists of (T,).
 
     Attributes:
         first_row, rows: int64, the rows they reach over.
@@ -158,11 +158,11 @@ def _project(triangles: Triangles, crops: Crops) -> _Drawn:
     u, v = ([a.index_select(0, corner) for corner in faces] for a in (x, y))
     top, bottom = _smallest(v), _largest(v)
     area = _cross(u, v)
-    seen = ((top + 1).floor() <= bottom) & (bottom >= 0) & (top <= last)
-    seen &= (_largest(u) >= 0) & (_smallest(u) <= last)
-    seen &= torch.where(triangles.closed, -area, area.abs()) > _MIN_AREA_PX
+    visible = ((top + 1).floor() <= bottom) & (bottom >= 0) & (top <= last)
+    visible &= (_largest(u) >= 0) & (_smallest(u) <= last)
+    visible &= torch.where(triangles.closed, -area, area.abs()) > _MIN_AREA_PX
 
-    index = seen.nonzero()[:, 0]
+    index = visible.nonzero()[:, 0]
     faces = [corner.index_select(0, index) for corner in faces]
     w = [inverse.index_select(0, corner) for corner in faces]
     near = _largest(w) < 1 / _NEAR_M

@@ -16,7 +16,7 @@ _FAR = 4.0
 
 @dataclass(frozen=True)
 class Hits:
-    """What each ray met first.
+    """First surface that each ray hits.
 
     Attributes:
         depth_m: (..., ) z of the hit in metres, 0 where nothing was met.

@@ -1,4 +1,4 @@
-"""What happens in the simulated sequences: who moves how in front of which camera."""
+"""Motion scenarios of simulated sequences: cameras, objects, hands, and how they move."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.synthesis.bodies import Rectangle
 from genpose_ros.synthesis.motions import carry, look_at, poses, sweep, wander
-from genpose_ros.synthesis.placement import furnish, usual_shape
+from genpose_ros.synthesis.placement import place_on_table, usual_shape
 from genpose_ros.synthesis.primitives import box
 
-__all__ = ["ROOM", "SCRIPTS", "Actor", "Script"]
+__all__ = ["ROOM", "SCENARIOS", "MovingBody", "Scenario"]
 
 #: Table, floor and wall of the fixed frame, whose y is up and whose origin is on the table.
 ROOM = (
@@ -30,11 +30,11 @@ _SLAB_DISTANCE_M = 0.45
 
 
 @dataclass(frozen=True)
-class Actor:
-    """One rigid thing and its way.
+class MovingBody:
+    """Rigid body with its poses over time.
 
     Attributes:
-        category: category name; None for what only stands in the way.
+        category: category name; None for hands and screens, which only hide objects.
         vertices: (V, 3), metres, its own frame.
         faces: (F, 3).
         T_fixed_body: (frames, 4, 4).
@@ -47,16 +47,16 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Script:
-    """One sequence.
+class Scenario:
+    """Camera and bodies of one sequence.
 
     Attributes:
         T_fixed_cam: (frames, 4, 4).
-        actors: objects first, in the order of their ids.
+        bodies: objects first, in the order of their ids.
     """
 
     T_fixed_cam: np.ndarray
-    actors: tuple[Actor, ...]
+    bodies: tuple[MovingBody, ...]
 
 
 def _chosen(kind: int, seed: int, count: int) -> list[str]:
@@ -87,7 +87,7 @@ def _view(
 
 def _turntable(
     seed: int, times_s: np.ndarray, camera: PinholeCamera, rng: np.random.Generator
-) -> Script:
+) -> Scenario:
     """One to three objects on a table that turns by 30, 60 or 90 degrees per second."""
     names = _chosen(2, seed, 1 + seed % 3)
     return _turning(names, 30.0 * (1 + seed % 3), rng.uniform(32, 45), times_s, rng)
@@ -95,7 +95,7 @@ def _turntable(
 
 def _crowd(
     seed: int, times_s: np.ndarray, camera: PinholeCamera, rng: np.random.Generator
-) -> Script:
+) -> Scenario:
     """Ten objects on a table that turns by 20 degrees per second."""
     small = [name for name in CATEGORIES if name != "laptop"]
     return _turning(2 * small, 20.0, 50.0, times_s, rng)
@@ -107,7 +107,7 @@ def _turning(
     elevation_deg: float,
     times_s: np.ndarray,
     rng: np.random.Generator,
-) -> Script:
+) -> Scenario:
     """Objects on the corners of a polygon on a turning table."""
     shapes = [(name, *usual_shape(name, rng)) for name in names]
     radii = [_radius(vertices) for _, vertices, _ in shapes]
@@ -116,29 +116,29 @@ def _turning(
     side_m = sum(sorted(radii)[-2:]) + 0.03
     circle_m = side_m / (2 * np.sin(np.pi / corners)) if len(shapes) > 1 else 0.0
     angle = np.radians(rate_deg_s) * rng.choice([-1, 1]) * times_s + 0.2 * np.sin(2 * times_s)
-    actors = []
+    bodies = []
     for i, (name, vertices, faces) in enumerate(shapes):
         place = angle + 2 * np.pi * i / corners
         turn = Rotation.from_euler("y", (angle + rng.uniform(0, 2 * np.pi))[:, None])
         height = np.full(len(place), -vertices[:, 1].min())
         centre = np.stack([circle_m * np.sin(place), height, circle_m * np.cos(place)], -1)
-        actors.append(Actor(name, vertices, faces, poses(turn.as_matrix(), centre)))
+        bodies.append(MovingBody(name, vertices, faces, poses(turn.as_matrix(), centre)))
     distance_m = 0.8 + circle_m + max(radii)
     T_fixed_cam = _view((0, 0.05, 0), distance_m, elevation_deg, times_s, rng)
-    return Script(T_fixed_cam, tuple(actors))
+    return Scenario(T_fixed_cam, tuple(bodies))
 
 
-def _carried(pace: tuple[float, float], kind: int) -> Callable[..., Script]:
-    def script(
+def _carried(pace: tuple[float, float], kind: int) -> Callable[..., Scenario]:
+    def scenario(
         seed: int, times_s: np.ndarray, camera: PinholeCamera, rng: np.random.Generator
-    ) -> Script:
+    ) -> Scenario:
         """Two objects in two hands above the table."""
         shapes = [(name, *usual_shape(name, rng)) for name in _chosen(kind, seed, 2)]
         half_range = np.array([0.09, 0.07, 0.10])
         radii = [_radius(vertices, (0, 1, 2)) for _, vertices, _ in shapes]
         aside = max(0.14, sum(radii) / 2 + half_range[0] + 0.02)
-        actors: list[Actor] = []
-        hands: list[Actor] = []
+        bodies: list[MovingBody] = []
+        hands: list[MovingBody] = []
         for side, (name, vertices, faces) in zip((-1, 1), shapes, strict=True):
             yaw = Rotation.from_euler("y", rng.uniform(0, 2 * np.pi)).as_matrix()
             way = carry(times_s, half_range, *pace, rng)
@@ -147,16 +147,16 @@ def _carried(pace: tuple[float, float], kind: int) -> Callable[..., Script]:
                 @ way
                 @ poses(yaw, np.zeros(3))
             )
-            actors.append(Actor(name, vertices, faces, T))
+            bodies.append(MovingBody(name, vertices, faces, T))
             hands.append(_hand(vertices, T, yaw))
         distance_m = max(0.75, (aside + half_range[0] + max(radii)) / 0.48)
         T_fixed_cam = _view((0, 0.3, 0), distance_m, rng.uniform(18, 30), times_s, rng)
-        return Script(T_fixed_cam, (*actors, *hands))
+        return Scenario(T_fixed_cam, (*bodies, *hands))
 
-    return script
+    return scenario
 
 
-def _hand(vertices: np.ndarray, T_fixed_obj: np.ndarray, yaw: np.ndarray) -> Actor:
+def _hand(vertices: np.ndarray, T_fixed_obj: np.ndarray, yaw: np.ndarray) -> MovingBody:
     """A palm under an object with a thumb at its side and the forearm below, moving with it."""
     low, radius = float(vertices[:, 1].min()), _radius(vertices)
     sizes = np.array([[0.09, 0.03, 0.09], [0.02, 0.07, 0.03], [0.07, 0.30, 0.07]])
@@ -166,26 +166,26 @@ def _hand(vertices: np.ndarray, T_fixed_obj: np.ndarray, yaw: np.ndarray) -> Act
     count = parts.vertices.shape[1]
     faces = np.concatenate([parts.faces + i * count for i in range(3)])
     # The hand keeps the side it came from, whichever way the object was facing.
-    return Actor(None, parts.vertices.reshape(-1, 3) @ yaw, faces, T_fixed_obj)
+    return MovingBody(None, parts.vertices.reshape(-1, 3) @ yaw, faces, T_fixed_obj)
 
 
 def _sweep(
     seed: int, times_s: np.ndarray, camera: PinholeCamera, rng: np.random.Generator
-) -> Script:
+) -> Scenario:
     """Four to six objects on a table, seen by a camera on a moving hand."""
-    T_cam_table, things = furnish(_chosen(3, seed, 4 + seed % 3), camera, rng)
+    T_cam_table, things = place_on_table(_chosen(3, seed, 4 + seed % 3), camera, rng)
     T_table_cam = np.linalg.inv(T_cam_table) @ poses(np.eye(3), np.array([0, 0, -0.12]))
-    actors = tuple(
-        Actor(t.category, t.vertices, t.faces, _still(t.T_table_obj, times_s)) for t in things
+    bodies = tuple(
+        MovingBody(t.category, t.vertices, t.faces, _still(t.T_table_obj, times_s)) for t in things
     )
-    return Script(sweep(T_table_cam, times_s, *_SWEEP, rng), actors)
+    return Scenario(sweep(T_table_cam, times_s, *_SWEEP, rng), bodies)
 
 
 def _occlusion(
     seed: int, times_s: np.ndarray, camera: PinholeCamera, rng: np.random.Generator
-) -> Script:
+) -> Scenario:
     """Four objects on a slowly moving tray, hidden for 0.3 to 1 s by a passing slab."""
-    T_cam_table, things = furnish(_chosen(4, seed, 4), camera, rng)
+    T_cam_table, things = place_on_table(_chosen(4, seed, 4), camera, rng)
     sway = 0.06 * np.sin(0.8 * times_s) * (seed % 3 > 0)
     tray = poses(
         Rotation.from_euler(
@@ -193,19 +193,19 @@ def _occlusion(
         ).as_matrix(),
         np.stack([sway, 0 * sway, 0 * sway], -1),
     )
-    actors = [Actor(t.category, t.vertices, t.faces, tray @ t.T_table_obj) for t in things]
+    bodies = [MovingBody(t.category, t.vertices, t.faces, tray @ t.T_table_obj) for t in things]
     T_fixed_cam = np.linalg.inv(T_cam_table)
     widths = []
     for thing in things:
         points = transform_points(T_cam_table, thing.on_table)
         widths.append(float(np.ptp(points[:, 0] / points[:, 2])))
-    actors.append(_slab(np.array(widths), T_fixed_cam, times_s, rng))
-    return Script(_still(T_fixed_cam, times_s), tuple(actors))
+    bodies.append(_slab(np.array(widths), T_fixed_cam, times_s, rng))
+    return Scenario(_still(T_fixed_cam, times_s), tuple(bodies))
 
 
 def _slab(
     widths: np.ndarray, T_fixed_cam: np.ndarray, times_s: np.ndarray, rng: np.random.Generator
-) -> Actor:
+) -> MovingBody:
     """A slab near the camera that passes to and fro; `widths` are the objects', as tangents."""
     width = widths.max() + 0.3
     reach = 0.56 + width / 2
@@ -220,31 +220,31 @@ def _slab(
     distance = _SLAB_DISTANCE_M
     slab = box(np.array([[width * distance, 0.6, 0.02]]), rounding=0.004)
     centre = np.stack([tangent * distance, 0 * tangent, np.full(len(tangent), distance)], -1)
-    return Actor(None, slab.vertices[0], slab.faces, T_fixed_cam @ poses(np.eye(3), centre))
+    return MovingBody(None, slab.vertices[0], slab.faces, T_fixed_cam @ poses(np.eye(3), centre))
 
 
 def _returns(
     seed: int, times_s: np.ndarray, camera: PinholeCamera, rng: np.random.Generator
-) -> Script:
+) -> Scenario:
     """Two carried objects that leave the image and come back, and one that stays on the table."""
     names = _chosen(5, seed, 3)
     names.sort(key=lambda name: name == "laptop")
     shapes = [(name, *usual_shape(name, rng)) for name in names]
     distance_m = 0.95
-    actors: list[Actor] = []
+    bodies: list[MovingBody] = []
     for side, (name, vertices, faces) in zip((-1, 1), shapes[:2], strict=True):
         radius = _radius(vertices, (0, 1, 2))
         yaw = Rotation.from_euler("y", rng.uniform(0, 2 * np.pi)).as_matrix()
         way = carry(times_s, np.array([0.0, 0.04, 0.05]), 0.08, 40.0, rng, tilt_deg=15)
         way[:, :3, 3] += [0.0, 0.28, 0.05]
         way[:, 0, 3] = side * _excursions(times_s, 0.13, 0.65 * distance_m + radius, rng)
-        actors.append(Actor(name, vertices, faces, way @ poses(yaw, np.zeros(3))))
+        bodies.append(MovingBody(name, vertices, faces, way @ poses(yaw, np.zeros(3))))
     name, vertices, faces = shapes[2]
     place = np.array([rng.uniform(-0.1, 0.1), -vertices[:, 1].min(), -0.12])
     yaw = Rotation.from_euler("y", -90 + rng.uniform(-50, 50), degrees=True).as_matrix()
-    actors.append(Actor(name, vertices, faces, _still(poses(yaw, place), times_s)))
+    bodies.append(MovingBody(name, vertices, faces, _still(poses(yaw, place), times_s)))
     T_fixed_cam = _view((0, 0.16, 0), distance_m, rng.uniform(22, 30), times_s, rng)
-    return Script(T_fixed_cam, tuple(actors))
+    return Scenario(T_fixed_cam, tuple(bodies))
 
 
 def _excursions(
@@ -262,12 +262,12 @@ def _excursions(
 
 def _crossing(
     seed: int, times_s: np.ndarray, camera: PinholeCamera, rng: np.random.Generator
-) -> Script:
+) -> Scenario:
     """Two equal objects that pass in front of each other, to and fro."""
     name = ("mug", "can", "bottle", "camera", "bowl")[seed % 5]
     vertices, faces = usual_shape(name, rng)
     gap = 2 * _radius(vertices) + 0.02
-    actors = []
+    bodies = []
     for side in (-1, 1):
         yaw = Rotation.from_euler("y", -90 + rng.uniform(-60, 60), degrees=True).as_matrix()
         x = side * (0.10 + gap / 2) * np.cos(0.9 * times_s)
@@ -276,16 +276,16 @@ def _crossing(
             [x + jitter, np.full(len(x), -vertices[:, 1].min()), np.full(len(x), side * gap / 2)],
             -1,
         )
-        actors.append(Actor(name, vertices, faces, poses(yaw, centre)))
+        bodies.append(MovingBody(name, vertices, faces, poses(yaw, centre)))
     height = float(np.ptp(vertices[:, 1]))
     T_fixed_cam = _view(
         (0, height / 2, 0), rng.uniform(0.8, 0.95), 5 + 4 * (seed % 3), times_s, rng
     )
-    return Script(T_fixed_cam, tuple(actors))
+    return Scenario(T_fixed_cam, tuple(bodies))
 
 
-#: Kind of sequence -> what happens in it: (seed, times_s (F,), camera, rng) to a script.
-SCRIPTS: dict[str, Callable[[int, np.ndarray, PinholeCamera, np.random.Generator], Script]] = {
+#: Kind of sequence -> its scenario, made of (seed, times_s (F,), camera, rng).
+SCENARIOS: dict[str, Callable[[int, np.ndarray, PinholeCamera, np.random.Generator], Scenario]] = {
     "turntable": _turntable,
     "carried_slow": _carried(_SLOW, 1),
     "carried_fast": _carried(_FAST, 2),

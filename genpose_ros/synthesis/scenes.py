@@ -9,7 +9,7 @@ from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.symmetry import handle_visible
 from genpose_ros.synthesis.appearance import lit, object_albedo, smoothed, table_albedo
-from genpose_ros.synthesis.placement import Thing, furnish, pixel_rays
+from genpose_ros.synthesis.placement import Thing, pixel_rays, place_on_table
 from genpose_ros.synthesis.render import Hits, cast
 from genpose_ros.synthesis.sensor import (
     D435_BASELINE_M,
@@ -28,7 +28,7 @@ _TABLE_M = (1.5, 1.3)
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object of a scene and its truth.
+    """Object of a scene and its ground truth.
 
     Attributes:
         instance_id: its value in the label image, 1 or higher.
@@ -48,7 +48,7 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class SyntheticScene:
-    """What the camera and a segmenter deliver of a table, and the truth.
+    """Scene as a camera and a segmenter deliver it, with its ground truth.
 
     Attributes:
         color: (H, W, 3) uint8 RGB.
@@ -91,7 +91,7 @@ def table_scene(
     small = [name for name in categories if name != "laptop"]
     more = rng.choice(small, extras, replace=len(small) < extras).tolist() if small else []
     wanted = [*categories, *more]
-    view, things = furnish(wanted, camera, rng)
+    view, things = place_on_table(wanted, camera, rng)
     things = [things[i] for i in rng.permutation(len(things))]
     return _photograph(view, things, camera, rng)
 

@@ -1,4 +1,4 @@
-"""What a RealSense D435 and a Mask R-CNN make of a clean depth image and a clean mask.
+"""Sensor model of a RealSense D435 and a Mask R-CNN, for clean depth images and masks.
 
 Depth: matching noise that grows with z squared, in fine grain and in slow waves, disparity in
 steps of a fraction of a pixel, flying pixels at depth edges, holes on grazing, dark and glossy
@@ -44,7 +44,7 @@ def _none() -> np.ndarray:
 
 @dataclass(frozen=True)
 class SensorDraw:
-    """The imperfections of n cameras, each (n,), or (1,) for all alike.
+    """Imperfections of n cameras, each (n,), or (1,) for all alike.
 
     Attributes:
         fine: standard deviation of the per-pixel noise at 1 m, metres.

@@ -14,13 +14,14 @@ from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.clouds import bounding_box
 from genpose_ros.geometry.symmetry import handle_visible
-from genpose_ros.synthesis.bodies import Backdrop, Body, View, look
+from genpose_ros.synthesis.bodies import Backdrop, Body, BodyImage, render_bodies
 from genpose_ros.synthesis.motions import eased
 from genpose_ros.synthesis.placement import pixel_rays
-from genpose_ros.synthesis.scenarios import ROOM, SCRIPTS
+from genpose_ros.synthesis.scenarios import ROOM, SCENARIOS, Scenario
 from genpose_ros.synthesis.scenes import D435_COLOR_CAMERA
 from genpose_ros.synthesis.sensor import (
     D435_BASELINE_M,
+    SensorDraw,
     corrupt_mask,
     draw_sensor,
     hidden_from_right,
@@ -36,7 +37,7 @@ __all__ = [
     "tracking_sequence",
 ]
 
-#: What sequences there are:
+#: Kinds of sequences:
 #: turntable: one to three objects turn with the table by 30, 60 or 90 degrees per second.
 #: carried_slow, carried_fast: two objects in two hands; 0.1 m/s, 30 deg/s and 0.4 m/s, 100 deg/s.
 #: sweep: four to six objects on a table; the camera moves by 0.3 m/s and 60 deg/s.
@@ -44,7 +45,7 @@ __all__ = [
 #: returns: two carried objects leave the image and come back; a third stays.
 #: crossing: two equal objects pass in front of each other.
 #: crowd: ten objects on a slow turntable, for measuring speed.
-SEQUENCE_KINDS: tuple[str, ...] = tuple(SCRIPTS)
+SEQUENCE_KINDS: tuple[str, ...] = tuple(SCENARIOS)
 
 FRAME_ID = "camera_color_optical_frame"
 _FIRST_STAMP_NS = 1_000_000_000
@@ -53,7 +54,7 @@ _MASK_MARGIN_PX = 8
 
 @dataclass(frozen=True)
 class Segmenter:
-    """What the simulated segmenter gets wrong besides the masks' borders.
+    """Errors of the simulated segmenter, besides the masks' borders.
 
     Attributes:
         missed_share: share of the masks that are missing, each by itself.
@@ -80,7 +81,7 @@ class Segmenter:
 
 @dataclass(frozen=True)
 class TrueObject:
-    """The truth about one object in one frame.
+    """Ground truth of one object in one frame.
 
     Attributes:
         object_id: the same in all frames of a sequence, 1 or higher.
@@ -104,7 +105,7 @@ class TrueObject:
 
 @dataclass(frozen=True)
 class SequenceFrame:
-    """One frame of a sequence.
+    """Frame of a sequence with its ground truth.
 
     Attributes:
         frame: depth, camera, masks and stamp, as a tracker gets them.
@@ -123,42 +124,34 @@ class SequenceFrame:
 
 
 class TrackingSequence:
-    """A sequence of frames, made when they are asked for; see `tracking_sequence`."""
+    """Sequence of frames that are rendered on demand; `tracking_sequence` makes one.
+
+    Attributes:
+        kind, seed: of the scenario; they decide the noise of every frame too.
+        rate_hz: frames per second.
+        camera: of the images.
+        segmenter: its errors.
+    """
 
     def __init__(
         self,
         kind: str,
         seed: int,
+        scenario: Scenario,
         *,
-        frames: int = 200,
-        rate_hz: float = 30.0,
-        camera: PinholeCamera = D435_COLOR_CAMERA,
-        segmenter: Segmenter | None = None,
-        ease_s: float = 0.0,
+        rate_hz: float,
+        sensor: SensorDraw,
+        camera: PinholeCamera,
+        segmenter: Segmenter,
     ) -> None:
-        if kind not in SCRIPTS:
-            raise ValueError(f"unknown kind {kind!r}; expected one of {', '.join(SCRIPTS)}")
-        if frames < 2 or rate_hz <= 0 or seed < 0 or ease_s < 0:
-            raise ValueError(
-                f"expected 2 frames or more, a positive rate, a seed and an easing time from 0 on, "
-                f"got {frames}, {rate_hz:g}, {seed} and {ease_s:g}"
-            )
-        self.kind, self.seed, self.rate_hz, self.camera = kind, seed, rate_hz, camera
-        self.segmenter = Segmenter() if segmenter is None else segmenter
-        rng = np.random.default_rng(self._seed_of(0))
-        self._times_s = np.arange(frames) / rate_hz
-        self._script = SCRIPTS[kind](seed, eased(self._times_s, ease_s), camera, rng)
-        self._objects = sum(a.category is not None for a in self._script.actors)
-        self._bodies = [Body(a.vertices, a.faces) for a in self._script.actors]
-        # Its holes are made for the crop of one object; on a whole image they swallow objects.
-        self._sensor = replace(draw_sensor(1, rng), hole_share=np.zeros(1))
+        self.kind, self.seed, self.camera, self.segmenter = kind, seed, camera, segmenter
+        self.rate_hz, self._scenario, self._sensor = rate_hz, scenario, sensor
+        self._objects = sum(body.category is not None for body in scenario.bodies)
+        self._bodies = [Body(body.vertices, body.faces) for body in scenario.bodies]
         self._backdrop = Backdrop(ROOM, pixel_rays(camera).astype(np.float32))
 
-    def _seed_of(self, number: int) -> list[int]:
-        return [self.seed, SEQUENCE_KINDS.index(self.kind), number]
-
     def __len__(self) -> int:
-        return len(self._times_s)
+        return len(self._scenario.T_fixed_cam)
 
     def __iter__(self) -> Iterator[SequenceFrame]:
         return (self[i] for i in range(len(self)))
@@ -166,47 +159,47 @@ class TrackingSequence:
     def __getitem__(self, index: int) -> SequenceFrame:
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
-        rng = np.random.default_rng(self._seed_of(1 + index))
-        T_fixed_cam = self._script.T_fixed_cam[index]
+        rng = _generator(self.kind, self.seed, 1 + index)
+        T_fixed_cam = self._scenario.T_fixed_cam[index]
         T_cam_fixed = np.linalg.inv(T_fixed_cam)
-        T_cam_bodies = [T_cam_fixed @ a.T_fixed_body[index] for a in self._script.actors]
-        room = self._backdrop.seen_from(T_fixed_cam)
-        view = look(self._bodies, T_cam_bodies, room, self.camera, outlined=self._objects)
-        instances, instance_of = self._segment(view, T_cam_bodies, rng)
+        T_cam_bodies = [T_cam_fixed @ body.T_fixed_body[index] for body in self._scenario.bodies]
+        room = self._backdrop.view_from(T_fixed_cam)
+        image = render_bodies(self._bodies, T_cam_bodies, room, self.camera, outlined=self._objects)
+        instances, instance_of = self._segment(image, T_cam_bodies, rng)
         frame = Frame(
-            depth_m=self._measure(view, rng),
+            depth_m=self._measure(image, rng),
             camera=self.camera,
             instances=instances,
-            stamp_ns=_FIRST_STAMP_NS + round(1e9 * self._times_s[index]),
+            stamp_ns=_FIRST_STAMP_NS + round(1e9 * (index / self.rate_hz)),
             frame_id=FRAME_ID,
         )
         objects = tuple(
-            self._truth(i, view, T_cam_bodies[i], instance_of.get(i, -1))
-            for i, actor in enumerate(self._script.actors)
-            if actor.category is not None
+            self._truth(i, image, T_cam_bodies[i], instance_of.get(i, -1))
+            for i, body in enumerate(self._scenario.bodies)
+            if body.category is not None
         )
         return SequenceFrame(frame, T_fixed_cam.copy(), objects)
 
-    def _measure(self, view: View, rng: np.random.Generator) -> np.ndarray:
-        true = view.depth_m[None]
-        depth = measure_depth(true, view.cos_incidence[None], self._sensor, rng)
+    def _measure(self, image: BodyImage, rng: np.random.Generator) -> np.ndarray:
+        true = image.depth_m[None]
+        depth = measure_depth(true, image.cos_incidence[None], self._sensor, rng)
         depth[hidden_from_right(true, np.array([D435_BASELINE_M * self.camera.fx]))] = 0
         return depth[0]
 
     def _segment(
-        self, view: View, T_cam_bodies: list[np.ndarray], rng: np.random.Generator
+        self, image: BodyImage, T_cam_bodies: list[np.ndarray], rng: np.random.Generator
     ) -> tuple[tuple[Instance, ...], dict[int, int]]:
         """The segmenter's masks, in the order of their ids, and the id of each object's."""
-        label = np.full(view.part.shape, -1, np.int16)
+        label = np.full(image.part.shape, -1, np.int16)
         found: dict[int, str] = {}
-        ids = 1 + rng.permutation(len(self._script.actors))
+        ids = 1 + rng.permutation(len(self._scenario.bodies))
         for i in sorted(range(len(T_cam_bodies)), key=lambda i: -float(T_cam_bodies[i][2, 3])):
-            category = self._script.actors[i].category
+            category = self._scenario.bodies[i].category
             missed = rng.random() < self.segmenter.missed_share
             confused = rng.random() < self.segmenter.wrong_class_share
-            if category is None or view.visible_shares[i] < self.segmenter.min_visible_share:
+            if category is None or image.visible_shares[i] < self.segmenter.min_visible_share:
                 continue
-            mask = view.part == i
+            mask = image.part == i
             if missed or np.count_nonzero(mask) < self.segmenter.min_pixels:
                 continue
             _mark(label, mask, i, rng)
@@ -221,15 +214,17 @@ class TrackingSequence:
         instances = [Instance(number, found[i], label == i) for i, number in instance_of.items()]
         return tuple(sorted(instances, key=lambda instance: instance.id)), instance_of
 
-    def _truth(self, i: int, view: View, T_cam_obj: np.ndarray, instance_id: int) -> TrueObject:
-        actor = self._script.actors[i]
-        category = actor.category or ""
-        size_m = np.ptp(actor.vertices, axis=0)
+    def _truth(
+        self, i: int, image: BodyImage, T_cam_obj: np.ndarray, instance_id: int
+    ) -> TrueObject:
+        body = self._scenario.bodies[i]
+        category = body.category or ""
+        size_m = np.ptp(body.vertices, axis=0)
         handle = True
         if category == "mug":
-            points_cam = self.camera.back_project(view.depth_m, view.part == i)
+            points_cam = self.camera.back_project(image.depth_m, image.part == i)
             handle = handle_visible(points_cam, T_cam_obj, size_m)
-        share = float(view.visible_shares[i])
+        share = float(image.visible_shares[i])
         return TrueObject(i + 1, category, T_cam_obj, size_m, share, handle, instance_id)
 
 
@@ -263,15 +258,26 @@ def tracking_sequence(
         >>> [o.category for o in frames[2].objects]
         ['mug', 'mug']
     """
+    if kind not in SCENARIOS:
+        raise ValueError(f"unknown kind {kind!r}; expected one of {', '.join(SCENARIOS)}")
+    if frames < 2 or rate_hz <= 0 or seed < 0 or ease_s < 0:
+        raise ValueError(
+            f"expected 2 frames or more, a positive rate, a seed and an easing time from 0 on, "
+            f"got {frames}, {rate_hz:g}, {seed} and {ease_s:g}"
+        )
+    rng = _generator(kind, seed, 0)
+    scenario = SCENARIOS[kind](seed, eased(np.arange(frames) / rate_hz, ease_s), camera, rng)
+    # Its holes are made for the crop of one object; on a whole image they swallow objects.
+    sensor = replace(draw_sensor(1, rng), hole_share=np.zeros(1))
+    chosen = segmenter or Segmenter()
     return TrackingSequence(
-        kind,
-        seed,
-        frames=frames,
-        rate_hz=rate_hz,
-        camera=camera,
-        segmenter=segmenter,
-        ease_s=ease_s,
+        kind, seed, scenario, rate_hz=rate_hz, sensor=sensor, camera=camera, segmenter=chosen
     )
+
+
+def _generator(kind: str, seed: int, number: int) -> np.random.Generator:
+    """The draws of a sequence, number 0, or of one of its frames, from number 1 on."""
+    return np.random.default_rng([seed, SEQUENCE_KINDS.index(kind), number])
 
 
 def _mark(label: np.ndarray, mask: np.ndarray, value: int, rng: np.random.Generator) -> None:

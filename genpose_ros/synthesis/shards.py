@@ -30,7 +30,7 @@ _CLOUD_BYTES = 1024 * 3 * 2 + 100
 
 @dataclass(frozen=True)
 class SetRecipe:
-    """What decides the content of a synthetic set.
+    """Recipe of a synthetic set: everything that decides its content.
 
     Attributes:
         clouds: how many clouds the whole set has, rounded up to whole shards.

@@ -1,4 +1,4 @@
-"""Procedural bottles, bowls, cans and mugs: profiles turned about y, with what is attached to them.
+"""Procedural bottles, bowls, cans and mugs: profiles turned about y, with handles, pumps and tabs.
 
 Metres, NOCS object frame: y up, a mug's handle at +x. Not centred; `shapes.make_shapes` does it.
 """
@@ -73,17 +73,7 @@ def _bottle_profile(
     """From the (often hollow) bottom over body, shoulder and neck to the top of the cap."""
     n = len(radius)
     bevel = radius * rng.uniform(0.02, 0.35, n)
-    taper, waist = _some(rng, n, 0.4, -0.15, 0.15), _some(rng, n, 0.4, -0.22, 0.08)
-    ribs = _some(rng, n, 0.25, 0.0004, 0.0018) / radius
-    count = rng.integers(2, 6, n)
-    s = np.linspace(0, 1, 12)
-    body_r = radius[:, None] * (
-        1
-        + taper[:, None] * (s - 0.5)
-        + waist[:, None] * np.sin(np.pi * s) ** 2
-        - ribs[:, None] * (1 - np.cos(2 * np.pi * count[:, None] * s))
-    )
-    body_y = bevel[:, None] + (body - bevel)[:, None] * s
+    body_r, body_y = _bottle_body(rng, radius, bevel, body)
     u = np.linspace(0, 1, 8)[1:]
     power = rng.uniform(0.7, 2.6, n)[:, None]
     blend = np.where(
@@ -117,6 +107,24 @@ def _bottle_profile(
         (tip * 0.75, top + nozzle - opening),
         (zero, top + nozzle - opening),
     )
+
+
+def _bottle_body(
+    rng: Generator, radius: np.ndarray, bevel: np.ndarray, height: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Radii and heights (n, 12) from the bevel up: straight, tapered, waisted, bulged or ribbed."""
+    n = len(radius)
+    taper, waist = _some(rng, n, 0.4, -0.15, 0.15), _some(rng, n, 0.4, -0.22, 0.08)
+    ribs = _some(rng, n, 0.25, 0.0004, 0.0018) / radius
+    count = rng.integers(2, 6, n)
+    s = np.linspace(0, 1, 12)
+    outline = radius[:, None] * (
+        1
+        + taper[:, None] * (s - 0.5)
+        + waist[:, None] * np.sin(np.pi * s) ** 2
+        - ribs[:, None] * (1 - np.cos(2 * np.pi * count[:, None] * s))
+    )
+    return outline, bevel[:, None] + (height - bevel)[:, None] * s
 
 
 def _dispenser(
@@ -257,13 +265,19 @@ def cans(rng: Generator, n: int) -> MeshBatch:
         (top - lip * 1.3, height - lid),
         (zero, height - lid),
     )
-    body = lathe(*rings)
-    length = top * rng.uniform(0.5, 0.8, n)
-    tab = box(np.stack([length, 0.002 + zero, length * rng.uniform(0.5, 0.75, n)], -1))
-    tab = tab.moved(np.stack([top * rng.uniform(0.0, 0.3, n), height - lid + 0.0012, zero], -1))
+    tab = _can_tab(rng, top, height - lid)
     has_tab = (rng.random(n) < np.where(drink, 0.9, 0.5)) & (lid > 0.0025)
     anchor = np.stack([zero, height / 2, zero], -1)
-    return merge(body, tab.turned(_about_y(rng.uniform(0, 6.3, n))).only(has_tab, anchor))
+    return merge(lathe(*rings), tab.turned(_about_y(rng.uniform(0, 6.3, n))).only(has_tab, anchor))
+
+
+def _can_tab(rng: Generator, radius: np.ndarray, level: np.ndarray) -> MeshBatch:
+    """The tab on a lid of `radius` at height `level`, along x."""
+    n = len(radius)
+    zero = np.zeros(n)
+    length = radius * rng.uniform(0.5, 0.8, n)
+    tab = box(np.stack([length, 0.002 + zero, length * rng.uniform(0.5, 0.75, n)], -1))
+    return tab.moved(np.stack([radius * rng.uniform(0.0, 0.3, n), level + 0.0012, zero], -1))
 
 
 def mugs(rng: Generator, n: int) -> MeshBatch:

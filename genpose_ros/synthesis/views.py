@@ -1,4 +1,4 @@
-"""Where objects are and how they lie, seen from the camera."""
+"""Views of objects: their poses in front of the camera, standing, lying or upside down."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ STANCE_SHARES = (0.42, 0.18, 0.14, 0.26)
 
 @dataclass(frozen=True)
 class Views:
-    """n object poses in the camera optical frame.
+    """Poses of n objects in the camera optical frame.
 
     Attributes:
         rotation: (n, 3, 3) object to camera.

@@ -1,4 +1,4 @@
-"""A run's curves: a CSV beside its state, and TensorBoard's files where that is installed."""
+"""Curves of a run: a CSV beside its state, and TensorBoard's files where that is installed."""
 
 import csv
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ __all__ = ["Curves"]
 
 
 class Curves:
-    """Writes a row now and then.
+    """Writer of curves, a row at a time.
 
     Args:
         file: the CSV; TensorBoard's files go into a folder of the same name.

@@ -24,7 +24,7 @@ _PICK, _ORDER, _CHANGE = 2, 2, 5
 
 @dataclass(frozen=True)
 class Batch:
-    """B clouds with their truth.
+    """Batch of B clouds with their ground truth.
 
     Attributes:
         points_cam: (B, N, 3) metres, camera optical frame.
@@ -44,7 +44,7 @@ class Batch:
 
 
 class _Shard:
-    """One file: read when first drawn from, with its rows sorted by category."""
+    """Shard of a set: read when first drawn from, with its rows sorted by category."""
 
     def __init__(self, path: Path) -> None:
         parts = load_file(path)
@@ -66,7 +66,7 @@ class _Shard:
 
 
 class CloudPool:
-    """All shards of a synthetic set as one endless sequence of clouds.
+    """Pool of a synthetic set's clouds, drawn from without end.
 
     Cloud n comes from shard n modulo their number, so that processes which take every W-th cloud
     each read their own shards, where W divides the number. New shards join on request.

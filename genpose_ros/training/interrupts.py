@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that is granted between two steps."""
+"""Interrupts by Ctrl-C and SIGTERM, noted and obeyed between two steps."""
 
 import signal
 import threading
@@ -9,13 +9,16 @@ __all__ = ["Interrupts"]
 
 
 class Interrupts:
-    """While it is entered, SIGINT and SIGTERM are noted; a second SIGINT interrupts at once.
+    """Context in which SIGINT and SIGTERM are noted; a second SIGINT interrupts at once.
 
     Does nothing outside the main thread, where Python delivers no signals.
+
+    Attributes:
+        requested: whether one has come.
     """
 
     def __init__(self) -> None:
-        self.seen = False
+        self.requested = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupts":
@@ -34,6 +37,6 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.seen and number == signal.SIGINT:
+        if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.seen = True
+        self.requested = True

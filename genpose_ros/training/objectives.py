@@ -1,4 +1,4 @@
-"""What the networks are trained for: their score, their size and their energy."""
+"""Training objectives: the losses of score, size and energy."""
 
 import math
 from abc import ABC, abstractmethod
@@ -43,11 +43,11 @@ def draw_noise_levels(
 
 
 class Objective(nn.Module, ABC):
-    """The losses of a batch: a module, so that several processes can share its gradients.
+    """Losses of a batch: a module, so that several processes can share its gradients.
 
     Args:
         model: what is trained.
-        settings: `target`, `weighting`, `size_weight` and `bf16` are looked at.
+        settings: `target`, `weighting`, `size_weight` and `bf16` are used.
     """
 
     def __init__(self, model: PoseModel, settings: TrainingSettings) -> None:
@@ -106,7 +106,11 @@ class Objective(nn.Module, ABC):
 
 
 class LightObjective(Objective):
-    """Encoder, score head and size head together; or the energy head on the encoder as it is."""
+    """Losses of the light model.
+
+    Encoder, score head and size head are trained together; or the energy head on the encoder as it
+    is.
+    """
 
     model: LightPoseModel
 
@@ -145,7 +149,7 @@ class LightObjective(Objective):
 
 
 class ReferenceObjective(Objective):
-    """The reference's score network, or its energy network with an encoder of its own."""
+    """Losses of the reference: its score network, or its energy network with its own encoder."""
 
     model: ReferencePoseModel
 

@@ -1,4 +1,4 @@
-"""What turns gradients into steps: AdamW alone, or Muon for the hidden layers' matrices."""
+"""Optimisers: AdamW alone, or with Muon for the hidden layers' matrices."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ _HIDDEN = 64
 
 
 class Optimizer:
-    """One learning rate for AdamW and, when `settings.optimizer` says so, Muon beside it.
+    """Optimiser with one learning rate for AdamW and, by `settings.optimizer`, Muon beside it.
 
     Muon makes the singular values of each matrix's step alike; scaled as AdamW's steps are, it
     takes the same learning rate (K. Jordan et al. 2024; Liu et al. 2025).

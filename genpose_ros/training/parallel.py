@@ -1,4 +1,4 @@
-"""One process, or several that share the gradients: PyTorch's DDP through Lightning Fabric."""
+"""Parallel training: one process, or several that share gradients by DDP of Lightning Fabric."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ __all__ = ["Workers", "connect"]
 
 
 class Workers:
-    """A process alone: it is the first of one, and shares nothing.
+    """Process that trains alone: the first of one, sharing nothing.
 
     Attributes:
         rank: number of this process; the first, 0, is the one that writes.

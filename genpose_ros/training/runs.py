@@ -1,4 +1,4 @@
-"""A training run's folder: score.pt, energy.pt, their curves, and the checkpoint to release."""
+"""Folder of a training run: score.pt, energy.pt, their curves, and the checkpoint to release."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a call of `train_run` left.
+    """Result of a call of `train_run`.
 
     Attributes:
         checkpoint: the averaged weights.

@@ -1,4 +1,4 @@
-"""A training run's settings: one frozen dataclass for the library, recipes and the command line."""
+"""Settings of a training run: one frozen dataclass for the library, recipes and commands."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ __all__ = ["TrainingSettings"]
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Everything that decides how a network is trained, each with unit and range.
+    """Settings that decide how a network is trained, each with unit and range.
 
     Noise levels (sigma) are in units of the model's pose vector: decimetres in the light model,
     metres in the reference.

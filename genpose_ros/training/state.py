@@ -1,4 +1,4 @@
-"""A training state on disk: written in one move, read with an error that says what is wrong."""
+"""State of a training on disk: written in one move, read with errors that say what is wrong."""
 
 from pathlib import Path
 from typing import Any

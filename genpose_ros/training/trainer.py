@@ -1,4 +1,4 @@
-"""The training loop: a time budget, a moving average of the weights, resumable at any moment."""
+"""Training loop: a time budget, a moving average of the weights, resumable at any moment."""
 
 import copy
 import math
@@ -30,7 +30,7 @@ __all__ = ["Progress", "Training", "train"]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is: what a progress display needs.
+    """Progress of a run, for a display.
 
     Attributes:
         step: optimiser steps taken.
@@ -55,7 +55,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Training:
-    """What a call of `train` did.
+    """Result of a call of `train`.
 
     Attributes:
         model: with the averaged weights.
@@ -135,7 +135,7 @@ def train(
 
 
 class _Run:
-    """The state of a run, and what is done to it."""
+    """State of a run, and the steps that change it."""
 
     def __init__(
         self,
@@ -145,11 +145,11 @@ class _Run:
         workers: Workers,
         clock: Callable[[], float],
     ) -> None:
-        self.file, self.settings, self.workers, self.clock = state_file, settings, workers, clock
         if settings.batch % workers.count:
             raise ValueError(
                 f"batch {settings.batch} cannot be shared by {workers.count} processes"
             )
+        self.file, self.settings, self.workers, self.clock = state_file, settings, workers, clock
         self.step = 0
         # `spent` is this process's time, `elapsed` the first one's at the latest step.
         self.spent = self.elapsed = 0.0
@@ -158,17 +158,10 @@ class _Run:
         self.model, self.averaged = model, copy.deepcopy(model).requires_grad_(False).eval()
         state = read_state(state_file) if state_file.exists() else None
         if state is not None:
-            _check_same_model(state, model, state_file)
-            model.load_state_dict(state["model"])
-            self.averaged.load_state_dict(state["averaged"])
-            self.step, self.best = state["step"], state["best"]
-            self.spent = self.elapsed = state["elapsed"]
+            self._go_on_from(state)
         self.shared = workers.share(self.objective)
         self.averaged.to(workers.device)
-        twins = zip(model.parameters(), self.averaged.parameters(), strict=True)
-        pairs = [(ours, averaged) for ours, averaged in twins if ours.requires_grad]
-        self.trained: list[Tensor] = [ours for ours, _ in pairs]
-        self.trained_average: list[Tensor] = [averaged for _, averaged in pairs]
+        self.trained, self.trained_average = _trained_pairs(model, self.averaged)
         self.optimizer = Optimizer(self.trained, settings)
         if state is not None:
             self.optimizer.load_state_dict(state["optimizer"])
@@ -183,6 +176,14 @@ class _Run:
         if self.writes:
             state_file.parent.mkdir(parents=True, exist_ok=True)
             self._curves = Curves(state_file.with_suffix(".csv"), _COLUMNS, self.step)
+
+    def _go_on_from(self, state: dict[str, Any]) -> None:
+        """Take over weights, step and times of a state; the optimizer's come when there is one."""
+        _check_same_model(state, self.model, self.file)
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.step, self.best = state["step"], state["best"]
+        self.spent = self.elapsed = state["elapsed"]
 
     @property
     def writes(self) -> bool:
@@ -236,8 +237,8 @@ class _Run:
         last = reported = saved = validated = self.clock()
         steps, sums = 0, [0.0, 0.0]
         while self.done < 1:
-            wishes = [interrupts.seen, last - saved >= s.save_every_s, last >= deadline]
-            losses, interrupted, save, stop = self._one_step(pool, wishes)
+            requests = [interrupts.requested, last - saved >= s.save_every_s, last >= deadline]
+            losses, interrupted, save, stop = self._one_step(pool, requests)
             now = self.clock()
             self.spent += now - last
             last, steps = now, steps + 1
@@ -266,9 +267,9 @@ class _Run:
             self.save()
 
     def _one_step(
-        self, pool: CloudPool, wishes: list[bool]
+        self, pool: CloudPool, requests: list[bool]
     ) -> tuple[tuple[float, float], bool, bool, bool]:
-        """One step of the optimiser; the losses, and which wishes any process has.
+        """Take one step of the optimiser; returns the losses, and what any process requests.
 
         Every decision is taken from sums over the processes, so that they take the same.
         """
@@ -279,7 +280,7 @@ class _Run:
         own = losses.tolist()
         first = self.spent if self.writes else 0.0
         pose, size, self.elapsed, *flags = workers.total(
-            [own[0] / workers.count, own[1] / workers.count, first, *map(float, wishes)]
+            [own[0] / workers.count, own[1] / workers.count, first, *map(float, requests)]
         )
         if not math.isfinite(pose + size):
             self._give_up(batch, sum(own))
@@ -394,6 +395,13 @@ class _Run:
             metadata = {f"validation_{name}": f"{v:.4g}" for name, v in asdict(result).items()}
             path = self.file.with_name(f"{self.file.stem}-best.safetensors")
             save_model(self.averaged, path, {"steps": str(self.step), **metadata})
+
+
+def _trained_pairs(model: PoseModel, averaged: PoseModel) -> tuple[list[Tensor], list[Tensor]]:
+    """The parameters that are trained, and their moving averages in the same order."""
+    both = zip(model.parameters(), averaged.parameters(), strict=True)
+    pairs = [(ours, average) for ours, average in both if ours.requires_grad]
+    return [ours for ours, _ in pairs], [average for _, average in pairs]
 
 
 def _check_same_model(state: dict[str, Any], model: PoseModel, state_file: Path) -> None:

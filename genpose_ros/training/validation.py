@@ -1,4 +1,4 @@
-"""What a model in training is worth: pose errors on synthetic views that it never trains on."""
+"""Validation of a model in training: pose errors on synthetic views that it never trains on."""
 
 from dataclasses import dataclass
 
@@ -47,7 +47,7 @@ class Validation:
 
 
 class Validator:
-    """Renders its views once, then takes a second or two per hundred of them and model.
+    """Validator whose views are rendered once; a hundred of them take a second or two per model.
 
     Args:
         views: how many, 60 % standing; of a few no object is seen, and those are left out.

@@ -9,24 +9,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from genpose_ros.cli import app
 from genpose_ros.datasets.nocs_files import nocs_split
-from genpose_ros.networks import LightPoseModel, describe_checkpoint, save_model
+from genpose_ros.networks import describe_checkpoint
 
 runner = CliRunner()
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A light network that has learnt nothing."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    save_model(LightPoseModel(), path, {})
-    return path
 
 
 @pytest.fixture
@@ -64,7 +54,7 @@ def estimate(folder, weights, *more):
 
 
 class TestEstimate:
-    def test_writes_json_and_picture(self, folder, weights, tmp_path):
+    def test_estimate_writes_json_and_a_picture(self, folder, weights, tmp_path):
         out, picture = tmp_path / "new" / "out.json", tmp_path / "out.png"
         more = ("--colour", folder / "color.jpg", "--json", out, "--picture", picture)
         result = estimate(folder, weights, *more)
@@ -77,23 +67,23 @@ class TestEstimate:
         assert Image.open(picture).size == (320, 240)
         assert "mug" in result.output
 
-    def test_json_on_the_terminal_is_nothing_but_json(self, folder, weights):
+    def test_estimate_prints_nothing_but_json_where_that_is_asked_for(self, folder, weights):
         result = estimate(folder, weights, "--json", "-", "--set", "candidates=5")
         assert len(json.loads(result.stdout)["objects"]) == 2
 
-    def test_the_seed_decides(self, folder, weights):
+    def test_the_same_seed_gives_the_same_poses_and_another_one_others(self, folder, weights):
         outputs = [estimate(folder, weights, "--json", "-", "--seed", s) for s in (1, 1, 2)]
         a, b, c = (json.loads(o.stdout)["objects"][0]["T_cam_obj"] for o in outputs)
         assert a == b
         assert a != c
 
-    def test_classes_choose_the_objects(self, folder, weights):
+    def test_only_objects_with_a_class_are_estimated(self, folder, weights):
         result = estimate(folder, weights, "--json", "-", "--classes", "7=can,9=mug")
         content = json.loads(result.stdout)
         assert [(o["id"], o["class"]) for o in content["objects"]] == [(7, "can")]
         assert [(r["id"], r["reason"]) for r in content["rejected"]] == [(9, "mask_empty")]
 
-    def test_where_none_could_be_estimated_the_code_is_1(self, folder, weights, tmp_path):
+    def test_the_exit_code_is_1_where_no_object_could_be_estimated(self, folder, weights, tmp_path):
         more = ("--classes", "9=mug", "--json", tmp_path / "out.json")
         result = estimate(folder, weights, *more)
         assert result.exit_code == 1
@@ -102,14 +92,14 @@ class TestEstimate:
         assert content["objects"] == []
         assert content["rejected"][0]["reason"] == "mask_empty"
 
-    def test_without_colour_the_picture_shows_the_depth(self, folder, weights, tmp_path):
+    def test_the_picture_shows_the_depth_where_there_is_no_colour(self, folder, weights, tmp_path):
         result = estimate(folder, weights, "--picture", tmp_path / "a.png")
         assert result.exit_code == 0, result.output
         assert Image.open(tmp_path / "a.png").size == (320, 240)
 
 
 class TestEvaluateFrames:
-    def test_writes_instances_and_summary(self, folder, weights, tmp_path):
+    def test_evaluate_frames_writes_instances_summary_and_pictures(self, folder, weights, tmp_path):
         out = tmp_path / "report.json"
         result = run(
             *("evaluate", "frames", folder.parent, "--weights", weights, "--json", out),
@@ -167,13 +157,13 @@ class TestEvaluateNocs:
         assert set(content["strict"]) == {"bowl", "camera", "can", "laptop", "mug", "mean"}
         assert content["counts"]["can"] == {"truths": 1, "detections": 1, "matched": 1}
 
-    def test_a_folder_without_frames(self, tmp_path):
+    def test_evaluate_nocs_refuses_a_folder_without_frames(self, tmp_path):
         result = run("evaluate", "nocs", "--root", tmp_path, "--split", "val")
         assert result.exit_code == 2
         assert "no frame of val" in result.output
         assert "NOCS project page" in result.output
 
-    def test_frames_of_one_name_have_their_own_pictures(self, folder, weights, tmp_path):
+    def test_frames_of_the_same_name_have_pictures_of_their_own(self, folder, weights, tmp_path):
         for place in ("a", "b"):
             shutil.copytree(folder, tmp_path / "sets" / place / "0000")
         pictures = tmp_path / "pictures"
@@ -185,7 +175,7 @@ class TestEvaluateNocs:
 
 
 class TestEvaluateSynthetic:
-    def test_reports_all_views(self, weights, tmp_path):
+    def test_evaluate_synthetic_reports_all_views(self, weights, tmp_path):
         out = tmp_path / "report.json"
         result = run(
             *("evaluate", "synthetic", "--views", 9, "--weights", weights, "--json", out),
@@ -199,7 +189,7 @@ class TestEvaluateSynthetic:
 
 
 class TestSynthesizeAndTrain:
-    def test_a_set_is_made_and_trained_on(self, tmp_path, monkeypatch):
+    def test_a_set_is_synthesized_and_both_networks_are_trained_on_it(self, tmp_path, monkeypatch):
         monkeypatch.setattr("genpose_ros.synthesis.shards.SHARD_SIZE", 8)
         monkeypatch.setattr("genpose_ros.synthesis.shards.CHUNK", 9)
         data = tmp_path / "data"
@@ -223,7 +213,7 @@ class TestSynthesizeAndTrain:
 
 
 class TestTrainRecipes:
-    def test_lists_them(self):
+    def test_train_recipes_lists_the_recipes(self):
         result = run("train", "recipes")
         assert result.exit_code == 0, result.output
         for name in ("light", "light-small", "gpu-25min", "paper", "release"):
@@ -231,7 +221,7 @@ class TestTrainRecipes:
         assert "180 min" in result.output
         assert "30000 steps" in result.output
 
-    def test_shows_the_settings_of_one(self):
+    def test_train_recipes_shows_the_settings_of_a_recipe(self):
         result = run("train", "recipes", "paper")
         assert result.exit_code == 0, result.output
         assert "genpose-reference" in result.output
@@ -263,13 +253,15 @@ class TestMistakes:
             (("--preset", "slow"), "preset"),
         ],
     )
-    def test_are_told_in_one_line(self, folder, weights, arguments, message):
+    def test_a_mistake_of_the_user_is_one_line_and_code_2(
+        self, folder, weights, arguments, message
+    ):
         result = estimate(folder, weights, *arguments)
         assert result.exit_code == 2
         assert message in result.output
         assert "Traceback" not in result.output
 
-    def test_are_on_stderr(self, folder, weights):
+    def test_a_mistake_is_written_to_stderr_alone(self, folder, weights):
         result = estimate(folder, weights, "--mask", "nowhere.png")
         assert result.stdout == ""
         assert result.stderr.count("\n") == 1
@@ -283,7 +275,7 @@ class TestMistakes:
         assert "is a folder" in result.output
 
     @pytest.mark.parametrize("error", [FloatingPointError("loss"), MemoryError(), OSError(28, "x")])
-    def test_of_the_machine_are_one_line_too(self, monkeypatch, tmp_path, error):
+    def test_an_error_of_the_machine_is_one_line_and_code_2(self, monkeypatch, tmp_path, error):
         def fail(*_arguments, **_more):
             raise error
 
@@ -306,19 +298,19 @@ class TestMistakes:
             ((), "holds no shard"),
         ],
     )
-    def test_of_training_are_told_in_one_line(self, tmp_path, options, message):
+    def test_a_mistake_in_training_options_is_one_line_and_code_2(self, tmp_path, options, message):
         result = run("train", "score", tmp_path, tmp_path / "run", *options)
         assert result.exit_code == 2
         assert message in " ".join(result.output.split())
         assert "Traceback" not in result.output
 
-    def test_a_file_where_a_folder_is_needed(self, tmp_path):
+    def test_a_file_where_a_folder_is_needed_is_refused(self, tmp_path):
         (tmp_path / "data").touch()
         result = run("synthesize", tmp_path / "data")
         assert result.exit_code == 2
         assert "is a file, where a folder is needed" in result.output
 
-    def test_ctrl_c_says_how_to_go_on(self, monkeypatch, tmp_path):
+    def test_ctrl_c_ends_with_code_130_and_says_how_to_go_on(self, monkeypatch, tmp_path):
         def interrupted(*_arguments, **_more):
             raise KeyboardInterrupt
 
@@ -329,12 +321,12 @@ class TestMistakes:
             assert result.exit_code == 130
             assert "goes on from here" in result.output
 
-    def test_no_frames(self, tmp_path, weights):
+    def test_evaluate_frames_refuses_a_folder_without_frames(self, tmp_path, weights):
         result = run("evaluate", "frames", tmp_path, "--weights", weights)
         assert result.exit_code == 2
         assert "no recorded frame" in result.output
 
-    def test_converting_something_else(self, tmp_path, weights):
+    def test_convert_refuses_a_file_that_is_no_checkpoint(self, tmp_path, weights):
         (tmp_path / "a.pth").write_text("hello")
         result = run("convert", tmp_path / "a.pth", tmp_path / "b.safetensors", "--role", "score")
         assert result.exit_code == 2
@@ -358,18 +350,18 @@ class TestHelp:
             ["train", "recipes"],
         ],
     )
-    def test_every_command_has_one(self, command):
+    def test_every_command_has_a_help_page(self, command):
         result = run(*command, "--help")
         assert result.exit_code == 0
         assert "Usage" in result.output
 
-    def test_version(self, monkeypatch):
+    def test_version_option_prints_the_installed_version(self, monkeypatch):
         monkeypatch.setattr("importlib.metadata.version", lambda name: f"1.2 of {name}")
         result = run("--version")
         assert result.exit_code == 0
         assert result.stdout.strip() == "1.2 of genpose_ros"
 
-    def test_needs_no_heavy_module(self):
+    def test_importing_the_command_line_imports_no_heavy_module(self):
         code = (
             "import sys, genpose_ros.cli\n"
             "heavy = {'torch', 'numpy', 'cv2', 'scipy', 'rclpy', 'open3d'} & set(sys.modules)\n"
@@ -396,19 +388,19 @@ class TestDemo:
         )
         return calls
 
-    def test_gets_the_options_and_gives_the_exit_code(self, calls, tmp_path):
+    def test_the_demo_gets_the_options_and_gives_the_exit_code(self, calls, tmp_path):
         result = run("demo", "--frames", tmp_path, "--seed", 3, "--set", "candidates=9")
         assert result.exit_code == 1
         assert calls[0]["frames"] == tmp_path
         assert calls[0]["seed"] == 3
         assert calls[0]["settings"] == {"candidates": 9}
 
-    def test_mistakes_are_told_before_it_starts(self, calls):
+    def test_mistakes_are_refused_before_the_demo_starts(self, calls):
         assert run("demo", "--set", "candidates=few").exit_code == 2
         assert run("demo", "--track", "--frames", "/tmp").exit_code == 2
         assert not calls
 
-    def test_tracks_what_moves(self, monkeypatch, tmp_path):
+    def test_the_tracking_demo_gets_motion_duration_and_settings(self, monkeypatch, tmp_path):
         calls = []
 
         def run_track_demo(shown: dict, **rest: object) -> int:

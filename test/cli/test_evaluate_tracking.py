@@ -3,12 +3,10 @@
 import json
 
 import pytest
-import torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from genpose_ros.cli import app
-from genpose_ros.networks import LightPoseModel, save_model
 
 runner = CliRunner()
 
@@ -19,21 +17,12 @@ QUICK = (
 )
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A light network that has learnt nothing."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    save_model(LightPoseModel(), path, {})
-    return path
-
-
 def run(*arguments):
     return runner.invoke(app, ["evaluate", "tracking", *(str(a) for a in arguments)])
 
 
 @pytest.mark.slow
-def test_report_picture_and_tables(weights, tmp_path):
+def test_evaluate_tracking_writes_report_picture_and_tables(weights, tmp_path):
     page = tmp_path / "page.md"
     page.write_text("<!-- table goals -->\n<!-- end -->\n")
     out, drawn = tmp_path / "new" / "report.json", tmp_path / "errors.png"
@@ -56,7 +45,8 @@ def test_report_picture_and_tables(weights, tmp_path):
     ("arguments", "message"),
     [
         (("--kinds", "dance"), "unknown kind dance"),
-        (("--tracker", "speed=3"), "--tracker expects name=value"),
+        (("--tracker", "speed=3"), "--tracker: no setting is called 'speed'; there are cand"),
+        (("--tracker", "gate_m=1"), "'gate_m'; it is called association_gate_m now"),
         (("--tracker", "steps"), "--tracker expects name=value"),
         (("--tracker", "steps=many"), "--tracker steps expects int"),
         (("--tracker", "smoothing=perhaps"), "--tracker smoothing expects true or false"),
@@ -67,14 +57,14 @@ def test_report_picture_and_tables(weights, tmp_path):
         (("--weights", "nowhere.safetensors"), "no checkpoint at nowhere.safetensors"),
     ],
 )
-def test_mistakes_are_one_line(arguments, message):
+def test_a_mistake_in_tracking_options_is_one_line_and_code_2(arguments, message):
     result = run("--sequences", 1, "--frames", 2, *arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
     assert "Traceback" not in result.output
 
 
-def test_help_names_the_kinds():
+def test_help_names_the_kinds_of_sequences():
     result = run("--help")
     assert result.exit_code == 0
     assert "turntable" in result.output

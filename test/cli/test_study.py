@@ -1,12 +1,16 @@
 """`genpose study` from the command line: what it writes, what it refuses."""
 
+import inspect
 import json
+from importlib import import_module
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from genpose_ros.cli import app
+from genpose_ros.cli.study import STUDIES
+from genpose_ros.cli.study_session import StudySession
 from genpose_ros.networks import LightConfig, LightPoseModel, save_model
 
 runner = CliRunner()
@@ -42,7 +46,28 @@ def test_one_study_writes_numbers_with_provenance_and_a_picture(weights, tmp_pat
     assert "bottle" in done.output
 
 
-def test_tables_are_written_from_what_is_stored(tmp_path):
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_is_a_function_of_what_a_session_has(name):
+    study = STUDIES[name]
+    module, function = study.function.split(":")
+    package = import_module(f"genpose_ros.evaluation.studies.{module}")
+    parameters = inspect.signature(getattr(package, function)).parameters
+    needed = {p.name for p in parameters.values() if p.default is p.empty}
+    assert set(study.inputs) == needed
+    assert ("on_views" in parameters) == bool(study.progress)
+    assert all(hasattr(StudySession, name) for name in study.inputs)
+
+
+def test_every_study_is_a_command_with_its_help_and_a_table():
+    from genpose_ros.evaluation.studies import TABLES
+
+    shown = " ".join(study("--help").output.replace("│", "").split())
+    for name, item in STUDIES.items():
+        assert f"{name} {item.help.split(':')[0]}" in shown
+    assert set(STUDIES) <= set(TABLES)
+
+
+def test_tables_are_written_from_stored_results(tmp_path):
     row = {"5d2cm": 1.0, "5d5cm": 2.0, "10d2cm": 3.0, "10d5cm": 4.0}
     groups = {"standing": row, "tipped": row, "all": row}
     (tmp_path / "study_categories.json").write_text(json.dumps({"rows": {"mug": groups}}))
@@ -65,7 +90,7 @@ def test_tables_are_written_from_what_is_stored(tmp_path):
         (("train", "missing", "run"), "shard"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_code_2(tmp_path, monkeypatch, arguments, what):
+def test_a_study_that_cannot_be_made_is_one_line_and_code_2(tmp_path, monkeypatch, arguments, what):
     monkeypatch.chdir(tmp_path)
     done = study(*arguments)
     assert done.exit_code == 2
@@ -73,7 +98,7 @@ def test_what_cannot_be_done_is_one_line_and_code_2(tmp_path, monkeypatch, argum
     assert "Traceback" not in done.output
 
 
-def test_the_documents_markers_are_all_of_known_studies(root):
+def test_all_table_markers_of_the_documents_name_known_tables(root):
     import re
 
     from genpose_ros.evaluation.studies import TABLES

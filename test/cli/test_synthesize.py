@@ -19,7 +19,7 @@ def small_shards(monkeypatch):
     monkeypatch.setattr("genpose_ros.synthesis.shards.CHUNK", 64)
 
 
-def test_makes_a_set_and_draws_it(tmp_path):
+def test_synthesize_makes_a_set_and_draws_its_contact_sheet(tmp_path):
     data, sheet = tmp_path / "data", tmp_path / "sheet.png"
     result = run(data, "--clouds", 60, "--workers", 1, "--device", "cpu", "--sheet", sheet)
     assert result.exit_code == 0, result.output
@@ -37,14 +37,14 @@ def test_makes_a_set_and_draws_it(tmp_path):
         (("--meshes", "/nowhere"), "there is no folder /nowhere"),
     ],
 )
-def test_mistakes_are_one_line(tmp_path, arguments, message):
+def test_a_mistake_in_synthesis_options_is_one_line_and_code_2(tmp_path, arguments, message):
     result = run(tmp_path / "data", *arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
     assert not list(tmp_path.rglob("shard-*"))
 
 
-def test_an_empty_mesh_folder_is_told(tmp_path):
+def test_a_mesh_folder_without_manifest_is_refused(tmp_path):
     (tmp_path / "meshes").mkdir()
     result = run(tmp_path / "data", "--meshes", tmp_path / "meshes")
     assert result.exit_code == 2

@@ -40,14 +40,14 @@ def report(category, truth, errors, rejection=None, handle_visible=None) -> Inst
     )
 
 
-def test_rejections_and_times_of_a_frame():
+def test_the_table_of_a_frame_ends_with_rejections_and_times():
     rejection = Rejection(Reason.MASK_EMPTY, "the mask has no pixel", 7)
     text = written(print_result, FrameResult((), (rejection,), {"encode": 12.4}))
     assert "object 7 refused: mask_empty: the mask has no pixel" in text
     assert "encode 12" in text
 
 
-def test_errors_medians_and_shares():
+def test_the_table_of_frames_has_errors_medians_and_shares():
     text = written(
         print_report,
         FramesReport(
@@ -66,13 +66,13 @@ def test_errors_medians_and_shares():
     assert "pseudo truth" not in text
 
 
-def test_pseudo_truth_has_its_own_table():
+def test_pseudo_truth_has_a_table_of_its_own():
     text = written(print_report, FramesReport((report("can", Truth.PSEUDO, (1.0, 1.0)),)))
     assert "pseudo truth" in text
     assert "ground truth" not in text
 
 
-def test_both_matchings_and_what_the_scores_rest_on():
+def test_the_tables_of_nocs_have_both_matchings_and_their_sources():
     can = CategoryPrecision(8, 7, 6, np.array([0.25, 0.5]), np.array([0.125, 0.375]))
     mug = CategoryPrecision(2, 2, 2, np.array([0.75, 1.0]), np.array([0.75, 1.0]))
     report = NocsReport(
@@ -105,7 +105,7 @@ def test_both_matchings_and_what_the_scores_rest_on():
     assert "counted as wrong: 3" in text
 
 
-def test_long_names_of_frames_are_whole_on_a_narrow_terminal():
+def test_long_frame_names_are_whole_on_a_narrow_terminal():
     name = "a_recording_with_a_name_of_many_letters_20260131_000017"
     stream = StringIO()
     reports = FramesReport((replace(report("can", Truth.DATASET, (3.0, 1.0)), frame=name),))
@@ -114,7 +114,7 @@ def test_long_names_of_frames_are_whole_on_a_narrow_terminal():
     assert name in "".join(row.split("│")[1].strip() for row in rows if row.startswith("│"))
 
 
-def test_synthetic_views():
+def test_the_table_of_synthetic_views_has_stances_and_categories():
     views = tuple(
         ViewReport(
             "can",

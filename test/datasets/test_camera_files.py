@@ -54,7 +54,7 @@ camera_matrix:
     ],
     ids=["topic echo", "calibration", "json", "label"],
 )
-def test_kinds_of_files(tmp_path, text):
+def test_every_kind_of_camera_file_gives_its_intrinsics(tmp_path, text):
     path = tmp_path / "camera"
     path.write_text(text)
     camera = read_camera(path, 640, 480)
@@ -79,7 +79,7 @@ def test_kinds_of_files(tmp_path, text):
         ("a: [1", "neither YAML nor JSON"),
     ],
 )
-def test_files_that_cannot_be_used(tmp_path, text, message):
+def test_a_camera_file_that_cannot_be_used_is_refused(tmp_path, text, message):
     path = tmp_path / "camera.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match=message) as error:
@@ -87,7 +87,7 @@ def test_files_that_cannot_be_used(tmp_path, text, message):
     assert "camera.yaml" in str(error.value)
 
 
-def test_missing_file(tmp_path):
+def test_a_missing_camera_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_camera(tmp_path / "none.yaml", 640, 480)
 
@@ -100,7 +100,7 @@ def test_missing_file(tmp_path):
         ("distortion_coefficients: {data: [0, 0, 0, 0, 1.0e-3]}", True),
     ],
 )
-def test_distortion_is_warned_of(tmp_path, caplog, text, warned):
+def test_a_distorted_camera_is_warned_of(tmp_path, caplog, text, warned):
     path = tmp_path / "camera.yaml"
     path.write_text(f"k: {K}\n{text}\n")
     read_camera(path, 640, 480)

@@ -12,7 +12,7 @@ POSE = {"R": [[1, 0, 0], [0, -1, 0], [0, 0, -1]], "t": [0.1, 0.2, 0.9]}
 
 
 class TestLoadFrame:
-    def test_reads_everything(self, write_frame, tmp_path):
+    def test_a_frame_folder_is_read_with_all_its_files(self, write_frame, tmp_path):
         instances = [
             {"id": 3, "category": "mug", **POSE, "size_m": [0.1, 0.2, 0.3], "gt": "by hand"},
             {"id": 7, "category": "bowl", **POSE, "gt": "PSEUDO: by another estimator"},
@@ -38,27 +38,27 @@ class TestLoadFrame:
         assert can.T_cam_obj is None
         assert not can.mask.any()
 
-    def test_gives_the_estimator_its_frame(self, write_frame, tmp_path):
+    def test_a_recorded_frame_becomes_an_estimator_s_frame(self, write_frame, tmp_path):
         recorded = load_frame(write_frame(tmp_path / "a"))
         frame = recorded.to_frame()
         assert frame.frame_id == "a"
         assert [(i.id, i.category) for i in frame.instances] == [(3, "mug"), (7, "bowl")]
         assert frame.depth_m is recorded.depth_m
 
-    def test_colour_is_optional(self, write_frame, tmp_path):
+    def test_the_colour_image_is_optional(self, write_frame, tmp_path):
         folder = write_frame(tmp_path / "a")
         (folder / "color.jpg").unlink()
         assert load_frame(folder).color is None
 
     @pytest.mark.parametrize("name", ["depth.png", "mask.png", "label.json"])
-    def test_missing_files(self, write_frame, tmp_path, name):
+    def test_a_missing_file_of_a_frame_is_named(self, write_frame, tmp_path, name):
         folder = write_frame(tmp_path / "a")
         (folder / name).unlink()
         with pytest.raises(FileNotFoundError, match=name):
             load_frame(folder)
 
     @pytest.mark.parametrize("name", ["depth.png", "mask.png", "label.json"])
-    def test_damaged_files(self, write_frame, tmp_path, name):
+    def test_a_damaged_file_of_a_frame_is_named(self, write_frame, tmp_path, name):
         folder = write_frame(tmp_path / "a")
         (folder / name).write_bytes(b"\x00\x01 not what it says")
         with pytest.raises(ValueError, match=name):
@@ -79,12 +79,12 @@ class TestLoadFrame:
             ({"width": 640}, None, "640.* 64"),
         ],
     )
-    def test_wrong_labels(self, write_frame, tmp_path, label, instances, message):
+    def test_a_wrong_label_is_refused(self, write_frame, tmp_path, label, instances, message):
         folder = write_frame(tmp_path / "a", label, instances)
         with pytest.raises(ValueError, match=message):
             load_frame(folder)
 
-    def test_sizes_that_differ(self, write_frame, tmp_path):
+    def test_images_of_different_sizes_are_refused(self, write_frame, tmp_path):
         folder = write_frame(tmp_path / "a")
         Image.fromarray(np.zeros((24, 32), np.uint8)).save(folder / "mask.png")
         with pytest.raises(ValueError, match=r"\(24, 32\).*\(48, 64\)"):
@@ -92,12 +92,12 @@ class TestLoadFrame:
 
 
 class TestFindFrames:
-    def test_at_any_depth_and_sorted(self, write_frame, tmp_path):
+    def test_frames_are_found_at_any_depth_and_sorted(self, write_frame, tmp_path):
         paths = [write_frame(tmp_path / name) for name in ("z/b", "a", "z/a/x")]
         assert find_frames(tmp_path) == sorted(paths)
         assert find_frames(paths[0]) == [paths[0]]
 
-    def test_nothing_there(self, tmp_path):
+    def test_a_folder_without_frames_is_refused(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="no recorded frame"):
             find_frames(tmp_path)
         with pytest.raises(FileNotFoundError, match="not a folder"):

@@ -12,14 +12,14 @@ from genpose_ros.datasets import read_color, read_depth_m, read_labels
 VALUES = np.array([[0, 1, 40000], [65535, 3, 999]], dtype=np.uint16)
 
 
-def test_depth_in_millimetres_up_to_the_last_count(tmp_path):
+def test_depth_in_millimetres_is_read_up_to_the_last_count(tmp_path):
     Image.fromarray(VALUES).save(tmp_path / "d.png")
     depth_m = read_depth_m(tmp_path / "d.png")
     assert depth_m.dtype == np.float32
     assert depth_m == pytest.approx(VALUES / 1000.0)
 
 
-def test_depth_in_other_units_and_kinds(tmp_path):
+def test_depth_is_read_in_other_units_and_kinds(tmp_path):
     Image.fromarray(VALUES).save(tmp_path / "d.png")
     assert read_depth_m(tmp_path / "d.png", 0.0001) == pytest.approx(VALUES / 10000.0)
     metres = np.array([[0.5, np.nan]], dtype=np.float64)
@@ -30,7 +30,7 @@ def test_depth_in_other_units_and_kinds(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, bool])
-def test_labels(tmp_path, kind):
+def test_label_images_are_read_as_they_are(tmp_path, kind):
     labels = np.array([[0, 1], [1, 255]]).astype(kind)
     Image.fromarray(labels).save(tmp_path / "m.png")
     read = read_labels(tmp_path / "m.png")
@@ -50,7 +50,7 @@ def test_colour_is_rgb_whatever_the_file(tmp_path):
     assert read_color(tmp_path / "grey.png").tolist() == [[[7, 7, 7]] * 2] * 2
 
 
-def test_wrong_kinds_are_refused(tmp_path):
+def test_images_of_a_wrong_kind_are_refused(tmp_path):
     Image.fromarray(np.zeros((2, 2, 3), dtype=np.uint8)).save(tmp_path / "rgb.png")
     (tmp_path / "text.png").write_text("hello")
     with pytest.raises(ValueError, match="one channel"):
@@ -64,7 +64,7 @@ def test_wrong_kinds_are_refused(tmp_path):
         read_labels(tmp_path / "none.png")
 
 
-def test_files_that_are_damaged_are_named(tmp_path):
+def test_a_damaged_image_is_named(tmp_path):
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 60000, (40, 40), dtype=np.uint16)
     Image.fromarray(noise).save(tmp_path / "whole.png")
@@ -80,7 +80,7 @@ def test_files_that_are_damaged_are_named(tmp_path):
             read_depth_m(tmp_path / f"{name}.npy")
 
 
-def test_an_image_that_claims_to_be_enormous(tmp_path):
+def test_an_image_that_claims_to_be_enormous_is_refused(tmp_path):
     Image.fromarray(VALUES).save(tmp_path / "d.png")
     content = bytearray((tmp_path / "d.png").read_bytes())
     content[16:24] = struct.pack(">II", 30000, 30000)
@@ -90,7 +90,7 @@ def test_an_image_that_claims_to_be_enormous(tmp_path):
         read_depth_m(tmp_path / "d.png")
 
 
-def test_arrays_that_are_no_depth(tmp_path):
+def test_arrays_that_are_no_depth_image_are_refused(tmp_path):
     for i, values in enumerate(
         (np.zeros((2, 2), np.complex64), np.zeros((2, 2), bool), np.zeros((2, 2, 1)), np.array("a"))
     ):
@@ -100,7 +100,7 @@ def test_arrays_that_are_no_depth(tmp_path):
 
 
 @pytest.mark.parametrize("unit_m", [0.0, -0.001, float("nan"), float("inf")])
-def test_units_that_are_none(tmp_path, unit_m):
+def test_a_depth_unit_that_is_not_positive_is_refused(tmp_path, unit_m):
     Image.fromarray(VALUES).save(tmp_path / "d.png")
     with pytest.raises(ValueError, match="depth unit"):
         read_depth_m(tmp_path / "d.png", unit_m)

@@ -134,7 +134,7 @@ def nocs(shared):
 
 
 class TestGenuineFrames:
-    def test_real(self, nocs):
+    def test_a_real_frame_has_poses_boxes_and_masks(self, nocs):
         assert find_nocs_frames(nocs, "real_test") == [NAME]
         frame = load_nocs_frame(nocs, "real_test", NAME)
         assert [(o.instance_id, o.category) for o in frame.objects] == [
@@ -194,7 +194,7 @@ class TestGenuineFrames:
             assert close(mine.T_cam_obj, true.T_cam_obj, 0.1, 0.001), true.category
 
     @pytest.mark.parametrize("split", ["camera_train", "real_train"])
-    def test_training_frames_without_label(self, nocs, split):
+    def test_training_frames_without_label_have_poses_from_coordinates(self, nocs, split):
         (name,) = find_nocs_frames(nocs, split)
         frame = load_nocs_frame(nocs, split, name)
         assert frame.pose_source is PoseSource.COORDINATES
@@ -213,7 +213,7 @@ class TestGenuineFrames:
 
 
 class TestLabels:
-    def test_label_comes_first(self, root):
+    def test_the_label_is_taken_before_other_sources(self, root):
         save(root / "Real" / "test" / "scene_1" / "0000_label.pkl", label())
         frame = load_nocs_frame(root, "real_test", NAME, mug_origin=MugOrigin.BODY)
         can, mug = frame.objects
@@ -283,7 +283,7 @@ class TestGts:
         assert frame.color.shape == (480, 640, 3)
 
     @pytest.mark.parametrize("stem", ["real_test", "test"])
-    def test_poses_in_the_order_of_the_mask(self, root, stem):
+    def test_gts_without_boxes_are_taken_in_the_order_of_the_mask(self, root, stem):
         self.write(root, gts(), f"results_{stem}_scene_1_0000.pkl")
         frame = load_nocs_frame(root, "real_test", NAME)
         assert frame.pose_source is PoseSource.GTS
@@ -293,7 +293,7 @@ class TestGts:
         assert close(mug.T_cam_obj, MUG, 1e-6, 1e-9)
         assert can.scale_m == pytest.approx(0.2)
 
-    def test_classes_and_boxes_decide_where_there_are_some(self, root):
+    def test_gts_with_classes_and_boxes_are_matched_by_them(self, root):
         boxes = [o.box for o in load_nocs_frame(root, "real_test", NAME).objects]
         mixed = gts(
             gt_RTs=gts()["gt_RTs"][[1, 0]],
@@ -308,7 +308,7 @@ class TestGts:
         assert (mug.handle_visible, can.handle_visible) == (False, True)
 
     @pytest.mark.parametrize("change", ["one less", "swapped", "other boxes"])
-    def test_what_does_not_fit_the_mask_is_not_taken(self, root, change):
+    def test_gts_that_do_not_fit_the_mask_are_not_taken(self, root, change):
         poses = gts()["gt_RTs"]
         content = {
             "one less": gts(gt_RTs=poses[:1]),
@@ -323,7 +323,7 @@ class TestGts:
 
 class TestCoordinates:
     @pytest.mark.parametrize("split", NOCS_SPLITS)
-    def test_poses_from_the_coordinate_map(self, tmp_path, split):
+    def test_poses_follow_from_the_coordinate_map(self, tmp_path, split):
         scene = "00000" if NOCS_SPLITS[split].is_rendered else "scene_1"
         name = f"{NOCS_SPLITS[split].part}/{scene}/0000"
         write_frame(tmp_path, split, name)
@@ -351,14 +351,14 @@ class TestCoordinates:
             assert close(known.T_cam_obj, T, 0.3, 0.003)
             assert known.scale_m == pytest.approx(SCALE_M[known.instance_id], rel=1e-3)
 
-    def test_without_them_the_error_says_what_could_have_been_there(self, root):
+    def test_the_error_of_a_frame_without_poses_names_all_sources(self, root):
         (root / "Real" / "test" / "scene_1" / "0000_coord.png").unlink()
         with pytest.raises(
             FileNotFoundError, match=r"_coord\.png is missing.*0000_label\.pkl.*gts"
         ):
             load_nocs_frame(root, "real_test", NAME)
 
-    def test_no_pose_fits_noise(self):
+    def test_random_coordinates_are_refused(self):
         rng = np.random.default_rng(0)
         pixels = rng.uniform(0, 400, (300, 2))
         with pytest.raises(ValueError, match="no pose fits"):
@@ -372,7 +372,7 @@ class TestCoordinates:
 
 
 class TestMugOrigin:
-    def test_there_and_back(self, root):
+    def test_a_mug_s_origin_moved_there_and_back_is_unchanged(self, root):
         save(root / "gts" / "real_test" / "results_real_test_scene_1_0000.pkl", gts())
         save(root / "obj_models" / "mug_meta.pkl", {"mug_a_norm": [SHIFT, FACTOR]})
         box, can = load_nocs_frame(root, "real_test", NAME).objects
@@ -395,14 +395,14 @@ class TestMugOrigin:
         assert back.T_cam_obj == pytest.approx(box.T_cam_obj, abs=1e-12)
         assert back.scale_m == pytest.approx(box.scale_m)
 
-    def test_without_the_shifts_the_error_names_step_and_way_out(self, root):
+    def test_the_error_of_missing_mug_shifts_says_how_to_make_them(self, root):
         save(root / "Real" / "test" / "scene_1" / "0000_label.pkl", label())
         with pytest.raises(FileNotFoundError, match=r"mug_meta\.pkl.*shape_data\.py.*'body'"):
             load_nocs_frame(root, "real_test", NAME)
         load_nocs_frame(root, "real_test", NAME, mug_origin=MugOrigin.BODY)
 
     @pytest.mark.parametrize("content", [{"another": [SHIFT, 1.0]}, [1], {"mug_a_norm": 3}])
-    def test_shifts_that_do_not_help(self, root, content):
+    def test_mug_shifts_that_cannot_be_used_are_refused(self, root, content):
         save(root / "obj_models" / "mug_meta.pkl", content)
         with pytest.raises(ValueError, match="mug_meta"):
             load_nocs_frame(root, "real_test", NAME, mug_origin=MugOrigin.BODY)
@@ -422,7 +422,7 @@ class TestDetections:
         save(path, {**content, **changes})
 
     @pytest.mark.parametrize("stem", ["test", "real_test"])
-    def test_the_detector_is_taken_where_it_was(self, root, stem):
+    def test_detections_are_read_where_there_are_some(self, root, stem):
         assert not has_detections(root, "real_test")
         self.write(root, stem)
         assert has_detections(root, "real_test")
@@ -433,23 +433,23 @@ class TestDetections:
         assert mug.mask.sum() == 200
         assert frame.detections[0].box.tolist() == [10, 30, 20, 50]
 
-    def test_no_object_found(self, root):
+    def test_a_frame_without_detections_has_none(self, root):
         self.write(root, class_ids=np.zeros(0, np.int32), masks=np.zeros((0, 28, 28)))
         assert load_nocs_frame(root, "real_test", NAME).detections == ()
 
-    def test_a_missing_result_is_named(self, root):
+    def test_a_missing_detection_file_is_named(self, root):
         (root / "mrcnn_results" / "real_test").mkdir(parents=True)
         with pytest.raises(FileNotFoundError, match=r"results_test_scene_1_0000\.pkl.*Mask R-CNN"):
             load_nocs_frame(root, "real_test", NAME)
 
-    def test_masks_of_another_size(self, root):
+    def test_detected_masks_of_another_size_are_refused(self, root):
         self.write(root, masks=np.zeros((100, 640, 3)))
         with pytest.raises(ValueError, match=r"not a result of the detector.*shape"):
             load_nocs_frame(root, "real_test", NAME)
 
 
 class TestFiles:
-    def test_frames_are_those_of_the_list(self, root):
+    def test_listed_frames_are_taken(self, root):
         save(root / "Real" / "test_list.txt", "test/scene_2/0007\ntest/scene_1/0000\n")
         assert find_nocs_frames(root, "real_test") == ["test/scene_2/0007", NAME]
         save(root / "Real" / "test_list.txt", "somewhere/0000\n")
@@ -465,7 +465,7 @@ class TestFiles:
         (root / "Real" / "test" / "scene_1" / "0001_color.png").unlink()
         assert find_nocs_frames(root, "real_test") == [NAME]
 
-    def test_nothing_there_says_how_to_get_it(self, tmp_path):
+    def test_the_error_of_an_empty_folder_says_how_to_get_the_data(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"Real/test_list\.txt.*NOCS project page"):
             find_nocs_frames(tmp_path, "real_test")
         with pytest.raises(ValueError, match="camera_train, val, real_train, real_test"):
@@ -500,7 +500,7 @@ class TestFiles:
         assert depth_m.dtype == np.float32
         assert depth_m[0].tolist() == pytest.approx([1.0, 0.0, 31.999])
 
-    def test_masks_of_one_and_of_four_channels(self, tmp_path):
+    def test_masks_of_one_and_of_four_channels_are_read(self, tmp_path):
         ids = np.array([[1, 255, 7]], np.uint8)
         save(tmp_path / "one_mask.png", ids)
         save(tmp_path / "four_mask.png", np.dstack((ids, ids * 0, ids * 0, ids * 0 + 255)))
@@ -513,7 +513,7 @@ class TestFiles:
             load_nocs_frame(root, "real_test", NAME)
 
     @pytest.mark.parametrize("line", ["1 2", "x 2 bowl", "1 7 phone"])
-    def test_a_line_that_is_no_meta(self, tmp_path, line):
+    def test_a_line_that_is_no_meta_row_is_refused(self, tmp_path, line):
         save(tmp_path / "0000_meta.txt", f"1 2 bowl\n\n{line}\n")
         with pytest.raises(ValueError, match="expected"):
             read_meta(tmp_path / "0000_meta.txt")
@@ -526,7 +526,7 @@ class Harmful:
 
 class TestPickles:
     @pytest.mark.parametrize("protocol", range(6))
-    def test_arrays_numbers_and_containers(self, tmp_path, protocol):
+    def test_pickles_of_arrays_numbers_and_containers_are_read(self, tmp_path, protocol):
         content = {
             "array": np.arange(6, dtype=np.float32).reshape(2, 3),
             "order": np.asfortranarray(np.arange(6).reshape(2, 3)),
@@ -545,7 +545,7 @@ class TestPickles:
         assert back["ordered"] == content["ordered"]
 
     @pytest.mark.parametrize("protocol", range(6))
-    def test_code_is_refused_and_not_run(self, tmp_path, monkeypatch, protocol):
+    def test_pickled_code_is_refused_and_not_run(self, tmp_path, monkeypatch, protocol):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "x.pkl").write_bytes(pickle.dumps({"a": Harmful()}, protocol=protocol))
         with pytest.raises(ValueError, match="system, which is not an array"):
@@ -553,13 +553,13 @@ class TestPickles:
         assert not (tmp_path / "was_here").exists()
 
     @pytest.mark.parametrize("name", ["eval", "getattr", "open", "__import__", "exec"])
-    def test_built_in_functions_are_refused(self, tmp_path, name):
+    def test_pickled_built_in_functions_are_refused(self, tmp_path, name):
         (tmp_path / "x.pkl").write_bytes(b"cbuiltins\n" + name.encode() + b"\n(S'1'\ntR.")
         with pytest.raises(ValueError, match=name):
             read_pickle(tmp_path / "x.pkl")
 
     @pytest.mark.parametrize("content", [b"", b"nothing", b"\x80\x02}q\x00"])
-    def test_a_damaged_file_is_named(self, tmp_path, content):
+    def test_a_damaged_pickle_is_named(self, tmp_path, content):
         (tmp_path / "x.pkl").write_bytes(content)
         with pytest.raises(ValueError, match=r"x\.pkl cannot be read"):
             read_pickle(tmp_path / "x.pkl")

@@ -16,7 +16,7 @@ def files(write_frame, tmp_path):
     return folder / "depth.png", folder / "mask.png", tmp_path / "camera.yaml"
 
 
-def test_classes_of_a_list(files):
+def test_classes_are_read_from_a_list(files):
     depth, mask, camera = files
     frame = read_frame(depth, mask, camera, "3=mug, 7=can")
     assert [(i.id, i.category, int(i.mask.sum())) for i in frame.instances] == [
@@ -26,14 +26,14 @@ def test_classes_of_a_list(files):
     assert frame.camera.fx == 60
 
 
-def test_classes_of_a_label(files):
+def test_classes_are_read_from_a_label(files):
     label = files[0].parent / "label.json"
     by_label = read_frame(files[0], files[1], label)
     assert [(i.id, i.category) for i in by_label.instances] == [(3, "mug"), (7, "bowl")]
     assert read_classes(str(label)) == {3: "mug", 7: "bowl"}
 
 
-def test_without_classes_it_says_which_ids_there_are(files):
+def test_the_error_of_missing_classes_names_the_ids(files):
     with pytest.raises(ValueError, match=r"--classes.*3, 7"):
         read_frame(*files)
 
@@ -41,12 +41,12 @@ def test_without_classes_it_says_which_ids_there_are(files):
 @pytest.mark.parametrize(
     "text", ["3=spoon", "x=mug", "3=mug,,7=can", "3=mug,7", "0=mug", "-1=mug", "²=mug", "3=mug,"]
 )
-def test_lists_that_are_wrong(text):
+def test_a_wrong_class_list_is_refused(text):
     with pytest.raises(ValueError, match="id=class"):
         read_classes(text)
 
 
-def test_an_id_with_two_classes():
+def test_an_id_with_two_classes_is_refused():
     with pytest.raises(ValueError, match="id 3 is given two classes"):
         read_classes("3=mug,03=can")
 
@@ -56,13 +56,13 @@ def test_a_class_without_an_id_is_answered_with_an_example():
         read_classes("mug")
 
 
-def test_a_mask_of_another_size(files):
+def test_a_mask_of_another_size_is_refused(files):
     Image.fromarray(np.zeros((4, 4), dtype=np.uint8)).save(files[1])
     with pytest.raises(ValueError, match=r"\(4, 4\)"):
         read_frame(files[0], files[1], files[2], "1=mug")
 
 
-def test_a_label_without_instances_is_no_class_list(tmp_path):
+def test_a_label_without_instances_is_refused_as_class_list(tmp_path):
     (tmp_path / "label.json").write_text(json.dumps({"K": 1}))
     assert read_classes(str(tmp_path / "label.json")) == {}
     with pytest.raises(FileNotFoundError):

@@ -61,7 +61,7 @@ class TestByHand:
         assert evaluate(found, [(0, name, pose(), BOX, 1)], name).strict.tolist() == [1, 1, 1, 1]
 
     @pytest.mark.parametrize("name", ["camera", "laptop"])
-    def test_a_turn_about_y_is_an_error_of_others(self, name):
+    def test_a_turn_about_y_is_an_error_of_asymmetric_shapes(self, name):
         found = [(0, name, pose(y_deg=7), BOX, 0.9)]
         # Whatever the handle column says: it is of mugs alone.
         result = evaluate(found, [(0, name, pose(), BOX, 0)], name)
@@ -94,7 +94,7 @@ class TestByHand:
         still = [(0, "camera", pose(), BOX, 0.9)]
         assert evaluate(still, true, "camera", [(0, 0)]).official.tolist() == [1]
 
-    def test_a_missed_object_counts_in_strict_alone(self):
+    def test_a_missed_object_counts_in_strict_matching_alone(self):
         found = [(0, "can", pose(), BOX, 0.9)]
         true = [(0, "can", pose(), BOX, 1), (1, "can", pose(), BOX, 1)]
         result = evaluate(found, true, "can")
@@ -102,7 +102,7 @@ class TestByHand:
         assert result.strict.tolist() == [0.5] * 4
         assert (result.truths, result.detections, result.matched) == (2, 1, 1)
 
-    def test_a_category_that_is_never_found(self):
+    def test_a_category_that_is_never_found_scores_zero(self):
         result = pose_average_precision(
             detections((0, "can", pose(), BOX, 0.9)),
             truths((0, "can", pose(), BOX, 1), (0, "mug", pose(), ELSEWHERE, 1)),
@@ -112,7 +112,7 @@ class TestByHand:
         assert result.mean("official").tolist() == [0.5] * 4
         assert result.mean("strict").tolist() == [0.5] * 4
 
-    def test_a_second_detection_of_the_same_object(self):
+    def test_a_second_detection_of_the_same_object_counts_as_false(self):
         found = [(0, "bowl", pose(), BOX, 0.9), (0, "bowl", pose(), BOX, 0.95)]
         second = [(1, "bowl", pose(), BOX, 0.5)]
         true = [(0, "bowl", pose(), BOX, 1), (1, "bowl", pose(), BOX, 1)]
@@ -148,13 +148,13 @@ class TestByHand:
         assert result.matched == 0
         assert result.strict.tolist() == [0] * 4
 
-    def test_an_overlap_of_exactly_a_tenth_is_none(self):
+    def test_boxes_that_overlap_by_exactly_a_tenth_do_not_match(self):
         true = [(0, "can", pose(), (0, 0, 10, 10), 1)]
         for height, matched in ((1.0, 0), (1.01, 1)):
             found = [(0, "can", pose(), (0, 0, height, 10), 0.9)]
             assert evaluate(found, true, "can").matched == matched
 
-    def test_boxes_bring_together_but_poses_decide_who_is_whose(self):
+    def test_among_overlapping_boxes_poses_decide_the_match(self):
         # Boxes of two objects, swapped by the detector; the reference matches anew by pose.
         true = [(0, "can", pose(cm=0), BOX, 1), (0, "can", pose(cm=20), ELSEWHERE, 1)]
         found = [(0, "can", pose(cm=20), BOX, 0.9), (0, "can", pose(cm=0), ELSEWHERE, 0.8)]
@@ -168,7 +168,7 @@ class TestByHand:
         assert result.matched == 2
         assert result.official.tolist() == [0.25] * 4
 
-    def test_nothing_detected(self):
+    def test_precision_is_zero_without_detections(self):
         result = evaluate([], [(0, "can", pose(), BOX, 1)], "can")
         assert result.official.tolist() == [0] * 4
         assert result.strict.tolist() == [0] * 4
@@ -181,42 +181,42 @@ class TestPrecisionRecallArea:
         # Precisions at the hits: 1/2, 2/3, 3/5; interpolated 2/3, 2/3, 3/5; 4 true objects.
         assert precision_recall_area(right, score, 4) == pytest.approx((2 / 3 + 2 / 3 + 3 / 5) / 4)
 
-    def test_order_comes_from_the_scores(self):
+    def test_detections_are_ordered_by_their_scores(self):
         right, score = np.array([True, False]), np.array([0.1, 0.2])
         assert precision_recall_area(right, score, 1) == pytest.approx(0.5)
 
-    def test_no_detection_and_no_truth(self):
+    def test_the_area_is_zero_without_detections_or_truths(self):
         assert precision_recall_area(np.zeros((3, 0), bool), np.zeros(0), 5).tolist() == [0, 0, 0]
         assert precision_recall_area(np.zeros(2, bool), np.zeros(2), 0) == 0
 
 
 class TestOverlap:
-    def test_boxes_in_the_image(self):
+    def test_image_boxes_overlap_by_intersection_over_union(self):
         a = np.array([0, 0, 10, 10.0])
         b = np.array([[0, 5, 10, 15.0], [0, 10, 10, 20], [0, 0, 10, 10], [2, 2, 4, 4]])
         assert box_overlap(a, b) == pytest.approx([1 / 3, 0, 1, 0.04])
         assert box_overlap(np.zeros(4), np.zeros(4)) == 0
 
-    def test_boxes_in_space(self):
+    def test_space_boxes_overlap_by_intersection_over_union(self):
         size = np.array([0.1, 0.2, 0.1])
         assert box_overlap_3d(pose(), size, pose(cm=5), size, False) == pytest.approx(1 / 3)
         assert box_overlap_3d(pose(), size, pose(cm=11), size, False) == 0
         assert box_overlap_3d(np.full((4, 4), np.nan), size, pose(), size, False) == 0
 
-    def test_a_turn_about_y_does_not_matter_for_symmetric_shapes(self):
+    def test_a_turn_about_y_does_not_change_the_overlap_of_symmetric_shapes(self):
         size = np.array([0.1, 0.2, 0.1])
         turned = box_overlap_3d(pose(y_deg=36), size, pose(), size, True)
         assert turned == pytest.approx(1.0)
         assert box_overlap_3d(pose(y_deg=36), size, pose(), size, False) < 0.8
 
-    def test_boxes_in_space_need_sizes(self):
+    def test_matching_by_space_boxes_needs_sizes(self):
         found, true = detections((0, "can", pose(), BOX, 1)), truths((0, "can", pose(), BOX, 1))
         with pytest.raises(ValueError, match="sizes"):
             pose_average_precision(found, true, boxes="3d")
         with pytest.raises(ValueError, match="2d or 3d"):
             pose_average_precision(found, true, boxes="4d")
 
-    def test_boxes_in_space_match_where_those_in_the_image_do_not(self):
+    def test_space_boxes_match_where_image_boxes_do_not(self):
         size = np.full((1, 3), 0.1)
         found = detections((0, "can", pose(cm=1), BOX, 1))
         true = truths((0, "can", pose(), ELSEWHERE, 1))
@@ -226,7 +226,7 @@ class TestOverlap:
         assert pose_average_precision(found, true, boxes="2d").mean("strict").tolist() == [0] * 4
 
 
-def test_shapes_and_scores_are_checked():
+def test_arrays_of_wrong_shape_and_scores_that_are_not_finite_are_refused():
     good = detections((0, "can", pose(), BOX, 1))
     with pytest.raises(ValueError, match="box"):
         DetectedPoses(**{**vars(good), "box": np.zeros((2, 4))})
@@ -309,7 +309,7 @@ def plain(found, true, name, limit):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_against_the_plain_rules(seed):
+def test_precision_equals_a_plain_implementation_of_the_rules(seed):
     rng = np.random.default_rng(seed)
     true, found = [], []
     for image in range(25):

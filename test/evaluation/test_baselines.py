@@ -15,14 +15,14 @@ from genpose_ros.evaluation.metrics import pose_errors
 
 
 @pytest.mark.parametrize("category", ["bowl", "mug"])
-def test_a_template_has_the_mean_size_and_is_the_same_again(category):
+def test_a_template_has_the_mean_size_and_repeats(category):
     template, again = make_template(category), make_template(category)
     np.testing.assert_array_equal(template.points_obj, again.points_obj)
     # Points on the surface reach the box up to the sampling's gaps.
     np.testing.assert_allclose(np.ptp(template.points_obj, axis=0), template.size_m, rtol=0.1)
 
 
-def test_starts_are_different_orientations():
+def test_icp_starts_are_different_orientations():
     for category, upright, count in (
         ("mug", False, 24), ("can", False, 6), ("mug", True, 8), ("can", True, 1),
     ):  # fmt: skip
@@ -37,7 +37,7 @@ def test_starts_are_different_orientations():
 
 
 @pytest.mark.parametrize("upright", [False, True])
-def test_icp_finds_the_template_itself(upright):
+def test_icp_finds_the_pose_of_the_template_itself(upright):
     template = make_template("mug")
     T = np.eye(4)
     T[:3, :3] = coarse_rotations("mug", upright=True)[2]
@@ -49,7 +49,7 @@ def test_icp_finds_the_template_itself(upright):
     assert centimetres < 0.3
 
 
-def test_the_box_of_a_block():
+def test_the_pca_box_of_a_block_is_its_own_box():
     rng = np.random.default_rng(0)
     size = np.array([0.1, 0.3, 0.2])
     T = np.eye(4)

@@ -39,7 +39,7 @@ def poses(errors):
 ERRORS = [(3.5, 20.0), (50.0, 1.1), (12.5, 4.1), (7.5, 0.1)]
 
 
-def test_curves_are_the_metric_with_the_other_error_free():
+def test_curves_limit_one_error_and_leave_the_other_free():
     curves = pose_precision_curves(*poses(ERRORS))
     degrees = {
         limit[0]: ap for limit, ap in zip(curves.degrees.limits, curve(curves.degrees), strict=True)
@@ -69,7 +69,7 @@ def self_contained(page):
     return len(re.findall(r'src="data:image/png;base64,[A-Za-z0-9+/=]{1000,}"', page))
 
 
-def test_a_page_of_nocs(tmp_path):
+def test_the_nocs_page_has_tables_curves_and_provenance(tmp_path):
     detected, true = poses(ERRORS)
     report = NocsReport(
         split="real_test",
@@ -99,7 +99,7 @@ def test_a_page_of_nocs(tmp_path):
     assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8") == page
 
 
-def test_a_page_of_synthetic_views():
+def test_the_synthetic_page_has_tables_curves_and_provenance():
     detected, true = poses(ERRORS)
     views = tuple(
         ViewReport(

@@ -17,31 +17,31 @@ def pose(rotation_deg=(0.0, 0.0, 0.0), translation_m=(0.0, 0.0, 0.0)) -> np.ndar
 
 
 class TestPoseErrors:
-    def test_degrees_and_centimetres(self):
+    def test_pose_errors_are_degrees_and_centimetres(self):
         T_true = pose((10, 20, 30), (0.1, 0.2, 0.9))
         T_est = T_true @ pose((0, 15, 0), (0.0, 0.03, 0.04))
         assert pose_errors(T_est, T_true, "laptop") == pytest.approx((15.0, 5.0))
         assert pose_errors(T_est, T_true, "can") == pytest.approx((0.0, 5.0), abs=1e-5)
 
-    def test_the_handle_decides_for_mugs(self):
+    def test_yaw_of_a_mug_counts_only_with_a_visible_handle(self):
         T_est = pose((0, 40, 0))
         assert pose_errors(T_est, pose(), "mug")[0] == pytest.approx(40)
         assert pose_errors(T_est, pose(), "mug", False)[0] == pytest.approx(0, abs=1e-5)
 
-    def test_scale_in_the_truth_is_divided_out(self):
+    def test_scale_in_the_true_rotation_is_divided_out(self):
         T_true = pose((10, 20, 30))
         T_scaled = T_true.copy()
         T_scaled[:3, :3] *= 0.2
         assert pose_errors(T_true, T_scaled, "camera")[0] == pytest.approx(0, abs=1e-5)
 
 
-def test_share_counts_both_limits_inclusively():
+def test_the_share_within_limits_includes_both_limits():
     assert share_within([5.0, 5.0, 5.1, 1.0], [2.0, 2.1, 0.0, 0.0], 5, 2) == 0.5
     assert math.isnan(share_within([], [], 5, 2))
 
 
 class TestSummarise:
-    def test_medians_and_shares(self):
+    def test_a_summary_has_medians_and_shares(self):
         summary = summarise([(1.0, 1.0), (4.0, 3.0), (9.0, 1.5)])
         assert summary == {
             "instances": 3,
@@ -61,7 +61,7 @@ class TestSummarise:
         assert summary["share_10deg5cm"] == pytest.approx(2 / 3)
         assert summarise([(1.0, 1.0), None])["median_rotation_error_deg"] is None
 
-    def test_nothing(self):
+    def test_a_summary_of_nothing_has_no_medians(self):
         summary = summarise([])
         assert summary["instances"] == 0
         assert summary["median_translation_error_cm"] is None

@@ -89,7 +89,7 @@ def evaluate(root, estimator, **options):
     return evaluate_nocs(root, "real_test", estimator, **options)
 
 
-def test_true_masks_where_there_is_no_detector(root):
+def test_true_masks_are_taken_where_there_are_no_detections(root):
     report = evaluate(root, off_by(3.0, y_deg=60)).to_json()
     assert report["frames"] == 3
     assert report["masks"] == "ground truth"
@@ -104,7 +104,7 @@ def test_true_masks_where_there_is_no_detector(root):
     json.dumps(report, allow_nan=False)
 
 
-def test_the_detector_where_it_was(root):
+def test_detections_are_taken_where_there_are_some(root):
     ids = {"0000": [1], "0001": [1]}  # the mug is missed, the bowl's frame has nothing
     for name in FRAMES:
         _, scene, number = name.split("/")
@@ -128,14 +128,14 @@ def test_the_detector_where_it_was(root):
     assert report["strict"]["mean"]["5d2cm"] == pytest.approx(33.33)
 
 
-def test_what_the_estimator_refuses_is_wrong(root):
+def test_objects_that_the_estimator_refuses_count_as_wrong(root):
     report = evaluate(root, off_by(0.0, refuse=("can",))).to_json()
     assert report["rejected"] == 2
     assert report["official"]["can"]["10d5cm"] == 0.0
     assert report["official"]["bowl"]["10d5cm"] == 100.0
 
 
-def test_the_origin_of_mugs_is_chosen(root):
+def test_the_origin_of_mugs_can_be_chosen(root):
     # The labels' origin is 0.5 x 0.2 m from the box's centre.
     at_body = evaluate(root, off_by(0.0)).to_json()
     at_box = evaluate(root, off_by(0.0), mug_origin=MugOrigin.BOX).to_json()
@@ -145,7 +145,7 @@ def test_the_origin_of_mugs_is_chosen(root):
     assert (at_body["mug_origin"], at_box["mug_origin"]) == ("body", "box")
 
 
-def test_some_of_the_frames(root):
+def test_every_nth_frame_is_evaluated(root):
     calls = []
     report = evaluate(root, off_by(0.0), every=2, on_frame=lambda *a: calls.append(a))
     assert report.frames == 2
@@ -158,7 +158,7 @@ def test_some_of_the_frames(root):
         evaluate(root, off_by(0.0), every=0)
 
 
-def test_boxes_in_space_where_sizes_are_known(root):
+def test_space_boxes_match_where_sizes_are_known(root):
     # The labels of the fixture tell no size: the image's boxes are taken, as by default.
     without = evaluate(root, off_by(30.0), boxes="3d").to_json()
     assert without["objects_of_unknown_size"] == 4
@@ -176,7 +176,7 @@ def test_boxes_in_space_where_sizes_are_known(root):
         evaluate(root, off_by(0.0), boxes="4d")
 
 
-def test_frames_without_objects(tmp_path):
+def test_frames_without_objects_are_refused(tmp_path):
     base = tmp_path / "Real" / "test" / "scene_1"
     write_frame(tmp_path, "test/scene_1/0000", [(1, 4, 0.0)])
     (base / "0000_label.pkl").unlink()

@@ -18,7 +18,7 @@ def weights(tmp_path):
     return file
 
 
-def test_a_result_says_what_it_rests_on(tmp_path, weights):
+def test_results_are_written_with_their_provenance(tmp_path, weights):
     path = tmp_path / "new" / "result.json"
     write_results(path, {"all": {"5d2cm": 60.0}}, weights=weights, seed=7)
     content = json.loads(path.read_text())
@@ -31,21 +31,21 @@ def test_a_result_says_what_it_rests_on(tmp_path, weights):
     assert str(tmp_path) not in path.read_text()
 
 
-def test_without_weights_the_released_ones_are_named():
+def test_provenance_without_weights_names_the_released_ones():
     released = module.default_weights()
     source = module.provenance(None, None)
     assert source["weights"] == released.name
     assert source["weights_sha256"] == hashlib.sha256(released.read_bytes()).hexdigest()
 
 
-def test_of_an_installation_no_commit_is_told(monkeypatch, tmp_path, weights):
+def test_provenance_outside_a_checkout_has_no_commit(monkeypatch, tmp_path, weights):
     monkeypatch.setattr(checkout, "_ROOT", tmp_path)
     source = module.provenance(weights, 0)
     assert source["commit"] is None
     assert source["changed_since_commit"] is None
 
 
-def test_numbers_that_are_none_are_refused_and_leave_the_file(tmp_path, weights):
+def test_numbers_that_are_not_finite_are_refused_and_leave_the_file(tmp_path, weights):
     path = tmp_path / "result.json"
     path.write_text("before")
     with pytest.raises(ValueError, match="JSON"):
@@ -65,5 +65,5 @@ def test_numbers_that_are_none_are_refused_and_leave_the_file(tmp_path, weights)
         (["/env/genpose_ros/__main__.py", "study"], "genpose study"),
     ],
 )  # fmt: skip
-def test_a_command_is_shown_without_the_machines_folders(arguments, shown):
+def test_a_command_is_shown_without_folders_of_the_machine(arguments, shown):
     assert shown_command(arguments) == shown

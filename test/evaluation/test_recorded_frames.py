@@ -89,7 +89,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_every_instance_of_every_frame(folder):
+def test_every_instance_of_every_frame_is_reported(folder):
     report = evaluate_frames(folder, off_by(3.0)).to_json()
     rows = [(i["frame"], i["class"], i["truth"]) for i in report["instances"]]
     assert rows == [
@@ -128,14 +128,14 @@ def test_pseudo_truth_is_summarised_apart(folder):
     json.dumps(summary, allow_nan=False)
 
 
-def test_progress_is_told_after_each_frame(folder):
+def test_progress_is_reported_after_each_frame(folder):
     calls = []
     evaluate_frames(folder, off_by(0.0), lambda *args: calls.append(args))
     assert [c[0].name for c in calls] == ["one", "two"]
     assert [c[3] for c in calls] == [2, 2]
 
 
-def test_an_empty_folder(tmp_path):
+def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no recorded frame"):
         evaluate_frames(tmp_path, off_by(0.0))
 

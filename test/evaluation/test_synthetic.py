@@ -55,7 +55,7 @@ class Oracle:
         )
 
 
-def test_views_follow_the_protocol(views: CloudBatch) -> None:
+def test_views_have_the_shares_of_stances_and_categories(views: CloudBatch) -> None:
     again = synthetic_views(120, seed=3)
     np.testing.assert_array_equal(views.points_cam, again.points_cam)
     many = synthetic_views(600, seed=1)
@@ -66,7 +66,7 @@ def test_views_follow_the_protocol(views: CloudBatch) -> None:
     assert np.bincount(many.category).min() > 80
 
 
-def test_candidates_count_for_the_best_of_k_only(views: CloudBatch) -> None:
+def test_candidates_count_for_best_of_k_alone(views: CloudBatch) -> None:
     report = evaluate_synthetic(Oracle(views), views).to_json()  # type: ignore[arg-type]
     assert report["all"]["5d5cm"] == 0
     expected = 100 * 119 / 120  # the refused one counts as missed
@@ -74,7 +74,7 @@ def test_candidates_count_for_the_best_of_k_only(views: CloudBatch) -> None:
     assert report["all"]["median_size_error_percent"] == pytest.approx(10, abs=0.01)
 
 
-def test_symmetric_objects_may_turn_about_y(views: CloudBatch) -> None:
+def test_a_turn_about_y_of_symmetric_objects_is_no_error(views: CloudBatch) -> None:
     oracle = Oracle(views, turn_deg=20, moved_m=0.03)
     report = evaluate_synthetic(oracle, views)  # type: ignore[arg-type]
     for view in report.views[1:]:
@@ -86,7 +86,7 @@ def test_symmetric_objects_may_turn_about_y(views: CloudBatch) -> None:
         assert not (view.candidate_errors <= (180, 2)).all(1).any()
 
 
-def test_a_real_estimator_answers_every_view(views: CloudBatch) -> None:
+def test_an_estimator_reports_on_every_view(views: CloudBatch) -> None:
     import torch
 
     from genpose_ros.networks import LightConfig, LightPoseModel

@@ -17,13 +17,13 @@ def in_object_frame(clouds: CloudBatch) -> np.ndarray:
     return np.einsum("nji,nkj->nki", clouds.rotation, centred)
 
 
-def test_points_lie_in_their_boxes(clouds: CloudBatch) -> None:
+def test_points_of_clouds_lie_in_their_boxes(clouds: CloudBatch) -> None:
     inside = (np.abs(in_object_frame(clouds)) < clouds.size_m[:, None] / 2 + 0.015).all(-1)
     assert inside.mean() > 0.97
     assert np.median(inside.mean(1)) > 0.99
 
 
-def test_points_are_on_the_near_side(clouds: CloudBatch) -> None:
+def test_points_of_clouds_are_on_the_near_side(clouds: CloudBatch) -> None:
     beyond = clouds.points_cam[..., 2] - clouds.translation[:, None, 2]
     assert (beyond.mean(1) < 0.02).mean() > 0.9
 
@@ -66,7 +66,7 @@ def test_points_of_deformed_meshes_lie_in_their_boxes(
 
 
 class TestViews:
-    def test_stances_tell_the_y_axis_from_gravity(self) -> None:
+    def test_stances_fix_the_angle_between_y_axis_and_gravity(self) -> None:
         views = sample_views(4000, np.random.default_rng(0))
         upright = np.einsum("ni,ni->n", views.rotation[:, :, 1], views.up)
         expected = {"standing": (0.98, 1.0), "lying": (-0.2, 0.2), "upside_down": (-1.0, -0.98)}
@@ -77,13 +77,13 @@ class TestViews:
         free = upright[views.stance == STANCES.index("free")]
         assert free.std() == pytest.approx(1 / np.sqrt(3), rel=0.1)
 
-    def test_rotations_are_rotations(self) -> None:
+    def test_rotations_of_views_are_orthonormal(self) -> None:
         rotation = sample_views(100, np.random.default_rng(0)).rotation
         product = rotation @ np.swapaxes(rotation, 1, 2)
         np.testing.assert_allclose(product, np.broadcast_to(np.eye(3), (100, 3, 3)), atol=1e-12)
         np.testing.assert_allclose(np.linalg.det(rotation), 1, atol=1e-12)
 
-    def test_the_camera_looks_down(self) -> None:
+    def test_views_look_down_on_the_object(self) -> None:
         up = sample_views(1000, np.random.default_rng(0)).up
         assert (up[:, 2] < 0).all()
         np.testing.assert_allclose(np.linalg.norm(up, axis=1), 1, atol=1e-12)

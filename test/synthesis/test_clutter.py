@@ -74,7 +74,7 @@ def test_hands_hold_the_object_and_do_not_fill_it(placed) -> None:
     assert (np.linalg.norm(in_object, axis=-1) < 0.5).mean() < 0.02
 
 
-def test_no_hands_are_no_trouble(placed) -> None:
+def test_hands_of_no_object_are_an_empty_batch(placed) -> None:
     _, size_m, views = placed
     nobody = np.zeros(0, int)
     assert len(hands(size_m[nobody], views[nobody], np.random.default_rng(0))) == 0

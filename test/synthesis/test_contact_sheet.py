@@ -11,7 +11,7 @@ from genpose_ros.synthesis import STANCES, SetRecipe, shards, write_set
 from genpose_ros.synthesis.contact_sheet import draw_contact_sheet, examples
 
 
-def test_examples_cover_categories_and_stances(
+def test_a_contact_sheet_covers_categories_and_stances(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shards, "SHARD_SIZE", 150)

@@ -41,7 +41,7 @@ class TestLoading:
         assert len(mesh.faces) == len(FACES)
         assert not mesh.closed
 
-    def test_without_a_metric_scale_the_diagonal_is_one(self, tmp_path: Path) -> None:
+    def test_meshes_without_a_metric_scale_have_a_diagonal_of_one(self, tmp_path: Path) -> None:
         entry = {key: value for key, value in ENTRY.items() if key != "name"}
         (mesh,) = load_meshes(write_folder(tmp_path, {**entry, "metric": False}), "train")
         assert np.linalg.norm(np.ptp(mesh.vertices, axis=0)) == pytest.approx(1)
@@ -60,23 +60,25 @@ class TestLoading:
             ([{**ENTRY, "metric": "yes"}], "metric true or false"),
         ],
     )
-    def test_manifests_that_cannot_be_used(
+    def test_a_manifest_with_wrong_entries_is_refused(
         self, tmp_path: Path, entries: list, message: str
     ) -> None:
         with pytest.raises(ValueError, match=message):
             load_meshes(write_folder(tmp_path, *entries), "train")
 
     @pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("{}", "no list")])
-    def test_manifests_that_are_none(self, tmp_path: Path, text: str, message: str) -> None:
+    def test_a_manifest_that_is_no_json_list_is_refused(
+        self, tmp_path: Path, text: str, message: str
+    ) -> None:
         (tmp_path / "manifest.json").write_text(text)
         with pytest.raises(ValueError, match=message):
             load_meshes(tmp_path, "train")
 
-    def test_no_folder(self, tmp_path: Path) -> None:
+    def test_a_missing_mesh_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"there is no folder .*nowhere"):
             load_meshes(tmp_path / "nowhere", "train")
 
-    def test_no_manifest(self, tmp_path: Path) -> None:
+    def test_a_mesh_folder_without_manifest_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"holds no manifest\.json"):
             load_meshes(tmp_path, "train")
 
@@ -95,7 +97,7 @@ class TestLoading:
             (CORNERS, [[0, 1, 30]], r"a\.ply (is broken: triangles name|holds no triangles)"),
         ],
     )
-    def test_meshes_that_cannot_be_used(
+    def test_meshes_without_usable_geometry_are_refused(
         self, tmp_path: Path, corners: np.ndarray, triangles: list, message: str
     ) -> None:
         with pytest.raises(ValueError, match=message):
@@ -103,7 +105,7 @@ class TestLoading:
                 write_folder(tmp_path, ENTRY, corners=corners, triangles=triangles), "train"
             )
 
-    def test_closed_meshes_are_known_and_turned_outward(self, tmp_path: Path) -> None:
+    def test_closed_meshes_are_recognised_and_turned_outward(self, tmp_path: Path) -> None:
         cube = box(np.array([[0.05, 0.06, 0.07]]))
         for faces in (cube.faces, cube.faces[:, ::-1]):
             folder = write_folder(
@@ -122,18 +124,18 @@ class TestDeforming:
             vertices = vertices / np.linalg.norm(np.ptp(vertices, axis=0))
         return Mesh("a", category, metric, vertices, np.array(FACES))
 
-    def test_nothing_is_left_of_none(self) -> None:
+    def test_deforming_by_nothing_keeps_the_mesh(self) -> None:
         mesh = self.mesh("mug", metric=True)
         unchanged = deform(mesh, np.random.default_rng(0), amount=0.0)
         np.testing.assert_allclose(unchanged, mesh.vertices, atol=1e-12)
 
-    def test_sizes_without_a_scale_are_those_of_the_category(self) -> None:
+    def test_meshes_without_a_scale_get_a_size_of_their_category(self) -> None:
         mesh = self.mesh("laptop", metric=False)
         for seed in range(20):
             vertices = deform(mesh, np.random.default_rng(seed), amount=0.0)
             assert 0.35 <= np.linalg.norm(np.ptp(vertices, axis=0)) <= 0.55
 
-    def test_edges_change_by_a_fifth_and_round_shapes_stay_round(self) -> None:
+    def test_deformed_edges_change_by_a_fifth_and_round_shapes_stay_round(self) -> None:
         for category, round_shape in (("camera", False), ("can", True)):
             mesh = self.mesh(category, metric=True)
             ratios = []
@@ -147,7 +149,7 @@ class TestDeforming:
             assert np.allclose(x, z) is round_shape
 
     @pytest.mark.parametrize("category", ["camera", "laptop"])
-    def test_middle_planes_stay_so_that_the_frame_does_not_turn(self, category: str) -> None:
+    def test_deforming_keeps_middle_planes_and_so_the_frame(self, category: str) -> None:
         points = np.random.default_rng(0).uniform(-0.05, 0.05, (500, 3))
         points[::2, 1] = 0.0
         points = np.concatenate([points, -points, np.full((1, 3), 0.06), np.full((1, 3), -0.06)])
@@ -158,7 +160,7 @@ class TestDeforming:
             assert np.ptp(flat) < 1e-12
             assert not np.allclose(bent[:, 0] / points[:, 0], bent[0, 0] / points[0, 0])
 
-    def test_a_mug_s_body_stays_round_about_an_upright_axis(self) -> None:
+    def test_a_deformed_mug_s_body_stays_round_about_an_upright_axis(self) -> None:
         angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
         ring = np.stack([0.04 * np.cos(angle), 0 * angle, 0.04 * np.sin(angle)], -1)
         body = np.concatenate([ring + np.array([0, y, 0]) for y in np.linspace(-0.05, 0.05, 11)])

@@ -13,7 +13,7 @@ def root_mean_square(values: np.ndarray) -> float:
     return float(np.sqrt((values**2).mean()))
 
 
-def test_rates_of_a_known_motion():
+def test_rates_of_a_known_motion_are_exact():
     turn = Rotation.from_euler("z", 45 * TIMES_S[:, None], degrees=True).as_matrix()
     way = np.stack([0.2 * TIMES_S, 0 * TIMES_S, 0 * TIMES_S], -1)
     speed, turning = rates(poses(turn, way), TIMES_S)
@@ -56,13 +56,13 @@ def test_wander_has_its_speed_and_stays_near(speed):
     assert (np.abs(way) < 1.5 * half_range).all()
 
 
-def test_wander_refuses_what_it_cannot_do():
+def test_wander_refuses_a_speed_that_its_range_does_not_allow():
     with pytest.raises(ValueError, match="turns"):
         wander(TIMES_S, np.array([0.001]), 5.0, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("speed", "rate"), [(0.1, 30.0), (0.4, 100.0)])
-def test_carried_things_move_as_fast_as_asked_and_stay_upright(speed, rate):
+def test_carried_objects_have_the_given_speed_and_stay_upright(speed, rate):
     T = carry(TIMES_S, np.array([0.09, 0.07, 0.1]), speed, rate, np.random.default_rng(1))
     speeds, turning = rates(T, TIMES_S)
     assert root_mean_square(speeds) == pytest.approx(speed, rel=0.1)
@@ -71,7 +71,7 @@ def test_carried_things_move_as_fast_as_asked_and_stay_upright(speed, rate):
     assert np.degrees(np.arccos(T[:, 1, 1])).max() < 45
 
 
-def test_sweep_moves_the_camera_as_fast_as_asked():
+def test_a_sweep_moves_the_camera_at_the_given_speed():
     T_fixed_cam = look_at(np.array([0.0, 0.7, 0.7]), np.zeros(3))
     T = sweep(T_fixed_cam, TIMES_S, 0.3, 60.0, np.random.default_rng(2))
     speeds, turning = rates(T, TIMES_S)
@@ -83,7 +83,7 @@ def test_sweep_moves_the_camera_as_fast_as_asked():
 
 
 @pytest.mark.parametrize("make", ["carry", "sweep"])
-def test_motions_are_smooth(make):
+def test_speeds_of_motions_change_gradually(make):
     rng = np.random.default_rng(5)
     if make == "carry":
         T = carry(TIMES_S, np.array([0.09, 0.07, 0.1]), 0.4, 100.0, rng)

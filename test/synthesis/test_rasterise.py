@@ -107,7 +107,7 @@ def test_backs_of_closed_surfaces_are_not_drawn() -> None:
     assert both == pytest.approx(0.5, abs=1e-6)
 
 
-def test_what_is_behind_the_camera_or_too_far_is_not_there() -> None:
+def test_triangles_behind_the_camera_or_too_far_are_not_drawn() -> None:
     grid = crops(np.zeros((2, 2)), np.full(2, 0.01))
     images = rasterise(triangles((plate(-0.5, 0.1), 0), (plate(5.0, 1.0), 1)), grid)
     assert (images.part == -1).all()

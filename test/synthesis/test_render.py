@@ -26,7 +26,7 @@ def test_the_front_of_a_box_has_its_depth() -> None:
     np.testing.assert_allclose(hits.cos_incidence[on_box], cosine[on_box], rtol=1e-5)
 
 
-def test_the_nearer_part_hides_the_farther() -> None:
+def test_the_nearer_of_two_parts_hides_the_farther() -> None:
     near, far = a_box((0, 0, 0.8), (0.1, 0.1, 0.1)), a_box((0, 0, 1.2), (0.6, 0.6, 0.1))
     hits = cast([far, near], rays(), np.zeros(3))
     assert hits.part[10, 10] == 1

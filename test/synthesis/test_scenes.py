@@ -76,7 +76,7 @@ def test_objects_stand_on_one_plane_seen_from_above(scenes):
         assert 34.9 < elevation < 50.1
 
 
-def test_objects_do_not_touch(scenes):
+def test_objects_of_a_scene_do_not_touch(scenes):
     for scene in scenes.values():
         for item in scene.objects:
             for other in scene.objects:
@@ -124,7 +124,7 @@ def test_depth_has_holes_beside_objects_but_not_many(scenes):
             assert (scene.depth_mm[mask] == 0).mean() < 0.35, item
 
 
-def test_whole_objects_lie_in_the_image(scenes):
+def test_objects_of_a_scene_lie_wholly_in_the_image(scenes):
     for scene in scenes.values():
         border = np.concatenate(
             [scene.label[0], scene.label[-1], scene.label[:, 0], scene.label[:, -1]]
@@ -132,7 +132,7 @@ def test_whole_objects_lie_in_the_image(scenes):
         assert (border == 0).all()
 
 
-def test_handles_are_told_from_what_is_seen():
+def test_handle_visibility_follows_from_the_visible_points():
     """A visible handle has measured points beyond the body; over many tables both cases occur."""
     seen = []
     for seed in range(6):
@@ -162,13 +162,13 @@ def test_objects_differ_from_the_table_in_colour(scenes):
         assert np.median(apart) > 25
 
 
-def test_only_what_is_wanted_is_on_the_table():
+def test_only_the_wanted_categories_are_on_the_table():
     scene = table_scene(5, categories=("can", "bowl"), extras=0)
     assert sorted(o.category for o in scene.objects) == ["bowl", "can"]
     assert scene.camera == D435_COLOR_CAMERA
 
 
-def test_bad_wishes_are_refused(monkeypatch):
+def test_unknown_categories_and_too_many_objects_are_refused(monkeypatch):
     monkeypatch.setattr("genpose_ros.synthesis.placement._TABLES", 2)
     with pytest.raises(ValueError, match="negative"):
         table_scene(-1)

@@ -44,7 +44,7 @@ def test_disparity_steps_grow_with_the_square_of_the_distance() -> None:
     assert np.diff(levels).min() == pytest.approx(0.004, abs=0.0011)
 
 
-def test_what_the_camera_does_not_see_stays_empty() -> None:
+def test_pixels_without_depth_stay_empty() -> None:
     depth = plane(1.0)
     depth[:, :, 100:] = 0
     draw = draw_sensor(1, np.random.default_rng(3))
@@ -69,7 +69,7 @@ def test_flying_pixels_lie_between_the_two_sides() -> None:
     assert all((values >= 1.0).all() and (values <= 1.5).all() for values in flying)
 
 
-def test_holes_cover_about_the_share_asked_for() -> None:
+def test_holes_cover_about_the_given_share() -> None:
     lost = [
         (measure(plane(1.0), replace(PERFECT, hole_share=np.array([0.2])), s) == 0).mean()
         for s in range(12)
@@ -84,7 +84,7 @@ def test_smooth_noise_has_unit_variance_and_is_smooth() -> None:
     assert step.std() < 0.25
 
 
-def test_masks_move_by_a_few_pixels_only() -> None:
+def test_corrupted_masks_move_by_a_few_pixels_only() -> None:
     mask = np.zeros((64, 64, 64), bool)
     mask[:, 16:48, 16:48] = True
     moved = corrupt_mask(mask, np.ones(64), np.random.default_rng(0))
@@ -108,7 +108,7 @@ def test_a_step_casts_its_shadow_to_the_left() -> None:
     assert wider[0, 50].nonzero()[0].tolist() == list(range(38, 60))
 
 
-def test_stereo_shadow_lies_left_of_what_is_near() -> None:
+def test_a_stereo_shadow_lies_left_of_a_near_surface() -> None:
     fx, near, far = 600.0, 0.5, 1.0
     depth = np.full((4, 400), far)
     depth[:, 200:300] = near
@@ -119,7 +119,7 @@ def test_stereo_shadow_lies_left_of_what_is_near() -> None:
     assert not hidden[:, 200:].any()
 
 
-def test_no_stereo_shadow_on_a_slanted_surface() -> None:
+def test_a_slanted_surface_has_no_stereo_shadow() -> None:
     depth = np.tile(np.linspace(0.6, 1.2, 640), (3, 1))
     shift = np.array([615.0 * D435_BASELINE_M])
     assert not hidden_from_right(depth[None], shift).any()
@@ -141,12 +141,12 @@ def test_dark_surfaces_lose_single_pixels() -> None:
         measure(plane(1.0), replace(PERFECT, dropout=np.array([0.3])), s)[0] == 0 for s in range(8)
     ]
     assert 0.2 < np.mean(lost) < 0.4
-    # Neighbours share a patch, but not a fate.
+    # Neighbours share a patch, but are lost one by one.
     both = np.mean([(one[:, 1:] & one[:, :-1]).mean() for one in lost])
     assert 0.3**2 < both < 0.2
 
 
-def test_gloss_loses_what_faces_the_camera() -> None:
+def test_glossy_surfaces_lose_pixels_that_face_the_camera() -> None:
     cosine = np.stack([np.full((50, 50), 0.99), np.full((50, 50), 0.9)], 1).reshape(1, 100, 50)
     draw = replace(PERFECT, gloss=np.array([0.05]))
     lost = measure_depth(plane(1.0, 100)[:, :, :50], cosine, draw, np.random.default_rng(0)) == 0
@@ -155,11 +155,12 @@ def test_gloss_loses_what_faces_the_camera() -> None:
 
 
 @pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
-def test_arrays_and_tensors_give_the_same(kind: type) -> None:
+def test_arrays_and_tensors_give_the_same_depth(kind: type) -> None:
     depth, cosine = kind(plane(1.0, 40)), kind(np.ones((1, 40, 40)))
     draw = draw_sensor(1, np.random.default_rng(1))
     measured = measure_depth(depth, cosine, draw, np.random.default_rng(2))
-    assert isinstance(measured, type(depth))
+    assert type(measured) is type(depth)
+    assert measured.shape == depth.shape
     expected = measure(plane(1.0, 40), draw, 2)
     np.testing.assert_array_equal(np.asarray(measured), expected)
 

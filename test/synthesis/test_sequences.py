@@ -47,7 +47,7 @@ def test_points_of_a_mask_lie_in_the_true_box(kind):
     assert checked >= 3
 
 
-def test_same_arguments_same_frames_in_any_order():
+def test_the_same_arguments_give_the_same_frames_in_any_order():
     one, other = small("carried_fast", 4), small("carried_fast", 4)
     forward = [one[i] for i in (3, 8)]
     backward = [other[i] for i in (8, 3)][::-1]
@@ -61,7 +61,7 @@ def test_same_arguments_same_frames_in_any_order():
     assert (changed.frame.depth_m != forward[0].frame.depth_m).any()
 
 
-def test_noise_is_fresh_in_every_frame():
+def test_noise_is_drawn_anew_in_every_frame():
     # Seed 0 of this kind holds everything still but the slab, which waits for a second.
     a, b = small("occlusion", 0)[0], small("occlusion", 0)[1]
     assert np.array_equal(a.objects[0].T_cam_obj, b.objects[0].T_cam_obj)
@@ -129,7 +129,7 @@ def test_carried_objects_leave_the_image_and_come_back():
         assert seen[:, 2].min() > 0.3
 
 
-def test_equal_objects_cross():
+def test_two_equal_objects_pass_in_front_of_each_other():
     sequence = small("crossing", 0)
     first, last = sequence[0].objects, sequence[110].objects
     assert first[0].category == first[1].category
@@ -164,7 +164,7 @@ def test_three_seeds_of_every_kind_show_all_categories_together():
         assert {category for k, category in seen if k == kind} == set(CATEGORIES), kind
 
 
-def test_ids_are_mixed_or_kept():
+def test_mask_ids_are_mixed_or_kept():
     def ids(segmenter: Segmenter) -> set[tuple[int, ...]]:
         sequence = small("sweep", 0, segmenter)
         return {tuple(o.instance_id for o in sequence[i].objects) for i in range(8)}
@@ -174,7 +174,7 @@ def test_ids_are_mixed_or_kept():
     assert all(number in (-1, place + 1) for row in kept for place, number in enumerate(row))
 
 
-def test_masks_are_missed_and_misnamed_as_often_as_asked():
+def test_masks_are_missed_and_misnamed_at_the_given_shares():
     sequence = small("crowd", 0, Segmenter(0.3, 0.2, min_pixels=10))
     items = [sequence[i] for i in range(40)]
     named = [
@@ -226,12 +226,12 @@ def test_a_mugs_handle_is_visible_when_it_points_to_the_camera():
         ({"kind": "sweep", "seed": 0, "ease_s": -1.0}, "easing"),
     ],
 )
-def test_bad_arguments_are_refused(arguments, message):
+def test_sequence_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         tracking_sequence(**arguments)
 
 
-def test_bad_segmenters_are_refused():
+def test_segmenter_shares_out_of_range_are_refused():
     with pytest.raises(ValueError, match="missed_share"):
         Segmenter(missed_share=1.5)
     with pytest.raises(IndexError):

@@ -8,12 +8,12 @@ from genpose_ros.synthesis.primitives import box, lathe, merge
 
 @pytest.mark.parametrize("category", CATEGORIES)
 class TestEveryCategory:
-    def test_is_centred_on_its_box(self, category: str) -> None:
+    def test_every_shape_is_centred_on_its_box(self, category: str) -> None:
         shapes = make_shapes(category, 64, np.random.default_rng(0))
         middle = (shapes.vertices.max(1) + shapes.vertices.min(1)) / 2
         np.testing.assert_allclose(middle, 0, atol=1e-12)
 
-    def test_has_the_size_of_a_real_object(self, category: str) -> None:
+    def test_every_shape_has_the_size_of_a_real_object(self, category: str) -> None:
         diagonal = np.linalg.norm(
             make_shapes(category, 256, np.random.default_rng(1)).extents, axis=1
         )
@@ -28,13 +28,13 @@ class TestEveryCategory:
         assert low < diagonal.min()
         assert diagonal.max() < high
 
-    def test_is_decided_by_the_generator(self, category: str) -> None:
+    def test_every_shape_is_decided_by_the_generator(self, category: str) -> None:
         first = make_shapes(category, 8, np.random.default_rng(2))
         again = make_shapes(category, 8, np.random.default_rng(2))
         np.testing.assert_array_equal(first.vertices, again.vertices)
         assert not np.allclose(first.vertices[0], first.vertices[1])
 
-    def test_is_closed_and_faces_outward(self, category: str) -> None:
+    def test_every_shape_is_closed_and_faces_outward(self, category: str) -> None:
         # The divergence theorem: only closed surfaces of one orientation have a signed volume
         # that does not depend on where the origin is.
         shapes = make_shapes(category, 16, np.random.default_rng(3))
@@ -77,7 +77,7 @@ def test_an_open_laptop_has_its_screen_at_minus_x() -> None:
     assert (highest[tall, 0] < 0).mean() > 0.8
 
 
-def test_an_unknown_category_is_named() -> None:
+def test_an_unknown_category_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="unknown category 'cup'"):
         make_shapes("cup", 1, np.random.default_rng(0))
 
@@ -90,7 +90,7 @@ def outer_edges(faces: np.ndarray) -> int:
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_every_part_is_closed_by_itself(category: str) -> None:
+def test_every_part_of_a_shape_is_closed_by_itself(category: str) -> None:
     shapes = make_shapes(category, 3, np.random.default_rng(0))
     for vertices in shapes.vertices:
         # Rings that shrink to a point, and parts that are not there, are many equal vertices.
@@ -124,7 +124,7 @@ def test_a_laptop_opens_from_shut_to_130_degrees() -> None:
     assert (shapes.extents[:, 0] > 0.33).mean() > 0.1
 
 
-def test_cans_have_a_top_and_a_bottom() -> None:
+def test_top_and_bottom_of_cans_differ() -> None:
     shapes = make_shapes("can", 200, np.random.default_rng(0))
     body = shapes.vertices[:, : 32 * 25]  # 25 rings of 32, before the tab
     rings = body.reshape(200, 25, 32, 3)
@@ -153,7 +153,7 @@ class TestPrimitives:
         chords = 3 / 2 * np.sin(np.pi / 6)
         assert volume(rounded) == pytest.approx(0.006 - 4 * 0.02**2 * (1 - chords) * 0.1, rel=1e-9)
 
-    def test_merging_keeps_both_parts(self) -> None:
+    def test_merged_meshes_keep_the_volume_of_both(self) -> None:
         a, b = box(np.full((1, 3), 0.1)), box(np.full((1, 3), 0.2))
         both = merge(a, b.moved(np.array([[1.0, 0, 0]])))
         volume = np.linalg.det(both.vertices[:, both.faces]).sum() / 6

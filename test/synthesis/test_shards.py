@@ -44,7 +44,7 @@ def test_ranks_share_the_shards_of_one_set(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "together" / path.name).read_bytes()
 
 
-def test_a_rank_that_is_none_is_refused() -> None:
+def test_a_rank_outside_the_ranks_is_refused() -> None:
     with pytest.raises(ValueError, match="a rank from 0 to 1, got 2"):
         SetRecipe(clouds=1, rank=2, ranks=2)
 
@@ -57,7 +57,7 @@ def test_a_shard_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> Non
     assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
 
 
-def test_a_disk_too_small_is_told_before_anything_is_made(
+def test_a_disk_that_is_too_small_is_refused_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shards.shutil.disk_usage(tmp_path)
@@ -68,7 +68,7 @@ def test_a_disk_too_small_is_told_before_anything_is_made(
     assert not list(tmp_path.glob("shard-*"))
 
 
-def test_storage_keeps_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
+def test_stored_points_keep_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
     (path,) = write_set(tmp_path, SetRecipe(clouds=20, seed=1))
     rng = np.random.default_rng([1, 0])
     exact = shards.CloudBatch.concatenate(
@@ -82,7 +82,7 @@ def test_storage_keeps_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stored.rotation, exact.rotation)
 
 
-def test_a_set_begun_goes_on(tmp_path: Path) -> None:
+def test_a_set_that_was_begun_goes_on_with_its_missing_shards(tmp_path: Path) -> None:
     first = write_set(tmp_path, SetRecipe(clouds=20, seed=3))[0]
     before = first.stat().st_mtime_ns
     reports: list[tuple[int, int]] = []
@@ -110,7 +110,7 @@ def _killed(_recipe: SetRecipe, path: Path, device: str) -> Path:
     return path
 
 
-def test_an_interruption_does_not_wait_for_the_shards_begun(
+def test_an_interruption_does_not_wait_for_shards_in_the_making(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_set(tmp_path, SetRecipe(clouds=20, first_shard=2))
@@ -127,25 +127,27 @@ def test_an_interruption_does_not_wait_for_the_shards_begun(
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_a_killed_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_worker_process_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shards, "_write_shard", _killed)
     with pytest.raises(OSError, match="fewer workers"):
         write_set(tmp_path, SetRecipe(clouds=40))
 
 
-def test_two_recipes_do_not_mix(tmp_path: Path) -> None:
+def test_shards_of_two_recipes_do_not_mix(tmp_path: Path) -> None:
     write_set(tmp_path, SetRecipe(clouds=20, seed=3))
     with pytest.raises(ValueError, match=r"another recipe .*: seed is 3, not 4"):
         write_set(tmp_path, SetRecipe(clouds=20, seed=4))
 
 
-def test_shards_of_unknown_origin_are_not_added_to(tmp_path: Path) -> None:
+def test_shards_without_a_recipe_are_not_added_to(tmp_path: Path) -> None:
     (tmp_path / "shard-00002.safetensors").touch()
     with pytest.raises(ValueError, match="unknown origin"):
         write_set(tmp_path, SetRecipe(clouds=20))
 
 
-def test_a_broken_recipe_is_told(tmp_path: Path) -> None:
+def test_a_broken_recipe_is_named(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text("{")
     with pytest.raises(ValueError, match=r"recipe\.json is damaged"):
         write_set(tmp_path, SetRecipe(clouds=20))
@@ -166,7 +168,7 @@ def test_a_full_disk_leaves_no_broken_shard(
     assert not list(tmp_path.iterdir())
 
 
-def test_shards_are_for_everyone_the_umask_lets(tmp_path: Path) -> None:
+def test_shards_have_the_permissions_of_the_umask(tmp_path: Path) -> None:
     (path,) = write_set(tmp_path, SetRecipe(clouds=20))
     (tmp_path / "other").touch()
     assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
@@ -178,6 +180,6 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
         read_shard(tmp_path / "shard-00000.safetensors")
 
 
-def test_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
+def test_the_error_of_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="genpose synthesize"):
         shard_paths(tmp_path)

@@ -9,7 +9,7 @@ from genpose_ros.training.curves import Curves
 COLUMNS = ("step", "loss", "share")
 
 
-def test_a_new_run_begins_a_new_file(tmp_path: Path) -> None:
+def test_a_new_run_begins_a_new_curve_file(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("of another run\n")
     curves = Curves(file, COLUMNS, step=0)
@@ -18,7 +18,7 @@ def test_a_new_run_begins_a_new_file(tmp_path: Path) -> None:
     assert file.read_text().split() == ["step,loss,share", "1,0.123457,", "1,,50"]
 
 
-def test_a_run_that_goes_on_keeps_what_its_state_knows(tmp_path: Path) -> None:
+def test_a_run_that_goes_on_drops_rows_after_its_state(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     # A run that was killed while it wrote, with columns of an older version.
     file.write_text("step,elapsed,loss\n1,0.5,9\n2,1.0,8\n3,1.5,7\n4,2")
@@ -27,7 +27,9 @@ def test_a_run_that_goes_on_keeps_what_its_state_knows(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
-def test_tensorboard_is_no_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_curves_are_written_without_tensorboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = builtins.__import__
 
     def without(name: str, *more: Any, **named: Any) -> Any:

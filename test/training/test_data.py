@@ -22,12 +22,12 @@ def in_object_frame(batch: Batch) -> Tensor:
 
 
 class TestDraw:
-    def test_clouds_belong_to_their_truth(self, pool: CloudPool) -> None:
+    def test_drawn_clouds_belong_to_their_truth(self, pool: CloudPool) -> None:
         batch = pool.draw(0, settings(50))
         inside = in_object_frame(batch).abs() <= batch.size_m.unsqueeze(1) / 2 + 2e-4
         assert inside.all()
 
-    def test_follows_from_seed_and_step(self, pool: CloudPool) -> None:
+    def test_a_draw_follows_from_seed_and_step(self, pool: CloudPool) -> None:
         first = pool.draw(3, settings(8))
         pool.draw(4, settings(8))
         assert torch.equal(pool.draw(3, settings(8)).points_cam, first.points_cam)
@@ -51,7 +51,7 @@ class TestDraw:
         # Five standard deviations of a binomial count.
         assert (first - 2000).abs().max() < 5 * math.sqrt(4000 / 4)
 
-    def test_rare_categories_come_as_often(
+    def test_rare_categories_are_drawn_as_often_as_others(
         self, tmp_path: Path, write_shard: Callable[..., None]
     ) -> None:
         write_shard(tmp_path / "shard-00000.safetensors", count=64, rare=4)
@@ -65,7 +65,7 @@ class TestDraw:
         assert share() == pytest.approx(1 / 2, abs=4 * math.sqrt(0.25 / 600))
         assert share(balanced=False) == pytest.approx(1 / 16, abs=4 * math.sqrt(1 / 16 / 600))
 
-    def test_processes_share_out_what_one_draws(
+    def test_processes_share_out_the_draw_of_one(
         self, pool: CloudPool, tmp_path: Path, write_shard: Callable[..., None]
     ) -> None:
         write_shard(tmp_path / "set" / "shard-00001.safetensors", seed=1)
@@ -78,7 +78,7 @@ class TestDraw:
                 for name in vars(whole):
                     assert torch.equal(vars(whole)[name][rank::3], vars(part)[name])
 
-    def test_processes_read_their_own_shards(
+    def test_each_process_reads_its_own_shards(
         self, tmp_path: Path, write_shard: Callable[..., None]
     ) -> None:
         for number in range(4):
@@ -100,7 +100,9 @@ def test_generators_differ_by_seed_step_and_stream() -> None:
 
 
 class TestAugment:
-    def test_is_exact(self, pool: CloudPool, generator: torch.Generator) -> None:
+    def test_augmentation_changes_scale_and_mirrored_sign_alone(
+        self, pool: CloudPool, generator: torch.Generator
+    ) -> None:
         # In the object's frame only a scale and, for mirrored scenes, the sign of z remain.
         batch = pool.draw(0, settings(64))
         chance = torch.rand(64, 5, generator=generator)
@@ -118,14 +120,16 @@ class TestAugment:
         torch.testing.assert_close(ratio[near], expected.expand_as(ratio)[near], atol=2e-3, rtol=0)
         assert 10 < (sign < 0).sum() < 54
 
-    def test_keeps_rotations_rotations(self, pool: CloudPool, generator: torch.Generator) -> None:
+    def test_augmented_rotations_are_orthonormal(
+        self, pool: CloudPool, generator: torch.Generator
+    ) -> None:
         chance = torch.rand(64, 5, generator=generator)
         rotation = augment(pool.draw(0, settings(64)), chance, TrainingSettings()).rotation
         torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(64))
         identity = torch.eye(3).expand(64, 3, 3)
         torch.testing.assert_close(rotation @ rotation.mT, identity, atol=1e-5, rtol=0)
 
-    def test_rolls_by_the_angles_asked_for(
+    def test_augmentation_rolls_by_the_given_angles(
         self, pool: CloudPool, generator: torch.Generator
     ) -> None:
         batch = pool.draw(0, settings(2000))
@@ -139,7 +143,9 @@ class TestAugment:
         # Of a uniform angle the standard deviation is 360 / sqrt(12).
         assert angles_deg(any_roll_share=1.0).std().item() == pytest.approx(103.9, rel=0.05)
 
-    def test_can_be_left_out(self, pool: CloudPool, generator: torch.Generator) -> None:
+    def test_augmentation_can_be_left_out(
+        self, pool: CloudPool, generator: torch.Generator
+    ) -> None:
         batch = pool.draw(0, settings(16))
         same = augment(batch, torch.rand(16, 5, generator=generator), settings(16))
         for name in vars(batch):
@@ -147,13 +153,13 @@ class TestAugment:
 
 
 class TestShards:
-    def test_new_ones_join(self, pool: CloudPool, tmp_path: Path) -> None:
+    def test_new_shards_join_the_pool(self, pool: CloudPool, tmp_path: Path) -> None:
         first = tmp_path / "set" / "shard-00000.safetensors"
         (tmp_path / "set" / "shard-00001.safetensors").write_bytes(first.read_bytes())
         assert pool.refresh() == 2
         assert len(pool) == 128
 
-    def test_no_more_join_than_the_first_process_has_seen(
+    def test_no_more_shards_join_than_the_first_process_has_found(
         self, pool: CloudPool, tmp_path: Path
     ) -> None:
         first = tmp_path / "set" / "shard-00000.safetensors"
@@ -161,11 +167,11 @@ class TestShards:
             (tmp_path / "set" / f"shard-0000{number}.safetensors").write_bytes(first.read_bytes())
         assert pool.refresh(limit=2) == 2
 
-    def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
+    def test_a_folder_without_shards_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="genpose synthesize"):
             CloudPool(tmp_path)
 
-    def test_a_damaged_one_is_named(self, pool: CloudPool, tmp_path: Path) -> None:
+    def test_a_damaged_shard_of_a_pool_is_named(self, pool: CloudPool, tmp_path: Path) -> None:
         good = (tmp_path / "set" / "shard-00000.safetensors").read_bytes()
         for content in (b"not one", good[: len(good) // 2]):
             (tmp_path / "set" / "shard-00007.safetensors").write_bytes(content)

@@ -31,7 +31,9 @@ def reference() -> ReferencePoseModel:
 
 
 class TestNoiseLevels:
-    def test_are_centred_where_poses_are_decided(self, generator: torch.Generator) -> None:
+    def test_noise_levels_are_centred_where_poses_are_decided(
+        self, generator: torch.Generator
+    ) -> None:
         sigma = draw_noise_levels(400, settings(draws=100), 20.0, generator)
         assert sigma.shape == (400, 100, 1)
         assert sigma.min() >= 0.008 - 1e-6
@@ -39,7 +41,9 @@ class TestNoiseLevels:
         assert (sigma > 3).float().mean() > 0.05
         assert sigma.log().median().item() == pytest.approx(math.log(0.2), abs=0.2)
 
-    def test_can_be_those_of_the_paper(self, generator: torch.Generator) -> None:
+    def test_noise_levels_can_be_log_uniform_as_in_the_paper(
+        self, generator: torch.Generator
+    ) -> None:
         s = settings(draws=100, middle_share=0.0, sigma_low=0.01)
         sigma = draw_noise_levels(400, s, 50.0, generator)
         # Uniform t: the time of a level is ln(sigma / 0.01) / ln(5000).
@@ -47,24 +51,24 @@ class TestNoiseLevels:
         assert t.mean().item() == pytest.approx(0.5, abs=4 / math.sqrt(12 * 40000))
         assert t.square().mean().item() == pytest.approx(1 / 3, abs=0.01)
 
-    def test_end_where_the_settings_say(self, generator: torch.Generator) -> None:
+    def test_noise_levels_end_where_the_settings_say(self, generator: torch.Generator) -> None:
         assert draw_noise_levels(99, settings(sigma_high=2.0), 20.0, generator).max() <= 2
 
 
 class TestLight:
-    def test_an_energy_head_that_knows_nothing_gets_nine(
+    def test_an_energy_head_of_zeros_has_a_loss_of_nine(
         self, pool: CloudPool, small_model: LightPoseModel
     ) -> None:
         s = settings("energy", batch=32, draws=64, sigma_high=2.0)
         assert losses(small_model, pool, s)[0].item() == pytest.approx(9, rel=0.05)
 
-    def test_a_score_head_that_knows_nothing_gets_the_variance_of_its_target(
+    def test_a_score_head_of_zeros_has_the_variance_of_its_target_as_loss(
         self, pool: CloudPool, small_model: LightPoseModel
     ) -> None:
         # Zero head: D(x) = skip x, whose weighted error is |data (x0 sigma/data^2 - z)|^2 / total.
         assert 7.5 < losses(small_model, pool, settings(batch=32, draws=64))[0].item() < 11
 
-    def test_the_papers_weight_is_one_over_sigma_squared(
+    def test_the_weight_of_the_paper_is_one_over_sigma_squared(
         self, pool: CloudPool, small_model: LightPoseModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         torch.nn.init.normal_(small_model.score_head.leave.weight, std=0.05)
@@ -85,23 +89,27 @@ class TestLight:
         expected = ((denoised - clean).square() / sigma**2).sum(-1).mean()
         torch.testing.assert_close(loss, expected, rtol=1e-4, atol=0)
 
-    def test_energy_training_touches_the_energy_head_alone(
+    def test_energy_training_changes_the_energy_head_alone(
         self, pool: CloudPool, small_model: LightPoseModel
     ) -> None:
         losses(small_model, pool, settings("energy", batch=4, draws=4)).sum().backward()
         assert _touched(small_model) == {"energy_head"}
 
-    def test_score_training_leaves_the_energy_head_alone(
+    def test_score_training_leaves_the_energy_head_unchanged(
         self, pool: CloudPool, small_model: LightPoseModel
     ) -> None:
         losses(small_model, pool, settings(batch=4, draws=4)).sum().backward()
         assert _touched(small_model) == {"encoder", "score_head", "size_head"}
 
-    def test_the_size_can_be_left_out(self, pool: CloudPool, small_model: LightPoseModel) -> None:
+    def test_the_size_loss_can_be_left_out(
+        self, pool: CloudPool, small_model: LightPoseModel
+    ) -> None:
         assert losses(small_model, pool, settings(batch=4))[1] > 0
         assert losses(small_model, pool, settings(batch=4, size_weight=0.0))[1] == 0
 
-    def test_bfloat16_changes_little(self, pool: CloudPool, small_model: LightPoseModel) -> None:
+    def test_bfloat16_changes_the_loss_little(
+        self, pool: CloudPool, small_model: LightPoseModel
+    ) -> None:
         torch.nn.init.normal_(small_model.score_head.leave.weight, std=0.05)
         both = [losses(small_model, pool, settings(batch=16, bf16=b))[0] for b in (False, True)]
         assert both[0].item() == pytest.approx(both[1].item(), rel=0.02)
@@ -109,7 +117,7 @@ class TestLight:
 
 
 class TestReference:
-    def test_heads_that_know_nothing_get_nine(
+    def test_reference_heads_of_zeros_have_a_loss_of_nine(
         self, pool: CloudPool, reference: ReferencePoseModel
     ) -> None:
         for target in ("score", "energy"):
@@ -118,7 +126,7 @@ class TestReference:
             expected = pytest.approx(9, abs=4 * math.sqrt(18 / 2000))
             assert losses(reference, pool, s)[0].item() == expected
 
-    def test_each_target_trains_its_own_network(
+    def test_each_target_of_the_reference_trains_its_own_network(
         self, pool: CloudPool, reference: ReferencePoseModel
     ) -> None:
         for target, network in (("score", "score_network"), ("energy", "energy_network")):
@@ -130,7 +138,9 @@ class TestReference:
             assert len(fixed) == 2
             assert not any(p.requires_grad for p in fixed)
 
-    def test_settings_of_the_light_model_are_refused(self, reference: ReferencePoseModel) -> None:
+    def test_settings_of_the_light_model_are_refused_for_the_reference(
+        self, reference: ReferencePoseModel
+    ) -> None:
         with pytest.raises(ValueError, match="weighting paper alone"):
             objective_of(reference, settings())
         with pytest.raises(ValueError, match="no energy network"):

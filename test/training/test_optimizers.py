@@ -35,7 +35,7 @@ def test_muon_moves_hidden_matrices_alike_in_all_directions() -> None:
     assert step.square().mean().sqrt() == pytest.approx(0.2 * 1e-3, rel=0.2)
 
 
-def test_muon_leaves_vectors_and_the_ways_in_and_out_to_adamw() -> None:
+def test_muon_leaves_vectors_and_outer_layers_to_adamw() -> None:
     for shape in [(64,), (9, 128), (128, 33), (64, 32, 1)]:
         start = torch.randn(shape)
         steps = [moved(nn.Parameter(start.clone()), kind) for kind in ("muon", "adamw")]
@@ -44,7 +44,7 @@ def test_muon_leaves_vectors_and_the_ways_in_and_out_to_adamw() -> None:
         assert steps[0].abs() == pytest.approx(1e-3 * torch.ones(shape).numpy(), rel=0.01)
 
 
-def test_both_take_the_learning_rate() -> None:
+def test_both_optimizers_take_the_learning_rate() -> None:
     weights = [nn.Parameter(torch.randn(64, 64)), nn.Parameter(torch.randn(64))]
     optimizer = Optimizer(weights, settings("muon"))
     optimizer.learning_rate = 0.0
@@ -58,7 +58,7 @@ def test_both_take_the_learning_rate() -> None:
     assert all(weight.grad is None for weight in weights)
 
 
-def test_a_run_in_parts_takes_the_same_way_with_muon(pool: CloudPool, tmp_path: Path) -> None:
+def test_a_run_in_parts_gives_the_same_weights_with_muon(pool: CloudPool, tmp_path: Path) -> None:
     def run(name: str, steps: int) -> nn.Module:
         torch.manual_seed(0)
         model = LightPoseModel(LightConfig(patches=8, subset=64, width=64, layers=1))
@@ -74,7 +74,7 @@ def test_a_run_in_parts_takes_the_same_way_with_muon(pool: CloudPool, tmp_path: 
         assert torch.allclose(weight, there[name], atol=1e-6), name
 
 
-def test_a_state_of_another_kind_is_refused() -> None:
+def test_the_state_of_another_optimizer_is_refused() -> None:
     weights = [nn.Parameter(torch.randn(64, 64)), nn.Parameter(torch.randn(64))]
     for weight in weights:
         weight.grad = torch.ones_like(weight)
@@ -84,7 +84,7 @@ def test_a_state_of_another_kind_is_refused() -> None:
         ours.load_state_dict(theirs.state_dict())
 
 
-def test_states_from_before_there_was_a_choice_are_read() -> None:
+def test_states_without_a_choice_of_optimizer_are_read() -> None:
     weight = nn.Parameter(torch.randn(64))
     weight.grad = torch.ones_like(weight)
     old = torch.optim.AdamW([weight], 1e-3, (0.9, 0.99), fused=True)

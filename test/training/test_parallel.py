@@ -82,7 +82,7 @@ def losses(file: Path) -> dict[int, float]:
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_does(
+def test_two_processes_give_the_weights_of_one(
     pool: CloudPool,
     tmp_path: Path,
     write_shard: Any,

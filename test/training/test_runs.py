@@ -65,7 +65,7 @@ def test_score_then_energy_gives_a_complete_checkpoint(
 
 
 class TestEnergy:
-    def test_starts_anew_when_the_score_has_been_trained_on(
+    def test_the_energy_starts_anew_when_the_score_has_been_trained_on(
         self, data: Path, tmp_path: Path, recipe: Recipe, caplog: pytest.LogCaptureFixture
     ) -> None:
         run = tmp_path / "run"
@@ -82,7 +82,9 @@ class TestEnergy:
             if not name.startswith("energy_head"):
                 assert torch.equal(exported[name], value)
 
-    def test_goes_on_without_its_score(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+    def test_an_energy_run_goes_on_without_its_score(
+        self, data: Path, tmp_path: Path, recipe: Recipe
+    ) -> None:
         run = tmp_path / "run"
         train_run(data, run, recipe, "score")
         train_run(data, run, recipe, "energy")
@@ -91,11 +93,13 @@ class TestEnergy:
         assert result.training.steps == 3
         assert describe_checkpoint(result.checkpoint)["last_trained"] == "energy"
 
-    def test_needs_a_score(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+    def test_a_new_energy_run_needs_a_score(
+        self, data: Path, tmp_path: Path, recipe: Recipe
+    ) -> None:
         with pytest.raises(ValueError, match="genpose train score first"):
             train_run(data, tmp_path / "run", recipe, "energy")
 
-    def test_needs_a_score_of_its_architecture(
+    def test_an_energy_run_needs_a_score_of_its_architecture(
         self, data: Path, tmp_path: Path, recipe: Recipe
     ) -> None:
         train_run(data, tmp_path / "run", recipe, "score")
@@ -103,7 +107,9 @@ class TestEnergy:
             train_run(data, tmp_path / "run", load_recipe("paper"), "energy")
 
     @pytest.mark.slow
-    def test_of_the_reference_is_a_network_of_its_own(self, data: Path, tmp_path: Path) -> None:
+    def test_the_energy_of_the_reference_is_a_network_of_its_own(
+        self, data: Path, tmp_path: Path
+    ) -> None:
         recipe = load_recipe("paper")
         for target in ("score", "energy"):
             changes = {"steps": 1, "batch": 2, "draws": 2, "validate_every_min": 0.0}
@@ -118,7 +124,9 @@ class TestEnergy:
 
 
 class TestInterruption:
-    def test_what_is_there_is_exported(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+    def test_an_interrupted_run_exports_its_weights(
+        self, data: Path, tmp_path: Path, recipe: Recipe
+    ) -> None:
         run = tmp_path / "run"
         train_run(data, run, recipe, "score")
 
@@ -129,7 +137,9 @@ class TestInterruption:
             train_run(data, run, longer(recipe), "score", stop)
         assert int(describe_checkpoint(run / "genpose.safetensors")["steps"]) > 3
 
-    def test_by_the_time_that_was_given(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+    def test_a_run_stops_after_the_given_time_and_goes_on(
+        self, data: Path, tmp_path: Path, recipe: Recipe
+    ) -> None:
         run = tmp_path / "run"
         first = train_run(data, run, longer(recipe, 1000), "score", stop_after_minutes=0.01)
         assert not first.training.finished
@@ -137,7 +147,7 @@ class TestInterruption:
         assert first.checkpoint.exists()
 
     @pytest.mark.slow
-    def test_by_sigkill_costs_no_more_than_the_time_between_states(
+    def test_sigkill_costs_no_more_than_the_time_between_states(
         self, data: Path, tmp_path: Path, recipe: Recipe
     ) -> None:
         run = tmp_path / "run"
@@ -155,7 +165,9 @@ class TestInterruption:
 
 
 class TestStart:
-    def test_takes_a_checkpoint_s_weights(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+    def test_a_new_score_run_starts_from_the_given_weights(
+        self, data: Path, tmp_path: Path, recipe: Recipe
+    ) -> None:
         first = train_run(data, tmp_path / "a", recipe, "score")
         start = tmp_path / "start.safetensors"
         first.checkpoint.rename(start)
@@ -165,7 +177,9 @@ class TestStart:
         for name, value in before.items():
             torch.testing.assert_close(after[name], value, atol=1e-6, rtol=0)
 
-    def test_refuses_another_model(self, data: Path, tmp_path: Path, recipe: Recipe) -> None:
+    def test_start_weights_of_another_model_are_refused(
+        self, data: Path, tmp_path: Path, recipe: Recipe
+    ) -> None:
         save_model(ReferencePoseModel(), tmp_path / "reference.safetensors", {})
         with pytest.raises(ValueError, match=r"is genpose-reference .* trains genpose-light"):
             train_run(

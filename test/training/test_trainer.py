@@ -48,7 +48,7 @@ def rows(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_the_loss_falls_and_the_curve_is_written(
+def test_training_lowers_the_loss_and_writes_the_curve(
     pool: CloudPool, tmp_path: Path, small_model: LightPoseModel, ticking: Clock
 ) -> None:
     seen: list[Progress] = []
@@ -76,7 +76,7 @@ class TestLearningRate:
         )
         return seen
 
-    def test_rises_stays_and_falls_to_zero(
+    def test_the_learning_rate_rises_stays_and_falls_to_zero(
         self, pool: CloudPool, tmp_path: Path, small_model: LightPoseModel, ticking: Clock
     ) -> None:
         rates = self.rates(pool, tmp_path / "a.pt", small_model, ticking, flat=0.5)
@@ -86,7 +86,7 @@ class TestLearningRate:
         expected = [1e-6 * (0.5 + 0.5 * math.cos(math.pi * (i / 10 - 1))) for i in range(10, 20)]
         assert rates[10:] == pytest.approx(expected)
 
-    def test_falls_by_epochs_as_the_reference_s(
+    def test_the_learning_rate_falls_by_epochs_as_that_of_the_reference(
         self, pool: CloudPool, tmp_path: Path, small_model: LightPoseModel, ticking: Clock
     ) -> None:
         # 64 clouds: an epoch is 4 steps.
@@ -97,7 +97,7 @@ class TestLearningRate:
 
 
 class TestResuming:
-    def test_takes_the_same_way(
+    def test_a_run_in_parts_gives_the_weights_of_one_in_one_piece(
         self, pool: CloudPool, tmp_path: Path, fresh: Callable, ticking: Clock
     ) -> None:
         # Draws follow from the step: a run in two parts equals one without a break.
@@ -108,7 +108,7 @@ class TestResuming:
         assert parts.steps == 4
         _assert_equal(whole, parts)
 
-    def test_after_ctrl_c(
+    def test_a_run_goes_on_after_ctrl_c(
         self, pool: CloudPool, tmp_path: Path, fresh: Callable, ticking: Clock
     ) -> None:
         def stop(progress: Progress) -> None:
@@ -126,7 +126,7 @@ class TestResuming:
         assert rest.steps == 5
         _assert_equal(rest, train(pool, tmp_path / "b.pt", settings(10), fresh()))
 
-    def test_after_a_time_that_was_given(
+    def test_a_run_goes_on_after_a_given_time(
         self, pool: CloudPool, tmp_path: Path, fresh: Callable, ticking: Clock
     ) -> None:
         file = tmp_path / "a.pt"
@@ -138,7 +138,7 @@ class TestResuming:
         assert rest.steps == 50 - first.steps
         _assert_equal(rest, train(pool, tmp_path / "b.pt", settings(50), fresh()))
 
-    def test_drops_rows_that_were_written_after_the_state(
+    def test_a_run_that_goes_on_drops_curve_rows_after_its_state(
         self, pool: CloudPool, tmp_path: Path, fresh: Callable, ticking: Clock
     ) -> None:
         file = tmp_path / "a.pt"
@@ -148,7 +148,7 @@ class TestResuming:
         train(pool, file, settings(6), fresh(), clock=ticking)
         assert [row["step"] for row in rows(tmp_path / "a.csv")] == ["1", "2", "3", "4", "5", "6"]
 
-    def test_has_nothing_to_do_when_finished(
+    def test_a_finished_run_takes_no_more_steps(
         self, pool: CloudPool, tmp_path: Path, fresh: Callable
     ) -> None:
         first = train(pool, tmp_path / "a.pt", settings(3), fresh())
@@ -156,7 +156,7 @@ class TestResuming:
         assert (again.steps, again.finished) == (0, True)
         _assert_equal(first, again)
 
-    def test_reads_states_of_the_first_version(
+    def test_states_of_the_first_version_are_read(
         self, pool: CloudPool, tmp_path: Path, fresh: Callable
     ) -> None:
         file = tmp_path / "a.pt"
@@ -167,7 +167,7 @@ class TestResuming:
         torch.save({**state, "generator": torch.Generator().get_state()}, file)
         assert train(pool, file, settings(5), fresh()).steps == 2
 
-    def test_refuses_another_model(
+    def test_the_state_of_another_model_is_refused(
         self, pool: CloudPool, tmp_path: Path, fresh: Callable, small_config: LightConfig
     ) -> None:
         file = tmp_path / "a.pt"
@@ -179,7 +179,7 @@ class TestResuming:
             train(pool, file, settings(2), other)
 
     @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut"])
-    def test_names_a_state_that_is_none(
+    def test_a_damaged_state_is_named(
         self, pool: CloudPool, tmp_path: Path, small_model: LightPoseModel, content: bytes
     ) -> None:
         (tmp_path / "a.pt").write_bytes(content)
@@ -190,7 +190,7 @@ class TestResuming:
             train(pool, tmp_path / "b.pt", settings(1), small_model)
 
 
-def test_drawing_ahead_changes_nothing(
+def test_drawing_ahead_gives_the_same_weights(
     pool: CloudPool, tmp_path: Path, fresh: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = train(pool, tmp_path / "a.pt", settings(6, save_every_s=0.1), fresh())
@@ -206,7 +206,7 @@ def test_drawing_ahead_changes_nothing(
 
 
 class TestTargets:
-    def test_an_energy_leaves_the_score_as_it_is(
+    def test_energy_training_leaves_the_score_unchanged(
         self, pool: CloudPool, tmp_path: Path, small_model: LightPoseModel
     ) -> None:
         before = {name: p.clone() for name, p in small_model.named_parameters()}
@@ -215,7 +215,7 @@ class TestTargets:
         assert {name.split(".")[0] for name in changed} == {"energy_head"}
 
     @pytest.mark.slow
-    def test_the_reference_s_networks_learn(self, pool: CloudPool, tmp_path: Path) -> None:
+    def test_both_networks_of_the_reference_learn(self, pool: CloudPool, tmp_path: Path) -> None:
         torch.manual_seed(0)
         changes = {"weighting": "paper", "batch": 4, "draws": 16, "sigma_low": 0.01}
         model = ReferencePoseModel()
@@ -226,7 +226,7 @@ class TestTargets:
         assert torch.equal(done.model.get_buffer(name), model.get_buffer(name))
         assert model.get_buffer(name).abs().max() > 0
 
-    def test_the_average_can_be_left_out(
+    def test_without_averaging_the_result_has_the_trained_weights(
         self, pool: CloudPool, tmp_path: Path, small_model: LightPoseModel
     ) -> None:
         done = train(pool, tmp_path / "a.pt", settings(3, average=0.0), small_model)
@@ -235,7 +235,7 @@ class TestTargets:
 
 
 class TestValidation:
-    def test_happens_on_the_way_and_at_the_end_and_keeps_the_best(
+    def test_validation_runs_on_the_way_and_at_the_end_and_keeps_the_best(
         self,
         pool: CloudPool,
         tmp_path: Path,
@@ -267,7 +267,7 @@ class TestValidation:
         best = load_model(tmp_path / "a-best.safetensors")
         assert torch.equal(best.score_head.leave.weight, states[1])
 
-    def test_does_not_use_up_the_budget(
+    def test_validation_does_not_use_up_the_budget(
         self,
         pool: CloudPool,
         tmp_path: Path,
@@ -286,7 +286,7 @@ class TestValidation:
 
 
 class TestMisfortune:
-    def test_a_loss_that_is_not_finite_stops_with_its_batch_saved(
+    def test_a_loss_that_is_not_finite_stops_and_saves_its_batch(
         self, pool: CloudPool, tmp_path: Path, fresh: Callable
     ) -> None:
         file = tmp_path / "a.pt"
@@ -311,7 +311,7 @@ class TestMisfortune:
         assert not list(tmp_path.glob("*.partial"))
         assert train(pool, file, settings(4), fresh()).steps == 2
 
-    def test_states_are_saved_on_the_way(
+    def test_states_are_saved_at_their_interval(
         self, pool: CloudPool, tmp_path: Path, small_model: LightPoseModel, ticking: Clock
     ) -> None:
         steps = []
@@ -341,7 +341,7 @@ class TestMisfortune:
         ({"weighting": "none"}, "weighting must be one of"),
     ],
 )
-def test_settings_are_checked(changes: dict, message: str) -> None:
+def test_training_settings_out_of_range_are_refused(changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TrainingSettings(**changes)
 

@@ -26,7 +26,7 @@ class Oracle(LightPoseModel):
 
 
 @pytest.mark.slow
-def test_measures_pose_errors_on_views_of_its_own() -> None:
+def test_validation_measures_pose_errors_on_its_own_views() -> None:
     validator = Validator(24, energy=False)
     untrained = validator(LightPoseModel())
     assert untrained.median_deg > 10
@@ -48,5 +48,5 @@ def test_a_refused_view_counts_as_missed() -> None:
     assert math.isinf(result.median_deg)
 
 
-def test_the_best_is_what_is_often_close() -> None:
+def test_validations_rank_by_shares_within_limits_first() -> None:
     assert Validation(50, 80, 4, 1).rank > Validation(49, 80, 1, 0.1).rank

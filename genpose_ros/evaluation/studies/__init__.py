@@ -1,4 +1,4 @@
-"""The paper's studies on our views, each with its numbers, a table and pictures."""
+"""Studies of the paper on synthetic views, each with its numbers, a table and pictures."""
 
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +61,7 @@ __all__ = [
     "write_tables",
 ]
 
-#: How many candidates the studies need of every view.
+#: Candidates that the studies need of every view.
 CANDIDATES = 100
 
 #: Makes a table of stored numbers, of studies and of evaluations.

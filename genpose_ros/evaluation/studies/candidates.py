@@ -1,4 +1,4 @@
-"""The candidates of many views, drawn once, so that every study selects from the same ones."""
+"""Candidates of many views, drawn once, so that every study selects from the same ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class ViewTruth:
-    """What the n views show.
+    """Ground truth of n views.
 
     Attributes:
         views: the clouds.
@@ -46,8 +46,8 @@ class ViewTruth:
             T = np.eye(4)
             T[:3, :3], T[:3, 3] = views.rotation[i], views.translation[i]
             name = CATEGORIES[category]
-            seen = name != "mug" or handle_visible(views.points_cam[i], T, views.size_m[i])
-            symmetric[i] = is_symmetric(name, seen)
+            visible = name != "mug" or handle_visible(views.points_cam[i], T, views.size_m[i])
+            symmetric[i] = is_symmetric(name, visible)
         return cls(views, symmetric)
 
     def __len__(self) -> int:
@@ -215,7 +215,7 @@ def draw_view_candidates(
     """Draw `count` candidates of every view, with energies, by the estimator's own settings.
 
     Args:
-        estimator: model and settings; its K is not looked at.
+        estimator: model and settings; its K is not used.
         views: the clouds.
         count: K.
         on_views: called with how many views have been done since the last call.

@@ -1,4 +1,4 @@
-"""The best and the worst cases of each category, to look at."""
+"""Pictures of the best and the worst cases of each category."""
 
 from itertools import product
 from typing import TYPE_CHECKING, Any

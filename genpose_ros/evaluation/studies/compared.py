@@ -1,4 +1,4 @@
-"""The diffusion model beside what a user would otherwise pick, on the same views."""
+"""Comparison of the diffusion model with baselines and with regression, on the same views."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Figure 4 of the paper: the rotations that the model thinks possible."""
+"""Distribution of the rotations that the model thinks possible: figure 4 of the paper."""
 
 from typing import TYPE_CHECKING, Any
 

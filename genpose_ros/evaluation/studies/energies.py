@@ -1,4 +1,4 @@
-"""Figure 3 of the paper: what the energy says of a candidate, and how wrong the candidate is."""
+"""Energy of candidates against their errors: figure 3 of the paper."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Figure 5 of the paper: what the encoder makes of the clouds, without knowing categories."""
+"""Features of the clouds by an encoder that is given no category: figure 5 of the paper."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The paper's numbers on REAL275, per cent within 5°2cm, 5°5cm, 10°2cm and 10°5cm, to stand beside.
+"""Numbers of the paper on REAL275: per cent within 5°2cm, 5°5cm, 10°2cm and 10°5cm.
 
 GenPose (NeurIPS 2023), tables 1 to 6.
 """

@@ -1,4 +1,4 @@
-"""What a study leaves: numbers as JSON, a table as Markdown, pictures; and their place in docs."""
+"""Results of a study: numbers as JSON, a table as Markdown, pictures; and their place in docs."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ LIMIT_HEADS: tuple[str, ...] = tuple(f"{d}°{c}cm" for d, c in THRESHOLDS)
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What one study found.
+    """Result of one study.
 
     Attributes:
         name: of the study, as the command line has it.

@@ -1,4 +1,4 @@
-"""Which candidates become the pose: tables 1 to 4 of the paper."""
+"""Selection of the candidates that become the pose: tables 1 to 4 of the paper."""
 
 import time
 from typing import Any
@@ -36,8 +36,6 @@ __all__ = [
     "ranking",
     "ranking_table",
 ]
-
-#: Kernel width of the density over candidates, for rotation columns and decimetres.
 
 #: Of the likelihood's solver.
 _TOLERANCE = 1e-3

@@ -1,4 +1,4 @@
-"""The files of small models that studies train: weights beside a record of what they took."""
+"""Files of the small models that studies train: weights, and a record of their cost."""
 
 import json
 from pathlib import Path

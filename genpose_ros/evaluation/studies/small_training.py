@@ -1,4 +1,4 @@
-"""Small models trained alike, to be compared: by steps, so that a busy machine changes nothing."""
+"""Training of small models to compare: by steps, so that a busy machine changes nothing."""
 
 import copy
 import hashlib
@@ -51,7 +51,7 @@ SMALL_MODELS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class SmallTraining:
-    """The budget that all small models share.
+    """Budget that all small models share.
 
     Attributes:
         steps: optimiser steps.
@@ -92,7 +92,7 @@ class SmallTraining:
 
 
 class SmallPool:
-    """The first shards of a synthetic set in memory, with their categories.
+    """First shards of a synthetic set in memory, with their categories.
 
     Args:
         folder: of the set.

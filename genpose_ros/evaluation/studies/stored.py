@@ -1,4 +1,4 @@
-"""Tables of what `genpose evaluate frames` and `genpose evaluate synthetic` stored."""
+"""Tables of stored numbers: `genpose evaluate frames` and `genpose evaluate synthetic`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Table 6 of the paper: tracking, from what `genpose evaluate tracking` stored."""
+"""Tracking, from the numbers that `genpose evaluate tracking` stored: table 6 of the paper."""
 
 import json
 from collections.abc import Iterator
@@ -18,25 +18,27 @@ _MEASURES = ("5d5cm", "mean_rotation_deg", "mean_translation_cm")
 _FINER = ("per_category", "per_kind")
 
 
-def tracking(path: Path) -> StudyResult:
+def tracking(tracking_file: Path) -> StudyResult:
     """Lay every summary of a tracking evaluation beside the paper's, as means over the classes.
 
     Args:
-        path: JSON file of `genpose evaluate tracking`.
+        tracking_file: JSON file of `genpose evaluate tracking`.
 
     Raises:
         FileNotFoundError: there is none.
         ValueError: it is not JSON, or holds no summary.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: genpose evaluate tracking --json makes it")
+    if not tracking_file.is_file():
+        raise FileNotFoundError(
+            f"{tracking_file} is missing: genpose evaluate tracking --json makes it"
+        )
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(tracking_file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        raise ValueError(f"{tracking_file} is not JSON: {error}") from error
     rows = {name: _class_means(summary) for name, summary in _summaries(stored, ())}
     if not rows:
-        raise ValueError(f"{path} holds no summary of a tracking evaluation")
+        raise ValueError(f"{tracking_file} holds no summary of a tracking evaluation")
     source = stored.get("provenance") if isinstance(stored, dict) else None
     return StudyResult("tracking", {"rows": rows, "tracking_provenance": source})
 

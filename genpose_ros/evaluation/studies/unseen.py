@@ -1,4 +1,4 @@
-"""Table 5 of the paper: a model that has never seen a category, asked for its poses."""
+"""Unseen categories: poses by models trained without them; table 5 of the paper."""
 
 from pathlib import Path
 from typing import Any

@@ -17,7 +17,7 @@ def drawn(estimator, views):
     return draw_view_candidates(estimator, views[:10], 12)
 
 
-def test_the_default_selection_is_the_estimators_own(estimator, views, drawn):
+def test_the_default_selection_gives_the_estimator_s_poses(estimator, views, drawn):
     clouds = [
         ObjectCloud(
             Instance(i, CATEGORIES[c], np.ones((1, 1), bool)),
@@ -55,7 +55,7 @@ def test_errors_are_those_of_the_metric_view_by_view(views):
         assert errors[i, 1] == pytest.approx(expected, rel=1e-6)
 
 
-def test_parts_of_candidates_and_of_views(drawn):
+def test_candidates_and_views_can_be_taken_in_part(drawn):
     few = drawn.first(5)
     assert few.count == 5
     np.testing.assert_allclose(few.errors, drawn.errors[:, :5], rtol=1e-12)
@@ -67,7 +67,7 @@ def test_parts_of_candidates_and_of_views(drawn):
         drawn.select(None, "median")
 
 
-def test_what_is_not_finite_is_infinitely_wrong(known):
+def test_candidates_that_are_not_finite_have_infinite_errors(known):
     candidates = known("camera", np.zeros((2, 5)), np.zeros((2, 5)))
     candidates.finite[0] = False
     candidates.finite[1, :4] = False
@@ -79,7 +79,7 @@ def test_what_is_not_finite_is_infinitely_wrong(known):
 @pytest.mark.parametrize(
     ("pooling", "expected"), [("single", 40.0), ("mean", None), ("modes", 10.0)]
 )
-def test_poolings_of_two_modes(known, pooling, expected):
+def test_each_pooling_of_two_modes_has_its_own_error(known, pooling, expected):
     # Of ten candidates kept by energy, seven at 10 degrees and the best three at 40.
     degrees = [[40.0] * 3 + [10.0] * 7]
     energy = np.linspace(1, 0, 10)[None, :, None].repeat(2, 2)

@@ -15,12 +15,12 @@ from genpose_ros.evaluation.studies import (
 from genpose_ros.evaluation.studies.compared import view_kinds
 
 
-def test_every_view_is_of_one_kind(views):
+def test_every_view_belongs_to_exactly_one_kind(views):
     kinds = view_kinds(ViewTruth.of(views))
     assert (np.sum(list(kinds.values()), axis=0) == 1).all()
 
 
-def test_baselines_on_the_models_views(estimator, views):
+def test_baselines_are_scored_on_the_model_s_views(estimator, views):
     drawn = draw_view_candidates(estimator, views[:9], 50)
     done = []
     content = baselines(drawn, estimator, views=4, on_views=done.append).content
@@ -43,7 +43,7 @@ SUMMARY = {
 }
 
 
-def test_tracking_is_the_mean_over_the_classes(tmp_path):
+def test_tracking_numbers_are_means_over_the_classes(tmp_path):
     path = tmp_path / "tracking.json"
     parts = {"paper_protocol": SUMMARY, "per_kind": {"turntable": SUMMARY}}
     path.write_text(json.dumps({**SUMMARY, **parts, "provenance": {"seed": 1}}))
@@ -57,7 +57,7 @@ def test_tracking_is_the_mean_over_the_classes(tmp_path):
     assert "| *GenPose, REAL275* | 71.5 | 4.2 | 1.5 |" in table
 
 
-def test_tracking_that_was_not_evaluated(tmp_path):
+def test_a_missing_or_broken_tracking_report_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="evaluate tracking"):
         tracking(tmp_path / "none.json")
     for text, what in (("{", "not JSON"), ('{"a": 1}', "no summary")):

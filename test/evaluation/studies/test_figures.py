@@ -19,7 +19,7 @@ from genpose_ros.evaluation.studies.distribution import upright_angles_deg
 from genpose_ros.evaluation.studies.energies import rank_correlation
 
 
-def test_rank_correlation_is_spearmans():
+def test_rank_correlation_is_that_of_spearman():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(5, 20)), rng.integers(0, 4, (5, 20)).astype(float)
     expected = [spearmanr(x, y).statistic for x, y in zip(a, b, strict=True)]
@@ -27,7 +27,7 @@ def test_rank_correlation_is_spearmans():
     assert np.isnan(rank_correlation(a, np.ones((5, 20)))).all()
 
 
-def test_energy_that_knows_the_error(known, tmp_path):
+def test_an_energy_that_orders_by_error_correlates_perfectly(known, tmp_path):
     degrees = np.random.default_rng(0).uniform(1, 90, (4, 50))
     centimetres = np.random.default_rng(1).uniform(0, 9, (4, 50))
     result = energy(known("mug", degrees, centimetres, np.stack([-degrees, centimetres], -1)))
@@ -47,7 +47,7 @@ def test_energy_that_knows_the_error(known, tmp_path):
 @pytest.mark.parametrize(
     ("axis", "which"), [("y", 0), ("x", 1), ("z", 2)], ids=["yaw", "pitch", "roll"]
 )
-def test_angles_of_an_upright_object(axis, which):
+def test_an_object_turned_about_one_axis_has_that_angle_alone(axis, which):
     upright = np.diag([1.0, -1.0, -1.0])
     turned = upright @ Rotation.from_euler(axis, 35, degrees=True).as_matrix()
     expected = np.zeros(3)
@@ -55,7 +55,7 @@ def test_angles_of_an_upright_object(axis, which):
     np.testing.assert_allclose(upright_angles_deg(turned), expected, atol=1e-9)
 
 
-def test_the_turn_about_its_own_axis_is_yaw_alone():
+def test_a_turn_about_the_object_s_own_axis_changes_yaw_alone():
     rng = np.random.default_rng(0)
     R = Rotation.random(20, random_state=rng).as_matrix()
     about_y = Rotation.from_euler("y", 50, degrees=True).as_matrix()
@@ -64,7 +64,7 @@ def test_the_turn_about_its_own_axis_is_yaw_alone():
     np.testing.assert_allclose((after[:, 0] - before[:, 0]) % 360, 50, atol=1e-6)
 
 
-def test_distribution_and_cases_of_real_candidates(estimator, views):
+def test_distribution_and_cases_draw_pictures_of_real_candidates(estimator, views):
     drawn = draw_view_candidates(estimator, views, 50)
     shown = cases(drawn)
     assert set(shown.figures) == {f"study_cases_{name}" for name in shown.content["rows"]}
@@ -80,7 +80,7 @@ def test_distribution_and_cases_of_real_candidates(estimator, views):
     assert distribution(drawn, estimator).content["rows"].keys() <= {"bowl: round"}
 
 
-def test_distribution_of_a_view_that_is_known(known, estimator, views):
+def test_distribution_reports_concentration_and_twelfths_of_a_round_object(known, estimator, views):
     angles = np.zeros((2, 50))
     made = known("bowl", angles, angles, np.zeros((2, 50, 2)), symmetric=[True, True])
     made.truth.views.points_cam[:] = views.points_cam[0, :8] * 0 + [0.01, 0.02, 0.9]
@@ -91,7 +91,7 @@ def test_distribution_of_a_view_that_is_known(known, estimator, views):
     assert 1 <= row["yaw_twelfths"] <= 12
 
 
-def test_features_of_categories_that_lie_apart(estimator, views):
+def test_features_of_well_separated_categories_have_pure_neighbours(estimator, views):
     pytest.importorskip("sklearn", reason="scikit-learn is in the extra 'study'")
     drawn = draw_view_candidates(estimator, views, 2)
     drawn.features[:] = 0

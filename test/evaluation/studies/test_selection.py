@@ -27,7 +27,7 @@ def test_expected_best_of_counts_all_ways_to_choose(hits):
         assert expected_best_of(np.array(hits), 6, count) == pytest.approx(expected, abs=1e-12)
 
 
-def test_best_of_k_and_pooled(known):
+def test_best_of_k_reports_pooled_and_best_shares(known):
     degrees = np.full((2, 50), 30.0)
     degrees[0, 7] = 4.0  # one hit of 50 in the standing view
     energy = -np.stack([degrees, degrees], -1)
@@ -41,7 +41,7 @@ def test_best_of_k_and_pooled(known):
     assert "| best of 50 | 100.0 (82.0) |" in table
 
 
-def test_numbers_of_candidates_and_shares_kept(known):
+def test_every_number_of_candidates_and_share_kept_is_reported(known):
     # The energy knows: the first tenth is right, and the rest is 30 degrees off.
     degrees = np.full((2, 100), 30.0)
     degrees[:, ::10] = 0.0
@@ -56,7 +56,7 @@ def test_numbers_of_candidates_and_shares_kept(known):
     assert "70.2" in TABLES["candidates"](content)
 
 
-def test_density_is_highest_in_the_densest_place(known):
+def test_density_is_highest_where_candidates_are_densest(known):
     degrees = [[0.0, 0.5, 1.0, 40.0, 41.0]]
     density = known("camera", degrees, [[0.0, 0.1, 5.0, 5.1, 5.2]]).density
     assert density[0, :, 0].argmax() == 1
@@ -67,7 +67,7 @@ def test_density_is_highest_in_the_densest_place(known):
     np.testing.assert_allclose(density[0, :, 1], expected, atol=1e-6)
 
 
-def test_density_of_round_shapes_does_not_see_their_turn(known):
+def test_density_of_axisymmetric_shapes_ignores_their_yaw(known):
     for name, same in (("can", True), ("camera", False)):
         candidates = known(name, np.zeros((1, 4)), np.zeros((1, 4)))
         turn = torch.zeros(1, 4, 3, dtype=torch.float64)
@@ -77,13 +77,13 @@ def test_density_of_round_shapes_does_not_see_their_turn(known):
         assert torch.allclose(density[3], density[0]) is same
 
 
-def test_a_candidate_that_is_not_finite_is_no_neighbour(known):
+def test_a_candidate_that_is_not_finite_adds_no_density(known):
     candidates = known("camera", np.zeros((1, 4)), np.zeros((1, 4)))
     candidates.finite[0, 1:] = False
     assert candidates.density[0, 0].tolist() == pytest.approx([0.0, 0.0])
 
 
-def test_rankings_with_their_cost(estimator, views):
+def test_every_ranking_is_reported_with_its_cost(estimator, views):
     drawn = draw_view_candidates(estimator, views[:12], 50)
     content = ranking(drawn, estimator, likelihood_views=2).content
     assert set(content["rows"]) == {"random", "density", "energy", "truth"}
@@ -96,7 +96,7 @@ def test_rankings_with_their_cost(estimator, views):
     assert "13.5" in TABLES["ranking"](content)
 
 
-def test_categories_add_up(known):
+def test_the_table_of_categories_stands_beside_the_paper_s_shares(known):
     errors = np.full((4, 50), 3.0), np.full((4, 50), 1.0)
     candidates = known("bowl", *errors, np.zeros((4, 50, 2)), symmetric=[True] * 4)
     content = categories(candidates).content

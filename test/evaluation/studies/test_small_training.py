@@ -61,7 +61,7 @@ def data(views, tmp_path_factory):
     return folder
 
 
-def test_a_category_can_be_left_out(data, views):
+def test_a_pool_can_leave_out_a_category(data, views):
     everything, without = SmallPool(data, 1), SmallPool(data, 1, ["mug"])
     mugs = int((views.category == CATEGORIES.index("mug")).sum())
     assert len(everything) - len(without) == mugs > 0
@@ -73,7 +73,7 @@ def test_a_category_can_be_left_out(data, views):
         SmallPool(data, 1, CATEGORIES)
 
 
-def test_regression_loss_counts_no_free_angle_when_told(data):
+def test_regression_loss_that_knows_symmetry_ignores_unobservable_yaw(data):
     config = LightConfig(patches=4, neighbours=4, subset=32, width=8, layers=1, attention_heads=2)
     model = PoseRegression(config)
     batch, _ = SmallPool(data, 1).draw(2, torch.Generator().manual_seed(0))
@@ -91,7 +91,7 @@ def test_regression_loss_counts_no_free_angle_when_told(data):
     )
 
 
-def test_a_run_goes_on_and_is_read_again(data, tmp_path, views):
+def test_a_run_trains_missing_models_alone_and_is_read_again(data, tmp_path, views):
     run, names = tmp_path / "run", ["diffusion", "regression", "regression-symmetry"]
     steps = []
     train_missing(data, run, names, TINY, lambda name, step, loss: steps.append((name, step)))
@@ -114,7 +114,7 @@ def test_a_run_goes_on_and_is_read_again(data, tmp_path, views):
     assert "(62.5)" in TABLES["unseen"](left_out)
 
 
-def test_training_lowers_the_loss_and_is_the_same_again(data):
+def test_training_lowers_the_loss_and_repeats_from_its_seed(data):
     settings = replace(TINY, steps=30, batch=16, learning_rate=3e-3)
     losses = []
     model = train_small("regression", data, settings, lambda step, loss: losses.append(loss))
@@ -126,7 +126,7 @@ def test_training_lowers_the_loss_and_is_the_same_again(data):
     assert not any(p.requires_grad for p in model.parameters())
 
 
-def test_what_is_missing_or_wrong_is_named(tmp_path, data):
+def test_a_missing_or_wrong_small_model_is_named(tmp_path, data):
     with pytest.raises(FileNotFoundError, match="study train"):
         load_small_diffusion(tmp_path)
     with pytest.raises(FileNotFoundError, match="study train"):
