@@ -13,19 +13,15 @@ from typing import Any
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
 from genpose_ros.networks.checkpoints import default_weights
 from genpose_ros.ros.node_settings import NodeSettings
-from genpose_ros.ros.parameters import PREFIXES
+from genpose_ros.ros.parameter_names import NAMES, OLD_NAMES
 from genpose_ros.tracking.settings import TrackerSettings
 
 __all__ = ["PAGES", "main", "parse_message"]
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
-#: The parts of the node's settings: title, class, and the key of its prefix.
-_PARTS = (
-    ("The node", NodeSettings, "node"),
-    ("The estimator", EstimatorSettings, "estimator"),
-    ("The tracker", TrackerSettings, "tracker"),
-)
+#: The parts of the node's settings, as `NAMES` has them.
+_PARTS = {"node": NodeSettings, "estimator": EstimatorSettings, "tracker": TrackerSettings}
 #: The types as `ros2 param describe` calls them.
 _ROS_TYPES = {str: "string", bool: "boolean", int: "integer", float: "double"}
 _PARAMETERS_HEAD = """\
@@ -53,20 +49,27 @@ _MESSAGES = (
 def parameters_page() -> str:
     """Return the parameter reference of the estimator node."""
     presets = " or ".join(f"`{name}`" for name in PRESETS)
-    parts = [_section(title, kind, PREFIXES[key]) for title, kind, key in _PARTS]
-    return "\n".join([_PARAMETERS_HEAD.format(presets=presets), *parts, _preset_section()])
+    parts = [_section("Basic parameters", advanced=False)]
+    parts += [_section("Advanced parameters", advanced=True)]
+    parts += [_preset_section(), _old_names_section()]
+    return "\n".join([_PARAMETERS_HEAD.format(presets=presets), *parts])
 
 
-def _section(title: str, kind: type, prefix: str) -> str:
+def _section(title: str, *, advanced: bool) -> str:
     head = ["parameter", "type", "default", "values", "set", "meaning"]
-    rows = [_parameter(item, prefix) for item in fields(kind)]
+    rows = [
+        _parameter(item, NAMES[part][item.name])
+        for part, kind in _PARTS.items()
+        for item in fields(kind)
+        if item.metadata["advanced"] == advanced
+    ]
     return f"## {title}\n\n{_table(head, rows)}\n"
 
 
-def _parameter(item: Field[Any], prefix: str) -> list[str]:
+def _parameter(item: Field[Any], name: str) -> list[str]:
     rule = item.metadata
     return [
-        f"`{prefix}{item.name}`",
+        f"`{name}`",
         _ROS_TYPES[type(item.default)],
         _value(item.default),
         _range(item),
@@ -87,8 +90,18 @@ def _range(item: Field[Any]) -> str:
 def _preset_section() -> str:
     names = [item.name for item in fields(EstimatorSettings)]
     values = {name: [_value(getattr(p, name)) for p in PRESETS.values()] for name in names}
-    rows = [[f"`{name}`", *both] for name, both in values.items() if len(set(both)) > 1]
-    return f"## The presets\n\n{_table(['parameter', *PRESETS], rows)}\n"
+    rows = [
+        [f"`{NAMES['estimator'][name]}`", *both]
+        for name, both in values.items()
+        if len(set(both)) > 1
+    ]
+    return f"## Presets\n\n{_table(['parameter', *PRESETS], rows)}\n"
+
+
+def _old_names_section() -> str:
+    text = "The node does not start with one of these, and names today's parameter."
+    rows = [[f"`{old}`", f"`{new}`"] for old, new in sorted(OLD_NAMES.items())]
+    return f"## Names of earlier versions\n\n{text}\n\n{_table(['earlier', 'today'], rows)}\n"
 
 
 @dataclass(frozen=True)

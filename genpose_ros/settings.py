@@ -28,6 +28,7 @@ def setting(
     fixed: bool = False,
     group: str = "",
     advanced: bool = False,
+    formerly: str = "",
 ) -> Any:
     """A dataclass field with what a parameter needs to describe itself.
 
@@ -40,6 +41,7 @@ def setting(
         fixed: only read at start (a ROS parameter made from it is read_only).
         group: stands before the name of a parameter made from it; see `parameter_name`.
         advanced: few users need to change it.
+        formerly: its name in earlier versions, where it was another one.
     """
     metadata = {
         "description": description,
@@ -49,6 +51,7 @@ def setting(
         "fixed": fixed,
         "group": group,
         "advanced": advanced,
+        "formerly": formerly,
     }
     return field(default=default, metadata=metadata)
 
@@ -67,8 +70,11 @@ def find_setting(settings: type, name: str) -> Field[Any]:
     """Return the field of a settings dataclass by its own name or that of its parameter.
 
     Raises:
-        ValueError: there is none; the nearest name is given.
+        ValueError: there is none; the present name of an old one, or the nearest, is given.
     """
+    for item in fields(settings):
+        if name and name == item.metadata["formerly"]:
+            raise ValueError(f"no setting is called {name!r}; it is called {item.name} now")
     known = {key: item for item in fields(settings) for key in (item.name, parameter_name(item))}
     if name in known:
         return known[name]

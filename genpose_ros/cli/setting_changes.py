@@ -1,28 +1,11 @@
 """Settings changed on the command line: NAME=VALUE texts, in the type that each setting has."""
 
 from collections.abc import Iterable
-from dataclasses import Field, fields
 from typing import Any
 
 from genpose_ros.settings import find_setting, setting_from_text
 
-__all__ = ["RENAMED_SETTINGS", "estimator_changes", "tracker_changes"]
-
-#: Names of earlier versions -> present ones.
-RENAMED_SETTINGS = {
-    "looks": "tta_views",
-    "max_encodings": "encoder_budget",
-    "crowd_patches": "patches_over_budget",
-    "trust_ids": "use_mask_ids",
-    "keep_between_masks": "track_without_masks",
-    "late_s": "delayed_mask_horizon_s",
-    "gate_m": "association_gate_m",
-    "class_frames": "class_change_frames",
-    "switch_frames": "pose_switch_checks",
-    "check_s": "verify_period_s",
-    "max_outside": "max_outside_share",
-    "new_per_frame": "max_new_per_frame",
-}
+__all__ = ["estimator_changes", "tracker_changes"]
 
 #: First part of the tracker's ROS parameters.
 _TRACKER_GROUP = "tracking."
@@ -56,15 +39,8 @@ def _typed(option: str, changes: Iterable[str], settings: type, group: str = "")
         if not equals:
             raise ValueError(f"{option} expects name=value, got {change!r}")
         try:
-            item = _find(name.removeprefix(group), settings)
+            item = find_setting(settings, name.removeprefix(group))
         except ValueError as error:
             raise ValueError(f"{option}: {error}") from error
         values[item.name] = setting_from_text(f"{option} {name}", text, type(item.default))
     return values
-
-
-def _find(name: str, settings: type) -> Field[Any]:
-    present = RENAMED_SETTINGS.get(name)
-    if present in {item.name for item in fields(settings)}:
-        raise ValueError(f"no setting is called {name!r}; it is called {present} now")
-    return find_setting(settings, name)

@@ -57,6 +57,7 @@ class EstimatorSettings:
         high=8,
         group="sampling",
         advanced=True,
+        formerly="looks",
     )
     patches: int = setting(
         0,

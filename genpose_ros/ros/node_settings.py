@@ -72,6 +72,7 @@ class NodeSettings:
         high=60.0,
         group="sync",
         advanced=True,
+        formerly="ring_seconds",
     )
     sync_slop_s: float = setting(
         0.01,
@@ -79,6 +80,7 @@ class NodeSettings:
         low=0.0,
         high=1.0,
         group="sync",
+        formerly="slop_seconds",
     )
     sync_wait_s: float = setting(
         0.5,
@@ -87,6 +89,7 @@ class NodeSettings:
         high=60.0,
         group="sync",
         advanced=True,
+        formerly="match_wait_seconds",
     )
     target_frame: str = setting(
         "",
@@ -99,6 +102,7 @@ class NodeSettings:
         low=0.0,
         high=10.0,
         advanced=True,
+        formerly="target_frame_wait_seconds",
     )
     fixed_frame: str = setting(
         "",
@@ -114,6 +118,7 @@ class NodeSettings:
         low=0.0,
         high=1.0,
         advanced=True,
+        formerly="fixed_frame_wait_seconds",
     )
     threads: int = setting(
         0,
@@ -132,6 +137,7 @@ class NodeSettings:
         low=0.0,
         high=3600,
         advanced=True,
+        formerly="marker_seconds",
     )
     input_timeout_s: float = setting(
         5.0,
@@ -139,6 +145,7 @@ class NodeSettings:
         low=0.0,
         high=3600.0,
         advanced=True,
+        formerly="silence_seconds",
     )
     log_period_s: float = setting(
         5.0,
@@ -146,6 +153,7 @@ class NodeSettings:
         low=0.0,
         high=3600.0,
         advanced=True,
+        formerly="log_seconds",
     )
 
     def __post_init__(self) -> None:

@@ -20,44 +20,36 @@ __all__ = [
 
 #: The parameter that gives the estimator's other ones their defaults.
 PRESET = "preset"
+_PARTS: dict[str, type] = {
+    "estimator": EstimatorSettings,
+    "node": NodeSettings,
+    "tracker": TrackerSettings,
+}
 #: The settings by part, each field's name -> its parameter's.
 NAMES: dict[str, dict[str, str]] = {
-    "estimator": {item.name: parameter_name(item) for item in fields(EstimatorSettings)},
-    "node": {item.name: parameter_name(item) for item in fields(NodeSettings)},
-    "tracker": {item.name: f"tracking.{parameter_name(item)}" for item in fields(TrackerSettings)},
+    part: {
+        item.name: ("tracking." if part == "tracker" else "") + parameter_name(item)
+        for item in fields(kind)
+    }
+    for part, kind in _PARTS.items()
 }
 _KNOWN = frozenset({PRESET}.union(*(part.values() for part in NAMES.values())))
 
-_RENAMED = {
-    "fixed_frame_wait_seconds": "fixed_frame_wait_s",
-    "log_seconds": "log_period_s",
-    "looks": "sampling.tta_views",
-    "marker_seconds": "marker_lifetime_s",
-    "match_wait_seconds": "sync.wait_s",
-    "ring_seconds": "sync.depth_history_s",
-    "silence_seconds": "input_timeout_s",
-    "slop_seconds": "sync.slop_s",
-    "target_frame_wait_seconds": "target_frame_wait_s",
-    "tracking.check_s": "tracking.verify_period_s",
-    "tracking.class_frames": "tracking.class_change_frames",
-    "tracking.crowd_patches": "tracking.patches_over_budget",
-    "tracking.gate_m": "tracking.association_gate_m",
-    "tracking.keep_between_masks": "tracking.track_without_masks",
-    "tracking.late_s": "tracking.delayed_mask_horizon_s",
-    "tracking.looks": "tracking.tta_views",
-    "tracking.max_encodings": "tracking.encoder_budget",
-    "tracking.max_outside": "tracking.max_outside_share",
-    "tracking.new_per_frame": "tracking.max_new_per_frame",
-    "tracking.switch_frames": "tracking.pose_switch_checks",
-    "tracking.trust_ids": "tracking.use_mask_ids",
-}
-#: Names of earlier versions -> today's: without a group, or of another word.
-OLD_NAMES: dict[str, str] = _RENAMED | {
-    field: name
-    for part in (NAMES["estimator"], NAMES["node"])
-    for field, name in part.items()
-    if field not in _KNOWN
-}
+
+def _old_names() -> dict[str, str]:
+    """Names of earlier versions: of another word, or without the group."""
+    old: dict[str, str] = {}
+    for part, kind in _PARTS.items():
+        prefix = "tracking." if part == "tracker" else ""
+        for item in fields(kind):
+            for name in (item.metadata["formerly"], item.name):
+                if name and f"{prefix}{name}" not in _KNOWN:
+                    old[f"{prefix}{name}"] = NAMES[part][item.name]
+    return old
+
+
+#: Names of earlier versions -> today's.
+OLD_NAMES: dict[str, str] = _old_names()
 
 #: Parameters of every ROS 2 node, and where the names of others begin.
 _OF_ROS = frozenset({"use_sim_time", "start_type_description_service"})

@@ -43,6 +43,7 @@ class TrackerSettings:
         low=1,
         high=8,
         advanced=True,
+        formerly="looks",
     )
     encoder_budget: int = setting(
         8,
@@ -51,6 +52,7 @@ class TrackerSettings:
         low=1,
         high=1000,
         advanced=True,
+        formerly="max_encodings",
     )
     patches_over_budget: int = setting(
         32,
@@ -59,6 +61,7 @@ class TrackerSettings:
         low=0,
         high=512,
         advanced=True,
+        formerly="crowd_patches",
     )
     confirm_frames: int = setting(
         2,
@@ -87,12 +90,17 @@ class TrackerSettings:
         low=1,
         high=1000,
         advanced=True,
+        formerly="new_per_frame",
     )
     use_mask_ids: bool = setting(
-        False, "The segmenter's ids stay with the objects from frame to frame."
+        False,
+        "The segmenter's ids stay with the objects from frame to frame.",
+        formerly="trust_ids",
     )
     track_without_masks: bool = setting(
-        True, "Tracks without a mask go on with the depth around their prediction."
+        True,
+        "Tracks without a mask go on with the depth around their prediction.",
+        formerly="keep_between_masks",
     )
     max_unmasked_s: float = setting(
         1.0,
@@ -108,6 +116,7 @@ class TrackerSettings:
         low=0.0,
         high=10.0,
         advanced=True,
+        formerly="late_s",
     )
     max_depth_images: int = setting(
         16,
@@ -146,6 +155,7 @@ class TrackerSettings:
         low=0.0,
         high=10.0,
         advanced=True,
+        formerly="gate_m",
     )
     class_change_frames: int = setting(
         10,
@@ -153,6 +163,7 @@ class TrackerSettings:
         low=1,
         high=1000,
         advanced=True,
+        formerly="class_frames",
     )
     pose_switch_checks: int = setting(
         3,
@@ -160,6 +171,7 @@ class TrackerSettings:
         low=1,
         high=100,
         advanced=True,
+        formerly="switch_frames",
     )
     verify_period_s: float = setting(
         0.5,
@@ -168,6 +180,7 @@ class TrackerSettings:
         low=0.0,
         high=60.0,
         advanced=True,
+        formerly="check_s",
     )
     max_outside_share: float = setting(
         0.5,
@@ -175,6 +188,7 @@ class TrackerSettings:
         low=0.0,
         high=1.0,
         advanced=True,
+        formerly="max_outside",
     )
     max_residual_m: float = setting(
         0.03,
