@@ -78,5 +78,5 @@ def test_a_bar_in_a_description_does_not_break_the_table(generate):
     from dataclasses import make_dataclass
 
     kind = make_dataclass("Own", [("rate", float, setting(1.0, "a | b <c>", low=0, high=2))])
-    row = generate._parameter(fields(kind)[0], "")
+    row = generate._parameter(fields(kind)[0], "rate")
     assert row == ["`rate`", "double", "`1.0`", "0 to 2", "live", "a \\| b &lt;c>"]
