@@ -25,9 +25,12 @@ class ObjectPrinter(Node):
 
 
 rclpy.init()
+node = ObjectPrinter()
 try:
-    rclpy.spin(ObjectPrinter())
+    while rclpy.ok():  # rclpy.spin(node), but never asleep for longer than a second
+        rclpy.spin_once(node, timeout_sec=1.0)
 except (KeyboardInterrupt, ExternalShutdownException):
     pass
 finally:
+    node.destroy_node()
     rclpy.try_shutdown()
