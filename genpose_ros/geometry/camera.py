@@ -16,9 +16,12 @@ class PinholeCamera:
     """Camera without distortion, such as that of a rectified depth image.
 
     Attributes:
-        fx, fy: focal lengths, pixels.
-        cx, cy: principal point, pixels; (0, 0) is the centre of the upper left pixel.
-        width, height: image size, pixels.
+        fx: focal length along x, pixels.
+        fy: focal length along y, pixels.
+        cx: x of the principal point, pixels; (0, 0) is the centre of the upper left pixel.
+        cy: y of the principal point, pixels.
+        width: of the image, pixels.
+        height: of the image, pixels.
 
     Raises:
         ValueError: a number is not finite or absurdly large, or a focal length or size is not

@@ -21,12 +21,19 @@ class LightConfig:
     """Sizes and constants of a light model.
 
     Attributes:
-        patches, neighbours, subset, width, layers, attention_heads: see `PatchTransformer`.
-        head_width, head_layers: of the score and the energy head.
+        patches: per cloud.
+        neighbours: points per patch.
+        subset: points used of each cloud.
+        width: token width of the transformer.
+        layers: of the transformer.
+        attention_heads: of each layer.
+        head_width: width of the score and of the energy head.
+        head_layers: layers of the score and of the energy head.
         length_unit_m: pose vectors hold lengths in this unit, so that they are as large as the
             rotation's entries.
         sigma_data: standard deviation of pose vectors, for the preconditioning.
-        sigma_min, sigma_max: noise levels trained for.
+        sigma_min: least noise level trained for.
+        sigma_max: greatest noise level trained for.
         ranking_sigma: noise level at which the energies are read.
     """
 

@@ -1,10 +1,12 @@
 """The site builds without a warning and asks nobody else for anything."""
 
+import html
 import inspect
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,11 @@ def site(root, tmp_path_factory):
     return folder
 
 
+def text_of(page: Path) -> str:
+    """A page without its tags."""
+    return html.unescape(re.sub(r"<[^>]+>", "", page.read_text()))
+
+
 def test_every_page_of_docs_is_in_the_site(site, root):
     pages = {path.relative_to(root / "docs").with_suffix("") for path in root.glob("docs/**/*.md")}
     built = {path.relative_to(site).with_suffix("") for path in site.rglob("*.html")}
@@ -34,9 +41,15 @@ def test_every_page_of_docs_is_in_the_site(site, root):
 
 
 def test_the_examples_page_shows_their_code(site):
-    page = re.sub(r"<[^>]+>", "", (site / "examples.html").read_text())
+    page = text_of(site / "examples.html")
     assert "estimator = PoseEstimator.from_settings(" in page
     assert "class ObjectPrinter(Node):" in page
+
+
+def test_examples_in_docstrings_are_shown_as_code(site):
+    page = text_of(site / "api" / "geometry.html")
+    assert ">>> camera = PinholeCamera(fx=600.0" in page
+    assert "Example:" not in page
 
 
 def test_no_page_loads_anything_from_elsewhere(site):

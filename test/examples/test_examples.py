@@ -116,6 +116,7 @@ def test_subscribe_to_objects_prints_what_is_published_and_trusted(root):
         message.objects.append(item)
     program = [sys.executable, str(root / "examples" / "subscribe_to_objects.py")]
     process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     context = rclpy.Context()
     rclpy.init(context=context)
     try:
