@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
 from typing import Any
 
-import torch
-
 __all__ = ["process_pool"]
 
 
@@ -43,6 +41,8 @@ def process_pool(
 
 
 def _begin(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    import torch  # takes a second, which processes that only begin others do without
+
     # Ctrl-C reaches every process of a terminal; one of them shall answer it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

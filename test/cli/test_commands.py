@@ -189,6 +189,7 @@ class TestEvaluateSynthetic:
 
 
 class TestSynthesizeAndTrain:
+    @pytest.mark.slow
     def test_a_set_is_synthesized_and_both_networks_are_trained_on_it(self, tmp_path, monkeypatch):
         monkeypatch.setattr("genpose_ros.synthesis.shards.SHARD_SIZE", 8)
         monkeypatch.setattr("genpose_ros.synthesis.shards.CHUNK", 9)
