@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Packages for `pip install`; everything else is in pyproject.toml.
 
 colcon builds the package with CMakeLists.txt, because it has messages, and ignores this file.

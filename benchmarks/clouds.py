@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Cost of training clouds, stage by stage, and of ray casting in their place.
 
 `.venv/bin/python -m benchmarks.clouds` makes clouds as `genpose synthesize` does, on one thread,

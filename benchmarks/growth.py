@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Draw how accuracy grew with the clouds seen in training, on a logarithmic axis.
 
 `python -m benchmarks.growth` reads docs/results/growth.json and writes docs/images/growth.png.

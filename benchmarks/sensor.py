@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Comparison of the simulated depth camera with recorded ones: noise, steps, shadows, edges, holes.
 
 `.venv/bin/python -m benchmarks.sensor --recorded FOLDER` measures the depth images of a folder of

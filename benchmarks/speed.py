@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Speed of the estimator: milliseconds per frame by stage, preset and number of objects.
 
 `make bench`, or `.venv/bin/python -m benchmarks.speed --help`.

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Effect of each of the tracker's constants: halved and doubled, on simulated sequences.
 
 `.venv/bin/python -m benchmarks.tracker_constants` simulates one sequence of each kind, tracks it

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Speed of the tracking node: images per second over real topics, from camera to `~/objects`.
 
 `.venv/bin/python -m benchmarks.tracking_node --help`. The simulated camera is a program of its own

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Ablation of the light model's training: variants trained for the same CPU time.
 
 `.venv/bin/python -m benchmarks.training_choices DATA --meshes MESHES` trains the released choices

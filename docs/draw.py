@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Draw the pictures of the pages: the object frames and the corridor of the estimator.
 
 `python docs/draw.py` writes docs/images/frames.png and docs/images/corridor.svg.

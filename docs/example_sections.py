@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Extension of mkdocstrings: `Example:` in a docstring opens a section of code, as `Examples:`."""
 
 import re

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Write the pages that follow from the code: parameters, messages, model card, tracking settings.
 
 `python docs/generate.py` writes them, `make docs` does so before it builds the site, and a test

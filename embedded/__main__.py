@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Set up .venv: `python3 -m embedded`, with Python 3.10 to 3.13 and nothing else at hand."""
 
 import fcntl

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """What makes the environment's programs find ROS without anybody exporting a variable."""
 
 import sys

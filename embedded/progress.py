@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Steps that show how far they are, keep their output in a file and skip what is up to date."""
 
 import hashlib

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Estimate the objects of a simulated frame, or of a recorded one: estimate.py [FOLDER]."""
 
 import sys

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Follow the objects of a sequence, simulated or of recorded frames: follow_sequence.py [FOLDER].
 
 FOLDER holds a folder per frame (depth.png, mask.png, label.json), in the order of their names.

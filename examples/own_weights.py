@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Use a checkpoint of your own: own_weights.py CHECKPOINT [ENERGY_CHECKPOINT].
 
 CHECKPOINT is what `genpose train` wrote (genpose.safetensors), or the authors' scorenet.pth; only

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Category-level 6D object poses from depth, after GenPose (NeurIPS 2023)."""
 
 from pkgutil import extend_path

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Pictures of estimates: axes, oriented boxes and labels over a colour or depth image."""
 
 from collections.abc import Iterable, Sequence

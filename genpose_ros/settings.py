@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Settings dataclasses: fields that describe themselves, and their check."""
 
 from collections.abc import Iterable

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Launch of a simulated RealSense D435, the estimator on its topics, and rviz.
 
 The camera shows a table of objects under the names of realsense-ros, so all arguments of

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Launch of the estimator on a camera's topics; by default those of realsense-ros.
 
 The camera must align its depth to its colour image and publish both with one stamp:

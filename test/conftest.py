@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Frames to test with, simulated here or recorded elsewhere; threads and DDS domains of runs."""
 
 import importlib.util

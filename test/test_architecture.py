@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tests of the order of the package's folders: imports run downward only, and ROS stays in ros/."""
 
 import ast

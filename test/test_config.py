@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tests of the parameter file that users edit: it agrees with the settings of the node."""
 
 import re

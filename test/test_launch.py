@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tests of the launch files: their arguments, and that a node comes up as they say."""
 
 import ast

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Command `genpose`. Heavy modules are imported by the command that needs them."""
 
 import logging

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Consoles of the commands: progress bars, one line for a user's mistake, files they write."""
 
 import functools

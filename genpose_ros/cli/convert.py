@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """`genpose convert`: checkpoints of the GenPose authors to files of ours."""
 
 from enum import Enum

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """`genpose demo`: the node at work, with a simulated camera or recorded frames."""
 
 from dataclasses import dataclass

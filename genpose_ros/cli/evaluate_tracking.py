@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """`genpose evaluate tracking`: the tracker on simulated sequences."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Option groups: dataclasses of options that several commands share, one flag per field."""
 
 import functools

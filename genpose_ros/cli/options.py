@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Options that several commands share, and the settings, estimators and views made of them."""
 
 from dataclasses import dataclass

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Settings changed on the command line: NAME=VALUE texts, in the type that each setting has."""
 
 from collections.abc import Iterable

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """`genpose study`: the paper's studies on synthetic views, with tables and pictures."""
 
 from collections.abc import Callable

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Study sessions: options of `genpose study`, and the views and candidates that studies share."""
 
 from dataclasses import dataclass

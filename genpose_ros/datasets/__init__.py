@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Readers of recorded frames and camera files."""
 
 from genpose_ros.datasets.camera_files import read_camera

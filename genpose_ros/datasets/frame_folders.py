@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Recorded RGB-D frames: one folder each, with depth.png, mask.png, color.jpg and label.json."""
 
 import json

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """NOCS data sets CAMERA and REAL275, read from a user's disk.
 
 Below one root: `CAMERA` and `Real` with the images, `camera_full_depths`, `gts`, `obj_models` and

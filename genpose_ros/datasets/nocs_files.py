@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Files of the NOCS data sets one by one: their places, encodings and makers."""
 
 import pickle

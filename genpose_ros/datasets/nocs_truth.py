@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Ground truth poses of a NOCS frame, from whichever file of the user's holds them."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Frame from a user's own files: depth, mask, camera, and the class of each id."""
 
 import json

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Score-based diffusion: SDE, schedules, samplers, likelihood, losses.
 
 Knows nothing of poses or clouds: a score function maps (x, sigma) to the gradient of the log

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Likelihood of samples under the probability-flow ODE (paper eq. 5)."""
 
 import math

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Denoising score matching: losses for score and for energy networks (paper section 3.1)."""
 
 from collections.abc import Callable, Sequence

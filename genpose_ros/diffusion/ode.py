@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Adaptive Runge-Kutta solver behind the RK45 sampler and the likelihood."""
 
 from collections.abc import Callable

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Solvers of the probability-flow ODE dx/dsigma = -sigma score(x, sigma), from noise to data.
 
 All of them keep their state in float64 and show the score function float32. The fixed-step

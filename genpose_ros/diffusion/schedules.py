@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Noise schedules: decreasing sequences of noise levels for the fixed-step samplers."""
 
 import math

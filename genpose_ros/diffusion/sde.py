@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Variance-exploding diffusion of the paper (section 3.1) and its time."""
 
 import math

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Pose estimation from depth and masks: clouds, candidates, ranking, pooling, estimates."""
 
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud

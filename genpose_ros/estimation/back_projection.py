@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Back-projection of a depth image and a mask to the points of one object."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Pose candidates: samples of the reverse diffusion, given the points (paper section 3.1)."""
 
 import logging

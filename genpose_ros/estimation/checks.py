@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Checks of finished estimates: finite numbers, and the distance that the workspace allows."""
 
 import math

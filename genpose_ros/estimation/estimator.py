@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Pose estimator: from a frame to clouds, candidates, ranking, pooling and estimates."""
 
 import logging

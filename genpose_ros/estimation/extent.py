@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Size of an object from its visible points, for models that do not estimate it."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Frame, the input of the estimator: a depth image, its camera and its segmented objects."""
 
 from dataclasses import dataclass, field

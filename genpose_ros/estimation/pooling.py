@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Pooling of the kept candidates to one pose: their mean (paper eq. 8), or their largest mode's."""
 
 from dataclasses import dataclass

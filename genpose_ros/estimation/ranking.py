@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Ranking of candidates by kernel density or by energy, and which are kept (paper section 3.2)."""
 
 from dataclasses import dataclass

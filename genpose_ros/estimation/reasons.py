@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Reasons why a frame or an object is rejected: one list for logs, diagnostics and tests."""
 
 from dataclasses import dataclass

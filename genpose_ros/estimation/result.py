@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Results of the estimator: the pose, covariance, size and score of each object."""
 
 from dataclasses import dataclass, field, replace

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Test-time augmentation: views of one cloud, each of other points, every second one mirrored.
 
 One encoding errs by which points it happens to see. The errors of several differ, so candidates

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Evaluation of the estimator: recorded frames, NOCS, synthetic views; errors and precision."""
 
 from genpose_ros.evaluation.average_precision import (

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Mean average precision within n degrees and m centimetres, by the rules of the NOCS benchmark."""
 
 from collections.abc import Sequence

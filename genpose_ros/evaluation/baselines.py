@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Baselines without a network: ICP to a template of the category, and a box around the points.
 
 Unlike the networks, both are given the category.

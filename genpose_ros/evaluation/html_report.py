@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """HTML report of an evaluation: tables, curves and provenance in one file, without a server."""
 
 import base64

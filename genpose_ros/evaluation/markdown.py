@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Markdown tables, and documents whose tables are written anew from stored results."""
 
 import re

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Pose errors by the NOCS rules, with medians and shares of many of them."""
 
 from collections.abc import Sequence

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Evaluation on CAMERA and REAL275, scored as the NOCS benchmark does."""
 
 from collections import Counter

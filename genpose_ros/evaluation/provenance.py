@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Provenance of results: code, weights, seed, machine and command, stored beside every number."""
 
 import hashlib

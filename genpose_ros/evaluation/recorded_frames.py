@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Evaluation on a folder of recorded frames, compared with their ground truth."""
 
 from collections.abc import Callable

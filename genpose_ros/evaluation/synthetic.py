@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Evaluation on a fixed, seeded set of synthetic views of shapes that were not trained on."""
 
 from collections.abc import Callable

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Rotations, the pinhole camera, point clouds, categories and their symmetries."""
 
 from genpose_ros.geometry.camera import PinholeCamera

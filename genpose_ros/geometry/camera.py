@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Pinhole camera: pixels and metres, in the optical frame (x right, y down, z forward)."""
 
 import math

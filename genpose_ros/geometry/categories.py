@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """NOCS categories: names, class ids and which are axisymmetric."""
 
 __all__ = ["CATEGORIES", "SYMMETRIC_ABOUT_Y", "category_id", "category_name"]

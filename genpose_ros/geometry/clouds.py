@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Masks and point clouds: bounding boxes, erosion, outliers, sampling, rigid transforms."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Rotations as matrices, column pairs, quaternions (w, x, y, z) and rotation vectors; batched."""
 
 import torch

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Single rotations as NumPy arrays, computed in plain numbers.
 
 `rotations` has the same for tensors of many. For the filters of a few tracks, tensors of one

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Symmetry of the categories: axisymmetric shapes, rotation errors, the unobservable yaw."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Rigid transforms (4, 4) and the covariances of poses, in NumPy."""
 
 import numpy as np

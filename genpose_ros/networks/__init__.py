@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Networks: point encoders, score and energy networks, and their checkpoints."""
 
 from genpose_ros.networks.checkpoints import (

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Checkpoints: our safetensors files and the authors' training checkpoints, read and written.
 
 Ours hold the tensors of a whole model and say in their metadata what it is. The authors' files are

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Light model: patch transformer, score head with EDM preconditioning, energy and size heads."""
 
 import math

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Patch transformer, the light point encoder: local patches as tokens of a small transformer."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """PointNet++ with multi-scale grouping in plain PyTorch, the point encoder of the reference.
 
 Tensors of features keep the channel last, so that a shared layer is one matrix product. Squared

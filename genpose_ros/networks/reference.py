@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Reference networks: GenPose's score and energy networks, with its layers and parameter names."""
 
 import math

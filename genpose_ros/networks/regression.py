@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Direct regression of one pose per cloud, a baseline for the light model."""
 
 from typing import Any

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Builders of the output messages; the only place where quaternions have ROS order (x, y, z, w).
 
 Estimates are in the camera's frame. Here they are converted to the frame of the outputs, which is

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Diagnostics of the node on /diagnostics, once a second."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Mode `estimate` of the node: each frame by itself."""
 
 from collections.abc import Callable

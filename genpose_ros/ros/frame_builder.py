@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Building of the estimator's `Frame` from matched messages."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Watchdog of the inputs: when the last message of each came, and which ones have fallen silent."""
 
 import time

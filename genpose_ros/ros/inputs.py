@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Inputs of the node: subscriptions that check, store and match messages, and compute nothing."""
 
 from collections.abc import Callable

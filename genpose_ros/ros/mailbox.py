@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Mailbox between the subscriptions and the worker: of each kind the newest wins."""
 
 import threading

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Markers of objects for RViz: axes, box and label of each, in the colours of their states."""
 
 from collections.abc import Iterable, Sequence

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Conversion of mask messages to instances: one adapter per kind of message, one result."""
 
 from collections.abc import Sequence

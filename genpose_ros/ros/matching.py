@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Matching of masks with the depth image that they were made from, and the order of time.
 
 Depth images for which no masks came in time can be asked for too: `FrameMatcher.poll_depth`. That a

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Loading of the network, once for all settings, and what diagnostics say of it."""
 
 import hashlib

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Settings of the node's connection to ROS, beside those of the estimator and the tracker."""
 
 from dataclasses import dataclass

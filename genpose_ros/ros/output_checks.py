@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Checks of estimates before they are published: finite numbers, rotations, the workspace."""
 
 from collections.abc import Iterable

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Publishers of the node's results, on all topics and /tf."""
 
 from collections.abc import Sequence

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Names of the node's parameters: those of the settings, and old or misspelt ones given instead."""
 
 from collections.abc import Iterable, Mapping

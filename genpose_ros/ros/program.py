@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Running of a node as a program: start, spin, and an orderly end whatever ends it."""
 
 import signal

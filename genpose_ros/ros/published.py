@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Objects as the node publishes them: estimates with their names, numbers and states."""
 
 from collections.abc import Sequence

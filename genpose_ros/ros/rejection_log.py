@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Log of rejections: all are counted, each reason is logged now and then, on one line."""
 
 import threading

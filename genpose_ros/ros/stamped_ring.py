@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Buffer of the last seconds of a stream, searched by stamp: depth waits here for its masks."""
 
 from collections import OrderedDict

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Diagnostic states of the node's parts: inputs, rejections, estimator and tracking."""
 
 import time

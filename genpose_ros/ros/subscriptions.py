@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Subscription that adapts its reliability to the publishers, to get lost images again."""
 
 from collections import deque

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Mode `track` of the node: objects keep their names from frame to frame."""
 
 import threading

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Lookup of the camera's pose in another frame at the time of an image, by TF."""
 
 import time

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Synthetic objects, views and sensors: training clouds and table scenes."""
 
 from genpose_ros.synthesis.clouds import (

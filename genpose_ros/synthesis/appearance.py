@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Colours for rendered scenes: materials under a soft lamp, for pictures and not for training."""
 
 from collections.abc import Callable

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Depth images of rigid bodies that move before a camera in a plain room, rendered quickly.
 
 Each body has a ray-casting scene of its own, made once. A frame casts only the pixels of each

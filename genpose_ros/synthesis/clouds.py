@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Training clouds: one object each, as the sensor and the segmenter would deliver it."""
 
 from dataclasses import dataclass, fields

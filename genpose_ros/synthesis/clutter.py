@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Clutter around objects: tables or walls behind, neighbours, things in front, hands.
 
 Everything is in the frame of the camera that sees the object, and drawn for every object of a

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Contact sheet of a synthetic set: clouds of every category and stance with their truth."""
 
 from itertools import product

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Procedural laptops and cameras, made of boxes and barrels.
 
 Metres, NOCS object frame: y up; a laptop's hinge along z with the screen on the -x side; a

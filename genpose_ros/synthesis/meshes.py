@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Mesh folders: objects with category and scale from a manifest, deformed into many shapes."""
 
 import json

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Smooth motions of objects and cameras, as poses at given times."""
 
 import numpy as np

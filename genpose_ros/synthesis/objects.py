@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Objects drawn in a batch: procedural shapes and deformed meshes, six categories mixed."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Placement of objects on a table, so that a camera sees all of them."""
 
 from dataclasses import dataclass

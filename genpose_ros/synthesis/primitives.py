@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Batches of simple meshes with one shared topology: lathes, boxes, tubes.
 
 A batch holds n meshes of V vertices; all of them share the same triangles, so that thousands of

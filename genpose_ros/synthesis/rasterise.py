@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Depth rendering of many small images at once, by scan lines and a z-buffer, on any torch device.
 
 The same answers as `render.cast` gives by ray casting, for images whose rays form a square grid:

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Depth rendering of one scene by ray casting: any rays, from anywhere.
 
 Many small images, each of one object, are what `rasterise` is for.

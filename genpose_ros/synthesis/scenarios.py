@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Motion scenarios of simulated sequences: cameras, objects, hands, and how they move."""
 
 from collections.abc import Callable

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tables with objects of all six categories, as a RealSense D435 would see them."""
 
 from dataclasses import dataclass

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Sensor model of a RealSense D435 and a Mask R-CNN, for clean depth images and masks.
 
 Depth: matching noise that grows with z squared, in fine grain and in slow waves, disparity in

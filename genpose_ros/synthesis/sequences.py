@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Sequences of depth images and masks with moving objects and cameras, and the truth of each frame.
 
 Everything follows from kind and seed; any frame can be made without those before it. The sensor of

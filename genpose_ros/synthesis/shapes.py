@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Procedural shapes of the six categories, in metres, in the NOCS object frame.
 
 y is up; a mug's handle and a camera's lens point along +x; a laptop's hinge runs along z with the

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Synthetic sets on disk: shards of clouds, each decided by the set's seed and its own number."""
 
 import errno

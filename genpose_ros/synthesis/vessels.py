@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Procedural bottles, bowls, cans and mugs: profiles turned about y, with handles, pumps and tabs.
 
 Metres, NOCS object frame: y up, a mug's handle at +x. Not centred; `shapes.make_shapes` does it.

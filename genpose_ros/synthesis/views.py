@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Views of objects: their poses in front of the camera, standing, lying or upside down."""
 
 from dataclasses import dataclass

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tracking: objects that keep their identity from frame to frame (paper section 3.3)."""
 
 from genpose_ros.tracking.settings import TrackerSettings

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Constants of the tracker that are no settings: value, unit, meaning and provenance of each.
 
 Modules read them as `constants.NAME` at the time they compute, so that a benchmark can replace one

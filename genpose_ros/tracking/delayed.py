@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Delayed (out-of-sequence) masks: matched in their own frame, propagated to the newest one."""
 
 from collections.abc import Sequence

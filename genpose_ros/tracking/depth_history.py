@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """History of depth images: those that delayed masks are propagated through."""
 
 import math

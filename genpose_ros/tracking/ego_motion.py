@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Ego-motion: the camera's poses, frame by frame, in a fixed frame; known or carried over."""
 
 from bisect import bisect_left

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Motion filter: one error-state Kalman filter of constant velocity on SE(3) per object.
 
 The state is pose and velocity in one fixed frame. Its error is (position, rotation vector,

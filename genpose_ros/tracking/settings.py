@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Settings of the tracker: one frozen dataclass for the library, the command line and ROS."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """State of the tracker and of each tracked object, and the transitions of one frame."""
 
 from dataclasses import dataclass, field, replace

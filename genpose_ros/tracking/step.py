@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tracking step of one frame: predict, associate, estimate, choose, initiate."""
 
 import logging

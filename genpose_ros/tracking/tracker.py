@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tracker of objects over time: frames in, tracks out (paper section 3.3)."""
 
 from dataclasses import replace

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tracks as users see them, and the states they go through."""
 
 from dataclasses import dataclass, field

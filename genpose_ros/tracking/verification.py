@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Verification of tracked objects: plausible estimates, fresh ones beside them, and the choice."""
 
 from dataclasses import dataclass, replace

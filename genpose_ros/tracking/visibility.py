@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Visibility of expected objects in a depth image: seen, hidden or gone; and their points in it."""
 
 import math

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Training of the light and of the reference's networks on synthetic clouds."""
 
 from genpose_ros.training.data import CloudPool

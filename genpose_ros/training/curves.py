@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Curves of a run: a CSV beside its state, and TensorBoard's files where that is installed."""
 
 import csv

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Training clouds on disk, drawn alike by any number of processes, and exact augmentations."""
 
 import math

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Interrupts by Ctrl-C and SIGTERM, noted and obeyed between two steps."""
 
 import signal

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Optimisers: AdamW alone, or with Muon for the hidden layers' matrices."""
 
 from collections.abc import Sequence

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Parallel training: one process, or several that share gradients by DDP of Lightning Fabric."""
 
 import logging

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Recipes: what to train and how, as YAML files in the folder recipes or of one's own."""
 
 import difflib

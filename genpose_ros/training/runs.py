@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Folder of a training run: score.pt, energy.pt, their curves, and the checkpoint to release."""
 
 import json

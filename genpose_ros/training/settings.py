@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Settings of a training run: one frozen dataclass for the library, recipes and commands."""
 
 from dataclasses import dataclass

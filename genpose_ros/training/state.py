@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """State of a training on disk: written in one move, read with errors that say what is wrong."""
 
 from pathlib import Path

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Training loop: a time budget, a moving average of the weights, resumable at any moment."""
 
 import copy

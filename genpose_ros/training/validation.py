@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Validation of a model in training: pose errors on synthetic views that it never trains on."""
 
 from dataclasses import dataclass

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """The command line: what it writes, and that mistakes are one line and exit code 2."""
 
 import json

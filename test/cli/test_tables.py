@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tables for the terminal: that they hold what was found."""
 
 from dataclasses import replace

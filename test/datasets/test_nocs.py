@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """The NOCS layout: genuine frames, and for each test of them a twin with frames written here."""
 
 import os

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """A target whose density and score are known at every noise level."""
 
 from collections.abc import Callable

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """The pages say what is so: links lead somewhere, reasons and log lines exist, numbers are kept."""
 
 import ast

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Images between two processes reach a best-effort subscriber, as the node's inputs are."""
 
 import subprocess

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """The set-up's own parts: stamps, path repair, what is missing on a machine."""
 
 import os

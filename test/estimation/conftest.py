@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """The toy model of `toy_models`, as a fixture."""
 
 from types import SimpleNamespace

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Candidates of a Gaussian, whose probability flow has a closed form."""
 
 import math

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Checks of finished estimates: which number is not finite, and how far away they may be."""
 
 from dataclasses import replace

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Estimation with the released weights on a simulated table."""
 
 from dataclasses import replace

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Test-time augmentation: views of a cloud, and candidates shared out among them."""
 
 import pytest

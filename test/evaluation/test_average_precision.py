@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Average precision: against a plain implementation of the rules, and by hand."""
 
 import math

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Reports as one file: the numbers, the curves, and nothing from elsewhere."""
 
 import re

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """What is stored beside results, and that no path of the machine gets into it."""
 
 import hashlib

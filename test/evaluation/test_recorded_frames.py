@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Folders of recorded frames through an estimator whose errors are known."""
 
 import json

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Rotations against scipy, and at the points where their formulas are singular."""
 
 import math

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Direct regression: poses from the head's output, relative to the cloud."""
 
 import numpy as np

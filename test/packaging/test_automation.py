@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Workflows, hooks and images: readable, and of one mind with the rest of the repository."""
 
 import re

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Imports against declared dependencies: package.xml (rosdep keys) and pyproject.toml (PyPI)."""
 
 import ast

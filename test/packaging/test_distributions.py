@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Wheel and source distribution: each works in an environment of its own, outside the checkout."""
 
 import json

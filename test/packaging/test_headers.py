@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Copyright and licence headers: the first two lines of every source file, after a shebang."""
 
 import re

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Messages, a fake estimator and a node on real topics for the tests of genpose_ros/ros."""
 
 import time

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """The node over real topics, in one process, with an estimator that needs no network."""
 
 import math

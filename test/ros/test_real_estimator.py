@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """The node with the real estimator around a model whose score is known in closed form."""
 
 from collections.abc import Mapping

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """A stored frame through the node over real topics, compared with its ground truth."""
 
 import json

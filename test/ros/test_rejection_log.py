@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.ros.rejection_log import RejectionLog
 

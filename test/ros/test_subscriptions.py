@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Inputs are heard whatever their publishers offer, and whole where these offer to send again."""
 
 import os

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tests of mode `track` without topics: what is tracked and published, and when it begins anew."""
 
 import threading

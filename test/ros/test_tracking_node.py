@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Mode `track` over real topics, in one process, with a tracker that needs no network."""
 
 import resource

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """The node as a program of its own, which a peer in this process talks to over DDS."""
 
 import signal

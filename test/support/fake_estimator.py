@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Fakes of estimator and tracker for the node: they need no network."""
 
 import threading

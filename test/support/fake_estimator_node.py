@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """The estimator node with the fake estimator and tracker, as a program of its own for the tests."""
 
 from fake_estimator import FakeEstimator, FakeTracker

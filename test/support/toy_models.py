@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """A pose model whose densities are known in closed form, and a frame of boxes."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """A simulated scene of squares, and a pose model that knows what is in it."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Casting moving bodies: the same picture as casting everything at once, and the room behind."""
 
 import numpy as np

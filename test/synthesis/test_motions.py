@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Motions: as fast as they are said to be, and smooth."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Simulated tables: what is on them, and that images and truth belong together."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Simulated sequences: truth and images belong together, and what was promised happens."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Association: the assignment against brute force, gates, classes and mask ids."""
 
 from itertools import permutations

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Delayed masks: what they show is propagated through the depth images since then."""
 
 from itertools import pairwise

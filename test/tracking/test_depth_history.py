@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """History of depth images: which are kept for delayed masks, and which are replayed."""
 
 import numpy as np

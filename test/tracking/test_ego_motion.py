@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Ego-motion: poses that are known, carried over, interpolated, and forgotten."""
 
 import numpy as np

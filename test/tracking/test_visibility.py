@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Visibility of expected objects, on depth images whose answer is known."""
 
 import math

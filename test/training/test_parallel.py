@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Processes that share the gradients, as torchrun starts them: two of them, on the CPU."""
 
 import csv

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Numpy images from and to sensor_msgs/Image: the part of cv_bridge that is used here.
 
 Stands in for the real package, which is not on PyPI. Left out: compressed images, Bayer and YUV.

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Numpy arrays from and to sensor_msgs/PointCloud2, with the real package's signatures."""
 
 import array

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Transforms between frames over /tf and /tf_static: the part of tf2_ros that is used here.
 
 Stands in for the real package, which is not on PyPI: same names, topics, qualities of service and

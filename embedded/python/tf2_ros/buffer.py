@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Keeps received transforms and answers where a frame was in another one at some time."""
 
 import threading

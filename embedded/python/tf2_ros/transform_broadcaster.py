@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Publishes transforms that hold at their stamps."""
 
 from geometry_msgs.msg import TransformStamped

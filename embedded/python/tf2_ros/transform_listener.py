@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Fills a buffer from /tf and /tf_static."""
 
 from threading import Thread

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Studies of the paper on synthetic views, each with its numbers, a table and pictures."""
 
 from collections.abc import Callable

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Candidates of many views, drawn once, so that every study selects from the same ones."""
 
 from collections.abc import Callable

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Pictures of the best and the worst cases of each category."""
 
 from itertools import product

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Comparison of the diffusion model with baselines and with regression, on the same views."""
 
 import time

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Distribution of the rotations that the model thinks possible: figure 4 of the paper."""
 
 from typing import TYPE_CHECKING, Any

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Energy of candidates against their errors: figure 3 of the paper."""
 
 from typing import Any

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Features of the clouds by an encoder that is given no category: figure 5 of the paper."""
 
 from typing import Any

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Numbers of the paper on REAL275: per cent within 5°2cm, 5°5cm, 10°2cm and 10°5cm.
 
 GenPose (NeurIPS 2023), tables 1 to 6.

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Results of a study: numbers as JSON, a table as Markdown, pictures; and their place in docs."""
 
 import json

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Selection of the candidates that become the pose: tables 1 to 4 of the paper."""
 
 import time

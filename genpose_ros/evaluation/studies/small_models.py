@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Files of the small models that studies train: weights, and a record of their cost."""
 
 import json

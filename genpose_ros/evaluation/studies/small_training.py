@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Training of small models to compare: by steps, so that a busy machine changes nothing."""
 
 import copy

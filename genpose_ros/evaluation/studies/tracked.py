@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tracking, from the numbers that `genpose evaluate tracking` stored: table 6 of the paper."""
 
 import json

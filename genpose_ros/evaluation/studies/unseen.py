@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Unseen categories: poses by models trained without them; table 5 of the paper."""
 
 from pathlib import Path

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Evaluation on simulated sequences: many of them, several tracking methods, several processes."""
 
 from collections.abc import Callable, Iterable, Sequence

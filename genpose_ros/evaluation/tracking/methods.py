@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tracking methods for simulated sequences: the tracker, the paper's protocol, single frames."""
 
 import time

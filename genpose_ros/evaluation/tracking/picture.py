@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Picture of a tracked sequence: errors over time, occlusions shaded."""
 
 from collections.abc import Sequence

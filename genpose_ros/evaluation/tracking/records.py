@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Records of tracked sequences: which track is which object, and how far off its pose is."""
 
 from collections.abc import Iterable, Sequence

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Report of an evaluation of the tracker: JSON values and the tables of its document."""
 
 from collections.abc import Mapping, Sequence

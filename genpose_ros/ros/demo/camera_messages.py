@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Messages of realsense-ros and a segmenter, made from a recorded or simulated frame."""
 
 from array import array

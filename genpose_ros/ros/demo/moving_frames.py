@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Moving frames for the simulated camera: a sequence, forwards and backwards without end."""
 
 from collections.abc import Callable

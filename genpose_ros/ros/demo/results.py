@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Conversion of `~/objects` back to a `FrameResult`, for programs that receive it."""
 
 from collections.abc import Sequence

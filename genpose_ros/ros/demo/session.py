@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Session of a demo: camera and estimator as two programs, and a node that receives from them."""
 
 import json

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Simulated RealSense D435 with a segmenter: publishes simulated scenes or recorded frames.
 
 Named `camera` in namespace `/camera`, as realsense-ros names its node, it has the same topics.

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Demo without motion: frames shown to the estimator node, its poses compared with the truth."""
 
 import time

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Frames without motion for the simulated camera: one simulated table, or recorded frames."""
 
 from pathlib import Path

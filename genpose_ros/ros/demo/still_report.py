@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Report of the demo without motion: each object and medians, as table, JSON and picture."""
 
 import math

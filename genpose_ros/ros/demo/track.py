@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tracking demo: objects or a simulated camera that move, and the node in mode `track`."""
 
 import os

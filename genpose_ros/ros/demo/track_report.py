@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Report of the tracking demo: errors and identity switches of tracks, rates and latency."""
 
 import statistics

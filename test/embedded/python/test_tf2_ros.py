@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Transforms: composition, interpolation, failures, and the way over DDS."""
 
 import contextlib

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Views, a small network that has learnt nothing, and candidates of known errors."""
 
 import numpy as np

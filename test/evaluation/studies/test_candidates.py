@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """The studies select from the candidates that the estimator would pool."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tables 1 to 4 on candidates of known errors."""
 
 from itertools import combinations

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Small models: what they see, what they are trained for, and that a run can go on."""
 
 import json

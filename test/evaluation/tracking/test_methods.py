@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tracking methods: when they get masks and camera poses, and where they start from."""
 
 from types import SimpleNamespace

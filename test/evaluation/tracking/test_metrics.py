@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Measures of tracking on hand-made histories, and the matching that they rest on."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """Messages of a camera and a segmenter, made from a frame."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 """The simulated camera over DDS: realsense-ros's names, encodings, stamps and order."""
 
 import json
