@@ -102,6 +102,8 @@ def association_costs(
 def assign(costs: np.ndarray) -> list[tuple[int, int]]:
     """Return the pairs (row, column) of least total cost among those with the most pairs.
 
+    The assignment problem that the Hungarian method solves.
+
     Args:
         costs: (N, M); infinite: not possible.
     """
