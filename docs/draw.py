@@ -1,9 +1,9 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Draw the pictures of the pages: the object frames and the corridor of the estimator.
+"""Draw the pictures of the pages: the object frames and the stages of the estimator.
 
-`python docs/draw.py` writes docs/images/frames.png and docs/images/corridor.svg.
+`python docs/draw.py` writes docs/images/frames.png and docs/images/stages.svg.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from genpose_ros.synthesis.appearance import lit, object_albedo, smoothed
 from genpose_ros.synthesis.placement import pixel_rays, usual_shape
 from genpose_ros.synthesis.render import cast
 
-__all__ = ["STAGES", "draw_corridor", "draw_frames", "view_of_object"]
+__all__ = ["STAGES", "draw_frames", "draw_stages", "view_of_object"]
 
 IMAGES = Path(__file__).resolve().parent / "images"
 
@@ -186,15 +186,15 @@ def _draw_free_rotation(
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of the corridor: its name, what leaves it, its module, and its room's colour."""
+    """Stage of an estimate: its name, what leaves it, its module, and the folder of that."""
 
     name: str
     form: str
     module: str
-    room: str
+    folder: str
 
 
-_ROOM_COLORS = {
+_FOLDER_COLORS = {
     "ros": ("#e3ecf9", "#2b5a9e"),
     "estimation": ("#e5f3e6", "#2f7a35"),
     "tracking": ("#fbeedd", "#a8661a"),
@@ -222,7 +222,7 @@ text-anchor="middle">
 orient="auto"><path d="M0 0 L10 5 L0 10 z" fill="#444"/></marker></defs>"""
 
 
-def draw_corridor(path: Path) -> None:
+def draw_stages(path: Path) -> None:
     """Draw the way from the camera's messages to the published ones, as an SVG."""
     width = 2 * _MARGIN + _COLUMNS * _BOX_W + (_COLUMNS - 1) * _GAP_X
     height = 2 * _MARGIN + 2 * _BOX_H + _GAP_Y
@@ -244,7 +244,7 @@ def _place(index: int) -> tuple[int, int]:
 
 
 def _box(stage: Stage, x: int, y: int) -> str:
-    fill, line = _ROOM_COLORS[stage.room]
+    fill, line = _FOLDER_COLORS[stage.folder]
     middle = x + _BOX_W / 2
     frame = (
         f'<rect x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="8" fill="{fill}" '
@@ -307,7 +307,7 @@ def main() -> None:
     """Write both pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     draw_frames(IMAGES / "frames.png")
-    draw_corridor(IMAGES / "corridor.svg")
+    draw_stages(IMAGES / "stages.svg")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What makes the environment's programs find ROS without anybody exporting a variable."""
+"""Start-up files of the environment: its programs find ROS without exported variables."""
 
 import sys
 from pathlib import Path

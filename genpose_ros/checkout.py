@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What git says of the checkout this package runs from."""
+"""Git commit of the checkout that this package runs from, for the provenance of results."""
 
 import subprocess
 from pathlib import Path

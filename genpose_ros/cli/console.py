@@ -71,6 +71,7 @@ def goes_on_later(name: str) -> Iterator[None]:
 
 
 def complain(message: str) -> None:
+    """Print an error on standard error."""
     ERR.print(f"genpose: {message}", style="bold red", markup=False, soft_wrap=True)
 
 
@@ -117,5 +118,10 @@ def check_outputs(json: Path | None, picture: Path | None = None) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON; missing folders are made.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(jsonlib.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -56,18 +56,21 @@ class StudySession:
 
     @cached_property
     def estimator(self) -> Any:
+        """The estimator with the chosen weights."""
         options = self.options
         chosen = EstimatorOptions(weights=options.weights, seed=options.seed, device=options.device)
         return load_estimator(chosen.settings())
 
     @cached_property
     def truth(self) -> "ViewTruth":
+        """The views with their ground truth."""
         from genpose_ros.evaluation.studies import ViewTruth
 
         return ViewTruth.of(self._rendered)
 
     @cached_property
     def candidates(self) -> "ViewCandidates":
+        """The candidates of all views, drawn once."""
         from genpose_ros.evaluation.studies import CANDIDATES, draw_view_candidates
 
         estimator = self.estimator  # before the views: weights may be missing

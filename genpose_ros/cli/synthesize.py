@@ -3,7 +3,7 @@
 
 """`genpose synthesize`: training clouds on disk."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from genpose_ros.cli.console import (
     progress_bar,
     readable_errors,
 )
+from genpose_ros.cli.option_groups import grouped_options
 from genpose_ros.cli.options import DeviceOption
 
 if TYPE_CHECKING:
@@ -27,22 +28,23 @@ __all__ = ["synthesize"]
 _CLOUDS = 200_000
 
 
-@readable_errors
-def synthesize(
-    directory: Annotated[Path, typer.Argument(help="Folder for the shards.")],
+@dataclass(frozen=True, kw_only=True)
+class SetOptions:
+    """Options of what a set of clouds consists of."""
+
     clouds: Annotated[
         int | None,
         typer.Option(
             help="How many the whole set has, in shards of 8192.", show_default=f"{_CLOUDS}", min=1
         ),
-    ] = None,
+    ] = None
     seed: Annotated[
         int | None, typer.Option(help="Seed of all random draws.", show_default="0", min=0)
-    ] = None,
+    ] = None
     meshes: Annotated[
         Path | None, typer.Option(help="Folder of meshes with a manifest.json, to mix in.")
-    ] = None,
-    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "train",
+    ] = None
+    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "train"
     mesh_share: Annotated[
         float | None,
         typer.Option(
@@ -51,7 +53,7 @@ def synthesize(
             min=0,
             max=1,
         ),
-    ] = None,
+    ] = None
     recipe: Annotated[
         str,
         typer.Option(
@@ -59,7 +61,36 @@ def synthesize(
             "recipes, or a file that ends in .yaml), where they are not given.",
             show_default="none",
         ),
-    ] = "",
+    ] = ""
+
+    def set_recipe(self) -> "SetRecipe":
+        """The set: what is given here, else as the training recipe has it, else the defaults.
+
+        Raises:
+            ValueError: there is no such training recipe, or it does not say what clouds it takes.
+            FileNotFoundError: there is no such file of a recipe.
+        """
+        from genpose_ros.synthesis import SetRecipe
+
+        given: dict[str, Any] = {
+            "clouds": self.clouds,
+            "seed": self.seed,
+            "mesh_share": self.mesh_share,
+        }
+        return replace(
+            _of_recipe(self.recipe) if self.recipe else SetRecipe(_CLOUDS),
+            **{name: value for name, value in given.items() if value is not None},
+            meshes=self.meshes,
+            split=self.split,
+        )
+
+
+@readable_errors
+@grouped_options
+def synthesize(
+    directory: Annotated[Path, typer.Argument(help="Folder for the shards.")],
+    options: SetOptions,
+    *,
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
     device: DeviceOption = "cpu",
     rank: Annotated[int, typer.Option(help="Which of `--ranks` machines this is.", min=0)] = 0,
@@ -86,18 +117,10 @@ def synthesize(
     """
     check_outputs(None, sheet)
     from genpose_ros.networks.devices import torch_device
-    from genpose_ros.synthesis import SetRecipe, write_set
+    from genpose_ros.synthesis import write_set
     from genpose_ros.synthesis.contact_sheet import draw_contact_sheet, examples
 
-    given: dict[str, Any] = {"clouds": clouds, "seed": seed, "mesh_share": mesh_share}
-    made = replace(
-        _of_recipe(recipe) if recipe else SetRecipe(_CLOUDS),
-        **{name: value for name, value in given.items() if value is not None},
-        meshes=meshes,
-        split=split,
-        rank=rank,
-        ranks=ranks,
-    )
+    made = replace(options.set_recipe(), rank=rank, ranks=ranks)
     place = str(torch_device(device))
     with goes_on_later("synthesize"), progress_bar("shards", "{task.fields[state]}") as progress:
         task = progress.add_task("", total=None, state="")

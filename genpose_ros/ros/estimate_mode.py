@@ -16,7 +16,7 @@ from genpose_ros.ros.output_checks import publishable
 from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.published import PublishedFrame, published_estimate
 
-__all__ = ["Estimating", "Estimator", "MakeEstimator"]
+__all__ = ["ActiveEstimator", "Estimating", "Estimator", "MakeEstimator"]
 
 
 class Estimator(Protocol):
@@ -32,6 +32,29 @@ class Estimator(Protocol):
 MakeEstimator = Callable[[EstimatorSettings], Estimator]
 
 
+class ActiveEstimator:
+    """Estimator and settings in force, replaced together, so that a frame takes both of one time.
+
+    Attributes:
+        current: the pair of them.
+
+    Args:
+        make_estimator: builds the estimator for given settings.
+        settings: to begin with.
+    """
+
+    def __init__(self, make_estimator: MakeEstimator, settings: Settings) -> None:
+        self._make_estimator = make_estimator
+        self.current = (make_estimator(settings.estimator), settings)
+
+    def configure(self, settings: Settings) -> None:
+        """Take other settings; the estimator is built anew where its own have changed."""
+        estimator, old = self.current
+        if settings.estimator != old.estimator:
+            estimator = self._make_estimator(settings.estimator)
+        self.current = (estimator, settings)
+
+
 class Estimating:
     """Estimation of frames, with nothing kept from one to the next.
 
@@ -41,23 +64,19 @@ class Estimating:
     """
 
     def __init__(self, make_estimator: MakeEstimator, settings: Settings) -> None:
-        self._make_estimator = make_estimator
-        self._active = (make_estimator(settings.estimator), settings)
+        self._active = ActiveEstimator(make_estimator, settings)
 
     def configure(self, settings: Settings) -> None:
         """Take other settings from the next frame on."""
-        estimator, old = self._active
-        if settings.estimator != old.estimator:
-            estimator = self._make_estimator(settings.estimator)
-        self._active = (estimator, settings)
+        self._active.configure(settings)
 
     def warm_up(self) -> None:
         """Make the first frame as fast as the others."""
-        self._active[0].warm_up()
+        self._active.current[0].warm_up()
 
     def process(self, matched: Matched) -> PublishedFrame | Rejection:
         """Return what to publish of a frame, or why all of it is refused."""
-        estimator, settings = self._active
+        estimator, settings = self._active.current
         built = build_frame(matched, settings)
         if isinstance(built, Rejection):
             return built

@@ -76,8 +76,8 @@ class Inputs:
         settings: Callable[[], NodeSettings],
         deliver: Callable[[Matched], None],
         reject: Callable[[Rejection], None],
-        jumped_back: Callable[[], str] = str,
-        between_masks: Callable[[], bool] = bool,
+        jumped_back: Callable[[], str],
+        between_masks: Callable[[], bool],
     ) -> None:
         self.enabled = True
         self.matched = 0

@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.ros.estimate_mode import MakeEstimator
+from genpose_ros.ros.estimate_mode import ActiveEstimator, MakeEstimator
 from genpose_ros.ros.frame_builder import build_frame
 from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import check_estimate
@@ -94,10 +94,8 @@ class Tracking:
     ) -> None:
         self.fixed_frame = fixed_frame
         self.frames: Counter[str] = Counter()
-        self._make_estimator = make_estimator
-        estimator = make_estimator(settings.estimator)
-        self._active = (estimator, settings)
-        self._tracker = make_tracker(estimator, settings.tracker)
+        self._active = ActiveEstimator(make_estimator, settings)
+        self._tracker = make_tracker(self._active.current[0], settings.tracker)
         self._warn = warn
         self._epoch = 0
         self._published_ns = _NEVER
@@ -112,14 +110,11 @@ class Tracking:
 
     def configure(self, settings: Settings) -> None:
         """Take other settings from the next frame on; the tracks stay."""
-        estimator, old = self._active
-        if settings.estimator != old.estimator:
-            estimator = self._make_estimator(settings.estimator)
-        self._active = (estimator, settings)
+        self._active.configure(settings)
 
     def warm_up(self) -> None:
         """Make the first frame as fast as the others."""
-        self._active[0].warm_up()
+        self._active.current[0].warm_up()
 
     def reset(self) -> int:
         """Forget all tracks, once the frame in hand is done; returns how many there were."""
@@ -130,7 +125,7 @@ class Tracking:
 
     def process(self, matched: Matched) -> PublishedFrame | Rejection | None:
         """Return what to publish of a frame, or why all of it is refused; None: nothing."""
-        estimator, settings = self._active
+        estimator, settings = self._active.current
         built = build_frame(matched, settings)
         if isinstance(built, Rejection):
             return built

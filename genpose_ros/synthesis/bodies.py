@@ -66,7 +66,7 @@ class Body:
         """Left, top, right and bottom (the last two exclusive) of the pixels it may cover.
 
         They may lie outside the image. None where it does not reach into the image; all of the
-        image where it comes too near for a box to be told.
+        image where it comes too near for a box to be computed.
         """
         corners = transform_points(T_cam_body, self._corners)
         if corners[:, 2].max() < _NEAR_M:

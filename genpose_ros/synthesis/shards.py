@@ -90,7 +90,7 @@ def write_set(
         ValueError: the mesh folder is unusable, or `folder` holds a set of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _meshes(recipe)  # what is wrong with them is told before anything is made
+    _meshes(recipe)  # raises before anything is made
     _record(folder, recipe)
     paths = [folder / f"shard-{number:05d}.safetensors" for number in recipe.shards]
     missing = [path for path in paths if not path.exists()]

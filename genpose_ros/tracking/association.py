@@ -71,8 +71,8 @@ def association_costs(
 ) -> np.ndarray:
     """Return the cost (clouds, tracks) of taking a cloud for a track; infinite: impossible.
 
-    Distance of the means in units of the gate, plus the share of the track's surface that the mask
-    does not cover, plus a penalty for another class.
+    Distance of the means in units of the association gate, plus the share of the track's surface
+    that the mask does not cover, plus a penalty for another class.
 
     Args:
         clouds: with the masks they come from.
@@ -101,6 +101,8 @@ def association_costs(
 
 def assign(costs: np.ndarray) -> list[tuple[int, int]]:
     """Return the pairs (row, column) of least total cost among those with the most pairs.
+
+    The assignment problem that the Hungarian method solves.
 
     Args:
         costs: (N, M); infinite: not possible.

@@ -30,7 +30,7 @@ __all__ = ["process_delayed"]
 
 @dataclass(frozen=True)
 class _Verified:
-    """Tracks after their delayed masks were looked at.
+    """Tracks after they were compared with their delayed masks.
 
     Attributes:
         objects: all, where they are now.
@@ -52,7 +52,7 @@ def process_delayed(step: TrackingStep, *, has_masks: bool) -> TrackerState:
         has_masks: without masks there is nothing to learn.
     """
     if not has_masks:
-        detail = "the depth image is older than the newest one; only masks may come late"
+        detail = "the depth image is older than the newest one; only masks may be delayed"
         step.reject(Reason.STAMP_OUT_OF_ORDER, detail)
         return step.state
     masked, association = _match(step)

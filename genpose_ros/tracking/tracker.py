@@ -65,7 +65,7 @@ class Tracker:
 
         Args:
             frame: depth image and masks; as with `track_depth` the image is kept.
-            stamp_ns: when the depth image was taken; `frame.stamp_ns` is not looked at.
+            stamp_ns: when the depth image was taken; `frame.stamp_ns` is not used.
             T_fixed_cam: (4, 4) pose of the camera in a fixed frame at that time; None: unknown.
         """
         return self._advance(frame, stamp_ns, T_fixed_cam, has_masks=True)

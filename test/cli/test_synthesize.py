@@ -63,7 +63,7 @@ def test_a_recipe_decides_what_is_not_given(tmp_path):
     assert (made["clouds"], made["seed"], made["mesh_share"]) == (60, 5, 0.5)
 
 
-def test_a_recipe_without_clouds_is_told(tmp_path):
+def test_a_recipe_without_clouds_is_refused(tmp_path):
     result = run(tmp_path / "data", "--recipe", "light")
     assert result.exit_code == 2
     assert "light does not say what clouds it takes: give --clouds" in result.output

@@ -10,13 +10,13 @@ from PIL import Image
 from genpose_ros.geometry import CATEGORIES
 
 
-def test_the_corridor_is_as_its_script_draws_it(draw, tmp_path):
-    draw.draw_corridor(tmp_path / "corridor.svg")
-    kept = draw.IMAGES / "corridor.svg"
-    assert kept.read_text() == (tmp_path / "corridor.svg").read_text(), "run: python docs/draw.py"
+def test_the_picture_of_the_stages_is_as_its_script_draws_it(draw, tmp_path):
+    draw.draw_stages(tmp_path / "stages.svg")
+    kept = draw.IMAGES / "stages.svg"
+    assert kept.read_text() == (tmp_path / "stages.svg").read_text(), "run: python docs/draw.py"
 
 
-def test_every_module_in_the_corridor_exists(draw, root):
+def test_every_module_in_the_picture_of_the_stages_exists(draw, root):
     for stage in draw.STAGES:
         first, *others = stage.module.split(", ")
         folder = (root / "genpose_ros" / first).parent

@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What is stored beside results, and that no path of the machine gets into it."""
+"""Provenance of results: what is stored beside them, and that it names no path of the machine."""
 
 import hashlib
 import json

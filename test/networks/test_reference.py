@@ -159,7 +159,7 @@ class TestLayers:
         listed = {name: ast.literal_eval(shape) for name, shape in (s.split("\t") for s in lines)}
         assert listed == _references_state_dict()
 
-    def test_number_of_parameters(self) -> None:
+    def test_the_number_of_parameters_is_the_references(self) -> None:
         assert sum(p.numel() for p in ReferenceScoreNetwork().parameters()) == 2_196_905
 
     def test_fresh_heads_say_zero(self, points: Tensor) -> None:

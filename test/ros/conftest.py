@@ -78,7 +78,7 @@ def make_camera_info(
 
 
 class Camera:
-    """What a camera and a segmenter publish for a node called `genpose`: two boxes on a wall."""
+    """Camera and segmenter of a node called `genpose`, which show two boxes on a wall."""
 
     def __init__(self, peer: Any) -> None:
         kinds = {

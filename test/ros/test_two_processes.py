@@ -30,7 +30,7 @@ def start(*arguments: str) -> subprocess.Popen:
 
 
 class Log:
-    """What a program has written so far."""
+    """Output of a program so far."""
 
     def __init__(self, process: subprocess.Popen) -> None:
         self.lines: list[str] = []

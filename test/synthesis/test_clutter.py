@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What surrounds objects."""
+"""Clutter: what surrounds objects."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Why a transform could not be had."""
+"""Exceptions of look-ups: the reasons why a transform is not known."""
 
 __all__ = [
     "ConnectivityException",

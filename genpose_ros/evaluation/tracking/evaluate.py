@@ -73,7 +73,7 @@ class Variant:
             protocol's too.
         masks: when they come, for the tracker.
         compensate: whether the tracker learns the camera's pose.
-        every: only each how-manieth frame is looked at.
+        every: only each `every`-th frame is processed.
     """
 
     name: str

@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
         ("bgra8", np.uint8, (4, 5, 4)),
     ],
 )
-def test_there_and_back(encoding, kind, shape):
+def test_an_image_survives_the_way_to_a_message_and_back(encoding, kind, shape):
     image = RNG.integers(0, 255, shape).astype(kind)
     message = CvBridge().cv2_to_imgmsg(image, encoding, Header(frame_id="camera"))
     assert (message.height, message.width, message.encoding) == (4, 5, encoding)
@@ -43,7 +43,7 @@ def test_padding_and_byte_order_are_honoured():
     np.testing.assert_array_equal(CvBridge().imgmsg_to_cv2(message), image)
 
 
-def test_colours_change_places():
+def test_red_and_blue_change_places_between_rgb8_and_bgr8():
     image = RNG.integers(0, 255, (2, 2, 3), dtype=np.uint8)
     message = CvBridge().cv2_to_imgmsg(image, "rgb8")
     np.testing.assert_array_equal(CvBridge().imgmsg_to_cv2(message, "bgr8"), image[..., ::-1])
