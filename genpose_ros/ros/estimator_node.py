@@ -155,8 +155,10 @@ class EstimatorNode(Node):
 
     def _warm_up(self) -> None:
         torch.set_num_threads(self._settings.node.threads or _spare_threads())
-        self._processing.warm_up()
-        self._last.ready = True
+        try:
+            self._processing.warm_up()
+        finally:
+            self._last.ready = True  # frames are taken even where it failed
         self.get_logger().info("ready")
 
     def _wants_depth_alone(self) -> bool:

@@ -59,6 +59,8 @@ _OF_ROS = frozenset({"use_sim_time", "start_type_description_service"})
 _OF_ROS_PREFIXES = ("qos_overrides.",)
 #: Names that are so much alike (0 to 1) differ by a slip of the pen: `model` and `mode` do not.
 _MISSPELT = 0.9
+#: Characters of an unknown name that are looked at and shown.
+_NAME_LENGTH = 64
 
 
 def node_parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +103,7 @@ def unknown_name(name: str) -> str:
     """Return a sentence about a name that is no parameter, with the one that may be meant."""
     if name in OLD_NAMES:
         return f"parameter {name} is now called {OLD_NAMES[name]}"
+    name = name[:_NAME_LENGTH]  # a peer may send one of megabytes, which take seconds to compare
     nearest = nearest_name(name, _KNOWN)
     hint = f"; did you mean {nearest}?" if nearest else ""
-    return f"there is no parameter {name[:64]}{hint}"
+    return f"there is no parameter {name}{hint}"

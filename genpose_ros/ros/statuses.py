@@ -80,10 +80,16 @@ class InputStatus:
         values["matches per second"] = f"{new[_MATCHED] / passed_s:.1f}"
         values["masks matched, %"] = f"{100 * new[_MATCHED] / masks:.0f}" if masks else "none"
         silent = watchdog.silent_inputs(self._timeout_s())
-        message = "; ".join(silent) or "messages come on all inputs"
+        message = "; ".join(silent) or self._awaited() or "messages come on all inputs"
         if not self._inputs.enabled:
             message = f"images are ignored (~/enable); {message}"
         return status("inputs", message, values, warn=bool(silent))
+
+    def _awaited(self) -> str:
+        """A sentence about the required inputs without any message yet; empty: there are none."""
+        states = self._inputs.watchdog.inputs
+        topics = ", ".join(state.topic for state in states if state.required and not state.count)
+        return f"nothing has come on {topics} yet" if topics else ""
 
     def _counts(self) -> dict[str, int]:
         counts = {state.topic: state.count for state in self._inputs.watchdog.inputs}
@@ -127,7 +133,7 @@ class LastFrame:
 
     Attributes:
         count: number of frames published.
-        ready: whether the estimator has warmed up.
+        ready: whether the estimator's warm-up is over.
         timings_ms: wall time per stage of the last frame.
     """
 

@@ -23,7 +23,7 @@ __all__ = ["TransformBuffer", "TransformLookup", "header_in"]
 
 #: tf2 lets infinity and 1e300 pass; no camera is farther than this from any frame, metres.
 _FARTHEST_M = 1e8
-#: After a wait in vain, so long no frame waits: frames go on at their rate.
+#: After a wait in vain no frame waits for so long, unless transforms come again before.
 _RETRY_S = 1.0
 
 
@@ -69,7 +69,8 @@ class TransformBuffer:
 class TransformLookup:
     """Lookup of the camera in one frame, which never holds up every image for long.
 
-    After a wait in vain the images of the next second do not wait, unless the transform is found.
+    After a wait in vain the images of the next second do not wait, until one's transform is found.
+    Where transforms had been found before, images wait again as soon as the awaited one has come.
 
     Attributes:
         frame: name of the frame.
@@ -92,6 +93,8 @@ class TransformLookup:
         self._transforms = transforms
         self._clock = clock
         self._no_wait_until_s = float("-inf")
+        self._awaited: Header | None = None
+        self._found_since_wait = True
 
     def lookup(self, header: Header, wait_s: float) -> np.ndarray | Rejection:
         """Return T_frame_cam, (4, 4), at the header's stamp, or why it is not known in time.
@@ -100,18 +103,31 @@ class TransformLookup:
             header: of the image.
             wait_s: longest wait, seconds.
         """
-        waits = self._clock() >= self._no_wait_until_s
+        waits = self._clock() >= self._no_wait_until_s or self._awaited_came()
         found = self._transforms.camera_in(self.frame, header, wait_s if waits else 0.0)
         if isinstance(found, Rejection):
             self.missing += 1
             self.problem = found.detail
             if waits:
-                self._no_wait_until_s = self._clock() + _RETRY_S
+                self._begin_no_wait(header)
             return found
         self.found += 1
         self.problem = ""
+        self._found_since_wait = True
         self._no_wait_until_s = float("-inf")
         return found
+
+    def _begin_no_wait(self, header: Header) -> None:
+        """Let the next images not wait; where none was found since the last time, for all of it."""
+        self._no_wait_until_s = self._clock() + _RETRY_S
+        self._awaited = header if self._found_since_wait else None
+        self._found_since_wait = False
+
+    def _awaited_came(self) -> bool:
+        """Whether the transform that was waited for in vain has come by now."""
+        if self._awaited is None:
+            return False
+        return not isinstance(self._transforms.camera_in(self.frame, self._awaited, 0.0), Rejection)
 
 
 def header_in(frame: str, header: Header) -> Header:

@@ -389,6 +389,20 @@ class TestDiagnostics:
         assert (estimator["mode"], estimator["preset"]) == ("estimate", "fast")
         assert float(estimator["frames published per second"]) > 2
 
+    def test_an_estimator_whose_warm_up_failed_is_not_warming_up_for_ever(
+        self, ros, benches, monkeypatch
+    ):
+        def fail(_):
+            raise RuntimeError("no kernel")
+
+        monkeypatch.setattr(ros.FakeEstimator, "warm_up", fail)
+        rig = Rig(ros, benches)
+        rig.answer()
+        statuses = self.statuses(rig)
+        assert rig.bench.spin_until(lambda: "genpose: estimator" in statuses())
+        assert statuses()["genpose: estimator"].message.endswith("frames per second")
+        assert rig.reasons() == {Reason.INTERNAL_ERROR: 1}
+
     def test_rejections_are_counted_by_reason(self, rig):
         statuses = self.statuses(rig)
         for _ in range(3):

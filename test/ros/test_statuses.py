@@ -75,6 +75,21 @@ class TestInputStatus:
         assert (state.level, state.message) == (WARN, "nothing on /masks for 6.0 s (1 publishers)")
         assert values(state)["masks matched, %"] == "none"
 
+    def test_inputs_without_any_message_yet_are_named_before_they_count_as_silent(
+        self, status, inputs, clock
+    ):
+        inputs.watchdog.note_message("/masks", 0)
+        clock[0] = 1.0
+        state = status()
+        assert (state.level, state.message) == (OK, "nothing has come on /depth yet")
+
+    def test_without_a_timeout_inputs_without_any_message_are_named_all_the_time(
+        self, inputs, clock
+    ):
+        status = InputStatus(inputs, lambda: 0.0, clock=lambda: clock[0])
+        clock[0] = 1000.0
+        assert status().message == "nothing has come on /depth, /masks yet"
+
     def test_a_node_that_is_not_enabled_says_so(self, status, inputs):
         inputs.enabled = False
         assert status().message.startswith("images are ignored (~/enable)")

@@ -102,6 +102,27 @@ class Transforms:
         return missing if self.known is None else self.known
 
 
+class DelayedTransforms:
+    """Stands in for the buffer: the transform of each image arrives at a time of its own.
+
+    A wait moves the clock, to the arrival or to the wait's end.
+    """
+
+    def __init__(self, clock):
+        self.arrivals_s = {}
+        self.vain_waits = 0
+        self._clock = clock
+
+    def camera_in(self, frame, header, wait_s):
+        arrival_s = self.arrivals_s[header.stamp.sec * S + header.stamp.nanosec]
+        if arrival_s <= self._clock[0] + wait_s:
+            self._clock[0] = max(self._clock[0], arrival_s)
+            return np.eye(4)
+        self._clock[0] += wait_s
+        self.vain_waits += wait_s > 0
+        return Rejection(Reason.NO_TRANSFORM, f"no {frame}")
+
+
 class TestTransformLookup:
     @pytest.fixture
     def transforms(self):
@@ -141,3 +162,35 @@ class TestTransformLookup:
         world.lookup(ros.header(5), 0.05)
         world.lookup(ros.header(5), 0.05)
         assert transforms.waits[-1] == 0.05
+
+    @pytest.fixture
+    def images(self, ros, clock):
+        """Looks up the images of a camera at 30 Hz, whose transforms have given delays."""
+
+        def run(delays_s, wait_s):
+            transforms = DelayedTransforms(clock)
+            world = TransformLookup(transforms, "world", clock=lambda: clock[0])
+            stamps = [step * S // 30 for step in range(len(delays_s))]
+            arrival_s = 0.0
+            for stamp, delay_s in zip(stamps, delays_s, strict=True):
+                arrival_s = max(arrival_s, stamp / S + delay_s)  # one overtakes no other
+                transforms.arrivals_s[stamp] = arrival_s
+            for stamp in stamps:
+                clock[0] = max(clock[0], stamp / S)
+                world.lookup(ros.header(stamp), wait_s)
+            return world.missing, transforms.vain_waits
+
+        return run
+
+    @pytest.mark.parametrize(("late_s", "wait_s"), [(0.12, 0.05), (0.25, 0.2), (0.5, 0.05)])
+    def test_after_a_late_transform_images_wait_again_as_soon_as_it_has_come(
+        self, images, late_s, wait_s
+    ):
+        delays_s = [late_s if step % 60 == 20 else 0.003 for step in range(180)]
+        missing, vain_waits = images(delays_s, wait_s)
+        assert vain_waits == 3
+        assert missing <= 3 * (1 + 30 * late_s)
+
+    def test_transforms_that_always_come_too_late_cost_one_wait_a_second_and_one_more(self, images):
+        missing, vain_waits = images([0.06] * 180, 0.05)
+        assert (missing, vain_waits) == (180, 7)
