@@ -10,11 +10,12 @@ from torch import Tensor
 
 from genpose_ros.estimation.ranking import Ranking
 from genpose_ros.geometry.rotations import (
+    axis_angle_rad,
     geodesic_angle,
     mean_rotation,
     quat_wxyz_from_rotation,
 )
-from genpose_ros.geometry.symmetry import axis_angle_rad, pin_yaw
+from genpose_ros.geometry.symmetry import pin_yaw
 
 __all__ = ["MODE_DISTANCE", "MODE_MIN_SHARE", "Pooled", "find_modes", "pool_mean", "pool_modes"]
 

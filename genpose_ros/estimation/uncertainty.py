@@ -8,8 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from genpose_ros.geometry.rotations import geodesic_angle, so3_log
-from genpose_ros.geometry.symmetry import axis_angle_rad
+from genpose_ros.geometry.rotations import axis_angle_rad, geodesic_angle, so3_log
 
 __all__ = ["AGREEMENT_DEG", "AGREEMENT_M", "agreement", "pose_covariance"]
 

@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genpose_ros.geometry.categories import SYMMETRIC_ABOUT_Y
+from genpose_ros.geometry.categories import NOCS
 from genpose_ros.geometry.clouds import inverse_transform_points
-from genpose_ros.geometry.rotations import geodesic_angle
+from genpose_ros.geometry.rotations import axis_angle_rad, geodesic_angle
 
 __all__ = [
-    "axis_angle_rad",
     "handle_visible",
     "is_symmetric",
     "pin_yaw",
@@ -37,7 +36,11 @@ def is_symmetric(category: str, handle_visible: bool = True) -> bool:
         >>> is_symmetric("bowl"), is_symmetric("mug"), is_symmetric("mug", handle_visible=False)
         (True, False, True)
     """
-    return category in SYMMETRIC_ABOUT_Y or (category == "mug" and not handle_visible)
+    if category not in NOCS:
+        return False
+    known = NOCS[category]
+    hidden = None if handle_visible else known.symmetry_hidden
+    return (hidden or known.symmetry).free_axis
 
 
 def handle_visible(points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray) -> bool:
@@ -67,25 +70,6 @@ def handle_visible(points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.nda
         & (np.abs(z) < size_m[2] / 4)
     )
     return bool(on_handle.sum() >= max(_HANDLE_SHARE * len(points_cam), 1))
-
-
-def axis_angle_rad(a: Tensor, b: Tensor) -> Tensor:
-    """Return the angle between vectors, radians in [0, pi], accurate at both ends.
-
-    Args:
-        a: (..., 3), of any length above zero.
-        b: (..., 3), of a's shape.
-
-    Returns:
-        (...).
-
-    Example:
-        >>> x, y = torch.tensor([[2.0, 0, 0], [0, 1.0, 0]]).double()
-        >>> round(float(torch.rad2deg(axis_angle_rad(x, x + y / 1000))), 6)
-        0.028648
-    """
-    cross = torch.linalg.cross(a, b, dim=-1).norm(dim=-1)
-    return torch.atan2(cross, (a * b).sum(dim=-1))
 
 
 def rotation_error_deg(

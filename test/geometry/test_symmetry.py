@@ -11,6 +11,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry import (
+    axis_angle_rad,
     geodesic_angle,
     handle_visible,
     is_symmetric,
@@ -19,7 +20,6 @@ from genpose_ros.geometry import (
     rotation_error_deg,
     so3_exp,
 )
-from genpose_ros.geometry.symmetry import axis_angle_rad
 
 R = random_rotations(1, torch.Generator().manual_seed(0))[0]
 
