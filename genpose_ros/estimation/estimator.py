@@ -162,7 +162,9 @@ class PoseEstimator:
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
         clouds = []
         for instance in instances:
-            cloud = object_cloud(frame.depth_m, frame.camera, instance, settings)
+            cloud = object_cloud(
+                frame.depth_m, frame.camera, instance, settings, categories=self.model.categories
+            )
             if isinstance(cloud, Rejection):
                 rejections.append(cloud)
             else:
@@ -207,7 +209,7 @@ class PoseEstimator:
         settings, device = self.settings, self.model.device
         rng = np.random.default_rng(0)
         points = rng.normal((0.0, 0.0, 0.8), 0.03, (settings.points, 3)).astype(np.float32)
-        instance = Instance(0, "mug", np.ones((1, 1), dtype=bool))
+        instance = Instance(0, self.model.categories.names[0], np.ones((1, 1), dtype=bool))
         cloud = ObjectCloud(instance, points, len(points), shuffled=True)
         largest = 1 if device.type == "cpu" else min(settings.batch_size, settings.max_objects)
         sizes = {padded_size(n + 1, settings.batch_size, device) for n in range(largest)}

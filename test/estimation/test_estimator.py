@@ -21,7 +21,7 @@ from genpose_ros.estimation import (
     object_cloud,
 )
 from genpose_ros.estimation.estimator import padded_size
-from genpose_ros.geometry import pin_yaw, rotation_error_deg, so3_exp
+from genpose_ros.geometry import Category, CategorySet, pin_yaw, rotation_error_deg, so3_exp
 
 FAST = EstimatorSettings()
 
@@ -129,6 +129,23 @@ class TestReproducible:
         first = estimate(toy, toy.frame(*boxes)).estimates[0]
         # Matrix products of another batch size round differently.
         assert np.allclose(first.T_cam_obj, alone.T_cam_obj, atol=1e-5)
+
+
+class TestCategories:
+    def test_a_class_that_the_model_does_not_know_is_refused_with_those_it_knows(self, toy):
+        model = toy.model()
+        model.categories = CategorySet((Category(name="drill"), Category(name="saw")))
+        result = estimate(toy, toy.frame(("mug", 100, 150, 0.8), ("saw", 30, 40, 1.1)), model)
+        assert [e.category for e in result.estimates] == ["saw"]
+        (rejection,) = result.rejections
+        assert rejection.reason is Reason.UNKNOWN_CATEGORY
+        assert rejection.detail == "category 'mug' is none of drill, saw"
+
+    def test_a_model_of_other_categories_is_warmed_up(self, toy):
+        model = toy.model()
+        model.categories = CategorySet((Category(name="drill"),))
+        PoseEstimator(model, FAST).warm_up()
+        assert model.batch_sizes == [1]
 
 
 class TestBadContent:
