@@ -24,7 +24,7 @@ from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.estimation.tta import augmented_clouds, augmented_poses, merge_augmentations
 from genpose_ros.estimation.uncertainty import agreement, pose_covariance
-from genpose_ros.geometry.symmetry import is_symmetric
+from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks.checkpoints import load_model
 from genpose_ros.networks.devices import prefers_bf16, torch_device
 from genpose_ros.networks.interface import Encoding, PoseModel
@@ -67,6 +67,7 @@ class _BatchResult:
         mode_shares: per object.
         energy: (B, 2) of rotation and translation; None without energy network.
         size_m: (B, 3); None without size head.
+        axisymmetric: (B,) bool.
     """
 
     T_cam_obj: np.ndarray
@@ -77,6 +78,7 @@ class _BatchResult:
     mode_shares: tuple[tuple[float, ...], ...]
     energy: np.ndarray | None
     size_m: np.ndarray | None
+    axisymmetric: np.ndarray
 
 
 class PoseEstimator:
@@ -190,7 +192,8 @@ class PoseEstimator:
             timer: takes the wall time per stage.
 
         Raises:
-            ValueError: not as many starts as clouds, or shuffled clouds of different sizes.
+            ValueError: not as many starts as clouds, shuffled clouds of different sizes, or a
+                category that the model does not know.
         """
         if T_cam_start is not None and len(T_cam_start) != len(clouds):
             raise ValueError(f"{len(clouds)} clouds need as many starts, got {len(T_cam_start)}")
@@ -230,8 +233,7 @@ class PoseEstimator:
         rows = np.minimum(np.arange(size), len(clouds) - 1)
         stacked = np.stack([clouds[i].points_cam for i in rows])
         points_cam = torch.from_numpy(stacked).to(device, torch.float32)
-        categories = [clouds[i].instance.category for i in rows]
-        symmetric = torch.tensor([is_symmetric(c) for c in categories], device=device)
+        symmetry = self._symmetry([clouds[i].instance.category for i in rows])
         near = None
         if T_cam_start is not None:
             near = torch.from_numpy(np.asarray(T_cam_start, dtype=np.float64)[rows]).to(device)
@@ -244,14 +246,23 @@ class PoseEstimator:
             start = None if near is None else self._starts(near, encoding, tta_views)
             pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
         with timer.stage("rank"):
-            candidates = self._rank(pose, encoding, settings, tta_views, symmetric)
+            candidates = self._rank(pose, encoding, settings, tta_views, symmetry)
         with timer.stage("pool"):
-            pooled = _pool(candidates, symmetric, settings, near)
-            result = self._batch_result(candidates, pooled, symmetric, encoding)
+            pooled = _pool(candidates, symmetry, settings, near)
+            result = self._batch_result(candidates, pooled, symmetry, encoding)
             return [
                 _outcome(cloud, result, row, settings.workspace_m)
                 for row, cloud in enumerate(clouds)
             ]
+
+    def _symmetry(self, categories: Sequence[str]) -> SymmetryBatch:
+        """Symmetries of objects by their categories; tensors of one shape for all of the model."""
+        known = self.model.categories
+        return SymmetryBatch.of(
+            [known[name].symmetry for name in categories],
+            members=known.max_members,
+            device=self.model.device,
+        )
 
     def _starts(self, T_cam_obj: Tensor, encoding: Encoding, tta_views: int) -> Tensor:
         """Pose vectors (tta_views * B, 1, 9) of transforms (B, 4, 4), as the views have them."""
@@ -265,7 +276,7 @@ class PoseEstimator:
         encoding: Encoding,
         settings: EstimatorSettings,
         tta_views: int,
-        symmetric: Tensor,
+        symmetry: SymmetryBatch,
     ) -> _Candidates:
         pose = pose.float()
         seen = augmented_poses(*self.model.decode_pose(pose, encoding), tta_views)
@@ -279,17 +290,17 @@ class PoseEstimator:
         translation = torch.where(finite[..., None], translation, 0.0)
         key = None
         if settings.ranking == "density":
-            key = candidate_density(rotation, translation, finite, symmetric)
+            key = candidate_density(rotation, translation, finite, symmetry)
         elif settings.ranking == "energy" and self.model.has_energy:
             key = gathered(self.model.energy(pose, encoding))
         ranking = rank_candidates(key, finite, settings.keep_fraction)
         return _Candidates(rotation, translation, finite, ranking)
 
     def _batch_result(
-        self, c: _Candidates, pooled: Pooled, symmetric: Tensor, encoding: Encoding
+        self, c: _Candidates, pooled: Pooled, symmetry: SymmetryBatch, encoding: Encoding
     ) -> _BatchResult:
         rotation, translation = pooled.rotation, pooled.translation
-        about = (rotation, translation, symmetric)
+        about = (rotation, translation, symmetry)
         energy = size_m = None
         first = encoding[: len(rotation)]  # the view of the cloud as it is
         if self.model.has_energy:
@@ -302,13 +313,16 @@ class PoseEstimator:
             size_m = sizes.mean(0).exp()
         return _BatchResult(
             T_cam_obj=_array(_transforms(rotation, translation)),
-            T_cam_candidates=_array(_transforms(c.rotation, c.translation)),
+            T_cam_candidates=_array(
+                _transforms(symmetry.nearest(c.rotation, rotation[:, None]), c.translation)
+            ),
             finite=_array(c.finite),
             covariance=_array(pose_covariance(c.rotation, c.translation, pooled.members, *about)),
             score=_array(agreement(c.rotation, c.translation, c.finite, *about)),
             mode_shares=pooled.mode_shares,
             energy=None if energy is None else _array(energy),
             size_m=None if size_m is None else _array(size_m),
+            axisymmetric=_array(symmetry.free),
         )
 
 
@@ -326,16 +340,16 @@ def padded_size(n: int, batch_size: int, device: torch.device) -> int:
 
 
 def _pool(
-    c: _Candidates, symmetric: Tensor, settings: EstimatorSettings, near: Tensor | None
+    c: _Candidates, symmetry: SymmetryBatch, settings: EstimatorSettings, near: Tensor | None
 ) -> Pooled:
     rotation = None if near is None else near[:, :3, :3]
     if settings.pooling == "mean":
-        return pool_mean(c.rotation, c.translation, c.ranking, symmetric, near=rotation)
+        return pool_mean(c.rotation, c.translation, c.ranking, symmetry, near=rotation)
     return pool_modes(
         c.rotation,
         c.translation,
         c.ranking,
-        symmetric,
+        symmetry,
         settings.keep_fraction,
         near=rotation,
     )
@@ -356,8 +370,8 @@ def _outcome(
 def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> ObjectEstimate:
     instance, T_cam_obj = cloud.instance, result.T_cam_obj[row]
     if result.size_m is None:
-        symmetric = is_symmetric(instance.category)
-        size_m = visible_extent(cloud.points_cam, T_cam_obj, symmetric=symmetric)
+        axisymmetric = bool(result.axisymmetric[row])
+        size_m = visible_extent(cloud.points_cam, T_cam_obj, symmetric=axisymmetric)
     else:
         size_m = result.size_m[row]
     energies = [None, None] if result.energy is None else result.energy[row].tolist()

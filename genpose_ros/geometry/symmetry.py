@@ -12,11 +12,16 @@ from genpose_ros.geometry.clouds import inverse_transform_points
 from genpose_ros.geometry.rotations import axis_angle_rad, geodesic_angle
 
 __all__ = [
+    "FACING_CAMERA",
     "handle_visible",
     "is_symmetric",
     "pin_yaw",
     "rotation_error_deg",
 ]
+
+#: Columns x to the camera and y up, in the optical frame: what poses are made to resemble where
+#: nothing else tells which of equivalent ones to take.
+FACING_CAMERA = ((0.0, 0.0, -1.0), (0.0, -1.0, 0.0), (-1.0, 0.0, 0.0))
 
 #: A handle is visible when this share of the object's points lies on it.
 _HANDLE_SHARE = 10 / 1024
@@ -130,9 +135,8 @@ def pin_yaw(rotation: Tensor, reference: Tensor | None = None) -> Tensor:
     """
     y = rotation[..., 1] / rotation[..., 1].norm(dim=-1, keepdim=True)
     if reference is None:
-        x_ref, y_ref = y.new_tensor([0.0, 0.0, -1.0]), y.new_tensor([0.0, -1.0, 0.0])
-    else:
-        x_ref, y_ref = reference[..., 0].to(y), reference[..., 1].to(y)
+        reference = y.new_tensor(FACING_CAMERA)
+    x_ref, y_ref = reference[..., 0].to(y), reference[..., 1].to(y)
     along = (y * y_ref).sum(dim=-1, keepdim=True)
     # Shortest rotation of x_ref by y_ref -> y, x_ref being perpendicular to y_ref.
     scale = (y * x_ref).sum(dim=-1, keepdim=True) / (1 + along).clamp_min(1e-9)
