@@ -24,6 +24,7 @@ from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.estimation.tta import augmented_clouds, augmented_poses, merge_augmentations
 from genpose_ros.estimation.uncertainty import agreement, pose_covariance
+from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks.checkpoints import load_model
 from genpose_ros.networks.devices import prefers_bf16, torch_device
@@ -233,20 +234,22 @@ class PoseEstimator:
         rows = np.minimum(np.arange(size), len(clouds) - 1)
         stacked = np.stack([clouds[i].points_cam for i in rows])
         points_cam = torch.from_numpy(stacked).to(device, torch.float32)
-        symmetry = self._symmetry([clouds[i].instance.category for i in rows])
+        categories = [self.model.categories[clouds[i].instance.category] for i in rows]
+        symmetry = self._symmetry(categories)
+        mirrored = _mirrored(categories, device)
         near = None
         if T_cam_start is not None:
             near = torch.from_numpy(np.asarray(T_cam_start, dtype=np.float64)[rows]).to(device)
         tta_views = settings.tta_views if self.model.mirrors else 1
         with timer.stage("encode"):
             encoding = self.model.encode(
-                augmented_clouds(points_cam, tta_views), patches=settings.patches
+                augmented_clouds(points_cam, tta_views, mirrored), patches=settings.patches
             )
         with timer.stage("sample"):
-            start = None if near is None else self._starts(near, encoding, tta_views)
+            start = None if near is None else self._starts(near, encoding, tta_views, mirrored)
             pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
         with timer.stage("rank"):
-            candidates = self._rank(pose, encoding, settings, tta_views, symmetry)
+            candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry)
         with timer.stage("pool"):
             pooled = _pool(candidates, symmetry, settings, near)
             result = self._batch_result(candidates, pooled, symmetry, encoding)
@@ -255,19 +258,20 @@ class PoseEstimator:
                 for row, cloud in enumerate(clouds)
             ]
 
-    def _symmetry(self, categories: Sequence[str]) -> SymmetryBatch:
+    def _symmetry(self, categories: Sequence[Category]) -> SymmetryBatch:
         """Symmetries of objects by their categories; tensors of one shape for all of the model."""
-        known = self.model.categories
         return SymmetryBatch.of(
-            [known[name].symmetry for name in categories],
-            members=known.max_members,
+            [category.symmetry for category in categories],
+            members=self.model.categories.max_members,
             device=self.model.device,
         )
 
-    def _starts(self, T_cam_obj: Tensor, encoding: Encoding, tta_views: int) -> Tensor:
+    def _starts(
+        self, T_cam_obj: Tensor, encoding: Encoding, tta_views: int, mirrored: Tensor | None
+    ) -> Tensor:
         """Pose vectors (tta_views * B, 1, 9) of transforms (B, 4, 4), as the views have them."""
         T = T_cam_obj[:, None].float().repeat(tta_views, 1, 1, 1)
-        seen = augmented_poses(T[..., :3, :3], T[..., :3, 3], tta_views)
+        seen = augmented_poses(T[..., :3, :3], T[..., :3, 3], tta_views, mirrored)
         return self.model.encode_pose(*seen, encoding)
 
     def _rank(
@@ -276,10 +280,11 @@ class PoseEstimator:
         encoding: Encoding,
         settings: EstimatorSettings,
         tta_views: int,
+        mirrored: Tensor | None,
         symmetry: SymmetryBatch,
     ) -> _Candidates:
         pose = pose.float()
-        seen = augmented_poses(*self.model.decode_pose(pose, encoding), tta_views)
+        seen = augmented_poses(*self.model.decode_pose(pose, encoding), tta_views, mirrored)
 
         def gathered(values: Tensor) -> Tensor:
             return merge_augmentations(values, tta_views, settings.candidates)
@@ -337,6 +342,13 @@ def padded_size(n: int, batch_size: int, device: torch.device) -> int:
     if device.type == "cpu":
         return n  # every row costs as much as an object
     return min(1 << (n - 1).bit_length(), max(batch_size, n))
+
+
+def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | None:
+    """Which objects (B,) bool have mirrored views; None: all."""
+    if all(category.mirror for category in categories):
+        return None
+    return torch.tensor([category.mirror for category in categories], device=device)
 
 
 def _pool(

@@ -217,6 +217,27 @@ class TestCategories:
         with pytest.raises(ValueError, match="unknown category 'mug'; expected one of drill"):
             estimator.estimate_clouds(clouds)
 
+    def test_objects_without_a_mirror_plane_are_encoded_without_mirrored_views(self, toy):
+        seen = []
+
+        class Watched(toy.Model):
+            mirrors = True
+
+            def encode(self, points_cam, *, patches=0):
+                seen.append(points_cam)
+                return super().encode(points_cam, patches=patches)
+
+        model = Watched(toy.pose[None], torch.tensor([[0.0, 0.0, 0.05]]))
+        drill = Category(name="drill", mirror=False)
+        model.categories = CategorySet((drill, Category(name="saw")))
+        frame = toy.frame(("drill", 100, 150, 0.8), ("saw", 30, 40, 1.1))
+        result = PoseEstimator(model, FAST).estimate(frame)
+        assert len(result.estimates) == 2
+        drill_view, saw_view = seen[0][2:].mean(dim=1)[:, 0]
+        drill_x, saw_x = seen[0][:2].mean(dim=1)[:, 0]
+        assert drill_view == pytest.approx(float(drill_x), abs=1e-6)
+        assert saw_view == pytest.approx(-float(saw_x), abs=1e-6)
+
     def test_a_model_of_other_categories_is_warmed_up(self, toy):
         model = toy.model()
         model.categories = CategorySet((Category(name="drill"),))
