@@ -104,6 +104,20 @@ class Category:
         values["symmetry_hidden"] = None if hidden is None else hidden.words
         return values
 
+    def visible_symmetry(self, part_visible: bool = True) -> Symmetry:
+        """Return the symmetry of what is in sight.
+
+        Args:
+            part_visible: the part that tells the yaw is; only matters with `symmetry_hidden`.
+
+        Example:
+            >>> mug = NOCS["mug"]
+            >>> mug.visible_symmetry(True).free_axis, mug.visible_symmetry(False).free_axis
+            (False, True)
+        """
+        hidden = None if part_visible else self.symmetry_hidden
+        return hidden or self.symmetry
+
     def _naming_problem(self) -> str:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             return "a name has lower-case letters, digits and underscores, a letter first"
@@ -181,7 +195,7 @@ class CategorySet:
     @property
     def max_members(self) -> int:
         """Rotations of the largest of the categories' finite groups."""
-        return max(len(category.symmetry.rotations) for category in self)
+        return max(category.symmetry.order for category in self)
 
     def find(self, text: str) -> Category | None:
         """Return the category of a name or an alias, in any case; None: there is none."""

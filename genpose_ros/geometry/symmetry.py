@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genpose_ros.geometry.categories import NOCS
+from genpose_ros.geometry.categories import NOCS, Category
 from genpose_ros.geometry.clouds import inverse_transform_points
 from genpose_ros.geometry.rotations import axis_angle_rad, geodesic_angle
+from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 
 __all__ = [
     "FACING_CAMERA",
@@ -41,11 +42,7 @@ def is_symmetric(category: str, handle_visible: bool = True) -> bool:
         >>> is_symmetric("bowl"), is_symmetric("mug"), is_symmetric("mug", handle_visible=False)
         (True, False, True)
     """
-    if category not in NOCS:
-        return False
-    known = NOCS[category]
-    hidden = None if handle_visible else known.symmetry_hidden
-    return (hidden or known.symmetry).free_axis
+    return category in NOCS and NOCS[category].visible_symmetry(handle_visible).free_axis
 
 
 def handle_visible(points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray) -> bool:
@@ -80,23 +77,23 @@ def handle_visible(points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.nda
 def rotation_error_deg(
     rotation_est: Tensor | np.ndarray,
     rotation_true: Tensor | np.ndarray,
-    category: str,
+    category: str | Category,
     handle_visible: bool = True,
 ) -> Tensor:
     """Return the rotation error by the NOCS rules, degrees, shape (...), float64.
 
     The angle between the y axes for bottle, bowl, can and a mug whose handle is not visible,
-    otherwise the angle of the relative rotation. A uniform scale inside the matrices is divided
-    out by the cube root of their determinant.
+    otherwise the angle of the relative rotation; the smallest over the category's finite group. A
+    uniform scale inside the matrices is divided out by the cube root of their determinant.
 
     Args:
         rotation_est: (..., 3, 3), object to camera.
         rotation_true: (..., 3, 3), broadcast against the others.
-        category: category name; decides the symmetry.
-        handle_visible: only matters for mugs.
+        category: decides the symmetry; one of NOCS by its name.
+        handle_visible: only matters for mugs, and other categories with `symmetry_hidden`.
 
     Raises:
-        ValueError: the last axes are not (3, 3).
+        ValueError: the last axes are not (3, 3), or no NOCS category has this name.
 
     Example:
         >>> about_y = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
@@ -106,7 +103,12 @@ def rotation_error_deg(
         90.0
     """
     est, true = (_without_scale(torch.as_tensor(r)) for r in (rotation_est, rotation_true))
-    if is_symmetric(category, handle_visible):
+    known = category if isinstance(category, Category) else NOCS[category]
+    symmetry = known.visible_symmetry(handle_visible)
+    if symmetry.order > 1:
+        est, true = torch.broadcast_tensors(est, true)
+        est = SymmetryBatch.of([symmetry]).nearest(est[None], true)[0]
+    if symmetry.free_axis:
         return torch.rad2deg(axis_angle_rad(*torch.broadcast_tensors(est[..., 1], true[..., 1])))
     return torch.rad2deg(geodesic_angle(est, true))
 

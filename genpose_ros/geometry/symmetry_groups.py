@@ -102,6 +102,11 @@ class Symmetry:
         return words | ({"y": "any"} if self.free_axis else {})
 
     @property
+    def order(self) -> int:
+        """Number of rotations in the finite group."""
+        return len(_generated(self.free_axis, self.folds))
+
+    @property
     def rotations(self) -> np.ndarray:
         """The finite group, (G, 3, 3), the identity first; beside a free axis modulo it."""
         return _generated(self.free_axis, self.folds).copy()

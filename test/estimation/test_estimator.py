@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from toy_models import MixtureModel
 
 from genpose_ros.estimation import (
     STAGES,
@@ -220,7 +221,7 @@ class TestCategories:
     def test_objects_without_a_mirror_plane_are_encoded_without_mirrored_views(self, toy):
         seen = []
 
-        class Watched(toy.Model):
+        class Watched(MixtureModel):
             mirrors = True
 
             def encode(self, points_cam, *, patches=0):
