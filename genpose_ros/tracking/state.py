@@ -83,6 +83,7 @@ class TrackedObject:
         alternative_checks: how often in a row.
         energy: running mean of its total energy; None without energies.
         history: T_fixed_obj in the last frames.
+        categories: that the model knows; decide its symmetry.
     """
 
     track_id: int
