@@ -13,19 +13,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.categories import NOCS
 from genpose_ros.geometry.clouds import transform_points
 
 __all__ = ["check_picture_name", "depth_picture", "draw_estimates", "save_picture"]
 
 #: Colours (RGB) of the categories' boxes and labels.
-_CATEGORY_COLORS = {
-    "bottle": (77, 166, 255),
-    "bowl": (255, 166, 51),
-    "camera": (214, 120, 255),
-    "can": (64, 214, 140),
-    "laptop": (255, 224, 77),
-    "mug": (255, 110, 140),
-}
+_CATEGORY_COLORS = {category.name: category.color for category in NOCS}
 _AXIS_COLORS = ((235, 51, 51), (51, 204, 64), (51, 102, 255))
 _CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
 _EDGES = tuple(

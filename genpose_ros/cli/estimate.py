@@ -49,16 +49,27 @@ class FrameOptions:
         float, typer.Option(help="Metres per count of an integer depth image.")
     ] = 0.001
 
-    def read(self) -> "Frame":
+    def read(self, weights: str) -> "Frame":
         """Read the frame.
+
+        Args:
+            weights: checkpoint whose categories the classes may name; empty: the released one.
 
         Raises:
             ValueError: a file is damaged, or the files do not fit together.
             FileNotFoundError: a file is missing.
         """
         from genpose_ros.datasets import read_frame
+        from genpose_ros.networks.checkpoints import load_categories
 
-        return read_frame(self.depth, self.mask, self.camera_info, self.classes, self.depth_unit)
+        return read_frame(
+            self.depth,
+            self.mask,
+            self.camera_info,
+            self.classes,
+            self.depth_unit,
+            categories=load_categories(weights),
+        )
 
 
 @readable_errors
@@ -82,7 +93,7 @@ def estimate(
     """
     settings = options.settings()
     check_outputs(json, picture)
-    frame = files.read()
+    frame = files.read(settings.weights)
     background = _background(files.colour, frame.depth_m)
     result = load_estimator(settings).estimate(frame)
     _report(result, json)

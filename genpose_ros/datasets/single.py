@@ -11,13 +11,19 @@ import numpy as np
 from genpose_ros.datasets.camera_files import read_camera
 from genpose_ros.datasets.images import read_depth_m, read_labels
 from genpose_ros.estimation.frame import Frame, Instance
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import NOCS, CategorySet
 
 __all__ = ["read_classes", "read_frame"]
 
 
 def read_frame(
-    depth: Path, mask: Path, camera: Path, classes: str | None = None, depth_unit_m: float = 0.001
+    depth: Path,
+    mask: Path,
+    camera: Path,
+    classes: str | None = None,
+    depth_unit_m: float = 0.001,
+    *,
+    categories: CategorySet = NOCS,
 ) -> Frame:
     """Return the frame of a depth image, a label image and a camera file.
 
@@ -27,6 +33,7 @@ def read_frame(
         camera: see `read_camera`.
         classes: see `read_classes`; None: the instances that the camera file lists.
         depth_unit_m: metres per count of an integer depth image.
+        categories: see `read_classes`.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -37,18 +44,22 @@ def read_frame(
         raise ValueError(f"{mask} is {labels.shape}, the depth image {depth_m.shape}")
     height, width = depth_m.shape
     pinhole = read_camera(camera, width, height)
-    categories = read_classes(classes) if classes else _classes_of_label(camera)
-    if not categories:
+    named = read_classes(classes, categories) if classes else _classes_of_label(camera)
+    if not named:
         found = ", ".join(str(i) for i in np.unique(labels) if i)
         raise ValueError(
             f"which object is what? give --classes, such as 1=mug,2=bowl (ids in {mask}: {found})"
         )
-    instances = tuple(Instance(i, name, labels == i) for i, name in categories.items())
+    instances = tuple(Instance(i, name, labels == i) for i, name in named.items())
     return Frame(depth_m, pinhole, instances)
 
 
-def read_classes(text: str) -> dict[int, str]:
+def read_classes(text: str, categories: CategorySet = NOCS) -> dict[int, str]:
     """Return categories by instance id from '1=mug,2=bowl' or from a label file.
+
+    Args:
+        text: the list, or the path of the file.
+        categories: that the list may name, by their names or aliases.
 
     Raises:
         FileNotFoundError: neither such a list nor a file.
@@ -60,18 +71,19 @@ def read_classes(text: str) -> dict[int, str]:
                 f"classes must be a list such as 1=mug,2=bowl or a label file, got {text!r}"
             )
         return _classes_of_label(Path(text))
-    categories: dict[int, str] = {}
+    named: dict[int, str] = {}
     for part in text.split(","):
         number, _, name = (word.strip() for word in part.partition("="))
-        if not number.isdecimal() or int(number) == 0 or name not in CATEGORIES:
+        category = categories.find(name)
+        if not number.isdecimal() or int(number) == 0 or category is None:
             raise ValueError(
                 "expected id=class with an id of 1 or more and a class of "
-                f"{', '.join(CATEGORIES)}: {part!r}"
+                f"{', '.join(categories.names)}: {part!r}"
             )
-        if int(number) in categories:
+        if int(number) in named:
             raise ValueError(f"id {int(number)} is given two classes: {text!r}")
-        categories[int(number)] = name
-    return categories
+        named[int(number)] = category.name
+    return named
 
 
 def _classes_of_label(path: Path) -> dict[int, str]:

@@ -11,7 +11,7 @@ from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.geometry.clouds import (
     bounding_box,
     erode_mask,
@@ -61,7 +61,12 @@ class ObjectCloud:
 
 
 def object_cloud(
-    depth_m: np.ndarray, camera: PinholeCamera, instance: Instance, settings: EstimatorSettings
+    depth_m: np.ndarray,
+    camera: PinholeCamera,
+    instance: Instance,
+    settings: EstimatorSettings,
+    *,
+    categories: CategorySet = NOCS,
 ) -> ObjectCloud | Rejection:
     """Return the points of one object at full resolution, or the reason why there are none.
 
@@ -74,6 +79,7 @@ def object_cloud(
         camera: of the depth image.
         instance: the object.
         settings: limits and filters.
+        categories: that the model knows; objects of others are refused.
 
     Returns:
         `settings.points` points in random order, or a rejection: unknown category, mask or depth
@@ -90,7 +96,7 @@ def object_cloud(
         >>> object_cloud(np.zeros((120, 160)), camera, can, EstimatorSettings()).detail
         "none of the mask's 400 pixels has a depth of 0.1 to 5 m"
     """
-    refused = check_frame(Frame(depth_m, camera)) or _check_instance(instance, camera)
+    refused = check_frame(Frame(depth_m, camera)) or _check_instance(instance, camera, categories)
     if refused is not None:
         return replace(refused, instance_id=instance.id)
     box = bounding_box(instance.mask, margin_px=settings.mask_erosion_px)
@@ -136,9 +142,11 @@ def shuffled_cloud(cloud: ObjectCloud, settings: EstimatorSettings) -> ObjectClo
     return replace(cloud, points_cam=points_cam.astype(np.float32, copy=False), shuffled=True)
 
 
-def _check_instance(instance: Instance, camera: PinholeCamera) -> Rejection | None:
-    if instance.category not in CATEGORIES:
-        expected = ", ".join(CATEGORIES)
+def _check_instance(
+    instance: Instance, camera: PinholeCamera, categories: CategorySet
+) -> Rejection | None:
+    if instance.category not in categories:
+        expected = ", ".join(categories.names)
         detail = f"category {instance.category!r} is none of {expected}"
         return _reject(Reason.UNKNOWN_CATEGORY, detail, instance)
     expected_shape = (camera.height, camera.width)

@@ -24,7 +24,8 @@ from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.estimation.tta import augmented_clouds, augmented_poses, merge_augmentations
 from genpose_ros.estimation.uncertainty import agreement, pose_covariance
-from genpose_ros.geometry.symmetry import is_symmetric
+from genpose_ros.geometry.categories import Category
+from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks.checkpoints import load_model
 from genpose_ros.networks.devices import prefers_bf16, torch_device
 from genpose_ros.networks.interface import Encoding, PoseModel
@@ -67,6 +68,7 @@ class _BatchResult:
         mode_shares: per object.
         energy: (B, 2) of rotation and translation; None without energy network.
         size_m: (B, 3); None without size head.
+        axisymmetric: (B,) bool.
     """
 
     T_cam_obj: np.ndarray
@@ -77,6 +79,7 @@ class _BatchResult:
     mode_shares: tuple[tuple[float, ...], ...]
     energy: np.ndarray | None
     size_m: np.ndarray | None
+    axisymmetric: np.ndarray
 
 
 class PoseEstimator:
@@ -162,7 +165,9 @@ class PoseEstimator:
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
         clouds = []
         for instance in instances:
-            cloud = object_cloud(frame.depth_m, frame.camera, instance, settings)
+            cloud = object_cloud(
+                frame.depth_m, frame.camera, instance, settings, categories=self.model.categories
+            )
             if isinstance(cloud, Rejection):
                 rejections.append(cloud)
             else:
@@ -188,7 +193,8 @@ class PoseEstimator:
             timer: takes the wall time per stage.
 
         Raises:
-            ValueError: not as many starts as clouds, or shuffled clouds of different sizes.
+            ValueError: not as many starts as clouds, shuffled clouds of different sizes, or a
+                category that the model does not know.
         """
         if T_cam_start is not None and len(T_cam_start) != len(clouds):
             raise ValueError(f"{len(clouds)} clouds need as many starts, got {len(T_cam_start)}")
@@ -207,7 +213,7 @@ class PoseEstimator:
         settings, device = self.settings, self.model.device
         rng = np.random.default_rng(0)
         points = rng.normal((0.0, 0.0, 0.8), 0.03, (settings.points, 3)).astype(np.float32)
-        instance = Instance(0, "mug", np.ones((1, 1), dtype=bool))
+        instance = Instance(0, self.model.categories.names[0], np.ones((1, 1), dtype=bool))
         cloud = ObjectCloud(instance, points, len(points), shuffled=True)
         largest = 1 if device.type == "cpu" else min(settings.batch_size, settings.max_objects)
         sizes = {padded_size(n + 1, settings.batch_size, device) for n in range(largest)}
@@ -228,33 +234,44 @@ class PoseEstimator:
         rows = np.minimum(np.arange(size), len(clouds) - 1)
         stacked = np.stack([clouds[i].points_cam for i in rows])
         points_cam = torch.from_numpy(stacked).to(device, torch.float32)
-        categories = [clouds[i].instance.category for i in rows]
-        symmetric = torch.tensor([is_symmetric(c) for c in categories], device=device)
+        categories = [self.model.categories[clouds[i].instance.category] for i in rows]
+        symmetry = self._symmetry(categories)
+        mirrored = _mirrored(categories, device)
         near = None
         if T_cam_start is not None:
             near = torch.from_numpy(np.asarray(T_cam_start, dtype=np.float64)[rows]).to(device)
         tta_views = settings.tta_views if self.model.mirrors else 1
         with timer.stage("encode"):
             encoding = self.model.encode(
-                augmented_clouds(points_cam, tta_views), patches=settings.patches
+                augmented_clouds(points_cam, tta_views, mirrored), patches=settings.patches
             )
         with timer.stage("sample"):
-            start = None if near is None else self._starts(near, encoding, tta_views)
+            start = None if near is None else self._starts(near, encoding, tta_views, mirrored)
             pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
         with timer.stage("rank"):
-            candidates = self._rank(pose, encoding, settings, tta_views, symmetric)
+            candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry)
         with timer.stage("pool"):
-            pooled = _pool(candidates, symmetric, settings, near)
-            result = self._batch_result(candidates, pooled, symmetric, encoding)
+            pooled = _pool(candidates, symmetry, settings, near)
+            result = self._batch_result(candidates, pooled, symmetry, encoding)
             return [
                 _outcome(cloud, result, row, settings.workspace_m)
                 for row, cloud in enumerate(clouds)
             ]
 
-    def _starts(self, T_cam_obj: Tensor, encoding: Encoding, tta_views: int) -> Tensor:
+    def _symmetry(self, categories: Sequence[Category]) -> SymmetryBatch:
+        """Symmetries of objects by their categories; tensors of one shape for all of the model."""
+        return SymmetryBatch.of(
+            [category.symmetry for category in categories],
+            members=self.model.categories.max_members,
+            device=self.model.device,
+        )
+
+    def _starts(
+        self, T_cam_obj: Tensor, encoding: Encoding, tta_views: int, mirrored: Tensor | None
+    ) -> Tensor:
         """Pose vectors (tta_views * B, 1, 9) of transforms (B, 4, 4), as the views have them."""
         T = T_cam_obj[:, None].float().repeat(tta_views, 1, 1, 1)
-        seen = augmented_poses(T[..., :3, :3], T[..., :3, 3], tta_views)
+        seen = augmented_poses(T[..., :3, :3], T[..., :3, 3], tta_views, mirrored)
         return self.model.encode_pose(*seen, encoding)
 
     def _rank(
@@ -263,10 +280,11 @@ class PoseEstimator:
         encoding: Encoding,
         settings: EstimatorSettings,
         tta_views: int,
-        symmetric: Tensor,
+        mirrored: Tensor | None,
+        symmetry: SymmetryBatch,
     ) -> _Candidates:
         pose = pose.float()
-        seen = augmented_poses(*self.model.decode_pose(pose, encoding), tta_views)
+        seen = augmented_poses(*self.model.decode_pose(pose, encoding), tta_views, mirrored)
 
         def gathered(values: Tensor) -> Tensor:
             return merge_augmentations(values, tta_views, settings.candidates)
@@ -277,17 +295,17 @@ class PoseEstimator:
         translation = torch.where(finite[..., None], translation, 0.0)
         key = None
         if settings.ranking == "density":
-            key = candidate_density(rotation, translation, finite, symmetric)
+            key = candidate_density(rotation, translation, finite, symmetry)
         elif settings.ranking == "energy" and self.model.has_energy:
             key = gathered(self.model.energy(pose, encoding))
         ranking = rank_candidates(key, finite, settings.keep_fraction)
         return _Candidates(rotation, translation, finite, ranking)
 
     def _batch_result(
-        self, c: _Candidates, pooled: Pooled, symmetric: Tensor, encoding: Encoding
+        self, c: _Candidates, pooled: Pooled, symmetry: SymmetryBatch, encoding: Encoding
     ) -> _BatchResult:
         rotation, translation = pooled.rotation, pooled.translation
-        about = (rotation, translation, symmetric)
+        about = (rotation, translation, symmetry)
         energy = size_m = None
         first = encoding[: len(rotation)]  # the view of the cloud as it is
         if self.model.has_energy:
@@ -300,13 +318,16 @@ class PoseEstimator:
             size_m = sizes.mean(0).exp()
         return _BatchResult(
             T_cam_obj=_array(_transforms(rotation, translation)),
-            T_cam_candidates=_array(_transforms(c.rotation, c.translation)),
+            T_cam_candidates=_array(
+                _transforms(symmetry.nearest(c.rotation, rotation[:, None]), c.translation)
+            ),
             finite=_array(c.finite),
             covariance=_array(pose_covariance(c.rotation, c.translation, pooled.members, *about)),
             score=_array(agreement(c.rotation, c.translation, c.finite, *about)),
             mode_shares=pooled.mode_shares,
             energy=None if energy is None else _array(energy),
             size_m=None if size_m is None else _array(size_m),
+            axisymmetric=_array(symmetry.free),
         )
 
 
@@ -323,17 +344,24 @@ def padded_size(n: int, batch_size: int, device: torch.device) -> int:
     return min(1 << (n - 1).bit_length(), max(batch_size, n))
 
 
+def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | None:
+    """Which objects (B,) bool have mirrored views; None: all."""
+    if all(category.mirror for category in categories):
+        return None
+    return torch.tensor([category.mirror for category in categories], device=device)
+
+
 def _pool(
-    c: _Candidates, symmetric: Tensor, settings: EstimatorSettings, near: Tensor | None
+    c: _Candidates, symmetry: SymmetryBatch, settings: EstimatorSettings, near: Tensor | None
 ) -> Pooled:
     rotation = None if near is None else near[:, :3, :3]
     if settings.pooling == "mean":
-        return pool_mean(c.rotation, c.translation, c.ranking, symmetric, near=rotation)
+        return pool_mean(c.rotation, c.translation, c.ranking, symmetry, near=rotation)
     return pool_modes(
         c.rotation,
         c.translation,
         c.ranking,
-        symmetric,
+        symmetry,
         settings.keep_fraction,
         near=rotation,
     )
@@ -354,8 +382,8 @@ def _outcome(
 def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> ObjectEstimate:
     instance, T_cam_obj = cloud.instance, result.T_cam_obj[row]
     if result.size_m is None:
-        symmetric = is_symmetric(instance.category)
-        size_m = visible_extent(cloud.points_cam, T_cam_obj, symmetric=symmetric)
+        axisymmetric = bool(result.axisymmetric[row])
+        size_m = visible_extent(cloud.points_cam, T_cam_obj, symmetric=axisymmetric)
     else:
         size_m = result.size_m[row]
     energies = [None, None] if result.energy is None else result.energy[row].tolist()

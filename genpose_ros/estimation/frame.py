@@ -19,7 +19,8 @@ class Instance:
 
     Attributes:
         id: the segmenter's number for it, unique within the frame.
-        category: one of `genpose_ros.geometry.CATEGORIES`.
+        category: name of one that the model knows, with the released weights one of
+            `genpose_ros.geometry.CATEGORIES`.
         mask: (H, W) bool, true on the object.
         detection_score: the segmenter's confidence in [0, 1].
 

@@ -4,17 +4,15 @@
 """Pooling of the kept candidates to one pose: their mean (paper eq. 8), or their largest mode's."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
 
 from genpose_ros.estimation.ranking import Ranking
-from genpose_ros.geometry.rotations import (
-    geodesic_angle,
-    mean_rotation,
-    quat_wxyz_from_rotation,
-)
-from genpose_ros.geometry.symmetry import axis_angle_rad, pin_yaw
+from genpose_ros.geometry.rotations import mean_rotation, quat_wxyz_from_rotation
+from genpose_ros.geometry.symmetry import FACING_CAMERA, pin_yaw
+from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 
 __all__ = ["MODE_DISTANCE", "MODE_MIN_SHARE", "Pooled", "find_modes", "pool_mean", "pool_modes"]
 
@@ -55,28 +53,32 @@ def pool_mean(
     rotation: Tensor,
     translation: Tensor,
     ranking: Ranking,
-    symmetric: Tensor,
+    symmetry: SymmetryBatch,
     *,
     near: Tensor | None = None,
 ) -> Pooled:
     """Average all kept candidates (paper eq. 8): Markley's mean rotation, mean translation.
 
+    They are first turned to the equivalents nearest to `near` or else to the best one.
+
     Args:
         rotation: (B, K, 3, 3), finite.
         translation: (B, K, 3), metres, finite.
         ranking: which are kept.
-        symmetric: (B,) bool, axisymmetric objects: their yaw is pinned afterwards.
-        near: (B, 3, 3) rotations whose yaw axisymmetric objects keep; None: the canonical one of
-            `pin_yaw`.
+        symmetry: of the objects; where the y axis is free the yaw is pinned afterwards.
+        near: (B, 3, 3) rotations; of equivalent poses the one nearest to them is returned, with
+            their yaw where that is free; None: nearest to facing the camera, as of `pin_yaw`.
 
     Example:
         >>> from genpose_ros.estimation.ranking import rank_candidates
+        >>> from genpose_ros.geometry import NOCS
         >>> rotation = torch.eye(3).double().expand(1, 3, 3, 3)
         >>> translation = torch.tensor([[[0.0, 0, 0.7], [0, 0, 0.9], [0, 0, 5.0]]]).double()
         >>> finite = torch.tensor([[True, True, True]])
         >>> key = torch.tensor([[[2.0, 2.0], [1.0, 1.0], [0.0, 0.0]]])
         >>> ranking = rank_candidates(key, finite, keep_fraction=2 / 3)
-        >>> pooled = pool_mean(rotation, translation, ranking, torch.tensor([False]))
+        >>> mug = SymmetryBatch.of([NOCS["mug"].symmetry])
+        >>> pooled = pool_mean(rotation, translation, ranking, mug)
         >>> pooled.translation.round(decimals=6).tolist(), pooled.mode_shares
         ([[0.0, 0.0, 0.8]], ((1.0,),))
     """
@@ -84,10 +86,11 @@ def pool_mean(
     counts, counts_t = (
         _counting(ranking, index) for index in (ranking.rotation, ranking.translation)
     )
-    mean = mean_rotation(kept, counts.to(kept.dtype))
-    modes = find_modes(kept, symmetric, counts)
+    turned = symmetry.nearest(kept, kept[:, :1] if near is None else near[:, None])
+    mean = mean_rotation(turned, counts.to(kept.dtype))
+    modes = find_modes(kept, symmetry, counts)
     return Pooled(
-        rotation=torch.where(symmetric[:, None, None], pin_yaw(mean, near), mean),
+        rotation=_nearest_equivalent(mean, mean[..., 1], symmetry, near),
         translation=_mean(_gather(translation, ranking.translation), counts_t),
         members=_members(ranking.rotation, counts, rotation.shape[1]),
         mode_shares=_shares(modes, counts),
@@ -98,7 +101,7 @@ def pool_modes(
     rotation: Tensor,
     translation: Tensor,
     ranking: Ranking,
-    symmetric: Tensor,
+    symmetry: SymmetryBatch,
     keep_fraction: float,
     *,
     near: Tensor | None = None,
@@ -107,74 +110,78 @@ def pool_modes(
 
     Of equally large ones that of the best candidate is taken.
 
-    The rotation is Markley's mean of the mode, for axisymmetric objects the mean y axis with the
-    yaw pinned. The translation is the mean over the members' best, the share `keep_fraction` of
-    them by translation energy. Candidates without any mode are all averaged.
+    The rotation is Markley's mean of the mode, its members turned to the equivalents nearest to the
+    best of them; where y is free, the mean y axis with the yaw pinned. The translation is the mean
+    over the members' best, the share `keep_fraction` of them by translation energy. Candidates
+    without any mode are all averaged.
 
     Args:
         rotation: (B, K, 3, 3), finite.
         translation: (B, K, 3), metres, finite.
         ranking: which are kept, best first.
-        symmetric: (B,) bool, axisymmetric objects.
+        symmetry: of the objects.
         keep_fraction: share of the translations that is kept.
-        near: (B, 3, 3) rotations, such as predictions: the mode nearest to them is averaged, and
-            axisymmetric objects keep their yaw; None: the largest mode, the canonical yaw.
+        near: (B, 3, 3) rotations, such as predictions: the mode nearest to them is averaged, and of
+            equivalent poses the one nearest to them is returned, with their yaw where that is free;
+            None: the largest mode, nearest to facing the camera.
 
     Example:
         >>> from genpose_ros.estimation.ranking import rank_candidates
+        >>> from genpose_ros.geometry import NOCS
         >>> about_y = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]).double()
         >>> rotation = torch.stack((about_y, torch.eye(3), torch.eye(3)))[None].double()
         >>> translation = torch.zeros(1, 3, 3).double()
         >>> ranking = rank_candidates(None, torch.ones(1, 3, dtype=torch.bool), keep_fraction=1.0)
-        >>> pooled = pool_modes(rotation, translation, ranking, torch.tensor([False]), 1.0)
+        >>> mug = SymmetryBatch.of([NOCS["mug"].symmetry])
+        >>> pooled = pool_modes(rotation, translation, ranking, mug, 1.0)
         >>> pooled.members.tolist(), [round(share, 2) for share in pooled.mode_shares[0]]
         ([[False, True, True]], [0.67, 0.33])
     """
     kept = _gather(rotation, ranking.rotation)
     counts = _counting(ranking, ranking.rotation)
-    modes = find_modes(kept, symmetric, counts)
-    in_mode = _largest(modes) if near is None else _nearest(modes, kept, near, symmetric)
+    modes = find_modes(kept, symmetry, counts)
+    in_mode = _largest(modes) if near is None else _nearest(modes, kept, near, symmetry)
     in_mode = in_mode & counts
     weights = in_mode.to(kept.dtype)
-    y_axis = (kept[..., 1] * weights[..., None]).sum(dim=1)
+    turned = symmetry.nearest(kept, _gather(kept, weights.argmax(dim=1, keepdim=True)))
+    y_axis = (turned[..., 1] * weights[..., None]).sum(dim=1)
+    mean = mean_rotation(turned, weights)
     members = _members(ranking.rotation, in_mode, rotation.shape[1])
     best = _best_members(members, ranking.translation_rank, keep_fraction)
     return Pooled(
-        rotation=torch.where(
-            symmetric[:, None, None], _pinned(y_axis, near), mean_rotation(kept, weights)
-        ),
+        rotation=_nearest_equivalent(mean, y_axis, symmetry, near),
         translation=_mean(translation, best),
         members=members,
         mode_shares=_shares(modes, counts),
     )
 
 
-def find_modes(rotation: Tensor, symmetric: Tensor, counting: Tensor | None = None) -> Tensor:
+def find_modes(rotation: Tensor, symmetry: SymmetryBatch, counting: Tensor | None = None) -> Tensor:
     """Return the mode that each of M rotations belongs to, (B, M) int64, -1 for none.
 
     DBSCAN: a rotation is a core when a share of `MODE_MIN_SHARE` (itself included) lies within
     `MODE_DISTANCE` of it; cores that reach each other are one mode; other rotations join the mode
-    of a core within reach. The distance is 1 - <q1, q2>^2 = sin^2(angle / 2); for axisymmetric
-    objects with the angle between the y axes. A mode is named by the smallest index of its cores.
+    of a core within reach. The distance is 1 - <q1, q2>^2 = sin^2(angle / 2), the smallest over the
+    symmetry's group; where y is free with the angle between the y axes. A mode is named by the
+    smallest index of its cores.
 
     Args:
         rotation: (B, M, 3, 3).
-        symmetric: (B,) bool, axisymmetric objects.
+        symmetry: of the objects.
         counting: (B, M) bool, the others belong to no mode and count in no share; None: all count.
 
     Example:
         >>> about_y = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
         >>> rotation = torch.stack((torch.eye(3), about_y, torch.eye(3), about_y))[None]
-        >>> find_modes(rotation, symmetric=torch.tensor([False])).tolist()
+        >>> from genpose_ros.geometry import NOCS
+        >>> mug, can = (SymmetryBatch.of([NOCS[name].symmetry]) for name in ("mug", "can"))
+        >>> find_modes(rotation, mug).tolist()
         [[0, 1, 0, 1]]
-        >>> find_modes(rotation, symmetric=torch.tensor([True])).tolist()
+        >>> find_modes(rotation, can).tolist()
         [[0, 0, 0, 0]]
     """
-    quat = quat_wxyz_from_rotation(rotation)
-    between_quats = 1 - (quat @ quat.mT) ** 2
-    y_axis = rotation[..., 1]
-    between_axes = (1 - y_axis @ y_axis.mT) / 2
-    distance = torch.where(symmetric[:, None, None], between_axes, between_quats)
+    forms = symmetry.equivalents(rotation)
+    distance = reduce(torch.minimum, (_distance(rotation, form, symmetry.free) for form in forms))
     m = rotation.shape[1]
     if counting is None:
         counting = distance.new_ones(distance.shape[:-1], dtype=torch.bool)
@@ -194,6 +201,13 @@ def find_modes(rotation: Tensor, symmetric: Tensor, counting: Tensor | None = No
     return torch.where(joined < m, joined, -1)
 
 
+def _distance(a: Tensor, b: Tensor, free: Tensor) -> Tensor:
+    """Distances (B, M, M) of `find_modes` between rotations (B, M, 3, 3); free: (B,) bool."""
+    between_quats = 1 - (quat_wxyz_from_rotation(a) @ quat_wxyz_from_rotation(b).mT) ** 2
+    between_axes = (1 - a[..., 1] @ b[..., 1].mT) / 2
+    return torch.where(free[:, None, None], between_axes, between_quats)
+
+
 def _largest(modes: Tensor) -> Tensor:
     """Members (B, M) bool of the largest mode; all where there is no mode."""
     counts = _counts(modes)
@@ -203,11 +217,9 @@ def _largest(modes: Tensor) -> Tensor:
     return (modes == largest) | (counts.sum(dim=1, keepdim=True) == 0)
 
 
-def _nearest(modes: Tensor, kept: Tensor, near: Tensor, symmetric: Tensor) -> Tensor:
+def _nearest(modes: Tensor, kept: Tensor, near: Tensor, symmetry: SymmetryBatch) -> Tensor:
     """Members (B, M) bool of the mode with the nearest member; all where there is no mode."""
-    turn = geodesic_angle(kept, near[:, None])
-    tilt = axis_angle_rad(*torch.broadcast_tensors(kept[..., 1], near[:, None, :, 1]))
-    angle = torch.where(symmetric[:, None], tilt, turn)
+    angle = symmetry.angle_rad(kept, near[:, None])
     angle = torch.where(modes >= 0, angle, torch.inf)
     nearest = modes.gather(1, angle.argmin(dim=1, keepdim=True))
     return (modes == nearest) | (modes < 0).all(dim=1, keepdim=True)
@@ -233,9 +245,17 @@ def _best_members(members: Tensor, rank: Tensor, keep_fraction: float) -> Tensor
     return members & (place < count[:, None])
 
 
-def _pinned(y_axis: Tensor, near: Tensor | None) -> Tensor:
-    """Rotations (B, 3, 3) with y axes along (B, 3), of any length, and the yaw pinned."""
-    return pin_yaw(y_axis[..., None].expand(-1, 3, 3), near)
+def _nearest_equivalent(
+    mean: Tensor, y_axis: Tensor, symmetry: SymmetryBatch, near: Tensor | None
+) -> Tensor:
+    """The equivalents (B, 3, 3) of rotations nearest to others, with their yaw where y is free.
+
+    Where it is, they have the y axes (B, 3), of any length, and `mean` is not looked at.
+    """
+    reference = mean.new_tensor(FACING_CAMERA) if near is None else near
+    axes = symmetry.nearest(y_axis[..., None].expand(-1, 3, 3), reference)
+    turned = symmetry.nearest(mean, reference)
+    return torch.where(symmetry.free[:, None, None], pin_yaw(axes, near), turned)
 
 
 def _gather(values: Tensor, index: Tensor) -> Tensor:

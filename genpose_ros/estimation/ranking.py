@@ -4,9 +4,12 @@
 """Ranking of candidates by kernel density or by energy, and which are kept (paper section 3.2)."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
+
+from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 
 __all__ = ["Ranking", "candidate_density", "rank_candidates"]
 
@@ -39,18 +42,19 @@ class Ranking:
 
 
 def candidate_density(
-    rotation: Tensor, translation: Tensor, finite: Tensor, symmetric: Tensor
+    rotation: Tensor, translation: Tensor, finite: Tensor, symmetry: SymmetryBatch
 ) -> Tensor:
     """Return the log kernel density of each rotation and translation among all candidates.
 
-    A Gaussian kernel over the first two columns of the rotations (of axisymmetric objects the
-    second one alone) and over translations in decimetres: it ranks without a network.
+    A Gaussian kernel over the first two columns of the rotations (where the y axis is free the
+    second one alone), at the smallest distance over the group, and over translations in decimetres:
+    it ranks without a network.
 
     Args:
         rotation: (B, K, 3, 3).
         translation: (B, K, 3), metres.
         finite: (B, K) bool; what is not finite counts for nothing.
-        symmetric: (B,) bool, axisymmetric objects.
+        symmetry: of the objects.
 
     Returns:
         (B, K, 2), of rotations and of translations, up to constants.
@@ -59,19 +63,28 @@ def candidate_density(
         >>> rotation = torch.eye(3).double().expand(1, 3, 3, 3)
         >>> translation = torch.tensor([[[0.0, 0, 0.8], [0, 0, 0.8], [0, 0, 1.5]]]).double()
         >>> finite = torch.ones(1, 3, dtype=torch.bool)
-        >>> density = candidate_density(rotation, translation, finite, torch.tensor([False]))
+        >>> from genpose_ros.geometry import NOCS
+        >>> mug = SymmetryBatch.of([NOCS["mug"].symmetry])
+        >>> density = candidate_density(rotation, translation, finite, mug)
         >>> density[0, :, 1].exp().round(decimals=3).tolist()  # how many lie near, oneself included
         [2.0, 2.0, 1.0]
     """
-    x_axis = torch.where(symmetric[:, None, None], 0.0, rotation[..., 0])
-    columns = torch.cat((x_axis, rotation[..., 1]), -1)
+    forms = [_columns(form, symmetry.free) for form in symmetry.equivalents(rotation)]
+    between_rotations = reduce(torch.minimum, (torch.cdist(forms[0], form) for form in forms))
+    translation = translation / _LENGTH_UNIT_M
     logs = [
-        (-0.5 * torch.cdist(value, value).square() / _KERNEL_WIDTH**2)
+        (-0.5 * distance.square() / _KERNEL_WIDTH**2)
         .masked_fill(~finite[:, None], -torch.inf)
         .logsumexp(-1)
-        for value in (columns, translation / _LENGTH_UNIT_M)
+        for distance in (between_rotations, torch.cdist(translation, translation))
     ]
     return torch.stack(logs, -1)
+
+
+def _columns(rotation: Tensor, free: Tensor) -> Tensor:
+    """The first two columns, (B, K, 6); where y is free (B,), zeros and the second one."""
+    x_axis = torch.where(free[:, None, None], 0.0, rotation[..., 0])
+    return torch.cat((x_axis, rotation[..., 1]), -1)
 
 
 def rank_candidates(key: Tensor | None, finite: Tensor, keep_fraction: float) -> Ranking:

@@ -6,7 +6,8 @@
 One encoding errs by which points it happens to see. The errors of several differ, so candidates
 shared out among them agree more often with the truth than as many candidates of one. A mirrored
 scene is the scene of the mirrored object, whose z axis points the other way; models that allow
-more than one view were trained on mirrored clouds.
+more than one view were trained on mirrored clouds. Objects that the plane z = 0 does not map onto
+themselves have no mirrored view.
 """
 
 import torch
@@ -15,12 +16,13 @@ from torch import Tensor
 __all__ = ["augmented_clouds", "augmented_poses", "merge_augmentations", "share_out"]
 
 
-def augmented_clouds(points_cam: Tensor, tta_views: int) -> Tensor:
+def augmented_clouds(points_cam: Tensor, tta_views: int, mirrored: Tensor | None = None) -> Tensor:
     """Return the augmented views of B clouds, (tta_views * B, N, 3), view after view.
 
     Args:
         points_cam: (B, N, 3), metres, camera frame, in random order.
         tta_views: number of views; each begins at another of the points.
+        mirrored: (B,) bool, whose every second view is mirrored; None: all.
 
     Example:
         >>> points_cam = torch.tensor([[[1.0, 2, 3], [4, 5, 6]]])
@@ -30,16 +32,21 @@ def augmented_clouds(points_cam: Tensor, tta_views: int) -> Tensor:
     step = points_cam.shape[1] // tta_views
     turned = [points_cam.roll(-view * step, 1) for view in range(tta_views)]
     mirror = points_cam.new_tensor([-1.0, 1.0, 1.0])
+    if mirrored is not None:
+        mirror = torch.where(mirrored[:, None, None], mirror, 1.0)
     return torch.cat([cloud * mirror if view % 2 else cloud for view, cloud in enumerate(turned)])
 
 
-def augmented_poses(rotation: Tensor, translation: Tensor, tta_views: int) -> tuple[Tensor, Tensor]:
+def augmented_poses(
+    rotation: Tensor, translation: Tensor, tta_views: int, mirrored: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Mirror the poses of every second view; doing it twice changes nothing.
 
     Args:
         rotation: (tta_views * B, ..., 3, 3) object to camera, view after view.
         translation: (tta_views * B, ..., 3).
         tta_views: number of views.
+        mirrored: (B,) bool, as of `augmented_clouds`.
 
     Returns:
         Rotations and translations of the same shapes: poses in the clouds as they were measured,
@@ -51,9 +58,9 @@ def augmented_poses(rotation: Tensor, translation: Tensor, tta_views: int) -> tu
         [[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]]
     """
     count = len(rotation) // tta_views
-    sign = torch.ones(tta_views).to(rotation)
-    sign[1::2] = -1
-    sign = sign.repeat_interleave(count)
+    sign = torch.ones(tta_views, count).to(rotation)
+    sign[1::2] = -1 if mirrored is None else torch.where(mirrored, -1.0, 1.0).to(rotation)
+    sign = sign.flatten()
     one = torch.ones_like(sign)
     across = torch.stack((sign, one, one), -1)  # the mirror's plane is x = 0 of the camera
     inside = torch.stack((one, one, sign), -1)  # and z = 0 of the object

@@ -8,8 +8,8 @@ import math
 import torch
 from torch import Tensor
 
-from genpose_ros.geometry.rotations import geodesic_angle, so3_log
-from genpose_ros.geometry.symmetry import axis_angle_rad
+from genpose_ros.geometry.rotations import axis_angle_rad, so3_log
+from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 
 __all__ = ["AGREEMENT_DEG", "AGREEMENT_M", "agreement", "pose_covariance"]
 
@@ -26,14 +26,14 @@ def pose_covariance(
     members: Tensor,
     pooled_rotation: Tensor,
     pooled_translation: Tensor,
-    symmetric: Tensor,
+    symmetry: SymmetryBatch,
 ) -> Tensor:
     """Return the covariance of the members about the pooled pose, order x, y, z, r.
 
     r is the rotation vector in the axes of the camera frame: R = exp(r) R_pooled. Metres and
-    radians. Members of axisymmetric objects are first turned about their y axis to be as close to
-    the pose as possible; their yaw is unobservable, uniform over the circle, so the variance about
-    the object's y axis is set to pi^2 / 3. Symmetric, positive definite by a small floor.
+    radians. Members are first turned to the equivalent nearest to the pose, of the group and of all
+    turns about a free y axis. The yaw about a free axis is unobservable, uniform over the circle,
+    so the variance about it is set to pi^2 / 3. Symmetric, positive definite by a small floor.
 
     Args:
         rotation: candidates, (B, K, 3, 3).
@@ -41,7 +41,7 @@ def pose_covariance(
         members: (B, K) bool, which count; at least one.
         pooled_rotation: (B, 3, 3).
         pooled_translation: (B, 3), metres.
-        symmetric: (B,) bool, axisymmetric objects.
+        symmetry: of the objects.
 
     Returns:
         (B, 6, 6) float64.
@@ -50,18 +50,20 @@ def pose_covariance(
         >>> rotation = torch.eye(3).double().expand(1, 2, 3, 3)
         >>> translation = torch.tensor([[[0.01, 0, 0.8], [-0.01, 0, 0.8]]]).double()
         >>> pooled = torch.eye(3).double()[None], torch.tensor([[0.0, 0, 0.8]]).double()
-        >>> members, can = torch.tensor([[True, True]]), torch.tensor([True])
+        >>> from genpose_ros.geometry import NOCS
+        >>> members, can = torch.tensor([[True, True]]), SymmetryBatch.of([NOCS["can"].symmetry])
         >>> covariance = pose_covariance(rotation, translation, members, *pooled, can)
         >>> covariance[0].diagonal().sqrt().round(decimals=3).tolist()
         [0.01, 0.0, 0.0, 0.001, 1.814, 0.001]
     """
     y_axis = pooled_rotation[..., 1]
+    rotation = symmetry.nearest(rotation, pooled_rotation[:, None])
     turn = so3_log(rotation @ pooled_rotation[:, None].mT)
     tilt = _shortest_turn(y_axis[:, None], rotation[..., 1])
     delta = torch.cat(
         (
             translation - pooled_translation[:, None],
-            torch.where(symmetric[:, None, None], tilt, turn),
+            torch.where(symmetry.free[:, None, None], tilt, turn),
         ),
         dim=-1,
     ).double()
@@ -70,7 +72,7 @@ def pose_covariance(
     covariance = (delta * weights[..., None]).mT @ delta
     free = torch.zeros_like(covariance)
     free[:, 3:, 3:] = math.pi**2 / 3 * y_axis[:, :, None] * y_axis[:, None, :]
-    covariance = covariance + torch.where(symmetric[:, None, None], free, 0.0)
+    covariance = covariance + torch.where(symmetry.free[:, None, None], free, 0.0)
     floor = torch.tensor([_FLOOR_M**2] * 3 + [_FLOOR_RAD**2] * 3).to(covariance)
     return (covariance + covariance.mT) / 2 + floor.diag()
 
@@ -81,12 +83,12 @@ def agreement(
     finite: Tensor,
     pooled_rotation: Tensor,
     pooled_translation: Tensor,
-    symmetric: Tensor,
+    symmetry: SymmetryBatch,
 ) -> Tensor:
     """Return the share of all K candidates within 10 degrees and 2 cm of the pooled pose.
 
-    Of axisymmetric objects only the tilt of the y axis counts. Candidates that are not finite do
-    not agree.
+    The angle is the smallest over the symmetry's group, where y is free the tilt of that axis.
+    Candidates that are not finite do not agree.
 
     Args:
         rotation: candidates, (B, K, 3, 3).
@@ -94,7 +96,7 @@ def agreement(
         finite: (B, K) bool.
         pooled_rotation: (B, 3, 3).
         pooled_translation: (B, 3), metres.
-        symmetric: (B,) bool, axisymmetric objects.
+        symmetry: of the objects.
 
     Returns:
         (B,) float64 in [0, 1].
@@ -104,14 +106,12 @@ def agreement(
         >>> translation = torch.tensor([[0.0, 0, 0.80], [0, 0, 0.81], [0, 0, 0.79], [0, 0, 0.9]])
         >>> finite = torch.ones(1, 4, dtype=torch.bool)
         >>> pooled = torch.eye(3).double()[None], torch.tensor([[0.0, 0, 0.8]]).double()
-        >>> agreement(rotation, translation[None], finite, *pooled, torch.tensor([False])).tolist()
+        >>> from genpose_ros.geometry import NOCS
+        >>> mug = SymmetryBatch.of([NOCS["mug"].symmetry])
+        >>> agreement(rotation, translation[None], finite, *pooled, mug).tolist()
         [0.75]
     """
-    turn = geodesic_angle(rotation, pooled_rotation[:, None])
-    tilt = axis_angle_rad(
-        *torch.broadcast_tensors(rotation[..., 1], pooled_rotation[:, None, :, 1])
-    )
-    angle = torch.where(symmetric[:, None], tilt, turn)
+    angle = symmetry.angle_rad(rotation, pooled_rotation[:, None])
     distance = (translation - pooled_translation[:, None]).norm(dim=-1)
     agrees: Tensor = (angle <= math.radians(AGREEMENT_DEG)) & (distance <= AGREEMENT_M) & finite
     return agrees.double().mean(dim=1)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.symmetry import rotation_error_deg
 
 __all__ = ["THRESHOLDS", "pose_errors", "share_within", "summarise"]
@@ -16,17 +17,17 @@ THRESHOLDS: tuple[tuple[int, int], ...] = ((5, 2), (5, 5), (10, 2), (10, 5))
 
 
 def pose_errors(
-    T_est: np.ndarray, T_true: np.ndarray, category: str, handle_visible: bool = True
+    T_est: np.ndarray, T_true: np.ndarray, category: str | Category, handle_visible: bool = True
 ) -> tuple[float, float]:
     """Return rotation error in degrees and translation error in centimetres.
 
     By the NOCS rules: for bottle, bowl, can and a mug without visible handle the rotation error is
-    the angle between the y axes.
+    the angle between the y axes; for categories with a finite group the smallest over it.
 
     Args:
         T_est, T_true: (4, 4), object to camera, metres.
-        category: category name.
-        handle_visible: only matters for mugs.
+        category: as of `rotation_error_deg`.
+        handle_visible: as of `rotation_error_deg`.
     """
     angle = rotation_error_deg(T_est[:3, :3], T_true[:3, :3], category, handle_visible)
     return float(angle), 100.0 * float(np.linalg.norm(T_est[:3, 3] - T_true[:3, 3]))

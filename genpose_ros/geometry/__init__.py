@@ -6,7 +6,10 @@
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import (
     CATEGORIES,
+    NOCS,
     SYMMETRIC_ABOUT_Y,
+    Category,
+    CategorySet,
     category_id,
     category_name,
 )
@@ -19,6 +22,7 @@ from genpose_ros.geometry.clouds import (
     transform_points,
 )
 from genpose_ros.geometry.rotations import (
+    axis_angle_rad,
     columns_from_rotation,
     geodesic_angle,
     mean_rotation,
@@ -30,18 +34,23 @@ from genpose_ros.geometry.rotations import (
     so3_log,
 )
 from genpose_ros.geometry.symmetry import (
-    axis_angle_rad,
     handle_visible,
     is_symmetric,
     pin_yaw,
     rotation_error_deg,
 )
+from genpose_ros.geometry.symmetry_groups import Symmetry, SymmetryBatch
 from genpose_ros.geometry.transforms import is_transform, pose_difference, rotate_covariance
 
 __all__ = [
     "CATEGORIES",
+    "NOCS",
     "SYMMETRIC_ABOUT_Y",
+    "Category",
+    "CategorySet",
     "PinholeCamera",
+    "Symmetry",
+    "SymmetryBatch",
     "axis_angle_rad",
     "bounding_box",
     "category_id",

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "axis_angle_rad",
     "columns_from_rotation",
     "geodesic_angle",
     "mean_rotation",
@@ -246,6 +247,25 @@ def random_rotations(
     device = generator.device if generator is not None else torch.device("cpu")
     quat = torch.randn(n, 4, generator=generator, device=device, dtype=torch.float64)
     return rotation_from_quat_wxyz(quat).to(dtype)
+
+
+def axis_angle_rad(a: Tensor, b: Tensor) -> Tensor:
+    """Return the angle between vectors, radians in [0, pi], accurate at both ends.
+
+    Args:
+        a: (..., 3), of any length above zero.
+        b: (..., 3), of a's shape.
+
+    Returns:
+        (...).
+
+    Example:
+        >>> x, y = torch.tensor([[2.0, 0, 0], [0, 1.0, 0]]).double()
+        >>> round(float(torch.rad2deg(axis_angle_rad(x, x + y / 1000))), 6)
+        0.028648
+    """
+    cross = torch.linalg.cross(a, b, dim=-1).norm(dim=-1)
+    return torch.atan2(cross, (a * b).sum(dim=-1))
 
 
 def mean_rotation(rotation: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -7,17 +7,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genpose_ros.geometry.categories import SYMMETRIC_ABOUT_Y
+from genpose_ros.geometry.categories import NOCS, Category
 from genpose_ros.geometry.clouds import inverse_transform_points
-from genpose_ros.geometry.rotations import geodesic_angle
+from genpose_ros.geometry.rotations import axis_angle_rad, geodesic_angle
+from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 
 __all__ = [
-    "axis_angle_rad",
+    "FACING_CAMERA",
     "handle_visible",
     "is_symmetric",
     "pin_yaw",
     "rotation_error_deg",
 ]
+
+#: Columns x to the camera and y up, in the optical frame: what poses are made to resemble where
+#: nothing else tells which of equivalent ones to take.
+FACING_CAMERA = ((0.0, 0.0, -1.0), (0.0, -1.0, 0.0), (-1.0, 0.0, 0.0))
 
 #: A handle is visible when this share of the object's points lies on it.
 _HANDLE_SHARE = 10 / 1024
@@ -37,7 +42,7 @@ def is_symmetric(category: str, handle_visible: bool = True) -> bool:
         >>> is_symmetric("bowl"), is_symmetric("mug"), is_symmetric("mug", handle_visible=False)
         (True, False, True)
     """
-    return category in SYMMETRIC_ABOUT_Y or (category == "mug" and not handle_visible)
+    return category in NOCS and NOCS[category].visible_symmetry(handle_visible).free_axis
 
 
 def handle_visible(points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray) -> bool:
@@ -69,45 +74,26 @@ def handle_visible(points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.nda
     return bool(on_handle.sum() >= max(_HANDLE_SHARE * len(points_cam), 1))
 
 
-def axis_angle_rad(a: Tensor, b: Tensor) -> Tensor:
-    """Return the angle between vectors, radians in [0, pi], accurate at both ends.
-
-    Args:
-        a: (..., 3), of any length above zero.
-        b: (..., 3), of a's shape.
-
-    Returns:
-        (...).
-
-    Example:
-        >>> x, y = torch.tensor([[2.0, 0, 0], [0, 1.0, 0]]).double()
-        >>> round(float(torch.rad2deg(axis_angle_rad(x, x + y / 1000))), 6)
-        0.028648
-    """
-    cross = torch.linalg.cross(a, b, dim=-1).norm(dim=-1)
-    return torch.atan2(cross, (a * b).sum(dim=-1))
-
-
 def rotation_error_deg(
     rotation_est: Tensor | np.ndarray,
     rotation_true: Tensor | np.ndarray,
-    category: str,
+    category: str | Category,
     handle_visible: bool = True,
 ) -> Tensor:
     """Return the rotation error by the NOCS rules, degrees, shape (...), float64.
 
     The angle between the y axes for bottle, bowl, can and a mug whose handle is not visible,
-    otherwise the angle of the relative rotation. A uniform scale inside the matrices is divided
-    out by the cube root of their determinant.
+    otherwise the angle of the relative rotation; the smallest over the category's finite group. A
+    uniform scale inside the matrices is divided out by the cube root of their determinant.
 
     Args:
         rotation_est: (..., 3, 3), object to camera.
         rotation_true: (..., 3, 3), broadcast against the others.
-        category: category name; decides the symmetry.
-        handle_visible: only matters for mugs.
+        category: decides the symmetry; one of NOCS by its name.
+        handle_visible: only matters for mugs, and other categories with `symmetry_hidden`.
 
     Raises:
-        ValueError: the last axes are not (3, 3).
+        ValueError: the last axes are not (3, 3), or no NOCS category has this name.
 
     Example:
         >>> about_y = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
@@ -117,7 +103,12 @@ def rotation_error_deg(
         90.0
     """
     est, true = (_without_scale(torch.as_tensor(r)) for r in (rotation_est, rotation_true))
-    if is_symmetric(category, handle_visible):
+    known = category if isinstance(category, Category) else NOCS[category]
+    symmetry = known.visible_symmetry(handle_visible)
+    if symmetry.order > 1:
+        est, true = torch.broadcast_tensors(est, true)
+        est = SymmetryBatch.of([symmetry]).nearest(est[None], true)[0]
+    if symmetry.free_axis:
         return torch.rad2deg(axis_angle_rad(*torch.broadcast_tensors(est[..., 1], true[..., 1])))
     return torch.rad2deg(geodesic_angle(est, true))
 
@@ -146,9 +137,8 @@ def pin_yaw(rotation: Tensor, reference: Tensor | None = None) -> Tensor:
     """
     y = rotation[..., 1] / rotation[..., 1].norm(dim=-1, keepdim=True)
     if reference is None:
-        x_ref, y_ref = y.new_tensor([0.0, 0.0, -1.0]), y.new_tensor([0.0, -1.0, 0.0])
-    else:
-        x_ref, y_ref = reference[..., 0].to(y), reference[..., 1].to(y)
+        reference = y.new_tensor(FACING_CAMERA)
+    x_ref, y_ref = reference[..., 0].to(y), reference[..., 1].to(y)
     along = (y * y_ref).sum(dim=-1, keepdim=True)
     # Shortest rotation of x_ref by y_ref -> y, x_ref being perpendicular to y_ref.
     scale = (y * x_ref).sum(dim=-1, keepdim=True) / (1 + along).clamp_min(1e-9)

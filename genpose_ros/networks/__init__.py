@@ -7,6 +7,7 @@ from genpose_ros.networks.checkpoints import (
     convert_reference_checkpoint,
     default_weights,
     describe_checkpoint,
+    load_categories,
     load_model,
     save_model,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "convert_reference_checkpoint",
     "default_weights",
     "describe_checkpoint",
+    "load_categories",
     "load_model",
     "prefers_bf16",
     "save_model",

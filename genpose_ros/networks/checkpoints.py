@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.light import LightPoseModel
 from genpose_ros.networks.reference import (
@@ -34,6 +34,7 @@ __all__ = [
     "convert_reference_checkpoint",
     "default_weights",
     "describe_checkpoint",
+    "load_categories",
     "load_model",
     "save_model",
 ]
@@ -116,7 +117,7 @@ def save_model(model: PoseModel, path: Path | str, metadata: Mapping[str, str]) 
         model: any registered architecture.
         path: the file; its folder is made where missing.
         metadata: what to record, such as training_data and git_commit. Recorded by itself:
-            architecture, config, tensor_sha256, and unless given categories (all six).
+            architecture, config, categories and tensor_sha256.
 
     Raises:
         ValueError: a metadata value is not a string, or a weight is not finite.
@@ -124,6 +125,7 @@ def save_model(model: PoseModel, path: Path | str, metadata: Mapping[str, str]) 
     """
     described = {**metadata, "architecture": model.architecture}
     described["config"] = json.dumps(model.config(), sort_keys=True)
+    described["categories"] = model.categories.to_text()
     _write(model.state_dict(), Path(path), described)
 
 
@@ -141,6 +143,24 @@ def describe_checkpoint(path: Path | str) -> dict[str, str]:
     if _is_authors_file(file):
         raise ValueError(f"{file} is an authors' checkpoint, which has no metadata: convert it")
     return _read_ours(file, tensors=False)[0]
+
+
+def load_categories(path: Path | str | None = None) -> CategorySet:
+    """Return the categories that a model knows, without loading its tensors.
+
+    Args:
+        path: as of `load_model`; the six where the file does not say.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is not a checkpoint, or damaged.
+
+    Example:
+        >>> load_categories().names
+        ('bottle', 'bowl', 'camera', 'can', 'laptop', 'mug')
+    """
+    file = _existing(path or default_weights())
+    return NOCS if _is_authors_file(file) else _categories(file, _read_ours(file, tensors=False)[0])
 
 
 def convert_reference_checkpoint(
@@ -197,10 +217,13 @@ def _is_authors_file(file: Path) -> bool:
     """
     with file.open("rb") as stream:
         start = stream.read(9)
-    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
+    if start[:4] == b"PK\x03\x04":
         return True
     if len(start) == 9 and start[8:] == b"{":
         return False
+    # Only now: the length that safetensors begin with can have this byte too.
+    if start[:1] == b"\x80":
+        return True
     raise ValueError(
         f"{file} is not a checkpoint: expected safetensors or a file written by torch.save"
     )
@@ -277,8 +300,7 @@ def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
 
 def _write(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    described = {"categories": ",".join(CATEGORIES), **metadata}
-    described["tensor_sha256"] = _fingerprint(stored)
+    described = {**metadata, "tensor_sha256": _fingerprint(stored)}
     wrong = [key for key, value in described.items() if not isinstance(value, str)]
     if wrong:
         raise ValueError(f"metadata values must be strings, these are not: {', '.join(wrong)}")
@@ -316,6 +338,15 @@ def _read_ours(file: Path, *, tensors: bool = True) -> tuple[dict[str, str], dic
     return metadata, stored
 
 
+def _categories(file: Path, metadata: Mapping[str, str]) -> CategorySet:
+    if "categories" not in metadata:
+        return NOCS
+    try:
+        return CategorySet.from_text(metadata["categories"])
+    except ValueError as error:
+        raise ValueError(f"{file} has categories that cannot be used: {error}") from error
+
+
 def _model_from_ours(file: Path) -> PoseModel:
     metadata, tensors = _read_ours(file)
     name = metadata["architecture"]
@@ -334,6 +365,7 @@ def _model_from_ours(file: Path) -> PoseModel:
         raise ValueError(f"{file} has a config that does not describe {name}: {error}") from error
     _check_tensors(file, tensors, model.state_dict())
     model.load_state_dict(tensors)
+    model.categories = _categories(file, metadata)
     return model
 
 

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from genpose_ros.geometry.categories import NOCS, CategorySet
+
 __all__ = ["Encoding", "PoseModel"]
 
 
@@ -55,6 +57,8 @@ class PoseModel(nn.Module, ABC):
     #: Whether the model was trained for test-time augmentation: with mirrored clouds, and with
     #: other points of them first.
     mirrors: ClassVar[bool] = False
+    #: What it was trained on; checkpoints hold it.
+    categories: CategorySet = NOCS
     #: Whether `encode` computes in bfloat16, as far as the architecture can; poses and scores stay
     #: in float32.
     encodes_in_bf16: bool = False

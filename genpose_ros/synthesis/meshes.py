@@ -12,19 +12,12 @@ from typing import Any
 import numpy as np
 import open3d as o3d
 
-from genpose_ros.geometry.categories import CATEGORIES, SYMMETRIC_ABOUT_Y
+from genpose_ros.geometry.categories import CATEGORIES, NOCS, SYMMETRIC_ABOUT_Y
 
 __all__ = ["DIAGONAL_M", "Mesh", "deform", "load_meshes"]
 
 #: Realistic box diagonals, metres, for meshes without a metric scale.
-DIAGONAL_M: dict[str, tuple[float, float]] = {
-    "bottle": (0.15, 0.35),
-    "bowl": (0.15, 0.30),
-    "camera": (0.13, 0.25),
-    "can": (0.08, 0.18),
-    "laptop": (0.35, 0.55),
-    "mug": (0.12, 0.18),
-}
+DIAGONAL_M: dict[str, tuple[float, float]] = {c.name: c.size_m for c in NOCS}
 
 _MANIFEST_FIELDS = {"category", "file", "split", "metric"}
 #: Box diagonals that a mesh in metres may have.

@@ -150,16 +150,16 @@ def _restarted_where_far(step: TrackingStep, track: PredictedTrack) -> Predicted
 
 def _strayed(step: TrackingStep, track: PredictedTrack, after: TrackedObject) -> bool:
     """Whether a track is better off with what its delayed mask shows."""
-    stamp_ns, axisymmetric = step.camera_pose.stamp_ns, track.obj.axisymmetric
+    stamp_ns, symmetry = step.camera_pose.stamp_ns, track.obj.symmetry
     if after.last.stamp_ns != stamp_ns:
         return False
     if track.obj.needs_fresh_start:
         return True
     T_then, T_shown = track.T_cam_obj, after.estimate.T_cam_obj
     if not newer_than(step.state.images, stamp_ns):
-        return are_far_apart(T_then, T_shown, axisymmetric=axisymmetric)
+        return are_far_apart(T_then, T_shown, symmetry=symmetry)
     distance_m = float(np.linalg.norm(T_shown[:3, 3] - T_then[:3, 3]))
-    degrees = turn_deg(T_then, T_shown, axisymmetric=axisymmetric)
+    degrees = turn_deg(T_then, T_shown, symmetry=symmetry)
     return distance_m > constants.STRAYED_M or degrees > constants.STRAYED_DEG
 
 

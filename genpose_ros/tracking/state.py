@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.geometry.clouds import inverse_transform_points
-from genpose_ros.geometry.symmetry import is_symmetric, pin_yaw
+from genpose_ros.geometry.symmetry import pin_yaw
+from genpose_ros.geometry.symmetry_groups import Symmetry, SymmetryBatch
 from genpose_ros.geometry.transforms import rotate_covariance
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.depth_history import DepthImage
@@ -40,8 +42,9 @@ __all__ = [
     "as_track",
     "drop_predictions",
     "initiate",
-    "keep_unobservable_yaw",
     "miss",
+    "nearest_equivalent",
+    "nearest_member",
     "predicted_motion",
     "rebase",
     "update",
@@ -80,6 +83,7 @@ class TrackedObject:
         alternative_checks: how often in a row.
         energy: running mean of its total energy; None without energies.
         history: T_fixed_obj in the last frames.
+        categories: that the model knows; decide its symmetry.
     """
 
     track_id: int
@@ -104,6 +108,7 @@ class TrackedObject:
     alternative_checks: int = 0
     energy: float | None = None
     history: PoseHistory = ()
+    categories: CategorySet = NOCS
 
     @property
     def name(self) -> str:
@@ -113,7 +118,12 @@ class TrackedObject:
     @property
     def axisymmetric(self) -> bool:
         """Whether the object looks the same from all sides about y."""
-        return is_symmetric(self.category)
+        return self.symmetry.free_axis
+
+    @property
+    def symmetry(self) -> Symmetry:
+        """Symmetry of its category."""
+        return self.categories[self.category].symmetry
 
     @property
     def few_points_obj(self) -> np.ndarray:
@@ -170,10 +180,12 @@ def initiate(
     estimate: ObjectEstimate,
     camera_pose: StampedCameraPose,
     settings: TrackerSettings,
+    categories: CategorySet = NOCS,
 ) -> TrackedObject:
     """Return an object that is seen for the first time.
 
-    The points of the estimate, as of all clouds, must be in random order.
+    The points of the estimate, as of all clouds, must be in random order; its category is one of
+    the model's `categories`.
     """
     T_fixed_obj = camera_pose.T_fixed_cam @ estimate.T_cam_obj
     stamp_ns, noise = camera_pose.stamp_ns, _measurement_noise(estimate, camera_pose)
@@ -193,6 +205,7 @@ def initiate(
         verified_ns=stamp_ns,
         energy=estimate.energy,
         history=((stamp_ns, T_fixed_obj),),
+        categories=categories,
     )
 
 
@@ -358,12 +371,30 @@ def as_track(
     )
 
 
-def keep_unobservable_yaw(estimate: ObjectEstimate, T_cam_obj: np.ndarray) -> ObjectEstimate:
-    """Return the estimate of an axisymmetric object, turned about y like another pose (4, 4)."""
-    T = estimate.T_cam_obj.copy()
-    rotation, reference = torch.from_numpy(T[:3, :3]), torch.from_numpy(T_cam_obj[:3, :3].copy())
-    T[:3, :3] = pin_yaw(rotation, reference).numpy()
+def nearest_equivalent(
+    estimate: ObjectEstimate, T_cam_obj: np.ndarray, symmetry: Symmetry
+) -> ObjectEstimate:
+    """Return the estimate with the equivalent pose nearest to another pose (4, 4).
+
+    Of the members of a finite group one is taken, and where y is free the yaw that follows.
+    """
+    if symmetry.order == 1 and not symmetry.free_axis:
+        return estimate
+    T = nearest_member(estimate.T_cam_obj, T_cam_obj, symmetry).copy()
+    if symmetry.free_axis:
+        reference = torch.from_numpy(T_cam_obj[:3, :3].copy())
+        T[:3, :3] = pin_yaw(torch.from_numpy(T[:3, :3]), reference).numpy()
     return replace(estimate, T_cam_obj=T)
+
+
+def nearest_member(T: np.ndarray, T_reference: np.ndarray, symmetry: Symmetry) -> np.ndarray:
+    """Return a pose (4, 4), turned by the member of its finite group that suits another best."""
+    if symmetry.order == 1:
+        return T
+    rotation, reference = (torch.from_numpy(a[:3, :3].copy()) for a in (T, T_reference))
+    turned = T.copy()
+    turned[:3, :3] = SymmetryBatch.of([symmetry]).nearest(rotation[None], reference)[0].numpy()
+    return turned
 
 
 def area_of(estimate: ObjectEstimate) -> float:

@@ -255,7 +255,8 @@ class TrackingStep:
                 self.reject(Reason.DUPLICATE, detail, cloud.instance.id)
             else:
                 track_id = self.state.next_id + len(new)
-                new.append(initiate(track_id, outcome, self.camera_pose, self.settings))
+                known = self.estimator.model.categories
+                new.append(initiate(track_id, outcome, self.camera_pose, self.settings, known))
         return new
 
     def settled(self, objects: Sequence[TrackedObject], *, new: int) -> TrackerState:
@@ -412,7 +413,10 @@ class TrackingStep:
         if scored is None:
             return None
         estimate, T_cam_expected = scored.estimate, None if anywhere else track.T_cam_obj
-        reason = rejection_reason(estimate, T_cam_expected, scored.residual_m, self.settings)
+        symmetry = self.estimator.model.categories[estimate.category].symmetry
+        reason = rejection_reason(
+            estimate, T_cam_expected, scored.residual_m, self.settings, symmetry
+        )
         if not reason:
             return estimate
         self.reject(Reason.NOT_PLAUSIBLE, f"{track.obj.name}: {reason}", estimate.instance_id)

@@ -9,11 +9,11 @@ from enum import Enum, IntEnum
 import numpy as np
 
 from genpose_ros.estimation.result import ObjectEstimate
-from genpose_ros.geometry.symmetry import is_symmetric
+from genpose_ros.geometry.symmetry_groups import Symmetry
 from genpose_ros.geometry.transforms import pose_difference
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.settings import TrackerSettings
-from genpose_ros.tracking.state import TrackedObject, area_of, keep_unobservable_yaw
+from genpose_ros.tracking.state import TrackedObject, area_of, nearest_equivalent, nearest_member
 from genpose_ros.tracking.visibility import outside_fraction
 
 __all__ = [
@@ -65,19 +65,26 @@ class EstimateChoice:
     restart: bool = False
 
 
-def turn_deg(T_a: np.ndarray, T_b: np.ndarray, *, axisymmetric: bool) -> float:
-    """Return the angle between two poses, degrees; of axisymmetric objects between the y axes."""
-    if axisymmetric:
+def turn_deg(T_a: np.ndarray, T_b: np.ndarray, *, symmetry: Symmetry) -> float:
+    """Return the angle between two poses modulo the symmetry, degrees; of the y axes if y is free.
+
+    Args:
+        T_a: (4, 4).
+        T_b: (4, 4).
+        symmetry: of the object that both are poses of.
+    """
+    T_a = nearest_member(T_a, T_b, symmetry)
+    if symmetry.free_axis:
         sine = np.linalg.norm(np.cross(T_a[:3, 1], T_b[:3, 1]))
         return float(np.degrees(np.arctan2(sine, T_a[:3, 1] @ T_b[:3, 1])))
     return float(np.degrees(np.linalg.norm(pose_difference(T_a, T_b)[3:])))
 
 
-def are_far_apart(T_a: np.ndarray, T_b: np.ndarray, *, axisymmetric: bool) -> bool:
+def are_far_apart(T_a: np.ndarray, T_b: np.ndarray, *, symmetry: Symmetry) -> bool:
     """Return whether two poses are so different that they are not the same one seen twice."""
     if float(np.linalg.norm(T_a[:3, 3] - T_b[:3, 3])) > constants.OTHER_POSE_M:
         return True
-    return turn_deg(T_a, T_b, axisymmetric=axisymmetric) > constants.OTHER_POSE_DEG
+    return turn_deg(T_a, T_b, symmetry=symmetry) > constants.OTHER_POSE_DEG
 
 
 def rejection_reason(
@@ -85,6 +92,7 @@ def rejection_reason(
     T_cam_expected: np.ndarray | None,
     residual_m: float,
     settings: TrackerSettings,
+    symmetry: Symmetry,
 ) -> str:
     """Return why an estimate is not plausible, as a sentence; empty where it is.
 
@@ -94,10 +102,13 @@ def rejection_reason(
         residual_m: median distance between the surface seen before, moved along, and the depth;
             NaN where there is nothing to compare.
         settings: the limits.
+        symmetry: of the object.
     """
-    axisymmetric = is_symmetric(estimate.category)
     outside = outside_fraction(
-        estimate.points_cam, estimate.T_cam_obj, estimate.size_m, axisymmetric=axisymmetric
+        estimate.points_cam,
+        estimate.T_cam_obj,
+        estimate.size_m,
+        axisymmetric=symmetry.free_axis,
     )
     spread_m = float(np.sqrt(np.diag(estimate.covariance)[:3].max()))
     measures = [
@@ -106,7 +117,7 @@ def rejection_reason(
     ]
     if T_cam_expected is not None:
         jump_m = float(np.linalg.norm(estimate.T_cam_obj[:3, 3] - T_cam_expected[:3, 3]))
-        jump_deg = turn_deg(estimate.T_cam_obj, T_cam_expected, axisymmetric=axisymmetric)
+        jump_deg = turn_deg(estimate.T_cam_obj, T_cam_expected, symmetry=symmetry)
         measures += [
             ("depth residual in metres", residual_m, settings.max_residual_m),
             ("jump in metres", jump_m, settings.max_jump_m),
@@ -156,11 +167,11 @@ def record_verification(
         stamp_ns: of the frame.
     """
     obj = replace(obj, verified_ns=stamp_ns)
-    if not _contradicts(fresh, own, axisymmetric=obj.axisymmetric):
+    if not _contradicts(fresh, own, symmetry=obj.symmetry):
         return replace(obj, alternative=None, alternative_checks=0)
     alternative = np.linalg.inv(own.T_cam_obj) @ fresh.T_cam_obj
     again = obj.alternative is not None and not are_far_apart(
-        alternative, obj.alternative, axisymmetric=obj.axisymmetric
+        alternative, obj.alternative, symmetry=obj.symmetry
     )
     checks = obj.alternative_checks + 1 if again else 1
     return replace(obj, alternative=alternative, alternative_checks=checks)
@@ -187,10 +198,9 @@ def choose_estimate(
         return EstimateChoice(choice, estimate)
     if _is_sliver(obj, estimate, T_cam_predicted, settings):
         return EstimateChoice(Choice.SLIVER)
-    axisymmetric = obj.axisymmetric
-    if choice is not Choice.WARM and axisymmetric:
-        estimate = keep_unobservable_yaw(estimate, T_cam_predicted)
-    restart = are_far_apart(estimate.T_cam_obj, T_cam_predicted, axisymmetric=axisymmetric)
+    if choice is not Choice.WARM:
+        estimate = nearest_equivalent(estimate, T_cam_predicted, obj.symmetry)
+    restart = are_far_apart(estimate.T_cam_obj, T_cam_predicted, symmetry=obj.symmetry)
     return EstimateChoice(choice, estimate, restart)
 
 
@@ -205,16 +215,16 @@ def _choose_source(
     if fresh is None:
         return Choice.WARM, warm
     if obj.needs_fresh_start:
-        contradicts = _contradicts(fresh, warm, axisymmetric=obj.axisymmetric)
+        contradicts = _contradicts(fresh, warm, symmetry=obj.symmetry)
         return (Choice.FRESH_CONTRADICTS, fresh) if contradicts else (Choice.WARM, warm)
     if obj.alternative_checks >= settings.pose_switch_checks:
         return Choice.FRESH_VERIFIED, fresh
     return Choice.WARM, warm
 
 
-def _contradicts(fresh: ObjectEstimate, own: ObjectEstimate, *, axisymmetric: bool) -> bool:
+def _contradicts(fresh: ObjectEstimate, own: ObjectEstimate, *, symmetry: Symmetry) -> bool:
     """Whether a fresh estimate is clearly another pose than the track's own."""
-    apart = are_far_apart(fresh.T_cam_obj, own.T_cam_obj, axisymmetric=axisymmetric)
+    apart = are_far_apart(fresh.T_cam_obj, own.T_cam_obj, symmetry=symmetry)
     return apart and is_clear(fresh)
 
 

@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 from genpose_ros.cli import app
 from genpose_ros.datasets.nocs_files import nocs_split
-from genpose_ros.networks import describe_checkpoint
+from genpose_ros.geometry import Category, CategorySet
+from genpose_ros.networks import LightPoseModel, describe_checkpoint, save_model
 
 runner = CliRunner()
 
@@ -85,6 +86,22 @@ class TestEstimate:
         content = json.loads(result.stdout)
         assert [(o["id"], o["class"]) for o in content["objects"]] == [(7, "can")]
         assert [(r["id"], r["reason"]) for r in content["rejected"]] == [(9, "mask_empty")]
+
+    def test_classes_are_those_that_the_weights_know(self, folder, tmp_path):
+        drill = Category(name="drill", aliases=("power drill",), mirror=False)
+        model, weights = LightPoseModel(), tmp_path / "drill.safetensors"
+        model.categories = CategorySet((drill,))
+        save_model(model, weights, {})
+        few = ("--json", "-", "--set", "candidates=5")
+        result = estimate(folder, weights, "--classes", "7=power drill", *few)
+        assert [o["class"] for o in json.loads(result.stdout)["objects"]] == ["drill"]
+        result = estimate(folder, weights, "--classes", "7=mug", *few)
+        assert result.exit_code == 2
+        assert "a class of drill: '7=mug'" in result.output
+        # A label file's classes are refused object by object.
+        result = estimate(folder, weights, *few)
+        details = [item["detail"] for item in json.loads(result.stdout)["rejected"]]
+        assert details == [f"category '{name}' is none of drill" for name in ("mug", "bowl")]
 
     def test_the_exit_code_is_1_where_no_object_could_be_estimated(self, folder, weights, tmp_path):
         more = ("--classes", "9=mug", "--json", tmp_path / "out.json")

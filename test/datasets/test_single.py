@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from genpose_ros.datasets import read_classes, read_frame
+from genpose_ros.geometry import Category, CategorySet
 
 
 @pytest.fixture
@@ -47,6 +48,14 @@ def test_the_error_of_missing_classes_names_the_ids(files):
 def test_a_wrong_class_list_is_refused(text):
     with pytest.raises(ValueError, match="id=class"):
         read_classes(text)
+
+
+def test_a_class_list_names_categories_by_name_or_alias():
+    drill = Category(name="drill", aliases=("power drill",))
+    tools = CategorySet((drill, Category(name="saw")))
+    assert read_classes("1=Power Drill, 2=saw", tools) == {1: "drill", 2: "saw"}
+    with pytest.raises(ValueError, match="a class of drill, saw: '1=mug'"):
+        read_classes("1=mug", tools)
 
 
 def test_an_id_with_two_classes_is_refused():

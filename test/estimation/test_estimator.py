@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from toy_models import MixtureModel
 
 from genpose_ros.estimation import (
     STAGES,
@@ -21,7 +22,15 @@ from genpose_ros.estimation import (
     object_cloud,
 )
 from genpose_ros.estimation.estimator import padded_size
-from genpose_ros.geometry import pin_yaw, rotation_error_deg, so3_exp
+from genpose_ros.geometry import (
+    Category,
+    CategorySet,
+    Symmetry,
+    geodesic_angle,
+    pin_yaw,
+    rotation_error_deg,
+    so3_exp,
+)
 
 FAST = EstimatorSettings()
 
@@ -129,6 +138,112 @@ class TestReproducible:
         first = estimate(toy, toy.frame(*boxes)).estimates[0]
         # Matrix products of another batch size round differently.
         assert np.allclose(first.T_cam_obj, alone.T_cam_obj, atol=1e-5)
+
+
+class TestCategories:
+    def test_a_class_that_the_model_does_not_know_is_refused_with_those_it_knows(self, toy):
+        model = toy.model()
+        model.categories = CategorySet((Category(name="drill"), Category(name="saw")))
+        result = estimate(toy, toy.frame(("mug", 100, 150, 0.8), ("saw", 30, 40, 1.1)), model)
+        assert [e.category for e in result.estimates] == ["saw"]
+        (rejection,) = result.rejections
+        assert rejection.reason is Reason.UNKNOWN_CATEGORY
+        assert rejection.detail == "category 'mug' is none of drill, saw"
+
+    @pytest.mark.parametrize("pooling", ["mean", "modes"])
+    @pytest.mark.parametrize("ranking", ["density", "none"])
+    def test_a_box_that_looks_the_same_after_half_a_turn_has_one_mode(self, toy, pooling, ranking):
+        box = Category(name="box", symmetry=Symmetry.parse({"y": "half"}))
+        half_turn = toy.pose @ torch.diag(torch.tensor([-1.0, 1.0, -1.0])).double()
+        model = toy.model(
+            rotation=torch.stack((half_turn, toy.pose)),
+            offset=torch.tensor([[0.0, 0.0, 0.05]]).expand(2, 3),
+            deviation=0.005,
+        )
+        settings = replace(FAST, candidates=200, pooling=pooling, ranking=ranking, steps=30)
+        frame = toy.frame(("box", 100, 150, 0.8))
+        asymmetric = Category(name="box")
+        found = {}
+        for category in (box, asymmetric):
+            model.categories = CategorySet((category, Category(name="drill")))
+            (found[category],) = estimate(toy, frame, model, settings).estimates
+        assert found[box].score > 0.98
+        assert found[box].mode_shares == (1.0,)
+        # Of the two the one whose front faces the camera, as the yaw of axisymmetric objects does.
+        rotation = torch.from_numpy(found[box].T_cam_obj[:3, :3])
+        assert torch.rad2deg(geodesic_angle(rotation, toy.pose)) < 1
+        near = torch.from_numpy(found[box].T_cam_candidates[:, :3, :3])
+        assert torch.rad2deg(geodesic_angle(near, rotation)).max() < 10
+        assert np.diag(found[box].covariance)[3:].max() < math.radians(2) ** 2
+        # Without the symmetry half of the candidates contradict the others.
+        assert found[asymmetric].score < 0.6
+        if ranking == "none":  # by density the larger mode alone may be kept
+            assert found[asymmetric].mode_shares == pytest.approx((0.5, 0.5), abs=0.15)
+
+    def test_a_box_keeps_the_member_of_its_start(self, toy):
+        box = Category(name="box", symmetry=Symmetry.parse({"y": "half"}))
+        half_turn = toy.pose @ torch.diag(torch.tensor([-1.0, 1.0, -1.0])).double()
+        model = toy.model(deviation=0.005)
+        model.categories = CategorySet((box,))
+        estimator = PoseEstimator(model, FAST)
+        clouds, _ = estimator.object_clouds(toy.frame(("box", 100, 150, 0.8)))
+        for expected in (toy.pose, half_turn):
+            start = np.eye(4)
+            start[:3, :3], start[2, 3] = expected, 0.85
+            (item,) = estimator.estimate_clouds(clouds, T_cam_start=start[None])
+            rotation = torch.from_numpy(item.T_cam_obj[:3, :3])
+            assert torch.rad2deg(geodesic_angle(rotation, expected)) < 1.5
+
+    def test_objects_of_different_groups_share_a_batch(self, toy):
+        words = ({}, {"y": "half"}, {"y": "any"}, {"x": "quarter", "y": "quarter"})
+        names = ("part", "box", "tube", "cube")
+        categories = [
+            Category(name=name, symmetry=Symmetry.parse(word))
+            for name, word in zip(names, words, strict=True)
+        ]
+        model = toy.model()
+        model.categories = CategorySet(tuple(categories))
+        boxes = [(name, 60, 40 + 60 * i, 0.8) for i, name in enumerate(names)]
+        together = estimate(toy, toy.frame(*boxes), model).estimates
+        for item, box in zip(together, boxes, strict=True):
+            (alone,) = estimate(toy, toy.frame(box), model).estimates
+            assert item.category == box[0]
+            assert np.allclose(item.T_cam_obj, alone.T_cam_obj, atol=1e-5)
+            assert item.score == alone.score
+
+    def test_clouds_of_a_class_that_the_model_does_not_know_are_refused(self, toy):
+        estimator = PoseEstimator(toy.model(), FAST)
+        clouds, _ = estimator.object_clouds(toy.frame(("mug", 100, 150, 0.8)))
+        estimator.model.categories = CategorySet((Category(name="drill"),))
+        with pytest.raises(ValueError, match="unknown category 'mug'; expected one of drill"):
+            estimator.estimate_clouds(clouds)
+
+    def test_objects_without_a_mirror_plane_are_encoded_without_mirrored_views(self, toy):
+        seen = []
+
+        class Watched(MixtureModel):
+            mirrors = True
+
+            def encode(self, points_cam, *, patches=0):
+                seen.append(points_cam)
+                return super().encode(points_cam, patches=patches)
+
+        model = Watched(toy.pose[None], torch.tensor([[0.0, 0.0, 0.05]]))
+        drill = Category(name="drill", mirror=False)
+        model.categories = CategorySet((drill, Category(name="saw")))
+        frame = toy.frame(("drill", 100, 150, 0.8), ("saw", 30, 40, 1.1))
+        result = PoseEstimator(model, FAST).estimate(frame)
+        assert len(result.estimates) == 2
+        drill_view, saw_view = seen[0][2:].mean(dim=1)[:, 0]
+        drill_x, saw_x = seen[0][:2].mean(dim=1)[:, 0]
+        assert drill_view == pytest.approx(float(drill_x), abs=1e-6)
+        assert saw_view == pytest.approx(-float(saw_x), abs=1e-6)
+
+    def test_a_model_of_other_categories_is_warmed_up(self, toy):
+        model = toy.model()
+        model.categories = CategorySet((Category(name="drill"),))
+        PoseEstimator(model, FAST).warm_up()
+        assert model.batch_sizes == [1]
 
 
 class TestBadContent:

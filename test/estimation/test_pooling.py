@@ -18,9 +18,13 @@ from genpose_ros.geometry import (
     rotation_error_deg,
     so3_exp,
 )
+from genpose_ros.geometry.symmetry_groups import ASYMMETRIC, Symmetry, SymmetryBatch
 
 R = random_rotations(1, torch.Generator().manual_seed(4))[0]
-GENERAL, AXISYMMETRIC = torch.tensor([False]), torch.tensor([True])
+GENERAL = SymmetryBatch.of([ASYMMETRIC])
+AXISYMMETRIC = SymmetryBatch.of([Symmetry(free_axis=True)])
+BOX = SymmetryBatch.of([Symmetry.parse({"x": "half", "y": "half"})])
+ROD = SymmetryBatch.of([Symmetry.parse({"x": "half", "y": "any"})])
 
 
 def around(rotation: torch.Tensor, n: int, deviation: float = 0.05, seed: int = 0) -> torch.Tensor:
@@ -74,7 +78,7 @@ class TestFindModes:
     def test_modes_of_different_objects_do_not_mix(self):
         a, b = around(R, 12), around(R @ turn_y(120), 12)
         both = torch.stack((a, torch.cat((a[:6], b[:6]))))
-        modes = find_modes(both, torch.tensor([False, False]))
+        modes = find_modes(both, SymmetryBatch.of([ASYMMETRIC] * 2))
         assert modes[0].unique().tolist() == [0]
         assert modes[1].unique().tolist() == [0, 6]
 
@@ -163,7 +167,64 @@ class TestPoolModes:
     @pytest.mark.parametrize("k", [1, 2, 1000])
     def test_any_number_of_candidates_can_be_pooled(self, k):
         rotation, translation = around(R, k)[None], torch.zeros(1, k, 3).double()
-        for symmetric in (GENERAL, AXISYMMETRIC):
-            pooled = pool_modes(rotation, translation, all_kept(k), symmetric, 0.6)
-            assert rotation_error_deg(pooled.rotation[0], R, "can") < 10
+        for symmetry in (GENERAL, AXISYMMETRIC, BOX, ROD):
+            pooled = pool_modes(rotation, translation, all_kept(k), symmetry, 0.6)
+            assert torch.rad2deg(symmetry.angle_rad(pooled.rotation, R)) < 10
             assert pooled.mode_shares == ((1.0,),)
+
+
+class TestFiniteGroups:
+    """Candidates spread over the members of a group are one pose."""
+
+    def spread(self, n: int, deviation: float = 0.05) -> torch.Tensor:
+        """Candidates (n, 3, 3) around `R`, every one turned by the next of a box's half turns."""
+        return around(R, n, deviation) @ BOX.rotations[0].repeat(n // 4, 1, 1)
+
+    def test_members_of_a_group_are_one_mode(self):
+        rotation = self.spread(24)[None]
+        assert find_modes(rotation, BOX)[0].tolist() == [0] * 24
+        assert find_modes(rotation, GENERAL)[0].tolist() == [0, 1, 2, 3] * 6
+
+    def test_a_mode_half_way_between_two_members_is_one_mode_still(self):
+        # As far from the first candidate as from its half turn: some are nearer to either.
+        far = around(R @ turn_y(90), 12, seed=1)
+        rotation = torch.cat((self.spread(20), far))[None]
+        modes = find_modes(rotation, BOX)[0]
+        assert modes.tolist() == [0] * 20 + [20] * 12
+
+    @pytest.mark.parametrize("pooling", ["mean", "modes"])
+    def test_candidates_are_turned_to_one_member_before_they_are_averaged(self, pooling):
+        rotation = self.spread(40)[None]
+        translation = torch.zeros(1, 40, 3).double()
+        args = (rotation, translation, all_kept(40), BOX)
+        pooled = pool_mean(*args) if pooling == "mean" else pool_modes(*args, 1.0)
+        expected = Rotation.from_matrix(around(R, 40).numpy()).mean().as_matrix()
+        expected = BOX.nearest(torch.from_numpy(expected)[None], pooled.rotation)
+        assert torch.allclose(pooled.rotation, expected, atol=1e-12)
+        assert pooled.mode_shares == ((1.0,),)
+
+    @pytest.mark.parametrize("member", range(4))
+    def test_the_pooled_pose_is_the_member_nearest_to_a_known_pose(self, member):
+        near = R @ BOX.rotations[0, member]
+        args = (self.spread(40)[None], torch.zeros(1, 40, 3).double(), all_kept(40), BOX)
+        for pooled in (pool_mean(*args, near=near[None]), pool_modes(*args, 1.0, near=near[None])):
+            assert geodesic_angle(pooled.rotation[0], near) < 0.05
+
+    def test_the_pooled_pose_does_not_depend_on_which_members_were_drawn(self):
+        poses = [self.spread(40)[None] @ BOX.rotations[0, member] for member in range(4)]
+        zeros = torch.zeros(1, 40, 3).double()
+        found = [pool_modes(p, zeros, all_kept(40), BOX, 1.0).rotation for p in poses]
+        for rotation in found[1:]:
+            assert torch.allclose(rotation, found[0], atol=1e-12)
+
+    def test_a_rod_of_two_equal_ends_has_one_axis_with_the_yaw_pinned(self):
+        flips = ROD.rotations[0].repeat(20, 1, 1)
+        yaws = torch.stack([turn_y(9.0 * i) for i in range(40)])
+        rotation = (around(R, 40) @ yaws @ flips)[None]
+        pooled = pool_modes(rotation, torch.zeros(1, 40, 3).double(), all_kept(40), ROD, 1.0)
+        axis = around(R, 40)[..., 1].mean(dim=0)
+        axis = axis / axis.norm()
+        up = -torch.sign(axis[1])  # of the two ends the one that is up: against y of the camera
+        assert torch.allclose(pooled.rotation[0, :, 1], up * axis, atol=1e-12)
+        assert torch.allclose(pooled.rotation, pin_yaw(pooled.rotation), atol=1e-9)
+        assert pooled.mode_shares == ((1.0,),)

@@ -91,3 +91,22 @@ class TestSharing:
         assert torch.equal(
             merge_augmentations(values, tta_views, 8), torch.tensor([[0] * 8, [1] * 8])[:objects]
         )
+
+
+def test_only_objects_that_may_be_mirrored_have_mirrored_views():
+    generator = torch.Generator().manual_seed(5)
+    clouds = torch.randn(3, 8, 3, generator=generator)
+    mirrored = torch.tensor([True, False, True])
+    views = augmented_clouds(clouds, 4, mirrored).view(4, 3, 8, 3)
+    usual = augmented_clouds(clouds, 4).view(4, 3, 8, 3)
+    assert torch.equal(views[:, mirrored], usual[:, mirrored])
+    for view in range(4):
+        assert torch.equal(views[view, 1], clouds[1].roll(-2 * view, 0))
+    rotation, translation = random_rotations(12, generator), torch.randn(12, 3).double()
+    R, t = augmented_poses(rotation, translation, 4, mirrored)
+    R_usual, t_usual = augmented_poses(rotation, translation, 4)
+    kept = mirrored.repeat(4)
+    assert torch.equal(R[kept], R_usual[kept])
+    assert torch.equal(t[kept], t_usual[kept])
+    assert torch.equal(R[~kept], rotation[~kept])
+    assert torch.equal(t[~kept], translation[~kept])

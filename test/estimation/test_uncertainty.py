@@ -11,10 +11,13 @@ import torch
 
 from genpose_ros.estimation import agreement, pose_covariance
 from genpose_ros.geometry import random_rotations, so3_exp
+from genpose_ros.geometry.symmetry_groups import ASYMMETRIC, Symmetry, SymmetryBatch
 
 R = random_rotations(1, torch.Generator().manual_seed(9))[0]
 T = torch.tensor([0.1, -0.2, 0.9]).double()
-GENERAL, AXISYMMETRIC = torch.tensor([False]), torch.tensor([True])
+GENERAL = SymmetryBatch.of([ASYMMETRIC])
+AXISYMMETRIC = SymmetryBatch.of([Symmetry(free_axis=True)])
+BOX = SymmetryBatch.of([Symmetry.parse({"x": "half", "y": "half"})])
 FLOOR = np.diag([1e-8] * 3 + [1e-6] * 3)
 
 
@@ -22,11 +25,11 @@ def turn_y(angle: torch.Tensor) -> torch.Tensor:
     return so3_exp(angle[:, None] * torch.tensor([0.0, 1.0, 0.0]).double())
 
 
-def covariance(rotation, translation, symmetric, members=None) -> np.ndarray:
+def covariance(rotation, translation, symmetry, members=None) -> np.ndarray:
     if members is None:
         members = torch.ones(len(rotation), dtype=torch.bool)
     result = pose_covariance(
-        rotation[None], translation[None], members[None], R[None], T[None], symmetric
+        rotation[None], translation[None], members[None], R[None], T[None], symmetry
     )
     return result[0].numpy()
 
@@ -62,13 +65,13 @@ class TestCovariance:
         expected += math.pi**2 / 3 * np.outer(R[:, 1], R[:, 1])
         assert np.allclose(covariance(rotation, T.expand(50, 3), AXISYMMETRIC)[3:, 3:], expected)
 
-    @pytest.mark.parametrize("symmetric", [GENERAL, AXISYMMETRIC])
-    def test_the_covariance_is_positive_definite_even_for_opposite_rotations(self, symmetric):
+    @pytest.mark.parametrize("symmetry", [GENERAL, AXISYMMETRIC, BOX])
+    def test_the_covariance_is_positive_definite_even_for_opposite_rotations(self, symmetry):
         flips = [torch.eye(3).double()]
         flips += [so3_exp(math.pi * axis) for axis in torch.eye(3).double()]
         flips += [so3_exp(math.pi * torch.ones(3).double() / math.sqrt(3))]
         rotation = R @ torch.stack(flips)
-        actual = covariance(rotation, T.expand(5, 3), symmetric)
+        actual = covariance(rotation, T.expand(5, 3), symmetry)
         assert np.array_equal(actual, actual.T)
         assert np.linalg.eigvalsh(actual).min() >= 0.99e-8
 
@@ -87,12 +90,20 @@ class TestCovariance:
         assert float(actual.trace()) == pytest.approx(math.pi**2 * 4 / 3, rel=1e-5)
         assert float(y @ actual @ y) == pytest.approx(math.pi**2 / 3, rel=1e-5)
 
+    def test_candidates_at_other_members_of_a_group_spread_no_wider(self):
+        generator = torch.Generator().manual_seed(3)
+        turns = 0.1 * torch.randn(40, 3, generator=generator).double()
+        rotation = so3_exp(turns) @ R @ BOX.rotations[0].repeat(10, 1, 1)
+        expected = (turns.T @ turns / 40).numpy() + 1e-6 * np.eye(3)
+        assert np.allclose(covariance(rotation, T.expand(40, 3), BOX)[3:, 3:], expected)
+        assert np.trace(covariance(rotation, T.expand(40, 3), GENERAL)) > 5
+
 
 class TestAgreement:
-    def share(self, rotation, translation, symmetric, finite=None) -> float:
+    def share(self, rotation, translation, symmetry, finite=None) -> float:
         if finite is None:
             finite = torch.ones(len(rotation), dtype=torch.bool)
-        args = (rotation[None], translation[None], finite[None], R[None], T[None], symmetric)
+        args = (rotation[None], translation[None], finite[None], R[None], T[None], symmetry)
         return float(agreement(*args))
 
     def test_candidates_within_ten_degrees_and_two_centimetres_agree(self):
@@ -107,3 +118,9 @@ class TestAgreement:
     def test_candidates_that_are_not_finite_do_not_agree(self):
         finite = torch.tensor([True, False])
         assert self.share(R.expand(2, 3, 3), T.expand(2, 3), GENERAL, finite) == 0.5
+
+    def test_candidates_at_other_members_of_a_group_agree(self):
+        angles = torch.deg2rad(torch.tensor([0.0, 180.0, 189.9, 190.1, 90.0]).double())
+        rotation, translation = R @ turn_y(angles), T.expand(5, 3)
+        assert self.share(rotation, translation, BOX) == pytest.approx(3 / 5)
+        assert self.share(rotation, translation, GENERAL) == pytest.approx(1 / 5)

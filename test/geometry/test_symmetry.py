@@ -11,6 +11,9 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry import (
+    Category,
+    Symmetry,
+    axis_angle_rad,
     geodesic_angle,
     handle_visible,
     is_symmetric,
@@ -19,7 +22,6 @@ from genpose_ros.geometry import (
     rotation_error_deg,
     so3_exp,
 )
-from genpose_ros.geometry.symmetry import axis_angle_rad
 
 R = random_rotations(1, torch.Generator().manual_seed(0))[0]
 
@@ -56,6 +58,21 @@ class TestRotationError:
         estimates = torch.stack((R, R @ turn(5, 0, 0)))
         errors = rotation_error_deg(estimates.numpy(), R.numpy(), "bowl")
         assert errors.tolist() == pytest.approx([0, 5], abs=1e-6)
+
+    def test_errors_are_the_smallest_over_a_categorys_group(self):
+        tin = Category(name="tin", symmetry=Symmetry.parse({"y": "quarter"}))
+        turned = torch.stack([R @ turn(0, yaw, 0) for yaw in (3.0, 93.0, 225.0, -88.0)])
+        errors = rotation_error_deg(turned, R, tin)
+        assert errors.tolist() == pytest.approx([3, 3, 45, 2], abs=1e-6)
+        assert float(rotation_error_deg(R @ turn(180, 0, 0), R, tin)) == pytest.approx(180)
+        rod = Category(name="rod", symmetry=Symmetry.parse({"x": "half", "y": "any"}))
+        assert float(rotation_error_deg(R @ turn(172, 0, 0) @ turn(0, 50, 0), R, rod)) == (
+            pytest.approx(8)
+        )
+
+    def test_an_unknown_category_has_no_error(self):
+        with pytest.raises(ValueError, match="unknown category 'drill'"):
+            rotation_error_deg(R, R, "drill")
 
     def test_arrays_that_are_no_rotations_are_refused(self):
         with pytest.raises(ValueError, match=r"\(2, 3\)"):

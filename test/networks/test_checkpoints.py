@@ -15,11 +15,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from genpose_ros.geometry import NOCS, Category, CategorySet, Symmetry
 from genpose_ros.networks import checkpoints
 from genpose_ros.networks.checkpoints import (
     convert_reference_checkpoint,
     default_weights,
     describe_checkpoint,
+    load_categories,
     load_model,
     save_model,
 )
@@ -244,11 +246,20 @@ class TestOurFiles:
         _assert_same(model, states)
         assert not model.training
 
+    def test_our_files_are_known_whatever_length_their_header_has(self, tmp_path: Path) -> None:
+        file, first_bytes = tmp_path / "own.safetensors", set()
+        for length in range(256):
+            metadata = {"architecture": "a" * length, "config": "{}", "tensor_sha256": ""}
+            save_file({"a": torch.zeros(2)}, file, metadata)
+            first_bytes.add(file.read_bytes()[0])
+            assert describe_checkpoint(file) == metadata
+        assert 0x80 in first_bytes  # what a pickle begins with
+
     def test_metadata_of_a_saved_model_can_be_read_alone(self, ours: Path) -> None:
         described = describe_checkpoint(ours)
         assert described["architecture"] == "genpose-reference"
         assert json.loads(described["config"]) == {"energy": True}
-        assert described["categories"] == "bottle,bowl,camera,can,laptop,mug"
+        assert CategorySet.from_text(described["categories"]) == NOCS
         assert described["git_commit"] == "0123abc"
         assert len(described["tensor_sha256"]) == 64
 
@@ -282,6 +293,33 @@ class TestOurFiles:
         _rewrite(ours, lambda _, metadata: metadata.update(architecture="genpose-2031"))
         with pytest.raises(ValueError, match=r"'genpose-2031'.*genpose-reference.*update"):
             load_model(ours)
+
+    def test_a_model_keeps_its_categories_in_its_file(self, ours: Path, tmp_path: Path) -> None:
+        model = load_model(ours)
+        assert model.categories == NOCS
+        tin = Category(name="tin", symmetry=Symmetry.parse({"y": "quarter"}), mirror=False)
+        model.categories = CategorySet((tin, NOCS["mug"]))
+        save_model(model, tmp_path / "tin.safetensors", METADATA)
+        assert load_model(tmp_path / "tin.safetensors").categories == model.categories
+        assert load_categories(tmp_path / "tin.safetensors") == model.categories
+
+    def test_a_file_that_names_no_categories_knows_the_six(
+        self, ours: Path, authors: dict[str, Path]
+    ) -> None:
+        _rewrite(ours, lambda _, metadata: metadata.pop("categories"))
+        assert load_model(ours).categories == load_categories(ours) == NOCS
+        assert load_model(authors["score"]).categories == load_categories(authors["score"]) == NOCS
+
+    @pytest.mark.parametrize("text", ["", "drill", "[", "{}", "[]", '[{"name": "tin", "mass": 1}]'])
+    @pytest.mark.parametrize("load", [load_model, load_categories])
+    def test_damaged_categories_are_refused_with_the_name_of_the_file(
+        self, ours: Path, load: Callable[[Path], Any], text: str
+    ) -> None:
+        _rewrite(ours, lambda _, metadata: metadata.update(categories=text))
+        with pytest.raises(
+            ValueError, match=r"ours\.safetensors has categories that cannot be used"
+        ):
+            load(ours)
 
     @pytest.mark.parametrize("config", ["{}", "[]", "{", "null"])
     def test_a_config_that_does_not_describe_the_architecture_is_refused(

@@ -11,9 +11,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from toy_models import POSE
 
 from genpose_ros.estimation import Frame, Instance, Reason
-from genpose_ros.geometry import PinholeCamera
+from genpose_ros.geometry import Category, CategorySet, PinholeCamera, Symmetry
 from genpose_ros.tracking import TrackState
 
 STEP_NS = 33_333_333
@@ -58,6 +59,37 @@ def with_a_lost_mug(scene, tracker):
     run(following, scene, 15, first=4, depth_only=True, slab_m=0.4)
     assert following.tracks[0].state is TrackState.LOST
     return following
+
+
+class TestFiniteGroups:
+    """A box that looks the same after half a turn: the model takes both for possible."""
+
+    def follow(self, scene, tracker, category, count=12):
+        def turn(i):
+            R = POSE.numpy() @ turn_y(4.0 * i)
+            modes = [(0.5, R), (0.5, R @ turn_y(180))]
+            scene.put(1, "box", (0.01 * i, 0.0, 0.8), R, modes[:: 1 if i % 2 else -1])
+
+        turn(0)
+        following = tracker()
+        following.estimator.model.categories = CategorySet((category,))
+        return run(following, scene, count, move=turn)
+
+    def test_a_track_keeps_the_member_of_its_group_while_the_object_turns(self, scene, tracker):
+        box = Category(name="box", symmetry=Symmetry.parse({"y": "half"}))
+        results = self.follow(scene, tracker, box)
+        poses = [result.tracks[0].estimate.T_cam_obj for result in results]
+        steps = [turned_deg(a, b) for a, b in pairwise(poses)]
+        assert max(steps) < 12  # 4 degrees a frame and what the candidates scatter
+        assert turned_deg(poses[0], poses[-1]) == pytest.approx(44, abs=8)
+        assert {track.track_id for result in results for track in result.tracks} == {1}
+        assert min(result.tracks[0].estimate.score for result in results) > 0.9
+
+    def test_without_the_symmetry_half_of_the_candidates_speak_against_the_pose(
+        self, scene, tracker
+    ):
+        results = self.follow(scene, tracker, Category(name="box"), count=1)
+        assert results[0].tracks[0].estimate.score < 0.8
 
 
 class TestFollowing:

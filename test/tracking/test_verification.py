@@ -11,6 +11,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.estimation import ObjectEstimate
+from genpose_ros.geometry import NOCS, Category, CategorySet, Symmetry
+from genpose_ros.geometry.symmetry_groups import ASYMMETRIC, AXISYMMETRIC
 from genpose_ros.tracking import TrackerSettings, TrackState
 from genpose_ros.tracking.ego_motion import StampedCameraPose
 from genpose_ros.tracking.state import initiate
@@ -27,6 +29,8 @@ from genpose_ros.tracking.verification import (
 )
 
 SETTINGS = TrackerSettings()
+TIN = Symmetry.parse({"y": "quarter"})
+TINS = CategorySet((Category(name="tin", symmetry=TIN),))
 CAMERA_POSE = StampedCameraPose(10**9, np.eye(4), known=True)
 
 
@@ -75,19 +79,23 @@ class TestRejectionReason:
         ],
     )
     def test_each_limit_refuses_by_itself(self, changes, residual_m, reason):
-        said = rejection_reason(estimate(**changes), pose(), residual_m, SETTINGS)
+        item = estimate(**changes)
+        said = rejection_reason(item, pose(), residual_m, SETTINGS, NOCS[item.category].symmetry)
         assert said.startswith(reason)
         assert bool(said) == bool(reason)
 
     def test_without_a_prediction_there_is_no_jump(self):
-        assert rejection_reason(estimate(pose(x=0.5, yaw=90)), None, 0.3, SETTINGS) == ""
+        item = estimate(pose(x=0.5, yaw=90))
+        assert rejection_reason(item, None, 0.3, SETTINGS, ASYMMETRIC) == ""
 
 
 class TestPoses:
     def test_angles_of_axisymmetric_objects_are_those_of_their_y_axes(self):
-        assert turn_deg(pose(yaw=10), pose(yaw=50), axisymmetric=False) == pytest.approx(40)
-        assert turn_deg(pose(yaw=10), pose(yaw=50), axisymmetric=True) == pytest.approx(0, abs=1e-5)
-        assert turn_deg(pose(tilt=10), pose(tilt=190), axisymmetric=True) == pytest.approx(180)
+        assert turn_deg(pose(yaw=10), pose(yaw=50), symmetry=ASYMMETRIC) == pytest.approx(40)
+        assert turn_deg(pose(yaw=10), pose(yaw=50), symmetry=AXISYMMETRIC) == pytest.approx(
+            0, abs=1e-5
+        )
+        assert turn_deg(pose(tilt=10), pose(tilt=190), symmetry=AXISYMMETRIC) == pytest.approx(180)
 
     @pytest.mark.parametrize("degrees", [0.0, 1e-4, 3.0, 90.0, 179.0, 179.9999, 180.0])
     def test_angles_are_those_turned_about_any_axis(self, degrees):
@@ -97,13 +105,20 @@ class TestPoses:
             turn = Rotation.from_rotvec(np.radians(degrees) * axis / np.linalg.norm(axis))
             T_a[:3, :3] = Rotation.random(random_state=rng).as_matrix()
             T_b[:3, :3] = turn.as_matrix() @ T_a[:3, :3]
-            assert turn_deg(T_a, T_b, axisymmetric=False) == pytest.approx(degrees, abs=1e-5)
+            assert turn_deg(T_a, T_b, symmetry=ASYMMETRIC) == pytest.approx(degrees, abs=1e-5)
+
+    def test_angles_are_the_smallest_over_a_finite_group(self):
+        assert turn_deg(pose(yaw=10), pose(yaw=195), symmetry=TIN) == pytest.approx(5)
+        assert turn_deg(pose(yaw=10), pose(yaw=55), symmetry=TIN) == pytest.approx(45)
+        assert turn_deg(pose(tilt=10), pose(tilt=190), symmetry=TIN) == pytest.approx(180)
+        assert not are_far_apart(pose(), pose(yaw=90), symmetry=TIN)
+        assert are_far_apart(pose(), pose(yaw=45), symmetry=TIN)
 
     def test_poses_are_far_apart_in_place_or_rotation(self):
-        assert not are_far_apart(pose(), pose(x=0.04, yaw=20), axisymmetric=False)
-        assert are_far_apart(pose(), pose(x=0.06), axisymmetric=False)
-        assert are_far_apart(pose(), pose(yaw=30), axisymmetric=False)
-        assert not are_far_apart(pose(), pose(yaw=30), axisymmetric=True)
+        assert not are_far_apart(pose(), pose(x=0.04, yaw=20), symmetry=ASYMMETRIC)
+        assert are_far_apart(pose(), pose(x=0.06), symmetry=ASYMMETRIC)
+        assert are_far_apart(pose(), pose(yaw=30), symmetry=ASYMMETRIC)
+        assert not are_far_apart(pose(), pose(yaw=30), symmetry=AXISYMMETRIC)
 
 
 class TestIsClear:
@@ -243,5 +258,21 @@ class TestChooseEstimate:
         fresh = estimate(pose(yaw=70), category="can")
         chosen = choose_estimate(obj, pose(yaw=20), None, fresh, SETTINGS)
         assert chosen.estimate is not None
-        assert turn_deg(chosen.estimate.T_cam_obj, pose(yaw=20), axisymmetric=False) < 1e-6
+        assert turn_deg(chosen.estimate.T_cam_obj, pose(yaw=20), symmetry=ASYMMETRIC) < 1e-6
         assert not chosen.restart
+
+    def test_a_fresh_estimate_is_turned_to_the_member_of_its_group_that_was_expected(self):
+        obj = replace(tracked(), category="tin", categories=TINS)
+        fresh = estimate(pose(yaw=115), category="tin")
+        chosen = choose_estimate(obj, pose(yaw=20), None, fresh, SETTINGS)
+        assert chosen.estimate is not None
+        assert turn_deg(chosen.estimate.T_cam_obj, pose(yaw=25), symmetry=ASYMMETRIC) < 1e-6
+        assert not chosen.restart
+
+    def test_another_member_of_its_group_does_not_contradict_a_track(self):
+        obj = replace(tracked(), category="tin", categories=TINS)
+        own, other = estimate(pose(yaw=3), category="tin"), pose(yaw=273)
+        after = record_verification(obj, own, estimate(other, category="tin"), 2 * 10**9)
+        assert after.alternative is None
+        contradicted = record_verification(tracked(), estimate(pose(yaw=3)), estimate(other), 1)
+        assert contradicted.alternative is not None

@@ -16,8 +16,9 @@ from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.pooling import pool_mean, pool_modes
 from genpose_ros.estimation.ranking import candidate_density, rank_candidates
 from genpose_ros.estimation.tta import augmented_clouds, augmented_poses, merge_augmentations
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import CATEGORIES, NOCS
 from genpose_ros.geometry.symmetry import handle_visible, is_symmetric, rotation_error_deg
+from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.synthesis import STANCES, CloudBatch
 
 __all__ = ["POOLINGS", "ViewCandidates", "ViewTruth", "draw_view_candidates"]
@@ -161,14 +162,17 @@ class ViewCandidates:
     @cached_property
     def density(self) -> Tensor:
         """(n, K, 2), what the default settings rank by."""
-        return candidate_density(
-            self.rotation, self.translation, self.finite, self.pooled_symmetric
-        )
+        return candidate_density(self.rotation, self.translation, self.finite, self.pooled_symmetry)
+
+    @property
+    def pooled_symmetry(self) -> SymmetryBatch:
+        """Symmetries that pooling takes: it cannot know whether a handle is seen."""
+        return SymmetryBatch.of([NOCS[CATEGORIES[c]].symmetry for c in self.truth.views.category])
 
     @property
     def pooled_symmetric(self) -> Tensor:
-        """(n,) bool, what pooling takes for round: it cannot know whether a handle is seen."""
-        return torch.tensor([is_symmetric(CATEGORIES[c]) for c in self.truth.views.category])
+        """(n,) bool, what pooling takes for round."""
+        return self.pooled_symmetry.free
 
     def select(
         self, key: Tensor | None, pooling: str, keep_fraction: float | None = None
@@ -190,11 +194,11 @@ class ViewCandidates:
             rows = torch.arange(len(self))
             rotation = self.rotation[rows, ranking.rotation[:, 0]]
             return rotation, self.translation[rows, ranking.translation[:, 0]]
-        symmetric = self.pooled_symmetric
+        symmetry = self.pooled_symmetry
         if pooling == "mean":
-            pooled = pool_mean(self.rotation, self.translation, ranking, symmetric)
+            pooled = pool_mean(self.rotation, self.translation, ranking, symmetry)
         elif pooling == "modes":
-            pooled = pool_modes(self.rotation, self.translation, ranking, symmetric, keep)
+            pooled = pool_modes(self.rotation, self.translation, ranking, symmetry, keep)
         else:
             raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
         return pooled.rotation, pooled.translation
