@@ -76,13 +76,15 @@ def find_setting(settings: type, name: str) -> Field[Any]:
         ValueError: there is none; the present name of an old one, or the nearest, is given.
     """
     for item in fields(settings):
-        if name and name == item.metadata["formerly"]:
+        old, group = item.metadata["formerly"], item.metadata["group"]
+        if old and name in (old, f"{group}.{old}"):
             raise ValueError(f"no setting is called {name!r}; it is called {item.name} now")
     known = {key: item for item in fields(settings) for key in (item.name, parameter_name(item))}
     if name in known:
         return known[name]
     nearest = nearest_name(name, known)
-    hint = f"did you mean {nearest}?" if nearest else f"there are {', '.join(known)}"
+    names = ", ".join(item.name for item in fields(settings))
+    hint = f"did you mean {nearest}?" if nearest else f"there are {names}"
     raise ValueError(f"no setting is called {name!r}; {hint}")
 
 

@@ -36,7 +36,7 @@ def test_a_setting_is_found_by_its_own_and_by_its_parameter_name():
         assert find_setting(Camera, name).name == "depth_min_m"
     with pytest.raises(ValueError, match=r"'depth.min'; did you mean depth.min_m\?"):
         find_setting(Camera, "depth.min")
-    with pytest.raises(ValueError, match=r"there are depth_min_m, depth.min_m, .*, colour"):
+    with pytest.raises(ValueError, match=r"there are depth_min_m, points, colour"):
         find_setting(Camera, "zzz")
 
 

@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -46,7 +47,8 @@ def demo(
     picture: Annotated[
         Path | None,
         typer.Option(
-            help="Where the picture of the estimates goes.", show_default="genpose_demo.png"
+            help="Where the picture of the estimates goes; not with --track.",
+            show_default="genpose_demo.png",
         ),
     ] = None,
     motions: MotionOptions,
@@ -74,15 +76,29 @@ def demo(
         if weights is not None:
             changes["weights"] = str(weights.resolve())
         raise typer.Exit(_track(motions, seed, changes, json))
-    # By name: there may be no ROS 2 here, which only this command needs.
-    module = import_module("genpose_ros.ros.demo.still")
+    module = _session("genpose_ros.ros.demo.still")
     files = {"frames": frames, "json": json, "picture": picture, "weights": weights}
     raise typer.Exit(module.run_demo(**files, seed=seed, settings=changes, console=OUT))
 
 
+def _session(name: str) -> ModuleType:
+    """Import a module of the demo, by name: there may be no ROS 2, which only this command needs.
+
+    Raises:
+        ModuleNotFoundError: there is none, or it lacks this package's messages.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"the demo needs ROS 2 and this package's messages ({error}): run `make demo` in a "
+            "checkout, or source the workspace that the package is built in"
+        ) from error
+
+
 def _track(motions: MotionOptions, seed: int, settings: dict[str, Any], json: Path | None) -> int:
     """Run the tracking demo; returns the exit status."""
-    module = import_module("genpose_ros.ros.demo.track")
+    module = _session("genpose_ros.ros.demo.track")
     shown = module.TrackDemo(
         motion=motions.motion, seed=seed, seconds=motions.seconds, settings=settings
     )

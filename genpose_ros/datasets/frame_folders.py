@@ -112,7 +112,7 @@ def load_frame(folder: Path) -> RecordedFrame:
     if color is not None and color.shape[:2] != depth_m.shape:
         raise ValueError(f"{folder}: the colour image is {color.shape}, depth {depth_m.shape}")
     return RecordedFrame(
-        name=str(label.get("frame", folder.name)),
+        name=str(label.get("frame", folder.resolve().name)),
         depth_m=depth_m,
         camera=read_camera(folder / _LABEL, width, height),
         instances=tuple(_instance(item, labels, folder) for item in label["instances"]),

@@ -104,6 +104,13 @@ def unknown_name(name: str) -> str:
     if name in OLD_NAMES:
         return f"parameter {name} is now called {OLD_NAMES[name]}"
     name = name[:_NAME_LENGTH]  # a peer may send one of megabytes, which take seconds to compare
-    nearest = nearest_name(name, _KNOWN)
+    nearest = _old_name_in_a_group(name) or nearest_name(name, _KNOWN)
     hint = f"; did you mean {nearest}?" if nearest else ""
     return f"there is no parameter {name}{hint}"
+
+
+def _old_name_in_a_group(name: str) -> str:
+    """Return the parameter whose name of before the groups stands behind one; empty: none."""
+    group, _, last = name.rpartition(".")
+    today = OLD_NAMES.get(last, "")
+    return today if group and today.startswith(f"{group}.") else ""

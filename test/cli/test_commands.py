@@ -421,6 +421,14 @@ class TestDemo:
         assert run("demo", "--track", "--frames", "/tmp").exit_code == 2
         assert not calls
 
+    @pytest.mark.parametrize("options", [[], ["--track"]])
+    def test_without_ros_the_demo_says_what_it_needs(self, monkeypatch, options):
+        for name in ("still", "track"):
+            monkeypatch.setitem(sys.modules, f"genpose_ros.ros.demo.{name}", None)
+        result = run("demo", *options)
+        assert result.exit_code == 2
+        assert "the demo needs ROS 2" in " ".join(result.stderr.split())
+
     def test_the_tracking_demo_gets_motion_duration_and_settings(self, monkeypatch, tmp_path):
         calls = []
 

@@ -39,6 +39,10 @@ def test_the_last_of_two_values_counts():
         ("steps=many", "--set steps expects int, got 'many'"),
         ("candidate=3", "--set: no setting is called 'candidate'; did you mean candidates?"),
         ("looks=2", "--set: no setting is called 'looks'; it is called tta_views now"),
+        (
+            "sampling.looks=2",
+            "--set: no setting is called 'sampling.looks'; it is called tta_views",
+        ),
         ("colour=red", "--set: no setting is called 'colour'; there are weights, energy_weights"),
         ("=3", "--set: no setting is called ''; there are weights, energy_weights"),
     ],

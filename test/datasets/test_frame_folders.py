@@ -4,6 +4,7 @@
 """Recorded frames: what is read, and what is said of damaged ones."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +48,12 @@ class TestLoadFrame:
         assert frame.frame_id == "a"
         assert [(i.id, i.category) for i in frame.instances] == [(3, "mug"), (7, "bowl")]
         assert frame.depth_m is recorded.depth_m
+
+    def test_the_frame_of_the_present_folder_has_the_folder_s_name(
+        self, write_frame, tmp_path, monkeypatch
+    ):
+        monkeypatch.chdir(write_frame(tmp_path / "a"))
+        assert load_frame(Path()).name == "a"
 
     def test_the_colour_image_is_optional(self, write_frame, tmp_path):
         folder = write_frame(tmp_path / "a")

@@ -144,4 +144,4 @@ def test_every_example_is_described_and_none_else(root):
     site = (root / "docs" / "examples.md").read_text()
     names = {path.name for path in (root / "examples").glob("*.py")}
     assert set(re.findall(r"\]\((\w+\.py)\)", text)) == names
-    assert set(re.findall(r'--8<-- "examples/(\w+\.py)"', site)) == names
+    assert set(re.findall(r'--8<-- "examples/(\w+\.py):4:"', site)) == names

@@ -271,6 +271,12 @@ class TestNames:
         assert time.process_time() - begin_s < 0.2
         assert len(sentence) < 200
 
+    def test_an_old_name_in_today_s_group_is_answered_with_the_parameter_of_today(self):
+        assert check_names(["sampling.looks", "sync.ring_seconds"]) == [
+            "there is no parameter sampling.looks; did you mean sampling.tta_views?",
+            "there is no parameter sync.ring_seconds; did you mean sync.depth_history_s?",
+        ]
+
     def test_parameters_that_every_node_has_are_not_reported(self):
         names = ["use_sim_time", "start_type_description_service"]
         assert check_names([*names, "qos_overrides./depth.subscription.depth"]) == []
