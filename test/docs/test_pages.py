@@ -8,9 +8,11 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from genpose_ros.estimation.reasons import Reason
+from genpose_ros.synthesis.scenes import table_scene
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -144,6 +146,17 @@ def test_the_tracking_figures_in_the_readme_are_those_of_the_stored_results(root
     assert tracking["id_switches_without_occlusion"] == 0
     five, ten = (round(node[key]["frames_per_second"]) for key in ("5", "10"))
     assert f"five objects are tracked in {five} images a second, ten in {ten}" in readme
+
+
+def test_the_python_of_the_readme_runs(root, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.S)
+    scene = table_scene(0, categories=("mug",), extras=0)
+    (mug,) = scene.objects
+    names = {"depth_m": scene.depth_mm / np.float32(1000), "mask": scene.label == mug.instance_id}
+    exec(code, names)
+    (estimate,) = names["result"].estimates
+    assert np.linalg.norm(estimate.T_cam_obj[:3, 3] - mug.T_cam_obj[:3, 3]) < 0.02
+    assert capsys.readouterr().out.startswith("mug [[")
 
 
 def test_the_readme_comes_to_its_picture_within_a_screen(root):
