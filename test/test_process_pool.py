@@ -45,6 +45,7 @@ def wait_until_gone(pids: list[int], seconds: float = 20.0) -> list[int]:
     return [pid for pid in pids if is_alive(pid)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_worker_processes_end_with_their_parent(tmp_path, method, by):

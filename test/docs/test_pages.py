@@ -6,6 +6,7 @@
 import ast
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ def quoted_lines() -> list[str]:
     return [heading.strip("`") for heading in found if heading.startswith("`")]
 
 
+@cache
 def texts_in_the_code() -> list[str]:
     """Every text of the product, `...` for what is put into it."""
     texts = []
@@ -71,7 +73,7 @@ def test_relative_links_lead_to_files_and_headings(page):
 
 
 def test_python_files_that_the_pages_name_exist():
-    known = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py")}
+    known = {str(path.relative_to(ROOT)) for path in ROOT.glob("[!.]*/**/*.py")}
     missing = set()
     for page in ROOT.glob("docs/**/*.md"):
         for name in re.findall(r"`([\w/]+\.py)`", page.read_text()):

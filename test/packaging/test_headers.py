@@ -19,9 +19,11 @@ NOT_OURS = {"__pycache__", "build", "dist", "install", "log", "out", "runs", "si
 
 def sources(root: Path) -> list[Path]:
     """Python, shell, CMake and Docker files, by name or by shebang."""
+    tops = [path for path in root.iterdir() if not left_out(path.relative_to(root))]
+    paths = [path for top in tops for path in (top.rglob("*") if top.is_dir() else [top])]
     return [
         path
-        for path in sorted(root.rglob("*"))
+        for path in sorted(paths)
         if not left_out(path.relative_to(root)) and path.is_file() and is_source(path)
     ]
 
