@@ -181,7 +181,11 @@ def find_modes(rotation: Tensor, symmetry: SymmetryBatch, counting: Tensor | Non
         [[0, 0, 0, 0]]
     """
     forms = symmetry.equivalents(rotation)
-    distance = reduce(torch.minimum, (_distance(rotation, form, symmetry.free) for form in forms))
+    quats = [quat_wxyz_from_rotation(form) for form in forms]
+    y_axis = rotation[..., 1]
+    between_quats = reduce(torch.minimum, (1 - (quats[0] @ quat.mT) ** 2 for quat in quats))
+    between_axes = reduce(torch.minimum, ((1 - y_axis @ form[..., 1].mT) / 2 for form in forms))
+    distance = torch.where(symmetry.free[:, None, None], between_axes, between_quats)
     m = rotation.shape[1]
     if counting is None:
         counting = distance.new_ones(distance.shape[:-1], dtype=torch.bool)
@@ -199,13 +203,6 @@ def find_modes(rotation: Tensor, symmetry: SymmetryBatch, counting: Tensor | Non
         label = reached
     joined = torch.where(near & core[:, None, :], label[:, None, :], m).amin(dim=-1)
     return torch.where(joined < m, joined, -1)
-
-
-def _distance(a: Tensor, b: Tensor, free: Tensor) -> Tensor:
-    """Distances (B, M, M) of `find_modes` between rotations (B, M, 3, 3); free: (B,) bool."""
-    between_quats = 1 - (quat_wxyz_from_rotation(a) @ quat_wxyz_from_rotation(b).mT) ** 2
-    between_axes = (1 - a[..., 1] @ b[..., 1].mT) / 2
-    return torch.where(free[:, None, None], between_axes, between_quats)
 
 
 def _largest(modes: Tensor) -> Tensor:

@@ -28,12 +28,11 @@ _PARTS: dict[str, type] = {
     "node": NodeSettings,
     "tracker": TrackerSettings,
 }
+#: Stands before the names of a part's parameters.
+_PREFIXES = {"estimator": "", "node": "", "tracker": "tracking."}
 #: The settings by part, each field's name -> its parameter's.
 NAMES: dict[str, dict[str, str]] = {
-    part: {
-        item.name: ("tracking." if part == "tracker" else "") + parameter_name(item)
-        for item in fields(kind)
-    }
+    part: {item.name: _PREFIXES[part] + parameter_name(item) for item in fields(kind)}
     for part, kind in _PARTS.items()
 }
 _KNOWN = frozenset({PRESET}.union(*(part.values() for part in NAMES.values())))
@@ -43,7 +42,7 @@ def _old_names() -> dict[str, str]:
     """Names of earlier versions: of another word, or without the group."""
     old: dict[str, str] = {}
     for part, kind in _PARTS.items():
-        prefix = "tracking." if part == "tracker" else ""
+        prefix = _PREFIXES[part]
         for item in fields(kind):
             for name in (item.metadata["formerly"], item.name):
                 if name and f"{prefix}{name}" not in _KNOWN:
