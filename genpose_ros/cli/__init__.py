@@ -18,6 +18,7 @@ from genpose_ros.cli.evaluate_tracking import evaluate_tracking
 from genpose_ros.cli.study import study_app
 from genpose_ros.cli.synthesize import synthesize
 from genpose_ros.cli.train import train_app
+from genpose_ros.cli.weights import weights
 
 __all__ = ["app"]
 
@@ -68,3 +69,4 @@ app.command()(convert)
 app.command()(demo)
 app.command()(synthesize)
 app.add_typer(train_app, name="train")
+app.command()(weights)
