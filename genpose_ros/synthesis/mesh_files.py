@@ -7,7 +7,7 @@ import io
 import json
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,18 @@ __all__ = ["MESH_SUFFIXES", "merged", "read_mesh"]
 #: Endings of the mesh files that are read, in lower case.
 MESH_SUFFIXES: tuple[str, ...] = (".ply", ".obj", ".stl", ".off", ".gltf", ".glb")
 
-#: Largest file, bytes, and most triangles or vertices of an object.
-_MOST_BYTES, _MOST_ELEMENTS = 200_000_000, 3_000_000
+#: Largest file, bytes, and most triangles of an object.
+_MOST_BYTES, _MOST_TRIANGLES = 200_000_000, 3_000_000
+#: Most elements that a glTF file announces: corners, their normals and more of each triangle.
+_MOST_ELEMENTS = 8 * _MOST_TRIANGLES
 #: Coordinates beyond this, in the file's unit, are damage.
 _FARTHEST = 1e12
 #: Extensions of glTF that change the looks alone.
 _LOOKS = ("KHR_materials_", "KHR_texture_", "EXT_texture_", "MSFT_texture_", "KHR_lights_")
+
+
+class _UnusableError(ValueError):
+    """A mesh that is well formed, but of no use here."""
 
 
 def read_mesh(file: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -44,13 +50,14 @@ def read_mesh(file: Path) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"{file} is no mesh: its name ends in none of {', '.join(MESH_SUFFIXES)}")
     data = _content(file)
     try:
-        parts = list(_parts(file, data))
-        vertices, faces = _joined(parts)
-    # Whatever a parser meets in foreign bytes; of what kind it is says nothing to the user.
+        vertices, faces = _joined(_parts(file, data))
+    except _UnusableError as error:
+        raise ValueError(f"{file} cannot be read: {error}") from error
+    # A parser may stumble over foreign bytes in any way, and how says nothing to the user.
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"{file} cannot be read as {file.suffix[1:].upper()}: {reason}; export it anew"
+            f"{file} is damaged, or no {file.suffix[1:].upper()} in spite of its name: export it "
+            "anew"
         ) from error
     if len(faces) == 0:
         raise ValueError(f"{file} holds no triangles: is it a mesh (PLY, OBJ, STL, OFF, glTF)?")
@@ -123,17 +130,18 @@ def _parts(file: Path, data: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
                 yield vertices, np.asarray(body.faces, dtype=np.int64)
 
 
-def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    most = max(sum(len(part[i]) for part in parts) for i in (0, 1))
-    if most > 3 * _MOST_ELEMENTS:
-        raise ValueError(f"{most} vertices or triangles, more than {_MOST_ELEMENTS}")
-    starts = np.cumsum([0, *(len(vertices) for vertices, _ in parts)])
-    faces = [faces + start for (_, faces), start in zip(parts, starts[:-1], strict=True)]
-    empty = np.zeros((0, 3))
-    return (
-        np.concatenate([empty, *(vertices for vertices, _ in parts)]),
-        np.concatenate([empty.astype(np.int64), *faces]),
-    )
+def _joined(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    vertices, faces = [np.zeros((0, 3))], [np.zeros((0, 3), dtype=np.int64)]
+    corners = triangles = 0
+    for more_vertices, more_faces in parts:
+        vertices.append(more_vertices)
+        faces.append(more_faces + corners)
+        corners += len(more_vertices)
+        triangles += len(more_faces)
+        # The same body can stand in a scene any number of times. Triangles of STL share no corner.
+        if max(triangles, corners / 3) > _MOST_TRIANGLES:
+            raise _UnusableError(f"more than {_MOST_TRIANGLES} triangles: simplify it")
+    return np.concatenate(vertices), np.concatenate(faces)
 
 
 def _gltf_header(data: bytes) -> dict[str, Any]:
@@ -147,14 +155,14 @@ def _gltf_header(data: bytes) -> dict[str, Any]:
         raise ValueError("its description is no table")
     strange = [e for e in header.get("extensionsRequired", []) if not str(e).startswith(_LOOKS)]
     if strange:
-        raise ValueError(f"it needs {strange[0]}: export it without compression")
+        raise _UnusableError(f"it needs {strange[0]}: export it without compression")
     elements = sum(abs(int(accessor["count"])) for accessor in header.get("accessors", []))
-    if elements > 8 * _MOST_ELEMENTS:
-        raise ValueError(f"it announces {elements} numbers, more than {8 * _MOST_ELEMENTS}")
+    if elements > _MOST_ELEMENTS:
+        raise _UnusableError(f"{elements} elements, more than {_MOST_ELEMENTS}: simplify it")
     below = [child for node in header.get("nodes", []) for child in node.get("children", [])]
     roots = [root for scene in header.get("scenes", []) for root in scene.get("nodes", [])]
     if len(set(below)) < len(below) or set(below) & set(roots):
-        raise ValueError("its nodes are no trees")
+        raise _UnusableError("its nodes are no trees: export it anew")
     return header
 
 
@@ -164,7 +172,7 @@ def _gltf_buffers(file: Path, header: dict[str, Any]) -> dict[str, bytes]:
     for uri in (buffer.get("uri", "") for buffer in header.get("buffers", [])):
         if not uri or uri.startswith("data:"):
             continue
-        if Path(uri).name != uri:
-            raise ValueError(f"it names {uri!r}, which is not beside it")
+        if Path(uri).name != uri or not (file.parent / uri).is_file():
+            raise _UnusableError(f"it needs {uri!r}, which is not beside it: export it as GLB")
         buffers[uri] = _content(file.parent / uri)
     return buffers
