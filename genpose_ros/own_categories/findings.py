@@ -26,7 +26,14 @@ from genpose_ros.own_categories.measure import (
 )
 from genpose_ros.synthesis.meshes import METRIC_DIAGONAL_M, Mesh
 
-__all__ = ["CheckedMesh", "Finding", "Level", "findings_of"]
+__all__ = [
+    "CheckedMesh",
+    "Finding",
+    "Level",
+    "declared_folds",
+    "declared_words",
+    "findings_of",
+]
 
 #: Diagonals that differ by more have different units.
 _OTHER_UNIT = 20.0
@@ -97,17 +104,26 @@ class CheckedMesh:
         size: np.ndarray = np.ptp(self.mesh.vertices, axis=0)
         return size
 
+    @property
+    def symmetry(self) -> str:
+        """Its measured symmetry in a manifest's words."""
+        return symmetry_words([common_fold([self.deviations], axis) for axis in AXES])
+
+    @property
+    def mirror_planes(self) -> tuple[str, ...]:
+        """The axes across its measured mirror planes."""
+        return tuple(axis for axis in AXES if is_mirrored([self.deviations], axis))
+
     def to_json(self) -> dict[str, Any]:
         """The measurements as plain values."""
-        folds = [common_fold([self.deviations], axis) for axis in AXES]
         return {
             "name": self.mesh.name,
             "split": self.split,
             "size_m" if self.mesh.metric else "size": [round(float(x), 5) for x in self.size],
             "triangles": len(self.mesh.faces),
             "closed": self.mesh.closed,
-            "symmetry": symmetry_words(folds),
-            "mirror_planes": [axis for axis in AXES if is_mirrored([self.deviations], axis)],
+            "symmetry": self.symmetry,
+            "mirror_planes": list(self.mirror_planes),
         }
 
 
@@ -370,6 +386,11 @@ def declared_folds(symmetry: Symmetry) -> tuple[int, int, int]:
     kept = np.isclose(np.einsum("gkk->gk", axes), 1).sum(axis=0)
     x, y, z = (int(n) for n in kept)
     return x, y, z
+
+
+def declared_words(symmetry: Symmetry) -> str:
+    """Return a symmetry as a manifest has it, such as `{y: quarter}`."""
+    return "{" + ", ".join(f"{axis}: {word}" for axis, word in symmetry.words.items()) + "}"
 
 
 def _includes(fold: int, other: int) -> bool:
