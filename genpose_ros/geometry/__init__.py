@@ -6,6 +6,7 @@
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import (
     CATEGORIES,
+    DEFORMATIONS,
     NOCS,
     SYMMETRIC_ABOUT_Y,
     Category,
@@ -44,6 +45,7 @@ from genpose_ros.geometry.transforms import is_transform, pose_difference, rotat
 
 __all__ = [
     "CATEGORIES",
+    "DEFORMATIONS",
     "NOCS",
     "SYMMETRIC_ABOUT_Y",
     "Category",

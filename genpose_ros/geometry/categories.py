@@ -14,6 +14,7 @@ from genpose_ros.geometry.symmetry_groups import ASYMMETRIC, AXISYMMETRIC, Symme
 
 __all__ = [
     "CATEGORIES",
+    "DEFORMATIONS",
     "NOCS",
     "RESTS",
     "SYMMETRIC_ABOUT_Y",
@@ -25,6 +26,10 @@ __all__ = [
 
 #: How an object can rest on a table: on its foot, on its side or on its head.
 RESTS: tuple[str, ...] = ("standing", "lying", "upside_down")
+
+#: Cages around an object that are bent to make other shapes of it: none, its box, rings about y, or
+#: rings about the axis of a body with a handle at +x.
+DEFORMATIONS: tuple[str, ...] = ("none", "box", "rings", "handle")
 
 #: Names become parts of frame names and of lists such as 1=mug,2=bowl.
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -44,6 +49,8 @@ class Category:
         size_m: smallest and largest diagonal of the objects' boxes, metres.
         rests: of `RESTS`, in which its objects are stable; at least one.
         color: RGB of its boxes and labels in pictures, 0 to 255.
+        deform: of `DEFORMATIONS`, how meshes of its objects are made into others.
+        generator: what makes its shapes, by name; None: meshes alone do.
 
     Raises:
         ValueError: a field is of the wrong type or out of range.
@@ -62,6 +69,8 @@ class Category:
     size_m: tuple[float, float] = (0.02, 2.0)
     rests: tuple[str, ...] = RESTS
     color: tuple[int, int, int] = (200, 200, 200)
+    deform: str = "box"
+    generator: str | None = None
 
     def __post_init__(self) -> None:
         problem = (
@@ -70,6 +79,7 @@ class Category:
             or _size_problem(self.size_m)
             or _rests_problem(self.rests)
             or _color_problem(self.color)
+            or _shape_problem(self.deform, self.generator)
         )
         if problem:
             raise ValueError(f"category {self.name!r}: {problem}")
@@ -257,19 +267,50 @@ def _color_problem(color: object) -> str:
     return f"color is three numbers from 0 to 255, got {color!r}"
 
 
+def _shape_problem(deform: object, generator: object) -> str:
+    if deform not in DEFORMATIONS:
+        return f"deform is one of {', '.join(DEFORMATIONS)}, got {deform!r}"
+    if generator is None or (isinstance(generator, str) and generator):
+        return ""
+    return f"generator is the name of what makes its shapes, or left out, got {generator!r}"
+
+
 #: The six of the NOCS data and of the released weights, in the order of their class ids from 1 on.
 NOCS = CategorySet(
     (
-        Category(name="bottle", symmetry=AXISYMMETRIC, size_m=(0.15, 0.35), color=(77, 166, 255)),
-        Category(name="bowl", symmetry=AXISYMMETRIC, size_m=(0.15, 0.30), color=(255, 166, 51)),
-        Category(name="camera", size_m=(0.13, 0.25), color=(214, 120, 255)),
-        Category(name="can", symmetry=AXISYMMETRIC, size_m=(0.08, 0.18), color=(64, 214, 140)),
-        Category(name="laptop", size_m=(0.35, 0.55), color=(255, 224, 77)),
+        Category(
+            name="bottle",
+            symmetry=AXISYMMETRIC,
+            size_m=(0.15, 0.35),
+            color=(77, 166, 255),
+            deform="rings",
+            generator="bottle",
+        ),
+        Category(
+            name="bowl",
+            symmetry=AXISYMMETRIC,
+            size_m=(0.15, 0.30),
+            color=(255, 166, 51),
+            deform="rings",
+            generator="bowl",
+        ),
+        Category(name="camera", size_m=(0.13, 0.25), color=(214, 120, 255), generator="camera"),
+        Category(
+            name="can",
+            symmetry=AXISYMMETRIC,
+            size_m=(0.08, 0.18),
+            color=(64, 214, 140),
+            deform="rings",
+            generator="can",
+        ),
+        Category(name="laptop", size_m=(0.35, 0.55), color=(255, 224, 77), generator="laptop"),
         Category(
             name="mug",
             symmetry_hidden=AXISYMMETRIC,
             size_m=(0.12, 0.18),
             color=(255, 110, 140),
+            deform="handle",
+            generator="mug",
         ),
     )
 )

@@ -108,6 +108,10 @@ class TestCategory:
             ({"rests": []}, "rests are some of"),
             ({"rests": [["standing"]]}, "rests are some of"),
             ({"color": [0, 0, 256]}, "color is"),
+            ({"deform": "cage"}, "deform is one of none, box, rings, handle, got 'cage'"),
+            ({"deform": ["box"]}, "deform is one of"),
+            ({"generator": ""}, "generator is the name"),
+            ({"generator": 3}, "generator is the name"),
             ({"colour": [0, 0, 0]}, "no field colour"),
         ],
     )
