@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from genpose_ros.networks.checkpoints import save_model
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.light import LightPoseModel
+from genpose_ros.synthesis import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.training.curves import Curves
 from genpose_ros.training.data import Batch, CloudPool, step_generator
 from genpose_ros.training.interrupts import Interrupts
@@ -99,6 +100,7 @@ def train(
     stop_after_s: float = math.inf,
     workers: Workers | None = None,
     clock: Callable[[], float] = time.monotonic,
+    library: ShapeLibrary = NOCS_LIBRARY,
 ) -> Training:
     """Train until the budget is used; go on from `state_file` when it is there.
 
@@ -116,6 +118,7 @@ def train(
         stop_after_s: end after so many seconds, so that a later call can go on.
         workers: the processes; None: as torchrun says.
         clock: what the budget is measured with, seconds.
+        library: that the objects of the validation views are from.
 
     Raises:
         ValueError: the settings do not fit the model, or the state file is none or another model's.
@@ -124,7 +127,8 @@ def train(
         OSError: something cannot be written.
         KeyboardInterrupt: after Ctrl-C or SIGTERM.
     """
-    run = _Run(state_file, settings, model, workers or connect(settings.device), clock)
+    workers = workers or connect(settings.device)
+    run = _Run(state_file, settings, model, workers, clock, library)
     first = run.step
     with Interrupts() as interrupts:
         try:
@@ -147,12 +151,14 @@ class _Run:
         model: PoseModel,
         workers: Workers,
         clock: Callable[[], float],
+        library: ShapeLibrary,
     ) -> None:
         if settings.batch % workers.count:
             raise ValueError(
                 f"batch {settings.batch} cannot be shared by {workers.count} processes"
             )
         self.file, self.settings, self.workers, self.clock = state_file, settings, workers, clock
+        self.library = library
         self.step = 0
         # `spent` is this process's time, `elapsed` the first one's at the latest step.
         self.spent = self.elapsed = 0.0
@@ -389,7 +395,8 @@ class _Run:
             return
         self._validated = self.step
         if self._validator is None:
-            self._validator = Validator(s.validation_views, energy=s.target == "energy")
+            energy = s.target == "energy"
+            self._validator = Validator(s.validation_views, energy=energy, library=self.library)
         self._copy_buffers()
         result = self.validation = self._validator(self.averaged)
         self._curves.write({"step": self.step, "elapsed_s": self.elapsed, **asdict(result)})
