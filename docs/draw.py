@@ -56,12 +56,12 @@ def draw_frames(path: Path) -> None:
 
 def _draw_category(axes: Any, category: str) -> None:
     seed, color, names = _SHAPES[category]
-    vertices, faces = usual_shape(category, np.random.default_rng(seed))
-    size_m = np.ptp(vertices, axis=0)
+    shape = usual_shape(category, np.random.default_rng(seed))
+    size_m = np.ptp(shape.vertices, axis=0)
     scale = 1.0 / np.linalg.norm(size_m)
     T_cam_obj = view_of_object()
     camera = _camera(_PANEL_PX)
-    rendered = _render(category, vertices * scale, faces, T_cam_obj, color)
+    rendered = _render(category, shape.vertices * scale, shape.faces, T_cam_obj, color)
     axes.imshow(rendered, extent=(-0.5, _PANEL_PX - 0.5, _PANEL_PX - 0.5, -0.5))
     for axis in (2, 0, 1):
         _draw_axis(axes, camera, T_cam_obj, axis, size_m * scale, names[axis])

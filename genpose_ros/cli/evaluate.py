@@ -234,6 +234,9 @@ def evaluate_synthetic_command(
 ) -> None:
     """Estimate seeded synthetic views of untrained shapes: 60 % standing, 40 % tipped.
 
+    Of all categories that the weights know: shapes from their generators, and the meshes that the
+    weights carry or that are named here.
+
     Examples:
 
     - `genpose evaluate synthetic --views 500`
@@ -247,9 +250,15 @@ def evaluate_synthetic_command(
     outputs.check()
     settings = options.settings()
     estimator = load_estimator(settings)
-    rendered = views.render()
+    library = views.library(settings.weights)
+    rendered = views.render(library)
     with progress_bar("views") as progress:
         task = progress.add_task("", total=len(rendered))
-        report = evaluate_synthetic(estimator, rendered, lambda done: progress.advance(task, done))
+        report = evaluate_synthetic(
+            estimator,
+            rendered,
+            lambda done: progress.advance(task, done),
+            categories=library.categories,
+        )
     print_synthetic(report, OUT)
     outputs.write(report, settings, synthetic_html)

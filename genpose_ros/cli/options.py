@@ -14,7 +14,7 @@ from genpose_ros.cli.console import ERR
 
 if TYPE_CHECKING:
     from genpose_ros.estimation import EstimatorSettings
-    from genpose_ros.synthesis import CloudBatch
+    from genpose_ros.synthesis import CloudBatch, ShapeLibrary
 
 __all__ = [
     "DeviceOption",
@@ -25,6 +25,7 @@ __all__ = [
     "ViewOptions",
     "WeightsOption",
     "load_estimator",
+    "shapes_of",
 ]
 
 
@@ -88,18 +89,39 @@ class ViewOptions:
     split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test"
     views_seed: Annotated[int, typer.Option(help="Seed of the views.", min=0)] = 2_000_000
 
-    def render(self) -> "CloudBatch":
-        """Render the views: the same ones for the same options.
+    def library(self, weights: Path | str | None) -> "ShapeLibrary":
+        """The shapes of what a checkpoint knows, see `shapes_of`."""
+        return shapes_of(weights, self.meshes, self.split)
 
-        Raises:
-            ValueError: the meshes cannot be read.
-        """
+    def render(self, library: "ShapeLibrary") -> "CloudBatch":
+        """Render the views: the same ones for the same options and shapes."""
         from genpose_ros.evaluation import synthetic_views
-        from genpose_ros.synthesis import load_meshes
 
-        meshes = () if self.meshes is None else load_meshes(self.meshes, self.split)
         with ERR.status("rendering the views"):
-            return synthetic_views(self.views, self.views_seed, meshes)
+            return synthetic_views(self.views, self.views_seed, library)
+
+
+def shapes_of(
+    weights: Path | str | None, meshes: Path | None = None, split: str = "test"
+) -> "ShapeLibrary":
+    """Return the held-out shapes of the categories that a checkpoint knows.
+
+    Args:
+        weights: the checkpoint; None or empty: the released one.
+        meshes: folder with a manifest.json; None: the meshes that the checkpoint carries.
+        split: the manifest's split.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        ValueError: checkpoint or meshes are damaged, or there are no shapes of a category.
+    """
+    from genpose_ros.networks.checkpoints import load_categories
+    from genpose_ros.synthesis import held_out_library, library_of, load_meshes
+
+    if meshes is None:
+        return library_of(weights)
+    categories = load_categories(weights)
+    return held_out_library(categories, load_meshes(meshes, split, categories))
 
 
 def load_estimator(settings: "EstimatorSettings") -> Any:

@@ -67,21 +67,24 @@ class SetOptions:
         """The set: what is given here, else as the training recipe has it, else the defaults.
 
         Raises:
-            ValueError: there is no such training recipe, or it does not say what clouds it takes.
+            ValueError: there is no such training recipe, it does not say what clouds it takes, or
+                the meshes cannot be read.
             FileNotFoundError: there is no such file of a recipe.
         """
-        from genpose_ros.synthesis import SetRecipe
+        from genpose_ros.synthesis import SetRecipe, load_meshes
 
-        given: dict[str, Any] = {
-            "clouds": self.clouds,
-            "seed": self.seed,
-            "mesh_share": self.mesh_share,
-        }
+        known = _of_recipe(self.recipe) if self.recipe else SetRecipe(_CLOUDS)
+        library = known.library
+        if self.meshes is not None:
+            meshes = load_meshes(self.meshes, self.split, library.categories)
+            library = replace(library, meshes=meshes)
+        if self.mesh_share is not None:
+            library = replace(library, mesh_share=self.mesh_share)
+        given: dict[str, Any] = {"clouds": self.clouds, "seed": self.seed}
         return replace(
-            _of_recipe(self.recipe) if self.recipe else SetRecipe(_CLOUDS),
+            known,
             **{name: value for name, value in given.items() if value is not None},
-            meshes=self.meshes,
-            split=self.split,
+            library=library,
         )
 
 
@@ -117,7 +120,7 @@ def synthesize(
     """
     check_outputs(None, sheet)
     from genpose_ros.networks.devices import torch_device
-    from genpose_ros.synthesis import write_set
+    from genpose_ros.synthesis import set_categories, write_set
     from genpose_ros.synthesis.contact_sheet import draw_contact_sheet, examples
 
     made = replace(options.set_recipe(), rank=rank, ranks=ranks)
@@ -131,7 +134,7 @@ def synthesize(
         paths = write_set(directory, made, workers=workers, device=place, on_shards=on_shards)
     ERR.print(f"{len(paths)} shards in {directory}", markup=False, soft_wrap=True)
     if sheet is not None:
-        draw_contact_sheet(examples(directory), sheet)
+        draw_contact_sheet(examples(directory), sheet, set_categories(directory))
         ERR.print(f"picture in {sheet}", markup=False, soft_wrap=True)
 
 

@@ -11,14 +11,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.synthesis.electronics import cameras, laptops
 from genpose_ros.synthesis.primitives import MeshBatch
 from genpose_ros.synthesis.vessels import bottles, bowls, cans, mugs
 
 __all__ = ["GENERATORS", "make_shapes"]
 
-#: Category name -> generator of n random shapes of that category.
+#: Name of a generator, see `Category.generator` -> makes n random shapes.
 GENERATORS: dict[str, Callable[[np.random.Generator, int], MeshBatch]] = {
     "bottle": bottles,
     "bowl": bowls,
@@ -29,12 +28,12 @@ GENERATORS: dict[str, Callable[[np.random.Generator, int], MeshBatch]] = {
 }
 
 
-def make_shapes(category: str, n: int, rng: np.random.Generator) -> MeshBatch:
-    """Return n random shapes of a category, centred on their bounding box, metres.
+def make_shapes(generator: str, n: int, rng: np.random.Generator) -> MeshBatch:
+    """Return n random shapes of a generator, centred on their bounding box, metres.
 
     Raises:
-        ValueError: the category is none of the six.
+        ValueError: no generator has this name.
     """
-    if category not in GENERATORS:
-        raise ValueError(f"unknown category {category!r}; expected one of {', '.join(CATEGORIES)}")
-    return GENERATORS[category](rng, n).centred()
+    if generator not in GENERATORS:
+        raise ValueError(f"unknown generator {generator!r}; there are {', '.join(GENERATORS)}")
+    return GENERATORS[generator](rng, n).centred()

@@ -4,24 +4,27 @@
 """Synthetic sets on disk: shards of clouds, each decided by the set's seed and its own number."""
 
 import errno
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.process_pool import process_pool
 from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make_clouds
-from genpose_ros.synthesis.meshes import Mesh, load_meshes
+from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 
-__all__ = ["SHARD_SIZE", "SetRecipe", "read_shard", "shard_paths", "write_set"]
+__all__ = ["SHARD_SIZE", "SetRecipe", "read_shard", "set_categories", "shard_paths", "write_set"]
 
 #: Clouds in a shard.
 SHARD_SIZE = 8192
@@ -31,6 +34,10 @@ CHUNK, CHUNK_GPU = 256, 4096
 _CLOUD_BYTES = 1024 * 3 * 2 + 100
 
 
+#: What a set's recipe is recorded in.
+_RECIPE = "recipe.json"
+
+
 @dataclass(frozen=True)
 class SetRecipe:
     """Recipe of a synthetic set: everything that decides its content.
@@ -38,9 +45,8 @@ class SetRecipe:
     Attributes:
         clouds: how many clouds the whole set has, rounded up to whole shards.
         seed: seed of all draws; a shard depends on it and on the shard's number alone.
-        meshes: folder of meshes with a manifest, or None for procedural shapes only.
-        split: the manifest's split to take meshes from.
-        mesh_share: share of the clouds made of meshes, where the category has any.
+        library: that the objects are drawn from.
+        shares: relative frequency of each category, by name; None: all alike.
         first_shard: number of the first shard, to make a later part of a set.
         rank, ranks: of `ranks` machines this one makes every `ranks`-th shard, from number `rank`
             on; the folders together are the set that one machine alone makes.
@@ -48,9 +54,8 @@ class SetRecipe:
 
     clouds: int
     seed: int = 0
-    meshes: Path | None = None
-    split: str = "train"
-    mesh_share: float = 0.25
+    library: ShapeLibrary = NOCS_LIBRARY
+    shares: Mapping[str, float] | None = None
     first_shard: int = 0
     rank: int = 0
     ranks: int = 1
@@ -87,10 +92,9 @@ def write_set(
     Raises:
         OSError: the disk is full, too small for the set or not writable, or a process was killed;
             no broken shard is left behind.
-        ValueError: the mesh folder is unusable, or `folder` holds a set of another recipe.
+        ValueError: `folder` holds a set of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _meshes(recipe)  # raises before anything is made
     _record(folder, recipe)
     paths = [folder / f"shard-{number:05d}.safetensors" for number in recipe.shards]
     missing = [path for path in paths if not path.exists()]
@@ -138,29 +142,68 @@ def _in_processes(
 
 def _record(folder: Path, recipe: SetRecipe) -> None:
     """Write down what the set is made of; a folder holds one recipe's shards only."""
-    file, clouds = folder / "recipe.json", recipe.clouds
-    decisive = {
-        "seed": recipe.seed,
-        "meshes": None if recipe.meshes is None else recipe.meshes.name,
-        "split": recipe.split,
-        "mesh_share": recipe.mesh_share,
-    }
+    file, clouds, decisive = folder / _RECIPE, recipe.clouds, _decisive(recipe)
     if file.exists():
-        try:
-            known = dict(json.loads(file.read_text()))
-        except ValueError as error:
-            raise ValueError(f"{file} is damaged: choose another folder") from error
+        known = {**_decisive(SetRecipe(clouds)), **_recorded(file)}
         for name, value in decisive.items():
-            if known.get(name) != value:
+            if known[name] != value:
+                differs = f"{name} is {known[name]!r}, not {value!r}"
+                if name in ("categories", "meshes_sha256"):
+                    differs = f"other {name.partition('_')[0]}"
                 raise ValueError(
-                    f"{folder} holds a set of another recipe ({file}: {name} is "
-                    f"{known.get(name)!r}, not {value!r}): choose another folder"
+                    f"{folder} holds a set of another recipe ({file}: {differs}): "
+                    "choose another folder"
                 )
         if known.get("clouds", 0) >= clouds:
             return
     elif next(folder.glob("shard-*.safetensors"), None) is not None:
         raise ValueError(f"{folder} holds shards of unknown origin: choose another folder")
     _write_whole(file, (json.dumps({"clouds": clouds, **decisive}) + "\n").encode())
+
+
+def _decisive(recipe: SetRecipe) -> dict[str, Any]:
+    """What decides the content of the shards, as JSON values."""
+    library, digest = recipe.library, hashlib.sha256()
+    for mesh in library.meshes:
+        digest.update(f"{mesh.category} {mesh.name} {mesh.metric}".encode())
+        digest.update(np.ascontiguousarray(mesh.vertices, dtype=np.float64).tobytes())
+        digest.update(np.ascontiguousarray(mesh.faces, dtype=np.int64).tobytes())
+    return {
+        "seed": recipe.seed,
+        "categories": json.loads(library.categories.to_text()),
+        "shares": None if recipe.shares is None else dict(recipe.shares),
+        "meshes_sha256": digest.hexdigest() if library.meshes else None,
+        "mesh_share": library.mesh_share,
+        "deformation": library.deformation,
+    }
+
+
+def _recorded(file: Path) -> dict[str, Any]:
+    """What a recipe.json holds.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{file} is damaged: choose another folder") from error
+
+
+def set_categories(folder: Path) -> CategorySet:
+    """Return the categories that the clouds of a set are of; the six where it does not say.
+
+    Raises:
+        ValueError: its recipe.json is damaged.
+    """
+    file = folder / _RECIPE
+    recorded = _recorded(file) if file.is_file() else {}
+    if "categories" not in recorded:
+        return NOCS
+    try:
+        return CategorySet.from_text(json.dumps(recorded["categories"]))
+    except ValueError as error:
+        raise ValueError(f"{file} has categories that cannot be used: {error}") from error
 
 
 def _write_whole(path: Path, content: bytes) -> None:
@@ -179,26 +222,17 @@ def _write_whole(path: Path, content: bytes) -> None:
         partial_file.unlink(missing_ok=True)
 
 
-def _meshes(recipe: SetRecipe) -> tuple[Mesh, ...]:
-    return () if recipe.meshes is None else _loaded(recipe.meshes, recipe.split)
-
-
-# Simplifying meshes takes seconds: once for a run, as forked processes inherit the cache.
-_loaded = lru_cache(maxsize=1)(load_meshes)
-
-
 def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
     number = int(path.stem.split("-")[1])
     rng = np.random.default_rng([recipe.seed, number])
-    meshes = _meshes(recipe)
     batches: list[CloudBatch] = []
     while sum(len(batch) for batch in batches) < SHARD_SIZE:
         batches.append(
             make_clouds(
                 CHUNK if device == "cpu" else CHUNK_GPU,
                 rng,
-                meshes=meshes,
-                mesh_share=recipe.mesh_share,
+                library=recipe.library,
+                shares=recipe.shares,
                 surroundings=TRAINING_SURROUNDINGS,
                 device=device,
             )

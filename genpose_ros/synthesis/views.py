@@ -37,7 +37,13 @@ class Views:
         return Views(*(values[index] for values in vars(self).values()))
 
 
-def sample_views(n: int, rng: np.random.Generator, *, stances: np.ndarray | None = None) -> Views:
+def sample_views(
+    n: int,
+    rng: np.random.Generator,
+    *,
+    stances: np.ndarray | None = None,
+    allowed: np.ndarray | None = None,
+) -> Views:
     """Draw n views: 0.3 to 1.8 m away, anywhere in a D435's field of view.
 
     Elevations of 2 to 88 degrees above the table, camera rolled by about 10 degrees, any yaw.
@@ -46,9 +52,13 @@ def sample_views(n: int, rng: np.random.Generator, *, stances: np.ndarray | None
         n: number of views.
         rng: source of the draws.
         stances: (n,) indices into `STANCES`; drawn with `STANCE_SHARES` when not given.
+        allowed: (n, 4) bool, stances that each object can have, free or one more among them; for
+            another one, one of these is drawn. None: all.
     """
     if stances is None:
         stances = rng.choice(len(STANCES), n, p=STANCE_SHARES)
+    if allowed is not None:
+        stances = _possible(stances, allowed, rng)
     elevation = np.radians(np.clip(rng.normal(38, 22, n), 2, 88))
     roll = np.where(rng.random(n) < 0.9, rng.normal(0, 8, n), rng.uniform(-180, 180, n))
     # Gravity first: the camera looks down by the elevation, then rolls about its optical axis.
@@ -68,6 +78,18 @@ def sample_views(n: int, rng: np.random.Generator, *, stances: np.ndarray | None
     distance = np.exp(rng.uniform(np.log(0.3), np.log(1.8), n))
     tangent = np.stack([rng.uniform(-0.48, 0.48, n), rng.uniform(-0.36, 0.36, n), np.ones(n)], -1)
     return Views(rotation, tangent * distance[:, None], up, stances)
+
+
+def _possible(stances: np.ndarray, allowed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The stances (n,), those that are not `allowed` (n, 4) replaced by others on a table."""
+    wrong = np.flatnonzero(~np.take_along_axis(allowed, stances[:, None], 1)[:, 0])
+    if not len(wrong):
+        return stances
+    share = allowed[wrong] * np.array([*STANCE_SHARES[:-1], 0.0])
+    limits = share.cumsum(1) / share.sum(1, keepdims=True)
+    stances = stances.copy()
+    stances[wrong] = (rng.random((len(wrong), 1)) >= limits).sum(1)
+    return stances
 
 
 def _about(axis: str, degrees: np.ndarray) -> Rotation:

@@ -12,13 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from genpose_ros.synthesis.shards import shard_paths
+from genpose_ros.synthesis.shards import set_categories, shard_paths
 from genpose_ros.training.settings import TrainingSettings
 
 __all__ = ["Batch", "CloudPool", "augment", "step_generator"]
 
 #: What a shard holds of each cloud.
-_PARTS = ("points_centred", "centre", "rotation", "translation", "size_m")
+_PARTS = ("points_centred", "centre", "rotation", "translation", "size_m", "category")
 
 #: Uniform random numbers that each cloud takes: which one it is (2), the order of its points (2)
 #: and its augmentation (5).
@@ -77,12 +77,16 @@ class CloudPool:
     Args:
         folder: the set's folder.
 
+    Attributes:
+        categories: of the clouds.
+
     Raises:
-        ValueError: the folder holds no shard, or a damaged one.
+        ValueError: the folder holds no shard, or a damaged one, or its recipe is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self.categories = folder, set_categories(folder)
+        self._mirror = torch.tensor([category.mirror for category in self.categories])
         self._sizes: dict[Path, int] = {}
         self._read: dict[Path, _Shard] = {}
         self.refresh()
@@ -122,8 +126,9 @@ class CloudPool:
         pick, order, change = chance.split((_PICK, _ORDER, _CHANGE), 1)
         parts = self._gather((step * settings.batch + mine) % self.shards, pick, settings.balanced)
         points = _reordered(parts.pop("points_centred").float(), order)
+        mirror = self._mirror[parts.pop("category")]
         batch = Batch(points_cam=points + parts.pop("centre").unsqueeze(1), **parts)
-        return augment(batch, change, settings)
+        return augment(batch, change, settings, mirror)
 
     def _gather(self, numbers: Tensor, pick: Tensor, balanced: bool) -> dict[str, Tensor]:
         """A cloud from each of the shards `numbers` (n,)."""
@@ -179,20 +184,27 @@ def _count_clouds(path: Path) -> int:
         ) from error
 
 
-def augment(batch: Batch, chance: Tensor, settings: TrainingSettings) -> Batch:
+def augment(
+    batch: Batch, chance: Tensor, settings: TrainingSettings, mirror: Tensor | None = None
+) -> Batch:
     """Mirror clouds, roll the camera and scale, as the settings say.
 
     All three are exact: a mirrored scene is the scene of the mirrored object (its z axis turned
-    round), a rolled camera sees the same scene rolled, and a scaled scene projects alike.
+    round), which is of the same category where that says so, a rolled camera sees the same scene
+    rolled, and a scaled scene projects alike.
 
     Args:
         batch: B clouds.
         chance: (B, 5) uniform random numbers that decide.
         settings: `mirror_share`, `roll_deg`, `any_roll_share`, `scale_range`.
+        mirror: (B,) bool, clouds that may be mirrored; None: all.
     """
-    mirror, little, whether, any_angle, size = chance.unbind(1)
-    one, zero = torch.ones_like(mirror), torch.zeros_like(mirror)
-    flip = torch.where(mirror < settings.mirror_share, -one, one)
+    side, little, whether, any_angle, size = chance.unbind(1)
+    one, zero = torch.ones_like(side), torch.zeros_like(side)
+    mirrored = side < settings.mirror_share
+    if mirror is not None:
+        mirrored &= mirror
+    flip = torch.where(mirrored, -one, one)
     normal = torch.special.ndtri(little.clamp(1e-6, 1 - 1e-6))
     roll = torch.where(
         whether < settings.any_roll_share,

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from genpose_ros.networks.checkpoints import save_model
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.light import LightPoseModel
+from genpose_ros.synthesis import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.training.curves import Curves
 from genpose_ros.training.data import Batch, CloudPool, step_generator
 from genpose_ros.training.interrupts import Interrupts
@@ -99,6 +100,7 @@ def train(
     stop_after_s: float = math.inf,
     workers: Workers | None = None,
     clock: Callable[[], float] = time.monotonic,
+    library: ShapeLibrary = NOCS_LIBRARY,
     validate: Callable[[PoseModel, int], Validation] | None = None,
 ) -> Training:
     """Train until the budget is used; go on from `state_file` when it is there.
@@ -117,6 +119,7 @@ def train(
         stop_after_s: end after so many seconds, so that a later call can go on.
         workers: the processes; None: as torchrun says.
         clock: what the budget is measured with, seconds.
+        library: that the objects of the validation views are from.
         validate: gives the errors of the averaged model at a step; None: those of a `Validator`.
 
     Raises:
@@ -127,7 +130,7 @@ def train(
         KeyboardInterrupt: after Ctrl-C or SIGTERM.
     """
     workers = workers or connect(settings.device)
-    run = _Run(state_file, settings, model, workers, clock, validate)
+    run = _Run(state_file, settings, model, workers, clock, library, validate)
     first = run.step
     with Interrupts() as interrupts:
         try:
@@ -150,6 +153,7 @@ class _Run:
         model: PoseModel,
         workers: Workers,
         clock: Callable[[], float],
+        library: ShapeLibrary,
         validate: Callable[[PoseModel, int], Validation] | None,
     ) -> None:
         if settings.batch % workers.count:
@@ -157,6 +161,7 @@ class _Run:
                 f"batch {settings.batch} cannot be shared by {workers.count} processes"
             )
         self.file, self.settings, self.workers, self.clock = state_file, settings, workers, clock
+        self.library = library
         self.step = 0
         # `spent` is this process's time, `elapsed` the first one's at the latest step.
         self.spent = self.elapsed = 0.0
@@ -402,7 +407,8 @@ class _Run:
             return
         self._validated = self.step
         if self._measure is None:
-            validator = Validator(s.validation_views, energy=s.target == "energy")
+            energy = s.target == "energy"
+            validator = Validator(s.validation_views, energy=energy, library=self.library)
             self._measure = lambda model, step: validator(model)
         self._copy_buffers()
         result = self.validation = self._measure(self.averaged, self.step)
