@@ -10,6 +10,7 @@ import typer
 from rich.logging import RichHandler
 
 from genpose_ros.cli.category import category_app
+from genpose_ros.cli.category_train import train_categories
 from genpose_ros.cli.console import ERR, OUT
 from genpose_ros.cli.convert import convert
 from genpose_ros.cli.demo import demo
@@ -63,6 +64,7 @@ def main(
 
 
 app.command()(estimate)
+category_app.command("train")(train_categories)
 app.add_typer(category_app, name="category")
 evaluate_app.command("tracking")(evaluate_tracking)
 app.add_typer(evaluate_app, name="evaluate")

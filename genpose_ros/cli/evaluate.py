@@ -82,7 +82,7 @@ class ReportOptions:
             page: makes HTML of the report and its provenance.
         """
         from genpose_ros.evaluation import write_results
-        from genpose_ros.evaluation.html_report import write_html
+        from genpose_ros.evaluation.html_page import write_html
         from genpose_ros.evaluation.provenance import provenance
 
         if self.json is not None:

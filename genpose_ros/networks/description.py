@@ -96,7 +96,9 @@ def _recorded(file: Path) -> dict[str, str]:
         known = describe_checkpoint(file)
     except ValueError:
         return {}
-    return {name: text for name, text in known.items() if name not in ("architecture", "categories")}
+    return {
+        name: text for name, text in known.items() if name not in ("architecture", "categories")
+    }
 
 
 def _parameters(model: PoseModel) -> int:

@@ -7,8 +7,6 @@ A run's folder lies beside the weights that it will write, and is deleted when t
 """
 
 import json
-import logging
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -24,7 +22,7 @@ from genpose_ros.evaluation.synthetic import SyntheticReport, evaluate_synthetic
 from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.devices import prefers_bf16, torch_device
 from genpose_ros.networks.interface import PoseModel
-from genpose_ros.own_categories.outcome import Outcome, by_category
+from genpose_ros.own_categories.outcome import Outcome
 from genpose_ros.own_categories.plan import Plan, begin_run
 from genpose_ros.own_categories.validation import HeldOutValidation, read_curve
 from genpose_ros.synthesis.clouds import CloudBatch
@@ -48,8 +46,6 @@ NEW_VIEWS, KEPT_VIEWS = 240, 60
 _SEED, _SEED_TRAINED_ON = 3_000_000, 3_100_000
 #: Held-out meshes of a category that the weights carry, at most.
 _ATTACHED = 6
-
-_log = logging.getLogger(__name__)
 
 
 class Stage(str, Enum):
@@ -224,9 +220,7 @@ class _FineTuning:
         state = self.run / f"{stage.value}.pt"
         pool = CloudPool(self._data)
         validate = self._validation.at(settings.batch)
-        return train(
-            pool, state, settings, model, on_progress=on_progress, validate=validate
-        ).model
+        return train(pool, state, settings, model, on_progress=on_progress, validate=validate).model
 
     def _settings(self, stage: Stage) -> TrainingSettings:
         """Those of the recipe, with the plan's budget and seed."""
@@ -260,7 +254,8 @@ class _FineTuning:
         return records
 
     def _report(self, stage: Stage, done: float, detail: str) -> None:
-        before = sum(share for s, share in _TIME.items() if list(Stage).index(s) < list(Stage).index(stage))
+        stages = list(Stage)
+        before = sum(_TIME[earlier] for earlier in stages[: stages.index(stage)])
         whole = before + _TIME[stage] * min(done, 1.0)
         accuracy = self._validation.latest_text()
         self._on_progress(FineTuningProgress(stage, whole, detail, accuracy))
@@ -274,10 +269,9 @@ def _attached(plan: Plan) -> list[Any]:
 def _metadata(outcome: Outcome) -> dict[str, str]:
     """What the weights record of themselves."""
     plan = outcome.plan
-    stages = {name: {k: v for k, v in record.items() if k != "settings"} for name, record in outcome.stages.items()}
     return {
         "training_data": json.dumps({**plan.record(), "rendered": outcome.rendered}),
-        "training": json.dumps(stages),
+        "training": json.dumps(outcome.stages),
         "accuracy": json.dumps(outcome.accuracy()),
         "git_commit": git("describe", "--always", "--dirty", "--abbrev=40") or "unknown",
         "recipe": RECIPE,

@@ -50,6 +50,7 @@ class SetRecipe:
         first_shard: number of the first shard, to make a later part of a set.
         rank, ranks: of `ranks` machines this one makes every `ranks`-th shard, from number `rank`
             on; the folders together are the set that one machine alone makes.
+        shard_size: clouds in a shard; 0: `SHARD_SIZE`.
     """
 
     clouds: int
@@ -59,15 +60,21 @@ class SetRecipe:
     first_shard: int = 0
     rank: int = 0
     ranks: int = 1
+    shard_size: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.ranks:
             raise ValueError(f"expected a rank from 0 to {self.ranks - 1}, got {self.rank}")
 
     @property
+    def clouds_per_shard(self) -> int:
+        """How many clouds a shard has."""
+        return self.shard_size or SHARD_SIZE
+
+    @property
     def shards(self) -> range:
         """Numbers of the shards that this rank makes."""
-        count = -(-self.clouds // SHARD_SIZE)
+        count = -(-self.clouds // self.clouds_per_shard)
         return range(self.first_shard + self.rank, self.first_shard + count, self.ranks)
 
 
@@ -98,7 +105,7 @@ def write_set(
     _record(folder, recipe)
     paths = [folder / f"shard-{number:05d}.safetensors" for number in recipe.shards]
     missing = [path for path in paths if not path.exists()]
-    _check_space(folder, len(missing))
+    _check_space(folder, len(missing), recipe.clouds_per_shard)
     done = len(paths) - len(missing)
     report = on_shards or (lambda done, total: None)
     report(done, len(paths))
@@ -115,9 +122,9 @@ def write_set(
     return paths
 
 
-def _check_space(folder: Path, shards: int) -> None:
+def _check_space(folder: Path, shards: int, shard_size: int) -> None:
     """Raise OSError where the disk cannot hold that many more shards."""
-    needed, free = shards * SHARD_SIZE * _CLOUD_BYTES, shutil.disk_usage(folder).free
+    needed, free = shards * shard_size * _CLOUD_BYTES, shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
             errno.ENOSPC,
@@ -175,6 +182,7 @@ def _decisive(recipe: SetRecipe) -> dict[str, Any]:
         "meshes_sha256": digest.hexdigest() if library.meshes else None,
         "mesh_share": library.mesh_share,
         "deformation": library.deformation,
+        "shard_size": recipe.shard_size,
     }
 
 
@@ -226,7 +234,7 @@ def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
     number = int(path.stem.split("-")[1])
     rng = np.random.default_rng([recipe.seed, number])
     batches: list[CloudBatch] = []
-    while sum(len(batch) for batch in batches) < SHARD_SIZE:
+    while sum(len(batch) for batch in batches) < recipe.clouds_per_shard:
         batches.append(
             make_clouds(
                 CHUNK if device == "cpu" else CHUNK_GPU,
@@ -237,7 +245,7 @@ def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
                 device=device,
             )
         )
-    clouds = CloudBatch.concatenate(batches)[:SHARD_SIZE]
+    clouds = CloudBatch.concatenate(batches)[: recipe.clouds_per_shard]
     centre = clouds.points_cam.mean(1)
     content = save(
         {
