@@ -27,6 +27,8 @@ __all__ = [
 
 #: A size range that is left to the meshes reaches this far beyond them, as deformation does.
 _SIZE_MARGIN = 1.2
+#: Objects thinner than this part of their length are flat.
+_FLAT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,12 @@ def oriented(manifest: Manifest, file: Path) -> tuple[np.ndarray, np.ndarray]:
     vertices, faces = merged(*read_mesh(file))
     if len(faces) == 0:
         raise ValueError(f"{file} holds no triangles with three corners: export it anew")
+    spread = np.linalg.eigvalsh(np.cov(vertices[faces].reshape(-1, 3), rowvar=False))
+    if spread[0] <= _FLAT**2 * spread[-1]:
+        raise ValueError(
+            f"{file} is flat: all its triangles ({len(faces)}) lie in one plane, export the whole "
+            "object"
+        )
     return vertices @ manifest.frame.R_obj_file.T * (manifest.frame.scale_m or 1.0), faces
 
 
