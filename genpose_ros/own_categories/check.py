@@ -83,13 +83,8 @@ def check_folders(
     checks: list[FolderCheck] = []
     for path, manifest in manifests.items():
         check = _check(path, manifest, on_one)
-        known = {one.path: one.category for one in checks if one.category is not None}
-        if check.category is not None:
-            try:
-                check_together({**known, path: check.category})
-            except ValueError as error:
-                twice = Finding(Level.REFUSAL, str(error))
-                check = replace(check, findings=(twice, *check.findings))
+        for other in checks:
+            check = _told_apart(other, check)
         checks.append(check)
     return tuple(checks)
 
@@ -97,6 +92,18 @@ def check_folders(
 def check_folder(path: Path) -> FolderCheck:
     """Check one category's folder."""
     return _check(path, _manifest(path), lambda: None)
+
+
+def _told_apart(other: FolderCheck, check: FolderCheck) -> FolderCheck:
+    """The check, with a refusal where its category shares a name with another one."""
+    if other.category is None or check.category is None:
+        return check
+    try:
+        check_together({other.path: other.category, check.path: check.category})
+    except ValueError as error:
+        twice = Finding(Level.REFUSAL, str(error))
+        return replace(check, findings=(twice, *check.findings))
+    return check
 
 
 def _manifest(path: Path) -> Manifest | Finding:

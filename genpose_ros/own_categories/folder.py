@@ -27,6 +27,8 @@ __all__ = [
 
 #: A size range that is left to the meshes reaches this far beyond them, as deformation does.
 _SIZE_MARGIN = 1.2
+#: Objects thinner than this part of their length are flat.
+_FLAT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def category_folders(paths: Iterable[Path]) -> tuple[Path, ...]:
     """
     found: list[Path] = []
     for path in paths:
+        if not path.is_dir():
+            raise ValueError(f"there is no folder {path}")
         inside = sorted(file.parent for file in path.glob(f"*/{MANIFEST}"))
         # A folder without any manifest is refused, with what to write, where it is read.
         found += [path] if (path / MANIFEST).exists() or not inside else inside
@@ -173,6 +177,12 @@ def oriented(manifest: Manifest, file: Path) -> tuple[np.ndarray, np.ndarray]:
     vertices, faces = merged(*read_mesh(file))
     if len(faces) == 0:
         raise ValueError(f"{file} holds no triangles with three corners: export it anew")
+    spread = np.linalg.eigvalsh(np.cov(vertices[faces].reshape(-1, 3), rowvar=False))
+    if spread[0] <= _FLAT**2 * spread[-1]:
+        raise ValueError(
+            f"{file} is flat: all its triangles ({len(faces)}) lie in one plane, export the whole "
+            "object"
+        )
     return vertices @ manifest.frame.R_obj_file.T * (manifest.frame.scale_m or 1.0), faces
 
 

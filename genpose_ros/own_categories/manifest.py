@@ -43,7 +43,9 @@ _FRAME_FIELDS = ("up", "front", "unit")
 _MESHES_FIELDS = ("train", "test")
 _AXES = ("x", "y", "z")
 #: Largest manifest, bytes, and most meshes that one lists.
-_MOST_BYTES, _MOST_MESHES = 100_000, 1000
+_MOST_BYTES, _MOST_MESHES = 30_000, 1000
+#: Tables within tables, one more than a manifest has.
+_DEEPEST = 4
 #: Without a split in the manifest, one of this many meshes is held out.
 _TEST_EVERY = 4
 
@@ -193,34 +195,47 @@ def _content(folder: Path) -> dict[str, Any]:
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a safe one)
     except yaml.YAMLError as error:
-        raise ValueError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
+        mark, problem = (getattr(error, n, None) for n in ("problem_mark", "problem"))
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise ValueError(f"{file}{line}: {problem or error}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is no text in UTF-8: save it as such") from error
-    except (RecursionError, ValueError) as error:
-        raise ValueError(f"{file} is no manifest: {error}") from error
+    except ValueError as error:  # such as a date that there is not
+        raise ValueError(f"{file}: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{file} holds no fields: write at least name: and frame:")
     return content
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML of plain values: no repeated fields, and no anchors, which could make a bomb."""
+    """YAML of plain values: no repeated fields, and neither anchors nor depths, which make bombs."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.composer.ComposerError(
-                None, None, "anchors and aliases are not read: write the value out", event.start_mark
-            )
-        return super().compose_node(parent, index)
+            self._refuse(event, "anchors and aliases (& and *) are not read, write the value out")
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            self._refuse(event, "values are nested too deep, write them as in the documentation")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def _refuse(self, event: Any, reason: str) -> None:
+        raise yaml.composer.ComposerError(None, None, reason, event.start_mark)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = [key.value for key, _ in node.value]
-        twice = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{twice[0]} stands there twice: keep one", node.start_mark
-            )
+        known: list[Any] = []
+        for key, _ in node.value:
+            if key.value in known:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} stands there twice: keep one", key.start_mark
+                )
+            known.append(key.value)
         return super().construct_mapping(node, deep)
 
 

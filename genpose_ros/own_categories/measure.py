@@ -42,7 +42,7 @@ _ROUND_DEG = (17.0, 40.0, 67.0, 101.0, 139.0)
 _SHARE = 0.98
 #: How far beside it may lie: of the cross-section's diagonal in a turn, of the whole in a mirror,
 #: and never less than this part of the whole, which no depth camera sees.
-_TOLERANCE, _UNSEEN = 0.03, 0.01
+_TOLERANCE, _UNSEEN = 0.03, 0.005
 #: Directions and rays of each that find the outer surface, as an outline of a disc.
 _DIRECTIONS, _RAYS = 64, 48
 #: An object stands if it can be tipped by this angle, on all that reaches this far up, as a part

@@ -29,12 +29,14 @@ _LEVEL_COLORS = {
 _INK, _FAINT, _PAPER, _CARD = (34, 38, 46), (112, 120, 132), (246, 247, 249), (255, 255, 255)
 _EDGE = (222, 226, 232)
 #: Cells of a row, their pixels, the picture in each, and the space between.
-_COLUMNS, _CELL_PX, _PICTURE_PX, _GAP_PX = 4, (330, 392), 306, 18
+_COLUMNS, _CELL_PX, _PICTURE_PX, _GAP_PX = 4, (330, 414), 306, 18
 _MARGIN_PX = 30
 #: The picture is rendered this much larger, then averaged.
 _SUPERSAMPLING = 2
 #: Camera: distance and focal length, for objects whose box has a diagonal of 1.
-_DISTANCE, _FOCAL = 3.2, 2.75
+_DISTANCE, _FOCAL = 3.2, 3.0
+#: How far axes reach beyond the box, and their least length.
+_BEYOND, _SHORTEST = 0.07, 0.25
 #: Meshes whose sizes differ by more are not drawn to the same scale.
 _SAME_SCALE = 2.5
 #: Shares of light in linear colours of displays.
@@ -45,7 +47,8 @@ def draw_sheet(checks: Sequence[FolderCheck], picture: Path) -> None:
     """Draw checked categories, one below the other.
 
     Each mesh is seen from its front, its right and above, with x red (front), y green (up) and
-    z blue, its size, split and measured symmetry; meshes of a category have one scale.
+    z blue, its size, split, measured symmetry and mirror planes. Meshes of a category have one
+    scale.
 
     Args:
         checks: of the folders.
@@ -87,13 +90,11 @@ def picture_of_mesh(
     Returns:
         (size_px, size_px, 3) uint8, RGB.
     """
-    n = _SUPERSAMPLING
     unit = scale or float(np.linalg.norm(np.ptp(vertices, axis=0)))
-    drawn = _lit_mesh(vertices / unit, faces, color, n * size_px)
-    drawn = drawn.reshape(size_px, n, size_px, n, 3).mean(axis=(1, 3))
+    drawn = _lit_mesh(vertices / unit, faces, color, _SUPERSAMPLING * size_px)
     image = Image.fromarray(drawn.round().astype(np.uint8))
     _draw_axes(image, np.ptp(vertices, axis=0) / unit)
-    return np.asarray(image)
+    return np.asarray(image.resize((size_px, size_px), Image.Resampling.BOX))
 
 
 def _lit_mesh(
@@ -105,16 +106,21 @@ def _lit_mesh(
     rays = np.stack([*np.meshgrid(step, step), np.ones((size_px, size_px))], axis=-1)
     hits = cast([(vertices @ R.T + [0, 0, _DISTANCE], faces)], rays, np.zeros(3))
     mask = hits.part == 0
+    image = np.full(rays.shape, 255.0)
     if not mask.any():
-        return np.full(rays.shape, 255.0)
-    view = -rays / np.linalg.norm(rays, axis=-1, keepdims=True)
-    normals = hits.normals * np.sign(np.einsum("hwi,hwi->hw", hits.normals, view))[..., None]
-    normals = smoothed(normals, hits.part, size_px / 300)
+        return image
+    rows, columns = (slice(int(a.min()), int(a.max()) + 1) for a in np.nonzero(mask))
+    normals = hits.normals[rows, columns]
+    view = -rays[rows, columns] / np.linalg.norm(rays[rows, columns], axis=-1, keepdims=True)
+    normals = normals * np.sign(np.einsum("hwi,hwi->hw", normals, view))[..., None]
+    mask = mask[rows, columns]
+    normals = smoothed(normals, np.where(mask, 0, -1), size_px / 300)[mask][None]
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
-    albedo = np.broadcast_to((np.array(color) / 255) ** _GAMMA, rays.shape)
+    albedo = np.broadcast_to((np.array(color) / 255) ** _GAMMA, normals.shape)
     light = np.array([-0.5, -0.7, -0.6]) / np.linalg.norm([0.5, 0.7, 0.6])
-    image = 255 * lit(albedo, normals, view, light, R[:, 1], np.ones(mask.shape), 0.2 * mask)
-    image[~mask] = 255.0
+    lamp = np.ones(normals.shape[:2])
+    shaded = lit(albedo, normals, view[mask][None], light, R[:, 1], lamp, 0.2 * lamp)
+    image[rows, columns][mask] = 255 * shaded[0]
     return image
 
 
@@ -136,8 +142,8 @@ def _R_cam_obj() -> np.ndarray:
 def _draw_axes(image: Image.Image, size: np.ndarray) -> None:
     """Draw the axes from the middle of a box of some size, diagonal 1, to beyond its faces."""
     draw = ImageDraw.Draw(image)
-    middle = (image.width - 1) / 2
-    reach = np.maximum(size / 2 + 0.1, 0.25)
+    middle, n = (image.width - 1) / 2, _SUPERSAMPLING
+    reach = np.maximum(size / 2 + _BEYOND, _SHORTEST)
     tips = (_R_cam_obj() @ np.diag(reach)).T + [0, 0, _DISTANCE]
     pixels = middle + _FOCAL * image.width * tips[:, :2] / tips[:, 2:]
     # The farthest first.
@@ -145,13 +151,12 @@ def _draw_axes(image: Image.Image, size: np.ndarray) -> None:
         end, color = pixels[axis], _AXIS_COLORS[axis]
         away = (end - middle) / max(float(np.linalg.norm(end - middle)), 1e-9)
         side = np.array([-away[1], away[0]])
-        draw.line([(middle, middle), tuple(end - 6 * away)], (255, 255, 255), 6)
-        head = [end, end - 12 * away + 6 * side, end - 12 * away - 6 * side]
-        draw.polygon([tuple(p) for p in head], color, (255, 255, 255))
-        draw.line([(middle, middle), tuple(end - 9 * away)], color, 3)
-        place = tuple(end + 11 * away)
-        text = AXES[axis]
-        draw.text(place, text, color, _font(15, True), "mm", stroke_width=2, stroke_fill="white")
+        draw.line([(middle, middle), tuple(end - 6 * n * away)], "white", 6 * n)
+        head = [end, end - n * (12 * away - 6 * side), end - n * (12 * away + 6 * side)]
+        draw.polygon([tuple(p) for p in head], color, "white", n)
+        draw.line([(middle, middle), tuple(end - 9 * n * away)], color, 3 * n)
+        place, font = tuple(end + 10 * n * away), _font(15 * n, True)
+        draw.text(place, AXES[axis], color, font, "mm", stroke_width=2 * n, stroke_fill="white")
 
 
 def _block(check: FolderCheck) -> Image.Image:
@@ -230,15 +235,16 @@ def _draw_cell(
         draw.text((x + 16, place + 25 + 20 * line), text, _FAINT, _font(14))
 
 
-def _cell_lines(mesh: CheckedMesh) -> tuple[str, str, str]:
+def _cell_lines(mesh: CheckedMesh) -> tuple[str, ...]:
     edges = " × ".join(f"{100 * edge:.1f}" for edge in mesh.size)
     size = f"{edges} cm" if mesh.mesh.metric else f"{edges} % of the diagonal"
     closed = "closed" if mesh.mesh.closed else "with a border"
-    planes = [f"{axis} = 0" for axis in mesh.mirror_planes]
+    planes = f"{', '.join(mesh.mirror_planes)} = 0" if mesh.mirror_planes else "none"
     return (
         size,
         f"{len(mesh.mesh.faces):,} triangles, {closed}",
-        f"measured {mesh.symmetry}, mirror {', '.join(planes) or 'none'}",
+        f"symmetry {mesh.symmetry}",
+        f"mirror planes {planes}",
     )
 
 
