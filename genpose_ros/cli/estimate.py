@@ -22,6 +22,7 @@ from genpose_ros.cli.options import EstimatorOptions, load_estimator
 
 if TYPE_CHECKING:
     from genpose_ros.estimation import Frame, FrameResult
+    from genpose_ros.geometry import CategorySet
 
 __all__ = ["estimate"]
 
@@ -95,10 +96,11 @@ def estimate(
     check_outputs(json, picture)
     frame = files.read(settings.weights)
     background = _background(files.colour, frame.depth_m)
-    result = load_estimator(settings).estimate(frame)
+    estimator = load_estimator(settings)
+    result = estimator.estimate(frame)
     _report(result, json)
     if picture is not None:
-        _draw(background, frame, result, picture)
+        _draw(background, frame, result, estimator.model.categories, picture)
     if not result.estimates:
         complain(f"none of the objects could be estimated ({len(result.rejections)} refused)")
         raise typer.Exit(1)
@@ -116,10 +118,13 @@ def _report(result: "FrameResult", json: Path | None) -> None:
         write_json(json, _result_json(result))
 
 
-def _draw(image: Any, frame: "Frame", result: "FrameResult", path: Path) -> None:
+def _draw(
+    image: Any, frame: "Frame", result: "FrameResult", categories: "CategorySet", path: Path
+) -> None:
     from genpose_ros.drawing import draw_estimates, save_picture
 
-    save_picture(draw_estimates(image, frame.camera, result.estimates), path)
+    picture = draw_estimates(image, frame.camera, result.estimates, categories=categories)
+    save_picture(picture, path)
     ERR.print(f"picture: {path}", markup=False, soft_wrap=True)
 
 
