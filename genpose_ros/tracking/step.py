@@ -255,7 +255,7 @@ class TrackingStep:
                 self.reject(Reason.DUPLICATE, detail, cloud.instance.id)
             else:
                 track_id = self.state.next_id + len(new)
-                known = self.estimator.model.categories
+                known = self.estimator.categories
                 new.append(initiate(track_id, outcome, self.camera_pose, self.settings, known))
         return new
 
@@ -413,7 +413,7 @@ class TrackingStep:
         if scored is None:
             return None
         estimate, T_cam_expected = scored.estimate, None if anywhere else track.T_cam_obj
-        symmetry = self.estimator.model.categories[estimate.category].symmetry
+        symmetry = self.estimator.categories[estimate.category].symmetry
         reason = rejection_reason(
             estimate, T_cam_expected, scored.residual_m, self.settings, symmetry
         )

@@ -22,6 +22,7 @@ def estimate() -> ObjectEstimate:
         T_cam_obj=T_cam_obj,
         covariance=np.eye(6),
         score=0.5,
+        score_axis=0.5,
         energy_rotation=1.0,
         energy_translation=2.0,
         size_m=np.full(3, 0.1),

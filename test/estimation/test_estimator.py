@@ -21,7 +21,7 @@ from genpose_ros.estimation import (
     Reason,
     object_cloud,
 )
-from genpose_ros.estimation.estimator import padded_size
+from genpose_ros.estimation.batch import padded_size
 from genpose_ros.geometry import (
     Category,
     CategorySet,
