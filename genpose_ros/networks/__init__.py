@@ -14,7 +14,12 @@ from genpose_ros.networks.checkpoints import (
 from genpose_ros.networks.devices import prefers_bf16, torch_device, usable_cores
 from genpose_ros.networks.interface import Encoding, PoseModel
 from genpose_ros.networks.light import LightConfig, LightPoseModel
-from genpose_ros.networks.model_set import ModelSet, checkpoint_files, known_categories
+from genpose_ros.networks.model_set import (
+    ModelSet,
+    absolute_weights,
+    checkpoint_files,
+    known_categories,
+)
 from genpose_ros.networks.pointnet2 import MultiScaleEncoder
 from genpose_ros.networks.reference import (
     ReferenceEnergyNetwork,
@@ -32,6 +37,7 @@ __all__ = [
     "ReferenceEnergyNetwork",
     "ReferencePoseModel",
     "ReferenceScoreNetwork",
+    "absolute_weights",
     "checkpoint_files",
     "convert_reference_checkpoint",
     "default_weights",

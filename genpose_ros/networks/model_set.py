@@ -5,7 +5,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.networks.checkpoints import default_weights, load_categories, load_model
 from genpose_ros.networks.interface import PoseModel
 
-__all__ = ["ModelSet", "checkpoint_files", "known_categories"]
+__all__ = ["ModelSet", "absolute_weights", "checkpoint_files", "known_categories"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class ModelSet:
                 f"expected one model or more and as many files or none, got {len(self.models)} "
                 f"models and {len(self.files)} files"
             )
-        _ = self.categories
+        self.categories  # noqa: B018 - none is known by two
 
     @classmethod
     def load(
@@ -71,13 +70,16 @@ class ModelSet:
         models = tuple(load_model(file, energy_weights or None, device) for file in files)
         return cls(models, files)
 
-    @cached_property
+    @property
     def categories(self) -> CategorySet:
         """The categories of all models, in their order."""
+        parts = [model.categories for model in self.models]
+        if len(parts) == 1:
+            return parts[0]
         names = [str(file) for file in self.files] or [
-            f"model {number}" for number in range(1, len(self.models) + 1)
+            f"model {number}" for number in range(1, len(parts) + 1)
         ]
-        return _joined([model.categories for model in self.models], names)
+        return _joined(parts, names)
 
     @property
     def device(self) -> torch.device:
@@ -90,8 +92,11 @@ class ModelSet:
         Raises:
             ValueError: none does.
         """
-        known = self.categories[category].name
-        return next(i for i, model in enumerate(self.models) if known in model.categories)
+        for index, model in enumerate(self.models):
+            if category in model.categories:
+                return index
+        known = ", ".join(self.categories.names)
+        raise ValueError(f"unknown category {category!r}; expected one of {known}")
 
 
 def checkpoint_files(weights: str = "") -> tuple[Path, ...]:
@@ -112,6 +117,22 @@ def checkpoint_files(weights: str = "") -> tuple[Path, ...]:
         return (whole,)  # a comma may be part of its name
     parts = [part.strip() for part in weights.split(",")]
     return tuple(Path(part).expanduser() for part in parts if part) or (default_weights(),)
+
+
+def absolute_weights(weights: str = "") -> str:
+    """Return a text that names the same files for a program started in another folder.
+
+    Args:
+        weights: see `checkpoint_files`.
+
+    Raises:
+        FileNotFoundError: one of the files is missing.
+    """
+    files = checkpoint_files(weights)
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(f"no checkpoint at {file}")
+    return ",".join(str(file.resolve()) for file in files)
 
 
 def known_categories(weights: str = "") -> CategorySet:

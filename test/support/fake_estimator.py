@@ -14,6 +14,7 @@ import numpy as np
 
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
+from genpose_ros.geometry.categories import NOCS
 from genpose_ros.tracking.tracks import Track, TrackingResult, TrackState
 
 
@@ -43,6 +44,8 @@ def make_estimate(instance_id: int = 1, category: str = "mug", **changes: Any) -
 
 class FakeEstimator:
     """Puts each object at the mean of its mask's pixels and depth, without any network."""
+
+    categories = NOCS
 
     def __init__(self, settings: Any = None) -> None:
         self.settings = settings
