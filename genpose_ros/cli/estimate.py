@@ -54,14 +54,14 @@ class FrameOptions:
         """Read the frame.
 
         Args:
-            weights: checkpoint whose categories the classes may name; empty: the released one.
+            weights: checkpoints whose categories the classes may name; empty: the released one.
 
         Raises:
             ValueError: a file is damaged, or the files do not fit together.
             FileNotFoundError: a file is missing.
         """
         from genpose_ros.datasets import read_frame
-        from genpose_ros.networks.checkpoints import load_categories
+        from genpose_ros.networks.model_set import known_categories
 
         return read_frame(
             self.depth,
@@ -69,7 +69,7 @@ class FrameOptions:
             self.camera_info,
             self.classes,
             self.depth_unit,
-            categories=load_categories(weights),
+            categories=known_categories(weights),
         )
 
 
@@ -91,6 +91,9 @@ def estimate(
 
     - `genpose estimate --depth depth.png --mask mask.png --camera-info camera_info.yaml
       --classes 1=mug,2=bowl --colour color.jpg --picture poses.png --json poses.json`
+
+    - `genpose estimate --depth depth.png --mask mask.png --camera-info camera_info.yaml
+      --classes 1=drill,2=tin --weights drill.safetensors,tin.safetensors`
     """
     settings = options.settings()
     check_outputs(json, picture)
@@ -149,6 +152,7 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
             "T_cam_obj": e.T_cam_obj.tolist(),
             "size_m": e.size_m.tolist(),
             "score": e.score,
+            "score_axis": e.score_axis,
             "covariance": e.covariance.tolist(),
             "energy_rotation": e.energy_rotation,
             "energy_translation": e.energy_translation,

@@ -184,11 +184,8 @@ def record_sequence(
             if taken is not None:
                 known[item.object_id] = taken.track_id
             last = known.get(item.object_id, -1)
-            row = {
-                **_compared(item, taken, categories[item.category]),
-                "known": last,
-                "known_state": states.get(last, ""),
-            }
+            row = _compared(item, taken, categories[item.category])
+            row |= {"known": last, "known_state": states.get(last, "")}
             rows.setdefault(item.object_id, []).append(row)
     names = {item.object_id: item.category for item in frames[0][0]} if frames else {}
     records = tuple(
