@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
+from genpose_ros.cli.category import category_app
 from genpose_ros.cli.console import ERR, OUT
 from genpose_ros.cli.convert import convert
 from genpose_ros.cli.demo import demo
@@ -61,6 +62,7 @@ def main(
 
 
 app.command()(estimate)
+app.add_typer(category_app, name="category")
 evaluate_app.command("tracking")(evaluate_tracking)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(study_app, name="study")

@@ -14,12 +14,13 @@ import numpy as np
 import open3d as o3d
 
 from genpose_ros.geometry.categories import NOCS, Category, CategorySet
+from genpose_ros.synthesis.mesh_files import read_mesh
 
-__all__ = ["Mesh", "deform", "load_meshes"]
+__all__ = ["METRIC_DIAGONAL_M", "Mesh", "deform", "load_meshes", "make_mesh"]
 
 _MANIFEST_FIELDS = {"category", "file", "split", "metric"}
 #: Box diagonals that a mesh in metres may have.
-_METRIC_DIAGONAL_M = (0.02, 2.0)
+METRIC_DIAGONAL_M = (0.02, 2.0)
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,11 @@ class Mesh:
     vertices: np.ndarray
     faces: np.ndarray
     closed: bool = False
+
+    @property
+    def diagonal(self) -> float:
+        """Length of the diagonal of its box."""
+        return float(np.linalg.norm(np.ptp(self.vertices, axis=0)))
 
 
 def load_meshes(
@@ -102,38 +108,57 @@ def _load(folder: Path, entry: dict[str, Any], categories: CategorySet, max_face
         )
     if not file.is_file():
         raise ValueError(f"{file} is not there, but the manifest lists it")
-    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
-        mesh = o3d.io.read_triangle_mesh(str(file))
-        _check_mesh(file, np.asarray(mesh.vertices), np.asarray(mesh.triangles))
-        if len(mesh.triangles) > max_faces:
-            mesh = mesh.simplify_quadric_decimation(max_faces)
-    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.triangles)
-    vertices = vertices - (vertices.max(0) + vertices.min(0)) / 2
-    diagonal = float(np.linalg.norm(np.ptp(vertices, 0)))
-    low, high = _METRIC_DIAGONAL_M
-    if not entry["metric"]:
-        vertices = vertices / diagonal
-    elif not low <= diagonal <= high:
+    name = str(entry.get("name", entry["file"]))
+    vertices, faces = read_mesh(file)
+    metric = bool(entry["metric"])
+    mesh = make_mesh(name, entry["category"], vertices, faces, metric=metric, max_faces=max_faces)
+    low, high = METRIC_DIAGONAL_M
+    if metric and not low <= mesh.diagonal <= high:
         raise ValueError(
-            f"{file} measures {diagonal:.3g} m from corner to corner of its box: scale it to "
+            f"{file} measures {mesh.diagonal:.3g} m from corner to corner of its box: scale it to "
             f"metres, or set metric to false in the manifest"
         )
+    return mesh
+
+
+def make_mesh(
+    name: str,
+    category: str,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    *,
+    metric: bool,
+    max_faces: int = 3000,
+) -> Mesh:
+    """Return the mesh of an object: simplified, centred on its box, turned outward where closed.
+
+    Args:
+        name: of the mesh.
+        category: its category's name.
+        vertices: (V, 3) in the NOCS frame, metres where `metric`.
+        faces: (F, 3), vertex numbers.
+        metric: whether the scale is known; otherwise the box gets unit diagonal.
+        max_faces: with more triangles it is simplified to this many.
+    """
+    if len(faces) > max_faces:
+        vertices, faces = _simplified(vertices, faces, max_faces)
+    vertices = vertices - (vertices.max(0) + vertices.min(0)) / 2
+    if not metric:
+        vertices = vertices / float(np.linalg.norm(np.ptp(vertices, 0)))
     faces, closed = _outward(vertices, faces)
     if not closed:
-        _log.info("%s has a border: it is drawn from both sides", file.name)
-    name = str(entry.get("name", entry["file"]))
-    return Mesh(name, entry["category"], entry["metric"], vertices, faces, closed)
+        _log.info("%s has a border: it is drawn from both sides", name)
+    return Mesh(name, category, metric, vertices, faces, closed)
 
 
-def _check_mesh(file: Path, vertices: np.ndarray, faces: np.ndarray) -> None:
-    if len(faces) == 0:
-        raise ValueError(f"{file} holds no triangles: is it a mesh (PLY, OBJ, STL, OFF, glTF)?")
-    if faces.min() < 0 or faces.max() >= len(vertices):
-        raise ValueError(f"{file} is broken: triangles name vertices that are not there")
-    if not np.isfinite(vertices).all():
-        raise ValueError(f"{file} is broken: coordinates that are not finite; export it anew")
-    if (np.ptp(vertices, 0) <= 0).any():
-        raise ValueError(f"{file} is flat: its box has an edge of length 0")
+def _simplified(
+    vertices: np.ndarray, faces: np.ndarray, max_faces: int
+) -> tuple[np.ndarray, np.ndarray]:
+    mesh = o3d.geometry.TriangleMesh(
+        o3d.utility.Vector3dVector(vertices), o3d.utility.Vector3iVector(faces.astype(np.int32))
+    )
+    simple = mesh.simplify_quadric_decimation(max_faces)
+    return np.asarray(simple.vertices), np.asarray(simple.triangles)
 
 
 def _outward(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, bool]:
