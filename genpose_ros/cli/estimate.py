@@ -103,7 +103,7 @@ def estimate(
     result = estimator.estimate(frame)
     _report(result, json)
     if picture is not None:
-        _draw(background, frame, result, estimator.model.categories, picture)
+        _draw(background, frame, result, estimator.categories, picture)
     if not result.estimates:
         complain(f"none of the objects could be estimated ({len(result.rejections)} refused)")
         raise typer.Exit(1)

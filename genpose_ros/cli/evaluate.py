@@ -146,7 +146,7 @@ def _evaluate_frames(
             if pictures is not None:
                 # Folders of several recordings may have the same name.
                 name = "_".join(folder.relative_to(directory).parts) or folder.resolve().name
-                known = estimator.model.categories
+                known = estimator.categories
                 _draw_recorded(frame, result, known, pictures / f"{name}.png")
 
         return evaluate_frames(directory, estimator, on_frame)

@@ -48,7 +48,10 @@ class SequenceOptions:
     ] = False
     meshes: Annotated[
         Path | None,
-        typer.Option(help="Folder of meshes with a manifest.json, for half of the objects."),
+        typer.Option(
+            help="Folder of meshes with a manifest.json or category.yaml, for half of the "
+            "objects that have a generator and all others; default: what the weights carry."
+        ),
     ] = None
     split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test"
     jobs: Annotated[

@@ -137,7 +137,7 @@ def evaluate_frames(
         FileNotFoundError: no frame in `root`, or one of its files is missing.
         ValueError: a frame is damaged, or shows a category that the model does not know.
     """
-    folders, categories = find_frames(root), estimator.model.categories
+    folders, categories = find_frames(root), estimator.categories
     reports: list[InstanceReport] = []
     for folder in folders:
         frame = load_frame(folder, categories)

@@ -173,7 +173,7 @@ class TestWeights:
     ) -> None:
         meshes = (parcel_mesh(), replace(hook_mesh(), metric=False, closed=True, name="hook ä/1"))
         save_model(model, tmp_path / "own.safetensors", {}, mesh_attachments(meshes))
-        library = library_of(tmp_path / "own.safetensors")
+        library = library_of(str(tmp_path / "own.safetensors"))
         assert library.categories == OWN
         assert library.deformation == 0
         for known, mesh in zip(library.meshes, meshes, strict=True):
@@ -187,7 +187,7 @@ class TestWeights:
     ) -> None:
         save_model(model, tmp_path / "own.safetensors", {}, mesh_attachments([parcel_mesh()]))
         with pytest.raises(ValueError, match="no shapes of the category hook"):
-            library_of(tmp_path / "own.safetensors")
+            library_of(str(tmp_path / "own.safetensors"))
 
     def test_the_released_weights_have_generators_alone(self) -> None:
         assert library_of() == replace(NOCS_LIBRARY, mesh_share=0.5, deformation=0.0)
@@ -208,7 +208,7 @@ class TestWeights:
         attached[f"mesh/001/hook/{part}"] = value
         save_model(model, tmp_path / "own.safetensors", {}, attached)
         with pytest.raises(ValueError, match=r"own\.safetensors carries meshes that cannot be"):
-            library_of(tmp_path / "own.safetensors")
+            library_of(str(tmp_path / "own.safetensors"))
 
 
 def test_categories_that_lie_have_no_standing_views_and_are_still_rendered() -> None:
