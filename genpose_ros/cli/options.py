@@ -129,29 +129,40 @@ def shapes_of(weights: str, meshes: Path | None = None, split: str = "test") -> 
 
     if meshes is None:
         return library_of(weights)
-    categories = known_categories(weights)
-    return held_out_library(categories, read_meshes(meshes, split, categories))
+    return held_out_library(*read_meshes(meshes, split, known_categories(weights)))
 
 
-def read_meshes(folder: Path, split: str, categories: "CategorySet") -> "tuple[Mesh, ...]":
-    """Read one split of the meshes of categories from a folder, see `shapes_of`.
+def read_meshes(
+    folder: Path, split: str, categories: "CategorySet | None" = None
+) -> "tuple[CategorySet, tuple[Mesh, ...]]":
+    """Read one split of the meshes in a folder, with the categories that there are of them.
+
+    Args:
+        folder: with a manifest.json, whose meshes are of the categories that are given; with a
+            category.yaml, or of such folders, which bring their own.
+        split: test or train, or another one of a manifest.json.
+        categories: what may be in the folder; None: anything, in a manifest.json the six.
 
     Raises:
         ValueError: a mesh or manifest cannot be used, or is of none of the categories.
         OSError: a file cannot be read.
     """
+    from genpose_ros.geometry import NOCS, CategorySet
     from genpose_ros.synthesis import load_meshes
 
     if (folder / "manifest.json").is_file() or not _holds_categories(folder):
-        return load_meshes(folder, split, categories)
+        known = categories or NOCS
+        return known, load_meshes(folder, split, known)
     from genpose_ros.own_categories import read_category_folders
 
     if split not in ("train", "test"):
         raise ValueError(f"a category's folder has the splits train and test, not {split!r}")
     found = read_category_folders([folder])
-    for known in found:
-        _ = categories[known.category.name]  # refused by name where unknown
-    return tuple(mesh for known in found for mesh in getattr(known, split))
+    if categories is not None:
+        for item in found:
+            _ = categories[item.category.name]  # refused by name where unknown
+    meshes = tuple(mesh for item in found for mesh in getattr(item, split))
+    return categories or CategorySet(tuple(item.category for item in found)), meshes
 
 
 def _holds_categories(folder: Path) -> bool:
