@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from parcels_and_hooks import OWN, PARCEL, hook_mesh, parcel_mesh
 from typer.testing import CliRunner
 
 from genpose_ros.cli import app
@@ -14,7 +15,6 @@ from genpose_ros.cli.options import read_meshes, shapes_of
 from genpose_ros.geometry import NOCS, CategorySet
 from genpose_ros.networks import LightConfig, LightPoseModel, default_weights, save_model
 from genpose_ros.synthesis import Mesh, mesh_attachments, set_categories
-from test.support.own_categories import OWN, PARCEL, hook_mesh, parcel_mesh
 
 
 def write_ply(file: Path, mesh: Mesh) -> None:

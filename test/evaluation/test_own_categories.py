@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from parcels_and_hooks import OWN, own_library
 
 from genpose_ros.datasets.frame_folders import load_frame
 from genpose_ros.estimation import EstimatorSettings, ObjectEstimate, PoseEstimator
@@ -28,7 +29,6 @@ from genpose_ros.networks import LightConfig, LightPoseModel
 from genpose_ros.synthesis import STANCES, CloudBatch
 from genpose_ros.synthesis.sequences import tracking_sequence
 from genpose_ros.tracking import TrackerSettings
-from test.support.own_categories import OWN, own_library
 
 HALF_TURN = np.diag([-1.0, 1.0, -1.0])
 QUICK = EstimatorSettings(candidates=2, steps=1, points=64, ranking="none", device="cpu")

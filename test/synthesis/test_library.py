@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from parcels_and_hooks import HOOK, OWN, PARCEL, hook_mesh, own_library, parcel_mesh
 
 from genpose_ros.geometry import NOCS, Category, CategorySet, Symmetry
 from genpose_ros.networks import LightConfig, LightPoseModel, save_model
@@ -24,7 +25,6 @@ from genpose_ros.synthesis import (
     sample_views,
 )
 from genpose_ros.synthesis.views import STANCE_SHARES
-from test.support.own_categories import HOOK, OWN, PARCEL, hook_mesh, own_library, parcel_mesh
 
 MIXED = CategorySet((PARCEL, NOCS["mug"], NOCS["can"]))
 

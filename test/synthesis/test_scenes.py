@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from parcels_and_hooks import HOOK, OWN, hook_mesh, own_library, parcel_mesh
 
 from genpose_ros.geometry import CATEGORIES, NOCS, CategorySet, handle_visible
 from genpose_ros.synthesis import held_out_library
 from genpose_ros.synthesis.scenes import D435_COLOR_CAMERA, SyntheticScene, table_scene
-from test.support.own_categories import HOOK, OWN, hook_mesh, own_library, parcel_mesh
 
 SEEDS = (0, 1, 2, 3)
 
@@ -223,3 +223,13 @@ class TestOwnCategories:
             for o in scene.objects
         }
         assert {o.instance_id: o.handle_visible for o in scene.objects} == visible
+
+    def test_objects_longer_than_a_laptop_are_seen_from_farther_away(self):
+        mesh = hook_mesh()
+        pole = replace(mesh, vertices=6 * mesh.vertices)
+        library = held_out_library(CategorySet((HOOK,)), (pole,))
+        scene = table_scene(0, library=library, extras=0)
+        (item,) = scene.objects
+        assert np.linalg.norm(item.size_m) > 1
+        assert 1.5 < item.T_cam_obj[2, 3] < 3
+        assert (np.abs(points_of(scene, 1)) < item.size_m / 2 + 0.02).all(1).mean() > 0.7

@@ -5,6 +5,7 @@
 
 import numpy as np
 import pytest
+from parcels_and_hooks import PARCEL, own_library, parcel_mesh
 
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CATEGORIES, CategorySet
@@ -16,7 +17,6 @@ from genpose_ros.synthesis.sequences import (
     TrackingSequence,
     tracking_sequence,
 )
-from test.support.own_categories import PARCEL, own_library, parcel_mesh
 
 SMALL = PinholeCamera(153.9, 154.0, 80.4, 59.9, 160, 120)
 PERFECT = Segmenter(0.0, 0.0, min_pixels=10)

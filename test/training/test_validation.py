@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from parcels_and_hooks import PARCEL, own_library, parcel_mesh
 
 from genpose_ros.geometry import CategorySet
 from genpose_ros.networks import LightPoseModel
 from genpose_ros.networks.interface import Encoding
 from genpose_ros.synthesis import CloudBatch
 from genpose_ros.training.validation import Validation, Validator
-from test.support.own_categories import PARCEL, own_library, parcel_mesh
 
 
 class Oracle(LightPoseModel):
