@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from genpose_ros.datasets import NocsFrame, RecordedFrame
     from genpose_ros.estimation import EstimatorSettings, FrameResult
     from genpose_ros.evaluation import FramesReport, NocsReport, SyntheticReport
+    from genpose_ros.geometry import CategorySet
 
 __all__ = ["evaluate_app"]
 
@@ -106,7 +107,7 @@ def evaluate_frames_command(
     """Estimate every recorded frame in a folder and compare it with its ground truth.
 
     A frame is a folder with depth.png (uint16 mm), mask.png, label.json and, if there is one,
-    color.jpg. Errors follow the NOCS rules; pseudo ground truth is reported apart.
+    color.jpg. Errors are modulo a category's symmetry; pseudo ground truth is reported apart.
 
     Examples:
 
@@ -145,16 +146,20 @@ def _evaluate_frames(
             if pictures is not None:
                 # Folders of several recordings may have the same name.
                 name = "_".join(folder.relative_to(directory).parts) or folder.resolve().name
-                _draw_recorded(frame, result, pictures / f"{name}.png")
+                known = estimator.categories
+                _draw_recorded(frame, result, known, pictures / f"{name}.png")
 
         return evaluate_frames(directory, estimator, on_frame)
 
 
-def _draw_recorded(frame: "RecordedFrame", result: "FrameResult", path: Path) -> None:
+def _draw_recorded(
+    frame: "RecordedFrame", result: "FrameResult", categories: "CategorySet", path: Path
+) -> None:
     from genpose_ros.drawing import depth_picture, draw_estimates, save_picture
 
     image = depth_picture(frame.depth_m) if frame.color is None else frame.color
-    save_picture(draw_estimates(image, frame.camera, result.estimates), path)
+    picture = draw_estimates(image, frame.camera, result.estimates, categories=categories)
+    save_picture(picture, path)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from genpose_ros.cli.console import (
     readable_errors,
 )
 from genpose_ros.cli.option_groups import grouped_options
-from genpose_ros.cli.options import DeviceOption
+from genpose_ros.cli.options import DeviceOption, read_meshes
 
 if TYPE_CHECKING:
     from genpose_ros.synthesis import SetRecipe
@@ -42,9 +42,13 @@ class SetOptions:
         int | None, typer.Option(help="Seed of all random draws.", show_default="0", min=0)
     ] = None
     meshes: Annotated[
-        Path | None, typer.Option(help="Folder of meshes with a manifest.json, to mix in.")
+        Path | None,
+        typer.Option(
+            help="Folder of meshes with a manifest.json, to mix in; or with a category.yaml, or of "
+            "such folders, to make clouds of these categories instead of the six."
+        ),
     ] = None
-    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "train"
+    split: Annotated[str, typer.Option(help="Which split of the meshes to take.")] = "train"
     mesh_share: Annotated[
         float | None,
         typer.Option(
@@ -71,13 +75,13 @@ class SetOptions:
                 the meshes cannot be read.
             FileNotFoundError: there is no such file of a recipe.
         """
-        from genpose_ros.synthesis import SetRecipe, load_meshes
+        from genpose_ros.synthesis import SetRecipe
 
         known = _of_recipe(self.recipe) if self.recipe else SetRecipe(_CLOUDS)
         library = known.library
         if self.meshes is not None:
-            meshes = load_meshes(self.meshes, self.split, library.categories)
-            library = replace(library, meshes=meshes)
+            categories, meshes = read_meshes(self.meshes, self.split)
+            library = replace(library, categories=categories, meshes=meshes)
         if self.mesh_share is not None:
             library = replace(library, mesh_share=self.mesh_share)
         given: dict[str, Any] = {"clouds": self.clouds, "seed": self.seed}
@@ -102,7 +106,7 @@ def synthesize(
         Path | None, typer.Option(help="Draw clouds of each category and stance into this PNG.")
     ] = None,
 ) -> None:
-    """Render training clouds: six categories, table views and tipped objects, D435 noise.
+    """Render training clouds: all categories alike, table views and tipped objects, D435 noise.
 
     Shards that are there already are kept, so an interrupted run goes on, and a finished set can be
     looked at with `--sheet`. The same seed makes the same shards with any number of workers and

@@ -72,7 +72,7 @@ def synthetic_html(report: SyntheticReport, source: Mapping[str, Any]) -> str:
             for name, row in rows.items()
         ],
     )
-    curves = pose_precision_curves(*report.poses())
+    curves = pose_precision_curves(*report.poses(), categories=report.categories)
     precision = content["average_precision"]
     ranked = html_table(
         ["class", *map(_shown_limit, limits)],
@@ -109,7 +109,7 @@ def _shown_limit(name: str) -> str:
 
 def _curves_figure(curves: PrecisionCurves, matching: str) -> "Figure":
     """Average precision over degrees and over centimetres, a line per category and their mean."""
-    from genpose_ros.evaluation.plots import CATEGORY_COLORS, new_figure
+    from genpose_ros.evaluation.plots import category_color, new_figure
 
     figure, panels = new_figure(1, 2, width=10, height=4, sharey=True)
     both = ((curves.degrees, 0, "degrees"), (curves.centimetres, 1, "centimetres"))
@@ -117,7 +117,7 @@ def _curves_figure(curves: PrecisionCurves, matching: str) -> "Figure":
         limits = np.array([limit[axis] for limit in precision.limits])
         for name, category in precision.categories.items():
             values = 100 * getattr(category, matching)
-            axes.plot(limits, values, color=CATEGORY_COLORS[name], label=name)
+            axes.plot(limits, values, color=category_color(name), label=name)
         axes.plot(limits, 100 * precision.mean(matching), "k--", linewidth=2, label="mean")
         axes.set(xlabel=f"within {unit}", ylim=(0, 100), xlim=(0, limits[-1]))
         axes.grid(alpha=0.3)

@@ -8,7 +8,6 @@ from genpose_ros.geometry.categories import (
     CATEGORIES,
     DEFORMATIONS,
     NOCS,
-    SYMMETRIC_ABOUT_Y,
     Category,
     CategorySet,
     category_id,
@@ -37,6 +36,7 @@ from genpose_ros.geometry.rotations import (
 from genpose_ros.geometry.symmetry import (
     handle_visible,
     is_symmetric,
+    nearest_equivalent,
     pin_yaw,
     rotation_error_deg,
 )
@@ -47,7 +47,6 @@ __all__ = [
     "CATEGORIES",
     "DEFORMATIONS",
     "NOCS",
-    "SYMMETRIC_ABOUT_Y",
     "Category",
     "CategorySet",
     "PinholeCamera",
@@ -65,6 +64,7 @@ __all__ = [
     "is_symmetric",
     "is_transform",
     "mean_rotation",
+    "nearest_equivalent",
     "pin_yaw",
     "pose_difference",
     "quat_wxyz_from_rotation",

@@ -3,9 +3,11 @@
 
 """Categories as data: names, aliases, symmetry and sizes; the six of NOCS with their class ids."""
 
+import colorsys
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
@@ -17,7 +19,6 @@ __all__ = [
     "DEFORMATIONS",
     "NOCS",
     "RESTS",
-    "SYMMETRIC_ABOUT_Y",
     "Category",
     "CategorySet",
     "category_id",
@@ -48,7 +49,8 @@ class Category:
         mirror: the plane z = 0 maps its objects onto themselves.
         size_m: smallest and largest diagonal of the objects' boxes, metres.
         rests: of `RESTS`, in which its objects are stable; at least one.
-        color: RGB of its boxes and labels in pictures, 0 to 255.
+        color: RGB of its boxes and labels in pictures, 0 to 255; None: one that follows from the
+            name, see `rgb`.
         deform: of `DEFORMATIONS`, how meshes of its objects are made into others.
         generator: what makes its shapes, by name; None: meshes alone do.
 
@@ -68,7 +70,7 @@ class Category:
     mirror: bool = True
     size_m: tuple[float, float] = (0.02, 2.0)
     rests: tuple[str, ...] = RESTS
-    color: tuple[int, int, int] = (200, 200, 200)
+    color: tuple[int, int, int] | None = None
     deform: str = "box"
     generator: str | None = None
 
@@ -113,6 +115,20 @@ class Category:
         values["symmetry"] = self.symmetry.words
         values["symmetry_hidden"] = None if hidden is None else hidden.words
         return values
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Colour in pictures, 0 to 255: the declared one, else a light one of a hue of the name's.
+
+        Example:
+            >>> Category(name="drill", color=(1, 2, 3)).rgb, Category(name="drill").rgb
+            ((1, 2, 3), (100, 130, 247))
+        """
+        if self.color is not None:
+            return self.color
+        hue = zlib.crc32(self.name.encode()) / 2**32
+        red, green, blue = (round(255 * v) for v in colorsys.hls_to_rgb(hue, 0.68, 0.9))
+        return red, green, blue
 
     def visible_symmetry(self, part_visible: bool = True) -> Symmetry:
         """Return the symmetry of what is in sight.
@@ -261,6 +277,8 @@ def _rests_problem(rests: object) -> str:
 
 
 def _color_problem(color: object) -> str:
+    if color is None:
+        return ""
     levels = [n for n in _as_tuple(color) if type(n) is int and 0 <= n <= 255]
     if len(levels) == 3 == len(_as_tuple(color)):
         return ""
@@ -317,9 +335,6 @@ NOCS = CategorySet(
 
 #: Names of the NOCS categories in the order of their class ids, which start at 1.
 CATEGORIES: tuple[str, ...] = NOCS.names
-
-#: Axisymmetric ones: their yaw, the rotation about the object's y axis (up), is unobservable.
-SYMMETRIC_ABOUT_Y: frozenset[str] = frozenset(c.name for c in NOCS if c.symmetry.free_axis)
 
 
 def category_id(name: str) -> int:

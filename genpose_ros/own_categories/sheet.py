@@ -222,7 +222,7 @@ def _draw_cell(
     edge = _LEVEL_COLORS[levels[0]] if levels else _EDGE
     box = (x, y, x + _CELL_PX[0], y + _CELL_PX[1])
     draw.rounded_rectangle(box, 10, _CARD, edge, 3 if levels else 1)
-    color = (150, 160, 175) if check.category is None else check.category.color
+    color = (150, 160, 175) if check.category is None else check.category.rgb
     picture = picture_of_mesh(mesh.mesh.vertices, mesh.mesh.faces, color, _PICTURE_PX, scale=scale)
     inset = (_CELL_PX[0] - _PICTURE_PX) // 2
     page.paste(Image.fromarray(picture[6:-6]), (x + inset, y + 8))

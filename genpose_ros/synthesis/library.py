@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from genpose_ros.geometry.categories import NOCS, Category, CategorySet
-from genpose_ros.networks.checkpoints import load_attachments, load_categories
+from genpose_ros.networks.checkpoints import load_attachments
+from genpose_ros.networks.model_set import checkpoint_files, known_categories
 from genpose_ros.synthesis.meshes import Mesh, deform
 from genpose_ros.synthesis.objects import Objects
 from genpose_ros.synthesis.primitives import MeshBatch
@@ -149,19 +150,20 @@ def held_out_library(categories: CategorySet, meshes: tuple[Mesh, ...] = ()) -> 
     return ShapeLibrary(categories, meshes, mesh_share=HELD_OUT_SHARE, deformation=0.0)
 
 
-def library_of(weights: Path | str | None = None) -> ShapeLibrary:
-    """Return the held-out shapes of a checkpoint's categories.
+def library_of(weights: str = "") -> ShapeLibrary:
+    """Return the held-out shapes of what checkpoints know.
 
-    From the generators of its categories and the meshes that it carries.
+    From the generators of their categories and the meshes that they carry.
 
     Args:
-        weights: the file; None or empty: the released weights.
+        weights: one file, or several with commas between; empty: the released weights.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it is damaged, or a category has neither generator nor mesh.
+        ValueError: one is damaged, a category has neither generator nor mesh, or two files know it.
     """
-    return held_out_library(load_categories(weights), _attached_meshes(weights))
+    meshes = [mesh for file in checkpoint_files(weights) for mesh in _attached_meshes(file)]
+    return held_out_library(known_categories(weights), tuple(meshes))
 
 
 def mesh_attachments(meshes: Iterable[Mesh]) -> dict[str, Tensor]:
@@ -176,7 +178,7 @@ def mesh_attachments(meshes: Iterable[Mesh]) -> dict[str, Tensor]:
     return tensors
 
 
-def _attached_meshes(weights: Path | str | None) -> tuple[Mesh, ...]:
+def _attached_meshes(weights: Path) -> tuple[Mesh, ...]:
     """The meshes that `mesh_attachments` wrote into a checkpoint.
 
     Raises:

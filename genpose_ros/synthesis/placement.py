@@ -3,6 +3,7 @@
 
 """Placement of objects on a table, so that a camera sees all of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,15 @@ from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.synthesis.render import cast
 from genpose_ros.synthesis.shapes import make_shapes
 
-__all__ = ["Shape", "Thing", "is_small", "pixel_rays", "place_on_table", "usual_shape"]
+__all__ = [
+    "Shape",
+    "Thing",
+    "is_small",
+    "pixel_rays",
+    "place_on_table",
+    "table_scale",
+    "usual_shape",
+]
 
 #: Free space between objects, and between objects and the border of the image.
 _GAP_M, _MARGIN_PX = 0.025, 6.0
@@ -25,6 +34,8 @@ _MIN_VISIBLE = 0.75
 _TABLES = 20
 #: Categories of which objects have longer box diagonals are large.
 _SMALL_M = 0.4
+#: The longest box diagonal of objects that the usual table and distance are made for.
+_USUAL_M = 0.55
 #: Angles about x by which an object that rests so is turned.
 _REST_DEG = {"standing": 0.0, "lying": 90.0, "upside_down": 180.0}
 
@@ -114,10 +125,10 @@ def _transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
     return T
 
 
-def _draw_view(rng: np.random.Generator) -> np.ndarray:
+def _draw_view(scale: float, rng: np.random.Generator) -> np.ndarray:
     """T_cam_table: the camera looks at the table's middle, from the +z side."""
     elevation, roll = np.radians(rng.uniform(35, 50)), np.radians(rng.normal(0, 2))
-    distance = rng.uniform(0.88, 1.05)
+    distance = scale * rng.uniform(0.88, 1.05)
     forward = -np.array([0.0, np.sin(elevation), np.cos(elevation)])
     right = np.array([1.0, 0.0, 0.0])
     down = np.cross(forward, right)
@@ -146,14 +157,15 @@ def place_on_table(
     Raises:
         ValueError: a category is unknown, or there is no place for so many.
     """
+    scale = table_scale(library, wanted)
     order = sorted(wanted, key=lambda name: is_small(library, name))
     for _ in range(_TABLES):
-        view, things = _draw_view(rng), list[Thing]()
+        view, things = _draw_view(scale, rng), list[Thing]()
         colors = rng.permutation(len(order)).tolist()
         for category, color in zip(order, colors, strict=True):
             shape = usual_shape(category, rng, library)
             for _ in range(40):
-                thing = _draw_place(library.categories[category], shape, color, rng)
+                thing = _draw_place(library.categories[category], shape, scale, color, rng)
                 if _fits(thing, things, view, camera):
                     things.append(thing)
                     break
@@ -162,6 +174,11 @@ def place_on_table(
         else:
             return view, things
     raise ValueError(f"found no place for {len(wanted)} objects; ask for fewer")
+
+
+def table_scale(library: ShapeLibrary, names: Sequence[str]) -> float:
+    """How many times as large as usual the table, and as far the camera, is for such objects."""
+    return max([1.0, *(library.largest_m(name) / _USUAL_M for name in names)])
 
 
 def is_small(library: ShapeLibrary, name: str) -> bool:
@@ -187,7 +204,9 @@ def usual_shape(name: str, rng: np.random.Generator, library: ShapeLibrary = NOC
                 return Shape(name, vertices, shapes.faces, rest_deg)
 
 
-def _draw_place(category: Category, shape: Shape, color: int, rng: np.random.Generator) -> Thing:
+def _draw_place(
+    category: Category, shape: Shape, scale: float, color: int, rng: np.random.Generator
+) -> Thing:
     staging = _STAGING.get(category.generator or "", _AS_THEY_COME)
     # -90 degrees about y turn the x axis, the front, to the viewer.
     spread = staging.spread_deg
@@ -199,7 +218,7 @@ def _draw_place(category: Category, shape: Shape, color: int, rng: np.random.Gen
     if tip_deg:
         turn = turn * Rotation.from_euler("x", tip_deg, degrees=True)
     rotation = turn.as_matrix()
-    width, depth = 0.62, 0.60
+    width, depth = 0.62 * scale, 0.60 * scale
     x, z = rng.uniform(-width / 2, width / 2), rng.uniform(-depth / 2, depth / 2)
     bottom = float((shape.vertices @ rotation.T)[:, 1].min())
     T_table_obj = _transform(rotation, np.array([x, -bottom, z]))

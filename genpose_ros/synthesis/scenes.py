@@ -13,7 +13,7 @@ from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.symmetry import handle_visible
 from genpose_ros.synthesis.appearance import lit, object_albedo, smoothed, table_albedo
 from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
-from genpose_ros.synthesis.placement import Thing, is_small, pixel_rays, place_on_table
+from genpose_ros.synthesis.placement import Thing, is_small, pixel_rays, place_on_table, table_scale
 from genpose_ros.synthesis.render import Hits, cast
 from genpose_ros.synthesis.sensor import (
     D435_BASELINE_M,
@@ -82,7 +82,8 @@ def table_scene(
 ) -> SyntheticScene:
     """Return a table with one object of each category and `extras` more; same seed, same scene.
 
-    The camera looks down by 35 to 50 degrees from 0.8 to 1.1 m. Objects stand on the table, do not
+    The camera looks down by 35 to 50 degrees from 0.8 to 1.1 m, from farther away where objects are
+    longer than a laptop. Objects stand on the table, do not
     touch, lie wholly inside the image and hide at most a quarter of each other; now and then a
     bottle, a can or an object of another category that can does lie on its side.
 
@@ -103,7 +104,8 @@ def table_scene(
     more = rng.choice(small, extras, replace=len(small) < extras).tolist() if small else []
     view, things = place_on_table([*names, *more], camera, rng, library)
     things = [things[i] for i in rng.permutation(len(things))]
-    return _photograph(view, things, camera, rng, library.categories)
+    table_m = table_scale(library, names) * np.array(_TABLE_M)
+    return _photograph(view, things, table_m, camera, rng, library.categories)
 
 
 def _shown(library: ShapeLibrary) -> list[str]:
@@ -115,12 +117,13 @@ def _shown(library: ShapeLibrary) -> list[str]:
 def _photograph(
     T_cam_table: np.ndarray,
     things: list[Thing],
+    table_m: np.ndarray,
     camera: PinholeCamera,
     rng: np.random.Generator,
     categories: CategorySet,
 ) -> SyntheticScene:
     """Render the objects (parts 0, 1, ...) on their table (the last part)."""
-    x, z = np.array(_TABLE_M) / 2
+    x, z = table_m / 2
     corners = np.array([[-x, 0, -z], [-x, 0, z], [x, 0, z], [x, 0, -z]])
     parts = [(transform_points(T_cam_table, thing.on_table), thing.faces) for thing in things]
     parts.append((transform_points(T_cam_table, corners), np.array([[0, 1, 2], [0, 2, 3]])))

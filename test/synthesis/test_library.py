@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from parcels_and_hooks import HOOK, OWN, PARCEL, hook_mesh, own_library, parcel_mesh
 
 from genpose_ros.geometry import NOCS, Category, CategorySet, Symmetry
 from genpose_ros.networks import LightConfig, LightPoseModel, save_model
@@ -24,7 +25,6 @@ from genpose_ros.synthesis import (
     sample_views,
 )
 from genpose_ros.synthesis.views import STANCE_SHARES
-from test.support.own_categories import HOOK, OWN, PARCEL, hook_mesh, own_library, parcel_mesh
 
 MIXED = CategorySet((PARCEL, NOCS["mug"], NOCS["can"]))
 
@@ -173,7 +173,7 @@ class TestWeights:
     ) -> None:
         meshes = (parcel_mesh(), replace(hook_mesh(), metric=False, closed=True, name="hook ä/1"))
         save_model(model, tmp_path / "own.safetensors", {}, mesh_attachments(meshes))
-        library = library_of(tmp_path / "own.safetensors")
+        library = library_of(str(tmp_path / "own.safetensors"))
         assert library.categories == OWN
         assert library.deformation == 0
         for known, mesh in zip(library.meshes, meshes, strict=True):
@@ -187,7 +187,7 @@ class TestWeights:
     ) -> None:
         save_model(model, tmp_path / "own.safetensors", {}, mesh_attachments([parcel_mesh()]))
         with pytest.raises(ValueError, match="no shapes of the category hook"):
-            library_of(tmp_path / "own.safetensors")
+            library_of(str(tmp_path / "own.safetensors"))
 
     def test_the_released_weights_have_generators_alone(self) -> None:
         assert library_of() == replace(NOCS_LIBRARY, mesh_share=0.5, deformation=0.0)
@@ -208,7 +208,7 @@ class TestWeights:
         attached[f"mesh/001/hook/{part}"] = value
         save_model(model, tmp_path / "own.safetensors", {}, attached)
         with pytest.raises(ValueError, match=r"own\.safetensors carries meshes that cannot be"):
-            library_of(tmp_path / "own.safetensors")
+            library_of(str(tmp_path / "own.safetensors"))
 
 
 def test_categories_that_lie_have_no_standing_views_and_are_still_rendered() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from parcels_and_hooks import OWN, own_library, parcel_mesh
 
 from genpose_ros.geometry import NOCS
 from genpose_ros.synthesis import (
@@ -22,7 +23,6 @@ from genpose_ros.synthesis import (
     shards,
     write_set,
 )
-from test.support.own_categories import OWN, own_library, parcel_mesh
 
 
 @pytest.fixture(autouse=True)
