@@ -22,7 +22,7 @@ from genpose_ros.evaluation.synthetic import SyntheticReport, evaluate_synthetic
 from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.devices import prefers_bf16, torch_device
 from genpose_ros.networks.interface import PoseModel
-from genpose_ros.own_categories.outcome import Outcome
+from genpose_ros.own_categories.outcome import Outcome, by_category
 from genpose_ros.own_categories.plan import Plan, begin_run
 from genpose_ros.own_categories.validation import HeldOutValidation, read_curve
 from genpose_ros.synthesis.clouds import CloudBatch
@@ -273,6 +273,9 @@ def _metadata(outcome: Outcome) -> dict[str, str]:
         "training_data": json.dumps({**plan.record(), "rendered": outcome.rendered}),
         "training": json.dumps(outcome.stages),
         "accuracy": json.dumps(outcome.accuracy()),
+        "accuracy_before": json.dumps(
+            {} if outcome.kept_before is None else by_category(outcome.kept_before)
+        ),
         "git_commit": git("describe", "--always", "--dirty", "--abbrev=40") or "unknown",
         "recipe": RECIPE,
         "last_trained": Stage.ENERGY.value,
