@@ -35,6 +35,8 @@ _MAY_LOSE = 0.05
 _NOISE = 0.10
 #: A gap between meshes that were trained on and held-out ones, and a rise at the end, that are told.
 _GAP, _RISE = 0.10, 3.0
+#: Clouds with which the tried categories were usable, kept ones among them.
+_ENOUGH_CLOUDS = 20_000
 #: Meshes that make a category, and how far from half a turn an error is taken for one, degrees.
 _ENOUGH_MESHES, _TURN_DEG = 4, 15.0
 #: Share of the views that are half a turn off where a symmetry is not declared.
@@ -199,18 +201,24 @@ def _mesh_advice(outcome: Outcome, name: str, poor: bool) -> list[str]:
 
 
 def _time_advice(outcome: Outcome, poor: bool) -> list[str]:
-    """More time, where accuracy was still rising."""
-    curve = outcome.curve
+    """More time, where that was short or accuracy was still rising."""
+    curve, budget = outcome.curve, outcome.plan.budget
     if len(curve) < 4 or not poor:
         return []
-    half = curve[len(curve) // 2]
-    rise = curve[-1].new_5d2cm - half.new_5d2cm
+    if curve[-1].clouds < _ENOUGH_CLOUDS:
+        more = f"--clouds {_ENOUGH_CLOUDS}"
+        if not budget.clouds:
+            more = f"--minutes {budget.minutes * _ENOUGH_CLOUDS / curve[-1].clouds:.0f}"
+        return [
+            f"trained on {curve[-1].clouds:,} clouds; a category takes some {_ENOUGH_CLOUDS:,}: "
+            f"try {more}"
+        ]
+    rise = curve[-1].new_5d2cm - curve[len(curve) // 2].new_5d2cm
     if rise < _RISE:
         return [
             "more minutes will hardly help: the second half of the training gave "
             f"{rise:+.0f} points within 5°2cm"
         ]
-    budget = outcome.plan.budget
     more = f"--clouds {2 * budget.clouds}" if budget.clouds else f"--minutes {2 * budget.minutes:g}"
     return [f"accuracy was still rising ({rise:+.0f} points in the second half): try {more}"]
 

@@ -44,7 +44,7 @@ def curve_figure(curve: Sequence[CurvePoint]) -> "Figure":
     axes.set(xlabel="clouds seen", ylabel="validation views, %", ylim=(0, 100))
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside right upper")
     return figure
 
 

@@ -78,9 +78,9 @@ def make(plan: Plan) -> MakeOutcome:
     return made
 
 
-def rising(last: float) -> tuple[CurvePoint, ...]:
+def rising(last: float, clouds: int = 40_000) -> tuple[CurvePoint, ...]:
     shares = (10.0, 30.0, 40.0, last)
-    return tuple(CurvePoint(1000 * (i + 1), s, s, None, None) for i, s in enumerate(shares))
+    return tuple(CurvePoint(clouds * (i + 1) // 4, s, s, None, None) for i, s in enumerate(shares))
 
 
 def test_shares_count_views_within_both_limits(make: MakeOutcome) -> None:
@@ -113,6 +113,14 @@ class TestVerdict:
     def test_a_curve_that_is_flat_does_not(self, make: MakeOutcome) -> None:
         judged = verdict(make([30.0] * 10, curve=rising(41.0)))
         assert "more minutes will hardly help" in judged.advice[0]
+
+    def test_few_clouds_ask_for_more_before_anything_else_is_concluded(
+        self, make: MakeOutcome
+    ) -> None:
+        judged = verdict(make([30.0] * 10, curve=rising(41.0, clouds=5000)))
+        assert judged.advice == (
+            "trained on 5,000 clouds; a category takes some 20,000: try --minutes 32",
+        )
 
     def test_forgotten_categories_are_told(self, make: MakeOutcome) -> None:
         judged = verdict(make([1.0] * 10, kept_after=report("mug", [1.0] * 8 + [60.0] * 2)))
