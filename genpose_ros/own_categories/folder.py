@@ -102,6 +102,8 @@ def category_folders(paths: Iterable[Path]) -> tuple[Path, ...]:
     """
     found: list[Path] = []
     for path in paths:
+        if not path.is_dir():
+            raise ValueError(f"there is no folder {path}")
         inside = sorted(file.parent for file in path.glob(f"*/{MANIFEST}"))
         # A folder without any manifest is refused, with what to write, where it is read.
         found += [path] if (path / MANIFEST).exists() or not inside else inside

@@ -106,16 +106,21 @@ def _lit_mesh(
     rays = np.stack([*np.meshgrid(step, step), np.ones((size_px, size_px))], axis=-1)
     hits = cast([(vertices @ R.T + [0, 0, _DISTANCE], faces)], rays, np.zeros(3))
     mask = hits.part == 0
+    image = np.full(rays.shape, 255.0)
     if not mask.any():
-        return np.full(rays.shape, 255.0)
-    view = -rays / np.linalg.norm(rays, axis=-1, keepdims=True)
-    normals = hits.normals * np.sign(np.einsum("hwi,hwi->hw", hits.normals, view))[..., None]
-    normals = smoothed(normals, hits.part, size_px / 300)
+        return image
+    rows, columns = (slice(int(a.min()), int(a.max()) + 1) for a in np.nonzero(mask))
+    normals = hits.normals[rows, columns]
+    view = -rays[rows, columns] / np.linalg.norm(rays[rows, columns], axis=-1, keepdims=True)
+    normals = normals * np.sign(np.einsum("hwi,hwi->hw", normals, view))[..., None]
+    mask = mask[rows, columns]
+    normals = smoothed(normals, np.where(mask, 0, -1), size_px / 300)[mask][None]
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
-    albedo = np.broadcast_to((np.array(color) / 255) ** _GAMMA, rays.shape)
+    albedo = np.broadcast_to((np.array(color) / 255) ** _GAMMA, normals.shape)
     light = np.array([-0.5, -0.7, -0.6]) / np.linalg.norm([0.5, 0.7, 0.6])
-    image = 255 * lit(albedo, normals, view, light, R[:, 1], np.ones(mask.shape), 0.2 * mask)
-    image[~mask] = 255.0
+    lamp = np.ones(normals.shape[:2])
+    shaded = lit(albedo, normals, view[mask][None], light, R[:, 1], lamp, 0.2 * lamp)
+    image[rows, columns][mask] = 255 * shaded[0]
     return image
 
 
