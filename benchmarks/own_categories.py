@@ -33,10 +33,10 @@ def train(folder: Path, name: str, options: list[str]) -> Path:
     """Train one of the categories with the released six kept; return its weights."""
     weights = folder / f"{name}.safetensors"
     if not weights.exists() or weights.with_suffix(".run").exists():
-        subprocess.run([sys.executable, str(EXAMPLE), str(folder), name], check=True)
         program = "from genpose_ros.cli import app; app()"
         command = ["category", "train", str(folder / name), str(weights), "--keep", "all"]
-        subprocess.run([sys.executable, "-c", program, *command, *options], check=True)
+        for words in ([str(EXAMPLE), str(folder), name], ["-c", program, *command, *options]):
+            subprocess.run([sys.executable, *words], check=True)  # noqa: S603 - our own programs
     return weights
 
 
@@ -61,7 +61,8 @@ def table(results: dict[str, Any]) -> str:
     heads += ["the six kept, 5°2cm: before", "after"]
     rows: list[list[Any]] = []
     for name, row in results.items():
-        shares = [100 * row["new"][group][limit] for group in ("standing", "all") for limit in _LIMITS]
+        groups = [row["new"]["standing"], row["new"]["all"]]
+        shares = [100 * group[limit] for group in groups for limit in _LIMITS]
         kept = [_mean(row[key]) for key in ("kept_before", "kept_after")]
         rows.append([name, f"{row['training']['score']['clouds']:,}", *shares, *kept])
     return markdown_table(heads, rows)

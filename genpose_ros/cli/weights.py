@@ -53,10 +53,10 @@ def weights(
 def _print_summary(described: "WeightsDescription") -> None:
     kind = "the released weights" if described.released else "not the released weights"
     energy = "with" if described.has_energy else "without"
+    network = f"{described.architecture}, {described.parameters / 1e6:.2f} million parameters"
     lines = [
         f"{described.file}: {kind}",
-        f"{described.architecture}, {described.parameters / 1e6:.2f} million parameters, "
-        f"{energy} a trained energy; {described.file_bytes / 1e6:.1f} MB",
+        f"{network}, {energy} a trained energy; {described.file_bytes / 1e6:.1f} MB",
         f"SHA-256 of the file: {described.file_sha256}",
     ]
     for line in lines:

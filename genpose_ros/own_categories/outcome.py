@@ -31,9 +31,7 @@ USABLE_5D2CM, USABLE_10D5CM = 0.70, 0.90
 
 #: Points that a kept category may lose.
 _MAY_LOSE = 0.05
-#: Views per kept category are few: a loss is told where it is beyond their noise too.
-_NOISE = 0.10
-#: A gap between meshes that were trained on and held-out ones, and a rise at the end, that are told.
+#: A gap between meshes trained on and held-out ones, and a rise at the end, that are told.
 _GAP, _RISE = 0.10, 3.0
 #: Clouds with which the tried categories were usable, kept ones among them.
 _ENOUGH_CLOUDS = 20_000
@@ -170,9 +168,9 @@ def _advice(outcome: Outcome, name: str, poor: bool) -> list[str]:
         share = _turned_share(views, axis)
         if share >= _TURNED:
             lines.append(
-                f"{name}: {100 * share:.0f} % of the poses are half a turn about {axis} off. If the "
-                f"objects look the same after it, declare symmetry {{{axis}: half}}; if a detail "
-                "tells them apart, the meshes must show it larger than 5 mm"
+                f"{name}: {100 * share:.0f} % of the poses are half a turn about {axis} off. If "
+                f"the objects look the same after it, declare symmetry {{{axis}: half}}; if a "
+                "detail tells them apart, the meshes must show it larger than 5 mm"
             )
     lines += _mesh_advice(outcome, name, poor)
     return lines
@@ -182,19 +180,18 @@ def _mesh_advice(outcome: Outcome, name: str, poor: bool) -> list[str]:
     number = outcome.new.categories.names.index(name)
     folder = outcome.plan.folders[number]
     if folder.is_instance:
-        return [
-            f"{name} is one object, not a category: other objects of its kind were never seen; "
-            f"add {_ENOUGH_MESHES} or more meshes for those"
-        ]
+        line = f"{name} is one object, not a category: others of its kind were never seen; "
+        return [line + f"add {_ENOUGH_MESHES} or more meshes for those"]
     held_out = by_category(outcome.new)[name]["standing"]["share_5deg2cm"] or 0.0
     seen = by_category(outcome.trained_on)[name]["standing"]["share_5deg2cm"] or 0.0
     count = len(folder.train)
     if seen - held_out > _GAP:
-        return [
+        line = (
             f"{name}: {100 * seen:.0f} % of the standing views of meshes that were trained on come "
-            f"within 5°2cm, of held-out ones {100 * held_out:.0f} %: add meshes that differ as much "
-            f"as your objects do ({count} to train now, {2 * count} would be better)"
-        ]
+            f"within 5°2cm, of held-out ones {100 * held_out:.0f} %: add meshes that differ as "
+            f"much as your objects do ({count} to train now, {2 * count} would be better)"
+        )
+        return [line]
     if poor and count < _ENOUGH_MESHES:
         return [f"{name}: only {count} meshes to train: add some, {_ENOUGH_MESHES} at least"]
     return []
@@ -209,16 +206,12 @@ def _time_advice(outcome: Outcome, poor: bool) -> list[str]:
         more = f"--clouds {_ENOUGH_CLOUDS}"
         if not budget.clouds:
             more = f"--minutes {budget.minutes * _ENOUGH_CLOUDS / curve[-1].clouds:.0f}"
-        return [
-            f"trained on {curve[-1].clouds:,} clouds; a category takes some {_ENOUGH_CLOUDS:,}: "
-            f"try {more}"
-        ]
+        seen = f"trained on {curve[-1].clouds:,} clouds"
+        return [f"{seen}; a category takes some {_ENOUGH_CLOUDS:,}: try {more}"]
     rise = curve[-1].new_5d2cm - curve[len(curve) // 2].new_5d2cm
     if rise < _RISE:
-        return [
-            "more minutes will hardly help: the second half of the training gave "
-            f"{rise:+.0f} points within 5°2cm"
-        ]
+        gain = f"the second half of the training gave {rise:+.0f} points within 5°2cm"
+        return [f"more minutes will hardly help: {gain}"]
     more = f"--clouds {2 * budget.clouds}" if budget.clouds else f"--minutes {2 * budget.minutes:g}"
     return [f"accuracy was still rising ({rise:+.0f} points in the second half): try {more}"]
 
@@ -230,8 +223,8 @@ def _kept_advice(outcome: Outcome) -> list[str]:
     lines = []
     if before - after > _MAY_LOSE:
         lines.append(
-            f"the kept categories fell from {100 * before:.0f} to {100 * after:.0f} % within 5°2cm: "
-            "give more --minutes, --keep fewer, or run two models side by side: "
+            f"the kept categories fell from {100 * before:.0f} to {100 * after:.0f} % within "
+            "5°2cm: give more --minutes, --keep fewer, or run two models side by side: "
             "weights:=genpose-base.safetensors,yours.safetensors with --keep none"
         )
     return lines
@@ -242,7 +235,7 @@ def _mean_share(report: SyntheticReport) -> float:
 
 
 def _turned_share(views: Sequence[ViewReport], axis: str) -> float:
-    """Share of the views whose error, modulo the declared symmetry, is half a turn about an axis."""
+    """Share of the views that are half a turn about an axis off, modulo the symmetry."""
     turned = 0
     half = Rotation.from_euler(axis, 180, degrees=True)
     for view in views:

@@ -61,8 +61,8 @@ def training_html(outcome: Outcome, checks: Sequence[FolderCheck], weights: Path
 
 
 _PICTURE_KEY = (
-    "<p>Points as the camera sees them, near dark and far bright; thin grey box: the truth; axes: the "
-    "estimate, x red (front), y green (up), z blue. Below each the errors and the score.</p>"
+    "<p>Points as the camera sees them, near dark and far bright; thin grey box: the truth; axes: "
+    "the estimate, x red (front), y green (up), z blue. Below each its errors and its score.</p>"
 )
 
 
@@ -74,9 +74,9 @@ def _verdict_box(judged: Verdict) -> str:
     return (
         f'<div style="background:{color};padding:.6em 1.2em">'
         f'<p style="font-size:1.5em;margin:.2em 0"><b>{word}</b></p>'
-        f"<p>{html.escape(judged.sentence)}. Usable means: of the standing held-out objects at least "
-        f"{100 * USABLE_5D2CM:.0f} % within 5° and 2 cm and {100 * USABLE_10D5CM:.0f} % within 10° "
-        f"and 5 cm, modulo the symmetry.</p>{advice}</div>"
+        f"<p>{html.escape(judged.sentence)}. Usable means: of the standing held-out objects at "
+        f"least {100 * USABLE_5D2CM:.0f} % within 5° and 2 cm and {100 * USABLE_10D5CM:.0f} % "
+        f"within 10° and 5 cm, modulo the symmetry.</p>{advice}</div>"
     )
 
 
@@ -95,8 +95,8 @@ def _basis(outcome: Outcome) -> str:
         else ""
     )
     return (
-        f"<p>New categories: {html.escape(held_out)}.{kept} Views: standing / all, 40 % of all lying, "
-        f"upside down or in any orientation. Trained: {html.escape('; '.join(stages))}; "
+        f"<p>New categories: {html.escape(held_out)}.{kept} Views: standing / all, 40 % of all "
+        f"lying, upside down or in any orientation. Trained: {html.escape('; '.join(stages))}; "
         f"{outcome.rendered:,} clouds rendered.</p>"
     )
 
@@ -132,9 +132,9 @@ def _findings(checks: Sequence[FolderCheck]) -> str:
 
 def _next_steps(outcome: Outcome, weights: Path) -> str:
     name, file = outcome.plan.new[0].name, weights.name
+    images = "--depth depth.png --mask mask.png --camera-info camera_info.yaml"
     commands = (
-        f"genpose estimate --depth depth.png --mask mask.png --camera-info camera_info.yaml "
-        f"--classes 1={name} --weights {file}",
+        f"genpose estimate {images} --classes 1={name} --weights {file}",
         f"genpose evaluate synthetic --weights {file}",
         f"genpose demo --weights {file}",
         f"ros2 launch genpose_ros estimate.launch.py weights:={file}",
@@ -142,8 +142,8 @@ def _next_steps(outcome: Outcome, weights: Path) -> str:
     )
     lines = "\n".join(html.escape(command) for command in commands)
     return (
-        f"<pre>{lines}</pre><p>To train longer or with more meshes, run the command below again under "
-        "another name.</p>"
+        f"<pre>{lines}</pre><p>To train longer or with more meshes, run the command below again "
+        "under another name.</p>"
     )
 
 

@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Validation of a fine-tuning on its way: held-out meshes of new categories, and kept ones apart."""
+"""Validation of a fine-tuning on its way: held-out meshes and kept categories apart."""
 
 import csv
 from collections.abc import Callable

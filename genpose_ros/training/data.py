@@ -49,8 +49,13 @@ class Batch:
 class _Shard:
     """Shard of a set: read when first drawn from, with its rows sorted by category."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, categories: int) -> None:
         parts = load_file(path)
+        if len(parts["category"]) and int(parts["category"].max()) >= categories:
+            raise ValueError(
+                f"{path} holds clouds of category number {int(parts['category'].max())}, but its "
+                f"folder is of {categories} categories: it is another set's"
+            )
         self._parts = {name: parts[name] for name in _PARTS}
         counts = parts["category"].bincount()
         self._by_category = parts["category"].argsort(stable=True)
@@ -143,7 +148,7 @@ class CloudPool:
 
     def _shard(self, path: Path) -> _Shard:
         if path not in self._read:
-            self._read[path] = _Shard(path)
+            self._read[path] = _Shard(path, len(self.categories))
         return self._read[path]
 
 

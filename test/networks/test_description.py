@@ -15,7 +15,8 @@ def test_a_file_of_ours_is_described(tmp_path: Path) -> None:
     model = LightPoseModel(LightConfig(patches=8, width=32, layers=1, head_width=32))
     model.categories = CategorySet((Category(name="drill"),))
     file = tmp_path / "mine.safetensors"
-    save_model(model, file, {"accuracy": '{"drill": {}}', "note": "three", "has_trained_energy": "false"})
+    recorded = {"accuracy": '{"drill": {}}', "note": "three", "has_trained_energy": "false"}
+    save_model(model, file, recorded)
     described = describe_weights(file)
     assert described.parameters == sum(p.numel() for p in model.parameters())
     assert described.categories.names == ("drill",)

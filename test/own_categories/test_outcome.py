@@ -46,10 +46,10 @@ def report(category: str, errors: list[float], axis: str = "x") -> SyntheticRepo
 
 def clouds(count: int) -> CloudBatch:
     rng = np.random.default_rng(0)
-    points = rng.uniform(-0.1, 0.1, (count, 64, 3)) + [0, 0, 0.8]
-    eye = np.tile(np.eye(3), (count, 1, 1))
-    zeros = np.zeros(count, np.int64)
-    return CloudBatch(points, eye, np.tile([0, 0, 0.8], (count, 1)), np.full((count, 3), 0.2), zeros, zeros)
+    place, zeros = np.array([0, 0, 0.8]), np.zeros(count, np.int64)
+    points = rng.uniform(-0.1, 0.1, (count, 64, 3)) + place
+    eye, places = np.tile(np.eye(3), (count, 1, 1)), np.tile(place, (count, 1))
+    return CloudBatch(points, eye, places, np.full((count, 3), 0.2), zeros, zeros)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,9 @@ def test_the_report_is_one_file_with_pictures_and_no_requests(
     weights = tiny_weights(tmp_path / "drill.safetensors")
     outcome = make([1.0] * 20 + [40.0] * 10, curve=rising(60.0))
     page = training_html(outcome, [check_folder(plan.folders[0].path)], weights)
-    assert page.index("Not yet") < page.index("Accuracy, % of the views") < page.index("How to go on")
+    parts = ("Not yet", "Accuracy, % of the views", "How to go on")
+    places = [page.index(part) for part in parts]
+    assert places == sorted(places)
     assert page.count("data:image/png;base64,") == 2
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "drill_4.ply" in page

@@ -52,7 +52,7 @@ class TestKeep:
         model = LightPoseModel(LightConfig(patches=8, width=16, layers=1, head_width=32))
         model.categories = CategorySet((Category(name="saw"), NOCS["mug"]))
         save_model(model, tmp_path / "saws.safetensors", {})
-        with pytest.raises(ValueError, match="saw cannot be kept: .* name its folder"):
+        with pytest.raises(ValueError, match=r"saw cannot be kept: .* name its folder"):
             make_plan([drill], start=tmp_path / "saws.safetensors")
         plan = make_plan([drill], start=tmp_path / "saws.safetensors", keep="mug")
         assert plan.categories.names == ("drill", "mug")
@@ -89,7 +89,7 @@ class TestBeginRun:
     def test_changed_meshes_are_refused(self, plan: Plan, tmp_path: Path) -> None:
         begin_run(tmp_path, plan)
         changed = replace(plan, folders=(replace(plan.folders[0], digest="other"),))
-        with pytest.raises(ValueError, match="other files of drill .*, or delete .* begin anew"):
+        with pytest.raises(ValueError, match=r"other files of drill .*, or delete .* begin anew"):
             begin_run(tmp_path, changed)
 
     @pytest.mark.parametrize(

@@ -168,6 +168,15 @@ class TestAugment:
         assert not changed[long].any()
         assert 0.35 < changed[~long].float().mean() < 0.65
 
+    def test_a_shard_of_another_set_is_refused(
+        self, tmp_path: Path, write_shard: Callable[..., None]
+    ) -> None:
+        write_shard(tmp_path / "shard-00000.safetensors", count=8, rare=4)
+        recipe = {"categories": json.loads(CategorySet((NOCS["mug"],)).to_text())}
+        (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+        with pytest.raises(ValueError, match="category number 1, but its folder is of 1 cat"):
+            CloudPool(tmp_path).draw(0, settings(4))
+
     def test_augmentation_can_be_left_out(
         self, pool: CloudPool, generator: torch.Generator
     ) -> None:
