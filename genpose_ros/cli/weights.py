@@ -64,9 +64,11 @@ def _print_summary(described: "WeightsDescription") -> None:
 
 
 def _print_categories(described: "WeightsDescription") -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    heads = ["category", "also called", "symmetry", "mirror", "diagonal cm"]
+    # Names that are cut short cannot be typed.
+    names = [Column(name, overflow="fold") for name in ("category", "also called")]
+    heads: list[Column | str] = [*names, "symmetry", "mirror", "diagonal cm"]
     if described.accuracy:
         heads += ["standing 5°2cm", "10°5cm", "all 5°2cm", "10°5cm"]
     table = Table(*heads, box=None)

@@ -54,9 +54,9 @@ class TestTrain:
         assert sorted(path.name for path in out.parent.iterdir()) == [
             "drill.html", "drill.safetensors"
         ]  # fmt: skip
-        described = run("weights", out)
-        assert "cordless_drill" in described.output
+        assert "half" not in run("weights", out).output
         content = json.loads(run("weights", out, "--json").stdout)
+        assert content["categories"][0]["aliases"] == ["power drill", "cordless_drill"]
         assert content["recorded"]["training_data"]["clouds"] == 64
         assert content["accuracy"]["drill"]["all"]["instances"] == 8
 

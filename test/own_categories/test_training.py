@@ -143,5 +143,6 @@ def test_a_small_drill_is_learnt_from_the_released_weights(
         report = evaluate_synthetic(estimator, views, categories=plan.categories)
         errors.append(report.to_json()["all"])
     before, after = errors
+    print(before, after)
     assert before["10d5cm"] < 10
     assert after["10d5cm"] > 30

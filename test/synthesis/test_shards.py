@@ -58,6 +58,15 @@ def test_ranks_share_the_shards_of_one_set(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "together" / path.name).read_bytes()
 
 
+def test_a_set_can_have_shards_of_another_size_and_is_not_mixed_with_others(
+    tmp_path: Path,
+) -> None:
+    paths = write_set(tmp_path, SetRecipe(clouds=30, seed=3, shard_size=15))
+    assert [len(read_shard(path)) for path in paths] == [15, 15]
+    with pytest.raises(ValueError, match="shard_size is 15, not 0"):
+        write_set(tmp_path, SetRecipe(clouds=40, seed=3))
+
+
 def test_a_rank_outside_the_ranks_is_refused() -> None:
     with pytest.raises(ValueError, match="a rank from 0 to 1, got 2"):
         SetRecipe(clouds=1, rank=2, ranks=2)
