@@ -45,7 +45,9 @@ def _category() -> None:
 def check(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Folders with a category.yaml, or folders of such.", metavar="FOLDER..."),
+        typer.Argument(
+            help="Folders with a category.yaml, or folders of such.", metavar="FOLDER..."
+        ),
     ],
     sheet: Annotated[
         Path | None, typer.Option(help="Draw every mesh with its axes into this picture.")
@@ -116,7 +118,9 @@ def _table(meshes: "Sequence[CheckedMesh]") -> Table:
     """Measures of each mesh."""
     # A name cut short would not say which mesh it is.
     name = Column("mesh", overflow="fold")
-    table = Table(name, "split", Column("x, y, z cm", no_wrap=True), "faces", "closed", "symmetry", "mirror")
+    table = Table(
+        name, "split", Column("x, y, z cm", no_wrap=True), "faces", "closed", "symmetry", "mirror"
+    )
     for one in meshes:
         size = " x ".join(f"{100 * edge:.1f}" for edge in one.size)
         table.add_row(

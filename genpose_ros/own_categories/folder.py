@@ -189,9 +189,7 @@ def oriented(manifest: Manifest, file: Path) -> tuple[np.ndarray, np.ndarray]:
 def _mesh(manifest: Manifest, file: Path, max_faces: int) -> Mesh:
     vertices, faces = oriented(manifest, file)
     metric = manifest.frame.scale_m is not None
-    mesh = make_mesh(
-        file.name, manifest.name, vertices, faces, metric=metric, max_faces=max_faces
-    )
+    mesh = make_mesh(file.name, manifest.name, vertices, faces, metric=metric, max_faces=max_faces)
     low, high = METRIC_DIAGONAL_M
     if metric and not low <= mesh.diagonal <= high:
         raise ValueError(

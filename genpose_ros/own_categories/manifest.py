@@ -208,7 +208,7 @@ def _content(folder: Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML of plain values: no repeated fields, and neither anchors nor depths, which make bombs."""
+    """YAML of plain values: no repeated fields, no anchors and no depths, which make bombs."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
@@ -344,7 +344,9 @@ def _glob(folder: Path, name: str, patterns: Any) -> tuple[Path, ...]:
     files: set[Path] = set()
     for pattern in patterns:
         if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-            raise ValueError(f"meshes.{name}: {pattern!r} leaves the folder: copy the meshes into it")
+            raise ValueError(
+                f"meshes.{name}: {pattern!r} leaves the folder: copy the meshes into it"
+            )
         # A name may hold characters that mean something in patterns.
         found = [folder / pattern] if (folder / pattern).is_file() else folder.glob(pattern)
         matched = {f for f in found if f.is_file() and f.suffix.lower() in MESH_SUFFIXES}

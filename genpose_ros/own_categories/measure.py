@@ -147,9 +147,7 @@ def _outer_surface(scene: o3d.t.geometry.RaycastingScene) -> np.ndarray:
     return points
 
 
-def _off(
-    scene: o3d.t.geometry.RaycastingScene, points: np.ndarray, maps: np.ndarray
-) -> np.ndarray:
+def _off(scene: o3d.t.geometry.RaycastingScene, points: np.ndarray, maps: np.ndarray) -> np.ndarray:
     """How far (M,) nearly all of the points come to lie from the surface by each map (M, 3, 3)."""
     moved = np.einsum("mij,nj->mni", maps, points).astype(np.float32)
     distance = scene.compute_distance(o3d.core.Tensor(moved)).numpy()

@@ -193,15 +193,17 @@ def _write_heading(draw: ImageDraw.ImageDraw, check: FolderCheck, width: int) ->
     x = _MARGIN_PX + draw.textlength(title, _font(30, True)) + 16
     if category is not None and category.aliases:
         draw.text((x, 40), "also " + ", ".join(category.aliases), _FAINT, _font(16))
-    text = f"unusable: {check.path}"
+    texts: tuple[str, ...] = (f"unusable: {check.path}",)
     if category is not None:
         low, high = (100 * value for value in category.size_m)
-        text = (
-            f"symmetry {declared_words(category.symmetry)}   ·   mirror {str(category.mirror).lower()}   ·   diagonal "
-            f"{low:.3g} to {high:.3g} cm   ·   rests {', '.join(category.rests)}   ·   deform "
-            f"{category.deform}"
+        texts = (
+            f"symmetry {declared_words(category.symmetry)}",
+            f"mirror {str(category.mirror).lower()}",
+            f"diagonal {low:.3g} to {high:.3g} cm",
+            f"rests {', '.join(category.rests)}",
+            f"deform {category.deform}",
         )
-    draw.text((_MARGIN_PX, 72), text, _FAINT, _font(16))
+    draw.text((_MARGIN_PX, 72), "   ·   ".join(texts), _FAINT, _font(16))
     right = width - _MARGIN_PX
     for axis, meaning in ((2, "z"), (1, "y up"), (0, "x front")):
         right -= draw.textlength(meaning, _font(16, True))
@@ -236,7 +238,7 @@ def _draw_cell(
 
 
 def _cell_lines(mesh: CheckedMesh) -> tuple[str, ...]:
-    edges = " × ".join(f"{100 * edge:.1f}" for edge in mesh.size)
+    edges = " x ".join(f"{100 * edge:.1f}" for edge in mesh.size)
     size = f"{edges} cm" if mesh.mesh.metric else f"{edges} % of the diagonal"
     closed = "closed" if mesh.mesh.closed else "with a border"
     planes = f"{', '.join(mesh.mirror_planes)} = 0" if mesh.mirror_planes else "none"
@@ -269,7 +271,7 @@ def _fitting(draw: ImageDraw.ImageDraw, name: str) -> str:
 
 @lru_cache(maxsize=32)
 def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    import matplotlib
+    import matplotlib as mpl
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
+    return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / name), size)

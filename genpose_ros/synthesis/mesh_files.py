@@ -84,9 +84,7 @@ def merged(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndar
     used[faces] = True
     rows = np.flatnonzero(used)
     # Zeros of either sign are the same place.
-    _, first, name = np.unique(
-        vertices[rows] + 0.0, axis=0, return_index=True, return_inverse=True
-    )
+    _, first, name = np.unique(vertices[rows] + 0.0, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))

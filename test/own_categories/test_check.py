@@ -168,7 +168,9 @@ class TestSymmetry:
     def test_one_that_is_declared_but_not_there_is_told_with_the_meshes(self, tmp_path):
         folder = write_category(tmp_path, HAMMERS, "symmetry: {y: any}", "mirror: true")
         text = only(check_folder(folder), Level.WARNING)
-        assert "{y: any} is declared, but such a turn changes a.ply, b.ply, c.ply and 1 more" in text
+        assert (
+            "{y: any} is declared, but such a turn changes a.ply, b.ply, c.ply and 1 more" in text
+        )
         assert "(measured: {})" in text
 
     def test_one_mesh_that_differs_is_named(self, tmp_path):
@@ -203,7 +205,9 @@ class TestSymmetry:
 
 class TestMirror:
     HANDED = [  # noqa: RUF012 (shapes, never changed)
-        joined(*(moved(part, 0, 0, 0) for part in (hammer(s), moved(box(0.02, 0.02, 0.1), 0, 0, 0.05))))
+        joined(
+            *(moved(part, 0, 0, 0) for part in (hammer(s), moved(box(0.02, 0.02, 0.1), 0, 0, 0.05)))
+        )
         for s in SCALES
     ]
 

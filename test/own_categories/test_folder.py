@@ -46,7 +46,9 @@ def test_declared_values_reach_the_category(tmp_path):
         "aliases: [it]", "symmetry: {y: half}", "symmetry_hidden: {y: any}", "size_m: [0.1, 0.3]",
         "rests: [standing]", "deform: none", "color: [1, 2, 3]",
     )  # fmt: skip
-    category = read_category_folder(write_category(tmp_path, [box(0.1, 0.2, 0.05)], *lines)).category
+    category = read_category_folder(
+        write_category(tmp_path, [box(0.1, 0.2, 0.05)], *lines)
+    ).category
     assert category.aliases == ("it",)
     assert category.symmetry.words == {"y": "half"}
     assert category.symmetry_hidden is not None
@@ -130,7 +132,7 @@ class TestSeveral:
     def test_no_folder_at_all_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match="no folder is given"):
             read_category_folders([])
-        with pytest.raises(ValueError, match="holds no category.yaml"):
+        with pytest.raises(ValueError, match="holds no category"):
             read_category_folders([tmp_path])
         with pytest.raises(ValueError, match="there is no folder"):
             read_category_folders([tmp_path / "nowhere"])

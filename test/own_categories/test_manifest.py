@@ -131,7 +131,10 @@ def test_frames_are_turned_by_rotations_that_take_up_to_y_and_front_to_x(up, fro
         ("{ok}symmetry: {y: 25}", "symmetry: turns .* make more than 24 rotations"),
         ("{ok}symmetry: {w: half}", "symmetry: unknown axis 'w'"),
         ("{ok}rests: standing", r"rests is 'standing': write auto, or some of \[standing"),
-        ("{ok}meshes: {train: ['*.stl']}", r"meshes.train: '\*.stl' matches no mesh in .*: correct"),
+        (
+            "{ok}meshes: {train: ['*.stl']}",
+            r"meshes.train: '\*.stl' matches no mesh in .*: correct",
+        ),
         ("{ok}meshes: {train: [../x.ply]}", "meshes.train: '../x.ply' leaves the folder: copy"),
         ("{ok}meshes: {train: [/etc/x.ply]}", "leaves the folder"),
         ("{ok}meshes: {train: 5}", r"meshes.train is 5: write file names such as \[drill_"),

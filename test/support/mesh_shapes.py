@@ -29,7 +29,12 @@ def prism(sides: int, radius: float, height: float) -> Shape:
     vertices = np.concatenate([ring - up, ring + up, [-up, up]])
     i, j = np.arange(sides), (np.arange(sides) + 1) % sides
     low, high = np.full(sides, 2 * sides), np.full(sides, 2 * sides + 1)
-    faces = [(i, j, j + sides), (i, j + sides, i + sides), (low, j, i), (high, i + sides, j + sides)]
+    faces = [
+        (i, j, j + sides),
+        (i, j + sides, i + sides),
+        (low, j, i),
+        (high, i + sides, j + sides),
+    ]
     return vertices, np.concatenate([np.stack(corners, axis=1) for corners in faces])
 
 
