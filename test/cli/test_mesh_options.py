@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from parcels_and_hooks import OWN, PARCEL, parcel_mesh
+from parcels_and_hooks import OWN, PARCEL, own_weights, parcel_mesh
 from typer.testing import CliRunner
 
 from genpose_ros.cli import app
