@@ -34,12 +34,14 @@ class Batch:
         rotation: (B, 3, 3) object to camera.
         translation: (B, 3) metres.
         size_m: (B, 3) box edge lengths.
+        category: (B,) int, index into the set's categories.
     """
 
     points_cam: Tensor
     rotation: Tensor
     translation: Tensor
     size_m: Tensor
+    category: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on another device."""
@@ -131,7 +133,7 @@ class CloudPool:
         pick, order, change = chance.split((_PICK, _ORDER, _CHANGE), 1)
         parts = self._gather((step * settings.batch + mine) % self.shards, pick, settings.balanced)
         points = _reordered(parts.pop("points_centred").float(), order)
-        mirror = self._mirror[parts.pop("category")]
+        mirror = self._mirror[parts["category"]]
         batch = Batch(points_cam=points + parts.pop("centre").unsqueeze(1), **parts)
         return augment(batch, change, settings, mirror)
 
@@ -229,4 +231,5 @@ def augment(
         rotation=rotation,
         translation=(move @ batch.translation.unsqueeze(-1)).squeeze(-1),
         size_m=batch.size_m * scale.unsqueeze(-1),
+        category=batch.category,
     )

@@ -130,8 +130,9 @@ class SmallPool:
             rotation=torch.from_numpy(part.rotation),
             translation=torch.from_numpy(part.translation),
             size_m=torch.from_numpy(part.size_m),
+            category=torch.from_numpy(part.category),
         )
-        return batch, torch.from_numpy(part.category)
+        return batch, batch.category
 
 
 def regression_loss(
@@ -202,8 +203,7 @@ def _score_loss(model: LightPoseModel, settings: SmallTraining, generator: torch
         count = len(batch.rotation)
         sigma = draw_noise_levels(count, training, model.sigma_max, generator)
         noise = torch.randn(count, settings.draws, 9, generator=generator)
-        parts = (batch.points_cam, batch.rotation, batch.translation, batch.size_m)
-        total: Tensor = objective(*parts, sigma, noise).sum()
+        total: Tensor = objective(*vars(batch).values(), sigma, noise).sum()
         return total
 
     return loss
