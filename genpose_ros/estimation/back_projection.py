@@ -10,6 +10,7 @@ import numpy as np
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.geometry.clouds import (
@@ -37,6 +38,7 @@ class ObjectCloud:
         n_points: valid depth pixels they were sampled from.
         shuffled: whether the points are in random order, as `object_cloud` and `sample_points`
             return them.
+        up_cam: which way is up, for models that take it; None: not known.
 
     Raises:
         ValueError: the points are not (N, 3) with N >= 1.
@@ -53,6 +55,7 @@ class ObjectCloud:
     points_cam: np.ndarray
     n_points: int
     shuffled: bool = False
+    up_cam: UpDirection | None = None
 
     def __post_init__(self) -> None:
         shape = self.points_cam.shape

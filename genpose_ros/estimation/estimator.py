@@ -5,7 +5,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,13 +22,19 @@ from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
-from genpose_ros.estimation.tta import augmented_clouds, augmented_poses, merge_augmentations
+from genpose_ros.estimation.tta import (
+    augmented_clouds,
+    augmented_poses,
+    augmented_up,
+    merge_augmentations,
+)
 from genpose_ros.estimation.uncertainty import agreement, pose_covariance
+from genpose_ros.estimation.up import up_direction
 from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks.checkpoints import load_model
 from genpose_ros.networks.devices import prefers_bf16, torch_device
-from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.interface import Encoding, PoseModel, Up
 
 __all__ = ["STAGES", "PoseEstimator", "padded_size"]
 
@@ -163,6 +169,12 @@ class PoseEstimator:
         if refused is not None:
             return [], [refused]
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
+        up_cam = None
+        if self.model.uses_up:
+            masks = [instance.mask for instance in instances]
+            up_cam = up_direction(
+                settings.up_source, frame.up_cam, frame.depth_m, frame.camera, masks
+            )
         clouds = []
         for instance in instances:
             cloud = object_cloud(
@@ -171,7 +183,7 @@ class PoseEstimator:
             if isinstance(cloud, Rejection):
                 rejections.append(cloud)
             else:
-                clouds.append(cloud)
+                clouds.append(replace(cloud, up_cam=up_cam))
         return clouds, rejections
 
     def estimate_clouds(
@@ -242,9 +254,11 @@ class PoseEstimator:
             near = torch.from_numpy(np.asarray(T_cam_start, dtype=np.float64)[rows]).to(device)
         tta_views = settings.tta_views if self.model.mirrors else 1
         with timer.stage("encode"):
-            encoding = self.model.encode(
-                augmented_clouds(points_cam, tta_views, mirrored), patches=settings.patches
-            )
+            views = augmented_clouds(points_cam, tta_views, mirrored)
+            known: dict[str, Up] = {}
+            if self.model.uses_up:
+                known["up"] = augmented_up(_up([clouds[i] for i in rows]), tta_views, mirrored).to(device)
+            encoding = self.model.encode(views, patches=settings.patches, **known)
         with timer.stage("sample"):
             start = None if near is None else self._starts(near, encoding, tta_views, mirrored)
             pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
@@ -342,6 +356,16 @@ def padded_size(n: int, batch_size: int, device: torch.device) -> int:
     if device.type == "cpu":
         return n  # every row costs as much as an object
     return min(1 << (n - 1).bit_length(), max(batch_size, n))
+
+
+def _up(clouds: Sequence[ObjectCloud]) -> Up:
+    """What is known of the direction up of B objects, on the CPU."""
+    direction, level_m = torch.zeros(len(clouds), 3), torch.full((len(clouds),), torch.nan)
+    for row, cloud in enumerate(clouds):
+        if cloud.up_cam is not None:
+            direction[row] = torch.from_numpy(cloud.up_cam.direction_cam)
+            level_m[row] = torch.nan if cloud.up_cam.level_m is None else cloud.up_cam.level_m
+    return Up(direction, level_m)
 
 
 def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from genpose_ros.geometry.categories import CATEGORIES
-from genpose_ros.synthesis.clutter import ground, hands, neighbours, occluders
+from genpose_ros.synthesis.clutter import ground, hands, neighbours, occluders, support_levels
 from genpose_ros.synthesis.meshes import Mesh
 from genpose_ros.synthesis.objects import Objects, draw_objects
 from genpose_ros.synthesis.primitives import MeshBatch
@@ -51,6 +51,8 @@ class CloudBatch:
         size_m: (n, 3) float32 box edge lengths.
         category: (n,) int, index into `CATEGORIES`.
         stance: (n,) int, index into `STANCES`.
+        up: (n, 3) float32 unit vector against gravity, camera frame.
+        level_m: (n,) float32 coordinate along it of the table.
     """
 
     points_cam: np.ndarray
@@ -59,6 +61,8 @@ class CloudBatch:
     size_m: np.ndarray
     category: np.ndarray
     stance: np.ndarray
+    up: np.ndarray
+    level_m: np.ndarray
 
     def __len__(self) -> int:
         return len(self.points_cam)
@@ -143,7 +147,8 @@ def make_clouds(
     views, size_m = sample_views(n, rng, stances=stances), shapes.size_m
     objects = shapes.placed(views.rotation, views.translation)
     crops = crops_around(objects, torch.device(device))
-    images = render_views(objects, size_m, views, crops, around, rng)
+    in_air = (views.stance == STANCES.index("free")) & (rng.random(n) < 0.75)
+    images = render_views(objects, size_m, views, in_air, crops, around, rng)
     clouds, enough = sense_views(images, crops, around, points, rng)
     batch = CloudBatch(
         points_cam=clouds.cpu().numpy(),
@@ -152,6 +157,9 @@ def make_clouds(
         size_m=size_m.astype(np.float32),
         category=shapes.category,
         stance=views.stance,
+        up=views.up.astype(np.float32),
+        # Draws of its own, so that those of the clouds stay what they are.
+        level_m=support_levels(objects, views, in_air, rng.spawn(1)[0]).astype(np.float32),
     )
     return batch[enough.cpu().numpy()]
 
@@ -170,6 +178,7 @@ def render_views(
     objects: Objects,
     size_m: np.ndarray,
     views: Views,
+    in_air: np.ndarray,
     crops: Crops,
     around: Surroundings,
     rng: np.random.Generator,
@@ -180,13 +189,12 @@ def render_views(
         objects: placed in front of the camera.
         size_m: (n, 3) edges of their boxes.
         views: where they are.
+        in_air: (n,) bool, which are held in the air; the others are on a table.
         crops: the rays.
         around: what surrounds them.
         rng: source of the draws.
     """
     n = len(objects)
-    free = views.stance == STANCES.index("free")
-    in_air = free & (rng.random(n) < 0.75)
     hidden, accompanied = rng.random(n) < around.occluder, rng.random(n) < around.neighbour
     held = in_air & (rng.random(n) < around.hand)
     lumps, clear = occluders(size_m, views, rng)

@@ -215,6 +215,8 @@ def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
             "size_m": clouds.size_m,
             "category": clouds.category.astype(np.int64),
             "stance": clouds.stance.astype(np.int64),
+            "up": clouds.up,
+            "level_m": clouds.level_m,
         }
     )
     _write_whole(path, content)

@@ -4,7 +4,7 @@
 """Training clouds on disk, drawn alike by any number of processes, and exact augmentations."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -15,14 +15,17 @@ from torch import Tensor
 from genpose_ros.synthesis.shards import shard_paths
 from genpose_ros.training.settings import TrainingSettings
 
-__all__ = ["Batch", "CloudPool", "augment", "step_generator"]
+__all__ = ["Batch", "CloudPool", "augment", "disturb_up", "step_generator"]
 
 #: What a shard holds of each cloud.
-_PARTS = ("points_centred", "centre", "rotation", "translation", "size_m")
+_PARTS = ("points_centred", "centre", "rotation", "translation", "size_m", "up", "level_m")
 
 #: Uniform random numbers that each cloud takes: which one it is (2), the order of its points (2)
-#: and its augmentation (5).
-_PICK, _ORDER, _CHANGE = 2, 2, 5
+#: and its augmentation (5); of a stream of their own what is told of the direction up (9).
+_PICK, _ORDER, _CHANGE, _UP = 2, 2, 5, 9
+
+#: How far below a cloud's centre a plane that is no support may lie, metres.
+_WRONG_LEVEL_M = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,16 @@ class Batch:
         rotation: (B, 3, 3) object to camera.
         translation: (B, 3) metres.
         size_m: (B, 3) box edge lengths.
+        up: (B, 3) unit vectors against gravity, camera frame; zero where not told.
+        level_m: (B,) coordinate along it of the support; NaN where not told.
     """
 
     points_cam: Tensor
     rotation: Tensor
     translation: Tensor
     size_m: Tensor
+    up: Tensor
+    level_m: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on another device."""
@@ -123,7 +130,8 @@ class CloudPool:
         parts = self._gather((step * settings.batch + mine) % self.shards, pick, settings.balanced)
         points = _reordered(parts.pop("points_centred").float(), order)
         batch = Batch(points_cam=points + parts.pop("centre").unsqueeze(1), **parts)
-        return augment(batch, change, settings)
+        told = torch.rand(settings.batch, _UP, generator=step_generator(settings.seed, step, 2))
+        return disturb_up(augment(batch, change, settings), told[mine], settings)
 
     def _gather(self, numbers: Tensor, pick: Tensor, balanced: bool) -> dict[str, Tensor]:
         """A cloud from each of the shards `numbers` (n,)."""
@@ -163,10 +171,11 @@ def step_generator(seed: int, step: int, stream: int) -> torch.Generator:
     Args:
         seed: of the run.
         step: of the run.
-        stream: 0 or 1, for two independent sequences.
+        stream: 0, 1 or 2, for independent sequences.
     """
     # PyTorch takes the seed's lower 32 bits alone.
-    return torch.Generator().manual_seed((seed * 0x9E3779B1 + 2 * step + stream) % 2**32)
+    number = seed * 0x9E3779B1 + 2 * step + stream % 2 + (stream // 2) * 0x7F4A7C15
+    return torch.Generator().manual_seed(number % 2**32)
 
 
 def _count_clouds(path: Path) -> int:
@@ -212,4 +221,34 @@ def augment(batch: Batch, chance: Tensor, settings: TrainingSettings) -> Batch:
         rotation=rotation,
         translation=(move @ batch.translation.unsqueeze(-1)).squeeze(-1),
         size_m=batch.size_m * scale.unsqueeze(-1),
+        up=(turn_mirror @ batch.up.unsqueeze(-1)).squeeze(-1),
+        level_m=batch.level_m * scale,
+    )
+
+
+def disturb_up(batch: Batch, chance: Tensor, settings: TrainingSettings) -> Batch:
+    """Tell of the direction up what a robot may know: it leans, is of another plane, or missing.
+
+    Args:
+        batch: B clouds with the true direction and level.
+        chance: (B, 9) uniform random numbers that decide.
+        settings: `up_share`, `up_noise_deg`, `up_wrong_share`, `level_share`, `level_noise_m`.
+    """
+    told, wrong, with_level, depth = chance[:, :4].unbind(1)
+    normal = torch.special.ndtri(chance[:, 4:].clamp(1e-6, 1 - 1e-6))
+    centre = batch.points_cam.mean(1)
+    lean = math.radians(settings.up_noise_deg) * normal[:, :3]
+    up = batch.up + torch.linalg.cross(lean, batch.up)
+    # The level of the same support along the direction as it leans.
+    level = batch.level_m + ((up - batch.up) * centre).sum(-1) + settings.level_noise_m * normal[:, 3]
+    elsewhere = torch.stack((normal[:, 4], normal[:, 0], normal[:, 1]), -1)
+    mistaken = wrong < settings.up_wrong_share
+    up = torch.where(mistaken.unsqueeze(-1), elsewhere, up)
+    up = up / up.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    level = torch.where(mistaken, (centre * up).sum(-1) - _WRONG_LEVEL_M * depth, level)
+    known = told < settings.up_share
+    return replace(
+        batch,
+        up=torch.where(known.unsqueeze(-1), up, 0.0),
+        level_m=torch.where(known & (with_level < settings.level_share), level, torch.nan),
     )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genpose_ros.diffusion import denoising_loss, score_of_energy
-from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.interface import Encoding, PoseModel, Up
 from genpose_ros.networks.light import LightPoseModel
 from genpose_ros.networks.reference import (
     ReferenceEnergyNetwork,
@@ -68,6 +68,8 @@ class Objective(nn.Module, ABC):
         rotation: Tensor,
         translation: Tensor,
         size_m: Tensor,
+        up: Tensor,
+        level_m: Tensor,
         sigma: Tensor,
         noise: Tensor,
     ) -> Tensor:
@@ -76,11 +78,11 @@ class Objective(nn.Module, ABC):
         A head that knows nothing has a denoising loss of 9, by either weighting.
 
         Args:
-            points_cam, rotation, translation, size_m: see `Batch`.
+            points_cam, rotation, translation, size_m, up, level_m: see `Batch`.
             sigma: (B, draws, 1) noise levels.
             noise: (B, draws, 9) standard normal.
         """
-        encoding, size = self._encode(points_cam, size_m)
+        encoding, size = self._encode(points_cam, size_m, Up(up, level_m))
         clean = self.model.encode_pose(rotation.unsqueeze(1), translation.unsqueeze(1), encoding)
         if self.settings.target == "energy":
             score = score_of_energy(lambda x, s: self._energy(x, s, encoding))
@@ -100,7 +102,7 @@ class Objective(nn.Module, ABC):
         """The parts of the model that this run trains; the others stay as they are."""
 
     @abstractmethod
-    def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
+    def _encode(self, points_cam: Tensor, size_m: Tensor, up: Up) -> tuple[Encoding, Tensor]:
         """What the target needs of the clouds, and the loss of their sizes."""
 
     @abstractmethod
@@ -123,11 +125,13 @@ class LightObjective(Objective):
             return [model.energy_head]
         return [model.encoder, model.score_head, model.size_head]
 
-    def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
+    def _encode(self, points_cam: Tensor, size_m: Tensor, up: Up) -> tuple[Encoding, Tensor]:
         model = self.model
         energy = self.settings.target == "energy"
         with torch.set_grad_enabled(not energy):
-            centre, alignment, features = model.features(points_cam, bf16=self.settings.bf16)
+            centre, alignment, features = model.features(
+                points_cam, bf16=self.settings.bf16, up=up
+            )
         if energy:
             condition = model.energy_head.condition(features)
             return Encoding(centre, alignment, condition, energy=condition), features.new_zeros(())
@@ -173,7 +177,7 @@ class ReferenceObjective(Objective):
     def _trained_parts(self) -> list[nn.Module]:
         return [self._network]
 
-    def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
+    def _encode(self, points_cam: Tensor, size_m: Tensor, up: Up) -> tuple[Encoding, Tensor]:
         with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=self.settings.bf16):
             encoded = self._network.encode(points_cam)
         centre = points_cam.mean(1)

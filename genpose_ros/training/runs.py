@@ -122,12 +122,15 @@ def _score_start(start: Path | None, recipe: Recipe) -> PoseModel:
     if start is None:
         return model
     known = load_model(start)
-    if (known.architecture, known.config()) != (model.architecture, model.config()):
+    config = known.config()
+    if model.uses_up and not known.uses_up:
+        config |= {"up": True}  # what is new says nothing at first
+    if (known.architecture, config) != (model.architecture, model.config()):
         raise ValueError(
             f"{start} is {known.architecture} with {known.config()}; the recipe {recipe.name} "
             f"trains {model.architecture} with {model.config()}: choose another recipe"
         )
-    model.load_state_dict(known.state_dict())
+    model.load_state_dict(model.state_dict() | known.state_dict())
     return model
 
 
