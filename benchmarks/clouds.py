@@ -23,7 +23,8 @@ from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.networks.devices import torch_device
 from genpose_ros.synthesis import TRAINING_SURROUNDINGS, Surroundings, load_meshes, sample_views
-from genpose_ros.synthesis.clouds import crops_around, render_views, sense_views
+from genpose_ros.synthesis.clouds import crops_around, draw_in_air, render_views, sense_views
+from genpose_ros.synthesis.domains import WIDE
 from genpose_ros.synthesis.objects import draw_objects
 from genpose_ros.synthesis.render import cast
 from genpose_ros.synthesis.shards import CHUNK, CHUNK_GPU
@@ -61,15 +62,19 @@ class Clock:
 def one_batch(n: int, rng: np.random.Generator, meshes: tuple, clock: Clock) -> None:
     """Make n clouds, and pack them for the disk."""
     clock.stop()
-    shapes = draw_objects(n, rng, meshes=meshes, mesh_share=0.25 if meshes else 0.0)
+    shapes = draw_objects(
+        n, rng, meshes=meshes, mesh_share=0.25 if meshes else 0.0, vessels=WIDE.vessels
+    )
     clock.stop("shapes")
-    views, size_m = sample_views(n, rng), shapes.size_m
+    views, size_m = sample_views(n, rng, domain=WIDE), shapes.size_m
     objects = shapes.placed(views.rotation, views.translation)
     crops = crops_around(objects, clock.device)
     clock.stop("placing")
-    images = render_views(objects, size_m, views, crops, TRAINING_SURROUNDINGS, rng)
+    images = render_views(
+        objects, size_m, views, draw_in_air(views, rng), crops, TRAINING_SURROUNDINGS, rng
+    )
     clock.stop("rendering")
-    clouds, _ = sense_views(images, crops, TRAINING_SURROUNDINGS, 1024, rng)
+    clouds, _ = sense_views(images, size_m, views, crops, TRAINING_SURROUNDINGS, WIDE, 1024, rng)
     clock.stop("sensor, mask and sampling")
     save({"points": clouds.cpu().numpy().astype(np.float16)})
     clock.stop("packing")
@@ -82,7 +87,15 @@ def rendering_alone_ms(n: int, rng: np.random.Generator, clock: Clock) -> tuple[
     crops = crops_around(objects, torch.device("cpu"))
     for _ in range(2):
         clock.stop()
-        render_views(objects, shapes.size_m, views, crops, Surroundings(0, 0, 0), rng)
+        render_views(
+            objects,
+            shapes.size_m,
+            views,
+            draw_in_air(views, rng),
+            crops,
+            Surroundings(0, 0, 0),
+            rng,
+        )
         ours = clock.stop()
     x, y = crops.tangents()
     clock.stop()

@@ -26,7 +26,7 @@ from rosbags.typesys import Stores, get_typestore
 from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.synthesis import TRAINING_SURROUNDINGS, sample_views
-from genpose_ros.synthesis.clouds import NATIVE_SPACING, render_views
+from genpose_ros.synthesis.clouds import NATIVE_SPACING, draw_in_air, render_views
 from genpose_ros.synthesis.objects import draw_objects
 from genpose_ros.synthesis.rasterise import Crops
 from genpose_ros.synthesis.sensor import draw_sensor, hidden_from_right, measure_depth
@@ -262,7 +262,9 @@ def simulated_images(count: int, seed: int) -> list[Image]:
     objects = shapes.placed(views.rotation, views.translation)
     centre = torch.from_numpy(views.translation[:, :2] / views.translation[:, 2:]).float()
     crops = Crops(centre, torch.full((count,), NATIVE_SPACING), _CROP_PX)
-    truth = render_views(objects, shapes.size_m, views, crops, TRAINING_SURROUNDINGS, rng)
+    truth = render_views(
+        objects, shapes.size_m, views, draw_in_air(views, rng), crops, TRAINING_SURROUNDINGS, rng
+    )
     sensor = draw_sensor(count, rng)
     measured = measure_depth(truth.depth_m, truth.cos_incidence, sensor, rng)
     shift = sensor.baseline_m / NATIVE_SPACING

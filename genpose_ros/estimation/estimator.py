@@ -257,7 +257,9 @@ class PoseEstimator:
             views = augmented_clouds(points_cam, tta_views, mirrored)
             known: dict[str, Up] = {}
             if self.model.uses_up:
-                known["up"] = augmented_up(_up([clouds[i] for i in rows]), tta_views, mirrored).to(device)
+                known["up"] = augmented_up(_up([clouds[i] for i in rows]), tta_views, mirrored).to(
+                    device
+                )
             encoding = self.model.encode(views, patches=settings.patches, **known)
         with timer.stage("sample"):
             start = None if near is None else self._starts(near, encoding, tta_views, mirrored)

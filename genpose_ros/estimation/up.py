@@ -241,9 +241,7 @@ def _normal_sigma(points: np.ndarray, normal: np.ndarray) -> float:
     return float(np.sqrt(_SIGMA_RAD**2 + error / (independent * max(float(extent), 1e-9))))
 
 
-def _centre(
-    depth_m: np.ndarray, camera: PinholeCamera, masks: Sequence[np.ndarray]
-) -> np.ndarray:
+def _centre(depth_m: np.ndarray, camera: PinholeCamera, masks: Sequence[np.ndarray]) -> np.ndarray:
     """Mean of the objects' points, coarsely; of the image's where none has depth."""
     step = max(1, round(max(depth_m.shape) / _GRID))
     depth = depth_m[::step, ::step].astype(np.float32, copy=False)

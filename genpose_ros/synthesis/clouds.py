@@ -11,13 +11,15 @@ from torch import Tensor
 
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.synthesis.clutter import ground, hands, neighbours, occluders, support_levels
+from genpose_ros.synthesis.depth_errors import add_depth_errors, shifted
+from genpose_ros.synthesis.depth_filters import filter_depth
+from genpose_ros.synthesis.domains import D435, Cameras, Domain
 from genpose_ros.synthesis.meshes import Mesh
 from genpose_ros.synthesis.objects import Objects, draw_objects
 from genpose_ros.synthesis.primitives import MeshBatch
 from genpose_ros.synthesis.rasterise import Crops, DepthImages, Triangles, rasterise
 from genpose_ros.synthesis.sensor import (
     corrupt_mask,
-    draw_sensor,
     hidden_from_right,
     measure_depth,
     tear_mask,
@@ -29,8 +31,10 @@ __all__ = [
     "CloudBatch",
     "Surroundings",
     "crops_around",
+    "draw_in_air",
     "make_clouds",
     "render_views",
+    "sense_depth",
     "sense_views",
 ]
 
@@ -115,6 +119,7 @@ def make_clouds(
     categories: tuple[str, ...] = CATEGORIES,
     stances: np.ndarray | None = None,
     surroundings: Surroundings | None = None,
+    domain: Domain = D435,
     points: int = 1024,
     device: torch.device | str = "cpu",
 ) -> CloudBatch:
@@ -132,6 +137,7 @@ def make_clouds(
         categories: categories to draw from.
         stances: (n,) indices into `STANCES`; drawn when not given.
         surroundings: what disturbs the views; default `Surroundings()`.
+        domain: cameras, shapes, stances and rolls.
         points: points per cloud.
         device: cpu or cuda.
     """
@@ -143,13 +149,14 @@ def make_clouds(
         meshes=meshes,
         mesh_share=mesh_share,
         deformation=deformation,
+        vessels=domain.vessels,
     )
-    views, size_m = sample_views(n, rng, stances=stances), shapes.size_m
+    views, size_m = sample_views(n, rng, stances=stances, domain=domain), shapes.size_m
     objects = shapes.placed(views.rotation, views.translation)
     crops = crops_around(objects, torch.device(device))
-    in_air = (views.stance == STANCES.index("free")) & (rng.random(n) < 0.75)
+    in_air = draw_in_air(views, rng)
     images = render_views(objects, size_m, views, in_air, crops, around, rng)
-    clouds, enough = sense_views(images, crops, around, points, rng)
+    clouds, enough = sense_views(images, size_m, views, crops, around, domain, points, rng)
     batch = CloudBatch(
         points_cam=clouds.cpu().numpy(),
         rotation=views.rotation.astype(np.float32),
@@ -172,6 +179,12 @@ def crops_around(objects: Objects, device: torch.device) -> Crops:
         torch.as_tensor(a, dtype=torch.float32, device=device) for a in ((low + high) / 2, spacing)
     )
     return Crops(centre, step, GRID)
+
+
+def draw_in_air(views: Views, rng: np.random.Generator) -> np.ndarray:
+    """Which objects (n,) bool are held in the air: most of those of any orientation."""
+    free: np.ndarray = views.stance == STANCES.index("free")
+    return free & (rng.random(len(free)) < 0.75)
 
 
 def render_views(
@@ -241,25 +254,89 @@ def _triangles(batches: list[tuple[np.ndarray, MeshBatch, int]], device: torch.d
 
 def sense_views(
     images: DepthImages,
+    size_m: np.ndarray,
+    views: Views,
     crops: Crops,
     around: Surroundings,
+    domain: Domain,
     points: int,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """The clouds (n, points, 3) that sensor and segmenter deliver, and (n,) which are usable."""
-    n, spacing = len(crops), crops.spacing.double().cpu().numpy()
-    sensor = draw_sensor(n, rng)
-    depth = measure_depth(images.depth_m, images.cos_incidence, sensor, rng)
+    """The clouds (n, points, 3) that sensor and segmenter deliver, and (n,) which are usable.
+
+    Args:
+        images: from `render_views`.
+        size_m: (n, 3) edges of the objects' boxes.
+        views: where they are.
+        crops: the rays.
+        around: shares of the masks that are cut, torn and leaking.
+        domain: the cameras.
+        points: points per cloud.
+        rng: source of the draws.
+    """
+    n, per_px = len(crops), crops.spacing.double().cpu().numpy() / NATIVE_SPACING
+    cameras = domain.draw_cameras(n, rng)
+    depth = sense_depth(images, size_m, views, crops, cameras, rng)
     is_object = images.part == 0
-    mask = corrupt_mask(is_object, spacing / NATIVE_SPACING, rng)
+    mask = corrupt_mask(is_object, per_px, rng)
     mask = tear_mask(mask, rng.random(n) < around.torn, rng.random(n) < around.leaking, rng)
+    if cameras.errors is not None:
+        mask = shifted(mask, cameras.errors.shift_px, per_px)
     mask &= _window(crops, around.cut, rng) & (depth > 0)
-    mask &= ~hidden_from_right(
-        images.depth_m, sensor.baseline_m / spacing, sensor.shadow_px * NATIVE_SPACING / spacing
-    )
     clouds, counts = _sample(depth, mask, crops, points, rng)
     shown_px = is_object.flatten(1).sum(1)
     return clouds, (counts >= MIN_POINTS) & (shown_px >= MIN_POINTS)
+
+
+def sense_depth(
+    images: DepthImages,
+    size_m: np.ndarray,
+    views: Views,
+    crops: Crops,
+    cameras: Cameras,
+    rng: np.random.Generator,
+) -> Tensor:
+    """The depth (n, H, W) in metres that the cameras report, 0 for holes and shadows.
+
+    Args:
+        images: from `render_views`.
+        size_m: (n, 3) edges of the objects' boxes.
+        views: where they are.
+        crops: the rays.
+        cameras: n of them.
+        rng: source of the draws.
+    """
+    spacing = crops.spacing.double().cpu().numpy()
+    true, errors, filters = images.depth_m, cameras.errors, cameras.filters
+    if errors is not None:
+        axis = views.rotation[:, :, 1]
+        true = add_depth_errors(
+            true,
+            images.part == 0,
+            crops,
+            axis,
+            np.einsum("ni,ni->n", axis, views.translation),
+            size_m[:, 1] / 2,
+            errors,
+            rng,
+            pixel=NATIVE_SPACING,
+        )
+    depth = measure_depth(true, images.cos_incidence, cameras.sensor, rng)
+    depth = depth.masked_fill(_shadows(images.depth_m, spacing, cameras), 0)
+    if filters is not None:
+        depth = filter_depth(depth, filters, spacing / NATIVE_SPACING)
+    return depth
+
+
+def _shadows(depth_m: Tensor, spacing: np.ndarray, cameras: Cameras) -> Tensor:
+    """Where something nearer hides the surface from the other eye or from the projector."""
+    flip = torch.as_tensor(cameras.mirrored, device=depth_m.device)[:, None, None]
+    sensor = cameras.sensor
+    seen = torch.where(flip, depth_m.flip(2), depth_m) if cameras.mirrored.any() else depth_m
+    hidden = hidden_from_right(
+        seen, sensor.baseline_m / spacing, sensor.shadow_px * NATIVE_SPACING / spacing
+    )
+    return torch.where(flip, hidden.flip(2), hidden) if cameras.mirrored.any() else hidden
 
 
 def _window(crops: Crops, share: float, rng: np.random.Generator) -> Tensor:

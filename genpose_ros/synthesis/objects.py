@@ -11,6 +11,7 @@ from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.synthesis.meshes import Mesh, deform
 from genpose_ros.synthesis.primitives import MeshBatch
 from genpose_ros.synthesis.shapes import make_shapes
+from genpose_ros.synthesis.vessels import USUAL, VesselVariety
 
 __all__ = ["Objects", "draw_objects"]
 
@@ -79,6 +80,7 @@ def draw_objects(
     meshes: tuple[Mesh, ...] = (),
     mesh_share: float = 0.0,
     deformation: float = 1.0,
+    vessels: VesselVariety = USUAL,
 ) -> Objects:
     """Draw n objects, balanced over the categories, in random order.
 
@@ -89,6 +91,7 @@ def draw_objects(
         meshes: objects used, deformed, for `mesh_share` of the objects of their category.
         mesh_share: see `meshes`.
         deformation: see `deform`.
+        vessels: variety of the procedural bottles, bowls, cans and mugs.
     """
     category = rng.permutation(np.resize([CATEGORIES.index(name) for name in categories], n))
     groups: list[tuple[np.ndarray, MeshBatch]] = []
@@ -107,6 +110,6 @@ def draw_objects(
                     (of_mesh, MeshBatch(np.stack(vertices), mesh.faces, closed=mesh.closed))
                 )
         if (chosen < 0).any():
-            shapes = make_shapes(CATEGORIES[index], int((chosen < 0).sum()), rng)
+            shapes = make_shapes(CATEGORIES[index], int((chosen < 0).sum()), rng, vessels)
             groups.append((rows[chosen < 0], shapes))
     return Objects(tuple(groups), category)

@@ -19,6 +19,7 @@ from safetensors.numpy import load_file, save
 
 from genpose_ros.process_pool import process_pool
 from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make_clouds
+from genpose_ros.synthesis.domains import DOMAINS, WIDE
 from genpose_ros.synthesis.meshes import Mesh, load_meshes
 
 __all__ = ["SHARD_SIZE", "SetRecipe", "read_shard", "shard_paths", "write_set"]
@@ -41,6 +42,7 @@ class SetRecipe:
         meshes: folder of meshes with a manifest, or None for procedural shapes only.
         split: the manifest's split to take meshes from.
         mesh_share: share of the clouds made of meshes, where the category has any.
+        domain: cameras, shapes, stances and rolls, a name of `DOMAINS`.
         first_shard: number of the first shard, to make a later part of a set.
         rank, ranks: of `ranks` machines this one makes every `ranks`-th shard, from number `rank`
             on; the folders together are the set that one machine alone makes.
@@ -51,11 +53,14 @@ class SetRecipe:
     meshes: Path | None = None
     split: str = "train"
     mesh_share: float = 0.25
+    domain: str = WIDE.name
     first_shard: int = 0
     rank: int = 0
     ranks: int = 1
 
     def __post_init__(self) -> None:
+        if self.domain not in DOMAINS:
+            raise ValueError(f"expected one of {', '.join(DOMAINS)}, got {self.domain!r}")
         if not 0 <= self.rank < self.ranks:
             raise ValueError(f"expected a rank from 0 to {self.ranks - 1}, got {self.rank}")
 
@@ -144,6 +149,7 @@ def _record(folder: Path, recipe: SetRecipe) -> None:
         "meshes": None if recipe.meshes is None else recipe.meshes.name,
         "split": recipe.split,
         "mesh_share": recipe.mesh_share,
+        "domain": recipe.domain,
     }
     if file.exists():
         try:
@@ -200,6 +206,7 @@ def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
                 meshes=meshes,
                 mesh_share=recipe.mesh_share,
                 surroundings=TRAINING_SURROUNDINGS,
+                domain=DOMAINS[recipe.domain],
                 device=device,
             )
         )

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from genpose_ros.synthesis.domains import D435, Domain
+
 __all__ = ["STANCES", "Views", "sample_views"]
 
 #: How an object can lie: on its foot, on its side, on its head, leaning or held in any orientation.
 STANCES: tuple[str, ...] = ("standing", "lying", "upside_down", "free")
-
-#: Share of each stance among the training views.
-STANCE_SHARES = (0.42, 0.18, 0.14, 0.26)
 
 
 @dataclass(frozen=True)
@@ -37,20 +36,28 @@ class Views:
         return Views(*(values[index] for values in vars(self).values()))
 
 
-def sample_views(n: int, rng: np.random.Generator, *, stances: np.ndarray | None = None) -> Views:
+def sample_views(
+    n: int,
+    rng: np.random.Generator,
+    *,
+    stances: np.ndarray | None = None,
+    domain: Domain = D435,
+) -> Views:
     """Draw n views: 0.3 to 1.8 m away, anywhere in a D435's field of view.
 
-    Elevations of 2 to 88 degrees above the table, camera rolled by about 10 degrees, any yaw.
+    Elevations of 2 to 88 degrees above the table, camera rolled as in the domain, any yaw.
 
     Args:
         n: number of views.
         rng: source of the draws.
-        stances: (n,) indices into `STANCES`; drawn with `STANCE_SHARES` when not given.
+        stances: (n,) indices into `STANCES`; drawn when not given.
+        domain: shares of the stances and rolls.
     """
     if stances is None:
-        stances = rng.choice(len(STANCES), n, p=STANCE_SHARES)
+        stances = rng.choice(len(STANCES), n, p=domain.stance_shares)
     elevation = np.radians(np.clip(rng.normal(38, 22, n), 2, 88))
-    roll = np.where(rng.random(n) < 0.9, rng.normal(0, 8, n), rng.uniform(-180, 180, n))
+    upright = rng.random(n) < 1 - domain.any_roll
+    roll = np.where(upright, rng.normal(0, 8, n), rng.uniform(-180, 180, n))
     # Gravity first: the camera looks down by the elevation, then rolls about its optical axis.
     up = np.stack([np.zeros(n), -np.cos(elevation), -np.sin(elevation)], -1)
     up = _about("z", roll).apply(up)

@@ -240,7 +240,9 @@ def disturb_up(batch: Batch, chance: Tensor, settings: TrainingSettings) -> Batc
     lean = math.radians(settings.up_noise_deg) * normal[:, :3]
     up = batch.up + torch.linalg.cross(lean, batch.up)
     # The level of the same support along the direction as it leans.
-    level = batch.level_m + ((up - batch.up) * centre).sum(-1) + settings.level_noise_m * normal[:, 3]
+    level = (
+        batch.level_m + ((up - batch.up) * centre).sum(-1) + settings.level_noise_m * normal[:, 3]
+    )
     elsewhere = torch.stack((normal[:, 4], normal[:, 0], normal[:, 1]), -1)
     mistaken = wrong < settings.up_wrong_share
     up = torch.where(mistaken.unsqueeze(-1), elsewhere, up)

@@ -129,9 +129,7 @@ class LightObjective(Objective):
         model = self.model
         energy = self.settings.target == "energy"
         with torch.set_grad_enabled(not energy):
-            centre, alignment, features = model.features(
-                points_cam, bf16=self.settings.bf16, up=up
-            )
+            centre, alignment, features = model.features(points_cam, bf16=self.settings.bf16, up=up)
         if energy:
             condition = model.energy_head.condition(features)
             return Encoding(centre, alignment, condition, energy=condition), features.new_zeros(())
