@@ -4,8 +4,9 @@
 """Pose estimator: from a frame to clouds, candidates, ranking, pooling and estimates."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.rest_prior import resampled, stance_weights
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
@@ -29,7 +31,7 @@ from genpose_ros.estimation.tta import (
     merge_augmentations,
 )
 from genpose_ros.estimation.uncertainty import agreement, pose_covariance
-from genpose_ros.estimation.up import up_direction
+from genpose_ros.estimation.up import CONTACT_M, up_direction
 from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks.checkpoints import load_model
@@ -169,12 +171,8 @@ class PoseEstimator:
         if refused is not None:
             return [], [refused]
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
-        up_cam = None
-        if self.model.uses_up:
-            masks = [instance.mask for instance in instances]
-            up_cam = up_direction(
-                settings.up_source, frame.up_cam, frame.depth_m, frame.camera, masks
-            )
+        masks = [instance.mask for instance in instances]
+        up_cam = up_direction(settings.up_source, frame.up_cam, frame.depth_m, frame.camera, masks)
         clouds = []
         for instance in instances:
             cloud = object_cloud(
@@ -248,6 +246,7 @@ class PoseEstimator:
         points_cam = torch.from_numpy(stacked).to(device, torch.float32)
         categories = [self.model.categories[clouds[i].instance.category] for i in rows]
         symmetry = self._symmetry(categories)
+        up = _up([clouds[i] for i in rows]).to(device)
         mirrored = _mirrored(categories, device)
         near = None
         if T_cam_start is not None:
@@ -255,17 +254,15 @@ class PoseEstimator:
         tta_views = settings.tta_views if self.model.mirrors else 1
         with timer.stage("encode"):
             views = augmented_clouds(points_cam, tta_views, mirrored)
-            known: dict[str, Up] = {}
-            if self.model.uses_up:
-                known["up"] = augmented_up(_up([clouds[i] for i in rows]), tta_views, mirrored).to(
-                    device
-                )
-            encoding = self.model.encode(views, patches=settings.patches, **known)
+            told = {"up": augmented_up(up, tta_views, mirrored)} if self.model.uses_up else {}
+            encoding = self.model.encode(views, patches=settings.patches, **told)
         with timer.stage("sample"):
             start = None if near is None else self._starts(near, encoding, tta_views, mirrored)
             pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
         with timer.stage("rank"):
-            candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry)
+            weighted = near is None and not self.model.uses_up
+            chosen = partial(_fitting_stances, points_cam=points_cam, up=up) if weighted else None
+            candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry, chosen)
         with timer.stage("pool"):
             pooled = _pool(candidates, symmetry, settings, near)
             result = self._batch_result(candidates, pooled, symmetry, encoding)
@@ -298,6 +295,7 @@ class PoseEstimator:
         tta_views: int,
         mirrored: Tensor | None,
         symmetry: SymmetryBatch,
+        chosen: Callable[[Tensor, Tensor], Tensor] | None,
     ) -> _Candidates:
         pose = pose.float()
         seen = augmented_poses(*self.model.decode_pose(pose, encoding), tta_views, mirrored)
@@ -309,11 +307,19 @@ class PoseEstimator:
         finite = rotation.isfinite().all(dim=-1).all(dim=-1) & translation.isfinite().all(dim=-1)
         rotation = torch.where(finite[..., None, None], rotation, torch.eye(3).to(rotation))
         translation = torch.where(finite[..., None], translation, 0.0)
+        index = torch.arange(finite.shape[1], device=finite.device).expand_as(finite)
+        if chosen is not None:
+            index = chosen(rotation, finite)
+            rotation, translation, finite = (
+                torch.take_along_dim(values, index.view(*index.shape, *[1] * (values.ndim - 2)), 1)
+                for values in (rotation, translation, finite)
+            )
         key = None
         if settings.ranking == "density":
             key = candidate_density(rotation, translation, finite, symmetry)
         elif settings.ranking == "energy" and self.model.has_energy:
-            key = gathered(self.model.energy(pose, encoding))
+            energies = gathered(self.model.energy(pose, encoding))
+            key = torch.take_along_dim(energies, index.unsqueeze(-1), 1)
         ranking = rank_candidates(key, finite, settings.keep_fraction)
         return _Candidates(rotation, translation, finite, ranking)
 
@@ -368,6 +374,25 @@ def _up(clouds: Sequence[ObjectCloud]) -> Up:
             direction[row] = torch.from_numpy(cloud.up_cam.direction_cam)
             level_m[row] = torch.nan if cloud.up_cam.level_m is None else cloud.up_cam.level_m
     return Up(direction, level_m)
+
+
+def _fitting_stances(rotation: Tensor, finite: Tensor, *, points_cam: Tensor, up: Up) -> Tensor:
+    """Which candidates (B, K) to go on with, more of those that rest as objects do.
+
+    Args:
+        rotation: (B, K, 3, 3) of the candidates drawn.
+        finite: (B, K) bool.
+        points_cam: (B, N, 3) of the objects.
+        up: which way is up; where it is not known every candidate is taken once.
+    """
+    known = (up.direction != 0).any(-1)
+    heights = (points_cam * up.direction.unsqueeze(1)).sum(-1)
+    lowest = heights.kthvalue(max(1, round(0.03 * heights.shape[1])), 1).values - up.level_m
+    cosine = (rotation[..., 1] @ up.direction.double().unsqueeze(-1)).squeeze(-1)
+    weights = stance_weights(cosine, lowest.abs() < CONTACT_M)
+    weights = torch.where(known.unsqueeze(-1), weights, 1.0)
+    weights = torch.where(finite, weights, 0.0)
+    return resampled(torch.where(finite.any(1, keepdim=True), weights, 1.0))
 
 
 def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from genpose_ros.geometry.camera import PinholeCamera
 
-__all__ = ["UpDirection", "find_support_plane", "up_direction"]
+__all__ = ["CONTACT_M", "UpDirection", "find_support_plane", "up_direction"]
 
 #: Pixels of the grid that planes are looked for on, along the image's longer side.
 _GRID = 128
@@ -24,7 +24,7 @@ _TOLERANCE_M, _TOLERANCE_PER_M = 0.006, 0.005
 #: Share of the points around the masks that a support has at least.
 _MIN_SHARE = 0.12
 #: Distance between an object's lowest points and its support, metres, and height above it.
-_CONTACT_M, _MIN_HEIGHT_M = 0.025, 0.015
+CONTACT_M, _MIN_HEIGHT_M = 0.025, 0.015
 #: The least deviation of a fitted normal, and what neighbouring pixels' errors have in common.
 _SIGMA_RAD, _CORRELATED = np.radians(0.5), 25.0
 #: A plane that leans more than this against a known direction up is no support, radians.
@@ -228,7 +228,7 @@ def _supports(normal: np.ndarray, level: float, objects: Sequence[np.ndarray]) -
             continue
         counted += 1
         low, high = np.percentile(cloud @ normal - level, [3, 97])
-        standing += bool(abs(low) < _CONTACT_M and high > _MIN_HEIGHT_M)
+        standing += bool(abs(low) < CONTACT_M and high > _MIN_HEIGHT_M)
     return counted > 0 and standing >= 0.5 * counted
 
 
