@@ -15,7 +15,7 @@ __all__ = ["CONTACT_M", "UpDirection", "find_support_plane", "up_direction"]
 #: Pixels of the grid that planes are looked for on, along the image's longer side.
 _GRID = 128
 #: Points that planes are judged by, and triples of them that suggest one.
-_POINTS, _TRIPLES = 1200, 192
+_POINTS, _TRIPLES = 800, 128
 #: Planes looked at, the one with the most points first; walls often have more than the table.
 _PLANES = 3
 #: Distance from a plane at which points belong to it, metres: at the camera, and what a metre's
@@ -130,13 +130,12 @@ def find_support_plane(
         >>> plane.direction_cam.round(3).tolist(), round(plane.level_m, 3)
         ([0.0, -0.8, -0.6], -0.6)
     """
+    masks = [mask for mask in masks if mask.shape == depth_m.shape]
     if not masks:
         return None
-    step = max(1, round(max(depth_m.shape) / _GRID))
-    depth = depth_m[::step, ::step].astype(np.float32, copy=False)
-    shown = [mask[::step, ::step] for mask in masks]
-    points = _grid_points(depth, camera, step)
-    valid = np.isfinite(depth) & (depth > 0)
+    step, depth = _coarse(depth_m)
+    shown = [np.ascontiguousarray(mask[::step, ::step], dtype=bool) for mask in masks]
+    points, valid = _grid_points(depth, camera, step), depth > 0
     objects = [points[valid & mask] for mask in shown]
     around = points[valid & _surroundings(shown)]
     if len(around) < 50 or not any(len(cloud) for cloud in objects):
@@ -154,6 +153,14 @@ def find_support_plane(
             return UpDirection(normal, sigma, level, "plane")
         around = around[~inside]
     return None
+
+
+def _coarse(depth_m: np.ndarray) -> tuple[int, np.ndarray]:
+    """The grid's step in pixels, and the depth of every `step`-th pixel; 0 where there is no measurement."""
+    step = max(1, round(max(depth_m.shape) / _GRID))
+    depth = depth_m[::step, ::step].astype(np.float32)
+    depth[~(np.isfinite(depth) & (depth > 0))] = 0
+    return step, depth
 
 
 def _grid_points(depth: np.ndarray, camera: PinholeCamera, step: int) -> np.ndarray:
@@ -194,10 +201,12 @@ def _largest_plane(
     normals = normals / np.where(lengths > 0, lengths, 1.0)
     levels = (normals * corners[:, 0]).sum(1)
     tolerance = _tolerance(some)
-    close = np.abs(some @ normals.T - levels) < tolerance[:, None]
-    best = int(np.where(lengths[:, 0] > 0, close.sum(0), -1).argmax())
-    normal, level, inside = normals[best], float(levels[best]), close[:, best]
-    for _ in range(3):
+    distance = normals @ some.T
+    distance -= levels[:, None]
+    close = np.abs(distance, out=distance) < tolerance
+    best = int(np.where(lengths[:, 0] > 0, np.count_nonzero(close, 1), -1).argmax())
+    normal, level, inside = normals[best], float(levels[best]), close[best]
+    for _ in range(2):
         normal, level = _fit(some[inside], normal, level)
         inside = np.abs(some @ normal - level) < tolerance
     if level > 0:  # towards the camera, which is at the origin
@@ -227,7 +236,8 @@ def _supports(normal: np.ndarray, level: float, objects: Sequence[np.ndarray]) -
         if len(cloud) < 5:
             continue
         counted += 1
-        low, high = np.percentile(cloud @ normal - level, [3, 97])
+        heights = np.sort(cloud @ normal.astype(np.float32)) - level
+        low, high = heights[int(0.03 * len(cloud))], heights[int(0.97 * len(cloud))]
         standing += bool(abs(low) < CONTACT_M and high > _MIN_HEIGHT_M)
     return counted > 0 and standing >= 0.5 * counted
 
@@ -242,11 +252,9 @@ def _normal_sigma(points: np.ndarray, normal: np.ndarray) -> float:
 
 
 def _centre(depth_m: np.ndarray, camera: PinholeCamera, masks: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean of the objects' points, coarsely; of the image's where none has depth."""
-    step = max(1, round(max(depth_m.shape) / _GRID))
-    depth = depth_m[::step, ::step].astype(np.float32, copy=False)
-    valid = np.isfinite(depth) & (depth > 0)
-    on = np.logical_or.reduce([mask[::step, ::step] for mask in masks]) & valid if masks else valid
-    points = _grid_points(depth, camera, step)[on if on.any() else valid]
-    mean: np.ndarray = points.mean(0).astype(np.float64) if len(points) else np.zeros(3)
+    """Mean of the objects' points, coarsely."""
+    step, depth = _coarse(depth_m)
+    shown = [mask[::step, ::step] for mask in masks if mask.shape == depth_m.shape]
+    points = _grid_points(depth, camera, step)[np.logical_or.reduce(shown) & (depth > 0)]
+    mean: np.ndarray = points.mean(0).astype(np.float64)
     return mean
