@@ -122,7 +122,7 @@ class TrainingSettings:
     level_noise_m: float = setting(
         0.008, "Standard deviation of that height, metres.", low=0.0, high=1.0
     )
-    bf16: bool = setting(True, "Run the encoder in bfloat16.")
+    bf16: bool = setting(True, "Run the encoder in bfloat16, but for CPUs that emulate it.")
     compile: bool = setting(False, "Compile the light encoder's patch layers (needs a compiler).")
     device: str = setting(
         "auto",
