@@ -22,10 +22,16 @@ from safetensors.numpy import save
 from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.networks.devices import torch_device
-from genpose_ros.synthesis import TRAINING_SURROUNDINGS, Surroundings, load_meshes, sample_views
+from genpose_ros.synthesis import (
+    NOCS_LIBRARY,
+    TRAINING_SURROUNDINGS,
+    ShapeLibrary,
+    Surroundings,
+    load_meshes,
+    sample_views,
+)
 from genpose_ros.synthesis.clouds import crops_around, draw_in_air, render_views, sense_views
 from genpose_ros.synthesis.domains import WIDE
-from genpose_ros.synthesis.objects import draw_objects
 from genpose_ros.synthesis.render import cast
 from genpose_ros.synthesis.shards import CHUNK, CHUNK_GPU
 
@@ -59,12 +65,10 @@ class Clock:
         return passed
 
 
-def one_batch(n: int, rng: np.random.Generator, meshes: tuple, clock: Clock) -> None:
+def one_batch(n: int, rng: np.random.Generator, library: ShapeLibrary, clock: Clock) -> None:
     """Make n clouds, and pack them for the disk."""
     clock.stop()
-    shapes = draw_objects(
-        n, rng, meshes=meshes, mesh_share=0.25 if meshes else 0.0, vessels=WIDE.vessels
-    )
+    shapes = library.draw(n, rng, vessels=WIDE.vessels)
     clock.stop("shapes")
     views, size_m = sample_views(n, rng, domain=WIDE), shapes.size_m
     objects = shapes.placed(views.rotation, views.translation)
@@ -82,7 +86,7 @@ def one_batch(n: int, rng: np.random.Generator, meshes: tuple, clock: Clock) -> 
 
 def rendering_alone_ms(n: int, rng: np.random.Generator, clock: Clock) -> tuple[float, float]:
     """Milliseconds per crop of the z-buffer and of ray casting, objects and tables only."""
-    shapes, views = draw_objects(n, rng), sample_views(n, rng)
+    shapes, views = NOCS_LIBRARY.draw(n, rng), sample_views(n, rng)
     objects = shapes.placed(views.rotation, views.translation)
     crops = crops_around(objects, torch.device("cpu"))
     for _ in range(2):
@@ -131,14 +135,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         device = torch_device(options.device)
         meshes = () if options.meshes is None else load_meshes(options.meshes, "train")
+        library = ShapeLibrary(meshes=meshes)
     except ValueError as error:
         parser.error(str(error))
     rng = np.random.default_rng(options.seed)
     size = CHUNK if device.type == "cpu" else CHUNK_GPU
-    one_batch(size, rng, meshes, Clock(device))  # what is done once
+    one_batch(size, rng, library, Clock(device))  # what is done once
     clock = Clock(device)
     for _ in range(options.batches):
-        one_batch(size, rng, meshes, clock)
+        one_batch(size, rng, library, clock)
     per_cloud = {k: round(v / size / options.batches, 4) for k, v in clock.spent_ms.items()}
     alone = None
     if device.type == "cpu":

@@ -25,9 +25,8 @@ from rosbags.typesys import Stores, get_typestore
 
 from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.provenance import write_results
-from genpose_ros.synthesis import TRAINING_SURROUNDINGS, sample_views
+from genpose_ros.synthesis import NOCS_LIBRARY, TRAINING_SURROUNDINGS, sample_views
 from genpose_ros.synthesis.clouds import NATIVE_SPACING, draw_in_air, render_views
-from genpose_ros.synthesis.objects import draw_objects
 from genpose_ros.synthesis.rasterise import Crops
 from genpose_ros.synthesis.sensor import draw_sensor, hidden_from_right, measure_depth
 
@@ -258,7 +257,7 @@ def depth_images(bag: Path) -> list[np.ndarray]:
 def simulated_images(count: int, seed: int) -> list[Image]:
     """Crops of training views, each with a camera of its own, at the camera's own pixels."""
     rng = np.random.default_rng(seed)
-    shapes, views = draw_objects(count, rng), sample_views(count, rng)
+    shapes, views = NOCS_LIBRARY.draw(count, rng), sample_views(count, rng)
     objects = shapes.placed(views.rotation, views.translation)
     centre = torch.from_numpy(views.translation[:, :2] / views.translation[:, 2:]).float()
     crops = Crops(centre, torch.full((count,), NATIVE_SPACING), _CROP_PX)

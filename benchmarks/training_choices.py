@@ -28,11 +28,12 @@ from genpose_ros.estimation import EstimatorSettings, PoseEstimator
 from genpose_ros.evaluation import evaluate_synthetic, synthetic_views
 from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.provenance import provenance
+from genpose_ros.geometry import NOCS
 from genpose_ros.networks import patch_transformer
 from genpose_ros.networks.interface import Encoding, PoseModel
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.networks.pointnet2 import gather_rows
-from genpose_ros.synthesis import CloudBatch, load_meshes
+from genpose_ros.synthesis import NOCS_LIBRARY, CloudBatch, held_out_library, load_meshes
 from genpose_ros.training import CloudPool, TrainingSettings, train
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -204,8 +205,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     pool = CloudPool(options.data)
-    meshes = () if options.meshes is None else load_meshes(options.meshes, "test")
-    views = synthetic_views(options.views, options.seed, meshes)
+    library = NOCS_LIBRARY
+    if options.meshes is not None:
+        library = held_out_library(NOCS, load_meshes(options.meshes, "test"))
+    views = synthetic_views(options.views, options.seed, library)
     known = json.loads(options.output.read_text()) if options.output.exists() else {}
     results: dict[str, dict[str, Any]] = known.get("variants", {})
     if known.get("cpu_minutes", options.minutes) != options.minutes:

@@ -1,12 +1,12 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Draw the pictures of the pages: the object frames and the stages of the estimator.
+"""Draw the pictures of the pages: object frames, symmetries, and the stages of the estimator.
 
-`python docs/draw.py` writes docs/images/frames.png and docs/images/stages.svg.
+`python docs/draw.py` writes docs/images/frames.png, symmetries.png and stages.svg.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -20,11 +20,20 @@ from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from genpose_ros.geometry import CATEGORIES, PinholeCamera, is_symmetric, transform_points
+from genpose_ros.own_categories.sheet import picture_of_mesh
+from genpose_ros.synthesis import primitives
 from genpose_ros.synthesis.appearance import lit, object_albedo, smoothed
 from genpose_ros.synthesis.placement import pixel_rays, usual_shape
 from genpose_ros.synthesis.render import cast
 
-__all__ = ["STAGES", "draw_frames", "draw_stages", "view_of_object"]
+__all__ = [
+    "EVERYDAY",
+    "STAGES",
+    "draw_frames",
+    "draw_stages",
+    "draw_symmetries",
+    "view_of_object",
+]
 
 IMAGES = Path(__file__).resolve().parent / "images"
 
@@ -56,12 +65,12 @@ def draw_frames(path: Path) -> None:
 
 def _draw_category(axes: Any, category: str) -> None:
     seed, color, names = _SHAPES[category]
-    vertices, faces = usual_shape(category, np.random.default_rng(seed))
-    size_m = np.ptp(vertices, axis=0)
+    shape = usual_shape(category, np.random.default_rng(seed))
+    size_m = np.ptp(shape.vertices, axis=0)
     scale = 1.0 / np.linalg.norm(size_m)
     T_cam_obj = view_of_object()
     camera = _camera(_PANEL_PX)
-    rendered = _render(category, vertices * scale, faces, T_cam_obj, color)
+    rendered = _render(category, shape.vertices * scale, shape.faces, T_cam_obj, color)
     axes.imshow(rendered, extent=(-0.5, _PANEL_PX - 0.5, _PANEL_PX - 0.5, -0.5))
     for axis in (2, 0, 1):
         _draw_axis(axes, camera, T_cam_obj, axis, size_m * scale, names[axis])
@@ -184,6 +193,161 @@ def _draw_free_rotation(
     )
 
 
+Shape = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Everyday:
+    """Everyday object: its name, the words of its symmetry, its colour and its shape."""
+
+    name: str
+    symmetry: str
+    color: tuple[int, int, int]
+    shape: Callable[[], Shape]
+
+
+def _plain_box(x: float, y: float, z: float, rounding: float = 0.0) -> Shape:
+    batch = primitives.box(np.array([[x, y, z]]), rounding=rounding)
+    return batch.vertices[0], batch.faces
+
+
+def _turned(radius: Sequence[float], height: Sequence[float]) -> Shape:
+    """A round shape about y, by its outline from the bottom's centre to the top's."""
+    batch = primitives.lathe(np.array([radius]), np.array([height]), segments=64)
+    return batch.vertices[0], batch.faces
+
+
+def _together(*shapes: Shape) -> Shape:
+    starts = np.cumsum([0, *(len(vertices) for vertices, _ in shapes)])
+    faces = [faces + start for (_, faces), start in zip(shapes, starts[:-1], strict=True)]
+    vertices = np.concatenate([vertices for vertices, _ in shapes])
+    return vertices - (vertices.max(0) + vertices.min(0)) / 2, np.concatenate(faces)
+
+
+def _at(shape: Shape, x: float, y: float, z: float) -> Shape:
+    return shape[0] + [x, y, z], shape[1]
+
+
+def _swept(rings: np.ndarray, closed: bool = False) -> Shape:
+    """Rings (R, S, 3) joined one after the other, the last to the first where `closed`."""
+    count, around = rings.shape[:2]
+    row, column = np.mgrid[: count if closed else count - 1, :around]
+    below, right = (row + 1) % count, (column + 1) % around
+    a, b, c, d = (
+        (i * around + j).ravel()
+        for i, j in ((row, column), (row, right), (below, column), (below, right))
+    )
+    faces = np.concatenate([np.stack([a, c, b], -1), np.stack([c, d, b], -1)])
+    return rings.reshape(-1, 3), faces
+
+
+def _book() -> Shape:
+    angle = np.linspace(-np.pi / 2, np.pi / 2, 24)
+    outline = np.stack([0.072 + 0.018 * np.cos(angle), 0.025 * np.sin(angle)], axis=1)
+    outline = np.concatenate([outline, [[0.06, 0.021], [0.06, -0.021]]])
+    rings = [
+        np.insert(scale * outline + [(1 - scale) * 0.07, 0], 1, y, axis=1)
+        for scale, y in ((0.0, -0.11), (1.0, -0.11), (1.0, 0.11), (0.0, 0.11))
+    ]
+    covers = [_at(_plain_box(0.16, 0.22, 0.004), 0, 0, side * 0.023) for side in (1, -1)]
+    return _together(_swept(np.array(rings)), *covers, _plain_box(0.136, 0.208, 0.042))
+
+
+def _hex_nut() -> Shape:
+    angle = np.radians(np.arange(0, 360, 5))
+    flat = np.cos(np.radians(30)) / np.cos(np.radians((np.degrees(angle) % 60) - 30))
+    rings = [
+        np.stack([r * np.cos(angle), np.full_like(angle, y), -r * np.sin(angle)], axis=1)
+        for r, y in ((0.55, -0.4), (flat, -0.4), (flat, 0.4), (0.55, 0.4))
+    ]
+    return _swept(np.array(rings), closed=True)
+
+
+def _banana() -> Shape:
+    along = np.linspace(-1, 1.35, 47)  # beyond 1 it is the stem
+    angle = np.radians(55) * along
+    middle = np.stack([0.09 - 0.09 * np.cos(angle), 0.09 * np.sin(angle)], axis=1)
+    radius = np.maximum(0.018 * np.sqrt(np.clip(1 - np.abs(along) ** 3, 0.03, 1)), 0.0055)
+    around = np.radians(np.arange(0, 360, 10))
+    outward = np.stack([-np.cos(angle), np.sin(angle)], axis=1)
+    flat = (
+        middle[:, None] + radius[:, None, None] * np.cos(around)[None, :, None] * outward[:, None]
+    )
+    z = radius[:, None] * np.sin(around)
+    rings = np.concatenate([flat, z[..., None]], axis=-1)
+    ends = [np.broadcast_to(ring.mean(axis=0), ring.shape)[None] for ring in (rings[0], rings[-1])]
+    return _together(_swept(np.concatenate([ends[0], rings, ends[1]])))
+
+
+def _hammer() -> Shape:
+    grip = _turned([0, 0.016, 0.017, 0.012, 0.011, 0], [0, 0, 0.1, 0.14, 0.3, 0.3])
+    vertices, faces = _turned([0, 0.018, 0.018, 0.012, 0.012, 0], [0, 0, 0.02, 0.03, 0.06, 0.06])
+    face = (np.stack([-vertices[:, 1], vertices[:, 0], vertices[:, 2]], axis=1), faces)
+    claw, triangles = _plain_box(0.07, 0.03, 0.034)
+    out = (claw[:, 0] < 0).astype(float)
+    claw = claw * np.stack([np.ones_like(out), 1 - 0.8 * out, np.ones_like(out)], axis=1)
+    claw[:, 1] -= 0.03 * out
+    head = _plain_box(0.045, 0.035, 0.034)
+    return _together(
+        grip,
+        _at(head, 0, 0.295, 0),
+        _at(face, 0.08, 0.295, 0),
+        _at((claw, triangles), -0.055, 0.295, 0),
+    )
+
+
+def _of_generator(category: str, seed: int) -> Shape:
+    return usual_shape(category, np.random.default_rng(seed))
+
+
+#: Objects with a symmetry of each kind, in the words of a category.yaml.
+EVERYDAY = (
+    Everyday("carton", "{x: half, y: half}", (196, 154, 108), lambda: _plain_box(0.06, 0.2, 0.13)),
+    Everyday("book", "{x: half}", (96, 125, 178), _book),
+    Everyday(
+        "square tin",
+        "{y: quarter}",
+        (150, 165, 180),
+        lambda: _together(
+            _plain_box(0.09, 0.1, 0.09, 0.008),
+            _at(_turned([0, 0.026, 0.026, 0], [0, 0, 0.03, 0.03]), 0, 0.05, 0),
+        ),
+    ),
+    Everyday(
+        "round tin",
+        "{x: half, y: any}",
+        (188, 190, 196),
+        lambda: _turned([0, 0.034, 0.034, 0], [-0.05, -0.05, 0.05, 0.05]),
+    ),
+    Everyday("bottle", "{y: any}", (92, 160, 120), lambda: _of_generator("bottle", 7)),
+    Everyday("mug", "{}", (214, 110, 90), lambda: _of_generator("mug", 0)),
+    Everyday("banana", "{}", (232, 200, 70), _banana),
+    Everyday("hammer", "{}", (140, 140, 148), _hammer),
+    Everyday("hex nut", "{x: half, y: 6}", (170, 160, 140), _hex_nut),
+    Everyday(
+        "cube", "{x: quarter, y: quarter}", (205, 130, 160), lambda: _plain_box(0.1, 0.1, 0.1)
+    ),
+)
+
+
+def draw_symmetries(path: Path) -> None:
+    """Draw everyday objects with their axes and the words of their symmetry, as a PNG."""
+    page = Figure(figsize=(12.5, 6.1), dpi=110)
+    for number, thing in enumerate(EVERYDAY):
+        axes = page.add_subplot(2, 5, number + 1)
+        vertices, faces = thing.shape()
+        scale = 1.1 * float(np.linalg.norm(np.ptp(vertices, axis=0)))
+        axes.imshow(picture_of_mesh(vertices, faces, thing.color, 300, scale=scale))
+        axes.set_title(thing.name, fontsize=13, fontweight="bold", y=-0.06)
+        axes.text(150, 338, thing.symmetry, fontsize=10.5, family="monospace", ha="center")
+        axes.axis("off")
+    page.subplots_adjust(0.0, 0.09, 1.0, 1.0, 0.02, 0.2)
+    canvas = FigureCanvasAgg(page)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
 @dataclass(frozen=True)
 class Stage:
     """Stage of an estimate: its name, what leaves it, its module, and the folder of that."""
@@ -304,9 +468,10 @@ def _prediction(track: tuple[int, int], candidates: tuple[int, int]) -> list[str
 
 
 def main() -> None:
-    """Write both pictures."""
+    """Write all of them."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     draw_frames(IMAGES / "frames.png")
+    draw_symmetries(IMAGES / "symmetries.png")
     draw_stages(IMAGES / "stages.svg")
 
 

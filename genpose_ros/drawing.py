@@ -13,13 +13,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.geometry.categories import NOCS
+from genpose_ros.geometry.categories import NOCS, Category, CategorySet
 from genpose_ros.geometry.clouds import transform_points
 
 __all__ = ["check_picture_name", "depth_picture", "draw_estimates", "save_picture"]
 
-#: Colours (RGB) of the categories' boxes and labels.
-_CATEGORY_COLORS = {category.name: category.color for category in NOCS}
 _AXIS_COLORS = ((235, 51, 51), (51, 204, 64), (51, 102, 255))
 _CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
 _EDGES = tuple(
@@ -35,6 +33,7 @@ def draw_estimates(
     estimates: Sequence[ObjectEstimate],
     labels: Sequence[str] | None = None,
     scale: int = 2,
+    categories: CategorySet = NOCS,
 ) -> np.ndarray:
     """Return the image, enlarged, with box, axes (x red, y green, z blue) and label per object.
 
@@ -44,6 +43,7 @@ def draw_estimates(
         estimates: objects to draw, in the camera's frame.
         labels: one text per estimate; None: class, id and score.
         scale: how much larger the picture is, so that lines and text stay fine.
+        categories: whose colours are used; those of others follow from their names.
 
     Returns:
         (scale H, scale W, 3) uint8, RGB.
@@ -63,9 +63,10 @@ def draw_estimates(
     order = sorted(range(len(estimates)), key=lambda i: -estimates[i].T_cam_obj[2, 3])
     anchors = {}
     for i in order:
-        anchors[i] = _draw_object(canvas, camera, estimates[i], scale)
+        color = _color(estimates[i].category, categories)
+        anchors[i] = _draw_object(canvas, camera, estimates[i], color, scale)
     tags = [
-        (labels[i], _color(estimates[i]), anchor)
+        (labels[i], _color(estimates[i].category, categories), anchor)
         for i, anchor in sorted(anchors.items())
         if anchor is not None
     ]
@@ -106,12 +107,17 @@ def save_picture(picture: np.ndarray, path: Path) -> None:
     Image.fromarray(picture).save(path)
 
 
-def _color(estimate: ObjectEstimate) -> tuple[int, int, int]:
-    return _CATEGORY_COLORS.get(estimate.category, (255, 255, 255))
+def _color(name: str, categories: CategorySet) -> tuple[int, int, int]:
+    known = categories.find(name)
+    return Category(name=name).rgb if known is None else known.rgb
 
 
 def _draw_object(
-    canvas: np.ndarray, camera: PinholeCamera, estimate: ObjectEstimate, scale: int
+    canvas: np.ndarray,
+    camera: PinholeCamera,
+    estimate: ObjectEstimate,
+    color: tuple[int, int, int],
+    scale: int,
 ) -> tuple[float, float] | None:
     """Draw box and axes; return where the label's lower middle goes, None if out of the picture."""
     T, size_m = estimate.T_cam_obj, np.asarray(estimate.size_m)
@@ -121,14 +127,14 @@ def _draw_object(
     # Hidden edges, those at the farthest corner, are drawn thin.
     for a, b in sorted(_EDGES, key=lambda edge: farthest not in edge):
         width = 1 if farthest in (a, b) else max(1, scale)
-        _line(canvas, pixels[a], pixels[b], _color(estimate), width)
+        _line(canvas, pixels[a], pixels[b], color, width)
     # To the faces of the box, but never too short to be seen.
     lengths = 0.5 * np.maximum(size_m, 0.5 * size_m.max())
     axes_cam = np.vstack((T[:3, 3], T[:3, 3] + lengths[:, None] * T[:3, :3].T))
     origin, *tips = _pixels(camera, axes_cam, scale)
-    for tip, color in zip(tips, _AXIS_COLORS, strict=True):
+    for tip, axis_color in zip(tips, _AXIS_COLORS, strict=True):
         _line(canvas, origin, tip, (255, 255, 255), scale + 3)
-        _line(canvas, origin, tip, color, scale + 1)
+        _line(canvas, origin, tip, axis_color, scale + 1)
     if not np.isfinite(pixels).all():
         return None
     return float(pixels[:, 0].mean()), float(pixels[:, 1].min())

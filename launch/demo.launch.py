@@ -24,6 +24,7 @@ PARAMETERS = {
     "seed": int,
     "rate_hz": float,
     "frames": str,
+    "weights": str,
     "motion": str,
     "motion_s": float,
     "mask_rate_hz": float,
@@ -50,6 +51,12 @@ def arguments() -> list[DeclareLaunchArgument]:
             "frames",
             default_value="",
             description="Folder of recorded frames to publish in turn; empty: the simulated table.",
+        ),
+        DeclareLaunchArgument(
+            "weights",
+            default_value="",
+            description="Checkpoint, or several with commas between, that the node estimates with; "
+            "objects of their categories are simulated. Empty: the released one.",
         ),
         DeclareLaunchArgument(
             "motion",

@@ -13,6 +13,7 @@ import pytest
 #: Folders and single modules of the package, top to bottom: each imports only what stands below.
 ORDER = (
     "cli",
+    "own_categories",
     "ros/demo",
     "ros",
     "evaluation/studies",

@@ -3,13 +3,15 @@
 
 """Pictures: that what is drawn is where the object is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from genpose_ros.drawing import depth_picture, draw_estimates, save_picture
 from genpose_ros.estimation import ObjectEstimate
-from genpose_ros.geometry import PinholeCamera
+from genpose_ros.geometry import Category, CategorySet, PinholeCamera
 
 CAMERA = PinholeCamera(300.0, 300.0, 159.5, 119.5, 320, 240)
 GREY = np.full((240, 320, 3), 128, dtype=np.uint8)
@@ -25,6 +27,7 @@ def estimate(position=(0.0, 0.0, 1.0), size=(0.2, 0.1, 0.1), instance_id=1) -> O
         T_cam_obj=T,
         covariance=np.eye(6),
         score=0.9,
+        score_axis=0.9,
         energy_rotation=None,
         energy_translation=None,
         size_m=np.array(size),
@@ -100,3 +103,16 @@ def test_saving_a_picture_creates_its_folder(tmp_path):
     assert np.array_equal(np.asarray(Image.open(tmp_path / "new" / "a.png")), GREY)
     with pytest.raises(ValueError, match=r"a\.nothing: a picture's name ends in"):
         save_picture(GREY, tmp_path / "a.nothing")
+
+
+def test_boxes_have_the_colour_of_their_category_or_one_of_its_name():
+    def colors(**changes):
+        drawn = replace(estimate(), **{"category": "drill", **changes.pop("of", {})})
+        picture = draw_estimates(GREY, CAMERA, [drawn], labels=[""], **changes)
+        return {tuple(int(v) for v in rgb) for rgb in picture.reshape(-1, 3)}
+
+    assert Category(name="drill").rgb in colors()
+    assert Category(name="tin").rgb in colors(of={"category": "tin"})
+    declared = CategorySet((Category(name="drill", color=(10, 20, 30)),))
+    assert (10, 20, 30) in colors(categories=declared)
+    assert Category(name="drill").rgb not in colors(categories=declared)

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
+from genpose_ros.cli.category import category_app
+from genpose_ros.cli.category_train import train_categories
 from genpose_ros.cli.console import ERR, OUT
 from genpose_ros.cli.convert import convert
 from genpose_ros.cli.demo import demo
@@ -18,6 +20,7 @@ from genpose_ros.cli.evaluate_tracking import evaluate_tracking
 from genpose_ros.cli.study import study_app
 from genpose_ros.cli.synthesize import synthesize
 from genpose_ros.cli.train import train_app
+from genpose_ros.cli.weights import weights
 
 __all__ = ["app"]
 
@@ -61,6 +64,8 @@ def main(
 
 
 app.command()(estimate)
+category_app.command("train")(train_categories)
+app.add_typer(category_app, name="category")
 evaluate_app.command("tracking")(evaluate_tracking)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(study_app, name="study")
@@ -68,3 +73,4 @@ app.command()(convert)
 app.command()(demo)
 app.command()(synthesize)
 app.add_typer(train_app, name="train")
+app.command()(weights)

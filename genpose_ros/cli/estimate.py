@@ -22,6 +22,7 @@ from genpose_ros.cli.options import EstimatorOptions, load_estimator
 
 if TYPE_CHECKING:
     from genpose_ros.estimation import Frame, FrameResult
+    from genpose_ros.geometry import CategorySet
 
 __all__ = ["estimate"]
 
@@ -53,14 +54,14 @@ class FrameOptions:
         """Read the frame.
 
         Args:
-            weights: checkpoint whose categories the classes may name; empty: the released one.
+            weights: checkpoints whose categories the classes may name; empty: the released one.
 
         Raises:
             ValueError: a file is damaged, or the files do not fit together.
             FileNotFoundError: a file is missing.
         """
         from genpose_ros.datasets import read_frame
-        from genpose_ros.networks.checkpoints import load_categories
+        from genpose_ros.networks.model_set import known_categories
 
         return read_frame(
             self.depth,
@@ -68,7 +69,7 @@ class FrameOptions:
             self.camera_info,
             self.classes,
             self.depth_unit,
-            categories=load_categories(weights),
+            categories=known_categories(weights),
         )
 
 
@@ -90,15 +91,19 @@ def estimate(
 
     - `genpose estimate --depth depth.png --mask mask.png --camera-info camera_info.yaml
       --classes 1=mug,2=bowl --colour color.jpg --picture poses.png --json poses.json`
+
+    - `genpose estimate --depth depth.png --mask mask.png --camera-info camera_info.yaml
+      --classes 1=drill,2=tin --weights drill.safetensors,tin.safetensors`
     """
     settings = options.settings()
     check_outputs(json, picture)
     frame = files.read(settings.weights)
     background = _background(files.colour, frame.depth_m)
-    result = load_estimator(settings).estimate(frame)
+    estimator = load_estimator(settings)
+    result = estimator.estimate(frame)
     _report(result, json)
     if picture is not None:
-        _draw(background, frame, result, picture)
+        _draw(background, frame, result, estimator.categories, picture)
     if not result.estimates:
         complain(f"none of the objects could be estimated ({len(result.rejections)} refused)")
         raise typer.Exit(1)
@@ -116,10 +121,13 @@ def _report(result: "FrameResult", json: Path | None) -> None:
         write_json(json, _result_json(result))
 
 
-def _draw(image: Any, frame: "Frame", result: "FrameResult", path: Path) -> None:
+def _draw(
+    image: Any, frame: "Frame", result: "FrameResult", categories: "CategorySet", path: Path
+) -> None:
     from genpose_ros.drawing import draw_estimates, save_picture
 
-    save_picture(draw_estimates(image, frame.camera, result.estimates), path)
+    picture = draw_estimates(image, frame.camera, result.estimates, categories=categories)
+    save_picture(picture, path)
     ERR.print(f"picture: {path}", markup=False, soft_wrap=True)
 
 
@@ -144,6 +152,7 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
             "T_cam_obj": e.T_cam_obj.tolist(),
             "size_m": e.size_m.tolist(),
             "score": e.score,
+            "score_axis": e.score_axis,
             "covariance": e.covariance.tolist(),
             "energy_rotation": e.energy_rotation,
             "energy_translation": e.energy_translation,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from genpose_ros.datasets import NocsFrame, RecordedFrame
     from genpose_ros.estimation import EstimatorSettings, FrameResult
     from genpose_ros.evaluation import FramesReport, NocsReport, SyntheticReport
+    from genpose_ros.geometry import CategorySet
 
 __all__ = ["evaluate_app"]
 
@@ -82,7 +83,7 @@ class ReportOptions:
             page: makes HTML of the report and its provenance.
         """
         from genpose_ros.evaluation import write_results
-        from genpose_ros.evaluation.html_report import write_html
+        from genpose_ros.evaluation.html_page import write_html
         from genpose_ros.evaluation.provenance import provenance
 
         if self.json is not None:
@@ -106,7 +107,7 @@ def evaluate_frames_command(
     """Estimate every recorded frame in a folder and compare it with its ground truth.
 
     A frame is a folder with depth.png (uint16 mm), mask.png, label.json and, if there is one,
-    color.jpg. Errors follow the NOCS rules; pseudo ground truth is reported apart.
+    color.jpg. Errors are modulo a category's symmetry; pseudo ground truth is reported apart.
 
     Examples:
 
@@ -145,16 +146,20 @@ def _evaluate_frames(
             if pictures is not None:
                 # Folders of several recordings may have the same name.
                 name = "_".join(folder.relative_to(directory).parts) or folder.resolve().name
-                _draw_recorded(frame, result, pictures / f"{name}.png")
+                known = estimator.categories
+                _draw_recorded(frame, result, known, pictures / f"{name}.png")
 
         return evaluate_frames(directory, estimator, on_frame)
 
 
-def _draw_recorded(frame: "RecordedFrame", result: "FrameResult", path: Path) -> None:
+def _draw_recorded(
+    frame: "RecordedFrame", result: "FrameResult", categories: "CategorySet", path: Path
+) -> None:
     from genpose_ros.drawing import depth_picture, draw_estimates, save_picture
 
     image = depth_picture(frame.depth_m) if frame.color is None else frame.color
-    save_picture(draw_estimates(image, frame.camera, result.estimates), path)
+    picture = draw_estimates(image, frame.camera, result.estimates, categories=categories)
+    save_picture(picture, path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +239,9 @@ def evaluate_synthetic_command(
 ) -> None:
     """Estimate seeded synthetic views of untrained shapes: 60 % standing, 40 % tipped.
 
+    Of all categories that the weights know: shapes from their generators, and the meshes that the
+    weights carry or that are named here.
+
     Examples:
 
     - `genpose evaluate synthetic --views 500`
@@ -247,9 +255,15 @@ def evaluate_synthetic_command(
     outputs.check()
     settings = options.settings()
     estimator = load_estimator(settings)
-    rendered = views.render()
+    library = views.library(settings.weights)
+    rendered = views.render(library)
     with progress_bar("views") as progress:
         task = progress.add_task("", total=len(rendered))
-        report = evaluate_synthetic(estimator, rendered, lambda done: progress.advance(task, done))
+        report = evaluate_synthetic(
+            estimator,
+            rendered,
+            lambda done: progress.advance(task, done),
+            categories=library.categories,
+        )
     print_synthetic(report, OUT)
     outputs.write(report, settings, synthetic_html)

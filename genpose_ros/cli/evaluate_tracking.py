@@ -4,7 +4,7 @@
 """`genpose evaluate tracking`: the tracker on simulated sequences."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +12,12 @@ import typer
 
 from genpose_ros.cli.console import ERR, OUT, check_outputs, progress_bar, readable_errors
 from genpose_ros.cli.option_groups import grouped_options
-from genpose_ros.cli.options import EstimatorOptions, load_estimator
+from genpose_ros.cli.options import EstimatorOptions, load_estimator, shapes_of
 
 if TYPE_CHECKING:
     from genpose_ros.estimation import EstimatorSettings
     from genpose_ros.evaluation.tracking.evaluate import Outcome, Task
+    from genpose_ros.synthesis import ShapeLibrary
     from genpose_ros.tracking import TrackerSettings
 
 __all__ = ["evaluate_tracking"]
@@ -45,12 +46,24 @@ class SequenceOptions:
             "--study", help="Compare settings too: masks at 5 Hz, smoothing, start levels."
         ),
     ] = False
+    meshes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of meshes with a manifest.json or category.yaml, for half of the "
+            "objects that have a generator and all others; default: what the weights carry."
+        ),
+    ] = None
+    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test"
     jobs: Annotated[
         int, typer.Option(help="Processes; 0: one per core, one where there is a GPU.", min=0)
     ] = 0
 
-    def tasks(self, tracker: "TrackerSettings") -> "list[Task]":
+    def tasks(self, tracker: "TrackerSettings", library: "ShapeLibrary") -> "list[Task]":
         """The sequences with the ways they are tracked, and the study's where it was chosen.
+
+        Args:
+            tracker: its settings.
+            library: that the objects are from.
 
         Raises:
             ValueError: a kind is unknown.
@@ -69,7 +82,7 @@ class SequenceOptions:
         ]
         if self.study:
             tasks += study_tasks(tracker, self.sequence_seed, longest=self.frames)
-        return tasks
+        return [replace(task, library=library) for task in tasks]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +144,11 @@ def evaluate_tracking(
 ) -> None:
     """Track the objects of simulated sequences and compare the tracks with the truth.
 
-    Errors follow the NOCS rules and count where more than a fifth of the object is visible. Beside
-    the tracker run the paper's protocol (first pose near the truth, no new starts), the estimator
-    on single frames, and on moving cameras the tracker without the camera's poses.
+    Objects are of the categories that the weights know: shapes from their generators, and the
+    meshes that the weights carry or that are named here. Errors are modulo a category's symmetry
+    and count where more than a fifth of the object is visible. Beside the tracker run the paper's
+    protocol (first pose near the truth, no new starts), the estimator on single frames, and on
+    moving cameras the tracker without the camera's poses.
 
     Examples:
 
@@ -151,10 +166,11 @@ def evaluate_tracking(
     outputs.check()
     tracker_settings = TrackerSettings(**tracker_changes(tracker))
     settings = options.settings()
-    tasks = sequences.tasks(tracker_settings)
+    library = shapes_of(settings.weights, sequences.meshes, sequences.split)
+    tasks = sequences.tasks(tracker_settings, library)
     estimator = load_estimator(settings)  # before the sequences: weights may be missing
     outcomes = _track(tasks, settings, sequences.jobs)
-    speed = _measure_speed(estimator, tracker_settings, sequences)
+    speed = _measure_speed(estimator, tracker_settings, sequences, library)
     report = tracking_report(outcomes, speed, max_coast_s=tracker_settings.max_coast_s)
     print_tracking(report, OUT)
     outputs.write(report, outcomes, settings)
@@ -175,13 +191,18 @@ def _track(tasks: "list[Task]", settings: "EstimatorSettings", jobs: int) -> "li
 
 
 def _measure_speed(
-    estimator: Any, tracker: "TrackerSettings", sequences: SequenceOptions
+    estimator: Any,
+    tracker: "TrackerSettings",
+    sequences: SequenceOptions,
+    library: "ShapeLibrary",
 ) -> dict[str, Any]:
     from genpose_ros.evaluation.tracking.evaluate import measure_speed
 
     frames = min(sequences.frames, _SPEED_FRAMES)
     with ERR.status("measuring the speed"):
-        return measure_speed(estimator, tracker, frames=frames, seed=sequences.sequence_seed)
+        return measure_speed(
+            estimator, tracker, frames=frames, seed=sequences.sequence_seed, library=library
+        )
 
 
 def _draw(outcomes: "Sequence[Outcome]", path: Path) -> None:

@@ -14,7 +14,8 @@ from genpose_ros.cli.console import ERR
 
 if TYPE_CHECKING:
     from genpose_ros.estimation import EstimatorSettings
-    from genpose_ros.synthesis import CloudBatch
+    from genpose_ros.geometry import CategorySet
+    from genpose_ros.synthesis import CloudBatch, Mesh, ShapeLibrary
 
 __all__ = [
     "DeviceOption",
@@ -25,6 +26,8 @@ __all__ = [
     "ViewOptions",
     "WeightsOption",
     "load_estimator",
+    "read_meshes",
+    "shapes_of",
 ]
 
 
@@ -36,7 +39,11 @@ class Preset(str, Enum):
 
 
 WeightsOption = Annotated[
-    Path | None, typer.Option(help="Checkpoint; default: the released weights.")
+    Path | None,
+    typer.Option(
+        help="Checkpoint, or several with commas between, each class going to the one that knows "
+        "it; default: the released weights."
+    ),
 ]
 
 SeedOption = Annotated[int, typer.Option(help="Seed of all random draws.", min=0)]
@@ -83,23 +90,83 @@ class ViewOptions:
 
     views: Annotated[int, typer.Option(help="How many views.", min=1)] = 2000
     meshes: Annotated[
-        Path | None, typer.Option(help="Folder of meshes with a manifest.json, for half of them.")
+        Path | None,
+        typer.Option(
+            help="Folder of meshes with a manifest.json or category.yaml, for half of the "
+            "objects that have a generator and all others; default: what the weights carry."
+        ),
     ] = None
     split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test"
     views_seed: Annotated[int, typer.Option(help="Seed of the views.", min=0)] = 2_000_000
 
-    def render(self) -> "CloudBatch":
-        """Render the views: the same ones for the same options.
+    def library(self, weights: str) -> "ShapeLibrary":
+        """The shapes of what a checkpoint knows, see `shapes_of`."""
+        return shapes_of(weights, self.meshes, self.split)
 
-        Raises:
-            ValueError: the meshes cannot be read.
-        """
+    def render(self, library: "ShapeLibrary") -> "CloudBatch":
+        """Render the views: the same ones for the same options and shapes."""
         from genpose_ros.evaluation import synthetic_views
-        from genpose_ros.synthesis import load_meshes
 
-        meshes = () if self.meshes is None else load_meshes(self.meshes, self.split)
         with ERR.status("rendering the views"):
-            return synthetic_views(self.views, self.views_seed, meshes)
+            return synthetic_views(self.views, self.views_seed, library)
+
+
+def shapes_of(weights: str, meshes: Path | None = None, split: str = "test") -> "ShapeLibrary":
+    """Return the held-out shapes of the categories that checkpoints know.
+
+    Args:
+        weights: checkpoints with commas between; empty: the released one.
+        meshes: folder with a manifest.json, with a category.yaml or of such folders; None: the
+            meshes that the checkpoints carry.
+        split: test or train, or another one of a manifest.json.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        ValueError: checkpoint or meshes are damaged, or there are no shapes of a category.
+    """
+    from genpose_ros.networks import known_categories
+    from genpose_ros.synthesis import held_out_library, library_of
+
+    if meshes is None:
+        return library_of(weights)
+    return held_out_library(*read_meshes(meshes, split, known_categories(weights)))
+
+
+def read_meshes(
+    folder: Path, split: str, categories: "CategorySet | None" = None
+) -> "tuple[CategorySet, tuple[Mesh, ...]]":
+    """Read one split of the meshes in a folder, with the categories that there are of them.
+
+    Args:
+        folder: with a manifest.json, whose meshes are of the categories that are given; with a
+            category.yaml, or of such folders, which bring their own.
+        split: test or train, or another one of a manifest.json.
+        categories: what may be in the folder; None: anything, in a manifest.json the six.
+
+    Raises:
+        ValueError: a mesh or manifest cannot be used, or is of none of the categories.
+        OSError: a file cannot be read.
+    """
+    from genpose_ros.geometry import NOCS, CategorySet
+    from genpose_ros.synthesis import load_meshes
+
+    if (folder / "manifest.json").is_file() or not _holds_categories(folder):
+        known = categories or NOCS
+        return known, load_meshes(folder, split, known)
+    from genpose_ros.own_categories import read_category_folders
+
+    if split not in ("train", "test"):
+        raise ValueError(f"a category's folder has the splits train and test, not {split!r}")
+    found = read_category_folders([folder])
+    if categories is not None:
+        for item in found:
+            _ = categories[item.category.name]  # refused by name where unknown
+    meshes = tuple(mesh for item in found for mesh in getattr(item, split))
+    return categories or CategorySet(tuple(item.category for item in found)), meshes
+
+
+def _holds_categories(folder: Path) -> bool:
+    return any(folder.glob("category.yaml")) or any(folder.glob("*/category.yaml"))
 
 
 def load_estimator(settings: "EstimatorSettings") -> Any:

@@ -99,7 +99,7 @@ class StudySession:
 
     @cached_property
     def _rendered(self) -> "CloudBatch":
-        return self.options.render()
+        return self.options.render(self.options.library(""))
 
     def check_outputs(self, names: "Iterable[str]") -> None:
         """Refuse before the work what cannot be written after it."""

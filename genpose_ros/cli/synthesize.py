@@ -17,7 +17,7 @@ from genpose_ros.cli.console import (
     readable_errors,
 )
 from genpose_ros.cli.option_groups import grouped_options
-from genpose_ros.cli.options import DeviceOption
+from genpose_ros.cli.options import DeviceOption, read_meshes
 
 if TYPE_CHECKING:
     from genpose_ros.synthesis import SetRecipe
@@ -42,9 +42,13 @@ class SetOptions:
         int | None, typer.Option(help="Seed of all random draws.", show_default="0", min=0)
     ] = None
     meshes: Annotated[
-        Path | None, typer.Option(help="Folder of meshes with a manifest.json, to mix in.")
+        Path | None,
+        typer.Option(
+            help="Folder of meshes with a manifest.json, to mix in; or with a category.yaml, or of "
+            "such folders, to make clouds of these categories instead of the six."
+        ),
     ] = None
-    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "train"
+    split: Annotated[str, typer.Option(help="Which split of the meshes to take.")] = "train"
     mesh_share: Annotated[
         float | None,
         typer.Option(
@@ -67,21 +71,24 @@ class SetOptions:
         """The set: what is given here, else as the training recipe has it, else the defaults.
 
         Raises:
-            ValueError: there is no such training recipe, or it does not say what clouds it takes.
+            ValueError: there is no such training recipe, it does not say what clouds it takes, or
+                the meshes cannot be read.
             FileNotFoundError: there is no such file of a recipe.
         """
         from genpose_ros.synthesis import SetRecipe
 
-        given: dict[str, Any] = {
-            "clouds": self.clouds,
-            "seed": self.seed,
-            "mesh_share": self.mesh_share,
-        }
+        known = _of_recipe(self.recipe) if self.recipe else SetRecipe(_CLOUDS)
+        library = known.library
+        if self.meshes is not None:
+            categories, meshes = read_meshes(self.meshes, self.split)
+            library = replace(library, categories=categories, meshes=meshes)
+        if self.mesh_share is not None:
+            library = replace(library, mesh_share=self.mesh_share)
+        given: dict[str, Any] = {"clouds": self.clouds, "seed": self.seed}
         return replace(
-            _of_recipe(self.recipe) if self.recipe else SetRecipe(_CLOUDS),
+            known,
             **{name: value for name, value in given.items() if value is not None},
-            meshes=self.meshes,
-            split=self.split,
+            library=library,
         )
 
 
@@ -99,7 +106,7 @@ def synthesize(
         Path | None, typer.Option(help="Draw clouds of each category and stance into this PNG.")
     ] = None,
 ) -> None:
-    """Render training clouds: six categories, table views and tipped objects, D435 noise.
+    """Render training clouds: all categories alike, table views and tipped objects, D435 noise.
 
     Shards that are there already are kept, so an interrupted run goes on, and a finished set can be
     looked at with `--sheet`. The same seed makes the same shards with any number of workers and
@@ -117,7 +124,7 @@ def synthesize(
     """
     check_outputs(None, sheet)
     from genpose_ros.networks.devices import torch_device
-    from genpose_ros.synthesis import write_set
+    from genpose_ros.synthesis import set_categories, write_set
     from genpose_ros.synthesis.contact_sheet import draw_contact_sheet, examples
 
     made = replace(options.set_recipe(), rank=rank, ranks=ranks)
@@ -131,7 +138,7 @@ def synthesize(
         paths = write_set(directory, made, workers=workers, device=place, on_shards=on_shards)
     ERR.print(f"{len(paths)} shards in {directory}", markup=False, soft_wrap=True)
     if sheet is not None:
-        draw_contact_sheet(examples(directory), sheet)
+        draw_contact_sheet(examples(directory), sheet, set_categories(directory))
         ERR.print(f"picture in {sheet}", markup=False, soft_wrap=True)
 
 

@@ -23,13 +23,12 @@ __all__ = ["print_nocs", "print_report", "print_result", "print_synthetic", "pri
 
 def print_result(result: FrameResult, console: Console) -> None:
     """Print one frame's objects, what was refused, and the time each stage took."""
-    table = Table("id", "class", "x m", "y m", "z m", "size cm", "score", "points")
+    table = Table("id", "class", "x m", "y m", "z m", "size cm", "score", "axis", "points")
     for e in result.estimates:
         position = [f"{v:.3f}" for v in e.T_cam_obj[:3, 3]]
         size = " x ".join(f"{100 * v:.1f}" for v in e.size_m)
-        table.add_row(
-            str(e.instance_id), e.category, *position, size, f"{e.score:.2f}", str(e.n_points)
-        )
+        scores = [f"{e.score:.2f}", f"{e.score_axis:.2f}"]
+        table.add_row(str(e.instance_id), e.category, *position, size, *scores, str(e.n_points))
     console.print(table)
     for r in result.rejections:
         what = "frame" if r.instance_id is None else f"object {r.instance_id}"

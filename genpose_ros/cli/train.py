@@ -13,9 +13,10 @@ import typer
 
 from genpose_ros.cli.console import ERR, OUT, goes_on_later, progress_bar, readable_errors
 from genpose_ros.cli.option_groups import grouped_options
-from genpose_ros.cli.options import SetOption
+from genpose_ros.cli.options import SetOption, read_meshes
 
 if TYPE_CHECKING:
+    from genpose_ros.synthesis import ShapeLibrary
     from genpose_ros.training import Progress, Recipe, RunResult, TrainingSettings
 
 __all__ = ["train_app"]
@@ -60,7 +61,26 @@ class TrainingOptions:
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="the recipe's")
     ] = None
+    meshes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Held-out meshes to validate on, a folder with a manifest.json or category.yaml; "
+            "for clouds of other categories than the six."
+        ),
+    ] = None
     changes: SetOption = None
+
+    def library(self) -> "ShapeLibrary | None":
+        """The shapes to validate on; None: generated ones.
+
+        Raises:
+            ValueError: the meshes cannot be used, or are none of the set's categories.
+        """
+        from genpose_ros.synthesis import held_out_library, set_categories
+
+        if self.meshes is None:
+            return None
+        return held_out_library(*read_meshes(self.meshes, "test", set_categories(self.data)))
 
     def chosen_recipe(self, target: str) -> "Recipe":
         """The recipe with the settings of one run, `score` or `energy`, changed.
@@ -164,7 +184,7 @@ def _show_settings(recipe: "Recipe") -> None:
 def _train(target: str, options: TrainingOptions, start: Path | None) -> None:
     from genpose_ros.training import Progress, train_run
 
-    recipe = options.chosen_recipe(target)
+    recipe, library = options.chosen_recipe(target), options.library()
     # Of several processes the first one speaks.
     first = os.environ.get("RANK", "0") == "0"
     bar = progress_bar(target, "{task.fields[state]}")
@@ -183,6 +203,7 @@ def _train(target: str, options: TrainingOptions, start: Path | None) -> None:
             on_progress,
             start=start,
             stop_after_minutes=options.stop_after_minutes,
+            library=library,
         )
     if first:
         ERR.print(_outcome(result, target), markup=False, soft_wrap=True, highlight=False)

@@ -16,7 +16,7 @@ from genpose_ros.datasets.camera_files import read_camera
 from genpose_ros.datasets.images import read_color, read_depth_m, read_labels
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import NOCS, CategorySet
 
 __all__ = ["RecordedFrame", "RecordedInstance", "Truth", "find_frames", "load_frame"]
 
@@ -93,10 +93,14 @@ def find_frames(root: Path) -> list[Path]:
     return folders
 
 
-def load_frame(folder: Path) -> RecordedFrame:
+def load_frame(folder: Path, categories: CategorySet = NOCS) -> RecordedFrame:
     """Load the frame of one folder.
 
     Depth is uint16 millimetres, the mask an image of instance ids with 0 for the background.
+
+    Args:
+        folder: of the frame.
+        categories: that the objects may be of, by name or alias.
 
     Raises:
         FileNotFoundError: depth, mask or label is missing.
@@ -115,7 +119,7 @@ def load_frame(folder: Path) -> RecordedFrame:
         name=str(label.get("frame", folder.resolve().name)),
         depth_m=depth_m,
         camera=read_camera(folder / _LABEL, width, height),
-        instances=tuple(_instance(item, labels, folder) for item in label["instances"]),
+        instances=tuple(_instance(item, labels, folder, categories) for item in label["instances"]),
         color=color,
     )
 
@@ -130,18 +134,24 @@ def _read_label(path: Path) -> dict[str, Any]:
     return label
 
 
-def _instance(item: Mapping[str, Any], labels: np.ndarray, folder: Path) -> RecordedInstance:
+def _instance(
+    item: Mapping[str, Any], labels: np.ndarray, folder: Path, categories: CategorySet
+) -> RecordedInstance:
     try:
-        instance_id, category = int(item["id"]), str(item["category"])
+        instance_id, name = int(item["id"]), str(item["category"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / _LABEL}: an instance lacks {error}") from error
-    if category not in CATEGORIES:
-        raise ValueError(f"{folder / _LABEL}: unknown category {category!r}")
+    category = categories.find(name)
+    if category is None:
+        raise ValueError(
+            f"{folder / _LABEL}: unknown category {name!r}; expected one of "
+            f"{', '.join(categories.names)}"
+        )
     T_cam_obj = _pose(item, folder)
     size_m = None if item.get("size_m") is None else _numbers(item, "size_m", (3,), folder)
     return RecordedInstance(
         id=instance_id,
-        category=category,
+        category=category.name,
         mask=labels == instance_id,
         truth=_truth(item, T_cam_obj),
         T_cam_obj=T_cam_obj,

@@ -44,7 +44,7 @@ def read_frame(
         raise ValueError(f"{mask} is {labels.shape}, the depth image {depth_m.shape}")
     height, width = depth_m.shape
     pinhole = read_camera(camera, width, height)
-    named = read_classes(classes, categories) if classes else _classes_of_label(camera)
+    named = read_classes(classes, categories) if classes else _classes_of_label(camera, categories)
     if not named:
         found = ", ".join(str(i) for i in np.unique(labels) if i)
         raise ValueError(
@@ -70,7 +70,7 @@ def read_classes(text: str, categories: CategorySet = NOCS) -> dict[int, str]:
             raise FileNotFoundError(
                 f"classes must be a list such as 1=mug,2=bowl or a label file, got {text!r}"
             )
-        return _classes_of_label(Path(text))
+        return _classes_of_label(Path(text), categories)
     named: dict[int, str] = {}
     for part in text.split(","):
         number, _, name = (word.strip() for word in part.partition("="))
@@ -86,10 +86,12 @@ def read_classes(text: str, categories: CategorySet = NOCS) -> dict[int, str]:
     return named
 
 
-def _classes_of_label(path: Path) -> dict[int, str]:
-    """What a label file lists; nothing for other files that can be read."""
+def _classes_of_label(path: Path, categories: CategorySet) -> dict[int, str]:
+    """What a label file lists, aliases by their names; nothing for other files that can be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {int(item["id"]): str(item["category"]) for item in content["instances"]}
+        listed = {int(item["id"]): str(item["category"]) for item in content["instances"]}
     except (ValueError, KeyError, TypeError):
         return {}
+    found = {number: categories.find(name) for number, name in listed.items()}
+    return {n: listed[n] if category is None else category.name for n, category in found.items()}

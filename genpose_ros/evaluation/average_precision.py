@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from genpose_ros.evaluation.metrics import THRESHOLDS
-from genpose_ros.geometry.categories import CATEGORIES
-from genpose_ros.geometry.symmetry import is_symmetric, rotation_error_deg
+from genpose_ros.geometry.categories import NOCS, Category, CategorySet
+from genpose_ros.geometry.symmetry import rotation_error_deg
 
 __all__ = [
     "CategoryPrecision",
@@ -43,7 +43,7 @@ class TruePoses:
 
     Attributes:
         image: (M,) int, which image.
-        category: (M,) int, index in `CATEGORIES`.
+        category: (M,) int, index in a set of categories.
         T_cam_obj: (M, 4, 4), metres; a scale in the rotation is divided out.
         box: (M, 4) pixels: top, left, bottom, right, the last two outside.
         handle_visible: (M,) bool, only matters for mugs.
@@ -111,7 +111,7 @@ class PosePrecision:
 
     Attributes:
         limits: (degrees, centimetres) pairs, both inclusive.
-        categories: by name, in the order of `CATEGORIES`.
+        categories: by name, in the order of their set.
     """
 
     limits: tuple[tuple[float, float], ...]
@@ -167,6 +167,7 @@ def pose_average_precision(
     limits: Sequence[tuple[float, float]] = THRESHOLDS,
     *,
     boxes: str = "2d",
+    categories: CategorySet = NOCS,
 ) -> PosePrecision:
     """Return the average precision of poses per category and limit.
 
@@ -182,6 +183,7 @@ def pose_average_precision(
         limits: degrees and centimetres.
         boxes: `2d`: boxes in the image; `3d`: boxes in space, see `box_overlap_3d`, where a true
             object's size is known, else those in the image.
+        categories: that detections and objects are of.
 
     Raises:
         ValueError: unknown `boxes`, or sizes are missing for `3d`.
@@ -190,19 +192,23 @@ def pose_average_precision(
         raise ValueError(f"boxes must be 2d or 3d, got {boxes!r}")
     if boxes == "3d" and (detected.size_m is None or true.size_m is None):
         raise ValueError("boxes in space need the sizes of detections and of true objects")
-    categories = {
-        name: _category(
+    found = {
+        category.name: _category(
             _taken(detected, detected.category == c), _taken(true, true.category == c),
-            name, np.asarray(limits, dtype=np.float64).reshape(-1, 2), boxes,
+            category, np.asarray(limits, dtype=np.float64).reshape(-1, 2), boxes,
         )
-        for c, name in enumerate(CATEGORIES)
+        for c, category in enumerate(categories)
         if (true.category == c).any()
     }  # fmt: skip
-    return PosePrecision(tuple((float(d), float(c)) for d, c in limits), categories)
+    return PosePrecision(tuple((float(d), float(c)) for d, c in limits), found)
 
 
 def pose_precision_curves(
-    detected: DetectedPoses, true: TruePoses, *, boxes: str = "2d"
+    detected: DetectedPoses,
+    true: TruePoses,
+    *,
+    boxes: str = "2d",
+    categories: CategorySet = NOCS,
 ) -> PrecisionCurves:
     """Return the average precision over degrees, and over centimetres; see the function above.
 
@@ -212,8 +218,8 @@ def pose_precision_curves(
     turned = [(d, np.inf) for d in _CURVE_DEGREES]
     moved = [(180.0, c) for c in _CURVE_CENTIMETRES]
     return PrecisionCurves(
-        pose_average_precision(detected, true, turned, boxes=boxes),
-        pose_average_precision(detected, true, moved, boxes=boxes),
+        pose_average_precision(detected, true, turned, boxes=boxes, categories=categories),
+        pose_average_precision(detected, true, moved, boxes=boxes, categories=categories),
     )
 
 
@@ -291,7 +297,7 @@ def _taken(poses: _Poses, which: np.ndarray) -> _Poses:
 
 
 def _category(
-    detected: DetectedPoses, true: TruePoses, name: str, limits: np.ndarray, boxes: str
+    detected: DetectedPoses, true: TruePoses, category: Category, limits: np.ndarray, boxes: str
 ) -> CategoryPrecision:
     """One category: matching runs on all images at once, padded to the fullest image."""
     detected = _taken(detected, np.argsort(-detected.score, kind="stable"))
@@ -302,9 +308,9 @@ def _category(
     d, t = rows_d[pairs[0], pairs[1]], rows_t[pairs[0], pairs[2]]
     shape = (len(images), rows_d.shape[1], rows_t.shape[1])
     overlap, degrees, centimetres = np.zeros(shape), np.full(shape, np.inf), np.full(shape, np.inf)
-    overlap[pairs] = _pair_overlap(_taken(detected, d), _taken(true, t), name, boxes)
+    overlap[pairs] = _pair_overlap(_taken(detected, d), _taken(true, t), category, boxes)
     degrees[pairs], centimetres[pairs] = _pair_errors(
-        detected.T_cam_obj[d], true.T_cam_obj[t], name, true.handle_visible[t]
+        detected.T_cam_obj[d], true.T_cam_obj[t], category, true.handle_visible[t]
     )
 
     boxed, found = _match(-overlap, overlap > MIN_OVERLAP)
@@ -365,20 +371,22 @@ def _match(cost: np.ndarray, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return matched, ~free
 
 
-def _pair_overlap(detected: DetectedPoses, true: TruePoses, name: str, boxes: str) -> np.ndarray:
+def _pair_overlap(
+    detected: DetectedPoses, true: TruePoses, category: Category, boxes: str
+) -> np.ndarray:
     """Overlaps of pairs, (P,)."""
     if boxes == "2d" or detected.size_m is None or true.size_m is None:
         return box_overlap(detected.box, true.box)
     poses = (detected.T_cam_obj, detected.size_m, true.T_cam_obj, true.size_m)
-    with_handle = box_overlap_3d(*poses, is_symmetric(name, True))
-    without = box_overlap_3d(*poses, is_symmetric(name, False))
+    with_handle = box_overlap_3d(*poses, category.visible_symmetry(True).free_axis)
+    without = box_overlap_3d(*poses, category.visible_symmetry(False).free_axis)
     in_space = np.where(true.handle_visible, with_handle, without)
     unknown = np.isnan(true.size_m).any(axis=-1)
     return np.where(unknown, box_overlap(detected.box, true.box), in_space)
 
 
 def _pair_errors(
-    T_est: np.ndarray, T_true: np.ndarray, name: str, handle_visible: np.ndarray
+    T_est: np.ndarray, T_true: np.ndarray, category: Category, handle_visible: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Degrees and centimetres of pairs, (P,) each; infinite without an estimate."""
     known = np.isfinite(T_est).all(axis=(-2, -1))
@@ -386,7 +394,7 @@ def _pair_errors(
     for visible in (True, False):
         rows = known & (handle_visible == visible)
         degrees[rows] = rotation_error_deg(
-            T_est[rows, :3, :3], T_true[rows, :3, :3], name, visible
+            T_est[rows, :3, :3], T_true[rows, :3, :3], category, visible
         ).numpy()
     distances = np.linalg.norm(T_est[known, :3, 3] - T_true[known, :3, 3], axis=-1)
     centimetres[known] = 100.0 * distances

@@ -1,14 +1,10 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""HTML report of an evaluation: tables, curves and provenance in one file, without a server."""
+"""HTML report of an evaluation: tables, curves and provenance."""
 
-import base64
 import html
-import io
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,20 +14,17 @@ from genpose_ros.evaluation.average_precision import (
     PrecisionCurves,
     pose_precision_curves,
 )
+from genpose_ros.evaluation.html_page import html_image, html_page, html_table
 from genpose_ros.evaluation.nocs import NocsReport
 from genpose_ros.evaluation.synthetic import SyntheticReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["nocs_html", "synthetic_html", "write_html"]
+__all__ = ["nocs_html", "synthetic_html"]
 
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em;"
-    "color:#222}table{border-collapse:collapse;margin:1em 0}th,td{padding:.25em .8em;"
-    "border-bottom:1px solid #ddd;text-align:right}th:first-child,td:first-child{text-align:left}"
-    "img{max-width:100%}pre{background:#f4f4f4;padding:1em;overflow:auto}"
-)
+#: What a page says of the curves to those who do not see them.
+_CURVES = "average precision over single limits"
 
 
 def nocs_html(report: NocsReport, source: Mapping[str, Any]) -> str:
@@ -54,8 +47,8 @@ def nocs_html(report: NocsReport, source: Mapping[str, Any]) -> str:
     ):
         parts.append(f"<h2>Average precision, {matching}: {note}</h2>")
         parts.append(_precision_table(report.precision, matching))
-        parts.append(_image(_curves_figure(report.curves, matching)))
-    return _page(f"NOCS {report.split}", parts, source)
+        parts.append(html_image(_curves_figure(report.curves, matching), _CURVES))
+    return html_page(f"NOCS {report.split}", parts, source)
 
 
 def synthetic_html(report: SyntheticReport, source: Mapping[str, Any]) -> str:
@@ -72,16 +65,16 @@ def synthetic_html(report: SyntheticReport, source: Mapping[str, Any]) -> str:
     }
     for category, groups in content["per_category"].items():
         rows |= {f"{category}, {stance}": group for stance, group in groups.items()}
-    table = _table(
+    table = html_table(
         ["views", "n", *map(_shown_limit, limits)],
         [
             [name.replace("_", " "), row.get("views", ""), *(_number(row[x]) for x in limits)]
             for name, row in rows.items()
         ],
     )
-    curves = pose_precision_curves(*report.poses())
+    curves = pose_precision_curves(*report.poses(), categories=report.categories)
     precision = content["average_precision"]
-    ranked = _table(
+    ranked = html_table(
         ["class", *map(_shown_limit, limits)],
         [[name, *(_number(row[x]) for x in limits)] for name, row in precision.items()],
     )
@@ -90,30 +83,9 @@ def synthetic_html(report: SyntheticReport, source: Mapping[str, Any]) -> str:
         table,
         "<h2>Average precision, estimates ranked by their scores, %</h2>",
         ranked,
-        _image(_curves_figure(curves, "strict")),
+        html_image(_curves_figure(curves, "strict"), _CURVES),
     ]
-    return _page("Synthetic views", parts, source)
-
-
-def write_html(path: Path, page: str) -> None:
-    """Write a page, creating its folder.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
-
-
-def _page(title: str, parts: Sequence[str], source: Mapping[str, Any]) -> str:
-    rests_on = html.escape(json.dumps(source, indent=1))
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>\n"
-        f"<h1>{html.escape(title)}</h1>\n"
-        + "\n".join(parts)
-        + f"\n<h2>What this rests on</h2>\n<pre>{rests_on}</pre>\n</body></html>\n"
-    )
+    return html_page("Synthetic views", parts, source)
 
 
 def _precision_table(precision: PosePrecision, matching: str) -> str:
@@ -124,15 +96,7 @@ def _precision_table(precision: PosePrecision, matching: str) -> str:
     ]
     mean = (f"{100 * v:.1f}" for v in precision.mean(matching))
     rows.append([f"mean of {len(rows)}", "", "", *mean])
-    return _table(["class", "objects", "found", *heads], rows)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    def line(tag: str, cells: Sequence[Any]) -> str:
-        inside = "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells)
-        return f"<tr>{inside}</tr>"
-
-    return "\n".join(["<table>", line("th", heads), *(line("td", r) for r in rows), "</table>"])
+    return html_table(["class", "objects", "found", *heads], rows)
 
 
 def _number(value: float | None) -> str:
@@ -145,7 +109,7 @@ def _shown_limit(name: str) -> str:
 
 def _curves_figure(curves: PrecisionCurves, matching: str) -> "Figure":
     """Average precision over degrees and over centimetres, a line per category and their mean."""
-    from genpose_ros.evaluation.plots import CATEGORY_COLORS, new_figure
+    from genpose_ros.evaluation.plots import category_color, new_figure
 
     figure, panels = new_figure(1, 2, width=10, height=4, sharey=True)
     both = ((curves.degrees, 0, "degrees"), (curves.centimetres, 1, "centimetres"))
@@ -153,17 +117,10 @@ def _curves_figure(curves: PrecisionCurves, matching: str) -> "Figure":
         limits = np.array([limit[axis] for limit in precision.limits])
         for name, category in precision.categories.items():
             values = 100 * getattr(category, matching)
-            axes.plot(limits, values, color=CATEGORY_COLORS[name], label=name)
+            axes.plot(limits, values, color=category_color(name), label=name)
         axes.plot(limits, 100 * precision.mean(matching), "k--", linewidth=2, label="mean")
         axes.set(xlabel=f"within {unit}", ylim=(0, 100), xlim=(0, limits[-1]))
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(f"average precision, %, {matching}")
     panels[1].legend(fontsize=8, loc="lower right")
     return figure
-
-
-def _image(figure: "Figure") -> str:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=100)
-    data = base64.b64encode(stream.getvalue()).decode("ascii")
-    return f'<img alt="average precision over single limits" src="data:image/png;base64,{data}">'

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from genpose_ros.geometry.categories import Category
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CATEGORY_COLORS", "new_figure", "save_figure"]
+__all__ = ["CATEGORY_COLORS", "category_color", "new_figure", "save_figure"]
 
-#: Colours of the categories in all figures.
+#: Colours of the six categories in all figures.
 CATEGORY_COLORS: dict[str, str] = {
     "bottle": "#1f77b4",
     "bowl": "#ff7f0e",
@@ -24,6 +26,14 @@ CATEGORY_COLORS: dict[str, str] = {
     "laptop": "#bcbd22",
     "mug": "#e377c2",
 }
+
+
+def category_color(name: str) -> str:
+    """Return a category's colour in figures; of none of the six, one that follows from its name."""
+    if name in CATEGORY_COLORS:
+        return CATEGORY_COLORS[name]
+    # Light ones are for pictures of scenes; on paper lines have to be darker.
+    return "#" + "".join(f"{round(0.7 * level):02x}" for level in Category(name=name).rgb)
 
 
 def new_figure(

@@ -18,7 +18,7 @@ from genpose_ros.datasets.frame_folders import (
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.evaluation.metrics import pose_errors, summarise
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.geometry.symmetry import handle_visible
 
 __all__ = [
@@ -44,7 +44,7 @@ class InstanceReport:
         truth: kind of truth it is compared with.
         errors: rotation error in degrees and translation error in centimetres; None without truth
             or estimate.
-        handle_visible: of mugs with truth, else None.
+        handle_visible: of mugs (and others with `symmetry_hidden`) with truth, else None.
         estimate: None where the object was refused.
         rejection: why it was refused, else None.
     """
@@ -80,18 +80,28 @@ class InstanceReport:
 
 @dataclass(frozen=True)
 class FramesReport:
-    """Results of all instances of all frames."""
+    """Results of all instances of all frames.
+
+    Attributes:
+        instances: of all frames.
+        categories: that the model knows.
+    """
 
     instances: tuple[InstanceReport, ...]
+    categories: CategorySet = NOCS
 
     def summary(self, truth: Truth = Truth.DATASET) -> dict[str, Any]:
         """Return medians and shares over the instances with one kind of truth.
 
-        Keys: `all`, each category that occurs, and `bottle+bowl+can+laptop`.
+        Keys: `all`, each category that occurs, and `bottle+bowl+can+laptop` where all of these are
+        known.
         """
         chosen = [i for i in self.instances if i.truth is truth]
-        groups = {"all": CATEGORIES, "+".join(WELL_DEFINED): WELL_DEFINED}
-        groups |= {name: (name,) for name in CATEGORIES if any(i.category == name for i in chosen)}
+        names = self.categories.names
+        groups = {"all": names}
+        if all(name in names for name in WELL_DEFINED):
+            groups["+".join(WELL_DEFINED)] = WELL_DEFINED
+        groups |= {name: (name,) for name in names if any(i.category == name for i in chosen)}
         return {
             key: summarise([i.errors for i in chosen if i.category in names])
             for key, names in groups.items()
@@ -125,29 +135,31 @@ def evaluate_frames(
 
     Raises:
         FileNotFoundError: no frame in `root`, or one of its files is missing.
-        ValueError: a frame is damaged.
+        ValueError: a frame is damaged, or shows a category that the model does not know.
     """
-    folders = find_frames(root)
+    folders, categories = find_frames(root), estimator.categories
     reports: list[InstanceReport] = []
     for folder in folders:
-        frame = load_frame(folder)
+        frame = load_frame(folder, categories)
         result = estimator.estimate(frame.to_frame())
-        reports += [_report(frame, instance, result) for instance in frame.instances]
+        reports += [_report(frame, instance, result, categories) for instance in frame.instances]
         if on_frame is not None:
             on_frame(folder, frame, result, len(folders))
-    return FramesReport(tuple(reports))
+    return FramesReport(tuple(reports), categories)
 
 
 def _report(
-    frame: RecordedFrame, instance: RecordedInstance, result: FrameResult
+    frame: RecordedFrame,
+    instance: RecordedInstance,
+    result: FrameResult,
+    categories: CategorySet,
 ) -> InstanceReport:
     estimate = next((e for e in result.estimates if e.instance_id == instance.id), None)
-    handle = instance_handle_visible(frame, instance)
+    category = categories[instance.category]
+    handle = instance_handle_visible(frame, instance, categories)
     errors = None
     if estimate is not None and instance.T_cam_obj is not None:
-        errors = pose_errors(
-            estimate.T_cam_obj, instance.T_cam_obj, instance.category, handle is not False
-        )
+        errors = pose_errors(estimate.T_cam_obj, instance.T_cam_obj, category, handle is not False)
     rejection = None
     if estimate is None:
         mine = [r for r in result.rejections if r.instance_id in (instance.id, None)]
@@ -164,12 +176,16 @@ def _report(
     )
 
 
-def instance_handle_visible(frame: RecordedFrame, instance: RecordedInstance) -> bool | None:
+def instance_handle_visible(
+    frame: RecordedFrame, instance: RecordedInstance, categories: CategorySet = NOCS
+) -> bool | None:
     """Whether the depth image shows the handle of a mug; None for others and without truth.
 
-    Decided from the mug's points in its true pose; a mug without a known size is taken as visible.
+    Decided from the mug's points in its true pose; without a known size it is taken as visible. Not
+    only of mugs: of every category with `symmetry_hidden`.
     """
-    if instance.category != "mug" or instance.T_cam_obj is None:
+    known = categories.find(instance.category)
+    if known is None or known.symmetry_hidden is None or instance.T_cam_obj is None:
         return None
     if instance.size_m is None:
         return True

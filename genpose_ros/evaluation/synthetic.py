@@ -19,9 +19,15 @@ from genpose_ros.evaluation.average_precision import (
     pose_average_precision,
 )
 from genpose_ros.evaluation.metrics import THRESHOLDS, pose_errors, summarise
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import NOCS, Category, CategorySet
 from genpose_ros.geometry.symmetry import handle_visible, rotation_error_deg
-from genpose_ros.synthesis import STANCES, CloudBatch, Mesh, make_clouds
+from genpose_ros.synthesis import (
+    NOCS_LIBRARY,
+    STANCES,
+    CloudBatch,
+    ShapeLibrary,
+    make_clouds,
+)
 
 __all__ = ["SyntheticReport", "ViewReport", "evaluate_synthetic", "synthetic_views"]
 
@@ -43,7 +49,7 @@ class ViewReport:
         size_errors: (3,) relative errors of the box edges.
         T_cam_obj: (4, 4) the estimate, NaN where refused.
         T_true: (4, 4) the truth.
-        handle_visible: only matters for mugs.
+        handle_visible: only matters for mugs and others with `symmetry_hidden`.
         score: of the estimate, 0 where refused.
     """
 
@@ -60,14 +66,20 @@ class ViewReport:
 
 @dataclass(frozen=True)
 class SyntheticReport:
-    """Results of all views."""
+    """Results of all views.
+
+    Attributes:
+        views: in their order.
+        categories: of their objects.
+    """
 
     views: tuple[ViewReport, ...]
+    categories: CategorySet = NOCS
 
     def poses(self) -> tuple[DetectedPoses, TruePoses]:
         """Estimates and truths as of images with one object each, ranked by the scores."""
-        views = self.views
-        image, category = np.arange(len(views)), [CATEGORIES.index(v.category) for v in views]
+        views, names = self.views, self.categories.names
+        image, category = np.arange(len(views)), [names.index(v.category) for v in views]
         box = np.tile([0.0, 0.0, 1.0, 1.0], (len(views), 1))
         found = np.array([v.T_cam_obj for v in views]).reshape(-1, 4, 4)
         true = np.array([v.T_true for v in views]).reshape(-1, 4, 4)
@@ -92,27 +104,26 @@ class SyntheticReport:
             "tipped": _summary(tipped),
             "all": _summary(self.views),
             "best_of_k": _best_of_k(self.views),
-            "average_precision": pose_average_precision(*self.poses()).to_json()["strict"],
+            "average_precision": pose_average_precision(
+                *self.poses(), categories=self.categories
+            ).to_json()["strict"],
             "per_category": {
                 name: {
                     "standing": _summary([v for v in standing if v.category == name]),
                     "tipped": _summary([v for v in tipped if v.category == name]),
                 }
-                for name in CATEGORIES
+                for name in self.categories.names
             },
         }
 
 
-def synthetic_views(
-    count: int, seed: int, meshes: tuple[Mesh, ...] = (), *, mesh_share: float = 0.5
-) -> CloudBatch:
+def synthetic_views(count: int, seed: int, library: ShapeLibrary = NOCS_LIBRARY) -> CloudBatch:
     """Return `count` views, 60 % standing, the rest lying, upside down and free in equal parts.
 
     Args:
         count: how many.
         seed: decides everything.
-        meshes: objects for `mesh_share` of the views, as they are; without any all are procedural.
-        mesh_share: see `meshes`.
+        library: that the objects are from, such as a `held_out_library`.
     """
     rng = np.random.default_rng(seed)
     tipped = (1 - STANDING_SHARE) / (len(STANCES) - 1)
@@ -120,16 +131,7 @@ def synthetic_views(
     batches: list[CloudBatch] = []
     while sum(len(batch) for batch in batches) < count:
         stances = rng.choice(len(STANCES), _CHUNK, p=shares)
-        batches.append(
-            make_clouds(
-                _CHUNK,
-                rng,
-                meshes=meshes,
-                mesh_share=mesh_share if meshes else 0.0,
-                deformation=0.0,
-                stances=stances,
-            )
-        )
+        batches.append(make_clouds(_CHUNK, rng, library=library, stances=stances))
     return CloudBatch.concatenate(batches)[:count]
 
 
@@ -137,13 +139,15 @@ def evaluate_synthetic(
     estimator: PoseEstimator,
     views: CloudBatch,
     on_views: Callable[[int], None] | None = None,
+    categories: CategorySet = NOCS,
 ) -> SyntheticReport:
-    """Estimate every view and compare it with its truth by the NOCS symmetry rules.
+    """Estimate every view and compare it with its truth, modulo the category's symmetry.
 
     Args:
         estimator: model and settings.
         views: from `synthetic_views`.
         on_views: called with how many views have been done since the last call.
+        categories: that the views' categories are indices into.
     """
     step = estimator.settings.batch_size
     reports: list[ViewReport] = []
@@ -151,7 +155,7 @@ def evaluate_synthetic(
         part = views[first : first + step]
         clouds = [
             ObjectCloud(
-                Instance(i, CATEGORIES[part.category[i]], np.ones((1, 1), dtype=bool)),
+                Instance(i, categories.names[part.category[i]], np.ones((1, 1), dtype=bool)),
                 part.points_cam[i],
                 len(part.points_cam[i]),
                 shuffled=True,
@@ -159,28 +163,34 @@ def evaluate_synthetic(
             for i in range(len(part))
         ]
         outcomes = estimator.estimate_clouds(clouds)
-        reports += [_report(part, i, outcome) for i, outcome in enumerate(outcomes)]
+        reports += [
+            _report(part, i, outcome, categories.categories[part.category[i]])
+            for i, outcome in enumerate(outcomes)
+        ]
         if on_views is not None:
             on_views(len(part))
-    return SyntheticReport(tuple(reports))
+    return SyntheticReport(tuple(reports), categories)
 
 
-def _report(views: CloudBatch, row: int, outcome: object) -> ViewReport:
-    category = CATEGORIES[views.category[row]]
+def _report(views: CloudBatch, row: int, outcome: object, category: Category) -> ViewReport:
     T_true = np.eye(4)
     T_true[:3, :3], T_true[:3, 3] = views.rotation[row], views.translation[row]
     size_m = views.size_m[row].astype(np.float64)
     standing = bool(views.stance[row] == STANCES.index("standing"))
-    visible = category != "mug" or handle_visible(views.points_cam[row], T_true, size_m)
+    visible = category.symmetry_hidden is None or handle_visible(
+        views.points_cam[row], T_true, size_m
+    )
     if not isinstance(outcome, ObjectEstimate):
         nothing, none = np.full((4, 4), np.nan), np.empty((0, 2))
         unknown = np.full(3, np.nan)
-        return ViewReport(category, standing, None, none, unknown, nothing, T_true, visible, 0.0)
+        return ViewReport(
+            category.name, standing, None, none, unknown, nothing, T_true, visible, 0.0
+        )
     T = outcome.T_cam_candidates
     angles = rotation_error_deg(T[:, :3, :3], T_true[:3, :3], category, visible).numpy()
     distances = 100 * np.linalg.norm(T[:, :3, 3] - T_true[:3, 3], axis=1)
     return ViewReport(
-        category,
+        category.name,
         standing,
         pose_errors(outcome.T_cam_obj, T_true, category, visible),
         np.stack([angles, distances], -1),

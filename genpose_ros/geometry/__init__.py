@@ -6,8 +6,8 @@
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import (
     CATEGORIES,
+    DEFORMATIONS,
     NOCS,
-    SYMMETRIC_ABOUT_Y,
     Category,
     CategorySet,
     category_id,
@@ -36,6 +36,7 @@ from genpose_ros.geometry.rotations import (
 from genpose_ros.geometry.symmetry import (
     handle_visible,
     is_symmetric,
+    nearest_equivalent,
     pin_yaw,
     rotation_error_deg,
 )
@@ -44,8 +45,8 @@ from genpose_ros.geometry.transforms import is_transform, pose_difference, rotat
 
 __all__ = [
     "CATEGORIES",
+    "DEFORMATIONS",
     "NOCS",
-    "SYMMETRIC_ABOUT_Y",
     "Category",
     "CategorySet",
     "PinholeCamera",
@@ -63,6 +64,7 @@ __all__ = [
     "is_symmetric",
     "is_transform",
     "mean_rotation",
+    "nearest_equivalent",
     "pin_yaw",
     "pose_difference",
     "quat_wxyz_from_rotation",

@@ -3,9 +3,11 @@
 
 """Categories as data: names, aliases, symmetry and sizes; the six of NOCS with their class ids."""
 
+import colorsys
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
@@ -14,9 +16,9 @@ from genpose_ros.geometry.symmetry_groups import ASYMMETRIC, AXISYMMETRIC, Symme
 
 __all__ = [
     "CATEGORIES",
+    "DEFORMATIONS",
     "NOCS",
     "RESTS",
-    "SYMMETRIC_ABOUT_Y",
     "Category",
     "CategorySet",
     "category_id",
@@ -25,6 +27,10 @@ __all__ = [
 
 #: How an object can rest on a table: on its foot, on its side or on its head.
 RESTS: tuple[str, ...] = ("standing", "lying", "upside_down")
+
+#: Cages around an object that are bent to make other shapes of it: none, its box, rings about y, or
+#: rings about the axis of a body with a handle at +x.
+DEFORMATIONS: tuple[str, ...] = ("none", "box", "rings", "handle")
 
 #: Names become parts of frame names and of lists such as 1=mug,2=bowl.
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -43,7 +49,10 @@ class Category:
         mirror: the plane z = 0 maps its objects onto themselves.
         size_m: smallest and largest diagonal of the objects' boxes, metres.
         rests: of `RESTS`, in which its objects are stable; at least one.
-        color: RGB of its boxes and labels in pictures, 0 to 255.
+        color: RGB of its boxes and labels in pictures, 0 to 255; None: one that follows from the
+            name, see `rgb`.
+        deform: of `DEFORMATIONS`, how meshes of its objects are made into others.
+        generator: what makes its shapes, by name; None: meshes alone do.
 
     Raises:
         ValueError: a field is of the wrong type or out of range.
@@ -61,7 +70,9 @@ class Category:
     mirror: bool = True
     size_m: tuple[float, float] = (0.02, 2.0)
     rests: tuple[str, ...] = RESTS
-    color: tuple[int, int, int] = (200, 200, 200)
+    color: tuple[int, int, int] | None = None
+    deform: str = "box"
+    generator: str | None = None
 
     def __post_init__(self) -> None:
         problem = (
@@ -70,6 +81,7 @@ class Category:
             or _size_problem(self.size_m)
             or _rests_problem(self.rests)
             or _color_problem(self.color)
+            or _shape_problem(self.deform, self.generator)
         )
         if problem:
             raise ValueError(f"category {self.name!r}: {problem}")
@@ -103,6 +115,20 @@ class Category:
         values["symmetry"] = self.symmetry.words
         values["symmetry_hidden"] = None if hidden is None else hidden.words
         return values
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Colour in pictures, 0 to 255: the declared one, else a light one of a hue of the name's.
+
+        Example:
+            >>> Category(name="drill", color=(1, 2, 3)).rgb, Category(name="drill").rgb
+            ((1, 2, 3), (100, 130, 247))
+        """
+        if self.color is not None:
+            return self.color
+        hue = zlib.crc32(self.name.encode()) / 2**32
+        red, green, blue = (round(255 * v) for v in colorsys.hls_to_rgb(hue, 0.68, 0.9))
+        return red, green, blue
 
     def visible_symmetry(self, part_visible: bool = True) -> Symmetry:
         """Return the symmetry of what is in sight.
@@ -251,34 +277,64 @@ def _rests_problem(rests: object) -> str:
 
 
 def _color_problem(color: object) -> str:
+    if color is None:
+        return ""
     levels = [n for n in _as_tuple(color) if type(n) is int and 0 <= n <= 255]
     if len(levels) == 3 == len(_as_tuple(color)):
         return ""
     return f"color is three numbers from 0 to 255, got {color!r}"
 
 
+def _shape_problem(deform: object, generator: object) -> str:
+    if deform not in DEFORMATIONS:
+        return f"deform is one of {', '.join(DEFORMATIONS)}, got {deform!r}"
+    if generator is None or (isinstance(generator, str) and generator):
+        return ""
+    return f"generator is the name of what makes its shapes, or left out, got {generator!r}"
+
+
 #: The six of the NOCS data and of the released weights, in the order of their class ids from 1 on.
 NOCS = CategorySet(
     (
-        Category(name="bottle", symmetry=AXISYMMETRIC, size_m=(0.15, 0.35), color=(77, 166, 255)),
-        Category(name="bowl", symmetry=AXISYMMETRIC, size_m=(0.15, 0.30), color=(255, 166, 51)),
-        Category(name="camera", size_m=(0.13, 0.25), color=(214, 120, 255)),
-        Category(name="can", symmetry=AXISYMMETRIC, size_m=(0.08, 0.18), color=(64, 214, 140)),
-        Category(name="laptop", size_m=(0.35, 0.55), color=(255, 224, 77)),
+        Category(
+            name="bottle",
+            symmetry=AXISYMMETRIC,
+            size_m=(0.15, 0.35),
+            color=(77, 166, 255),
+            deform="rings",
+            generator="bottle",
+        ),
+        Category(
+            name="bowl",
+            symmetry=AXISYMMETRIC,
+            size_m=(0.15, 0.30),
+            color=(255, 166, 51),
+            deform="rings",
+            generator="bowl",
+        ),
+        Category(name="camera", size_m=(0.13, 0.25), color=(214, 120, 255), generator="camera"),
+        Category(
+            name="can",
+            symmetry=AXISYMMETRIC,
+            size_m=(0.08, 0.18),
+            color=(64, 214, 140),
+            deform="rings",
+            generator="can",
+        ),
+        Category(name="laptop", size_m=(0.35, 0.55), color=(255, 224, 77), generator="laptop"),
         Category(
             name="mug",
             symmetry_hidden=AXISYMMETRIC,
             size_m=(0.12, 0.18),
             color=(255, 110, 140),
+            deform="handle",
+            generator="mug",
         ),
     )
 )
 
 #: Names of the NOCS categories in the order of their class ids, which start at 1.
 CATEGORIES: tuple[str, ...] = NOCS.names
-
-#: Axisymmetric ones: their yaw, the rotation about the object's y axis (up), is unobservable.
-SYMMETRIC_ABOUT_Y: frozenset[str] = frozenset(c.name for c in NOCS if c.symmetry.free_axis)
 
 
 def category_id(name: str) -> int:

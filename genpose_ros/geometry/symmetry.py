@@ -16,6 +16,7 @@ __all__ = [
     "FACING_CAMERA",
     "handle_visible",
     "is_symmetric",
+    "nearest_equivalent",
     "pin_yaw",
     "rotation_error_deg",
 ]
@@ -111,6 +112,32 @@ def rotation_error_deg(
     if symmetry.free_axis:
         return torch.rad2deg(axis_angle_rad(*torch.broadcast_tensors(est[..., 1], true[..., 1])))
     return torch.rad2deg(geodesic_angle(est, true))
+
+
+def nearest_equivalent(T_est: np.ndarray, T_true: np.ndarray, category: Category) -> np.ndarray:
+    """Return the pose, of those that the category's finite group makes of one, nearest to another.
+
+    Args:
+        T_est, T_true: (4, 4), object to camera.
+        category: decides the group.
+
+    Returns:
+        (4, 4); `T_est` itself where the group has one rotation.
+
+    Example:
+        >>> from genpose_ros.geometry.symmetry_groups import Symmetry
+        >>> parcel = Category(name="parcel", symmetry=Symmetry.parse({"y": "half"}))
+        >>> half_turned = np.diag([-1.0, 1.0, -1.0, 1.0])
+        >>> np.array_equal(nearest_equivalent(half_turned, np.eye(4), parcel), np.eye(4))
+        True
+    """
+    if category.symmetry.order == 1:
+        return T_est
+    batch = SymmetryBatch.of([category.symmetry])
+    turned = batch.nearest(torch.from_numpy(T_est[None, :3, :3]), torch.from_numpy(T_true[:3, :3]))
+    nearest = T_est.copy()
+    nearest[:3, :3] = turned[0].numpy()
+    return nearest
 
 
 def pin_yaw(rotation: Tensor, reference: Tensor | None = None) -> Tensor:

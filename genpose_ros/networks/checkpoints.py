@@ -34,6 +34,7 @@ __all__ = [
     "convert_reference_checkpoint",
     "default_weights",
     "describe_checkpoint",
+    "load_attachments",
     "load_categories",
     "load_model",
     "save_model",
@@ -54,6 +55,9 @@ _ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], PoseModel]] = {
     LightPoseModel.architecture: LightPoseModel.from_config,
     ReferencePoseModel.architecture: ReferencePoseModel.from_config,
 }
+
+#: Names of tensors in a file that are no part of the model begin so.
+_ATTACHED = "attached/"
 
 #: Inputs of the first convolution in the follow-up GenPose++, which adds image features.
 _FOLLOW_UP_INPUTS = {387, 483, 643, 899}
@@ -110,7 +114,12 @@ def load_model(
     return model.eval().requires_grad_(False).to(device)
 
 
-def save_model(model: PoseModel, path: Path | str, metadata: Mapping[str, str]) -> None:
+def save_model(
+    model: PoseModel,
+    path: Path | str,
+    metadata: Mapping[str, str],
+    attachments: Mapping[str, Tensor] | None = None,
+) -> None:
     """Save a model as safetensors, replacing the file in one step.
 
     Args:
@@ -119,14 +128,17 @@ def save_model(model: PoseModel, path: Path | str, metadata: Mapping[str, str]) 
         metadata: what to record, such as training_data and git_commit. Recorded by itself:
             architecture, config, categories and tensor_sha256.
 
+        attachments: further tensors by name, which are no part of the model, such as meshes of the
+            objects; see `load_attachments`.
+
     Raises:
-        ValueError: a metadata value is not a string, or a weight is not finite.
+        ValueError: a metadata value is not a string, or a weight or attachment is not finite.
         OSError: the file cannot be written; the one before stays.
     """
     described = {**metadata, "architecture": model.architecture}
     described["config"] = json.dumps(model.config(), sort_keys=True)
     described["categories"] = model.categories.to_text()
-    _write(model.state_dict(), Path(path), described)
+    _write(model.state_dict(), Path(path), described, attachments)
 
 
 def describe_checkpoint(path: Path | str) -> dict[str, str]:
@@ -161,6 +173,23 @@ def load_categories(path: Path | str | None = None) -> CategorySet:
     """
     file = _existing(path or default_weights())
     return NOCS if _is_authors_file(file) else _categories(file, _read_ours(file, tensors=False)[0])
+
+
+def load_attachments(path: Path | str | None = None) -> dict[str, Tensor]:
+    """Return the tensors that were attached to a model's weights.
+
+    Args:
+        path: as of `load_model`.
+
+    Returns:
+        By their names; none where nothing was attached.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is not a checkpoint, or damaged.
+    """
+    file = _existing(path or default_weights())
+    return {} if _is_authors_file(file) else _read_parts(file)[2]
 
 
 def convert_reference_checkpoint(
@@ -298,9 +327,20 @@ def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _write(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+def _write(
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    metadata: Mapping[str, str],
+    attachments: Mapping[str, Tensor] | None = None,
+) -> None:
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = {**metadata, "tensor_sha256": _fingerprint(stored)}
+    if attachments:
+        attached = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in attachments.items()
+        }
+        described["attached_sha256"] = _fingerprint(attached)
+        stored |= {f"{_ATTACHED}{name}": tensor for name, tensor in attached.items()}
     wrong = [key for key, value in described.items() if not isinstance(value, str)]
     if wrong:
         raise ValueError(f"metadata values must be strings, these are not: {', '.join(wrong)}")
@@ -320,7 +360,14 @@ def _write(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str
 
 
 def _read_ours(file: Path, *, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Return metadata and, where asked for, tensors, whose hash is verified."""
+    """Return metadata and, where asked for, the model's tensors; all hashes are verified."""
+    return _read_parts(file, tensors=tensors)[:2]
+
+
+def _read_parts(
+    file: Path, *, tensors: bool = True
+) -> tuple[dict[str, str], dict[str, Tensor], dict[str, Tensor]]:
+    """Return metadata and, where asked for, the model's and the attached tensors."""
     try:
         with safe_open(file, framework="pt") as archive:
             metadata = archive.metadata() or {}
@@ -331,11 +378,19 @@ def _read_ours(file: Path, *, tensors: bool = True) -> tuple[dict[str, str], dic
     missing = {"architecture", "config", "tensor_sha256"} - set(metadata)
     if missing:
         raise ValueError(f"{file} was not written by this package: no {', '.join(sorted(missing))}")
-    if tensors and _fingerprint(stored) != metadata["tensor_sha256"]:
-        raise ValueError(
-            f"{file} is damaged: its tensors do not have the hash it states; copy it again"
-        )
-    return metadata, stored
+    attached = {
+        name.removeprefix(_ATTACHED): stored.pop(name)
+        for name in list(stored)
+        if name.startswith(_ATTACHED)
+    }
+    hashes = [(stored, "tensor_sha256")]
+    hashes += [(attached, "attached_sha256")] if attached or "attached_sha256" in metadata else []
+    for part, key in hashes:
+        if tensors and _fingerprint(part) != metadata.get(key):
+            raise ValueError(
+                f"{file} is damaged: its tensors do not have the hash it states; copy it again"
+            )
+    return metadata, stored, attached
 
 
 def _categories(file: Path, metadata: Mapping[str, str]) -> CategorySet:

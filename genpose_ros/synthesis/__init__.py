@@ -9,25 +9,44 @@ from genpose_ros.synthesis.clouds import (
     Surroundings,
     make_clouds,
 )
+from genpose_ros.synthesis.library import (
+    NOCS_LIBRARY,
+    ShapeLibrary,
+    held_out_library,
+    library_of,
+    mesh_attachments,
+)
 from genpose_ros.synthesis.meshes import Mesh, deform, load_meshes
 from genpose_ros.synthesis.shapes import make_shapes
-from genpose_ros.synthesis.shards import SetRecipe, read_shard, shard_paths, write_set
+from genpose_ros.synthesis.shards import (
+    SetRecipe,
+    read_shard,
+    set_categories,
+    shard_paths,
+    write_set,
+)
 from genpose_ros.synthesis.views import STANCES, Views, sample_views
 
 __all__ = [
+    "NOCS_LIBRARY",
     "STANCES",
     "TRAINING_SURROUNDINGS",
     "CloudBatch",
     "Mesh",
     "SetRecipe",
+    "ShapeLibrary",
     "Surroundings",
     "Views",
     "deform",
+    "held_out_library",
+    "library_of",
     "load_meshes",
     "make_clouds",
     "make_shapes",
+    "mesh_attachments",
     "read_shard",
     "sample_views",
+    "set_categories",
     "shard_paths",
     "write_set",
 ]

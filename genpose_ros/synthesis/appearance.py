@@ -45,7 +45,7 @@ def table_albedo(points_table: np.ndarray, rng: np.random.Generator) -> np.ndarr
 
 
 def object_albedo(
-    category: str,
+    material: str | None,
     points_obj: np.ndarray,
     normals_obj: np.ndarray,
     size_m: np.ndarray,
@@ -54,7 +54,7 @@ def object_albedo(
     """Return the material of an object's surface, (M, 3) in [0, 1].
 
     Args:
-        category: decides what is printed where.
+        material: what is printed where: name of a generator of shapes; none of them: nothing is.
         points_obj: (M, 3) metres, object frame.
         normals_obj: (M, 3) unit normals, object frame.
         size_m: (3,) edges of its box.
@@ -62,11 +62,15 @@ def object_albedo(
     """
     main = _PALETTE[color % len(_PALETTE)]
     relative = points_obj / size_m
-    return _MATERIALS[category](relative, normals_obj, size_m, main)
+    return _MATERIALS.get(material or "", _plain)(relative, normals_obj, size_m, main)
 
 
 def _where(condition: np.ndarray, yes: np.ndarray, no: np.ndarray) -> np.ndarray:
     return np.where(condition[:, None], yes, no)
+
+
+def _plain(p: np.ndarray, n: np.ndarray, size: np.ndarray, main: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(main, p.shape).copy()
 
 
 def _bottle(p: np.ndarray, n: np.ndarray, size: np.ndarray, main: np.ndarray) -> np.ndarray:

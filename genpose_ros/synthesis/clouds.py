@@ -3,19 +3,19 @@
 
 """Training clouds: one object each, as the sensor and the segmenter would deliver it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.synthesis.clutter import ground, hands, neighbours, occluders, support_levels
 from genpose_ros.synthesis.depth_errors import add_depth_errors, shifted
 from genpose_ros.synthesis.depth_filters import filter_depth
 from genpose_ros.synthesis.domains import D435, Cameras, Domain
-from genpose_ros.synthesis.meshes import Mesh
-from genpose_ros.synthesis.objects import Objects, draw_objects
+from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
+from genpose_ros.synthesis.objects import Objects
 from genpose_ros.synthesis.primitives import MeshBatch
 from genpose_ros.synthesis.rasterise import Crops, DepthImages, Triangles, rasterise
 from genpose_ros.synthesis.sensor import (
@@ -53,7 +53,7 @@ class CloudBatch:
         rotation: (n, 3, 3) float32 object to camera.
         translation: (n, 3) float32 metres, of the object's box centre.
         size_m: (n, 3) float32 box edge lengths.
-        category: (n,) int, index into `CATEGORIES`.
+        category: (n,) int, index into the categories of the library that the objects are from.
         stance: (n,) int, index into `STANCES`.
         up: (n, 3) float32 unit vector against gravity, camera frame.
         level_m: (n,) float32 coordinate along it of the table.
@@ -113,17 +113,15 @@ def make_clouds(
     n: int,
     rng: np.random.Generator,
     *,
-    meshes: tuple[Mesh, ...] = (),
-    mesh_share: float = 0.25,
-    deformation: float = 1.0,
-    categories: tuple[str, ...] = CATEGORIES,
+    library: ShapeLibrary = NOCS_LIBRARY,
+    shares: Mapping[str, float] | None = None,
     stances: np.ndarray | None = None,
     surroundings: Surroundings | None = None,
     domain: Domain = D435,
     points: int = 1024,
     device: torch.device | str = "cpu",
 ) -> CloudBatch:
-    """Make about n clouds, balanced over the categories; views with too few points are dropped.
+    """Make about n clouds of a library's objects; views with too few points are dropped.
 
     Shapes are drawn with numpy; rendering, sensor and sampling run on `device`.
 
@@ -131,27 +129,23 @@ def make_clouds(
         n: clouds to render; up to a few per cent fewer are returned.
         rng: source of all draws: the same generator state gives the same clouds, on one kind of
             device.
-        meshes: objects used, deformed, for `mesh_share` of the clouds of their category.
-        mesh_share: see `meshes`; 1 uses meshes wherever the category has one.
-        deformation: how much meshes are deformed, see `deform`.
-        categories: categories to draw from.
-        stances: (n,) indices into `STANCES`; drawn when not given.
+        library: that the objects are drawn from.
+        shares: relative frequency of each category, by name; None: all alike.
+        stances: (n,) indices into `STANCES`; drawn when not given. An object that does not rest so
+            takes another stance that its category has.
         surroundings: what disturbs the views; default `Surroundings()`.
         domain: cameras, shapes, stances and rolls.
         points: points per cloud.
         device: cpu or cuda.
+
+    Raises:
+        ValueError: the shares are of no use, see `ShapeLibrary.draw`.
     """
     around = surroundings or Surroundings()
-    shapes = draw_objects(
-        n,
-        rng,
-        categories=categories,
-        meshes=meshes,
-        mesh_share=mesh_share,
-        deformation=deformation,
-        vessels=domain.vessels,
-    )
-    views, size_m = sample_views(n, rng, stances=stances, domain=domain), shapes.size_m
+    shapes = library.draw(n, rng, shares, vessels=domain.vessels)
+    allowed = np.array([[s in (*c.rests, "free") for s in STANCES] for c in library.categories])
+    views = sample_views(n, rng, stances=stances, allowed=allowed[shapes.category], domain=domain)
+    size_m = shapes.size_m
     objects = shapes.placed(views.rotation, views.translation)
     crops = crops_around(objects, torch.device(device))
     in_air = draw_in_air(views, rng)

@@ -3,6 +3,7 @@
 
 """Contact sheet of a synthetic set: clouds of every category and stance with their truth."""
 
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.synthesis.clouds import CloudBatch
-from genpose_ros.synthesis.shards import read_shard, shard_paths
+from genpose_ros.synthesis.shards import read_shard, set_categories, shard_paths
 from genpose_ros.synthesis.views import STANCES
 
 __all__ = ["draw_contact_sheet", "examples"]
@@ -29,10 +30,11 @@ def examples(folder: Path, each: int = 3) -> CloudBatch:
         ValueError: the folder holds no shard, or a damaged one.
     """
     found: dict[tuple[int, int], list[CloudBatch]] = {}
-    wanted = len(CATEGORIES) * len(STANCES)
+    count = len(set_categories(folder))
+    wanted = count * len(STANCES)
     for path in shard_paths(folder)[:4]:
         clouds = read_shard(path)
-        for category, stance in product(range(len(CATEGORIES)), range(len(STANCES))):
+        for category, stance in product(range(count), range(len(STANCES))):
             have = found.setdefault((category, stance), [])
             rows = np.flatnonzero((clouds.category == category) & (clouds.stance == stance))
             have += [clouds[row : row + 1] for row in rows[: each - len(have)]]
@@ -41,7 +43,7 @@ def examples(folder: Path, each: int = 3) -> CloudBatch:
     return CloudBatch.concatenate([cloud for key in sorted(found) for cloud in found[key]])
 
 
-def draw_contact_sheet(clouds: CloudBatch, picture: Path) -> None:
+def draw_contact_sheet(clouds: CloudBatch, picture: Path, categories: CategorySet = NOCS) -> None:
     """Draw clouds as the camera sees them, by category and stance, into a PNG.
 
     Points are coloured by depth, near dark and far bright; the true box is grey, its axes are red
@@ -50,17 +52,18 @@ def draw_contact_sheet(clouds: CloudBatch, picture: Path) -> None:
     Args:
         clouds: what to draw, in any order.
         picture: the file.
+        categories: of the clouds, see `set_categories`.
     """
     from matplotlib import collections, figure
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     cells = [
         np.flatnonzero((clouds.category == category) & (clouds.stance == stance))
-        for category, stance in product(range(len(CATEGORIES)), range(len(STANCES)))
+        for category, stance in product(range(len(categories)), range(len(STANCES)))
     ]
     each = max(len(rows) for rows in cells)
     columns = each * len(STANCES)
-    page = figure.Figure(figsize=(0.95 * columns + 0.6, 0.95 * len(CATEGORIES) + 0.4), dpi=100)
+    page = figure.Figure(figsize=(0.95 * columns + 0.6, 0.95 * len(categories) + 0.4), dpi=100)
     axes = page.add_axes((0.04, 0.0, 0.96, 0.96))
     dots, boxes, arrows = [], [], []
     for number, rows in enumerate(cells):
@@ -75,7 +78,7 @@ def draw_contact_sheet(clouds: CloudBatch, picture: Path) -> None:
     axes.add_collection(collections.LineCollection(boxes, colors="0.35", linewidths=0.5))
     colors = _AXIS_COLORS * (len(arrows) // 3)
     axes.add_collection(collections.LineCollection(arrows, colors=colors, linewidths=1.1))
-    _label(axes, each, columns)
+    _label(axes, each, columns, categories.names)
     canvas = FigureCanvasAgg(page)
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
@@ -83,14 +86,14 @@ def draw_contact_sheet(clouds: CloudBatch, picture: Path) -> None:
     image.quantize(64, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
-def _label(axes: Any, each: int, columns: int) -> None:
+def _label(axes: Any, each: int, columns: int, names: Sequence[str]) -> None:
     axes.set_xlim(0, columns)
-    axes.set_ylim(-len(CATEGORIES), 0)
+    axes.set_ylim(-len(names), 0)
     axes.axis("off")
     for i, name in enumerate(STANCES):
         axes.text((i + 0.5) * each, 0.04, name.replace("_", " "), ha="center", fontsize=9)
         axes.axvline(i * each, color="0.8", linewidth=0.6)
-    for i, name in enumerate(CATEGORIES):
+    for i, name in enumerate(names):
         axes.text(-0.03, -i - 0.5, name, rotation=90, va="center", ha="right", fontsize=9)
         axes.axhline(-i, color="0.8", linewidth=0.6)
 

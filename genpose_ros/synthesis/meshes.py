@@ -5,6 +5,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,27 +13,25 @@ from typing import Any
 import numpy as np
 import open3d as o3d
 
-from genpose_ros.geometry.categories import CATEGORIES, NOCS, SYMMETRIC_ABOUT_Y
+from genpose_ros.geometry.categories import NOCS, Category, CategorySet
+from genpose_ros.synthesis.mesh_files import read_mesh
 
-__all__ = ["DIAGONAL_M", "Mesh", "deform", "load_meshes"]
-
-#: Realistic box diagonals, metres, for meshes without a metric scale.
-DIAGONAL_M: dict[str, tuple[float, float]] = {c.name: c.size_m for c in NOCS}
+__all__ = ["METRIC_DIAGONAL_M", "Mesh", "deform", "load_meshes", "make_mesh"]
 
 _MANIFEST_FIELDS = {"category", "file", "split", "metric"}
 #: Box diagonals that a mesh in metres may have.
-_METRIC_DIAGONAL_M = (0.02, 2.0)
+METRIC_DIAGONAL_M = (0.02, 2.0)
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mesh:
-    """Mesh of one object in the NOCS frame.
+    """Mesh of one object in the frame of its category.
 
     Attributes:
         name: the manifest's name.
-        category: its category.
+        category: name of its category.
         metric: whether `vertices` are metres; otherwise the box has unit diagonal.
         vertices: (V, 3), centred on the bounding box.
         faces: (F, 3), counter-clockwise seen from outside where `closed`.
@@ -46,8 +45,15 @@ class Mesh:
     faces: np.ndarray
     closed: bool = False
 
+    @property
+    def diagonal(self) -> float:
+        """Length of the diagonal of its box."""
+        return float(np.linalg.norm(np.ptp(self.vertices, axis=0)))
 
-def load_meshes(folder: Path, split: str, *, max_faces: int = 3000) -> tuple[Mesh, ...]:
+
+def load_meshes(
+    folder: Path, split: str, categories: CategorySet = NOCS, *, max_faces: int = 3000
+) -> tuple[Mesh, ...]:
     """Read the meshes of one split from a folder with a `manifest.json`.
 
     The manifest is a list of objects with category, file (within the folder), split, metric and,
@@ -56,6 +62,7 @@ def load_meshes(folder: Path, split: str, *, max_faces: int = 3000) -> tuple[Mes
     Args:
         folder: where the manifest is.
         split: "train", "test" or what else the manifest has.
+        categories: that the meshes may be of.
         max_faces: meshes with more triangles are simplified to this many.
 
     Raises:
@@ -68,7 +75,7 @@ def load_meshes(folder: Path, split: str, *, max_faces: int = 3000) -> tuple[Mes
     entries = [entry for entry in _read_manifest(manifest) if entry["split"] == split]
     if not entries:
         raise ValueError(f"{manifest} lists no mesh with split {split!r}")
-    return tuple(_load(folder, entry, max_faces) for entry in entries)
+    return tuple(_load(folder, entry, categories, max_faces) for entry in entries)
 
 
 def _read_manifest(manifest: Path) -> list[dict[str, Any]]:
@@ -92,47 +99,66 @@ def _read_manifest(manifest: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _load(folder: Path, entry: dict[str, Any], max_faces: int) -> Mesh:
+def _load(folder: Path, entry: dict[str, Any], categories: CategorySet, max_faces: int) -> Mesh:
     file = folder / entry["file"]
-    if entry["category"] not in CATEGORIES:
+    if entry["category"] not in categories:
         raise ValueError(
             f"{entry['file']}: unknown category {entry['category']!r}; "
-            f"expected one of {', '.join(CATEGORIES)}"
+            f"expected one of {', '.join(categories.names)}"
         )
     if not file.is_file():
         raise ValueError(f"{file} is not there, but the manifest lists it")
-    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
-        mesh = o3d.io.read_triangle_mesh(str(file))
-        _check_mesh(file, np.asarray(mesh.vertices), np.asarray(mesh.triangles))
-        if len(mesh.triangles) > max_faces:
-            mesh = mesh.simplify_quadric_decimation(max_faces)
-    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.triangles)
-    vertices = vertices - (vertices.max(0) + vertices.min(0)) / 2
-    diagonal = float(np.linalg.norm(np.ptp(vertices, 0)))
-    low, high = _METRIC_DIAGONAL_M
-    if not entry["metric"]:
-        vertices = vertices / diagonal
-    elif not low <= diagonal <= high:
+    name = str(entry.get("name", entry["file"]))
+    vertices, faces = read_mesh(file)
+    metric = bool(entry["metric"])
+    mesh = make_mesh(name, entry["category"], vertices, faces, metric=metric, max_faces=max_faces)
+    low, high = METRIC_DIAGONAL_M
+    if metric and not low <= mesh.diagonal <= high:
         raise ValueError(
-            f"{file} measures {diagonal:.3g} m from corner to corner of its box: scale it to "
+            f"{file} measures {mesh.diagonal:.3g} m from corner to corner of its box: scale it to "
             f"metres, or set metric to false in the manifest"
         )
+    return mesh
+
+
+def make_mesh(
+    name: str,
+    category: str,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    *,
+    metric: bool,
+    max_faces: int = 3000,
+) -> Mesh:
+    """Return the mesh of an object: simplified, centred on its box, turned outward where closed.
+
+    Args:
+        name: of the mesh.
+        category: its category's name.
+        vertices: (V, 3) in the NOCS frame, metres where `metric`.
+        faces: (F, 3), vertex numbers.
+        metric: whether the scale is known; otherwise the box gets unit diagonal.
+        max_faces: with more triangles it is simplified to this many.
+    """
+    if len(faces) > max_faces:
+        vertices, faces = _simplified(vertices, faces, max_faces)
+    vertices = vertices - (vertices.max(0) + vertices.min(0)) / 2
+    if not metric:
+        vertices = vertices / float(np.linalg.norm(np.ptp(vertices, 0)))
     faces, closed = _outward(vertices, faces)
     if not closed:
-        _log.info("%s has a border: it is drawn from both sides", file.name)
-    name = str(entry.get("name", entry["file"]))
-    return Mesh(name, entry["category"], entry["metric"], vertices, faces, closed)
+        _log.info("%s has a border: it is drawn from both sides", name)
+    return Mesh(name, category, metric, vertices, faces, closed)
 
 
-def _check_mesh(file: Path, vertices: np.ndarray, faces: np.ndarray) -> None:
-    if len(faces) == 0:
-        raise ValueError(f"{file} holds no triangles: is it a mesh (PLY, OBJ, STL, OFF, glTF)?")
-    if faces.min() < 0 or faces.max() >= len(vertices):
-        raise ValueError(f"{file} is broken: triangles name vertices that are not there")
-    if not np.isfinite(vertices).all():
-        raise ValueError(f"{file} is broken: coordinates that are not finite; export it anew")
-    if (np.ptp(vertices, 0) <= 0).any():
-        raise ValueError(f"{file} is flat: its box has an edge of length 0")
+def _simplified(
+    vertices: np.ndarray, faces: np.ndarray, max_faces: int
+) -> tuple[np.ndarray, np.ndarray]:
+    mesh = o3d.geometry.TriangleMesh(
+        o3d.utility.Vector3dVector(vertices), o3d.utility.Vector3iVector(faces.astype(np.int32))
+    )
+    simple = mesh.simplify_quadric_decimation(max_faces)
+    return np.asarray(simple.vertices), np.asarray(simple.triangles)
 
 
 def _outward(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -149,61 +175,79 @@ def _outward(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, bool]
     return faces, closed
 
 
-def deform(mesh: Mesh, rng: np.random.Generator, *, amount: float = 1.0) -> np.ndarray:
+def deform(
+    mesh: Mesh, category: Category, rng: np.random.Generator, *, amount: float = 1.0
+) -> np.ndarray:
     """Return new vertices (V, 3), metres: another shape with the same canonical frame.
 
-    As FS-Net does: each axis is scaled and a cage around the object is bent. For bottles, bowls,
-    cans and mugs the cage is a stack of rings around the body's axis, each wider or narrower, and
-    a mug's handle reaches further or less far. For the others it is the box, whose faces become
-    trapezia: its middle planes stay where they are, so that no direction of the frame turns.
+    As FS-Net does: each axis is scaled and a cage around the object is bent, which one the
+    category's `deform` says. Rings are a stack around the y axis, each wider or narrower; of a body
+    with a handle they are around the body's axis, and the handle reaches further or less far. The
+    faces of a box become trapezia: its middle planes stay where they are, so that no direction of
+    the frame turns. What the rotations of the category's finite group turn onto each other is
+    moved alike, so that the shape keeps its symmetry.
 
     Args:
         mesh: the object.
+        category: of the object.
         rng: source of the draws.
         amount: 1 scales by up to 20 % per axis and bends by up to 12 %; 0 only scales meshes that
             are not metric.
     """
+    cage = "rings" if category.deform == "box" and category.symmetry.free_axis else category.deform
+    amount = 0.0 if cage == "none" else amount
     scale = 1 + amount * rng.uniform(-0.2, 0.2, 3)
-    if mesh.category in SYMMETRIC_ABOUT_Y or mesh.category == "mug":
+    if cage in ("rings", "handle"):
         scale[2] = scale[0]
     if not mesh.metric:
-        scale = scale * rng.uniform(*DIAGONAL_M[mesh.category])
-    vertices = mesh.vertices * scale
-    if mesh.category == "mug":
-        vertices = _bend_mug(vertices, amount, rng)
-    elif mesh.category in SYMMETRIC_ABOUT_Y:
-        vertices = _bend_rings(vertices, 0.0, amount, rng)
-    else:
-        vertices = _bend_box(vertices, amount, rng)
-    return vertices - (vertices.max(0) + vertices.min(0)) / 2
+        scale = scale * rng.uniform(*category.size_m)
+    draws = amount * np.concatenate([rng.uniform(-r, r, n) for r, n in _DRAWS[cage]])
+    bent = _BENDS[cage](mesh.vertices * scale, draws)
+    group = category.symmetry.rotations
+    for turn in group[1:]:
+        bent = bent + _BENDS[cage]((mesh.vertices @ turn.T) * scale, draws) @ turn
+    bent = bent / len(group)
+    moved: np.ndarray = bent - (bent.max(0) + bent.min(0)) / 2
+    return moved
 
 
-def _bend_rings(
-    vertices: np.ndarray, axis_x: float, amount: float, rng: np.random.Generator
-) -> np.ndarray:
+def _bend_rings(vertices: np.ndarray, draws: np.ndarray, axis_x: float = 0.0) -> np.ndarray:
     """Widen or narrow four rings of a cage around the vertical axis at `axis_x`."""
     level = vertices[:, 1] / np.ptp(vertices[:, 1])
-    taper = 1 + amount * rng.uniform(-0.2, 0.2) * level
-    rings = 1 + amount * rng.uniform(-0.12, 0.12, 4)
+    taper, rings = 1 + draws[0] * level, 1 + draws[1:5]
     factor = taper * np.interp(level, np.linspace(-0.5, 0.5, 4), rings)
     x = axis_x + (vertices[:, 0] - axis_x) * factor
     return np.stack([x, vertices[:, 1], vertices[:, 2] * factor], -1)
 
 
-def _bend_mug(vertices: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+def _bend_handle(vertices: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Bend the body around its own axis, which a handle at +x moves off the middle of the box."""
     width = np.ptp(vertices[:, 2])
     axis_x = vertices[:, 0].min() + width / 2
-    bent = _bend_rings(vertices, axis_x, amount, rng)
+    bent = _bend_rings(vertices, draws, axis_x)
     edge = axis_x + width / 2
-    beyond = np.maximum(vertices[:, 0] - edge, 0)
-    bent[:, 0] += beyond * amount * rng.uniform(-0.3, 0.3)
+    bent[:, 0] += np.maximum(vertices[:, 0] - edge, 0) * draws[5]
     return bent
 
 
-def _bend_box(vertices: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+def _bend_box(vertices: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Make trapezia of the box's faces, symmetric about its middle planes."""
     x, y = (vertices / np.ptp(vertices, 0))[:, :2].T  # from -0.5 to 0.5
-    bend = amount * rng.uniform(-0.12, 0.12, 4)
-    factors = [1 + bend[0] * y, 1 + bend[1] * x, (1 + bend[2] * x) * (1 + bend[3] * y)]
+    factors = [1 + draws[0] * y, 1 + draws[1] * x, (1 + draws[2] * x) * (1 + draws[3] * y)]
     return vertices * np.stack(factors, -1)
+
+
+#: Kind of cage -> range and number of the random numbers that bend it.
+_DRAWS: dict[str, tuple[tuple[float, int], ...]] = {
+    "none": ((0.12, 4),),
+    "box": ((0.12, 4),),
+    "rings": ((0.2, 1), (0.12, 4)),
+    "handle": ((0.2, 1), (0.12, 4), (0.3, 1)),
+}
+#: Kind of cage -> bends vertices (V, 3) by these numbers.
+_BENDS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "none": _bend_box,
+    "box": _bend_box,
+    "rings": _bend_rings,
+    "handle": _bend_handle,
+}

@@ -3,17 +3,28 @@
 
 """Placement of objects on a table, so that a camera sees all of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.clouds import transform_points
+from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.synthesis.render import cast
 from genpose_ros.synthesis.shapes import make_shapes
 
-__all__ = ["Thing", "pixel_rays", "place_on_table", "usual_shape"]
+__all__ = [
+    "Shape",
+    "Thing",
+    "is_small",
+    "pixel_rays",
+    "place_on_table",
+    "table_scale",
+    "usual_shape",
+]
 
 #: Free space between objects, and between objects and the border of the image.
 _GAP_M, _MARGIN_PX = 0.025, 6.0
@@ -21,15 +32,67 @@ _GAP_M, _MARGIN_PX = 0.025, 6.0
 _MIN_VISIBLE = 0.75
 #: Tries to fill a table; the usual seven objects need one or two.
 _TABLES = 20
-#: Height ranges, metres, that make a shape of a category look usual and stand well on a table.
-_USUAL_HEIGHT_M = {
-    "bottle": (0.14, 0.28),
-    "bowl": (0.045, 0.10),
-    "camera": (0.06, 0.12),
-    "can": (0.07, 0.16),
-    "laptop": (0.17, 0.28),
-    "mug": (0.075, 0.12),
+#: Categories of which objects have longer box diagonals are large.
+_SMALL_M = 0.4
+#: The longest box diagonal of objects that the usual table and distance are made for.
+_USUAL_M = 0.55
+#: Angles about x by which an object that rests so is turned.
+_REST_DEG = {"standing": 0.0, "lying": 90.0, "upside_down": 180.0}
+
+
+@dataclass(frozen=True)
+class _Staging:
+    """How objects of a category are shown on a table.
+
+    Attributes:
+        height_m: range of heights that look usual and stand well; None: all do.
+        spread_deg: how far their front, the x axis, may turn away from the viewer.
+        tipped_share: share of those that do not rest as they mostly do, but in another way.
+    """
+
+    height_m: tuple[float, float] | None = None
+    spread_deg: float = 180.0
+    tipped_share: float = 0.0
+
+
+#: Name of a generator -> how its shapes are shown.
+_STAGING = {
+    "bottle": _Staging((0.14, 0.28), tipped_share=0.15),
+    "bowl": _Staging((0.045, 0.10)),
+    "camera": _Staging((0.06, 0.12), spread_deg=75.0),
+    "can": _Staging((0.07, 0.16), tipped_share=0.15),
+    "laptop": _Staging((0.17, 0.28), spread_deg=50.0),
+    "mug": _Staging((0.075, 0.12)),
 }
+#: How objects without a generator are shown.
+_AS_THEY_COME = _Staging(tipped_share=0.15)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Shape of an object that lies on a table.
+
+    Attributes:
+        category: category name.
+        vertices: (V, 3) metres, object frame.
+        faces: (F, 3) vertex indices.
+        rest_deg: angle about its x axis by which it is turned where it rests as it mostly does.
+    """
+
+    category: str
+    vertices: np.ndarray
+    faces: np.ndarray
+    rest_deg: float = 0.0
+
+    @property
+    def R_table_obj(self) -> np.ndarray:
+        """(3, 3), to a frame whose y axis is the table's up."""
+        return np.asarray(Rotation.from_euler("x", self.rest_deg, degrees=True).as_matrix())
+
+    @property
+    def resting(self) -> np.ndarray:
+        """The vertices (V, 3), metres, in that frame."""
+        return self.vertices @ self.R_table_obj.T
 
 
 @dataclass(frozen=True)
@@ -62,10 +125,10 @@ def _transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
     return T
 
 
-def _draw_view(rng: np.random.Generator) -> np.ndarray:
+def _draw_view(scale: float, rng: np.random.Generator) -> np.ndarray:
     """T_cam_table: the camera looks at the table's middle, from the +z side."""
     elevation, roll = np.radians(rng.uniform(35, 50)), np.radians(rng.normal(0, 2))
-    distance = rng.uniform(0.88, 1.05)
+    distance = scale * rng.uniform(0.88, 1.05)
     forward = -np.array([0.0, np.sin(elevation), np.cos(elevation)])
     right = np.array([1.0, 0.0, 0.0])
     down = np.cross(forward, right)
@@ -75,7 +138,10 @@ def _draw_view(rng: np.random.Generator) -> np.ndarray:
 
 
 def place_on_table(
-    wanted: list[str], camera: PinholeCamera, rng: np.random.Generator
+    wanted: list[str],
+    camera: PinholeCamera,
+    rng: np.random.Generator,
+    library: ShapeLibrary = NOCS_LIBRARY,
 ) -> tuple[np.ndarray, list[Thing]]:
     """Place objects one by one, the largest first; begin anew when one finds no place.
 
@@ -83,6 +149,7 @@ def place_on_table(
         wanted: categories, as often as objects of them are wanted.
         camera: all objects lie wholly inside its image.
         rng: source of the draws.
+        library: that the objects are from.
 
     Returns:
         T_cam_table (4, 4), and the objects.
@@ -90,14 +157,15 @@ def place_on_table(
     Raises:
         ValueError: a category is unknown, or there is no place for so many.
     """
-    order = sorted(wanted, key=lambda name: name != "laptop")
+    scale = table_scale(library, wanted)
+    order = sorted(wanted, key=lambda name: is_small(library, name))
     for _ in range(_TABLES):
-        view, things = _draw_view(rng), list[Thing]()
+        view, things = _draw_view(scale, rng), list[Thing]()
         colors = rng.permutation(len(order)).tolist()
         for category, color in zip(order, colors, strict=True):
-            shape = usual_shape(category, rng)
+            shape = usual_shape(category, rng, library)
             for _ in range(40):
-                thing = _draw_place(category, shape, color, rng)
+                thing = _draw_place(library.categories[category], shape, scale, color, rng)
                 if _fits(thing, things, view, camera):
                     things.append(thing)
                     break
@@ -108,34 +176,53 @@ def place_on_table(
     raise ValueError(f"found no place for {len(wanted)} objects; ask for fewer")
 
 
-def usual_shape(category: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return vertices (V, 3), metres, and faces of a random shape of usual height.
+def table_scale(library: ShapeLibrary, names: Sequence[str]) -> float:
+    """How many times as large as usual the table, and as far the camera, is for such objects."""
+    return max([1.0, *(library.largest_m(name) / _USUAL_M for name in names)])
+
+
+def is_small(library: ShapeLibrary, name: str) -> bool:
+    """Whether there is room on a table for several objects of a category."""
+    return library.largest_m(name) <= _SMALL_M
+
+
+def usual_shape(name: str, rng: np.random.Generator, library: ShapeLibrary = NOCS_LIBRARY) -> Shape:
+    """Return a random shape of a category: a mesh, or one of usual height from its generator.
 
     Raises:
-        ValueError: the category is none of the six.
+        ValueError: the library knows no such category.
     """
-    low, high = _USUAL_HEIGHT_M.get(category, (0.0, 1.0))
+    category, drawn = library.categories[name], library.draw_mesh(name, rng)
+    rest_deg = _REST_DEG["standing" if "standing" in category.rests else category.rests[0]]
+    if drawn is not None:
+        return Shape(name, *drawn, rest_deg)
+    low, high = _STAGING[category.generator or ""].height_m or (0.0, np.inf)
     while True:
-        shapes = make_shapes(category, 24, rng)
+        shapes = make_shapes(category.generator or "", 24, rng)
         for vertices, extents in zip(shapes.vertices, shapes.extents, strict=True):
             if low <= extents[1] <= high:
-                return vertices, shapes.faces
+                return Shape(name, vertices, shapes.faces, rest_deg)
 
 
 def _draw_place(
-    category: str, shape: tuple[np.ndarray, np.ndarray], color: int, rng: np.random.Generator
+    category: Category, shape: Shape, scale: float, color: int, rng: np.random.Generator
 ) -> Thing:
-    vertices, faces = shape
-    # The x axis of laptops and cameras is their front; -90 degrees about y turns it to the viewer.
-    spread = {"laptop": 50.0, "camera": 75.0}.get(category, 180.0)
+    staging = _STAGING.get(category.generator or "", _AS_THEY_COME)
+    # -90 degrees about y turn the x axis, the front, to the viewer.
+    spread = staging.spread_deg
     turn = Rotation.from_euler("y", -90 + rng.uniform(-spread, spread), degrees=True)
-    if category in {"bottle", "can"} and rng.random() < 0.15:
-        turn = turn * Rotation.from_euler("x", 90, degrees=True)
+    tips = [t for t in map(_REST_DEG.__getitem__, category.rests) if t != shape.rest_deg]
+    tip_deg = shape.rest_deg
+    if tips and staging.tipped_share and rng.random() < staging.tipped_share:
+        tip_deg = tips[0]
+    if tip_deg:
+        turn = turn * Rotation.from_euler("x", tip_deg, degrees=True)
     rotation = turn.as_matrix()
-    width, depth = 0.62, 0.60
+    width, depth = 0.62 * scale, 0.60 * scale
     x, z = rng.uniform(-width / 2, width / 2), rng.uniform(-depth / 2, depth / 2)
-    bottom = float((vertices @ rotation.T)[:, 1].min())
-    return Thing(category, vertices, faces, _transform(rotation, np.array([x, -bottom, z])), color)
+    bottom = float((shape.vertices @ rotation.T)[:, 1].min())
+    T_table_obj = _transform(rotation, np.array([x, -bottom, z]))
+    return Thing(category.name, shape.vertices, shape.faces, T_table_obj, color)
 
 
 def _fits(

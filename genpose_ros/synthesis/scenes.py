@@ -1,18 +1,19 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Tables with objects of all six categories, as a RealSense D435 would see them."""
+"""Tables with objects of all categories, as a RealSense D435 would see them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.symmetry import handle_visible
 from genpose_ros.synthesis.appearance import lit, object_albedo, smoothed, table_albedo
-from genpose_ros.synthesis.placement import Thing, pixel_rays, place_on_table
+from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
+from genpose_ros.synthesis.placement import Thing, is_small, pixel_rays, place_on_table, table_scale
 from genpose_ros.synthesis.render import Hits, cast
 from genpose_ros.synthesis.sensor import (
     D435_BASELINE_M,
@@ -27,6 +28,8 @@ __all__ = ["D435_COLOR_CAMERA", "SceneObject", "SyntheticScene", "table_scene"]
 D435_COLOR_CAMERA = PinholeCamera(615.7, 615.9, 321.8, 239.4, 640, 480)
 
 _TABLE_M = (1.5, 1.3)
+#: Objects of more categories find no place on it.
+_MOST_CATEGORIES = 6
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,12 @@ class SceneObject:
 
     Attributes:
         instance_id: its value in the label image, 1 or higher.
-        category: one of `genpose_ros.geometry.CATEGORIES`.
-        T_cam_obj: (4, 4) float64, object frame (NOCS axes, y up, origin at the centre of the
-            bounding box) to camera optical frame, metres.
+        category: name of its category.
+        T_cam_obj: (4, 4) float64, object frame (y up, origin at the centre of the bounding box) to
+            camera optical frame, metres.
         size_m: (3,) edge lengths of its bounding box along its own axes.
-        handle_visible: for mugs, whether the camera sees the handle; true for all others.
+        handle_visible: for mugs and others with `symmetry_hidden`, whether the camera sees the
+            handle; true for all others.
     """
 
     instance_id: int
@@ -72,41 +76,54 @@ def table_scene(
     seed: int,
     *,
     camera: PinholeCamera = D435_COLOR_CAMERA,
-    categories: tuple[str, ...] = CATEGORIES,
+    categories: tuple[str, ...] | None = None,
     extras: int = 1,
+    library: ShapeLibrary = NOCS_LIBRARY,
 ) -> SyntheticScene:
     """Return a table with one object of each category and `extras` more; same seed, same scene.
 
-    The camera looks down by 35 to 50 degrees from 0.8 to 1.1 m. Objects stand on the table, do not
+    The camera looks down by 35 to 50 degrees from 0.8 to 1.1 m, from farther away where objects are
+    longer than a laptop. Objects stand on the table, do not
     touch, lie wholly inside the image and hide at most a quarter of each other; now and then a
-    bottle or a can lies on its side.
+    bottle, a can or an object of another category that can does lie on its side.
 
     Args:
         seed: 0 or more.
         camera: of the images to make.
-        categories: one object of each.
+        categories: one object of each; None: all of the library, six at most, first those that
+            are made of meshes alone.
         extras: further objects, of small categories among them.
+        library: that the objects are from.
 
     Raises:
         ValueError: the seed is negative, a category is unknown, or the objects are too many.
     """
     rng = np.random.default_rng(seed)
-    small = [name for name in categories if name != "laptop"]
+    names = _shown(library) if categories is None else categories
+    small = [name for name in names if is_small(library, name)]
     more = rng.choice(small, extras, replace=len(small) < extras).tolist() if small else []
-    wanted = [*categories, *more]
-    view, things = place_on_table(wanted, camera, rng)
+    view, things = place_on_table([*names, *more], camera, rng, library)
     things = [things[i] for i in rng.permutation(len(things))]
-    return _photograph(view, things, camera, rng)
+    table_m = table_scale(library, names) * np.array(_TABLE_M)
+    return _photograph(view, things, table_m, camera, rng, library.categories)
+
+
+def _shown(library: ShapeLibrary) -> list[str]:
+    """The categories that there is room for, in the library's order."""
+    order = sorted(library.categories, key=lambda c: c.generator is not None)[:_MOST_CATEGORIES]
+    return [category.name for category in library.categories if category in order]
 
 
 def _photograph(
     T_cam_table: np.ndarray,
     things: list[Thing],
+    table_m: np.ndarray,
     camera: PinholeCamera,
     rng: np.random.Generator,
+    categories: CategorySet,
 ) -> SyntheticScene:
     """Render the objects (parts 0, 1, ...) on their table (the last part)."""
-    x, z = np.array(_TABLE_M) / 2
+    x, z = table_m / 2
     corners = np.array([[-x, 0, -z], [-x, 0, z], [x, 0, z], [x, 0, -z]])
     parts = [(transform_points(T_cam_table, thing.on_table), thing.faces) for thing in things]
     parts.append((transform_points(T_cam_table, corners), np.array([[0, 1, 2], [0, 2, 3]])))
@@ -115,26 +132,29 @@ def _photograph(
     depth_mm = _measure(hits, camera, rng)
     label = _segment(hits, len(things), rng)
     objects = tuple(
-        _truth(index + 1, thing, T_cam_table, camera, depth_mm, label)
+        _truth(
+            index + 1,
+            thing,
+            T_cam_table @ thing.T_table_obj,
+            categories[thing.category].symmetry_hidden is not None,
+            camera.back_project(depth_mm / 1000.0, label == index + 1),
+        )
         for index, thing in enumerate(things)
     )
-    color = _colored(hits, parts, rays, things, T_cam_table, rng)
+    materials = [categories[thing.category].generator for thing in things]
+    color = _colored(hits, parts, rays, things, materials, T_cam_table, rng)
     return SyntheticScene(color, depth_mm, label, camera, objects)
 
 
 def _truth(
     instance_id: int,
     thing: Thing,
-    T_cam_table: np.ndarray,
-    camera: PinholeCamera,
-    depth_mm: np.ndarray,
-    label: np.ndarray,
+    T_cam_obj: np.ndarray,
+    has_handle: bool,
+    points_cam: np.ndarray,
 ) -> SceneObject:
-    T_cam_obj, size_m = T_cam_table @ thing.T_table_obj, np.ptp(thing.vertices, axis=0)
-    handle = True
-    if thing.category == "mug":
-        points_cam = camera.back_project(depth_mm / 1000.0, label == instance_id)
-        handle = handle_visible(points_cam, T_cam_obj, size_m)
+    size_m = np.ptp(thing.vertices, axis=0)
+    handle = not has_handle or handle_visible(points_cam, T_cam_obj, size_m)
     return SceneObject(instance_id, thing.category, T_cam_obj, size_m, handle)
 
 
@@ -184,6 +204,7 @@ def _colored(
     parts: list[tuple[np.ndarray, np.ndarray]],
     rays: np.ndarray,
     things: list[Thing],
+    materials: list[str | None],
     T_cam_table: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
@@ -200,7 +221,7 @@ def _colored(
         mask = hits.part == index
         T_obj_cam = np.linalg.inv(T_cam_table @ thing.T_table_obj)
         albedo[mask] = object_albedo(
-            thing.category,
+            materials[index],
             transform_points(T_obj_cam, points[mask]),
             normals[mask] @ T_obj_cam[:3, :3].T,
             np.ptp(thing.vertices, axis=0),

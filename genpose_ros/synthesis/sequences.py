@@ -14,10 +14,11 @@ import numpy as np
 
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.geometry.clouds import bounding_box
 from genpose_ros.geometry.symmetry import handle_visible
 from genpose_ros.synthesis.bodies import Backdrop, Body, BodyImage, render_bodies
+from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.synthesis.motions import eased
 from genpose_ros.synthesis.placement import pixel_rays
 from genpose_ros.synthesis.scenarios import ROOM, SCENARIOS, Scenario
@@ -88,12 +89,13 @@ class TrueObject:
 
     Attributes:
         object_id: the same in all frames of a sequence, 1 or higher.
-        category: one of `genpose_ros.geometry.CATEGORIES`.
-        T_cam_obj: (4, 4), object frame (NOCS axes) to camera optical frame, metres.
+        category: name of its category.
+        T_cam_obj: (4, 4), object frame (y up) to camera optical frame, metres.
         size_m: (3,) edge lengths of its bounding box along its own axes.
         visible_share: share in [0, 1] of its whole outline that the image shows: less behind
             other things, less beyond the image's border.
-        handle_visible: for mugs, whether the image shows the handle; true for all others.
+        handle_visible: for mugs and others with `symmetry_hidden`, whether the image shows the
+            handle; true for all others.
         instance_id: of its mask in this frame, -1 without mask.
     """
 
@@ -131,6 +133,7 @@ class TrackingSequence:
 
     Attributes:
         kind, seed: of the scenario; they decide the noise of every frame too.
+        categories: that its objects may be of.
         rate_hz: frames per second.
         camera: of the images.
         segmenter: its errors.
@@ -142,12 +145,14 @@ class TrackingSequence:
         seed: int,
         scenario: Scenario,
         *,
+        categories: CategorySet,
         rate_hz: float,
         sensor: SensorDraw,
         camera: PinholeCamera,
         segmenter: Segmenter,
     ) -> None:
         self.kind, self.seed, self.camera, self.segmenter = kind, seed, camera, segmenter
+        self.categories = categories
         self.rate_hz, self._scenario, self._sensor = rate_hz, scenario, sensor
         self._objects = sum(body.category is not None for body in scenario.bodies)
         self._bodies = [Body(body.vertices, body.faces) for body in scenario.bodies]
@@ -206,8 +211,9 @@ class TrackingSequence:
             if missed or np.count_nonzero(mask) < self.segmenter.min_pixels:
                 continue
             _mark(label, mask, i, rng)
-            if confused:
-                category = str(rng.choice([name for name in CATEGORIES if name != category]))
+            others = [name for name in self.categories.names if name != category]
+            if confused and others:
+                category = str(rng.choice(others))
             found[i] = category
         instance_of = {
             i: i + 1 if self.segmenter.persistent_ids else int(ids[i])
@@ -224,7 +230,7 @@ class TrackingSequence:
         category = body.category or ""
         size_m = np.ptp(body.vertices, axis=0)
         handle = True
-        if category == "mug":
+        if self.categories[category].symmetry_hidden is not None:
             points_cam = self.camera.back_project(image.depth_m, image.part == i)
             handle = handle_visible(points_cam, T_cam_obj, size_m)
         share = float(image.visible_shares[i])
@@ -240,6 +246,7 @@ def tracking_sequence(
     camera: PinholeCamera = D435_COLOR_CAMERA,
     segmenter: Segmenter | None = None,
     ease_s: float = 0.0,
+    library: ShapeLibrary = NOCS_LIBRARY,
 ) -> TrackingSequence:
     """Return a sequence of a D435's depth images with masks and truth; same arguments, same frames.
 
@@ -252,6 +259,7 @@ def tracking_sequence(
         segmenter: its errors; None: the usual ones.
         ease_s: all begins at rest, and ends so, and takes this long to gather speed, seconds; 0:
             it moves from the first frame to the last.
+        library: that the objects are from.
 
     Raises:
         ValueError: no such kind, or a number is out of range.
@@ -269,12 +277,20 @@ def tracking_sequence(
             f"got {frames}, {rate_hz:g}, {seed} and {ease_s:g}"
         )
     rng = _generator(kind, seed, 0)
-    scenario = SCENARIOS[kind](seed, eased(np.arange(frames) / rate_hz, ease_s), camera, rng)
+    times_s = eased(np.arange(frames) / rate_hz, ease_s)
+    scenario = SCENARIOS[kind](seed, times_s, camera, rng, library)
     # Its holes are made for the crop of one object; on a whole image they swallow objects.
     sensor = replace(draw_sensor(1, rng), hole_share=np.zeros(1))
     chosen = segmenter or Segmenter()
     return TrackingSequence(
-        kind, seed, scenario, rate_hz=rate_hz, sensor=sensor, camera=camera, segmenter=chosen
+        kind,
+        seed,
+        scenario,
+        categories=library.categories,
+        rate_hz=rate_hz,
+        sensor=sensor,
+        camera=camera,
+        segmenter=chosen,
     )
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.synthesis.electronics import cameras, laptops
 from genpose_ros.synthesis.primitives import MeshBatch
 from genpose_ros.synthesis.vessels import (
@@ -25,7 +24,7 @@ from genpose_ros.synthesis.vessels import (
 
 __all__ = ["GENERATORS", "make_shapes"]
 
-#: Category name -> generator of n random shapes of that category.
+#: Name of a generator, see `Category.generator` -> makes n random shapes.
 GENERATORS: dict[str, Callable[[np.random.Generator, int, VesselVariety], MeshBatch]] = {
     "bottle": bottles,
     "bowl": bowls,
@@ -37,19 +36,19 @@ GENERATORS: dict[str, Callable[[np.random.Generator, int, VesselVariety], MeshBa
 
 
 def make_shapes(
-    category: str, n: int, rng: np.random.Generator, variety: VesselVariety = USUAL
+    generator: str, n: int, rng: np.random.Generator, variety: VesselVariety = USUAL
 ) -> MeshBatch:
-    """Return n random shapes of a category, centred on their bounding box, metres.
+    """Return n random shapes of a generator, centred on their bounding box, metres.
 
     Args:
-        category: one of the six.
+        generator: its name.
         n: how many.
         rng: source of the draws.
         variety: of bottles, bowls, cans and mugs.
 
     Raises:
-        ValueError: the category is none of the six.
+        ValueError: no generator has this name.
     """
-    if category not in GENERATORS:
-        raise ValueError(f"unknown category {category!r}; expected one of {', '.join(CATEGORIES)}")
-    return GENERATORS[category](rng, n, variety).centred()
+    if generator not in GENERATORS:
+        raise ValueError(f"unknown generator {generator!r}; there are {', '.join(GENERATORS)}")
+    return GENERATORS[generator](rng, n, variety).centred()

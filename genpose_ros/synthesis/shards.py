@@ -4,25 +4,28 @@
 """Synthetic sets on disk: shards of clouds, each decided by the set's seed and its own number."""
 
 import errno
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.process_pool import process_pool
 from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make_clouds
-from genpose_ros.synthesis.domains import DOMAINS, WIDE
-from genpose_ros.synthesis.meshes import Mesh, load_meshes
+from genpose_ros.synthesis.domains import D435, DOMAINS
+from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 
-__all__ = ["SHARD_SIZE", "SetRecipe", "read_shard", "shard_paths", "write_set"]
+__all__ = ["SHARD_SIZE", "SetRecipe", "read_shard", "set_categories", "shard_paths", "write_set"]
 
 #: Clouds in a shard.
 SHARD_SIZE = 8192
@@ -32,6 +35,10 @@ CHUNK, CHUNK_GPU = 256, 4096
 _CLOUD_BYTES = 1024 * 3 * 2 + 100
 
 
+#: What a set's recipe is recorded in.
+_RECIPE = "recipe.json"
+
+
 @dataclass(frozen=True)
 class SetRecipe:
     """Recipe of a synthetic set: everything that decides its content.
@@ -39,24 +46,24 @@ class SetRecipe:
     Attributes:
         clouds: how many clouds the whole set has, rounded up to whole shards.
         seed: seed of all draws; a shard depends on it and on the shard's number alone.
-        meshes: folder of meshes with a manifest, or None for procedural shapes only.
-        split: the manifest's split to take meshes from.
-        mesh_share: share of the clouds made of meshes, where the category has any.
+        library: that the objects are drawn from.
+        shares: relative frequency of each category, by name; None: all alike.
         domain: cameras, shapes, stances and rolls, a name of `DOMAINS`.
         first_shard: number of the first shard, to make a later part of a set.
         rank, ranks: of `ranks` machines this one makes every `ranks`-th shard, from number `rank`
             on; the folders together are the set that one machine alone makes.
+        shard_size: clouds in a shard; 0: `SHARD_SIZE`.
     """
 
     clouds: int
     seed: int = 0
-    meshes: Path | None = None
-    split: str = "train"
-    mesh_share: float = 0.25
-    domain: str = WIDE.name
+    library: ShapeLibrary = NOCS_LIBRARY
+    shares: Mapping[str, float] | None = None
+    domain: str = D435.name
     first_shard: int = 0
     rank: int = 0
     ranks: int = 1
+    shard_size: int = 0
 
     def __post_init__(self) -> None:
         if self.domain not in DOMAINS:
@@ -65,9 +72,14 @@ class SetRecipe:
             raise ValueError(f"expected a rank from 0 to {self.ranks - 1}, got {self.rank}")
 
     @property
+    def clouds_per_shard(self) -> int:
+        """How many clouds a shard has."""
+        return self.shard_size or SHARD_SIZE
+
+    @property
     def shards(self) -> range:
         """Numbers of the shards that this rank makes."""
-        count = -(-self.clouds // SHARD_SIZE)
+        count = -(-self.clouds // self.clouds_per_shard)
         return range(self.first_shard + self.rank, self.first_shard + count, self.ranks)
 
 
@@ -92,14 +104,13 @@ def write_set(
     Raises:
         OSError: the disk is full, too small for the set or not writable, or a process was killed;
             no broken shard is left behind.
-        ValueError: the mesh folder is unusable, or `folder` holds a set of another recipe.
+        ValueError: `folder` holds a set of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _meshes(recipe)  # raises before anything is made
     _record(folder, recipe)
     paths = [folder / f"shard-{number:05d}.safetensors" for number in recipe.shards]
     missing = [path for path in paths if not path.exists()]
-    _check_space(folder, len(missing))
+    _check_space(folder, len(missing), recipe.clouds_per_shard)
     done = len(paths) - len(missing)
     report = on_shards or (lambda done, total: None)
     report(done, len(paths))
@@ -116,9 +127,9 @@ def write_set(
     return paths
 
 
-def _check_space(folder: Path, shards: int) -> None:
+def _check_space(folder: Path, shards: int, shard_size: int) -> None:
     """Raise OSError where the disk cannot hold that many more shards."""
-    needed, free = shards * SHARD_SIZE * _CLOUD_BYTES, shutil.disk_usage(folder).free
+    needed, free = shards * shard_size * _CLOUD_BYTES, shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
             errno.ENOSPC,
@@ -143,30 +154,70 @@ def _in_processes(
 
 def _record(folder: Path, recipe: SetRecipe) -> None:
     """Write down what the set is made of; a folder holds one recipe's shards only."""
-    file, clouds = folder / "recipe.json", recipe.clouds
-    decisive = {
-        "seed": recipe.seed,
-        "meshes": None if recipe.meshes is None else recipe.meshes.name,
-        "split": recipe.split,
-        "mesh_share": recipe.mesh_share,
-        "domain": recipe.domain,
-    }
+    file, clouds, decisive = folder / _RECIPE, recipe.clouds, _decisive(recipe)
     if file.exists():
-        try:
-            known = dict(json.loads(file.read_text()))
-        except ValueError as error:
-            raise ValueError(f"{file} is damaged: choose another folder") from error
+        known = {**_decisive(SetRecipe(clouds)), **_recorded(file)}
         for name, value in decisive.items():
-            if known.get(name) != value:
+            if known[name] != value:
+                differs = f"{name} is {known[name]!r}, not {value!r}"
+                if name in ("categories", "meshes_sha256"):
+                    differs = f"other {name.partition('_')[0]}"
                 raise ValueError(
-                    f"{folder} holds a set of another recipe ({file}: {name} is "
-                    f"{known.get(name)!r}, not {value!r}): choose another folder"
+                    f"{folder} holds a set of another recipe ({file}: {differs}): "
+                    "choose another folder"
                 )
         if known.get("clouds", 0) >= clouds:
             return
     elif next(folder.glob("shard-*.safetensors"), None) is not None:
         raise ValueError(f"{folder} holds shards of unknown origin: choose another folder")
     _write_whole(file, (json.dumps({"clouds": clouds, **decisive}) + "\n").encode())
+
+
+def _decisive(recipe: SetRecipe) -> dict[str, Any]:
+    """What decides the content of the shards, as JSON values."""
+    library, digest = recipe.library, hashlib.sha256()
+    for mesh in library.meshes:
+        digest.update(f"{mesh.category} {mesh.name} {mesh.metric}".encode())
+        digest.update(np.ascontiguousarray(mesh.vertices, dtype=np.float64).tobytes())
+        digest.update(np.ascontiguousarray(mesh.faces, dtype=np.int64).tobytes())
+    return {
+        "seed": recipe.seed,
+        "categories": json.loads(library.categories.to_text()),
+        "shares": None if recipe.shares is None else dict(recipe.shares),
+        "meshes_sha256": digest.hexdigest() if library.meshes else None,
+        "mesh_share": library.mesh_share,
+        "domain": recipe.domain,
+        "deformation": library.deformation,
+        "shard_size": recipe.shard_size,
+    }
+
+
+def _recorded(file: Path) -> dict[str, Any]:
+    """What a recipe.json holds.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{file} is damaged: choose another folder") from error
+
+
+def set_categories(folder: Path) -> CategorySet:
+    """Return the categories that the clouds of a set are of; the six where it does not say.
+
+    Raises:
+        ValueError: its recipe.json is damaged.
+    """
+    file = folder / _RECIPE
+    recorded = _recorded(file) if file.is_file() else {}
+    if "categories" not in recorded:
+        return NOCS
+    try:
+        return CategorySet.from_text(json.dumps(recorded["categories"]))
+    except ValueError as error:
+        raise ValueError(f"{file} has categories that cannot be used: {error}") from error
 
 
 def _write_whole(path: Path, content: bytes) -> None:
@@ -185,32 +236,23 @@ def _write_whole(path: Path, content: bytes) -> None:
         partial_file.unlink(missing_ok=True)
 
 
-def _meshes(recipe: SetRecipe) -> tuple[Mesh, ...]:
-    return () if recipe.meshes is None else _loaded(recipe.meshes, recipe.split)
-
-
-# Simplifying meshes takes seconds: once for a run, as forked processes inherit the cache.
-_loaded = lru_cache(maxsize=1)(load_meshes)
-
-
 def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
     number = int(path.stem.split("-")[1])
     rng = np.random.default_rng([recipe.seed, number])
-    meshes = _meshes(recipe)
     batches: list[CloudBatch] = []
-    while sum(len(batch) for batch in batches) < SHARD_SIZE:
+    while sum(len(batch) for batch in batches) < recipe.clouds_per_shard:
         batches.append(
             make_clouds(
                 CHUNK if device == "cpu" else CHUNK_GPU,
                 rng,
-                meshes=meshes,
-                mesh_share=recipe.mesh_share,
+                library=recipe.library,
+                shares=recipe.shares,
                 surroundings=TRAINING_SURROUNDINGS,
                 domain=DOMAINS[recipe.domain],
                 device=device,
             )
         )
-    clouds = CloudBatch.concatenate(batches)[:SHARD_SIZE]
+    clouds = CloudBatch.concatenate(batches)[: recipe.clouds_per_shard]
     centre = clouds.points_cam.mean(1)
     content = save(
         {

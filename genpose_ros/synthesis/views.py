@@ -41,6 +41,7 @@ def sample_views(
     rng: np.random.Generator,
     *,
     stances: np.ndarray | None = None,
+    allowed: np.ndarray | None = None,
     domain: Domain = D435,
 ) -> Views:
     """Draw n views: 0.3 to 1.8 m away, anywhere in a D435's field of view.
@@ -51,10 +52,14 @@ def sample_views(
         n: number of views.
         rng: source of the draws.
         stances: (n,) indices into `STANCES`; drawn when not given.
+        allowed: (n, 4) bool, stances that each object can have, free or one more among them; for
+            another one, one of these is drawn. None: all.
         domain: shares of the stances and rolls.
     """
     if stances is None:
         stances = rng.choice(len(STANCES), n, p=domain.stance_shares)
+    if allowed is not None:
+        stances = _possible(stances, allowed, domain.stance_shares, rng)
     elevation = np.radians(np.clip(rng.normal(38, 22, n), 2, 88))
     upright = rng.random(n) < 1 - domain.any_roll
     roll = np.where(upright, rng.normal(0, 8, n), rng.uniform(-180, 180, n))
@@ -75,6 +80,23 @@ def sample_views(
     distance = np.exp(rng.uniform(np.log(0.3), np.log(1.8), n))
     tangent = np.stack([rng.uniform(-0.48, 0.48, n), rng.uniform(-0.36, 0.36, n), np.ones(n)], -1)
     return Views(rotation, tangent * distance[:, None], up, stances)
+
+
+def _possible(
+    stances: np.ndarray,
+    allowed: np.ndarray,
+    shares: tuple[float, ...],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """The stances (n,), those that are not `allowed` (n, 4) replaced by others on a table."""
+    wrong = np.flatnonzero(~np.take_along_axis(allowed, stances[:, None], 1)[:, 0])
+    if not len(wrong):
+        return stances
+    share = allowed[wrong] * np.array([*shares[:-1], 0.0])
+    limits = share.cumsum(1) / share.sum(1, keepdims=True)
+    stances = stances.copy()
+    stances[wrong] = (rng.random((len(wrong), 1)) >= limits).sum(1)
+    return stances
 
 
 def _about(axis: str, degrees: np.ndarray) -> Rotation:

@@ -12,13 +12,22 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from genpose_ros.synthesis.shards import shard_paths
+from genpose_ros.synthesis.shards import set_categories, shard_paths
 from genpose_ros.training.settings import TrainingSettings
 
 __all__ = ["Batch", "CloudPool", "augment", "disturb_up", "step_generator"]
 
 #: What a shard holds of each cloud.
-_PARTS = ("points_centred", "centre", "rotation", "translation", "size_m", "up", "level_m")
+_PARTS = (
+    "points_centred",
+    "centre",
+    "rotation",
+    "translation",
+    "size_m",
+    "category",
+    "up",
+    "level_m",
+)
 
 #: Uniform random numbers that each cloud takes: which one it is (2), the order of its points (2)
 #: and its augmentation (5); of a stream of their own what is told of the direction up (9).
@@ -56,8 +65,13 @@ class Batch:
 class _Shard:
     """Shard of a set: read when first drawn from, with its rows sorted by category."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, categories: int) -> None:
         parts = load_file(path)
+        if len(parts["category"]) and int(parts["category"].max()) >= categories:
+            raise ValueError(
+                f"{path} holds clouds of category number {int(parts['category'].max())}, but its "
+                f"folder is of {categories} categories: it is another set's"
+            )
         self._parts = {name: parts[name] for name in _PARTS}
         counts = parts["category"].bincount()
         self._by_category = parts["category"].argsort(stable=True)
@@ -84,12 +98,16 @@ class CloudPool:
     Args:
         folder: the set's folder.
 
+    Attributes:
+        categories: of the clouds.
+
     Raises:
-        ValueError: the folder holds no shard, or a damaged one.
+        ValueError: the folder holds no shard, or a damaged one, or its recipe is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self.categories = folder, set_categories(folder)
+        self._mirror = torch.tensor([category.mirror for category in self.categories])
         self._sizes: dict[Path, int] = {}
         self._read: dict[Path, _Shard] = {}
         self.refresh()
@@ -129,9 +147,11 @@ class CloudPool:
         pick, order, change = chance.split((_PICK, _ORDER, _CHANGE), 1)
         parts = self._gather((step * settings.batch + mine) % self.shards, pick, settings.balanced)
         points = _reordered(parts.pop("points_centred").float(), order)
+        mirror = self._mirror[parts.pop("category")]
         batch = Batch(points_cam=points + parts.pop("centre").unsqueeze(1), **parts)
+        batch = augment(batch, change, settings, mirror)
         told = torch.rand(settings.batch, _UP, generator=step_generator(settings.seed, step, 2))
-        return disturb_up(augment(batch, change, settings), told[mine], settings)
+        return disturb_up(batch, told[mine], settings)
 
     def _gather(self, numbers: Tensor, pick: Tensor, balanced: bool) -> dict[str, Tensor]:
         """A cloud from each of the shards `numbers` (n,)."""
@@ -146,7 +166,7 @@ class CloudPool:
 
     def _shard(self, path: Path) -> _Shard:
         if path not in self._read:
-            self._read[path] = _Shard(path)
+            self._read[path] = _Shard(path, len(self.categories))
         return self._read[path]
 
 
@@ -188,20 +208,27 @@ def _count_clouds(path: Path) -> int:
         ) from error
 
 
-def augment(batch: Batch, chance: Tensor, settings: TrainingSettings) -> Batch:
+def augment(
+    batch: Batch, chance: Tensor, settings: TrainingSettings, mirror: Tensor | None = None
+) -> Batch:
     """Mirror clouds, roll the camera and scale, as the settings say.
 
     All three are exact: a mirrored scene is the scene of the mirrored object (its z axis turned
-    round), a rolled camera sees the same scene rolled, and a scaled scene projects alike.
+    round), which is of the same category where that says so, a rolled camera sees the same scene
+    rolled, and a scaled scene projects alike.
 
     Args:
         batch: B clouds.
         chance: (B, 5) uniform random numbers that decide.
         settings: `mirror_share`, `roll_deg`, `any_roll_share`, `scale_range`.
+        mirror: (B,) bool, clouds that may be mirrored; None: all.
     """
-    mirror, little, whether, any_angle, size = chance.unbind(1)
-    one, zero = torch.ones_like(mirror), torch.zeros_like(mirror)
-    flip = torch.where(mirror < settings.mirror_share, -one, one)
+    side, little, whether, any_angle, size = chance.unbind(1)
+    one, zero = torch.ones_like(side), torch.zeros_like(side)
+    mirrored = side < settings.mirror_share
+    if mirror is not None:
+        mirrored &= mirror
+    flip = torch.where(mirrored, -one, one)
     normal = torch.special.ndtri(little.clamp(1e-6, 1 - 1e-6))
     roll = torch.where(
         whether < settings.any_roll_share,

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from genpose_ros.settings import setting_from_text
+from genpose_ros.synthesis.library import ShapeLibrary
 from genpose_ros.synthesis.shards import SetRecipe
 from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import build_model
@@ -144,13 +145,13 @@ def _data(content: dict[str, Any] | None) -> SetRecipe | None:
     _refuse_unknown(content, _DATA_KEYS, "data entry")
     clouds: Any = content.get("clouds")
     seed = content.get("seed", SetRecipe.seed)
-    mesh_share = content.get("mesh_share", SetRecipe.mesh_share)
+    mesh_share = content.get("mesh_share", ShapeLibrary.mesh_share)
     for name, value, low in (("clouds", clouds, 1), ("seed", seed, 0)):
         if type(value) is not int or value < low:
             raise ValueError(f"data: {name} must be a whole number of {low} or more, got {value!r}")
     if type(mesh_share) not in (int, float) or not 0 <= mesh_share <= 1:
         raise ValueError(f"data: mesh_share must lie in [0, 1], got {mesh_share!r}")
-    return SetRecipe(clouds, seed, mesh_share=float(mesh_share))
+    return SetRecipe(clouds, seed, ShapeLibrary(mesh_share=float(mesh_share)))
 
 
 def _checked(values: Mapping[str, Any], target: str) -> dict[str, Any]:

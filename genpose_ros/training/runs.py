@@ -19,6 +19,7 @@ from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.devices import prefers_bf16
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.reference import ReferencePoseModel
+from genpose_ros.synthesis import ShapeLibrary, set_categories
 from genpose_ros.training.data import CloudPool
 from genpose_ros.training.parallel import connect
 from genpose_ros.training.recipe import Recipe
@@ -56,6 +57,7 @@ def train_run(
     *,
     start: Path | None = None,
     stop_after_minutes: float = math.inf,
+    library: ShapeLibrary | None = None,
 ) -> RunResult:
     """Train the score or the energy in a run's folder, or go on with it.
 
@@ -71,10 +73,12 @@ def train_run(
         on_progress: called about once a second.
         start: weights that a new score run starts from; None: random ones.
         stop_after_minutes: end after so long, so that the same call can go on later.
+        library: that the objects of the validation views are from; None: the generators of the
+            set's categories.
 
     Raises:
         ValueError: no clouds in `data`, a state or checkpoint of another model, an energy run
-            without a score to start from, or a state file that is none.
+            without a score to start from, a state file that is none, or no shapes to validate on.
         FloatingPointError: the loss is no longer finite.
         OSError: the run's folder cannot be written.
     """
@@ -82,11 +86,13 @@ def train_run(
     workers = connect(recipe.settings(target).device)
     settings = _in_reach(recipe.settings(target), workers.device)
     pool = CloudPool(data)
+    shapes = library or ShapeLibrary(pool.categories)
     state_file = run / f"{target}.pt"
     if target == "energy" and workers.rank == 0:
         _drop_outdated_energy(run, state_file)
     workers.total([0])  # the others wait for the first
     model = _energy_start(run, recipe) if target == "energy" else _score_start(start, recipe)
+    model.categories = pool.categories
     try:
         training = train(
             pool,
@@ -96,6 +102,7 @@ def train_run(
             on_progress=on_progress,
             stop_after_s=60 * stop_after_minutes - (time.monotonic() - began),
             workers=workers,
+            library=shapes,
         )
     finally:
         if workers.rank == 0 and state_file.exists():
@@ -197,4 +204,6 @@ def _export(data: Path, run: Path, recipe: Recipe, target: str) -> None:
         "minutes": f"{state['elapsed'] / 60:.1f}",
         "has_trained_energy": json.dumps(target == "energy"),
     }
-    save_model(_averaged(state).eval(), run / CHECKPOINT, metadata)
+    model = _averaged(state).eval()
+    model.categories = set_categories(data)
+    save_model(model, run / CHECKPOINT, metadata)

@@ -136,6 +136,12 @@ class TrainingSettings:
     validate_every_min: float = setting(
         10.0, "Minutes between validations; 0: none.", low=0.0, high=1e5
     )
+    validations: int = setting(
+        0,
+        "Validations, evenly along the budget; 0: by validate_every_min.",
+        low=0,
+        high=10**6,
+    )
     validation_views: int = setting(192, "Synthetic views in the validation.", low=6, high=100_000)
 
     def __post_init__(self) -> None:

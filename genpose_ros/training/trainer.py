@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from genpose_ros.networks.checkpoints import save_model
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.light import LightPoseModel
+from genpose_ros.synthesis import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.training.curves import Curves
 from genpose_ros.training.data import Batch, CloudPool, step_generator
 from genpose_ros.training.interrupts import Interrupts
@@ -99,6 +100,8 @@ def train(
     stop_after_s: float = math.inf,
     workers: Workers | None = None,
     clock: Callable[[], float] = time.monotonic,
+    library: ShapeLibrary = NOCS_LIBRARY,
+    validate: Callable[[PoseModel, int], Validation] | None = None,
 ) -> Training:
     """Train until the budget is used; go on from `state_file` when it is there.
 
@@ -116,6 +119,8 @@ def train(
         stop_after_s: end after so many seconds, so that a later call can go on.
         workers: the processes; None: as torchrun says.
         clock: what the budget is measured with, seconds.
+        library: that the objects of the validation views are from.
+        validate: gives the errors of the averaged model at a step; None: those of a `Validator`.
 
     Raises:
         ValueError: the settings do not fit the model, or the state file is none or another model's.
@@ -124,7 +129,8 @@ def train(
         OSError: something cannot be written.
         KeyboardInterrupt: after Ctrl-C or SIGTERM.
     """
-    run = _Run(state_file, settings, model, workers or connect(settings.device), clock)
+    workers = workers or connect(settings.device)
+    run = _Run(state_file, settings, model, workers, clock, library, validate)
     first = run.step
     with Interrupts() as interrupts:
         try:
@@ -147,12 +153,15 @@ class _Run:
         model: PoseModel,
         workers: Workers,
         clock: Callable[[], float],
+        library: ShapeLibrary,
+        validate: Callable[[PoseModel, int], Validation] | None,
     ) -> None:
         if settings.batch % workers.count:
             raise ValueError(
                 f"batch {settings.batch} cannot be shared by {workers.count} processes"
             )
         self.file, self.settings, self.workers, self.clock = state_file, settings, workers, clock
+        self.library = library
         self.step = 0
         # `spent` is this process's time, `elapsed` the first one's at the latest step.
         self.spent = self.elapsed = 0.0
@@ -173,7 +182,7 @@ class _Run:
         self._ahead = ThreadPoolExecutor(1) if workers.device.type == "cuda" else None
         self._upcoming: Future[tuple[Batch, Tensor, Tensor]] | None = None
         self.validation: Validation | None = None
-        self._validator: Validator | None = None
+        self._measure = validate
         self._validated = -1
         self._curves: Curves | None = None
         if self.writes:
@@ -240,6 +249,7 @@ class _Run:
         last = reported = saved = validated = self.clock()
         steps, sums = 0, [0.0, 0.0]
         while self.done < 1:
+            before = self.done
             requests = [interrupts.requested, last - saved >= s.save_every_s, last >= deadline]
             losses, interrupted, save, stop = self._one_step(pool, requests)
             now = self.clock()
@@ -258,7 +268,7 @@ class _Run:
                 raise KeyboardInterrupt
             if stop:
                 break
-            if 0 < 60 * s.validate_every_min <= now - validated:
+            if self._validation_is_due(now - validated, before):
                 self._validate()
                 last = validated = self.clock()
         if steps and self.writes:
@@ -382,16 +392,26 @@ class _Run:
         if on_progress is not None:
             on_progress(progress)
 
+    def _validation_is_due(self, elapsed_s: float, done_before: float) -> bool:
+        """Whether to validate after a step, so long after the last time."""
+        s = self.settings
+        if s.validations:
+            return int(s.validations * self.done) > int(s.validations * done_before)
+        return 0 < 60 * s.validate_every_min <= elapsed_s
+
     def _validate(self) -> None:
         """Measure pose errors, once a step; keep the weights when they are the best so far."""
         s = self.settings
-        if not s.validate_every_min or self._curves is None or self._validated == self.step:
+        wanted = s.validations or s.validate_every_min
+        if not wanted or self._curves is None or self._validated == self.step:
             return
         self._validated = self.step
-        if self._validator is None:
-            self._validator = Validator(s.validation_views, energy=s.target == "energy")
+        if self._measure is None:
+            energy = s.target == "energy"
+            validator = Validator(s.validation_views, energy=energy, library=self.library)
+            self._measure = lambda model, step: validator(model)
         self._copy_buffers()
-        result = self.validation = self._validator(self.averaged)
+        result = self.validation = self._measure(self.averaged, self.step)
         self._curves.write({"step": self.step, "elapsed_s": self.elapsed, **asdict(result)})
         if self.best is None or result.rank > self.best:
             self.best = result.rank

@@ -5,9 +5,13 @@
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from genpose_ros.geometry import CATEGORIES
+from genpose_ros.geometry.symmetry_groups import Symmetry
+from genpose_ros.own_categories.findings import declared_folds
+from genpose_ros.own_categories.measure import AXES, common_fold, is_mirrored, measure_deviations
 
 
 def test_the_picture_of_the_stages_is_as_its_script_draws_it(draw, tmp_path):
@@ -48,3 +52,22 @@ def test_the_frames_are_drawn_for_all_six_categories(draw, tmp_path, monkeypatch
         red, green, blue = np.moveaxis(panel.astype(int), -1, 0)
         axes = [red - green > 120, (green - red > 80) & (green - blue > 80), blue - red > 120]
         assert all(axis.sum() > 100 for axis in axes), f"an axis of the {category} is missing"
+
+
+def test_the_everyday_objects_have_the_symmetries_that_the_page_gives_them(draw, root):
+    page = (root / "docs" / "own_categories.md").read_text()
+    for thing in draw.EVERYDAY:
+        vertices, faces = thing.shape()
+        measured = [measure_deviations(vertices - (vertices.max(0) + vertices.min(0)) / 2, faces)]
+        declared = declared_folds(Symmetry.parse(yaml.safe_load(thing.symmetry)))
+        assert tuple(common_fold(measured, axis) for axis in AXES) == declared, thing.name
+        assert is_mirrored(measured, "z"), thing.name
+        row = next(line for line in page.splitlines() if line.startswith(f"| {thing.name}"))
+        assert row.split("|")[2].strip() == f"`{thing.symmetry}`"
+
+
+def test_the_symmetries_are_drawn_for_all_of_them(draw, tmp_path, monkeypatch):
+    monkeypatch.setattr(draw, "EVERYDAY", draw.EVERYDAY[:2])
+    draw.draw_symmetries(tmp_path / "symmetries.png")
+    kept = Image.open(draw.IMAGES / "symmetries.png")
+    assert Image.open(tmp_path / "symmetries.png").size == kept.size

@@ -17,7 +17,8 @@ from genpose_ros.evaluation import (
     pose_average_precision,
     pose_precision_curves,
 )
-from genpose_ros.evaluation.html_report import nocs_html, synthetic_html, write_html
+from genpose_ros.evaluation.html_page import write_html
+from genpose_ros.evaluation.html_report import nocs_html, synthetic_html
 from genpose_ros.evaluation.synthetic import ViewReport
 from genpose_ros.geometry.categories import CATEGORIES
 

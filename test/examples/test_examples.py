@@ -105,6 +105,20 @@ def test_own_weights_loads_the_checkpoint_that_is_named(root, tmp_path):
     assert {line.split()[0] for line in lines[1:]} <= set(CATEGORIES)
 
 
+def test_simple_categories_writes_folders_that_the_check_passes(root, tmp_path):
+    from genpose_ros.own_categories.check import check_folders
+
+    lines = run_example(root, "simple_categories.py", str(tmp_path))
+    names = ["drill", "banana", "box", "tin"]
+    assert [line.split(":")[0] for line in lines] == [str(tmp_path / name) for name in names]
+    checks = {check.path.name: check for check in check_folders([tmp_path])}
+    assert set(checks) == set(names)
+    for name, check in checks.items():
+        assert [finding.text for finding in check.findings] == [], name
+        assert [mesh.split for mesh in check.meshes] == ["train"] * 4 + ["test"] * 2
+        assert all(mesh.mesh.closed for mesh in check.meshes), name
+
+
 @pytest.mark.ros
 @pytest.mark.skipif(not importlib.util.find_spec("rclpy"), reason="no ROS 2 here")
 def test_subscribe_to_objects_prints_what_is_published_and_trusted(root):

@@ -10,7 +10,6 @@ import pytest
 from genpose_ros.geometry import (
     CATEGORIES,
     NOCS,
-    SYMMETRIC_ABOUT_Y,
     Category,
     CategorySet,
     Symmetry,
@@ -45,7 +44,7 @@ def test_unknown_names_and_ids_are_refused():
 def test_the_six_have_no_finite_symmetries_and_three_are_axisymmetric():
     assert NOCS.names == ("bottle", "bowl", "camera", "can", "laptop", "mug")
     assert NOCS.max_members == 1
-    assert {"bottle", "bowl", "can"} == SYMMETRIC_ABOUT_Y
+    assert [c.name for c in NOCS if c.symmetry.free_axis] == ["bottle", "bowl", "can"]
     assert [c.name for c in NOCS if c.symmetry_hidden] == ["mug"]
     assert all(c.mirror for c in NOCS)
 
@@ -91,6 +90,13 @@ class TestCategorySet:
 
 
 class TestCategory:
+    def test_a_colour_that_is_not_declared_follows_from_the_name_and_is_light(self):
+        plain = [Category(name=name).rgb for name in ("drill", "banana", "tin", "box")]
+        assert len(set(plain)) == 4
+        assert all(max(rgb) > 200 and min(rgb) > 80 for rgb in plain)
+        assert DRILL.rgb == Category(name="drill", mirror=True).rgb
+        assert TIN.rgb == (1, 2, 3)
+
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
@@ -108,6 +114,10 @@ class TestCategory:
             ({"rests": []}, "rests are some of"),
             ({"rests": [["standing"]]}, "rests are some of"),
             ({"color": [0, 0, 256]}, "color is"),
+            ({"deform": "cage"}, "deform is one of none, box, rings, handle, got 'cage'"),
+            ({"deform": ["box"]}, "deform is one of"),
+            ({"generator": ""}, "generator is the name"),
+            ({"generator": 3}, "generator is the name"),
             ({"colour": [0, 0, 0]}, "no field colour"),
         ],
     )

@@ -21,6 +21,7 @@ from genpose_ros.networks.checkpoints import (
     convert_reference_checkpoint,
     default_weights,
     describe_checkpoint,
+    load_attachments,
     load_categories,
     load_model,
     save_model,
@@ -34,6 +35,10 @@ from genpose_ros.networks.reference import (
 
 FIRST_CONV = "pts_encoder.SA_modules.0.mlps.0.layer0.conv.weight"
 METADATA = {"training_data": "none", "git_commit": "0123abc"}
+ATTACHED = {
+    "mesh/a": torch.arange(6, dtype=torch.float32).view(2, 3),
+    "flags": torch.tensor([True, False]),
+}
 
 
 def _as_authors(state: dict[str, Any], path: Path) -> Path:
@@ -395,6 +400,50 @@ class TestSave:
         with pytest.raises(ValueError, match="not finite"):
             save_model(model, tmp_path / "x", METADATA)
         assert not (tmp_path / "x").exists()
+
+
+class TestAttachments:
+    @pytest.fixture
+    def both(self, ours: Path, tmp_path: Path) -> tuple[Path, Path]:
+        """The same model without and with attachments."""
+        save_model(load_model(ours), tmp_path / "plain.safetensors", METADATA)
+        save_model(load_model(ours), tmp_path / "with.safetensors", METADATA, ATTACHED)
+        return tmp_path / "plain.safetensors", tmp_path / "with.safetensors"
+
+    def test_attachments_are_read_again_and_are_no_part_of_the_model(
+        self, both: tuple[Path, Path]
+    ) -> None:
+        plain, more = both
+        found = load_attachments(more)
+        assert set(found) == set(ATTACHED)
+        for name, tensor in ATTACHED.items():
+            assert torch.equal(found[name], tensor)
+        assert load_attachments(plain) == load_attachments() == {}
+        state = load_model(more).state_dict()
+        for name, value in load_model(plain).state_dict().items():
+            assert torch.equal(state[name], value), name
+        hashes = [describe_checkpoint(path)["tensor_sha256"] for path in both]
+        assert hashes[0] == hashes[1]
+
+    @pytest.mark.parametrize("change", ["value", "missing", "no hash"])
+    def test_damaged_attachments_are_refused(self, both: tuple[Path, Path], change: str) -> None:
+        def damage(tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+            if change == "value":
+                tensors["attached/mesh/a"] = tensors["attached/mesh/a"] + 1
+            elif change == "missing":
+                del tensors["attached/flags"]
+            else:
+                del metadata["attached_sha256"]
+
+        path = _rewrite(both[1], damage)
+        for load in (load_model, load_attachments):
+            with pytest.raises(ValueError, match="is damaged: its tensors"):
+                load(path)
+
+    def test_attachments_that_are_not_finite_are_refused(self, ours: Path, tmp_path: Path) -> None:
+        nothing = {"mesh": torch.tensor([torch.nan])}
+        with pytest.raises(ValueError, match="not finite, in attached/mesh"):
+            save_model(load_model(ours), tmp_path / "a.safetensors", METADATA, nothing)
 
 
 class TestOtherFiles:

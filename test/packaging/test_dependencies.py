@@ -40,6 +40,7 @@ PYTHON_NAMES = {
     "sklearn": ("scikit-learn", None),
     "tensorboard": ("tensorboard", None),
     "torch": ("torch", None),
+    "trimesh": ("trimesh", None),
     "typer": ("typer", None),
     "yaml": ("pyyaml", "python3-yaml"),
 }

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from genpose_ros.geometry.categories import CATEGORIES
-from genpose_ros.synthesis import STANCES, Mesh, load_meshes, make_clouds, sample_views
+from genpose_ros.synthesis import (
+    STANCES,
+    Mesh,
+    ShapeLibrary,
+    load_meshes,
+    make_clouds,
+    sample_views,
+)
 from genpose_ros.synthesis.clouds import CloudBatch
 from genpose_ros.synthesis.shapes import make_shapes
 
@@ -48,8 +55,9 @@ def a_bowl() -> Mesh:
 
 
 def test_clouds_are_of_the_meshes_where_there_are_some() -> None:
-    mesh, options = a_bowl(), {"mesh_share": 1.0, "categories": ("bowl",)}
-    clouds = make_clouds(12, np.random.default_rng(1), meshes=(mesh,), deformation=0.0, **options)
+    mesh = a_bowl()
+    library = ShapeLibrary(meshes=(mesh,), mesh_share=1.0, deformation=0.0)
+    clouds = make_clouds(12, np.random.default_rng(1), library=library, shares={"bowl": 1})
     expected = np.broadcast_to(np.ptp(mesh.vertices, axis=0), (len(clouds), 3))
     np.testing.assert_allclose(clouds.size_m, expected, rtol=1e-6)
 
@@ -61,9 +69,8 @@ def test_points_of_deformed_meshes_lie_in_their_boxes(
     meshes: tuple[Mesh, ...] = (a_bowl(),)
     if source == "scanned":
         meshes = load_meshes(request.getfixturevalue("shared") / "meshes", "train")
-    clouds = make_clouds(
-        24, np.random.default_rng(0), meshes=meshes, mesh_share=1.0, categories=("bowl",)
-    )
+    library = ShapeLibrary(meshes=meshes, mesh_share=1.0)
+    clouds = make_clouds(24, np.random.default_rng(0), library=library, shares={"bowl": 1})
     inside = (np.abs(in_object_frame(clouds)) < clouds.size_m[:, None] / 2 + 0.015).all(-1)
     assert inside.mean() > 0.97
 

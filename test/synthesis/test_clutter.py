@@ -8,7 +8,8 @@ import pytest
 
 from genpose_ros.synthesis import sample_views
 from genpose_ros.synthesis.clutter import ground, hands, neighbours, occluders
-from genpose_ros.synthesis.objects import Objects, draw_objects
+from genpose_ros.synthesis.library import NOCS_LIBRARY
+from genpose_ros.synthesis.objects import Objects
 from genpose_ros.synthesis.views import Views
 
 N = 120
@@ -17,7 +18,7 @@ N = 120
 @pytest.fixture(scope="module")
 def placed() -> tuple[Objects, np.ndarray, Views]:
     rng = np.random.default_rng(0)
-    objects, views = draw_objects(N, rng), sample_views(N, rng)
+    objects, views = NOCS_LIBRARY.draw(N, rng), sample_views(N, rng)
     return objects.placed(views.rotation, views.translation), objects.size_m, views
 
 

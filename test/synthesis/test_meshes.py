@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from genpose_ros.geometry import NOCS
 from genpose_ros.synthesis import Mesh, deform, load_meshes
 from genpose_ros.synthesis.primitives import box
 
@@ -129,13 +130,13 @@ class TestDeforming:
 
     def test_deforming_by_nothing_keeps_the_mesh(self) -> None:
         mesh = self.mesh("mug", metric=True)
-        unchanged = deform(mesh, np.random.default_rng(0), amount=0.0)
+        unchanged = deform(mesh, NOCS[mesh.category], np.random.default_rng(0), amount=0.0)
         np.testing.assert_allclose(unchanged, mesh.vertices, atol=1e-12)
 
     def test_meshes_without_a_scale_get_a_size_of_their_category(self) -> None:
         mesh = self.mesh("laptop", metric=False)
         for seed in range(20):
-            vertices = deform(mesh, np.random.default_rng(seed), amount=0.0)
+            vertices = deform(mesh, NOCS[mesh.category], np.random.default_rng(seed), amount=0.0)
             assert 0.35 <= np.linalg.norm(np.ptp(vertices, axis=0)) <= 0.55
 
     def test_deformed_edges_change_by_a_fifth_and_round_shapes_stay_round(self) -> None:
@@ -143,7 +144,7 @@ class TestDeforming:
             mesh = self.mesh(category, metric=True)
             ratios = []
             for seed in range(30):
-                vertices = deform(mesh, np.random.default_rng(seed))
+                vertices = deform(mesh, NOCS[mesh.category], np.random.default_rng(seed))
                 ratios.append(np.ptp(vertices, axis=0) / np.ptp(mesh.vertices, axis=0))
                 np.testing.assert_allclose(vertices.max(0) + vertices.min(0), 0, atol=1e-12)
             x, y, z = np.array(ratios).T
@@ -158,7 +159,7 @@ class TestDeforming:
         points = np.concatenate([points, -points, np.full((1, 3), 0.06), np.full((1, 3), -0.06)])
         mesh = Mesh("a", category, True, points, np.array(FACES))
         for seed in range(5):
-            bent = deform(mesh, np.random.default_rng(seed))
+            bent = deform(mesh, NOCS[mesh.category], np.random.default_rng(seed))
             flat = bent[points[:, 1] == 0, 1]
             assert np.ptp(flat) < 1e-12
             assert not np.allclose(bent[:, 0] / points[:, 0], bent[0, 0] / points[0, 0])
@@ -172,7 +173,7 @@ class TestDeforming:
         mesh = Mesh("a", "mug", True, vertices, np.array(FACES))
         reaches = []
         for seed in range(20):
-            bent = deform(mesh, np.random.default_rng(seed))
+            bent = deform(mesh, NOCS[mesh.category], np.random.default_rng(seed))
             rings = bent[:-1].reshape(11, 200, 3)
             centres = (rings.max(1) + rings.min(1)) / 2
             np.testing.assert_allclose(centres[:, 0], centres[0, 0], atol=1e-6)

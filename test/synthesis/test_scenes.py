@@ -3,10 +3,14 @@
 
 """Simulated tables: what is on them, and that images and truth belong together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from parcels_and_hooks import HOOK, OWN, hook_mesh, own_library, parcel_mesh
 
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry import CATEGORIES, NOCS, CategorySet, handle_visible
+from genpose_ros.synthesis import held_out_library
 from genpose_ros.synthesis.scenes import D435_COLOR_CAMERA, SyntheticScene, table_scene
 
 SEEDS = (0, 1, 2, 3)
@@ -179,3 +183,53 @@ def test_unknown_categories_and_too_many_objects_are_refused(monkeypatch):
         table_scene(0, categories=("teapot",), extras=0)
     with pytest.raises(ValueError, match="fewer"):
         table_scene(0, extras=30)
+
+
+class TestOwnCategories:
+    def test_objects_rest_on_the_table_as_their_categories_can(self):
+        steep = {"parcel": set(), "hook": set()}
+        for seed in range(4):
+            scene = table_scene(seed, library=own_library(), extras=2)
+            assert len(scene.objects) == 4
+            table_up = np.cross(*np.diff([o.T_cam_obj[:3, 3] for o in scene.objects[:3]], axis=0))
+            table_up /= np.linalg.norm(table_up)
+            for item in scene.objects:
+                inside = np.abs(points_of(scene, item.instance_id)) < item.size_m / 2 + 0.006
+                assert inside.all(1).mean() > 0.7, item
+                assert item.handle_visible
+                steep[item.category].add(round(abs(table_up @ item.T_cam_obj[:3, 1])))
+        # Their centres are at different heights, so `table_up` is rough.
+        assert steep["hook"] == {0}
+        assert 1 in steep["parcel"]
+
+    def test_a_library_of_many_shows_those_without_generators_first(self):
+        categories = CategorySet((*NOCS, *OWN))
+        library = held_out_library(categories, (parcel_mesh(), hook_mesh()))
+        shown = {o.category for o in table_scene(1, library=library, extras=0).objects}
+        assert len(shown) == 6
+        assert {"parcel", "hook"} <= shown
+
+    def test_mugs_of_meshes_alone_are_asked_for_their_handle(self):
+        handled = replace(HOOK, name="jug", symmetry_hidden=NOCS["mug"].symmetry_hidden)
+        jug = replace(hook_mesh(), category="jug")
+        library = held_out_library(CategorySet((handled,)), (jug,))
+        scene = table_scene(0, library=library, extras=1)
+        visible = {
+            o.instance_id: handle_visible(
+                scene.camera.back_project(scene.depth_mm / 1000.0, scene.label == o.instance_id),
+                o.T_cam_obj,
+                o.size_m,
+            )
+            for o in scene.objects
+        }
+        assert {o.instance_id: o.handle_visible for o in scene.objects} == visible
+
+    def test_objects_longer_than_a_laptop_are_seen_from_farther_away(self):
+        mesh = hook_mesh()
+        pole = replace(mesh, vertices=6 * mesh.vertices)
+        library = held_out_library(CategorySet((HOOK,)), (pole,))
+        scene = table_scene(0, library=library, extras=0)
+        (item,) = scene.objects
+        assert np.linalg.norm(item.size_m) > 1
+        assert 1.5 < item.T_cam_obj[2, 3] < 3
+        assert (np.abs(points_of(scene, 1)) < item.size_m / 2 + 0.02).all(1).mean() > 0.7

@@ -5,9 +5,11 @@
 
 import numpy as np
 import pytest
+from parcels_and_hooks import PARCEL, own_library, parcel_mesh
 
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import CATEGORIES, CategorySet
+from genpose_ros.synthesis import held_out_library
 from genpose_ros.synthesis.motions import rates
 from genpose_ros.synthesis.sequences import (
     SEQUENCE_KINDS,
@@ -239,3 +241,38 @@ def test_segmenter_shares_out_of_range_are_refused():
         Segmenter(missed_share=1.5)
     with pytest.raises(IndexError):
         small("sweep", 0, frames=3)[3]
+
+
+class TestOwnCategories:
+    @pytest.mark.parametrize("kind", SEQUENCE_KINDS)
+    def test_points_of_a_mask_lie_in_the_true_box(self, kind):
+        half = PinholeCamera(307.8, 308.0, 160.9, 119.7, 320, 240)
+        sequence = tracking_sequence(
+            kind, 2, frames=90, camera=half, segmenter=PERFECT, library=own_library()
+        )
+        item = sequence[5]
+        assert {o.category for o in item.objects} <= {"parcel", "hook"}
+        masks = {instance.id: instance.mask for instance in item.frame.instances}
+        seen = [o for o in item.objects if o.instance_id >= 0 and o.visible_share > 0.7]
+        assert seen
+        for true in seen:
+            points_cam = half.back_project(item.frame.depth_m, masks[true.instance_id])
+            points = (points_cam - true.T_cam_obj[:3, 3]) @ true.T_cam_obj[:3, :3]
+            assert (np.abs(points) < true.size_m / 2 + 0.015).all(1).mean() > 0.6, true
+
+    def test_what_only_lies_lies_on_the_turntable(self):
+        item = tracking_sequence("turntable", 1, frames=2, library=own_library())[0]
+        upright = {}
+        for true in item.objects:
+            R_fixed_obj = item.T_fixed_cam[:3, :3] @ true.T_cam_obj[:3, :3]
+            upright[true.category] = abs(R_fixed_obj[1, 1])
+        assert upright["parcel"] == pytest.approx(1)
+        assert upright["hook"] == pytest.approx(0, abs=1e-12)
+
+    def test_a_single_category_is_never_confused_with_another(self):
+        alone = held_out_library(CategorySet((PARCEL,)), (parcel_mesh(),))
+        always = Segmenter(missed_share=0.0, wrong_class_share=1.0, min_pixels=10)
+        item = tracking_sequence(
+            "crossing", 0, frames=2, camera=SMALL, segmenter=always, library=alone
+        )[0]
+        assert {i.category for i in item.frame.instances} == {"parcel"}

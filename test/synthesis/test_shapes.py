@@ -80,8 +80,8 @@ def test_an_open_laptop_has_its_screen_at_minus_x() -> None:
     assert (highest[tall, 0] < 0).mean() > 0.8
 
 
-def test_an_unknown_category_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="unknown category 'cup'"):
+def test_an_unknown_generator_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="unknown generator 'cup'"):
         make_shapes("cup", 1, np.random.default_rng(0))
 
 

@@ -6,12 +6,23 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from parcels_and_hooks import OWN, own_library, parcel_mesh
 
-from genpose_ros.synthesis import SetRecipe, read_shard, shard_paths, shards, write_set
+from genpose_ros.geometry import NOCS
+from genpose_ros.synthesis import (
+    SetRecipe,
+    ShapeLibrary,
+    read_shard,
+    set_categories,
+    shard_paths,
+    shards,
+    write_set,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +58,15 @@ def test_ranks_share_the_shards_of_one_set(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "together" / path.name).read_bytes()
 
 
+def test_a_set_can_have_shards_of_another_size_and_is_not_mixed_with_others(
+    tmp_path: Path,
+) -> None:
+    paths = write_set(tmp_path, SetRecipe(clouds=30, seed=3, shard_size=15))
+    assert [len(read_shard(path)) for path in paths] == [15, 15]
+    with pytest.raises(ValueError, match="shard_size is 15, not 0"):
+        write_set(tmp_path, SetRecipe(clouds=40, seed=3))
+
+
 def test_a_rank_outside_the_ranks_is_refused() -> None:
     with pytest.raises(ValueError, match="a rank from 0 to 1, got 2"):
         SetRecipe(clouds=1, rank=2, ranks=2)
@@ -75,10 +95,7 @@ def test_stored_points_keep_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
     (path,) = write_set(tmp_path, SetRecipe(clouds=20, seed=1))
     rng = np.random.default_rng([1, 0])
     exact = shards.CloudBatch.concatenate(
-        [
-            shards.make_clouds(12, rng, mesh_share=0.25, surroundings=shards.TRAINING_SURROUNDINGS)
-            for _ in range(3)
-        ]
+        [shards.make_clouds(12, rng, surroundings=shards.TRAINING_SURROUNDINGS) for _ in range(3)]
     )[:20]
     stored = read_shard(path)
     np.testing.assert_allclose(stored.points_cam, exact.points_cam, atol=1.3e-4)
@@ -142,6 +159,47 @@ def test_shards_of_two_recipes_do_not_mix(tmp_path: Path) -> None:
     write_set(tmp_path, SetRecipe(clouds=20, seed=3))
     with pytest.raises(ValueError, match=r"another recipe .*: seed is 3, not 4"):
         write_set(tmp_path, SetRecipe(clouds=20, seed=4))
+
+
+def test_a_set_says_which_categories_its_clouds_are_of(tmp_path: Path) -> None:
+    library = own_library(deformed=True)
+    (path,) = write_set(tmp_path, SetRecipe(20, 3, library, shares={"hook": 3, "parcel": 1}))
+    assert set_categories(tmp_path) == OWN
+    assert np.bincount(read_shard(path).category)[1] > 12
+    (tmp_path / "recipe.json").unlink()
+    assert set_categories(tmp_path) == NOCS
+
+
+@pytest.mark.parametrize(
+    ("library", "shares", "message"),
+    [
+        (own_library(), None, "other categories"),
+        (ShapeLibrary(NOCS, mesh_share=0.5), None, r"mesh_share is 0\.25, not 0\.5"),
+        (ShapeLibrary(), {"mug": 1}, r"shares is None, not \{'mug': 1\}"),
+        (ShapeLibrary(meshes=(replace(parcel_mesh(), category="can"),)), None, "other meshes"),
+    ],
+)
+def test_shards_of_two_libraries_do_not_mix(
+    tmp_path: Path, library: ShapeLibrary, shares: dict | None, message: str
+) -> None:
+    write_set(tmp_path, SetRecipe(clouds=20, seed=3))
+    with pytest.raises(ValueError, match=rf"another recipe .*: {message}"):
+        write_set(tmp_path, SetRecipe(20, 3, library, shares))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is damaged"),
+        ("3", "is damaged"),
+        ('{"categories": 3}', "categories that cannot be used"),
+        ('{"categories": [{"name": 3}]}', "categories that cannot be used"),
+    ],
+)
+def test_a_recipe_with_damaged_categories_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "recipe.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"recipe\.json {message}|recipe\.json has {message}"):
+        set_categories(tmp_path)
 
 
 def test_shards_without_a_recipe_are_not_added_to(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from genpose_ros.geometry import NOCS, CategorySet
 from genpose_ros.training import CloudPool, TrainingSettings
 from genpose_ros.training.data import Batch, _reordered, augment, step_generator
 
@@ -145,6 +148,34 @@ class TestAugment:
         assert angles_deg(roll_deg=6.0).std().item() == pytest.approx(6, rel=0.1)
         # Of a uniform angle the standard deviation is 360 / sqrt(12).
         assert angles_deg(any_roll_share=1.0).std().item() == pytest.approx(103.9, rel=0.05)
+
+    def test_only_clouds_of_categories_with_a_mirror_plane_are_mirrored(
+        self, tmp_path: Path, write_shard: Callable[..., None]
+    ) -> None:
+        write_shard(tmp_path / "shard-00000.safetensors", count=64, rare=32)
+        categories = CategorySet((NOCS["mug"], replace(NOCS["can"], mirror=False)))
+        recipe = {"categories": json.loads(categories.to_text())}
+        (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+        pool = CloudPool(tmp_path)
+        assert pool.categories == categories
+
+        def turned(**changes: Any) -> tuple[Tensor, Tensor]:
+            batch = pool.draw(0, settings(400, **changes))
+            return batch.rotation, batch.size_m[:, 0] > 1
+
+        (plain, long), (mirrored, _) = turned(), turned(mirror_share=0.5)
+        changed = (plain - mirrored).abs().amax((1, 2)) > 1e-6
+        assert not changed[long].any()
+        assert 0.35 < changed[~long].float().mean() < 0.65
+
+    def test_a_shard_of_another_set_is_refused(
+        self, tmp_path: Path, write_shard: Callable[..., None]
+    ) -> None:
+        write_shard(tmp_path / "shard-00000.safetensors", count=8, rare=4)
+        recipe = {"categories": json.loads(CategorySet((NOCS["mug"],)).to_text())}
+        (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+        with pytest.raises(ValueError, match="category number 1, but its folder is of 1 cat"):
+            CloudPool(tmp_path).draw(0, settings(4))
 
     def test_augmentation_can_be_left_out(
         self, pool: CloudPool, generator: torch.Generator

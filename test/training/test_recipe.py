@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from genpose_ros.networks.checkpoints import describe_checkpoint
+from genpose_ros.synthesis import ShapeLibrary
 from genpose_ros.synthesis.shards import SHARD_SIZE, SetRecipe
 from genpose_ros.training import load_recipe, parse_changes, recipe_names, train_run
 from genpose_ros.training.objectives import objective_of
@@ -123,7 +124,7 @@ class TestRelease:
 
     def test_clouds_steps_and_seeds_are_given(self) -> None:
         recipe = load_recipe("release")
-        assert recipe.data == SetRecipe(112 * SHARD_SIZE, 71, mesh_share=0.25)
+        assert recipe.data == SetRecipe(112 * SHARD_SIZE, 71, ShapeLibrary(mesh_share=0.25))
         assert (recipe.score.steps, recipe.score.batch, recipe.score.seed) == (30_000, 96, 7)
         assert (recipe.energy.steps, recipe.energy.batch, recipe.energy.seed) == (2_000, 96, 8)
 

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 import torch
 
+from genpose_ros.geometry import NOCS, Category, CategorySet
 from genpose_ros.networks import (
     LightConfig,
     ReferencePoseModel,
     describe_checkpoint,
+    load_categories,
     load_model,
     save_model,
 )
@@ -65,6 +67,24 @@ def test_score_then_energy_gives_a_complete_checkpoint(
     for name, value in score.state_dict().items():
         if not name.startswith("energy_head"):
             assert torch.equal(model.state_dict()[name], value)
+
+
+def test_weights_know_the_categories_of_their_clouds(
+    data: Path, tmp_path: Path, recipe: Recipe
+) -> None:
+    mugs = CategorySet((NOCS["mug"],))
+    (data / "recipe.json").write_text(json.dumps({"categories": json.loads(mugs.to_text())}))
+    assert load_categories(train_run(data, tmp_path / "a", recipe, "score").checkpoint) == mugs
+    assert load_categories(train_run(data, tmp_path / "a", recipe, "energy").checkpoint) == mugs
+
+
+def test_clouds_of_which_there_are_no_shapes_need_some_to_validate_on(
+    data: Path, tmp_path: Path, recipe: Recipe
+) -> None:
+    drills = CategorySet((Category(name="drill"),))
+    (data / "recipe.json").write_text(json.dumps({"categories": json.loads(drills.to_text())}))
+    with pytest.raises(ValueError, match="no shapes of the category drill"):
+        train_run(data, tmp_path / "run", recipe, "score")
 
 
 class TestEnergy:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from genpose_ros.networks import LightConfig, LightPoseModel, ReferencePoseModel, load_model
+from genpose_ros.networks.interface import PoseModel
 from genpose_ros.training import CloudPool, Progress, Training, TrainingSettings, train
 from genpose_ros.training import trainer as trainer_module
 from genpose_ros.training.validation import Validation
@@ -269,6 +270,21 @@ class TestValidation:
         assert seen[-1].validation.share_5d2cm == 30
         best = load_model(tmp_path / "a-best.safetensors")
         assert torch.equal(best.score_head.leave.weight, states[1])
+
+    def test_validations_are_spread_evenly_and_measured_as_one_likes(
+        self, pool: CloudPool, tmp_path: Path, small_model: LightPoseModel
+    ) -> None:
+        steps: list[int] = []
+
+        def validate(model: PoseModel, step: int) -> Validation:
+            steps.append(step)
+            return Validation(float(step), 5.0, 12.5, 0.75)
+
+        s = settings(12, validations=4)
+        train(pool, tmp_path / "a.pt", s, small_model, validate=validate)
+        assert steps == [3, 6, 9, 12]
+        written = [row for row in rows(tmp_path / "a.csv") if row["share_5d2cm"]]
+        assert [float(row["share_5d2cm"]) for row in written] == [3, 6, 9, 12]
 
     def test_validation_does_not_use_up_the_budget(
         self,

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from parcels_and_hooks import PARCEL, own_library, parcel_mesh
 
+from genpose_ros.geometry import CategorySet
 from genpose_ros.networks import LightPoseModel
 from genpose_ros.networks.interface import Encoding
 from genpose_ros.synthesis import CloudBatch
@@ -37,6 +41,20 @@ def test_validation_measures_pose_errors_on_its_own_views() -> None:
     assert perfect.share_5d2cm == perfect.share_10d5cm == 100
     assert perfect.median_deg < 0.1
     assert perfect.rank > untrained.rank
+
+
+@pytest.mark.slow
+def test_validation_of_own_categories_is_modulo_their_symmetry() -> None:
+    library = replace(own_library(), categories=CategorySet((PARCEL,)), meshes=(parcel_mesh(),))
+    validator = Validator(24, energy=False, library=library)
+    half_turned = replace(
+        validator._views, rotation=validator._views.rotation @ np.diag([-1, 1, -1]).astype("f4")
+    )
+    model = Oracle(half_turned)
+    model.categories = library.categories
+    result = validator(model)
+    assert result.share_5d2cm == 100
+    assert result.median_deg < 0.1
 
 
 def test_a_refused_view_counts_as_missed() -> None:

@@ -34,7 +34,7 @@ from genpose_ros.evaluation.studies.small_models import (
     load_small_regression,
     read_record,
 )
-from genpose_ros.geometry.categories import CATEGORIES, SYMMETRIC_ABOUT_Y
+from genpose_ros.geometry.categories import CATEGORIES, NOCS
 
 __all__ = ["baselines", "baselines_table", "small_models", "small_models_table", "view_kinds"]
 
@@ -135,7 +135,8 @@ def _regression_errors(run: Path, name: str, drawn: ViewCandidates) -> np.ndarra
 
 def view_kinds(truth: ViewTruth) -> dict[str, np.ndarray]:
     """Return the views (n,) bool by what makes them hard: symmetry, ambiguity, stance."""
-    is_round = np.isin(truth.views.category, [CATEGORIES.index(n) for n in SYMMETRIC_ABOUT_Y])
+    round_ones = [i for i, c in enumerate(NOCS) if c.symmetry.free_axis]
+    is_round = np.isin(truth.views.category, round_ones)
     mug = truth.of_category("mug")
     return {
         "round, standing": is_round & truth.standing,

@@ -23,7 +23,7 @@ from genpose_ros.evaluation.studies.small_models import (
     save_small,
     small_file,
 )
-from genpose_ros.geometry.categories import CATEGORIES, SYMMETRIC_ABOUT_Y
+from genpose_ros.geometry.categories import CATEGORIES, NOCS
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.networks.regression import PoseRegression
 from genpose_ros.synthesis import CloudBatch, read_shard, shard_paths
@@ -150,7 +150,7 @@ def regression_loss(
     truth = model.trunk.encode_pose(batch.rotation[:, None], batch.translation[:, None], encoding)
     loss = F.smooth_l1_loss(pose, truth, beta=0.1, reduction="none")[:, 0]
     if symmetry:
-        is_round = torch.tensor([name in SYMMETRIC_ABOUT_Y for name in CATEGORIES])[category]
+        is_round = torch.tensor([c.symmetry.free_axis for c in NOCS])[category]
         loss = torch.cat((torch.where(is_round[:, None], 0.0, loss[:, :3]), loss[:, 3:]), -1)
     return loss.sum(-1).mean()
 

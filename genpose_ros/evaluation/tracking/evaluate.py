@@ -23,6 +23,7 @@ from genpose_ros.evaluation.tracking.methods import (
 from genpose_ros.evaluation.tracking.records import ReportedPose, SequenceRecord, record_sequence
 from genpose_ros.networks.devices import usable_cores
 from genpose_ros.process_pool import process_pool
+from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.synthesis.sequences import (
     SEQUENCE_KINDS,
     Segmenter,
@@ -100,6 +101,7 @@ class Task:
         kind, seed, frames: of the sequence.
         variants: each sees the same frames.
         segmenter: its errors.
+        library: that the objects are from; the estimator must know its categories.
     """
 
     kind: str
@@ -107,6 +109,7 @@ class Task:
     frames: int
     variants: tuple[Variant, ...]
     segmenter: Segmenter = field(default_factory=Segmenter)
+    library: ShapeLibrary = NOCS_LIBRARY
 
     @property
     def steps(self) -> int:
@@ -206,7 +209,13 @@ def run_task(
         estimator: shared by all methods.
         on_steps: called after each frame with the steps done, see `Task.steps`.
     """
-    sequence = tracking_sequence(task.kind, task.seed, frames=task.frames, segmenter=task.segmenter)
+    sequence = tracking_sequence(
+        task.kind,
+        task.seed,
+        frames=task.frames,
+        segmenter=task.segmenter,
+        library=task.library,
+    )
     methods = [variant.method(estimator, task.seed) for variant in task.variants]
     seen: list[list[tuple[Sequence[TrueObject], Sequence[ReportedPose]]]] = [[] for _ in methods]
     for number, item in enumerate(sequence):
@@ -218,7 +227,7 @@ def run_task(
     outcomes = []
     for variant, method, frames in zip(task.variants, methods, seen, strict=True):
         rate_hz = sequence.rate_hz / variant.every
-        record = record_sequence(task.kind, task.seed, rate_hz, frames)
+        record = record_sequence(task.kind, task.seed, rate_hz, frames, task.library.categories)
         outcome = Outcome(variant.name, record)
         if isinstance(method, TrackerRun):
             outcome = replace(
@@ -326,6 +335,7 @@ def measure_speed(
     counts: Sequence[int] = (1, 5, 10),
     frames: int = 60,
     seed: int = 0,
+    library: ShapeLibrary = NOCS_LIBRARY,
 ) -> dict[str, dict[str, float]]:
     """Return frames per second and CPU milliseconds per frame for numbers of tracked objects.
 
@@ -338,9 +348,12 @@ def measure_speed(
         counts: numbers of objects, at most 10.
         frames: that are timed.
         seed: of the sequence.
+        library: that the objects are from.
     """
     warm_up = 10
-    sequence = tracking_sequence("crowd", seed, frames=warm_up + frames, segmenter=Segmenter(0, 0))
+    sequence = tracking_sequence(
+        "crowd", seed, frames=warm_up + frames, segmenter=Segmenter(0, 0), library=library
+    )
     items = list(sequence)
     speeds = {}
     for count in counts:

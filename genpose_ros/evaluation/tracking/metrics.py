@@ -11,7 +11,6 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.evaluation.tracking.records import ObjectRecord, SequenceRecord
-from genpose_ros.geometry.categories import CATEGORIES, SYMMETRIC_ABOUT_Y
 
 __all__ = [
     "Return",
@@ -200,11 +199,8 @@ def _presence(objects: Sequence[tuple[ObjectRecord, float]], max_coast_s: float)
 
 def _per_category(objects: Sequence[ObjectRecord]) -> dict[str, Any]:
     summary = {}
-    for name in CATEGORIES:
-        mine = [o for o in objects if o.category == name]
-        if not mine:
-            continue
-        summary[name] = _accuracy(mine)
+    for name in sorted({o.category for o in objects}):
+        summary[name] = _accuracy([o for o in objects if o.category == name])
     return summary
 
 
@@ -255,7 +251,7 @@ def pose_lags_ms(records: Sequence[SequenceRecord]) -> tuple[float | None, float
             seconds = 2 / record.rate_hz
             velocity = (later[:, :3, 3] - before[:, :3, 3]) / seconds
             moved += _projected(now[:, :3, 3] - est[:, :3, 3], velocity, seen)
-            if item.category in SYMMETRIC_ABOUT_Y:
+            if item.axisymmetric:
                 continue
             seen &= item.rotation_deg[1:-1] < _TRAILING_DEG
             behind = _turn(est[seen], now[seen])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genpose_ros.evaluation.plots import CATEGORY_COLORS, new_figure
+from genpose_ros.evaluation.plots import category_color, new_figure
 from genpose_ros.evaluation.tracking.metrics import runs
 from genpose_ros.evaluation.tracking.records import ObjectRecord, SequenceRecord
 
@@ -67,7 +67,7 @@ def _draw(
     top = _TOPS[column]
     hidden = [((a - 0.5) / rate_hz, (b - a) / rate_hz) for a, b in runs(~item.visible)]
     axis.broken_barh(hidden, (0, 1), transform=axis.get_xaxis_transform(), color="0.85", lw=0)
-    color, shown = CATEGORY_COLORS[item.category], np.minimum(errors, 0.98 * top)
+    color, shown = category_color(item.category), np.minimum(errors, 0.98 * top)
     axis.plot(times_s, np.where(item.confirmed, shown, np.nan), color=color, lw=1.4)
     axis.plot(times_s, np.where(item.confirmed, np.nan, shown), color=color, lw=1.4, ls=":")
     axis.axhline(_LIMITS[column], color="0.4", lw=0.6)

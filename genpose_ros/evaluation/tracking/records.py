@@ -11,6 +11,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from genpose_ros.evaluation.metrics import pose_errors
+from genpose_ros.geometry.categories import NOCS, Category, CategorySet
+from genpose_ros.geometry.symmetry import nearest_equivalent
 from genpose_ros.synthesis.sequences import TrueObject
 from genpose_ros.tracking.tracks import Track, TrackState
 
@@ -66,7 +68,9 @@ class ObjectRecord:
         known_state: (F,) str, state of the track `known`, empty where that has ended.
         rotation_deg, translation_cm: (F,) errors of `track`, NaN without.
         T_cam_true: (F, 4, 4).
-        T_cam_track: (F, 4, 4) pose of `track`, NaN without.
+        T_cam_track: (F, 4, 4) pose of `track`, NaN without; of the equivalent ones of a category
+            with a finite group that which is nearest to the truth.
+        axisymmetric: whether its orientation is that of its y axis alone.
     """
 
     category: str
@@ -79,6 +83,7 @@ class ObjectRecord:
     translation_cm: np.ndarray
     T_cam_true: np.ndarray
     T_cam_track: np.ndarray
+    axisymmetric: bool = False
 
     @property
     def visible(self) -> np.ndarray:
@@ -155,8 +160,15 @@ def record_sequence(
     seed: int,
     rate_hz: float,
     frames: Sequence[tuple[Sequence[TrueObject], Sequence[ReportedPose]]],
+    categories: CategorySet = NOCS,
 ) -> SequenceRecord:
-    """Return the record of a sequence from the truth and the tracks of each of its frames."""
+    """Return the record of a sequence from the truth and the tracks of each of its frames.
+
+    Args:
+        kind, seed, rate_hz: of the sequence.
+        frames: true objects and reported poses of each.
+        categories: of the objects.
+    """
     known: dict[int, int] = {}
     rows: dict[int, list[dict[str, Any]]] = {}
     counts = {TrackState.CONFIRMED: [0, 0], TrackState.COASTING: [0, 0]}
@@ -172,12 +184,15 @@ def record_sequence(
             if taken is not None:
                 known[item.object_id] = taken.track_id
             last = known.get(item.object_id, -1)
-            row = {**_compared(item, taken), "known": last, "known_state": states.get(last, "")}
+            row = _compared(item, taken, categories[item.category])
+            row |= {"known": last, "known_state": states.get(last, "")}
             rows.setdefault(item.object_id, []).append(row)
-    categories = {item.object_id: item.category for item in frames[0][0]} if frames else {}
+    names = {item.object_id: item.category for item in frames[0][0]} if frames else {}
     records = tuple(
         ObjectRecord(
-            categories[number], **{name: np.array([r[name] for r in mine]) for name in mine[0]}
+            names[number],
+            **{name: np.array([r[name] for r in mine]) for name in mine[0]},
+            axisymmetric=categories[names[number]].symmetry.free_axis,
         )
         for number, mine in sorted(rows.items())
     )
@@ -185,12 +200,12 @@ def record_sequence(
     return SequenceRecord(kind, seed, rate_hz, records, (confirmed, stray), (coasting, astray))
 
 
-def _compared(item: TrueObject, pose: ReportedPose | None) -> dict[str, Any]:
+def _compared(item: TrueObject, pose: ReportedPose | None, category: Category) -> dict[str, Any]:
     """One frame's fields of an object's record."""
     errors, T_cam_track = (np.nan, np.nan), np.full((4, 4), np.nan)
     if pose is not None:
-        T_cam_track = pose.T_cam_obj
-        errors = pose_errors(T_cam_track, item.T_cam_obj, item.category, item.handle_visible)
+        T_cam_track = nearest_equivalent(pose.T_cam_obj, item.T_cam_obj, category)
+        errors = pose_errors(T_cam_track, item.T_cam_obj, category, item.handle_visible)
     return {
         "visible_share": item.visible_share,
         "track": -1 if pose is None else pose.track_id,

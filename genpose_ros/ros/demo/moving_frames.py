@@ -40,10 +40,13 @@ class MovingFrames:
         seed: 0 or more.
         seconds: length, from rest to rest; then it goes back to the start the way it came.
         rate_hz: images per second.
+        weights: checkpoints, with commas between, that say what objects there are; empty: the
+            released one.
         progress: called after each image with how many are made, and of how many.
 
     Raises:
-        ValueError: no such motion, or a number is out of range.
+        FileNotFoundError: there is no such checkpoint.
+        ValueError: no such motion, a number is out of range, or there are no shapes of a category.
     """
 
     def __init__(
@@ -52,12 +55,21 @@ class MovingFrames:
         seed: int,
         seconds: float,
         rate_hz: float,
+        weights: str = "",
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
+        from genpose_ros.synthesis.library import library_of
         from genpose_ros.synthesis.sequences import tracking_sequence
 
         count = max(2, round(seconds * rate_hz))
-        sequence = tracking_sequence(motion, seed, frames=count, rate_hz=rate_hz, ease_s=_EASE_S)
+        sequence = tracking_sequence(
+            motion,
+            seed,
+            frames=count,
+            rate_hz=rate_hz,
+            ease_s=_EASE_S,
+            library=library_of(weights),
+        )
         self.camera: PinholeCamera = sequence.camera
         self._messages: list[FrameMessages] = []
         self._T_world_cam: list[np.ndarray] = []

@@ -63,6 +63,7 @@ class _CameraParameters:
 
     seed: int
     frames: str
+    weights: str
     rate_hz: float
     motion: str
     motion_s: float
@@ -80,8 +81,8 @@ class SimulatedCameraNode(Node):
         node_options: passed on to `rclpy.node.Node`.
 
     Raises:
-        FileNotFoundError: the parameter `frames` names no folder with frames.
-        ValueError: a frame is damaged, or another parameter is not valid.
+        FileNotFoundError: the parameter `frames` names no folder with frames, or `weights` no file.
+        ValueError: a frame or checkpoint is damaged, or another parameter is not valid.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class SimulatedCameraNode(Node):
 
     def _load_frames(self) -> None:
         parameters = self._camera_parameters
-        self._frames = frames_to_show(parameters.seed, parameters.frames)
+        self._frames = frames_to_show(parameters.seed, parameters.frames, parameters.weights)
         for frame in self._frames:
             frame_messages(frame, Header())  # a frame that cannot be published is refused now
 
@@ -126,7 +127,12 @@ class SimulatedCameraNode(Node):
         if given.frames:
             raise ValueError("frames and motion cannot be given together")
         self._moving = MovingFrames(
-            given.motion, given.seed, given.motion_s, given.rate_hz, self._log_progress
+            given.motion,
+            given.seed,
+            given.motion_s,
+            given.rate_hz,
+            given.weights,
+            self._log_progress,
         )
         self._broadcaster = TransformBroadcaster(self)
 
@@ -140,6 +146,11 @@ class SimulatedCameraNode(Node):
             seed=self._declare("seed", 0, "Which table is simulated.", low=0, high=2**31 - 1),
             frames=self._declare(
                 "frames", "", "Folder of recorded frames; empty: a simulated table."
+            ),
+            weights=self._declare(
+                "weights",
+                "",
+                "Checkpoints whose categories are shown, with commas between; empty: the released.",
             ),
             rate_hz=self._declare("rate_hz", 1.0, "Images per second.", low=0.05, high=60.0),
             motion=self._declare("motion", _STILL, "What moves.", choices=(_STILL, *MOTIONS)),

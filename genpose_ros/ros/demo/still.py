@@ -14,7 +14,9 @@ from std_srvs.srv import Trigger
 
 from genpose_ros.datasets.frame_folders import RecordedFrame, find_frames
 from genpose_ros.drawing import save_picture
+from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.msg import ObjectPoseArray
+from genpose_ros.networks.model_set import absolute_weights, known_categories
 from genpose_ros.ros.demo.node_processes import NodeEndedError, terminable
 from genpose_ros.ros.demo.results import result_from_message
 from genpose_ros.ros.demo.session import CAMERA, OBJECTS, DemoSession, write_report
@@ -22,6 +24,7 @@ from genpose_ros.ros.demo.still_frames import frames_to_show
 from genpose_ros.ros.demo.still_report import DemoFrame, DemoReport, compare, contact_sheet
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.parameter_names import node_parameters
+from genpose_ros.synthesis.library import library_of
 
 __all__ = ["run_demo"]
 
@@ -51,7 +54,7 @@ def run_demo(
         json: where the report goes; None: nowhere.
         picture: where the picture goes; None: genpose_demo.png in the current folder.
         seed: of the simulated table and of the estimator.
-        weights: checkpoint; None: the released one.
+        weights: checkpoint, or several with commas between; None: the released one.
         settings: further parameters of the estimator node.
         timeout_s: how long the programs may take to start, and the node for each frame.
         console: where to print.
@@ -61,11 +64,15 @@ def run_demo(
 
     Raises:
         FileNotFoundError: no frame in the folder, or no such checkpoint.
-        ValueError: a frame is damaged.
+        ValueError: a frame or checkpoint is damaged, or there are no shapes of a category.
     """
     console = console or Console()
-    camera_parameters = _camera_parameters(frames, seed)
-    estimator_parameters = _estimator_parameters(weights, seed, settings or {})
+    named = "" if weights is None else absolute_weights(str(weights))
+    camera_parameters = _camera_parameters(frames, seed, named)
+    estimator_parameters = _estimator_parameters(named, seed, settings or {})
+    categories = known_categories(named)
+    if frames is None:
+        library_of(named)  # nothing is started where there are no shapes to show
     try:
         with (
             terminable(),
@@ -73,7 +80,8 @@ def run_demo(
                 camera_parameters, estimator_parameters, console, timeout_s
             ) as session,
         ):
-            report = _StillDemo(session).run(frames_to_show(seed, frames or ""))
+            shown = frames_to_show(seed, frames or "", named)
+            report = _StillDemo(session, categories).run(shown)
     except KeyboardInterrupt:
         console.print("stopped", style="bold")
         return _INTERRUPTED
@@ -84,32 +92,25 @@ def run_demo(
     return 0 if report.complete else 1
 
 
-def _camera_parameters(frames: Path | None, seed: int) -> dict[str, Any]:
+def _camera_parameters(frames: Path | None, seed: int, weights: str) -> dict[str, Any]:
     """Return the parameters of a camera that goes on to the next frame when it is asked to.
 
     Raises:
         FileNotFoundError: no frame in the folder.
     """
     parameters: dict[str, Any] = {"seed": seed, "cycle": False, "rate_hz": _RATE_HZ}
+    if weights:
+        parameters["weights"] = weights
     if frames is not None:
         find_frames(frames)  # so that nothing is started where there are none
         parameters["frames"] = str(frames.resolve())
     return parameters
 
 
-def _estimator_parameters(
-    weights: Path | None, seed: int, settings: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the parameters of the estimator node.
-
-    Raises:
-        FileNotFoundError: no such checkpoint.
-    """
-    if weights is None:
-        return node_parameters({"seed": seed, **settings})
-    if not weights.is_file():
-        raise FileNotFoundError(f"no checkpoint at {weights}")
-    return node_parameters({"seed": seed, **settings, "weights": str(weights.resolve())})
+def _estimator_parameters(weights: str, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the estimator node."""
+    named = {"weights": weights} if weights else {}
+    return node_parameters({"seed": seed, **settings, **named})
 
 
 @dataclass
@@ -118,10 +119,12 @@ class _StillDemo:
 
     Attributes:
         session: the running programs.
+        categories: that the node knows.
         received: time of arrival (ns) and content of each message on `~/objects`.
     """
 
     session: DemoSession
+    categories: CategorySet
     received: list[tuple[int, ObjectPoseArray]] = field(default_factory=list)
 
     def run(self, frames: list[RecordedFrame]) -> DemoReport:
@@ -166,7 +169,7 @@ class _StillDemo:
         self.session.wait(lambda: len(recent()) >= count, f"no estimates of {frame.name} came")
         arrival_ns, message = recent()[-1]
         latency_ms = (arrival_ns - stamp_ns(message.header)) / 1e6
-        return compare(frame, result_from_message(message), latency_ms)
+        return compare(frame, result_from_message(message), latency_ms, self.categories)
 
     def _on_objects(self, message: ObjectPoseArray) -> None:
         self.received.append((time.time_ns(), message))

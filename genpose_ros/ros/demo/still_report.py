@@ -21,6 +21,7 @@ from genpose_ros.drawing import depth_picture, draw_estimates
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.evaluation.metrics import pose_errors, summarise
 from genpose_ros.evaluation.recorded_frames import instance_handle_visible
+from genpose_ros.geometry.categories import NOCS, CategorySet
 
 __all__ = ["DemoFrame", "DemoObject", "DemoReport", "compare", "contact_sheet"]
 
@@ -79,36 +80,43 @@ class DemoFrame:
     frame: RecordedFrame
     result: FrameResult
     objects: tuple[DemoObject, ...]
+    categories: CategorySet = NOCS
 
     def picture(self) -> np.ndarray:
         """Return the colour image with the estimates drawn over it, (2 H, 2 W, 3) uint8 RGB."""
         color = self.frame.color
         image = depth_picture(self.frame.depth_m) if color is None else color
-        return draw_estimates(image, self.frame.camera, self.result.estimates)
+        return draw_estimates(
+            image, self.frame.camera, self.result.estimates, categories=self.categories
+        )
 
 
-def compare(frame: RecordedFrame, result: FrameResult, latency_ms: float) -> DemoFrame:
-    """Compare the node's result with the frame's truth, by the NOCS symmetry rules.
+def compare(
+    frame: RecordedFrame, result: FrameResult, latency_ms: float, categories: CategorySet = NOCS
+) -> DemoFrame:
+    """Compare the node's result with the frame's truth, modulo the categories' symmetries.
 
     Args:
         frame: with its truth.
         result: what the node published about it, in the camera's frame.
         latency_ms: from the image's stamp to the arrival of the result.
+        categories: that the node knows.
     """
     estimates = {e.instance_id: e for e in result.estimates}
     reasons = {r.instance_id: f"{r.reason.value}: {r.detail}" for r in result.rejections}
     objects = []
     for instance in frame.instances:
-        estimate, handle = estimates.get(instance.id), instance_handle_visible(frame, instance)
+        estimate = estimates.get(instance.id)
+        handle = instance_handle_visible(frame, instance, categories)
         errors = rejection = None
         if estimate is None:
             rejection = reasons.get(instance.id) or reasons.get(None) or "not estimated"
         elif instance.T_cam_obj is not None:
-            truth, category = instance.T_cam_obj, instance.category
+            truth, category = instance.T_cam_obj, categories[instance.category]
             errors = pose_errors(estimate.T_cam_obj, truth, category, handle is not False)
         item = DemoObject(frame.name, instance, estimate, errors, handle, latency_ms, rejection)
         objects.append(item)
-    return DemoFrame(frame, result, tuple(objects))
+    return DemoFrame(frame, result, tuple(objects), categories)
 
 
 @dataclass(frozen=True)
@@ -203,8 +211,9 @@ class DemoReport:
             if item.rejection is not None
         ]
         notes.append(
-            "rot: by the NOCS rules, about y ignored for bottle, bowl, can and a mug whose handle "
-            "is hidden; ms: from the image's stamp until the result of its frame arrived"
+            "rot: modulo the symmetry of the class, about y ignored where it is unobservable, as "
+            "of a mug whose handle is hidden; ms: from the image's stamp until the result of its "
+            "frame arrived"
         )
         if stages:
             per_object = self._per_object(stages) or 0.0

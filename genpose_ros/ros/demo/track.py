@@ -14,6 +14,7 @@ from rich.console import Console
 from vision_msgs.msg import Detection3DArray
 
 from genpose_ros.msg import ObjectPoseArray
+from genpose_ros.networks.model_set import known_categories
 from genpose_ros.ros.demo.moving_frames import MOTIONS, WORLD
 from genpose_ros.ros.demo.node_processes import NodeEndedError, terminable
 from genpose_ros.ros.demo.session import CAMERA, OBJECTS, DemoSession, write_report
@@ -64,7 +65,9 @@ class TrackDemo:
     @property
     def camera_parameters(self) -> dict[str, Any]:
         """Parameters of the simulated camera."""
+        weights = self.settings.get("weights")
         return {
+            **({"weights": weights} if weights else {}),
             "motion": self.motion,
             "motion_s": self.motion_s,
             "seed": self.seed,
@@ -161,7 +164,13 @@ class _TrackingRun:
         self._receive(start_s)
         passed_s = time.monotonic() - start_s
         used_s = [_cpu_seconds(p.pid) - s for p, s in zip(programs, before_s, strict=True)]
-        return summarise_tracks(self._objects, self._truths, passed_s, *used_s)
+        return summarise_tracks(
+            self._objects,
+            self._truths,
+            passed_s,
+            *used_s,
+            categories=known_categories(self._demo.settings.get("weights", "")),
+        )
 
     def _wait_for_objects(self) -> None:
         session = self._session

@@ -17,6 +17,7 @@ from rich.text import Text
 from vision_msgs.msg import Detection3DArray
 
 from genpose_ros.evaluation.metrics import pose_errors
+from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.msg import ObjectPose, ObjectPoseArray
 from genpose_ros.ros.demo.results import transform_from_pose
 from genpose_ros.ros.frame_builder import stamp_ns
@@ -145,7 +146,7 @@ class TrackReport:
             f"processor time of the camera per image {self.camera_cpu_ms_per_image:.1f} ms",
             f"from an image's stamp to its objects {self.latency_ms:.0f} ms",
             f"tracker, ms per image: {spent}",
-            "rot, trans: medians; the angle about y is ignored for bottle, bowl, can and mug",
+            "rot, trans: medians; the angle about y is ignored for round classes and mugs",
         )
         return Group(table, *(Text(line, style="dim") for line in lines))
 
@@ -156,6 +157,7 @@ def summarise_tracks(
     seconds: float,
     cpu_s: float,
     camera_cpu_s: float,
+    categories: CategorySet = NOCS,
 ) -> TrackReport:
     """Summarise what the node published, beside the ground truth.
 
@@ -165,6 +167,7 @@ def summarise_tracks(
         seconds: for how long messages were received.
         cpu_s: processor time of the node in these seconds.
         camera_cpu_s: that of the simulated camera.
+        categories: that the node knows.
     """
     frames, coasting = defaultdict[str, int](int), defaultdict[str, int](int)
     objects, errors = defaultdict[str, list[str]](list), defaultdict[str, list](list)
@@ -178,7 +181,7 @@ def summarise_tracks(
         for item in reported:
             frames[item.id] += 1
             coasting[item.id] += item.tracking_state == ObjectPose.STATE_COASTING
-            nearest = None if truth is None else _nearest(item, truth)
+            nearest = None if truth is None else _nearest(item, truth, categories)
             if nearest is not None:
                 number, error = nearest
                 errors[item.id].append(error)
@@ -201,7 +204,9 @@ def summarise_tracks(
     )
 
 
-def _nearest(item: ObjectPose, truth: Detection3DArray) -> tuple[str, tuple[float, float]] | None:
+def _nearest(
+    item: ObjectPose, truth: Detection3DArray, categories: CategorySet
+) -> tuple[str, tuple[float, float]] | None:
     """Return id and errors of the nearest true object of the class; None: none is in reach."""
     T_est = transform_from_pose(item.pose.pose)
     best, reach = None, _MATCH_M
@@ -212,6 +217,6 @@ def _nearest(item: ObjectPose, truth: Detection3DArray) -> tuple[str, tuple[floa
         T_true = transform_from_pose(result.pose.pose)
         apart = float(np.linalg.norm(T_est[:3, 3] - T_true[:3, 3]))
         if apart <= reach:
-            errors = pose_errors(T_est, T_true, item.class_name, handle_visible=False)
+            errors = pose_errors(T_est, T_true, categories[item.class_name], handle_visible=False)
             best, reach = (detection.id, errors), apart
     return best
