@@ -134,17 +134,10 @@ class BatchEstimator:
             start = None if near is None else self._starts(near, encoding, tta_views, mirrored)
             pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
         with timer.stage("rank"):
-            weighted = near is None and not self.model.uses_up
-            chosen = (
-                partial(
-                    _fitting_stances,
-                    points_cam=points_cam,
-                    up=up,
-                    shares=stance_shares(categories).to(device),
-                )
-                if weighted
-                else None
-            )
+            chosen = None
+            if near is None and not self.model.uses_up:
+                shares = stance_shares(categories).to(device)
+                chosen = partial(_fitting_stances, points_cam=points_cam, up=up, shares=shares)
             candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry, chosen)
         with timer.stage("pool"):
             pooled = _pool(candidates, symmetry, settings, near)
