@@ -297,7 +297,8 @@ def _hammer() -> Shape:
 
 
 def _of_generator(category: str, seed: int) -> Shape:
-    return usual_shape(category, np.random.default_rng(seed))
+    shape = usual_shape(category, np.random.default_rng(seed))
+    return shape.vertices, shape.faces
 
 
 #: Objects with a symmetry of each kind, in the words of a category.yaml.

@@ -78,7 +78,7 @@ class ShapeLibrary:
         category, known = self.categories[name], self.meshes_of(name)
         if category.generator or not all(mesh.metric for mesh in known):
             return category.size_m[1]
-        return max(float(np.linalg.norm(np.ptp(mesh.vertices, axis=0))) for mesh in known)
+        return max(mesh.diagonal for mesh in known)
 
     def draw(
         self,

@@ -7,14 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
-from parcels_and_hooks import OWN, PARCEL, hook_mesh, parcel_mesh
+from parcels_and_hooks import OWN, PARCEL, own_weights, parcel_mesh
 from typer.testing import CliRunner
 
 from genpose_ros.cli import app
 from genpose_ros.cli.options import read_meshes, shapes_of
 from genpose_ros.geometry import NOCS, CategorySet
-from genpose_ros.networks import LightConfig, LightPoseModel, default_weights, save_model
-from genpose_ros.synthesis import Mesh, mesh_attachments, set_categories
+from genpose_ros.networks import default_weights
+from genpose_ros.synthesis import Mesh, set_categories
 
 
 def write_ply(file: Path, mesh: Mesh) -> None:
@@ -46,11 +46,7 @@ def parcels(tmp_path: Path) -> Path:
 @pytest.fixture
 def weights(tmp_path: Path) -> str:
     """Weights that know parcels and hooks and carry both."""
-    model = LightPoseModel(LightConfig(8, 8, subset=64, width=16, layers=1, attention_heads=2))
-    model.categories = OWN
-    meshes = mesh_attachments([parcel_mesh(), hook_mesh()])
-    save_model(model, tmp_path / "own.safetensors", {}, meshes)
-    return str(tmp_path / "own.safetensors")
+    return str(own_weights(tmp_path / "own.safetensors"))
 
 
 def test_without_a_folder_the_shapes_are_those_of_the_weights(weights: str) -> None:

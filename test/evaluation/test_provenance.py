@@ -12,6 +12,7 @@ import pytest
 from genpose_ros import checkout
 from genpose_ros.evaluation import provenance as module
 from genpose_ros.evaluation import shown_command, write_results
+from genpose_ros.networks import default_weights
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_results_are_written_with_their_provenance(tmp_path, weights):
 
 
 def test_provenance_without_weights_names_the_released_ones():
-    released = module.default_weights()
+    released = default_weights()
     source = module.provenance(None, None)
     assert source["weights"] == released.name
     assert source["weights_sha256"] == hashlib.sha256(released.read_bytes()).hexdigest()

@@ -3,13 +3,16 @@
 
 """Two categories that are none of the six: parcels with half turns, and hooks that only lie."""
 
+from pathlib import Path
+
 import numpy as np
 
 from genpose_ros.geometry import Category, CategorySet, Symmetry
-from genpose_ros.synthesis import Mesh, ShapeLibrary, held_out_library
+from genpose_ros.networks import LightConfig, LightPoseModel, save_model
+from genpose_ros.synthesis import Mesh, ShapeLibrary, held_out_library, mesh_attachments
 from genpose_ros.synthesis.primitives import box, merge
 
-__all__ = ["HOOK", "OWN", "PARCEL", "hook_mesh", "own_library", "parcel_mesh"]
+__all__ = ["HOOK", "OWN", "PARCEL", "hook_mesh", "own_library", "own_weights", "parcel_mesh"]
 
 PARCEL = Category(
     name="parcel",
@@ -43,3 +46,11 @@ def own_library(*, deformed: bool = False) -> ShapeLibrary:
     """Both categories, of one mesh each."""
     meshes = (parcel_mesh(), hook_mesh())
     return ShapeLibrary(OWN, meshes) if deformed else held_out_library(OWN, meshes)
+
+
+def own_weights(file: Path) -> Path:
+    """Write weights that have learnt nothing, but know both categories and carry their meshes."""
+    model = LightPoseModel(LightConfig(8, 8, subset=64, width=16, layers=1, attention_heads=2))
+    model.categories = OWN
+    save_model(model, file, {}, mesh_attachments([parcel_mesh(), hook_mesh()]))
+    return file
