@@ -117,18 +117,15 @@ def _print_check(check: "FolderCheck", console: Console) -> None:
 def _table(meshes: "Sequence[CheckedMesh]") -> Table:
     """Measures of each mesh."""
     # A name cut short would not say which mesh it is.
-    name = Column("mesh", overflow="fold")
-    table = Table(
-        name, "split", Column("x, y, z cm", no_wrap=True), "faces", "closed", "symmetry", "mirror"
-    )
+    name, size_cm = Column("mesh", overflow="fold"), Column("x, y, z cm", no_wrap=True)
+    table = Table(name, "split", size_cm, "surface", "symmetry", "mirror")
     for one in meshes:
         size = " x ".join(f"{100 * edge:.1f}" for edge in one.size)
         table.add_row(
             one.mesh.name,
             one.split,
             size if one.mesh.metric else "no scale",
-            str(len(one.mesh.faces)),
-            "yes" if one.mesh.closed else "no",
+            "closed" if one.mesh.closed else "open",
             one.symmetry,
             ", ".join(one.mirror_planes) or "-",
         )

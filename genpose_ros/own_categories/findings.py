@@ -106,8 +106,8 @@ class CheckedMesh:
 
     @property
     def symmetry(self) -> str:
-        """Its measured symmetry in a manifest's words."""
-        return symmetry_words([common_fold([self.deviations], axis) for axis in AXES])
+        """Its measured symmetry in the fewest words of a manifest."""
+        return _shortest([common_fold([self.deviations], axis) for axis in AXES])
 
     @property
     def mirror_planes(self) -> tuple[str, ...]:
@@ -267,7 +267,7 @@ def _symmetry_findings(
                 Finding(
                     Level.WARNING,
                     f"symmetry {words} is declared, but such a turn changes {_list(without)}: take "
-                    f"{axis} out of symmetry (measured: {symmetry_words(folds)}), unless that turn "
+                    f"{axis} out of symmetry (measured: {_shortest(folds)}), unless that turn "
                     "shall not matter",
                 )
             )
@@ -284,7 +284,7 @@ def _symmetry_findings(
             Finding(
                 Level.WARNING,
                 f"the objects look the same after a turn that symmetry does not declare (measured: "
-                f"{symmetry_words(folds)}), so poses that cannot be told apart count as wrong: "
+                f"{_shortest(folds)}), so poses that cannot be told apart count as wrong: "
                 f"write symmetry: {_shortest(together)}, unless small details that the camera "
                 "resolves tell them apart",
             )

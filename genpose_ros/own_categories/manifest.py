@@ -278,7 +278,7 @@ def _frame(value: Any, symmetry: Symmetry) -> FileFrame:
 
 def _category_fields(content: Mapping[str, Any], symmetry: Symmetry) -> dict[str, Any]:
     """The fields of `Category`; their values are checked by it."""
-    fields = {"mirror": False, "deform": "rings" if symmetry.free_axis else "box"}
+    fields: dict[str, Any] = {"mirror": False, "deform": "rings" if symmetry.free_axis else "box"}
     for name in ("name", "aliases", "mirror", "size_m", "deform", "color"):
         value = content.get(name)
         if value is not None:

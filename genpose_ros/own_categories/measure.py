@@ -164,11 +164,12 @@ def stable_rests(meshes: Sequence[Mesh]) -> tuple[str, ...]:
     Args:
         meshes: of a category, in its frame, at least one.
     """
-    stable = {
-        "standing": [tipping_rad(mesh.vertices) >= _TIPPING_RAD for mesh in meshes],
-        "lying": [_lying_share(mesh.vertices) >= _COMMON for mesh in meshes],
-        "upside_down": [tipping_rad(-mesh.vertices) >= _TIPPING_RAD for mesh in meshes],
-    }
+    stable: dict[str, list[bool]] = {rest: [] for rest in RESTS}
+    for mesh in meshes:
+        centre, hull = _solid(mesh.vertices)
+        stable["standing"].append(_tipping_rad(mesh.vertices, centre) >= _TIPPING_RAD)
+        stable["lying"].append(_lying_share(centre, hull) >= _COMMON)
+        stable["upside_down"].append(_tipping_rad(-mesh.vertices, -centre) >= _TIPPING_RAD)
     rests = tuple(rest for rest in RESTS if np.mean(stable[rest]) >= 0.5)
     return rests or ("lying",)
 
@@ -182,7 +183,10 @@ def tipping_rad(vertices: np.ndarray) -> float:
     Returns:
         Radians; 0 where it does not stand.
     """
-    centre, _ = _solid(vertices)
+    return _tipping_rad(vertices, _solid(vertices)[0])
+
+
+def _tipping_rad(vertices: np.ndarray, centre: np.ndarray) -> float:
     height = vertices[:, 1] - vertices[:, 1].min()
     foot = vertices[height <= _FOOT * np.linalg.norm(np.ptp(vertices, axis=0))][:, [0, 2]]
     try:
@@ -203,15 +207,14 @@ def _solid(vertices: np.ndarray) -> tuple[np.ndarray, ConvexHull]:
     return centre, hull
 
 
-def _lying_share(vertices: np.ndarray) -> float:
+def _lying_share(centre: np.ndarray, hull: ConvexHull) -> float:
     """How often an object ends neither standing nor upside down when it is thrown.
 
     The faces of its convex hull are what it can lie on: from a face that the centre of mass does
     not stand over it rolls on to the next, and each face is hit first as often as its solid angle
     from the centre of mass is large.
     """
-    centre, hull = _solid(vertices)
-    corners = vertices[hull.simplices]
+    corners = hull.points[hull.simplices]
     normals, offsets = hull.equations[:, :3], hull.equations[:, 3]
     share = _solid_angles(corners - centre)
     ends = _ends(corners, normals, -offsets - normals @ centre, centre, hull.neighbors)

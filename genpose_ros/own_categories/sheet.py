@@ -144,7 +144,7 @@ def _draw_axes(image: Image.Image, size: np.ndarray) -> None:
     draw = ImageDraw.Draw(image)
     middle, n = (image.width - 1) / 2, _SUPERSAMPLING
     reach = np.maximum(size / 2 + _BEYOND, _SHORTEST)
-    tips = (_R_cam_obj() @ np.diag(reach)).T + [0, 0, _DISTANCE]
+    tips = (_R_cam_obj() @ np.diag(reach)).T + np.array([0, 0, _DISTANCE])
     pixels = middle + _FOCAL * image.width * tips[:, :2] / tips[:, 2:]
     # The farthest first.
     for axis in np.argsort(-tips[:, 2]):
@@ -204,7 +204,7 @@ def _write_heading(draw: ImageDraw.ImageDraw, check: FolderCheck, width: int) ->
             f"deform {category.deform}",
         )
     draw.text((_MARGIN_PX, 72), "   ·   ".join(texts), _FAINT, _font(16))
-    right = width - _MARGIN_PX
+    right = float(width - _MARGIN_PX)
     for axis, meaning in ((2, "z"), (1, "y up"), (0, "x front")):
         right -= draw.textlength(meaning, _font(16, True))
         draw.text((right, 40), meaning, _AXIS_COLORS[axis], _font(16, True))

@@ -25,7 +25,7 @@ def corners(mesh: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     return flat[np.lexsort(flat.T)]
 
 
-def exported(folder: Path, suffix: str, scene: object = None) -> Path:
+def exported(folder: Path, suffix: str, scene: trimesh.Scene | None = None) -> Path:
     file = folder / f"mesh{suffix}"
     mesh = trimesh.Trimesh(VERTICES, FACES, process=False) if scene is None else scene
     mesh.export(file)
