@@ -136,11 +136,9 @@ class PoseEstimator:
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
         masks = [instance.mask for instance in instances]
         up_cam = up_direction(settings.up_source, frame.up_cam, frame.depth_m, frame.camera, masks)
-        clouds = []
+        clouds, known = [], self.categories
         for instance in instances:
-            cloud = object_cloud(
-                frame.depth_m, frame.camera, instance, settings, categories=self.categories
-            )
+            cloud = object_cloud(frame.depth_m, frame.camera, instance, settings, categories=known)
             if isinstance(cloud, Rejection):
                 rejections.append(cloud)
             else:

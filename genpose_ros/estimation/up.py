@@ -156,7 +156,7 @@ def find_support_plane(
 
 
 def _coarse(depth_m: np.ndarray) -> tuple[int, np.ndarray]:
-    """The grid's step in pixels, and the depth of every `step`-th pixel; 0 where there is no measurement."""
+    """The grid's step in pixels, and its depth; 0 where there is no measurement."""
     step = max(1, round(max(depth_m.shape) / _GRID))
     depth = depth_m[::step, ::step].astype(np.float32)
     depth[~(np.isfinite(depth) & (depth > 0))] = 0

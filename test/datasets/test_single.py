@@ -74,6 +74,14 @@ def test_a_mask_of_another_size_is_refused(files):
         read_frame(files[0], files[1], files[2], "1=mug")
 
 
+def test_a_label_may_name_a_class_by_its_alias(tmp_path):
+    drill = CategorySet((Category(name="drill", aliases=("Power Drill",)),))
+    listed = [{"id": 3, "category": "power drill"}, {"id": 4, "category": "mug"}]
+    (tmp_path / "label.json").write_text(json.dumps({"instances": listed}))
+    classes = read_classes(str(tmp_path / "label.json"), drill)
+    assert classes == {3: "drill", 4: "mug"}  # which is refused with its object
+
+
 def test_a_label_without_instances_is_refused_as_class_list(tmp_path):
     (tmp_path / "label.json").write_text(json.dumps({"K": 1}))
     assert read_classes(str(tmp_path / "label.json")) == {}

@@ -35,6 +35,15 @@ def test_results_are_written_with_their_provenance(tmp_path, weights):
     assert str(tmp_path) not in path.read_text()
 
 
+def test_provenance_of_several_checkpoints_names_each(weights, tmp_path):
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"others")
+    source = module.provenance(f"{weights},{other}", 0)
+    assert source["weights"] == "some.safetensors, other.safetensors"
+    digests = [hashlib.sha256(content).hexdigest() for content in (b"weights", b"others")]
+    assert source["weights_sha256"] == ", ".join(digests)
+
+
 def test_provenance_without_weights_names_the_released_ones():
     released = default_weights()
     source = module.provenance(None, None)
