@@ -134,7 +134,7 @@ class _FineTuning:
         self.plan, self.run, self.workers, self.device = plan, run, workers, device
         self._on_progress = on_progress
         self._data = run / "clouds"
-        self._validation = HeldOutValidation(plan, run / "validation.csv")
+        self._validation = HeldOutValidation(plan, run / "validation.csv", device)
 
     def render(self) -> None:
         """Render the training clouds: as many as are to be seen, or as the time allows."""

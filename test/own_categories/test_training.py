@@ -143,6 +143,7 @@ def test_a_small_drill_is_learnt_from_the_released_weights(
         report = evaluate_synthetic(estimator, views, categories=plan.categories)
         errors.append(report.to_json()["all"])
     before, after = errors
-    print(before, after)
+    # A hundred and thirty steps, on two cores half a minute: 58 and 77 per cent when written.
     assert before["10d5cm"] < 10
-    assert after["10d5cm"] > 30
+    assert after["5d2cm"] > 35
+    assert after["10d5cm"] > 55
