@@ -105,7 +105,7 @@ def draw_pattern_sensor(pattern: np.ndarray, rng: np.random.Generator) -> Sensor
 
     Args:
         pattern: (n,) which have one eye and a projector (Structure Sensor, Xtion): wider baseline,
-            coarser steps, less grain, more lost on dark and slanted faces; the others have two eyes.
+            coarser steps, less grain, more lost on dark, slanted faces; the others have two eyes.
         rng: source of the draws.
     """
     n = len(pattern)
