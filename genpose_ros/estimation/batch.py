@@ -271,9 +271,9 @@ def _fitting_stances(
     lowest = heights.kthvalue(max(1, round(0.03 * heights.shape[1])), 1).values - up.level_m
     cosine = (rotation[..., 1] @ up.direction.double().unsqueeze(-1)).squeeze(-1)
     weights = stance_weights(cosine, lowest.abs() < CONTACT_M, shares)
-    weights = torch.where(known.unsqueeze(-1), weights, 1.0)
     weights = torch.where(finite, weights, 0.0)
-    return resampled(torch.where(finite.any(1, keepdim=True), weights, 1.0))
+    usable = known & finite.any(1)
+    return resampled(torch.where(usable.unsqueeze(-1), weights, 1.0))
 
 
 def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | None:

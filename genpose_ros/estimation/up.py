@@ -23,6 +23,8 @@ _PLANES = 3
 _TOLERANCE_M, _TOLERANCE_PER_M = 0.006, 0.005
 #: Share of the points around the masks that a support has at least.
 _MIN_SHARE = 0.12
+#: Depth from here on is no measurement.
+_FARTHEST_M = 20.0
 #: Distance between an object's lowest points and its support, metres, and height above it.
 CONTACT_M, _MIN_HEIGHT_M = 0.025, 0.015
 #: The least deviation of a fitted normal, and what neighbouring pixels' errors have in common.
@@ -159,7 +161,7 @@ def _coarse(depth_m: np.ndarray) -> tuple[int, np.ndarray]:
     """The grid's step in pixels, and its depth; 0 where there is no measurement."""
     step = max(1, round(max(depth_m.shape) / _GRID))
     depth = depth_m[::step, ::step].astype(np.float32)
-    depth[~(np.isfinite(depth) & (depth > 0))] = 0
+    depth[~((depth > 0) & (depth < _FARTHEST_M))] = 0
     return step, depth
 
 

@@ -296,5 +296,9 @@ def read_shard(path: Path) -> CloudBatch:
         parts = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: delete it and make it anew ({error})") from error
+    if "up" not in parts:  # a set from before they were kept
+        count = len(parts["category"])
+        parts["up"] = np.zeros((count, 3), dtype=np.float32)
+        parts["level_m"] = np.full(count, np.nan, dtype=np.float32)
     points = parts.pop("points_centred").astype(np.float32) + parts.pop("centre")[:, None]
     return CloudBatch(points_cam=points, **parts)

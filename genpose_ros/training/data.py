@@ -72,7 +72,10 @@ class _Shard:
                 f"{path} holds clouds of category number {int(parts['category'].max())}, but its "
                 f"folder is of {categories} categories: it is another set's"
             )
-        self._parts = {name: parts[name] for name in _PARTS}
+        self._parts = {name: parts[name] for name in _PARTS if name in parts}
+        if "up" not in parts:  # a set from before they were kept
+            count = len(parts["category"])
+            self._parts |= {"up": torch.zeros(count, 3), "level_m": torch.full((count,), torch.nan)}
         counts = parts["category"].bincount()
         self._by_category = parts["category"].argsort(stable=True)
         self._counts = counts[counts > 0]
@@ -265,17 +268,15 @@ def disturb_up(batch: Batch, chance: Tensor, settings: TrainingSettings) -> Batc
     normal = torch.special.ndtri(chance[:, 4:].clamp(1e-6, 1 - 1e-6))
     centre = batch.points_cam.mean(1)
     lean = math.radians(settings.up_noise_deg) * normal[:, :3]
-    up = batch.up + torch.linalg.cross(lean, batch.up)
-    # The level of the same support along the direction as it leans.
-    level = (
-        batch.level_m + ((up - batch.up) * centre).sum(-1) + settings.level_noise_m * normal[:, 3]
-    )
     elsewhere = torch.stack((normal[:, 4], normal[:, 0], normal[:, 1]), -1)
     mistaken = wrong < settings.up_wrong_share
+    up = batch.up + torch.linalg.cross(lean, batch.up)
     up = torch.where(mistaken.unsqueeze(-1), elsewhere, up)
     up = up / up.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-    level = torch.where(mistaken, (centre * up).sum(-1) - _WRONG_LEVEL_M * depth, level)
-    known = told < settings.up_share
+    # Below the cloud's centre the support stays where it is; another plane is anywhere below.
+    height = ((batch.up * centre).sum(-1) - batch.level_m) + settings.level_noise_m * normal[:, 3]
+    level = (up * centre).sum(-1) - torch.where(mistaken, _WRONG_LEVEL_M * depth, height)
+    known = (told < settings.up_share) & (batch.up != 0).any(1)
     return replace(
         batch,
         up=torch.where(known.unsqueeze(-1), up, 0.0),
