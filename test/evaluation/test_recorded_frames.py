@@ -20,6 +20,7 @@ from genpose_ros.estimation import (
     Rejection,
 )
 from genpose_ros.evaluation import evaluate_frames
+from genpose_ros.geometry import NOCS
 
 UPRIGHT = [[0, 0, -1], [0, -1, 0], [-1, 0, 0]]
 
@@ -80,7 +81,7 @@ def off_by(centimetres: float) -> SimpleNamespace:
         rejections = [Rejection(Reason.TOO_FEW_POINTS, "why", i) for i in refused]
         return FrameResult(tuple(estimates), tuple(rejections), {})
 
-    return SimpleNamespace(estimate=estimate)
+    return SimpleNamespace(categories=NOCS, estimate=estimate)
 
 
 @pytest.fixture
@@ -157,7 +158,9 @@ def write_mug(folder, *, hidden: bool) -> None:
 
 def mug_handle_visible(folder) -> bool | None:
     """What the report says of the one mug of a frame."""
-    report = evaluate_frames(folder, SimpleNamespace(estimate=lambda frame: FrameResult()))
+    report = evaluate_frames(
+        folder, SimpleNamespace(categories=NOCS, estimate=lambda frame: FrameResult())
+    )
     (visible,) = [i.handle_visible for i in report.instances if i.category == "mug"]
     return visible
 
