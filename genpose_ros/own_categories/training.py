@@ -140,16 +140,17 @@ class _FineTuning:
         """Render the training clouds: as many as are to be seen, or as the time allows."""
         record = self.run / "rendered.json"
         if self.plan.budget.clouds:
-            self._render(self.plan.budget.clouds, lambda done: done)
+            self._render(self.plan.budget.clouds)
             return
-        known = json.loads(record.read_text()) if record.exists() else {"clouds": 0, "seconds": 0.0}
+        known = json.loads(record.read_text()) if record.exists() else {}
+        clouds, seconds = int(known.get("clouds", 0)), float(known.get("seconds", 0.0))
         budget_s = 60 * self.plan.budget.minutes * _TIME[Stage.RENDER]
-        while known["clouds"] == 0 or known["seconds"] < budget_s:
-            began, share = time.monotonic(), known["seconds"] / budget_s
-            known["clouds"] += _SHARD * self.workers
-            self._render(known["clouds"], lambda done, share=share: min(1.0, share))
-            known["seconds"] += time.monotonic() - began
-            _write_json(record, known)
+        while clouds == 0 or seconds < budget_s:
+            began = time.monotonic()
+            clouds += _SHARD * self.workers
+            self._render(clouds, min(1.0, seconds / budget_s))
+            seconds += time.monotonic() - began
+            _write_json(record, {"clouds": clouds, "seconds": seconds})
 
     def score(self) -> PoseModel:
         """Fine-tune the score network, and return the model of averaged weights."""
@@ -193,12 +194,17 @@ class _FineTuning:
         estimator = PoseEstimator(model, EstimatorSettings(device=self.device))
         return evaluate_synthetic(estimator, views, categories=library.categories), views
 
-    def _render(self, clouds: int, share: Callable[[float], float]) -> None:
-        """Render so many clouds; those that are there are kept."""
+    def _render(self, clouds: int, share: float | None = None) -> None:
+        """Render so many clouds; those that are there are kept.
+
+        Args:
+            clouds: of the whole set.
+            share: of the stage that is done; None: as many of its shards as there are.
+        """
 
         def on_shards(done: int, total: int) -> None:
-            detail = f"{_SHARD * done} clouds"
-            self._report(Stage.RENDER, share(done / max(total, 1)), detail)
+            stage_done = done / max(total, 1) if share is None else share
+            self._report(Stage.RENDER, stage_done, f"{_SHARD * done} clouds")
 
         recipe = SetRecipe(
             clouds,

@@ -48,7 +48,7 @@ def test_weights_know_new_and_kept_categories_and_carry_held_out_meshes(
     model = load_model(tmp_path / "out.safetensors")
     assert model.categories.names == ("drill", "mug")
     assert model.categories["drill"].aliases == ("power drill", "cordless_drill")
-    meshes = library_of(tmp_path / "out.safetensors").meshes
+    meshes = library_of(str(tmp_path / "out.safetensors")).meshes
     assert [mesh.name for mesh in meshes] == [mesh.name for mesh in plan.folders[0].test]
     recorded = describe_checkpoint(tmp_path / "out.safetensors")
     accuracy = json.loads(recorded["accuracy"])

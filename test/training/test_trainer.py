@@ -17,6 +17,7 @@ import torch
 
 from genpose_ros.networks import LightConfig, LightPoseModel, ReferencePoseModel, load_model
 from genpose_ros.networks.interface import PoseModel
+from genpose_ros.synthesis import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.training import CloudPool, Progress, Training, TrainingSettings, train
 from genpose_ros.training import trainer as trainer_module
 from genpose_ros.training.validation import Validation
@@ -251,8 +252,8 @@ class TestValidation:
         states = []
 
         class Fake:
-            def __init__(self, views: int, *, energy: bool) -> None:
-                assert (views, energy) == (12, False)
+            def __init__(self, views: int, *, energy: bool, library: ShapeLibrary) -> None:
+                assert (views, energy, library) == (12, False, NOCS_LIBRARY)
 
             def __call__(self, model: LightPoseModel) -> Validation:
                 states.append(model.score_head.leave.weight.clone())
