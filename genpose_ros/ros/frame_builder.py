@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 
 from genpose_ros.estimation.frame import Frame, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.ros.camera_info import calibrated_camera
 from genpose_ros.ros.images import depth_m
 from genpose_ros.ros.masks import Segmented, instances_from_labels, instances_from_message
 from genpose_ros.ros.matching import Matched
@@ -36,11 +37,12 @@ def build_frame(matched: Matched, settings: Settings) -> BuiltFrame | Rejection:
 
     A depth image without masks becomes a frame without objects.
     """
-    camera, header = matched.camera, matched.depth.header
+    header, pixels = matched.depth.header, matched.depth.pixels
+    camera = calibrated_camera(matched.calibration, pixels.shape, rectified=settings.node.rectified)
     if isinstance(camera, Rejection):
         return camera
     frame = Frame(
-        depth_m=depth_m(matched.depth.pixels),
+        depth_m=depth_m(pixels),
         camera=camera,
         stamp_ns=stamp_ns(header),
         frame_id=header.frame_id,

@@ -14,8 +14,9 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.msg import InstanceMasks
-from genpose_ros.ros.camera_info import camera_from_info, is_distorted
+from genpose_ros.ros.camera_info import calibration_from_info
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.images import depth_pixels, label_pixels
 from genpose_ros.ros.input_watchdog import InputWatchdog
@@ -31,10 +32,6 @@ _WATCHDOG_S = 1.0
 _ADAPT_S = 0.5
 #: Characters of a frame's name that are shown.
 _NAME_LENGTH = 64
-_DISTORTED = (
-    "camera_info has a lens distortion that is not corrected, because the image is taken as "
-    "not rectified (depth.rectified: false): poses near the image's border will be off"
-)
 
 
 class _Stamped(Protocol):
@@ -85,6 +82,7 @@ class Inputs:
         self._deliver, self._reject = deliver, reject
         self._jumped_back, self._between_masks = jumped_back, between_masks
         self._info_frame = ""
+        self._looked_at: tuple[Calibration, bool] | None = None
         self._reported_frames: tuple[str, str] | None = None
         self._log = ThrottledLog(node, lambda: settings().log_period_s)
         now = settings()
@@ -144,12 +142,19 @@ class Inputs:
     def _on_camera_info(self, message: CameraInfo) -> None:
         stamp = self._note("camera_info", message)
         self._info_frame = message.header.frame_id
-        rectified = self._settings().rectified
-        if not rectified and is_distorted(message):
-            self._log.warn_about("distortion", _DISTORTED)
-        camera = camera_from_info(message, rectified=rectified)
-        self._matcher.add_camera(stamp, camera)
+        calibration = calibration_from_info(message)
+        self._tell_doubts(calibration)
+        self._matcher.add_calibration(stamp, calibration)
         self._accept(None)
+
+    def _tell_doubts(self, calibration: Calibration) -> None:
+        """Warn, once for each calibration, of what may make the poses wrong."""
+        rectified = self._settings().rectified
+        if (calibration, rectified) == self._looked_at:
+            return
+        self._looked_at = (calibration, rectified)
+        for doubt in calibration.doubts(rectified=rectified):
+            self._log.warn_about("calibration", f"camera_info {doubt} (depth.rectified)")
 
     def _on_labels(self, message: Image) -> None:
         stamp = self._note("masks", message)

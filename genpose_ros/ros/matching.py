@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.stamped_ring import Added, StampedRing
 
@@ -57,14 +57,14 @@ class Matched:
     Attributes:
         depth: the depth image.
         masks: its masks; None for a depth image by itself, of which is not known what it shows.
-        camera: of the depth image, or why there is none.
+        calibration: of the depth image's camera.
         detections: classes and scores of the labels.
         epoch: how often the clock had jumped back until then; stamps of one epoch can be compared.
     """
 
     depth: DepthMessage
     masks: MaskInput | None
-    camera: PinholeCamera | Rejection
+    calibration: Calibration
     detections: tuple[Detection2D, ...] = ()
     epoch: int = 0
 
@@ -110,7 +110,7 @@ class FrameMatcher:
     the order of their stamps within an epoch. Not thread-safe: for one executor thread.
 
     Attributes:
-        camera: the newest; None: there was none yet.
+        calibration: the newest; None: there was none yet.
 
     Args:
         history_s: how much depth is held; masks later than this find nothing.
@@ -127,10 +127,10 @@ class FrameMatcher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slop_s, self._wait_s = slop_s, wait_s
-        self.camera: PinholeCamera | Rejection | None = None
+        self.calibration: Calibration | None = None
         self._depth: StampedRing[DepthMessage] = StampedRing(history_s)
         self._detections: StampedRing[tuple[Detection2D, ...]] = StampedRing(history_s)
-        self._cameras: StampedRing[PinholeCamera | Rejection] = StampedRing(history_s)
+        self._calibrations: StampedRing[Calibration] = StampedRing(history_s)
         self._waiting: dict[int, _Waiting] = {}
         self._last_ns: int | None = None
         self._newest = _Newest()
@@ -139,7 +139,7 @@ class FrameMatcher:
 
     def configure(self, history_s: float, slop_s: float, wait_s: float) -> None:
         """Take other lengths from now on."""
-        for ring in (self._depth, self._detections, self._cameras):
+        for ring in (self._depth, self._detections, self._calibrations):
             ring.seconds = history_s
         self._slop_s, self._wait_s = slop_s, wait_s
 
@@ -155,10 +155,10 @@ class FrameMatcher:
             self._newest = self._newest.followed_by(stamp_ns, depth)
         return added
 
-    def add_camera(self, stamp_ns: int, camera: PinholeCamera | Rejection) -> None:
-        """Hold the camera of an image, or why it is none; whatever its stamp, it is the newest."""
-        self.camera = camera
-        self._cameras.add(stamp_ns, camera)
+    def add_calibration(self, stamp_ns: int, calibration: Calibration) -> None:
+        """Hold the calibration of an image; whatever its stamp, it is the newest."""
+        self.calibration = calibration
+        self._calibrations.add(stamp_ns, calibration)
 
     def add_detections(
         self, stamp_ns: int, detections: tuple[Detection2D, ...]
@@ -208,17 +208,17 @@ class FrameMatcher:
         newest = self._newest
         if newest.depth is None or newest.taken or newest.has_masks or newest.kept_up >= _KEEPS_UP:
             return None
-        camera = self._cameras.exact(newest.stamp_ns) or self.camera
-        if camera is None or _of_other_size(camera, newest.depth):
+        calibration = self._calibrations.exact(newest.stamp_ns) or self.calibration
+        if calibration is None or _of_other_size(calibration, newest.depth):
             return None  # its own may still be on the way
         newest.taken = True
-        return Matched(newest.depth, None, camera, epoch=self._epoch)
+        return Matched(newest.depth, None, calibration, epoch=self._epoch)
 
     def _begin_epoch(self) -> None:
         """Forget what belongs to the time before a jump of the clock, but the newest camera."""
         self._epoch += 1
         self._detections.clear()
-        self._cameras.clear()
+        self._calibrations.clear()
         self._waiting.clear()
         self._last_ns = None
         self._newest = _Newest()
@@ -234,15 +234,15 @@ class FrameMatcher:
         missing = detections is None and waiting.masks.needs_detections
         if missing and self._may_come(self._detections, stamp_ns, waited):
             return None
-        own_camera = self._lookup(self._cameras, stamp_ns, waited)
-        camera = own_camera or self.camera
-        if camera is None:
+        own = self._lookup(self._calibrations, stamp_ns, waited)
+        calibration = own or self.calibration
+        if calibration is None:
             detail = "no camera_info has arrived yet"
             return Rejection(Reason.BAD_INTRINSICS, detail) if waited else None
-        may_come = own_camera is None and self._may_come(self._cameras, stamp_ns, waited)
-        if may_come and _of_other_size(camera, depth):
+        may_come = own is None and self._may_come(self._calibrations, stamp_ns, waited)
+        if may_come and _of_other_size(calibration, depth):
             return None
-        return Matched(depth, waiting.masks, camera, detections or (), self._epoch)
+        return Matched(depth, waiting.masks, calibration, detections or (), self._epoch)
 
     def _lookup(self, ring: StampedRing[Item], stamp_ns: int, waited: bool) -> Item | None:
         found = ring.exact(stamp_ns)
@@ -264,8 +264,6 @@ class FrameMatcher:
         return Rejection(Reason.NO_DEPTH_FOR_MASKS, detail)
 
 
-def _of_other_size(camera: PinholeCamera | Rejection, depth: DepthMessage) -> bool:
-    """Whether the camera took another image; its own may still be on the way."""
-    if isinstance(camera, Rejection):
-        return False
-    return depth.pixels.shape != (camera.height, camera.width)
+def _of_other_size(calibration: Calibration, depth: DepthMessage) -> bool:
+    """Whether it is of another image's camera; its own may still be on the way."""
+    return calibration.image_size not in (None, depth.pixels.shape[::-1])

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.estimation.reasons import Reason
+from genpose_ros.geometry import Calibration
 from genpose_ros.ros.matching import MAX_WAITING, DepthMessage, FrameMatcher, MaskInput
 
 MS = 1_000_000
-CAMERA = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
+CAMERA = Calibration(k=(60.0, 0, 32.0, 0, 60.0, 24.0, 0, 0, 1), width=64, height=48)
+SMALL = Calibration(k=(30.0, 0, 16.0, 0, 30.0, 12.0, 0, 0, 1), width=32, height=24)
 
 
 class Clock:
@@ -30,7 +31,7 @@ def clock() -> Clock:
 @pytest.fixture
 def matcher(clock) -> FrameMatcher:
     matcher = FrameMatcher(2.0, slop_s=0.01, wait_s=0.5, clock=clock)
-    matcher.camera = CAMERA
+    matcher.calibration = CAMERA
     return matcher
 
 
@@ -159,7 +160,7 @@ def test_detections_that_are_there_are_used_even_when_not_needed(matcher):
 
 
 def test_without_a_camera_masks_wait_and_are_then_named(matcher, clock):
-    matcher.camera = None
+    matcher.calibration = None
     matcher.add_depth(10 * MS, depth("d"))
     matcher.add_masks(10 * MS, MaskInput("m"))
     assert reasons(matcher) == []
@@ -167,44 +168,42 @@ def test_without_a_camera_masks_wait_and_are_then_named(matcher, clock):
     assert reasons(matcher) == [Reason.BAD_INTRINSICS]
 
 
-def test_the_newest_camera_goes_along_even_if_it_is_a_rejection(matcher):
-    matcher.camera = Rejection(Reason.BAD_INTRINSICS, "NaN")
+def test_a_calibration_that_does_not_say_its_size_is_of_every_image(matcher):
+    matcher.calibration = Calibration(k=CAMERA.k)
     matcher.add_depth(10 * MS, depth("d"))
     matcher.add_masks(10 * MS, MaskInput("m"))
     (matched,) = matcher.poll().matched
-    assert matched.camera == matcher.camera
+    assert matched.calibration == matcher.calibration
 
 
 def test_delayed_masks_get_the_camera_of_their_own_image(matcher):
-    small = PinholeCamera(30.0, 30.0, 16.0, 12.0, 32, 24)
-    for ms, camera in ((10, CAMERA), (43, small)):
-        matcher.add_camera(ms * MS, camera)
+    for ms, camera in ((10, CAMERA), (43, SMALL)):
+        matcher.add_calibration(ms * MS, camera)
         matcher.add_depth(ms * MS, depth("d"))
     matcher.add_masks(10 * MS, MaskInput("m"))
     (matched,) = matcher.poll().matched
-    assert matched.camera == CAMERA
+    assert matched.calibration == CAMERA
 
 
 def test_a_camera_of_another_size_is_waited_for_no_longer_than_it_can_come(matcher, clock):
-    small = PinholeCamera(30.0, 30.0, 16.0, 12.0, 32, 24)
-    matcher.add_camera(10 * MS, small)
+    matcher.add_calibration(10 * MS, SMALL)
     for ms in (43, 76, 109):
         matcher.add_depth(ms * MS, depth("d"))
     matcher.add_masks(43 * MS, MaskInput("m43"))
     assert matches(matcher) == []
-    matcher.add_camera(43 * MS, CAMERA)
+    matcher.add_calibration(43 * MS, CAMERA)
     (matched,) = matcher.poll().matched
-    assert matched.camera == CAMERA
-    matcher.camera = small
+    assert matched.calibration == CAMERA
+    matcher.calibration = SMALL
     matcher.add_masks(76 * MS, MaskInput("m76"))
     assert matches(matcher) == []
     clock.now_s += 0.6
     (matched,) = matcher.poll().matched
-    assert matched.camera == small
+    assert matched.calibration == SMALL
     matcher.add_masks(109 * MS, MaskInput("m109"))
-    matcher.add_camera(142 * MS, small)
+    matcher.add_calibration(142 * MS, SMALL)
     (matched,) = matcher.poll().matched
-    assert matched.camera == small
+    assert matched.calibration == SMALL
 
 
 def test_masks_that_flood_in_do_not_fill_the_memory(matcher):
@@ -283,12 +282,12 @@ class TestDepthAlone:
                 assert matches(matcher) == [(f"d{i}", "m")]
 
     def test_without_a_camera_of_its_size_it_waits_for_one(self, matcher):
-        matcher.camera = None
+        matcher.calibration = None
         matcher.add_depth(0, depth("d0"))
         assert self.alone(matcher) is None
-        matcher.add_camera(0, PinholeCamera(30.0, 30.0, 16.0, 12.0, 32, 24))
+        matcher.add_calibration(0, SMALL)
         assert self.alone(matcher) is None
-        matcher.add_camera(0, CAMERA)
+        matcher.add_calibration(0, CAMERA)
         assert self.alone(matcher) == "d0"
 
     def test_an_image_that_is_refused_does_not_come(self, matcher):

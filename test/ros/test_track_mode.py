@@ -11,7 +11,7 @@ import pytest
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.settings import EstimatorSettings
-from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry import Calibration
 from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.parameters import Settings
@@ -22,7 +22,7 @@ S = 1_000_000_000
 SETTINGS = Settings(
     EstimatorSettings(), NodeSettings(mode="track", default_category="mug"), TrackerSettings()
 )
-CAMERA = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
+CAMERA = Calibration(k=(60.0, 0, 32.0, 0, 60.0, 24.0, 0, 0, 1), width=64, height=48)
 
 
 class Bench:
@@ -145,8 +145,9 @@ def test_settings_come_into_force_and_the_tracks_stay(bench):
 
 def test_a_camera_that_is_none_refuses_the_frame(bench):
     depth = DepthMessage(bench.ros.header(S), np.full((48, 64), 900, np.uint16))
-    broken = Rejection(Reason.BAD_INTRINSICS, "fx is NaN")
-    assert bench.tracking.process(Matched(depth, None, broken)) == broken
+    broken = Calibration(k=(float("nan"),) * 9)
+    refused = bench.tracking.process(Matched(depth, None, broken))
+    assert refused.reason is Reason.BAD_INTRINSICS
 
 
 class FixedFrame:
