@@ -46,6 +46,8 @@ _MESSAGES = (
     "StageTiming",
     "InstanceMasks",
     "InstanceMask",
+    "CategoryArray",
+    "CategoryInfo",
 )
 
 

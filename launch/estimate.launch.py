@@ -16,7 +16,6 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-CATEGORIES = ["bottle", "bowl", "camera", "can", "laptop", "mug"]
 YES_OR_NO = ["true", "false"]
 
 #: Topics of the node and the arguments that say where they come from.
@@ -103,9 +102,8 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "default_category",
             default_value="",
-            choices=["", *CATEGORIES],
             description="Category of the objects of a label image whose class is not known "
-            "otherwise.",
+            "otherwise; one of those that the weights know.",
         ),
         DeclareLaunchArgument(
             "label_categories",
@@ -130,7 +128,8 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "weights",
             default_value="",
-            description="Checkpoint of the score network; empty: the released one.",
+            description="Checkpoint, or several with commas between, each class going to the one "
+            "that knows it; empty: the released one.",
         ),
         DeclareLaunchArgument(
             "energy_weights",

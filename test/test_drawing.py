@@ -25,6 +25,7 @@ def estimate(position=(0.0, 0.0, 1.0), size=(0.2, 0.1, 0.1), instance_id=1) -> O
         T_cam_obj=T,
         covariance=np.eye(6),
         score=0.9,
+        score_axis=0.9,
         energy_rotation=None,
         energy_translation=None,
         size_m=np.array(size),

@@ -67,6 +67,7 @@ def demo(
     - `genpose demo --track --motion occlusion --seconds 30`
     """
     from genpose_ros.cli.setting_changes import estimator_changes
+    from genpose_ros.networks.model_set import absolute_weights
 
     check_outputs(json, picture)
     changes = estimator_changes(settings)
@@ -74,7 +75,7 @@ def demo(
         if frames is not None or picture is not None:
             raise ValueError("--track shows simulated things and draws no picture of them")
         if weights is not None:
-            changes["weights"] = str(weights.resolve())
+            changes["weights"] = absolute_weights(str(weights))
         raise typer.Exit(_track(motions, seed, changes, json))
     module = _session("genpose_ros.ros.demo.still")
     files = {"frames": frames, "json": json, "picture": picture, "weights": weights}

@@ -85,7 +85,7 @@ class FrameOptions:
         """Read the frame.
 
         Args:
-            weights: checkpoint whose categories the classes may name; empty: the released one.
+            weights: checkpoints whose categories the classes may name; empty: the released one.
 
         Raises:
             ValueError: a file is damaged, or the files do not fit together.
@@ -94,7 +94,7 @@ class FrameOptions:
         from genpose_ros.datasets import read_frame
         from genpose_ros.estimation.class_names import ClassNames
         from genpose_ros.estimation.label_images import BACKGROUNDS
-        from genpose_ros.networks.checkpoints import load_categories
+        from genpose_ros.networks.model_set import known_categories
 
         if self.background not in BACKGROUNDS:
             raise ValueError(f"--background is 0, -1 or 255, got {self.background}")
@@ -106,7 +106,7 @@ class FrameOptions:
             self.depth_unit,
             rectified=self.rectified,
             background=self.background,
-            categories=load_categories(weights),
+            categories=known_categories(weights),
             names=ClassNames.read(self.class_names or ""),
         )
 
@@ -129,6 +129,9 @@ def estimate(
 
     - `genpose estimate --depth depth.png --mask mask.png --camera-info camera_info.yaml
       --classes 1=mug,2=bowl --colour color.jpg --picture poses.png --json poses.json`
+
+    - `genpose estimate --depth depth.png --mask mask.png --camera-info camera_info.yaml
+      --classes 1=drill,2=tin --weights drill.safetensors,tin.safetensors`
     """
     settings = options.settings()
     check_outputs(json, picture)
@@ -189,6 +192,7 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
             "T_cam_obj": e.T_cam_obj.tolist(),
             "size_m": e.size_m.tolist(),
             "score": e.score,
+            "score_axis": e.score_axis,
             "covariance": e.covariance.tolist(),
             "energy_rotation": e.energy_rotation,
             "energy_translation": e.energy_translation,

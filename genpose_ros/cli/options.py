@@ -36,7 +36,11 @@ class Preset(str, Enum):
 
 
 WeightsOption = Annotated[
-    Path | None, typer.Option(help="Checkpoint; default: the released weights.")
+    Path | None,
+    typer.Option(
+        help="Checkpoint, or several with commas between, each class going to the one that knows "
+        "it; default: the released weights."
+    ),
 ]
 
 SeedOption = Annotated[int, typer.Option(help="Seed of all random draws.", min=0)]

@@ -41,12 +41,12 @@ def print_result(result: FrameResult, console: Console) -> None:
 
 
 def _print_estimates(estimates: Sequence[ObjectEstimate], console: Console) -> None:
-    table = Table("id", "class", "x m", "y m", "z m", "size cm", "score", "points")
+    table = Table("id", "class", "x m", "y m", "z m", "size cm", "score", "axis", "points")
     for e in estimates:
         position = [f"{v:.3f}" for v in e.T_cam_obj[:3, 3]]
         size = " x ".join(f"{100 * v:.1f}" for v in e.size_m)
-        score = Text(f"{e.score:.2f}", style=_score_style(e.score))
-        table.add_row(str(e.instance_id), e.category, *position, size, score, str(e.n_points))
+        scores = [Text(f"{v:.2f}", style=_score_style(v)) for v in (e.score, e.score_axis)]
+        table.add_row(str(e.instance_id), e.category, *position, size, *scores, str(e.n_points))
     console.print(table)
     for e in estimates:
         numbers = " ".join(f"{v:.3f}" for v in e.quat_wxyz[[1, 2, 3, 0]])
@@ -54,13 +54,18 @@ def _print_estimates(estimates: Sequence[ObjectEstimate], console: Console) -> N
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for e in estimates:
         if e.score < LOW_SCORE:
-            console.print(
-                f"{e.category} {e.instance_id} scores {e.score:.2f}: its pose is not to be "
-                "trusted. Is the mask aligned to the depth image, and is it a whole object?",
-                style="yellow",
-                markup=False,
-                soft_wrap=True,
-            )
+            console.print(_low_score(e), style="yellow", markup=False, soft_wrap=True)
+
+
+def _low_score(estimate: ObjectEstimate) -> str:
+    """What a low score means, as a line."""
+    what = f"{estimate.category} {estimate.instance_id} scores {estimate.score:.2f}"
+    if estimate.score_axis >= LOW_SCORE:
+        return f"{what}: its turn about the up axis is not known, the axis itself is"
+    return (
+        f"{what}: its pose is not to be trusted. Is the mask aligned to the depth image, and is it "
+        "a whole object?"
+    )
 
 
 def _score_style(score: float) -> str:

@@ -71,7 +71,11 @@ def read_frame(
     height, width = depth_m.shape
     pinhole = described.camera(width, height, rectified=rectified)
     ids = found.values.tolist()
-    listed = read_classes(classes, ids, categories, names) if classes else _classes_of_label(camera)
+    names = names or ClassNames.shipped()
+    if classes:
+        listed = read_classes(classes, ids, categories, names)
+    else:
+        listed = _classes_of_label(camera, categories, names)
     if not listed:
         raise ValueError(
             "which object is what? give --classes, such as 1=mug,2=bowl, or mug where all are "
@@ -112,7 +116,7 @@ def read_classes(
         if category is not None:
             return dict.fromkeys(ids, category)
     if Path(text).is_file():
-        return _classes_of_label(Path(text))
+        return _classes_of_label(Path(text), categories, names)
     if "=" not in text and ":" not in text:
         raise FileNotFoundError(
             "classes must be a list such as 1=mug,2=bowl, one class of "
@@ -178,10 +182,11 @@ def _text(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers[:_SHOWN])) + more
 
 
-def _classes_of_label(path: Path) -> dict[int, str]:
-    """What a label file lists; nothing for other files that can be read."""
+def _classes_of_label(path: Path, categories: CategorySet, names: ClassNames) -> dict[int, str]:
+    """What a label file lists, words by their categories; nothing for other files."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {int(item["id"]): str(item["category"]) for item in content["instances"]}
+        listed = {int(item["id"]): str(item["category"]) for item in content["instances"]}
     except (ValueError, KeyError, TypeError):
         return {}
+    return {number: names.find(name, categories) or name for number, name in listed.items()}

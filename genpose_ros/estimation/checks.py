@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Checks of finished estimates: finite numbers, and the distance that the workspace allows."""
+"""Checks of finished estimates: finite numbers, the category's sizes, the workspace."""
 
 import math
 
@@ -10,7 +10,7 @@ import numpy as np
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import ObjectEstimate
 
-__all__ = ["check_finite", "check_workspace", "distance_to_camera_m"]
+__all__ = ["check_finite", "check_size", "check_workspace", "distance_to_camera_m"]
 
 
 def distance_to_camera_m(T_cam_obj: np.ndarray) -> float:
@@ -41,6 +41,7 @@ def check_finite(estimate: ObjectEstimate) -> Rejection | None:
         "covariance": estimate.covariance,
         "size": estimate.size_m,
         "score": estimate.score,
+        "score of the axis": estimate.score_axis,
         "detection score": estimate.detection_score,
         "energy": [e for e in energies if e is not None],
         "mode shares": estimate.mode_shares,
@@ -52,6 +53,33 @@ def check_finite(estimate: ObjectEstimate) -> Rejection | None:
             detail = f"{name} of the {estimate.category} is not finite"
             return Rejection(Reason.NOT_FINITE, detail, estimate.instance_id)
     return None
+
+
+def check_size(
+    estimate: ObjectEstimate, size_m: tuple[float, float], factor: float
+) -> Rejection | None:
+    """Return why an estimate is no object of its category by its size, as a rejection; None: it is.
+
+    A depth image in other units, other intrinsics and a mask over several objects show in the size.
+
+    Args:
+        estimate: its size finite.
+        size_m: smallest and largest diagonal of the category's boxes, metres; a smallest of 0
+            leaves the size from below unchecked.
+        factor: how many times larger or smaller than these the diagonal may be; 0: any.
+    """
+    diagonal_m = math.hypot(*estimate.size_m)
+    smallest_m, largest_m = size_m
+    if not factor or smallest_m / factor <= diagonal_m <= largest_m * factor:
+        return None
+    edges = " x ".join(f"{100 * edge:.3g}" for edge in estimate.size_m)
+    detail = (
+        f"a {estimate.category} of {edges} cm, {diagonal_m:.2g} m across where "
+        f"{smallest_m / factor:.2g} to {largest_m * factor:.2g} m are expected: is the depth in "
+        "the unit that its encoding or --depth-unit says, are the intrinsics those of this "
+        "resolution, and is the mask that of one object? See size_factor"
+    )
+    return Rejection(Reason.IMPLAUSIBLE_SIZE, detail, estimate.instance_id)
 
 
 def check_workspace(estimate: ObjectEstimate, workspace_m: float) -> Rejection | None:

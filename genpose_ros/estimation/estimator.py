@@ -1,36 +1,27 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Pose estimator: from a frame to clouds, candidates, ranking, pooling and estimates."""
+"""Pose estimator: from a frame to clouds, batches and estimates, each class with its own model."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, shuffled_cloud
-from genpose_ros.estimation.candidates import draw_candidates
-from genpose_ros.estimation.checks import check_finite, check_workspace
-from genpose_ros.estimation.extent import visible_extent
+from genpose_ros.estimation.batch import BatchEstimator, padded_size
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
-from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
-from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
-from genpose_ros.estimation.tta import augmented_clouds, augmented_poses, merge_augmentations
-from genpose_ros.estimation.uncertainty import agreement, pose_covariance
-from genpose_ros.geometry.categories import Category
-from genpose_ros.geometry.symmetry_groups import SymmetryBatch
-from genpose_ros.networks.checkpoints import load_model
+from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.networks.devices import prefers_bf16, torch_device
-from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.interface import PoseModel
+from genpose_ros.networks.model_set import ModelSet
 
-__all__ = ["STAGES", "PoseEstimator", "padded_size"]
+__all__ = ["STAGES", "PoseEstimator"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,55 +29,12 @@ _log = logging.getLogger(__name__)
 STAGES = ("clouds", "encode", "sample", "rank", "pool")
 
 
-@dataclass(frozen=True)
-class _Candidates:
-    """K candidates of B objects; those that are not finite stand as the identity.
-
-    Attributes:
-        rotation: (B, K, 3, 3), object to camera.
-        translation: (B, K, 3), metres, camera frame.
-        finite: (B, K) bool.
-        ranking: of the K candidates.
-    """
-
-    rotation: Tensor
-    translation: Tensor
-    finite: Tensor
-    ranking: Ranking
-
-
-@dataclass(frozen=True)
-class _BatchResult:
-    """Numbers that the estimates of B objects consist of, one row each, float64.
-
-    Attributes:
-        T_cam_obj: (B, 4, 4).
-        T_cam_candidates: (B, K, 4, 4).
-        finite: (B, K) bool, of the candidates.
-        covariance: (B, 6, 6).
-        score: (B,).
-        mode_shares: per object.
-        energy: (B, 2) of rotation and translation; None without energy network.
-        size_m: (B, 3); None without size head.
-        axisymmetric: (B,) bool.
-    """
-
-    T_cam_obj: np.ndarray
-    T_cam_candidates: np.ndarray
-    finite: np.ndarray
-    covariance: np.ndarray
-    score: np.ndarray
-    mode_shares: tuple[tuple[float, ...], ...]
-    energy: np.ndarray | None
-    size_m: np.ndarray | None
-    axisymmetric: np.ndarray
-
-
 class PoseEstimator:
-    """Estimates the poses of the objects in a frame with one model and one set of settings.
+    """Estimates the poses of the objects in a frame with one set of settings.
 
     Args:
-        model: is switched to evaluation mode.
+        model: one model, or several that share the categories out among them; they are switched to
+            evaluation mode.
         settings: everything else; `weights`, `energy_weights`, `device` and
             `encoder_precision` are not read.
 
@@ -105,32 +53,53 @@ class PoseEstimator:
         ('can', [0.0, 0.0, 0.8])
     """
 
-    def __init__(self, model: PoseModel, settings: EstimatorSettings) -> None:
-        self.model = model.eval()
+    def __init__(self, model: PoseModel | ModelSet, settings: EstimatorSettings) -> None:
+        self.models = model if isinstance(model, ModelSet) else ModelSet((model,))
         self.settings = settings
-        if settings.ranking == "energy" and not model.has_energy:
+        self._batches = [BatchEstimator(model.eval()) for model in self.models.models]
+        if settings.ranking == "energy" and not all(m.has_energy for m in self.models.models):
             _log.warning("the model has no energy network: candidates are kept in the order drawn")
 
     @classmethod
     def from_settings(cls, settings: EstimatorSettings) -> "PoseEstimator":
-        """Load the model that the settings name and put it on their device.
+        """Load the models that the settings name and put them on their device.
 
         Args:
             settings: of the estimator; without `weights` the released ones are loaded.
 
         Raises:
             FileNotFoundError: there is no such checkpoint.
-            ValueError: the checkpoint or the device cannot be used.
+            ValueError: a checkpoint or the device cannot be used, or two know the same class.
         """
         device = torch_device(settings.device)
-        model = load_model(
-            settings.weights or None, energy_path=settings.energy_weights or None, device=device
-        )
+        models = ModelSet.load(settings.weights, settings.energy_weights, device)
         precision = settings.encoder_precision
-        model.encodes_in_bf16 = precision == "bfloat16" or (
-            precision == "auto" and prefers_bf16(device)
-        )
-        return cls(model, settings)
+        for model in models.models:
+            model.encodes_in_bf16 = precision == "bfloat16" or (
+                precision == "auto" and prefers_bf16(device)
+            )
+        return cls(models, settings)
+
+    @property
+    def model(self) -> PoseModel:
+        """The model, of an estimator that has one.
+
+        Raises:
+            ValueError: it has several.
+        """
+        if len(self.models.models) > 1:
+            raise ValueError(f"expected one model, there are {len(self.models.models)}")
+        return self.models.models[0]
+
+    @property
+    def categories(self) -> CategorySet:
+        """What it can estimate: the categories of all its models."""
+        return self.models.categories
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.models.device
 
     def estimate(self, frame: Frame) -> FrameResult:
         """Estimate every object of a frame, or say why not; bad content never raises.
@@ -141,7 +110,7 @@ class PoseEstimator:
             frame: depth image, camera and masks.
         """
         settings = self.settings
-        timer = StageTimer(self.model.device, STAGES)
+        timer = StageTimer(self.device, STAGES)
         with timer.stage("clouds"):
             clouds, rejections = self.object_clouds(frame, settings=settings)
         outcomes = self.estimate_clouds(clouds, settings=settings, timer=timer)
@@ -166,7 +135,7 @@ class PoseEstimator:
         clouds = []
         for instance in instances:
             cloud = object_cloud(
-                frame.depth_m, frame.camera, instance, settings, categories=self.model.categories
+                frame.depth_m, frame.camera, instance, settings, categories=self.categories
             )
             if isinstance(cloud, Rejection):
                 rejections.append(cloud)
@@ -199,209 +168,36 @@ class PoseEstimator:
         if T_cam_start is not None and len(T_cam_start) != len(clouds):
             raise ValueError(f"{len(clouds)} clouds need as many starts, got {len(T_cam_start)}")
         settings = settings or self.settings
-        timer = timer or StageTimer(self.model.device)
-        outcomes: list[ObjectEstimate | Rejection] = []
-        for first in range(0, len(clouds), settings.batch_size):
-            part = slice(first, first + settings.batch_size)
-            batch = [shuffled_cloud(cloud, settings) for cloud in clouds[part]]
-            start = None if T_cam_start is None else T_cam_start[part]
-            outcomes += self._estimate_batch(batch, timer, settings, start)
-        return outcomes
+        timer = timer or StageTimer(self.device)
+        outcomes: dict[int, ObjectEstimate | Rejection] = {}
+        for batches, rows in self._shared_out(clouds, settings.batch_size):
+            batch = [shuffled_cloud(clouds[row], settings) for row in rows]
+            start = None if T_cam_start is None else T_cam_start[rows]
+            outcomes |= zip(rows, batches.estimate(batch, timer, settings, start), strict=True)
+        return [outcomes[row] for row in range(len(clouds))]
 
     def warm_up(self) -> None:
         """Run every batch size once (on the CPU the smallest), so that the first frame is fast."""
-        settings, device = self.settings, self.model.device
+        settings, device = self.settings, self.device
         rng = np.random.default_rng(0)
         points = rng.normal((0.0, 0.0, 0.8), 0.03, (settings.points, 3)).astype(np.float32)
-        instance = Instance(0, self.model.categories.names[0], np.ones((1, 1), dtype=bool))
-        cloud = ObjectCloud(instance, points, len(points), shuffled=True)
         largest = 1 if device.type == "cpu" else min(settings.batch_size, settings.max_objects)
         sizes = {padded_size(n + 1, settings.batch_size, device) for n in range(largest)}
-        for size in sorted(sizes):
-            self._estimate_batch([cloud] * size, StageTimer(device), settings)
+        for batches in self._batches:
+            instance = Instance(0, batches.model.categories.names[0], np.ones((1, 1), dtype=bool))
+            cloud = ObjectCloud(instance, points, len(points), shuffled=True)
+            for size in sorted(sizes):
+                batches.estimate([cloud] * size, StageTimer(device), settings)
 
-    @torch.inference_mode()
-    def _estimate_batch(
-        self,
-        clouds: Sequence[ObjectCloud],
-        timer: StageTimer,
-        settings: EstimatorSettings,
-        T_cam_start: np.ndarray | None = None,
-    ) -> list[ObjectEstimate | Rejection]:
-        device = self.model.device
-        # The last one again, until the batch has one of few sizes.
-        size = padded_size(len(clouds), settings.batch_size, device)
-        rows = np.minimum(np.arange(size), len(clouds) - 1)
-        stacked = np.stack([clouds[i].points_cam for i in rows])
-        points_cam = torch.from_numpy(stacked).to(device, torch.float32)
-        categories = [self.model.categories[clouds[i].instance.category] for i in rows]
-        symmetry = self._symmetry(categories)
-        mirrored = _mirrored(categories, device)
-        near = None
-        if T_cam_start is not None:
-            near = torch.from_numpy(np.asarray(T_cam_start, dtype=np.float64)[rows]).to(device)
-        tta_views = settings.tta_views if self.model.mirrors else 1
-        with timer.stage("encode"):
-            encoding = self.model.encode(
-                augmented_clouds(points_cam, tta_views, mirrored), patches=settings.patches
-            )
-        with timer.stage("sample"):
-            start = None if near is None else self._starts(near, encoding, tta_views, mirrored)
-            pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
-        with timer.stage("rank"):
-            candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry)
-        with timer.stage("pool"):
-            pooled = _pool(candidates, symmetry, settings, near)
-            result = self._batch_result(candidates, pooled, symmetry, encoding)
-            return [
-                _outcome(cloud, result, row, settings.workspace_m)
-                for row, cloud in enumerate(clouds)
-            ]
-
-    def _symmetry(self, categories: Sequence[Category]) -> SymmetryBatch:
-        """Symmetries of objects by their categories; tensors of one shape for all of the model."""
-        return SymmetryBatch.of(
-            [category.symmetry for category in categories],
-            members=self.model.categories.max_members,
-            device=self.model.device,
-        )
-
-    def _starts(
-        self, T_cam_obj: Tensor, encoding: Encoding, tta_views: int, mirrored: Tensor | None
-    ) -> Tensor:
-        """Pose vectors (tta_views * B, 1, 9) of transforms (B, 4, 4), as the views have them."""
-        T = T_cam_obj[:, None].float().repeat(tta_views, 1, 1, 1)
-        seen = augmented_poses(T[..., :3, :3], T[..., :3, 3], tta_views, mirrored)
-        return self.model.encode_pose(*seen, encoding)
-
-    def _rank(
-        self,
-        pose: Tensor,
-        encoding: Encoding,
-        settings: EstimatorSettings,
-        tta_views: int,
-        mirrored: Tensor | None,
-        symmetry: SymmetryBatch,
-    ) -> _Candidates:
-        pose = pose.float()
-        seen = augmented_poses(*self.model.decode_pose(pose, encoding), tta_views, mirrored)
-
-        def gathered(values: Tensor) -> Tensor:
-            return merge_augmentations(values, tta_views, settings.candidates)
-
-        rotation, translation = (gathered(part.double()) for part in seen)
-        finite = rotation.isfinite().all(dim=-1).all(dim=-1) & translation.isfinite().all(dim=-1)
-        rotation = torch.where(finite[..., None, None], rotation, torch.eye(3).to(rotation))
-        translation = torch.where(finite[..., None], translation, 0.0)
-        key = None
-        if settings.ranking == "density":
-            key = candidate_density(rotation, translation, finite, symmetry)
-        elif settings.ranking == "energy" and self.model.has_energy:
-            key = gathered(self.model.energy(pose, encoding))
-        ranking = rank_candidates(key, finite, settings.keep_fraction)
-        return _Candidates(rotation, translation, finite, ranking)
-
-    def _batch_result(
-        self, c: _Candidates, pooled: Pooled, symmetry: SymmetryBatch, encoding: Encoding
-    ) -> _BatchResult:
-        rotation, translation = pooled.rotation, pooled.translation
-        about = (rotation, translation, symmetry)
-        energy = size_m = None
-        first = encoding[: len(rotation)]  # the view of the cloud as it is
-        if self.model.has_energy:
-            pose = self.model.encode_pose(
-                rotation[:, None].float(), translation[:, None].float(), first
-            )
-            energy = self.model.energy(pose, first)[:, 0].double()
-        if encoding.size_m is not None:
-            sizes = encoding.size_m.double().log().view(-1, len(rotation), 3)
-            size_m = sizes.mean(0).exp()
-        return _BatchResult(
-            T_cam_obj=_array(_transforms(rotation, translation)),
-            T_cam_candidates=_array(
-                _transforms(symmetry.nearest(c.rotation, rotation[:, None]), c.translation)
-            ),
-            finite=_array(c.finite),
-            covariance=_array(pose_covariance(c.rotation, c.translation, pooled.members, *about)),
-            score=_array(agreement(c.rotation, c.translation, c.finite, *about)),
-            mode_shares=pooled.mode_shares,
-            energy=None if energy is None else _array(energy),
-            size_m=None if size_m is None else _array(size_m),
-            axisymmetric=_array(symmetry.free),
-        )
-
-
-def padded_size(n: int, batch_size: int, device: torch.device) -> int:
-    """Return the size that a batch of n objects is padded to: on a GPU one of few, all warmed up.
-
-    Args:
-        n: number of objects, 1 or more.
-        batch_size: `EstimatorSettings.batch_size`.
-        device: of the network.
-    """
-    if device.type == "cpu":
-        return n  # every row costs as much as an object
-    return min(1 << (n - 1).bit_length(), max(batch_size, n))
-
-
-def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | None:
-    """Which objects (B,) bool have mirrored views; None: all."""
-    if all(category.mirror for category in categories):
-        return None
-    return torch.tensor([category.mirror for category in categories], device=device)
-
-
-def _pool(
-    c: _Candidates, symmetry: SymmetryBatch, settings: EstimatorSettings, near: Tensor | None
-) -> Pooled:
-    rotation = None if near is None else near[:, :3, :3]
-    if settings.pooling == "mean":
-        return pool_mean(c.rotation, c.translation, c.ranking, symmetry, near=rotation)
-    return pool_modes(
-        c.rotation,
-        c.translation,
-        c.ranking,
-        symmetry,
-        settings.keep_fraction,
-        near=rotation,
-    )
-
-
-def _outcome(
-    cloud: ObjectCloud, result: _BatchResult, row: int, workspace_m: float
-) -> ObjectEstimate | Rejection:
-    """The estimate of one object; refused where a number is not finite or far out."""
-    finite = result.finite[row]
-    if not finite.any():
-        detail = f"{len(finite)} of {len(finite)} candidates not finite"
-        return Rejection(Reason.NOT_FINITE, detail, cloud.instance.id)
-    estimate = _object_estimate(cloud, result, row)
-    return check_finite(estimate) or check_workspace(estimate, workspace_m) or estimate
-
-
-def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> ObjectEstimate:
-    instance, T_cam_obj = cloud.instance, result.T_cam_obj[row]
-    if result.size_m is None:
-        axisymmetric = bool(result.axisymmetric[row])
-        size_m = visible_extent(cloud.points_cam, T_cam_obj, symmetric=axisymmetric)
-    else:
-        size_m = result.size_m[row]
-    energies = [None, None] if result.energy is None else result.energy[row].tolist()
-    return ObjectEstimate(
-        instance_id=instance.id,
-        category=instance.category,
-        T_cam_obj=T_cam_obj,
-        covariance=result.covariance[row],
-        score=float(result.score[row]),
-        energy_rotation=energies[0],
-        energy_translation=energies[1],
-        size_m=size_m,
-        n_points=cloud.n_points,
-        mode_shares=result.mode_shares[row],
-        T_cam_candidates=result.T_cam_candidates[row][result.finite[row]],
-        points_cam=cloud.points_cam,
-        detection_score=instance.detection_score,
-    )
+    def _shared_out(
+        self, clouds: Sequence[ObjectCloud], batch_size: int
+    ) -> Iterator[tuple[BatchEstimator, list[int]]]:
+        """The model and the rows of each batch of clouds."""
+        owners = [self.models.index_of(cloud.instance.category) for cloud in clouds]
+        for index, batches in enumerate(self._batches):
+            rows = [row for row, owner in enumerate(owners) if owner == index]
+            for first in range(0, len(rows), batch_size):
+                yield batches, rows[first : first + batch_size]
 
 
 def _largest_masks(
@@ -419,15 +215,3 @@ def _largest_masks(
         if i not in taken
     ]
     return [instances[i] for i in sorted(taken)], refused
-
-
-def _transforms(rotation: Tensor, translation: Tensor) -> Tensor:
-    """Transforms (..., 4, 4) of rotations (..., 3, 3) and translations (..., 3)."""
-    T = torch.zeros(*translation.shape[:-1], 4, 4).to(translation)
-    T[..., :3, :3], T[..., :3, 3], T[..., 3, 3] = rotation, translation, 1.0
-    return T
-
-
-def _array(values: Tensor) -> np.ndarray:
-    array: np.ndarray = values.cpu().numpy()
-    return array

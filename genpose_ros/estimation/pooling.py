@@ -4,13 +4,12 @@
 """Pooling of the kept candidates to one pose: their mean (paper eq. 8), or their largest mode's."""
 
 from dataclasses import dataclass
-from functools import reduce
 
 import torch
 from torch import Tensor
 
 from genpose_ros.estimation.ranking import Ranking
-from genpose_ros.geometry.rotations import mean_rotation, quat_wxyz_from_rotation
+from genpose_ros.geometry.rotations import mean_rotation
 from genpose_ros.geometry.symmetry import FACING_CAMERA, pin_yaw
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 
@@ -180,12 +179,7 @@ def find_modes(rotation: Tensor, symmetry: SymmetryBatch, counting: Tensor | Non
         >>> find_modes(rotation, can).tolist()
         [[0, 0, 0, 0]]
     """
-    forms = symmetry.equivalents(rotation)
-    quats = [quat_wxyz_from_rotation(form) for form in forms]
-    y_axis = rotation[..., 1]
-    between_quats = reduce(torch.minimum, (1 - (quats[0] @ quat.mT) ** 2 for quat in quats))
-    between_axes = reduce(torch.minimum, ((1 - y_axis @ form[..., 1].mT) / 2 for form in forms))
-    distance = torch.where(symmetry.free[:, None, None], between_axes, between_quats)
+    distance = _sine_squared(rotation, symmetry)
     m = rotation.shape[1]
     if counting is None:
         counting = distance.new_ones(distance.shape[:-1], dtype=torch.bool)
@@ -203,6 +197,18 @@ def find_modes(rotation: Tensor, symmetry: SymmetryBatch, counting: Tensor | Non
         label = reached
     joined = torch.where(near & core[:, None, :], label[:, None, :], m).amin(dim=-1)
     return torch.where(joined < m, joined, -1)
+
+
+def _sine_squared(rotation: Tensor, symmetry: SymmetryBatch) -> Tensor:
+    """sin^2(angle / 2) between M rotations, (B, M, M), the smallest over the symmetry's group.
+
+    Where y is free with the angle between the y axes.
+    """
+    entries = symmetry.entries.to(rotation)
+    forms = symmetry.equivalents(rotation).flatten(-2).mT
+    products = (rotation * entries[:, None]).flatten(-2)[:, None] @ forms
+    closest = products.amax(dim=1)  # the trace 1 + 2 cos(angle), or the cosine of the tilt
+    return torch.where(symmetry.free[:, None, None], (1 - closest) / 2, (3 - closest) / 4)
 
 
 def _largest(modes: Tensor) -> Tensor:

@@ -4,7 +4,6 @@
 """Ranking of candidates by kernel density or by energy, and which are kept (paper section 3.2)."""
 
 from dataclasses import dataclass
-from functools import reduce
 
 import torch
 from torch import Tensor
@@ -69,8 +68,8 @@ def candidate_density(
         >>> density[0, :, 1].exp().round(decimals=3).tolist()  # how many lie near, oneself included
         [2.0, 2.0, 1.0]
     """
-    forms = [_columns(form, symmetry.free) for form in symmetry.equivalents(rotation)]
-    between_rotations = reduce(torch.minimum, (torch.cdist(forms[0], form) for form in forms))
+    forms = _columns(symmetry.equivalents(rotation), symmetry.free)
+    between_rotations = torch.cdist(forms[:, :1], forms).amin(dim=1)
     translation = translation / _LENGTH_UNIT_M
     logs = [
         (-0.5 * distance.square() / _KERNEL_WIDTH**2)
@@ -82,8 +81,8 @@ def candidate_density(
 
 
 def _columns(rotation: Tensor, free: Tensor) -> Tensor:
-    """The first two columns, (B, K, 6); where y is free (B,), zeros and the second one."""
-    x_axis = torch.where(free[:, None, None], 0.0, rotation[..., 0])
+    """The first two columns, (B, G, K, 6); where y is free (B,), zeros and the second one."""
+    x_axis = torch.where(free[:, None, None, None], 0.0, rotation[..., 0])
     return torch.cat((x_axis, rotation[..., 1]), -1)
 
 

@@ -35,6 +35,7 @@ class Reason(str, Enum):
     NOT_PLAUSIBLE = "not_plausible"
     NOT_FINITE = "not_finite"
     OUTSIDE_WORKSPACE = "outside_workspace"
+    IMPLAUSIBLE_SIZE = "implausible_size"
     INTERNAL_ERROR = "internal_error"
 
 

@@ -30,6 +30,9 @@ class ObjectEstimate:
             the camera frame; see `uncertainty.pose_covariance`.
         score: share in [0, 1] of the candidates that agree with the pose; see
             `uncertainty.agreement`.
+        score_axis: share that agrees with its y axis and place, whatever their yaw; at least
+            `score`, and equal to it where the yaw is unobservable. A mug whose handle is hidden has
+            a low score and a high one of the axis, which is what a grasp from above needs.
         energy_rotation: rotation energy of the pose, higher is better; None without energy network.
         energy_translation: its translation energy; None without energy network.
         size_m: (3,) edge lengths of the bounding box along the object's axes, metres.
@@ -50,6 +53,7 @@ class ObjectEstimate:
         ...     T_cam_obj=T_cam_obj,
         ...     covariance=np.diag([1e-4, 1e-4, 1e-4, 0.01, 3.3, 0.01]),  # unobservable yaw
         ...     score=0.9,
+        ...     score_axis=0.9,
         ...     energy_rotation=None,
         ...     energy_translation=None,
         ...     size_m=np.array([0.07, 0.12, 0.07]),
@@ -67,6 +71,7 @@ class ObjectEstimate:
     T_cam_obj: np.ndarray
     covariance: np.ndarray
     score: float
+    score_axis: float
     energy_rotation: float | None
     energy_translation: float | None
     size_m: np.ndarray

@@ -30,7 +30,10 @@ class EstimatorSettings:
     """
 
     weights: str = setting(
-        "", "Checkpoint file; empty: the released weights of this package.", fixed=True
+        "",
+        "Checkpoint file, or several with commas between, each class going to the one that knows "
+        "it; empty: the released weights of this package.",
+        fixed=True,
     )
     energy_weights: str = setting(
         "",
@@ -182,6 +185,14 @@ class EstimatorSettings:
     workspace_m: float = setting(
         10.0, "Estimates farther than this from the camera are refused, metres.", low=0.1, high=1e3
     )
+    size_factor: float = setting(
+        2.0,
+        "Estimates whose box is more than this many times larger or smaller than the sizes of "
+        "their category allow are refused; 0: none.",
+        low=0.0,
+        high=100.0,
+        advanced=True,
+    )
     max_objects: int = setting(
         64,
         "Objects estimated per frame; the ones with the largest masks are taken.",
@@ -202,6 +213,8 @@ class EstimatorSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if 0 < self.size_factor < 1:
+            raise ValueError(f"size_factor must be 0 or at least 1, got {self.size_factor:g}")
         if self.depth_min_m >= self.depth_max_m:
             raise ValueError(
                 f"depth_min_m ({self.depth_min_m:g}) must be below "

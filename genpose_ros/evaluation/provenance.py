@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from genpose_ros.checkout import git
-from genpose_ros.networks.checkpoints import default_weights
 from genpose_ros.networks.devices import usable_cores
+from genpose_ros.networks.model_set import checkpoint_files
 
 __all__ = ["provenance", "shown_command", "write_results"]
 
@@ -26,20 +26,19 @@ def provenance(weights: Path | str | None, seed: int | None) -> dict[str, Any]:
     """Return the provenance of a result of this process, as JSON values.
 
     Args:
-        weights: the checkpoint; None or empty: the released weights.
+        weights: see `checkpoint_files`; None: the released weights.
         seed: of all random draws; None where nothing is drawn.
 
     Raises:
         OSError: the weights cannot be read.
     """
-    file = Path(weights or default_weights())
-    with file.open("rb") as stream:
-        digest = hashlib.sha256(stream.read()).hexdigest()
+    files = checkpoint_files(str(weights or ""))
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     return {
         "commit": git("rev-parse", "HEAD"),
         "changed_since_commit": _is_changed(),
-        "weights": file.name,
-        "weights_sha256": digest,
+        "weights": ", ".join(file.name for file in files),
+        "weights_sha256": ", ".join(digests),
         "seed": seed,
         "machine": _machine(),
         "command": shown_command(sys.argv),

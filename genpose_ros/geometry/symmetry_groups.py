@@ -166,18 +166,33 @@ class SymmetryBatch:
         """Whether no object has a member but the identity (its axis may be free)."""
         return self.rotations.shape[1] == 1
 
-    def equivalents(self, rotation: Tensor) -> list[Tensor]:
+    @property
+    def without_yaw(self) -> "SymmetryBatch":
+        """The same symmetries with every y axis free: angles are those of the y axes alone.
+
+        Example:
+            >>> mug = SymmetryBatch.of([ASYMMETRIC])
+            >>> turned = torch.tensor([[[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]])  # about y
+            >>> angles = (batch.angle_rad(turned, torch.eye(3)) for batch in (mug, mug.without_yaw))
+            >>> [round(math.degrees(angle)) for angle in angles]
+            [90, 0]
+        """
+        return SymmetryBatch(torch.ones_like(self.free), self.rotations)
+
+    def equivalents(self, rotation: Tensor) -> Tensor:
         """Return the G equivalent forms of rotations, themselves first.
 
         Args:
             rotation: (B, ..., 3, 3), object to camera.
 
         Returns:
-            G tensors (B, ..., 3, 3).
+            (B, G, ..., 3, 3).
         """
-        shape = (len(self), *[1] * (rotation.ndim - 3), 3, 3)
-        others = self.rotations[:, 1:].to(rotation).unbind(1)
-        return [rotation, *(rotation @ member.view(shape) for member in others)]
+        if self.is_trivial:
+            return rotation[:, None]
+        members = self.rotations.to(rotation)
+        members = members.view(*members.shape[:2], *[1] * (rotation.ndim - 3), 3, 3)
+        return rotation[:, None] @ members
 
     def nearest(self, rotation: Tensor, reference: Tensor) -> Tensor:
         """Return the equivalent form of each rotation that is nearest to a reference.
@@ -200,16 +215,17 @@ class SymmetryBatch:
         """
         if self.is_trivial:
             return rotation
-        forms = torch.stack(self.equivalents(rotation))
-        products = forms * reference.to(rotation)
-        # The cosine falls with the angle: of the y axes, or of the whole turn up to constants.
-        tilt, turn = products[..., 1].sum(-1), products.sum((-2, -1))
-        closeness = torch.where(self._per_object(tilt[0]), tilt, turn)
+        members = self.rotations.to(rotation)
+        # The trace of a relative rotation falls with its angle, and so does the product of two y
+        # axes: both are sums over entries of R^T R_reference times entries of the member.
+        counted = members * self.entries.to(members)[:, None]
+        between = rotation.mT @ reference.to(rotation)
+        closeness = between.reshape(len(self), -1, 9) @ counted.flatten(2).mT
         # Forms that only rounding tells apart are equally near.
-        best = closeness.amax(dim=0)
-        index = (closeness > best - _SAME).to(torch.uint8).argmax(dim=0)
-        chosen = index[None, ..., None, None].expand(1, *forms.shape[1:])
-        return forms.gather(0, chosen)[0]
+        near = closeness > closeness.amax(dim=-1, keepdim=True) - _SAME
+        index = near.to(torch.uint8).argmax(dim=-1)
+        chosen = members.flatten(2).gather(1, index[..., None].expand(-1, -1, 9))
+        return rotation @ chosen.view(rotation.shape)
 
     def angle_rad(self, rotation: Tensor, reference: Tensor) -> Tensor:
         """Return the angle to a reference, the smallest over the group, radians.
@@ -235,6 +251,16 @@ class SymmetryBatch:
         turn = geodesic_angle(near, reference)
         tilt = axis_angle_rad(*torch.broadcast_tensors(near[..., 1], reference[..., 1]))
         return torch.where(self._per_object(turn), tilt, turn)
+
+    @property
+    def entries(self) -> Tensor:
+        """(B, 3, 3) float64, 1 at the entries of a rotation that matter: where y is free, its axis.
+
+        The sum of the products of such entries of two rotations grows as the angle between them
+        falls.
+        """
+        y_axis = torch.eye(3, dtype=torch.float64, device=self.free.device)[1].expand(3, 3)
+        return torch.where(self.free[:, None, None], y_axis, 1.0)
 
     def _per_object(self, values: Tensor) -> Tensor:
         """`free` in a shape that broadcasts against (B, ...)."""

@@ -36,7 +36,7 @@ from vision_msgs.msg import (
 
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
-from genpose_ros.geometry.categories import category_id
+from genpose_ros.geometry.categories import CATEGORIES, category_id
 from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.geometry.transforms import rotate_covariance
@@ -47,6 +47,7 @@ from genpose_ros.ros.published import PublishedObject
 __all__ = [
     "PosedObject",
     "candidate_array",
+    "class_id",
     "detection_array",
     "object_array",
     "point_cloud",
@@ -211,6 +212,11 @@ def point_cloud(
     )
 
 
+def class_id(category: str) -> int:
+    """Return the number of a category in messages: 1 to 6 of the NOCS ones, 0 of others."""
+    return category_id(category) if category in CATEGORIES else 0
+
+
 def _point_fields() -> Iterable[PointField]:
     kinds = {"<f4": PointField.FLOAT32, "<i4": PointField.INT32}
     for name in _POINT.names or ():
@@ -225,10 +231,11 @@ def _object(posed: PosedObject) -> ObjectPose:
         id=item.id,
         instance_id=estimate.instance_id,
         class_name=estimate.category,
-        class_id=category_id(estimate.category),
+        class_id=class_id(estimate.category),
         pose=posed.pose,
         size=_size(estimate),
         score=float(estimate.score),
+        score_axis=float(estimate.score_axis),
         detection_score=float(estimate.detection_score),
         has_energies=has_energies,
         energy_rotation=float(estimate.energy_rotation or 0.0),

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from vision_msgs.msg import BoundingBox2D, Detection2D
 
-from genpose_ros.geometry.categories import CATEGORIES
+from genpose_ros.geometry.categories import NOCS, CategorySet
 
-__all__ = ["CategoryRules", "confidence", "match_detections"]
+__all__ = ["CategoryRules", "confidence", "match_detections", "parse_label_categories"]
 
 #: Boxes that overlap less (intersection over union) are not the same object.
 MIN_OVERLAP = 0.3
@@ -20,51 +20,59 @@ MIN_OVERLAP = 0.3
 
 @dataclass(frozen=True)
 class CategoryRules:
-    """Mapping from a segmenter's class names and label values to the categories.
+    """Mapping from a segmenter's class names and label values to the categories of the models.
+
+    A category is named by its name or one of its aliases, in any case.
 
     Attributes:
         default: category of labels whose class is not known otherwise; empty: none.
-        names: label values or class names, as text, to categories.
+        names: label values or class names, in lower case, to categories.
+        categories: that the models know.
+
+    Raises:
+        ValueError: a rule leads to a category that no model knows.
     """
 
     default: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
+    categories: CategorySet = NOCS
 
     def __post_init__(self) -> None:
-        for category in (self.default, *self.names.values()):
-            if category and category not in CATEGORIES:
-                raise ValueError(
-                    f"unknown category {category!r}; expected one of {', '.join(CATEGORIES)}"
-                )
-
-    @classmethod
-    def parse(cls, default: str, names: str) -> "CategoryRules":
-        """Return the rules of two texts such as 'mug' and '41:mug, 45:bowl, cup:mug'.
-
-        Raises:
-            ValueError: a category is unknown, or an entry is no 'name:category'.
-        """
-        table = {}
-        for entry in filter(None, (part.strip() for part in names.split(","))):
-            name, colon, category = entry.rpartition(":")
-            if not colon or not name.strip() or not category.strip():
-                raise ValueError(f"expected 'name:category' separated by commas, got {entry!r}")
-            table[name.strip().lower()] = category.strip()
-        return cls(default.strip(), table)
+        for text in filter(None, (self.default, *self.names.values())):
+            if self.categories.find(text) is None:
+                raise ValueError(f"unknown category {text!r}; expected one of {self.known}")
 
     @property
-    def empty(self) -> bool:
-        """Whether labels have no category without detections."""
-        return not self.default and not self.names
+    def known(self) -> str:
+        """The names of the categories, as they are listed for a user."""
+        return ", ".join(self.categories.names)
 
     def of_label(self, label: int) -> str | None:
-        """The category of a label that no detection belongs to."""
-        return self.names.get(str(label)) or self.default or None
+        """The category of a label that no detection belongs to; None: it has none."""
+        return self._named(self.names.get(str(label)) or self.default)
 
     def of_class(self, class_name: str) -> str | None:
-        """The category of a detector's class name or number."""
-        name = class_name.strip().lower()
-        return self.names.get(name) or (name if name in CATEGORIES else None)
+        """The category of a detector's class name or number; None: no model knows it."""
+        return self._named(self.names.get(class_name.strip().lower(), class_name))
+
+    def _named(self, text: str) -> str | None:
+        category = self.categories.find(text)
+        return None if category is None else category.name
+
+
+def parse_label_categories(text: str) -> dict[str, str]:
+    """Return the entries of a text such as '41:mug, 45:bowl, cup:mug': names to categories.
+
+    Raises:
+        ValueError: an entry is no 'name:category'.
+    """
+    table = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, colon, category = entry.rpartition(":")
+        if not colon or not name.strip() or not category.strip():
+            raise ValueError(f"expected 'name:category' separated by commas, got {entry!r}")
+        table[name.strip().lower()] = category.strip()
+    return table
 
 
 def match_detections(

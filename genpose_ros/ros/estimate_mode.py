@@ -10,6 +10,7 @@ from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import FrameResult
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.frame_builder import build_frame
 from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import publishable
@@ -21,6 +22,10 @@ __all__ = ["ActiveEstimator", "Estimating", "Estimator", "MakeEstimator"]
 
 class Estimator(Protocol):
     """Estimator as the node needs it."""
+
+    @property
+    def categories(self) -> CategorySet:
+        """What it can estimate."""
 
     def estimate(self, frame: Frame) -> FrameResult:
         """Estimate the objects of a frame."""
@@ -41,15 +46,25 @@ class ActiveEstimator:
     Args:
         make_estimator: builds the estimator for given settings.
         settings: to begin with.
+
+    Raises:
+        ValueError: the settings name a category that the estimator does not know.
     """
 
     def __init__(self, make_estimator: MakeEstimator, settings: Settings) -> None:
         self._make_estimator = make_estimator
-        self.current = (make_estimator(settings.estimator), settings)
+        estimator = make_estimator(settings.estimator)
+        settings.node.category_rules(estimator.categories)
+        self.current = (estimator, settings)
 
     def configure(self, settings: Settings) -> None:
-        """Take other settings; the estimator is built anew where its own have changed."""
+        """Take other settings; the estimator is built anew where its own have changed.
+
+        Raises:
+            ValueError: they name a category that the estimator does not know.
+        """
         estimator, old = self.current
+        settings.node.category_rules(estimator.categories)
         if settings.estimator != old.estimator:
             estimator = self._make_estimator(settings.estimator)
         self.current = (estimator, settings)
@@ -66,6 +81,11 @@ class Estimating:
     def __init__(self, make_estimator: MakeEstimator, settings: Settings) -> None:
         self._active = ActiveEstimator(make_estimator, settings)
 
+    @property
+    def categories(self) -> CategorySet:
+        """What the estimator knows."""
+        return self._active.current[0].categories
+
     def configure(self, settings: Settings) -> None:
         """Take other settings from the next frame on."""
         self._active.configure(settings)
@@ -77,7 +97,7 @@ class Estimating:
     def process(self, matched: Matched) -> PublishedFrame | Rejection:
         """Return what to publish of a frame, or why all of it is refused."""
         estimator, settings = self._active.current
-        built = build_frame(matched, settings)
+        built = build_frame(matched, settings, estimator.categories)
         if isinstance(built, Rejection):
             return built
         result = estimator.estimate(built.frame)

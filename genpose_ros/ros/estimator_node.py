@@ -11,10 +11,13 @@ import torch
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.msg import CategoryArray
 from genpose_ros.networks.devices import usable_cores
+from genpose_ros.ros.category_messages import category_array
 from genpose_ros.ros.diagnostics import Diagnostics
 from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
 from genpose_ros.ros.inputs import Inputs
@@ -85,6 +88,7 @@ class EstimatorNode(Node):
             )
         self._processing = self._tracking or Estimating(make_estimator, settings)
         self._outputs = Outputs(self)
+        self._outputs.publish_categories(self._categories(make_estimator))
         self._worker: Worker[Matched] = Worker(
             prepare=self._warm_up,
             handle=self._process,
@@ -138,6 +142,12 @@ class EstimatorNode(Node):
         if not frame or self._transforms is None:
             return None
         return TransformLookup(self._transforms, frame)
+
+    def _categories(self, make_estimator: MakeEstimator) -> CategoryArray:
+        """What the models know, as a message."""
+        files = make_estimator.checkpoints if isinstance(make_estimator, ModelLoader) else {}
+        header = Header(stamp=self.get_clock().now().to_msg())
+        return category_array(self._processing.categories, files, header)
 
     def _statuses(self, make_estimator: MakeEstimator) -> list[Callable[[], DiagnosticStatus]]:
         """The parts that diagnostics report on."""

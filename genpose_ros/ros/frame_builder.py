@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 
 from genpose_ros.estimation.frame import Frame, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.camera_info import calibrated_camera
 from genpose_ros.ros.images import depth_m
 from genpose_ros.ros.masks import Segmented, instances_from_labels, instances_from_message
@@ -32,10 +33,17 @@ def stamp_ns(header: Header) -> int:
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
-def build_frame(matched: Matched, settings: Settings) -> BuiltFrame | Rejection:
+def build_frame(
+    matched: Matched, settings: Settings, categories: CategorySet
+) -> BuiltFrame | Rejection:
     """Decode what was matched, or say why the whole frame is refused.
 
     A depth image without masks becomes a frame without objects.
+
+    Args:
+        matched: messages of one stamp.
+        settings: of the node.
+        categories: that the estimator knows.
     """
     header, pixels = matched.depth.header, matched.depth.pixels
     camera = calibrated_camera(matched.calibration, pixels.shape, rectified=settings.node.rectified)
@@ -50,17 +58,19 @@ def build_frame(matched: Matched, settings: Settings) -> BuiltFrame | Rejection:
     refused = check_frame(frame)
     if refused is not None:
         return refused
-    segmented = _segmented(matched, settings)
+    segmented = _segmented(matched, settings, categories)
     if isinstance(segmented, Rejection):
         return segmented
     return BuiltFrame(replace(frame, instances=segmented.instances), segmented.rejections)
 
 
-def _segmented(matched: Matched, settings: Settings) -> Segmented | Rejection:
+def _segmented(
+    matched: Matched, settings: Settings, categories: CategorySet
+) -> Segmented | Rejection:
     if matched.masks is None:
         return Segmented((), ())
     shape = matched.depth.pixels.shape
-    rules, limit = settings.node.category_rules, settings.estimator.max_objects
+    rules, limit = settings.node.category_rules(categories), settings.estimator.max_objects
     content = matched.masks.content
     if not isinstance(content, np.ndarray):
         return instances_from_message(content, shape, rules, limit)

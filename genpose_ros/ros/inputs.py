@@ -162,7 +162,7 @@ class Inputs:
         if isinstance(pixels, Rejection):
             self._reject(pixels)
             return
-        wanted = self._settings().category_rules.empty or self._has_detector()
+        wanted = not self._settings().names_classes or self._has_detector()
         self._add_masks(stamp, MaskInput(pixels, needs_detections=wanted and bool(pixels.any())))
 
     def _on_instance_masks(self, message: InstanceMasks) -> None:

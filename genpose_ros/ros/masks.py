@@ -11,7 +11,6 @@ from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.msg import InstanceMask, InstanceMasks
 from genpose_ros.ros.detections import CategoryRules, confidence, match_detections
 
@@ -64,12 +63,12 @@ def instances_from_labels(
     scaled = _scaled(labels, shape)
     instances, rejections = [], []
     for label in kept.tolist():
-        category, score = _category(label, matched.get(label), rules)
-        if category in CATEGORIES:
-            instances.append(Instance(label, category, scaled == label, score))
+        found = _classified(label, matched.get(label), rules)
+        if isinstance(found, Rejection):
+            rejections.append(found)
         else:
-            detail = f"label {label} has {category}; {_SEE_CATEGORIES}"
-            rejections.append(Rejection(Reason.UNKNOWN_CATEGORY, detail, label))
+            category, score = found
+            instances.append(Instance(label, category, scaled == label, score))
     rejections += _too_many(np.delete(values, largest).tolist(), limit)
     return Segmented(tuple(instances), tuple(rejections))
 
@@ -103,8 +102,7 @@ def instances_from_message(
             detail = f"id {item.id} is taken or below 1; ids must be unique and 1 or higher"
             rejections.append(Rejection(Reason.BAD_MASK_MESSAGE, detail, item.id))
         elif not category:
-            detail = f"class {item.class_name[:32]!r} is none of {', '.join(CATEGORIES)}"
-            rejections.append(Rejection(Reason.UNKNOWN_CATEGORY, detail, item.id))
+            rejections.append(_unknown(item.class_name, item.id, rules))
         else:
             instances[item.id] = Instance(item.id, category, mask, confidence(item.score))
     taken = set(largest)
@@ -128,15 +126,29 @@ def _is_object(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return (values > 0) & ~np.isin(values, BACKGROUND_LABELS)
 
 
-def _category(label: int, detection: Detection2D | None, rules: CategoryRules) -> tuple[str, float]:
-    """The category, or words that say why there is none, and the score."""
+def _classified(
+    label: int, detection: Detection2D | None, rules: CategoryRules
+) -> tuple[str, float] | Rejection:
+    """The category and the score of a label, or why it has no category."""
     if detection is None:
-        return rules.of_label(label) or "no class", 1.0
+        category = rules.of_label(label)
+        return (category, 1.0) if category else _without_class(label, "no class")
     if not detection.results:
-        return "a detection without a class", 0.0
+        return _without_class(label, "a detection without a class")
     best = max((r.hypothesis for r in detection.results), key=lambda h: confidence(h.score))
     category = rules.of_class(best.class_id)
-    return category or f"the unknown class {best.class_id[:32]!r}", confidence(best.score)
+    return (category, confidence(best.score)) if category else _unknown(best.class_id, label, rules)
+
+
+def _without_class(label: int, what: str) -> Rejection:
+    return Rejection(Reason.UNKNOWN_CATEGORY, f"label {label} has {what}; {_SEE_CATEGORIES}", label)
+
+
+def _unknown(class_name: str, number: int, rules: CategoryRules) -> Rejection:
+    detail = (
+        f"class {class_name[:32]!r} is none of {rules.known}; see segmentation.label_categories"
+    )
+    return Rejection(Reason.UNKNOWN_CATEGORY, detail, number)
 
 
 def _region_mask(

@@ -1,47 +1,73 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Loading of the network, once for all settings, and what diagnostics say of it."""
+"""Loading of the networks, once for all settings, and what diagnostics say of them."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.settings import EstimatorSettings
-from genpose_ros.networks.checkpoints import default_weights
-from genpose_ros.networks.interface import PoseModel
+from genpose_ros.networks.model_set import ModelSet
 
-__all__ = ["ModelLoader"]
+__all__ = ["CheckpointFile", "ModelLoader"]
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """Checkpoint that a model was loaded from: file name and SHA-256; empty: it is not known."""
+
+    name: str = ""
+    sha256: str = ""
+
+    @classmethod
+    def of(cls, file: Path) -> "CheckpointFile":
+        """Return what is known of a file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return cls(file.name, hashlib.sha256(file.read_bytes()).hexdigest())
 
 
 class ModelLoader:
-    """Maker of estimators that loads the network with the first one and shares it.
+    """Maker of estimators that loads the networks with the first one and shares them.
 
     Attributes:
-        about: device, architecture, and the checkpoint's file name and SHA-256; empty before the
+        about: device, architectures, and the checkpoints' file names and SHA-256; empty before the
             first estimator.
+        checkpoints: the file that estimates each category, by its name; empty before that too.
     """
 
     def __init__(self) -> None:
         self.about: dict[str, str] = {}
-        self._model: PoseModel | None = None
+        self.checkpoints: Mapping[str, CheckpointFile] = {}
+        self._models: ModelSet | None = None
 
     def __call__(self, settings: EstimatorSettings) -> PoseEstimator:
-        """Return an estimator; its settings that need another network are not looked at again.
+        """Return an estimator; its settings that need other networks are not looked at again.
 
         Raises:
             FileNotFoundError: there is no such checkpoint.
-            ValueError: the checkpoint or the device cannot be used.
+            ValueError: a checkpoint or the device cannot be used, or two know the same class.
         """
-        if self._model is not None:
-            return PoseEstimator(self._model, settings)
+        if self._models is not None:
+            return PoseEstimator(self._models, settings)
         first = PoseEstimator.from_settings(settings)
-        self._model = first.model
-        file = Path(settings.weights or default_weights())
+        self._models = first.models
+        files = [CheckpointFile.of(file) for file in first.models.files]
+        self.checkpoints = {
+            name: file
+            for file, model in zip(files, first.models.models, strict=True)
+            for name in model.categories.names
+        }
         self.about = {
-            "device": str(first.model.device),
-            "architecture": first.model.architecture,
-            "checkpoint": file.name,
-            "checkpoint SHA-256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            "device": str(first.device),
+            "architecture": ", ".join(model.architecture for model in first.models.models),
+            "categories": ", ".join(first.categories.names),
+            "checkpoint": ", ".join(file.name for file in files),
+            "checkpoint SHA-256": ", ".join(file.sha256 for file in files),
         }
         return first

@@ -5,8 +5,8 @@
 
 from dataclasses import dataclass
 
-from genpose_ros.geometry.categories import CATEGORIES
-from genpose_ros.ros.detections import CategoryRules
+from genpose_ros.geometry.categories import CategorySet
+from genpose_ros.ros.detections import CategoryRules, parse_label_categories
 from genpose_ros.ros.subscriptions import RELIABILITIES
 from genpose_ros.settings import check_settings, setting
 
@@ -52,9 +52,8 @@ class NodeSettings:
     )
     default_category: str = setting(
         "",
-        "Category of every object of a label image whose class is not known otherwise; empty: "
-        "none.",
-        choices=("", *CATEGORIES),
+        "Category of every object of a label image whose class is not known otherwise, one of "
+        "those that the weights know; empty: none.",
         group="segmentation",
     )
     label_categories: str = setting(
@@ -164,9 +163,21 @@ class NodeSettings:
         for name in ("target_frame", "fixed_frame", "tf_prefix"):
             if getattr(self, name).startswith("/") or " " in getattr(self, name):
                 raise ValueError(f"{name} must be a frame name, got {getattr(self, name)!r}")
-        CategoryRules.parse(self.default_category, self.label_categories)
+        parse_label_categories(self.label_categories)
 
     @property
-    def category_rules(self) -> CategoryRules:
-        """The categories of labels and class names."""
-        return CategoryRules.parse(self.default_category, self.label_categories)
+    def names_classes(self) -> bool:
+        """Whether labels can have a category without detections."""
+        return bool(self.default_category or parse_label_categories(self.label_categories))
+
+    def category_rules(self, categories: CategorySet) -> CategoryRules:
+        """Return the categories of labels and class names.
+
+        Args:
+            categories: that the models know.
+
+        Raises:
+            ValueError: a parameter names another one.
+        """
+        names = parse_label_categories(self.label_categories)
+        return CategoryRules(self.default_category, names, categories)

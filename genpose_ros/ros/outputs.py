@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from geometry_msgs.msg import PoseArray
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
@@ -16,7 +16,7 @@ from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
 from genpose_ros.estimation.reasons import Rejection
-from genpose_ros.msg import ObjectPose, ObjectPoseArray
+from genpose_ros.msg import CategoryArray, ObjectPose, ObjectPoseArray
 from genpose_ros.ros.builders import (
     PosedObject,
     candidate_array,
@@ -34,6 +34,12 @@ from genpose_ros.ros.published import PublishedFrame
 __all__ = ["Outputs"]
 
 _QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+#: Kept for those who subscribe later.
+_LATCHED = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
 
 
 class Outputs:
@@ -61,6 +67,12 @@ class Outputs:
             )
             for name, kind in kinds.items()
         }
+        self._categories = node.create_publisher(
+            CategoryArray,
+            "~/categories",
+            _LATCHED,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
         self._broadcaster = TransformBroadcaster(node)
         self._marked: frozenset[int] = frozenset()
 
@@ -84,6 +96,10 @@ class Outputs:
             self._send("points", point_cloud(seen, header, frame.T_out_cam))
         if self._has_subscribers("candidates"):
             self._send("candidates", candidate_array(seen, header, frame.T_out_cam))
+
+    def publish_categories(self, message: CategoryArray) -> None:
+        """Publish what the models know, for all who subscribe from now on."""
+        self._categories.publish(message)
 
     def publish_rejected(self, rejection: Rejection, header: Header) -> None:
         """Publish on `~/objects` that a frame was refused; nothing goes to the other topics."""

@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.estimate_mode import ActiveEstimator, MakeEstimator
 from genpose_ros.ros.frame_builder import build_frame
 from genpose_ros.ros.matching import Matched
@@ -108,6 +109,11 @@ class Tracking:
         """The tracks, as of the newest frame."""
         return self._tracker.tracks
 
+    @property
+    def categories(self) -> CategorySet:
+        """What the estimator knows."""
+        return self._active.current[0].categories
+
     def configure(self, settings: Settings) -> None:
         """Take other settings from the next frame on; the tracks stay."""
         self._active.configure(settings)
@@ -126,7 +132,7 @@ class Tracking:
     def process(self, matched: Matched) -> PublishedFrame | Rejection | None:
         """Return what to publish of a frame, or why all of it is refused; None: nothing."""
         estimator, settings = self._active.current
-        built = build_frame(matched, settings)
+        built = build_frame(matched, settings, estimator.categories)
         if isinstance(built, Rejection):
             return built
         header = matched.depth.header

@@ -118,6 +118,7 @@ class TrackingStep:
         self.estimator, self.settings, self.state = estimator, settings, state
         self.frame, self.camera_pose, self.timer = frame, camera_pose, timer
         self.rejections: list[Rejection] = []
+        self._categories = estimator.categories
         self._rng = np.random.default_rng(estimator.settings.seed)
 
     def process(self, *, has_masks: bool) -> TrackerState:
@@ -255,8 +256,8 @@ class TrackingStep:
                 self.reject(Reason.DUPLICATE, detail, cloud.instance.id)
             else:
                 track_id = self.state.next_id + len(new)
-                known = self.estimator.model.categories
-                new.append(initiate(track_id, outcome, self.camera_pose, self.settings, known))
+                obj = initiate(track_id, outcome, self.camera_pose, self.settings, self._categories)
+                new.append(obj)
         return new
 
     def settled(self, objects: Sequence[TrackedObject], *, new: int) -> TrackerState:
@@ -413,7 +414,7 @@ class TrackingStep:
         if scored is None:
             return None
         estimate, T_cam_expected = scored.estimate, None if anywhere else track.T_cam_obj
-        symmetry = self.estimator.model.categories[estimate.category].symmetry
+        symmetry = self._categories[estimate.category].symmetry
         reason = rejection_reason(
             estimate, T_cam_expected, scored.residual_m, self.settings, symmetry
         )

@@ -111,7 +111,7 @@ class Tracker:
             state,
             frame,
             state.ego_motion.camera_pose_at(stamp_ns, T_fixed_cam),
-            StageTimer(self.estimator.model.device),
+            StageTimer(self.estimator.device),
         )
         if delayed:
             state = process_delayed(step, has_masks=has_masks)

@@ -69,6 +69,7 @@ class Validator:
             steps=5,
             batch_size=16,
             ranking="energy" if energy else "none",
+            size_factor=0.0,  # sizes are not learnt yet when poses are worth looking at
         )
 
     def __call__(self, model: PoseModel) -> Validation:

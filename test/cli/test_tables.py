@@ -59,6 +59,7 @@ def estimate_of(score: float) -> ObjectEstimate:
         T_cam_obj=T_cam_obj,
         covariance=np.eye(6),
         score=score,
+        score_axis=score,
         energy_rotation=None,
         energy_translation=None,
         size_m=np.array([0.07, 0.12, 0.07]),

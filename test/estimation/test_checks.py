@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from genpose_ros.estimation import ObjectEstimate, Reason
-from genpose_ros.estimation.checks import check_finite, check_workspace, distance_to_camera_m
+from genpose_ros.estimation.checks import (
+    check_finite,
+    check_size,
+    check_workspace,
+    distance_to_camera_m,
+)
 
 
 @pytest.fixture
@@ -22,6 +27,7 @@ def estimate() -> ObjectEstimate:
         T_cam_obj=T_cam_obj,
         covariance=np.eye(6),
         score=0.5,
+        score_axis=0.5,
         energy_rotation=1.0,
         energy_translation=2.0,
         size_m=np.full(3, 0.1),
@@ -45,6 +51,21 @@ def test_an_object_at_the_workspaces_border_is_inside_and_one_beyond_is_not(esti
     assert rejection.detail == "the can is 7 m away, expected at most 6.9 m"
 
 
+def test_a_diagonal_is_taken_up_to_the_factor_beyond_the_categorys_sizes(estimate):
+    diagonal_m = 0.1 * 3**0.5
+    for limits_m, factor, refused in (
+        ((0.08, 0.18), 1.0, False),
+        ((0.01, diagonal_m / 2 + 1e-6), 2.0, False),
+        ((0.01, diagonal_m / 2 - 1e-6), 2.0, True),
+        ((2 * diagonal_m - 1e-6, 1.0), 2.0, False),
+        ((2 * diagonal_m + 1e-6, 1.0), 2.0, True),
+        ((5.0, 9.0), 0.0, False),
+    ):
+        rejection = check_size(estimate, limits_m, factor)
+        assert (rejection is not None) is refused
+        assert rejection is None or rejection.reason is Reason.IMPLAUSIBLE_SIZE
+
+
 def test_finite_numbers_pass_with_and_without_energies(estimate):
     assert check_finite(estimate) is None
     assert check_finite(replace(estimate, energy_rotation=None, energy_translation=None)) is None
@@ -58,6 +79,7 @@ def test_finite_numbers_pass_with_and_without_energies(estimate):
         ("covariance", "covariance"),
         ("size_m", "size"),
         ("score", "score"),
+        ("score_axis", "score of the axis"),
         ("detection_score", "detection score"),
         ("energy_rotation", "energy"),
         ("energy_translation", "energy"),

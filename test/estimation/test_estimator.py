@@ -21,7 +21,7 @@ from genpose_ros.estimation import (
     Reason,
     object_cloud,
 )
-from genpose_ros.estimation.estimator import padded_size
+from genpose_ros.estimation.batch import padded_size
 from genpose_ros.geometry import (
     Category,
     CategorySet,
@@ -31,6 +31,7 @@ from genpose_ros.geometry import (
     rotation_error_deg,
     so3_exp,
 )
+from genpose_ros.networks import ModelSet
 
 FAST = EstimatorSettings()
 
@@ -114,9 +115,9 @@ class TestEstimate:
 
     def test_the_size_is_the_models_or_that_of_the_points(self, toy):
         frame = toy.frame(("mug", 100, 150, 0.8))
-        size_m = torch.tensor([0.1, 0.2, 0.3])
+        size_m = torch.tensor([0.1, 0.12, 0.08])
         (item,) = estimate(toy, frame, toy.model(size_m=size_m)).estimates
-        assert item.size_m == pytest.approx([0.1, 0.2, 0.3])
+        assert item.size_m == pytest.approx([0.1, 0.12, 0.08])
         (item,) = estimate(toy, frame).estimates
         assert (item.size_m > 0.05).all()
         assert (item.size_m < 0.25).all()
@@ -244,6 +245,119 @@ class TestCategories:
         model.categories = CategorySet((Category(name="drill"),))
         PoseEstimator(model, FAST).warm_up()
         assert model.batch_sizes == [1]
+
+
+class TestSeveralModels:
+    """Mugs by one model, drills and saws by another whose poses are 10 cm farther away."""
+
+    @pytest.fixture
+    def models(self, toy):
+        mugs, tools = toy.model(), toy.model(offset=torch.tensor([[0.0, 0.0, 0.15]]))
+        mugs.categories = CategorySet((Category(name="mug"),))
+        tools.categories = CategorySet((Category(name="drill"), Category(name="saw")))
+        return ModelSet((mugs, tools))
+
+    BOXES = (("drill", 30, 40, 0.9), ("mug", 100, 150, 0.8), ("saw", 30, 150, 0.9))
+
+    def test_each_class_goes_to_its_model_in_one_batch_each(self, toy, models):
+        result = PoseEstimator(models, FAST).estimate(toy.frame(*self.BOXES))
+        assert [model.batch_sizes for model in models.models] == [[1], [2]]
+        assert [(e.instance_id, e.category) for e in result.estimates] == [
+            (1, "drill"),
+            (2, "mug"),
+            (3, "saw"),
+        ]
+        z = [e.T_cam_obj[2, 3] for e in result.estimates]
+        assert z == pytest.approx([1.05, 0.85, 1.05], abs=0.012)
+
+    def test_an_object_has_the_estimate_that_its_model_alone_gives(self, toy, models):
+        together = PoseEstimator(models, FAST).estimate(toy.frame(*self.BOXES)).estimates
+        alone = estimate(toy, toy.frame(*self.BOXES), models.models[0])
+        (mug,) = alone.estimates
+        assert np.array_equal(mug.T_cam_obj, together[1].T_cam_obj)
+        assert [r.detail for r in alone.rejections] == [
+            f"category '{name}' is none of mug" for name in ("drill", "saw")
+        ]
+
+    def test_starts_go_with_their_objects(self, toy, models):
+        estimator, near = PoseEstimator(models, FAST), replace(FAST, start_sigma=0.05)
+        clouds, _ = estimator.object_clouds(toy.frame(*self.BOXES))
+        starts = np.stack([e.T_cam_obj for e in estimator.estimate_clouds(clouds)])
+        for order in ([0, 1, 2], [2, 1, 0]):
+            moved = estimator.estimate_clouds(
+                [clouds[i] for i in order], T_cam_start=starts[order], settings=near
+            )
+            for i, item in zip(order, moved, strict=True):
+                assert item.instance_id == i + 1
+                assert item.T_cam_obj[:3, 3] == pytest.approx(starts[i][:3, 3], abs=0.02)
+
+    def test_a_class_of_neither_is_refused_with_those_of_both(self, toy, models):
+        result = PoseEstimator(models, FAST).estimate(toy.frame(("can", 100, 150, 0.8)))
+        assert [r.detail for r in result.rejections] == [
+            "category 'can' is none of mug, drill, saw"
+        ]
+
+    def test_every_model_is_warmed_up(self, models):
+        PoseEstimator(models, FAST).warm_up()
+        assert [model.batch_sizes for model in models.models] == [[1], [1]]
+
+    def test_there_is_no_such_thing_as_the_model(self, models):
+        with pytest.raises(ValueError, match="expected one model, there are 2"):
+            _ = PoseEstimator(models, FAST).model
+
+
+class TestScoreOfTheAxis:
+    def spread(self, toy, axis, *degrees):
+        """A model that turns the pose about an axis of the object, by each angle equally often."""
+        turns = torch.deg2rad(torch.tensor(degrees).double())[:, None] * torch.eye(3)[axis].double()
+        return toy.model(
+            rotation=toy.pose @ so3_exp(turns),
+            offset=torch.tensor([[0.0, 0.0, 0.05]]).expand(len(degrees), 3),
+            deviation=0.005,
+        )
+
+    def test_a_hidden_handle_leaves_the_axis_sure(self, toy):
+        model = self.spread(toy, 1, *range(0, 360, 30))
+        (mug,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model).estimates
+        assert mug.score < 0.4
+        assert mug.score_axis > 0.95
+
+    def test_an_unsure_tilt_is_unsure_about_the_axis_too(self, toy):
+        model = self.spread(toy, 0, *range(0, 360, 30))
+        (mug,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model).estimates
+        assert mug.score < 0.4
+        assert mug.score_axis < 0.4
+
+    def test_an_unobservable_yaw_was_left_out_before(self, toy):
+        model = self.spread(toy, 0, 0, 15, -15)
+        (can,) = estimate(toy, toy.frame(("can", 100, 150, 0.8)), model).estimates
+        assert 0.1 < can.score < 0.9
+        assert can.score_axis == can.score
+
+
+class TestSizes:
+    def test_an_object_far_larger_than_its_category_is_refused(self, toy):
+        frame = toy.frame(("can", 100, 150, 0.8))
+        model = toy.model(size_m=torch.tensor([0.2, 0.42, 0.2]))
+        (rejection,) = estimate(toy, frame, model).rejections
+        assert rejection.reason is Reason.IMPLAUSIBLE_SIZE
+        assert rejection.instance_id == 1
+        assert "a can of 20 x 42 x 20 cm, 0.51 m across" in rejection.detail
+        assert "0.04 to 0.36 m" in rejection.detail
+        assert "size_factor" in rejection.detail
+
+    @pytest.mark.parametrize(("factor", "estimated"), [(2.0, 0), (3.0, 1), (0.0, 1)])
+    def test_how_far_is_a_setting(self, toy, factor, estimated):
+        model = toy.model(size_m=torch.tensor([0.2, 0.42, 0.2]))
+        frame = toy.frame(("can", 100, 150, 0.8))
+        result = estimate(toy, frame, model, replace(FAST, size_factor=factor))
+        assert len(result.estimates) == estimated
+
+    def test_what_is_visible_of_an_object_may_be_smaller_than_all_of_it(self, toy):
+        frame = toy.frame(("laptop", 100, 150, 0.5), size=20)
+        (laptop,) = estimate(toy, frame).estimates
+        assert np.linalg.norm(laptop.size_m) < 0.175
+        assert estimate(toy, frame, toy.model(size_m=torch.full((3,), 0.05))).estimates == ()
 
 
 class TestBadContent:

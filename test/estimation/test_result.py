@@ -16,6 +16,7 @@ def test_poses_covariance_and_points_are_placed_together() -> None:
         T_cam_obj=T_cam_obj,
         covariance=np.diag([1e-6, 2e-6, 3e-6, 1e-4, 2e-4, 3e-4]),
         score=0.5,
+        score_axis=0.5,
         energy_rotation=1.0,
         energy_translation=2.0,
         size_m=np.array([0.1, 0.1, 0.1]),

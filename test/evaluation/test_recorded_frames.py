@@ -65,6 +65,7 @@ def off_by(centimetres: float) -> SimpleNamespace:
                 T_cam_obj=T_cam_obj,
                 covariance=np.eye(6),
                 score=0.5,
+                score_axis=0.5,
                 energy_rotation=None,
                 energy_translation=None,
                 size_m=np.ones(3),

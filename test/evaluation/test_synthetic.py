@@ -47,6 +47,7 @@ class Oracle:
             T_cam_obj=far,
             covariance=np.eye(6),
             score=1.0,
+            score_axis=1.0,
             energy_rotation=None,
             energy_translation=None,
             size_m=1.1 * self.views.size_m[row].astype(np.float64),

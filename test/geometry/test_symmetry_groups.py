@@ -136,6 +136,18 @@ class TestSymmetryBatch:
         angle = batch.angle_rad(upside_down[None], torch.eye(3).double())
         assert math.degrees(angle) == pytest.approx(4)
 
+    def test_without_the_yaw_only_the_tilt_of_the_y_axis_counts(self):
+        generator = torch.Generator().manual_seed(3)
+        batch = SymmetryBatch.of([ASYMMETRIC, HALF_Y, AXISYMMETRIC, ROD, CUBE])
+        rotation, reference = (random_rotations(50, generator).view(5, 10, 3, 3) for _ in "ab")
+        tilt = batch.without_yaw.angle_rad(rotation, reference)
+        for b in range(3):  # no member turns the y axis elsewhere
+            expected = axis_angle_rad(rotation[b, :, :, 1], reference[b, :, :, 1])
+            assert torch.allclose(tilt[b], expected, atol=1e-9)
+        assert torch.equal(tilt[2:4], batch.angle_rad(rotation, reference)[2:4])
+        assert bool((tilt <= batch.angle_rad(rotation, reference) + 1e-9).all())
+        assert math.degrees(tilt[4].max()) < 54.8  # one of a cube's six axes is as near as this
+
     def test_without_members_rotations_come_back_as_they_are(self):
         rotation = random_rotations(6, torch.Generator().manual_seed(2)).view(2, 3, 3, 3)
         batch = SymmetryBatch.of([ASYMMETRIC, AXISYMMETRIC])

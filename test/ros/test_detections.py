@@ -6,7 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from genpose_ros.ros.detections import CategoryRules, confidence, match_detections
+from genpose_ros.geometry.categories import NOCS, Category, CategorySet
+from genpose_ros.ros.detections import (
+    CategoryRules,
+    confidence,
+    match_detections,
+    parse_label_categories,
+)
 
 
 def detection(name: str = "", box: tuple[float, float, float, float] = (0, 0, 0, 0)):
@@ -58,31 +64,44 @@ def test_no_detections_match_nothing():
     assert match_detections([1, 2], [], {}) == {}
 
 
+def rules(default: str = "", names: str = "", categories: CategorySet = NOCS) -> CategoryRules:
+    return CategoryRules(default, parse_label_categories(names), categories)
+
+
 class TestCategoryRules:
     def test_a_label_takes_its_own_category_before_the_default(self):
-        rules = CategoryRules.parse("can", "3:mug, 45:bowl")
-        assert rules.of_label(3) == "mug"
-        assert rules.of_label(4) == "can"
+        made = rules("can", "3:mug, 45:bowl")
+        assert made.of_label(3) == "mug"
+        assert made.of_label(4) == "can"
 
     def test_a_detector_does_not_fall_back_to_the_default(self):
-        rules = CategoryRules.parse("can", "cup:mug, 39:bottle, sports ball:bowl")
-        assert rules.of_class("Cup") == "mug"
-        assert rules.of_class("39") == "bottle"
-        assert rules.of_class("sports ball") == "bowl"
-        assert rules.of_class(" Laptop ") == "laptop"
-        assert rules.of_class("person") is None
+        made = rules("can", "cup:mug, 39:bottle, sports ball:bowl")
+        assert made.of_class("Cup") == "mug"
+        assert made.of_class("39") == "bottle"
+        assert made.of_class("sports ball") == "bowl"
+        assert made.of_class(" Laptop ") == "laptop"
+        assert made.of_class("person") is None
 
     def test_without_rules_a_label_has_no_category(self):
-        assert CategoryRules.parse("", "").of_label(1) is None
-        assert CategoryRules.parse("", " , ").empty
-        assert not CategoryRules.parse("", "1:mug").empty
+        assert rules().of_label(1) is None
+        assert parse_label_categories(" , ") == {}
 
-    @pytest.mark.parametrize(
-        ("default", "names"), [("cup", ""), ("", "1:cup"), ("", "mug"), ("", ":mug"), ("", "1:")]
-    )
-    def test_rules_that_are_nonsense_are_refused(self, default, names):
-        with pytest.raises(ValueError, match=r"unknown category|expected 'name:category'"):
-            CategoryRules.parse(default, names)
+    def test_the_categories_are_those_of_the_models_by_name_or_alias(self):
+        drill = Category(name="drill", aliases=("Power Drill", "cordless_drill"))
+        made = rules("power drill", "7:cordless_drill, bohrer:drill", CategorySet((drill,)))
+        assert made.of_label(1) == made.of_label(7) == "drill"
+        assert {made.of_class(n) for n in ("drill", " POWER DRILL", "Bohrer")} == {"drill"}
+        assert made.of_class("mug") is None
+
+    @pytest.mark.parametrize(("default", "names"), [("cup", ""), ("", "1:cup")])
+    def test_rules_that_lead_to_a_class_of_no_model_are_refused(self, default, names):
+        with pytest.raises(ValueError, match=r"unknown category 'cup'; expected one of bottle, "):
+            rules(default, names)
+
+    @pytest.mark.parametrize("names", ["mug", ":mug", "1:"])
+    def test_rules_that_are_nonsense_are_refused(self, names):
+        with pytest.raises(ValueError, match="expected 'name:category'"):
+            rules("", names)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def test_diagnostics_get_the_device_the_name_of_the_checkpoint_and_its_hash(sett
     assert load.about == {
         "device": "cpu",
         "architecture": LightPoseModel.architecture,
+        "categories": "bottle, bowl, camera, can, laptop, mug",
         "checkpoint": "mine.safetensors",
         "checkpoint SHA-256": digest,
     }

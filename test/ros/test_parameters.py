@@ -156,7 +156,6 @@ def test_a_value_that_is_the_same_changes_nothing(node):
         ("sampling.sampler", "magic"),
         ("depth.min_m", 99.0),
         ("input_timeout_s", math.nan),
-        ("segmentation.default_category", "cup"),
         ("segmentation.label_categories", "nonsense"),
         ("tf_prefix", "/left"),
         ("device", "cuda"),

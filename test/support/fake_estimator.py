@@ -14,6 +14,7 @@ import numpy as np
 
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
+from genpose_ros.geometry.categories import NOCS
 from genpose_ros.tracking.tracks import Track, TrackingResult, TrackState
 
 
@@ -28,6 +29,7 @@ def make_estimate(instance_id: int = 1, category: str = "mug", **changes: Any) -
         "T_cam_obj": T_cam_obj,
         "covariance": np.diag([1e-6, 2e-6, 3e-6, 1e-4, 2e-4, 3e-4]),
         "score": 0.75,
+        "score_axis": 0.8,
         "energy_rotation": -1.5,
         "energy_translation": -0.5,
         "size_m": np.array([0.1, 0.12, 0.08]),
@@ -42,6 +44,8 @@ def make_estimate(instance_id: int = 1, category: str = "mug", **changes: Any) -
 
 class FakeEstimator:
     """Puts each object at the mean of its mask's pixels and depth, without any network."""
+
+    categories = NOCS
 
     def __init__(self, settings: Any = None) -> None:
         self.settings = settings

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 from toy_models import POSE
+from tracked_scene import SceneModel
 
-from genpose_ros.estimation import Frame, Instance, Reason
+from genpose_ros.estimation import EstimatorSettings, Frame, Instance, PoseEstimator, Reason
 from genpose_ros.geometry import Category, CategorySet, PinholeCamera, Symmetry
-from genpose_ros.tracking import TrackState
+from genpose_ros.networks import ModelSet
+from genpose_ros.tracking import Tracker, TrackerSettings, TrackState
 
 STEP_NS = 33_333_333
 START_NS = 5_000_000_000
@@ -90,6 +92,58 @@ class TestFiniteGroups:
     ):
         results = self.follow(scene, tracker, Category(name="box"), count=1)
         assert results[0].tracks[0].estimate.score < 0.8
+
+
+class TestSeveralModels:
+    """Mugs and drills, each with a model of its own."""
+
+    @pytest.fixture
+    def following(self, scene):
+        parts = SceneModel(scene), SceneModel(scene)
+        for model, name in zip(parts, ("mug", "drill"), strict=True):
+            model.categories = CategorySet((Category(name=name),))
+        settings = EstimatorSettings(candidates=20, steps=6, points=64, min_points=30)
+        return Tracker(PoseEstimator(ModelSet(parts), settings), TrackerSettings())
+
+    def test_ids_are_unique_over_all_models(self, scene, following):
+        for number, name in enumerate(("mug", "drill", "mug", "drill"), start=1):
+            scene.put(number, name, (-0.4 + 0.16 * number, 0.0, 0.8))
+        results = run(following, scene, 6)
+        names = [track.name for track in results[-1].tracks]
+        assert names == ["mug_1", "drill_2", "mug_3", "drill_4"]
+        assert states(results[-1]) == ["confirmed"] * 4
+        for model in following.estimator.models.models:
+            assert model.batch_sizes[-1] == 2
+        for track in results[-1].tracks:
+            truth = scene.truth(track.track_id)
+            assert track.estimate.T_cam_obj[:3, 3] == pytest.approx(truth[:3, 3], abs=0.01)
+
+    def test_an_object_is_hidden_by_one_of_another_model(self, scene, following):
+        scene.put(1, "mug", (0.0, 0.0, 0.9))
+        scene.put(2, "drill", (-0.2, 0.0, 0.6))
+        run(following, scene, 5)
+
+        def move(i):
+            there, back = min(i - 5, 10), max(i - 24, 0)
+            scene.put(2, "drill", (0.02 * (there + back) - 0.2, 0.0, 0.6))
+
+        hidden = run(following, scene, 20, first=5, move=move)
+        assert [(t.name, t.state.value) for t in hidden[-1].tracks] == [
+            ("mug_1", "coasting"),
+            ("drill_2", "confirmed"),
+        ]
+        back = run(following, scene, 12, first=25, move=move)
+        assert [t.name for t in back[-1].tracks] == ["mug_1", "drill_2"]
+        assert back[-1].tracks[0].state is TrackState.CONFIRMED
+
+    def test_a_track_whose_class_changes_goes_over_to_the_other_model(self, scene, following):
+        scene.put(1, "mug", (0.0, 0.0, 0.8))
+        run(following, scene, 5)
+        scene.put(1, "drill", (0.0, 0.0, 0.8))
+        results = run(following, scene, following.settings.class_change_frames + 2, first=5)
+        (track,) = results[-1].tracks
+        assert (track.track_id, track.name, track.estimate.category) == (1, "drill_1", "drill")
+        assert sum(following.estimator.models.models[1].batch_sizes) >= 2
 
 
 class TestFollowing:

@@ -15,6 +15,7 @@ from std_srvs.srv import Trigger
 from genpose_ros.datasets.frame_folders import RecordedFrame, find_frames
 from genpose_ros.drawing import save_picture
 from genpose_ros.msg import ObjectPoseArray
+from genpose_ros.networks.model_set import absolute_weights
 from genpose_ros.ros.demo.node_processes import NodeEndedError, terminable
 from genpose_ros.ros.demo.results import result_from_message
 from genpose_ros.ros.demo.session import CAMERA, OBJECTS, DemoSession, write_report
@@ -51,7 +52,7 @@ def run_demo(
         json: where the report goes; None: nowhere.
         picture: where the picture goes; None: genpose_demo.png in the current folder.
         seed: of the simulated table and of the estimator.
-        weights: checkpoint; None: the released one.
+        weights: checkpoint, or several with commas between; None: the released one.
         settings: further parameters of the estimator node.
         timeout_s: how long the programs may take to start, and the node for each frame.
         console: where to print.
@@ -107,9 +108,8 @@ def _estimator_parameters(
     """
     if weights is None:
         return node_parameters({"seed": seed, **settings})
-    if not weights.is_file():
-        raise FileNotFoundError(f"no checkpoint at {weights}")
-    return node_parameters({"seed": seed, **settings, "weights": str(weights.resolve())})
+    named = absolute_weights(str(weights))
+    return node_parameters({"seed": seed, **settings, "weights": named})
 
 
 @dataclass

@@ -203,8 +203,9 @@ class DemoReport:
             if item.rejection is not None
         ]
         notes.append(
-            "rot: by the NOCS rules, about y ignored for bottle, bowl, can and a mug whose handle "
-            "is hidden; ms: from the image's stamp until the result of its frame arrived"
+            "rot: modulo the symmetry of the class, about y ignored where it is unobservable, as "
+            "of a mug whose handle is hidden; ms: from the image's stamp until the result of its "
+            "frame arrived"
         )
         if stages:
             per_object = self._per_object(stages) or 0.0

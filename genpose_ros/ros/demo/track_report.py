@@ -145,7 +145,7 @@ class TrackReport:
             f"processor time of the camera per image {self.camera_cpu_ms_per_image:.1f} ms",
             f"from an image's stamp to its objects {self.latency_ms:.0f} ms",
             f"tracker, ms per image: {spent}",
-            "rot, trans: medians; the angle about y is ignored for bottle, bowl, can and mug",
+            "rot, trans: medians; the angle about y is ignored for round classes and mugs",
         )
         return Group(table, *(Text(line, style="dim") for line in lines))
 

@@ -31,7 +31,7 @@ def estimator():
     model = LightPoseModel(SMALL)
     for head in (model.score_head, model.energy_head):
         torch.nn.init.normal_(head.leave.weight, std=0.3)
-    return PoseEstimator(model, EstimatorSettings(candidates=12, steps=3))
+    return PoseEstimator(model, EstimatorSettings(candidates=12, steps=3, size_factor=0.0))
 
 
 @pytest.fixture

@@ -170,6 +170,7 @@ def estimate(instance: Instance, T_cam_obj: np.ndarray) -> ObjectEstimate:
         T_cam_obj=T_cam_obj,
         covariance=np.eye(6),
         score=1.0,
+        score_axis=1.0,
         energy_rotation=None,
         energy_translation=None,
         size_m=np.ones(3),
