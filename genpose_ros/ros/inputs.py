@@ -92,7 +92,7 @@ class Inputs:
         self._subscriptions: list[AdaptiveSubscription] = []
         for name, topic in topics.items():
             self._subscriptions.append(
-                AdaptiveSubscription(node, topic.kind, name, topic.callback, now.input_reliability)
+                AdaptiveSubscription(node, topic.kinds, name, topic.callback, now.input_reliability)
             )
         optional = [self.topic_names[name] for name, topic in topics.items() if not topic.required]
         self.watchdog = InputWatchdog(self.topic_names.values(), node.count_publishers, optional)

@@ -19,6 +19,7 @@ from vision_msgs.msg import Detection2D
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.msg import InstanceMasks
+from genpose_ros.ros.images import DepthPixels
 from genpose_ros.ros.stamped_ring import Added, StampedRing
 
 __all__ = ["DepthMessage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched"]
@@ -33,10 +34,10 @@ _KEEPS_UP = 2
 
 @dataclass(frozen=True)
 class DepthMessage:
-    """Depth image as received: its header and a view of its stored pixels, (H, W)."""
+    """Depth image as received: its header and its stored pixels, (H, W)."""
 
     header: Header
-    pixels: np.ndarray
+    pixels: DepthPixels
 
 
 @dataclass(frozen=True)
