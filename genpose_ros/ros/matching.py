@@ -8,21 +8,19 @@ clock jumped back or that a message is out of order is judged here, for all that
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import numpy as np
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.calibration import Calibration
-from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.images import DepthPixels
 from genpose_ros.ros.stamped_ring import Added, StampedRing
 
-__all__ = ["DepthMessage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched"]
+__all__ = ["DepthMessage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched", "RefusedMasks"]
 
 Item = TypeVar("Item")
 
@@ -42,13 +40,21 @@ class DepthMessage:
 
 @dataclass(frozen=True)
 class MaskInput:
-    """Masks as received: a label image's pixels (H, W), or an InstanceMasks message.
+    """Masks as received.
 
-    `needs_detections`: the classes come from a Detection2DArray that should be waited for.
+    Attributes:
+        content: a label image's pixels (H, W), or a message of the kind that `source` says.
+        needs_detections: the classes come from a Detection2DArray that should be waited for.
+        source: one of the node's mask sources.
+        header: of the message; None: it had none.
+        label_names: class names of label values, as the segmenter has published them.
     """
 
-    content: np.ndarray | InstanceMasks
+    content: Any
     needs_detections: bool = False
+    source: str = "label_image"
+    header: Header | None = None
+    label_names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,20 @@ class Matched:
     epoch: int = 0
 
 
+@dataclass(frozen=True)
+class RefusedMasks:
+    """Masks that are never matched, and why."""
+
+    rejection: Rejection
+    masks: MaskInput
+
+
 @dataclass
 class MatchOutcome:
-    """Matches and rejections of the waiting masks, oldest first."""
+    """Matches and refusals of the waiting masks, oldest first."""
 
     matched: list[Matched] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
+    refused: list[RefusedMasks] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -146,6 +160,10 @@ class FrameMatcher:
 
     def add_depth(self, stamp_ns: int, depth: DepthMessage) -> Added:
         """Hold a depth image. When its clock jumped back, everything older is forgotten."""
+        newest_ns = self._depth.newest_ns
+        if stamp_ns == 0 and newest_ns is not None and newest_ns > 0:
+            detail = "the depth image has the stamp 0, unlike those before: its driver left it out"
+            return Added(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
         if stamp_ns < 0:
             detail = f"the depth image's stamp is {stamp_ns / 1e9:.3f} s, which no clock can show"
             return Added(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
@@ -192,9 +210,9 @@ class FrameMatcher:
             result = self._match(stamp_ns, self._waiting[stamp_ns])
             if result is None:
                 break
-            self._waiting.pop(stamp_ns)
+            waiting = self._waiting.pop(stamp_ns)
             if isinstance(result, Rejection):
-                outcome.rejections.append(result)
+                outcome.refused.append(RefusedMasks(result, waiting.masks))
             else:
                 outcome.matched.append(result)
                 self._last_ns = stamp_ns
@@ -256,11 +274,19 @@ class FrameMatcher:
         return not waited and (ring.newest_ns is None or ring.newest_ns <= stamp_ns)
 
     def _no_depth(self, stamp_ns: int) -> Rejection:
+        nearest = self._depth.nearest_stamp_ns(stamp_ns)
         oldest, newest = self._depth.oldest_ns, self._depth.newest_ns
-        if oldest is None or newest is None:
+        if nearest is None or oldest is None or newest is None:
             held = "no depth image is held"
         else:
-            held = f"depth is held from {oldest / 1e9:.3f} to {newest / 1e9:.3f} s"
+            apart_ms = (nearest - stamp_ns) / 1e6
+            cure = "sync.depth_history_s" if stamp_ns < oldest else "sync.slop_s"
+            setting = self._depth.seconds if stamp_ns < oldest else self._slop_s
+            held = (
+                f"the nearest depth image is {abs(apart_ms):.1f} ms "
+                f"{'later' if apart_ms > 0 else 'earlier'} ({cure} is {setting:g} s); depth is "
+                f"held from {oldest / 1e9:.3f} to {newest / 1e9:.3f} s"
+            )
         detail = f"masks of stamp {stamp_ns / 1e9:.3f} s, but {held}"
         return Rejection(Reason.NO_DEPTH_FOR_MASKS, detail)
 
