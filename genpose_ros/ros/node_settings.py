@@ -142,14 +142,6 @@ class NodeSettings:
         "Frame that the outputs are given in, looked up at the image's time; empty: the camera's.",
         fixed=True,
     )
-    target_frame_wait_s: float = setting(
-        0.2,
-        "How long a frame waits for the transform to target_frame, seconds; then it is refused.",
-        low=0.0,
-        high=10.0,
-        advanced=True,
-        formerly="target_frame_wait_seconds",
-    )
     fixed_frame: str = setting(
         "",
         "Frame that stands still, such as world or the robot's base, for a camera that moves: in "
@@ -157,14 +149,19 @@ class NodeSettings:
         "off.",
         fixed=True,
     )
-    fixed_frame_wait_s: float = setting(
-        0.05,
-        "How long a frame waits for the transform to fixed_frame, seconds; then it is tracked "
-        "without.",
+    transform_wait_s: float = setting(
+        1.0,
+        "How long a frame waits for its transform to target_frame or fixed_frame while no newer "
+        "one comes, seconds; then it is refused. While newer ones come it waits on, 2 s in all.",
         low=0.0,
-        high=1.0,
+        high=10.0,
         advanced=True,
-        formerly="fixed_frame_wait_seconds",
+        formerly=(
+            "target_frame_wait_s",
+            "target_frame_wait_seconds",
+            "fixed_frame_wait_s",
+            "fixed_frame_wait_seconds",
+        ),
     )
     threads: int = setting(
         0,

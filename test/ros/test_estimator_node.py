@@ -340,16 +340,20 @@ class TestTargetFrame:
         }
 
     def test_a_transform_that_is_missing_for_good_does_not_hold_up_every_frame(self, ros, benches):
-        rig = Rig(ros, benches, target_frame="world", target_frame_wait_s=0.5)
-        rig.answer()
+        rig = Rig(
+            ros, benches, target_frame="world", transform_wait_s=0.5, input_reliability="reliable"
+        )
         start_s = time.monotonic()
         for _ in range(6):
-            rig.answer()
-        # One wait a second, so two at most here; with one for each frame it would be 3 s.
+            rig.camera.send()
+            rig.bench.spin_for(0.02)
+        assert rig.bench.spin_until(lambda: len(rig.objects) == 6)
+        # They wait together; one after the other it would be 3 s.
         assert time.monotonic() - start_s < 2.0
+        assert rig.node.rejections.counts == {Reason.NO_TRANSFORM: 6}
 
     def test_without_a_transform_nothing_wrong_is_published(self, ros, benches):
-        rig = Rig(ros, benches, target_frame="world", target_frame_wait_s=0.05)
+        rig = Rig(ros, benches, target_frame="world", transform_wait_s=0.05)
         message = rig.answer()
         assert list(message.objects) == []
         assert [r.instance_id for r in message.rejections] == [-1]

@@ -41,14 +41,14 @@ def depth(name: str) -> DepthMessage:
 
 def matches(matcher: FrameMatcher) -> list[tuple[Any, Any]]:
     outcome = matcher.poll()
-    assert outcome.rejections == []
+    assert outcome.refused == []
     return [(m.depth.header, m.masks.content) for m in outcome.matched]
 
 
 def reasons(matcher: FrameMatcher) -> list[Reason]:
     outcome = matcher.poll()
     assert outcome.matched == []
-    return [r.reason for r in outcome.rejections]
+    return [r.rejection.reason for r in outcome.refused]
 
 
 @pytest.mark.parametrize("masks_first", [False, True])
