@@ -157,9 +157,9 @@ def match_detections(
 ) -> dict[int, Detection2D]:
     """Return the detection of each label, for as many as can be matched.
 
-    By the detections' ids where all of them are labels: a tracker's numbers may be labels by chance.
-    Else by the overlap of boxes; where that does not tell all labels, in order, if there are as
-    many as detections.
+    By the detections' ids where all of them are labels: a tracker's may be labels by chance. Else
+    by the overlap of boxes; where that does not tell all labels, in order, if there are as many as
+    detections.
 
     Args:
         labels: the label values, ascending.

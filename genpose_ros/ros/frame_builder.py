@@ -3,6 +3,7 @@
 
 """Building of the estimator's `Frame` from matched messages."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,13 @@ from genpose_ros.ros.matching import MaskInput, Matched
 from genpose_ros.ros.parameters import Settings
 
 __all__ = ["BuiltFrame", "build_frame", "stamp_ns"]
+
+#: Mask sources whose messages hold all that there is to know of their objects.
+_OF_MESSAGES: dict[str, Callable[..., Segmented | Rejection]] = {
+    "instance_masks": instances_from_message,
+    "mask_array": instances_from_array,
+    "yolo": instances_from_polygons,
+}
 
 
 @dataclass(frozen=True)
@@ -83,12 +91,8 @@ def _segmented(
     """The objects of masks of any kind, at the size of the depth image."""
     content, limit = masks.content, settings.estimator.max_objects
     background = settings.node.background
-    if masks.source == "instance_masks":
-        return instances_from_message(content, depth.shape, rules, limit)
-    if masks.source == "mask_array":
-        return instances_from_array(content, depth.shape, rules, limit)
-    if masks.source == "yolo":
-        return instances_from_polygons(content, depth.shape, rules, limit)
+    if masks.source in _OF_MESSAGES:
+        return _OF_MESSAGES[masks.source](content, depth.shape, rules, limit)
     if masks.source == "boxes":
         return instances_from_boxes(content.detections, depth, rules, limit)
     if masks.source == "semantic":

@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Conversion of class images and of boxes without masks to instances, with the help of the depth."""
+"""Conversion of class images, and of boxes without masks, to instances with the help of depth."""
 
 from collections.abc import Sequence
 

@@ -147,9 +147,9 @@ class Bench:
     def spin_for(self, seconds: float) -> None:
         self.spin_until(lambda: False, seconds)
 
-    def collect(self, kind: Any, topic: str) -> list[Any]:
+    def collect(self, kind: Any, topic: str, qos: Any = 10) -> list[Any]:
         received: list[Any] = []
-        self.peer.create_subscription(kind, topic, received.append, 10)
+        self.peer.create_subscription(kind, topic, received.append, qos)
         return received
 
     def close(self) -> None:

@@ -93,9 +93,9 @@ class TestCategoryRules:
         assert {made.of_class(n) for n in ("drill", " POWER DRILL", "Bohrer")} == {"drill"}
         assert made.of_class("mug") is None
 
-    @pytest.mark.parametrize(("default", "names"), [("cup", ""), ("", "1:cup")])
+    @pytest.mark.parametrize(("default", "names"), [("spoon", ""), ("", "1:spoon")])
     def test_rules_that_lead_to_a_class_of_no_model_are_refused(self, default, names):
-        with pytest.raises(ValueError, match=r"unknown category 'cup'; expected one of bottle, "):
+        with pytest.raises(ValueError, match=r"unknown category 'spoon'; expected one of bottle, "):
             rules(default, names)
 
     @pytest.mark.parametrize("names", ["mug", ":mug", "1:"])

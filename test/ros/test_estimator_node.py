@@ -16,6 +16,7 @@ from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool
 from tf2_msgs.msg import TFMessage
@@ -30,7 +31,8 @@ from vision_msgs.msg import (
 from visualization_msgs.msg import Marker, MarkerArray
 
 from genpose_ros.estimation.reasons import Reason
-from genpose_ros.msg import InstanceMask, InstanceMasks, ObjectPoseArray
+from genpose_ros.geometry.categories import NOCS
+from genpose_ros.msg import CategoryArray, InstanceMask, InstanceMasks, ObjectPoseArray
 from genpose_ros.ros.estimator_node import EstimatorNode
 
 pytestmark = pytest.mark.ros
@@ -245,6 +247,42 @@ class TestClasses:
         assert [r.reason for r in message.rejections] == ["unknown_category"] * 2
         assert "no detections of its stamp" in message.rejections[0].detail
         assert len(rig.lines) == 1
+
+    def test_a_class_that_no_model_knows_is_refused_with_those_that_are_known(self, ros, benches):
+        rig = Rig(ros, benches, segmentation__default_category="")
+        rig.connect("mask_detections")
+        message = rig.answer(mask_detections=self.detections(rig, "can", "drill"))
+        assert [o.class_name for o in message.objects] == ["can"]
+        (refused,) = message.rejections
+        assert (refused.reason, refused.instance_id) == ("unknown_category", 7)
+        assert refused.detail.startswith(
+            "class 'drill' is none of bottle, bowl, camera, can, laptop, mug; "
+        )
+        rig.answer(mask_detections=self.detections(rig, "can", "drill"))
+        assert len(rig.lines) == 1
+        assert "class 'drill' is none of" in rig.lines[0]
+
+    def test_the_categories_of_the_models_are_told_to_late_subscribers(self, ros, benches):
+        rig = Rig(ros, benches)
+        latched = QoSProfile(
+            depth=1,
+            reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        )
+        told = rig.bench.collect(CategoryArray, "/genpose/categories", latched)
+        assert rig.bench.spin_until(lambda: told)
+        assert [info.name for info in told[0].categories] == list(NOCS.names)
+        assert told[0].header.stamp.sec > 0
+
+    def test_a_default_category_that_no_model_knows_is_refused(self, ros, benches):
+        rig = Rig(ros, benches)
+        values = {"segmentation.default_category": "cup"}
+        (result,) = rig.node.set_parameters([Parameter(n, value=v) for n, v in values.items()])
+        assert not result.successful
+        assert result.reason.startswith("unknown category 'cup'; expected one of bottle, ")
+        assert [o.class_name for o in rig.answer().objects] == ["mug", "mug"]
+        with pytest.raises(ValueError, match="unknown category 'cup'"):
+            Rig(ros, benches, segmentation__default_category="cup")
 
 
 def test_instance_masks_bring_everything_in_one_message(ros, benches):
@@ -675,6 +713,7 @@ def test_a_clock_that_goes_to_and_fro_is_reported_once_in_a_while(rig):
     rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
     for i in range(6):
         rig.camera.stamp_ns += 3600 * 10**9 * (-1) ** i
+        rig.answer()
         rig.answer()
     (line,) = lines
     assert "jumped back" in line

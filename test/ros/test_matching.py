@@ -123,11 +123,43 @@ def test_a_clock_that_jumps_back_starts_anew(matcher):
     matcher.add_depth(10**12, depth("old"))
     matcher.add_masks(10**12, MaskInput("old"))
     assert matches(matcher) == [("old", "old")]
+    assert matcher.add_depth(4 * MS, depth("first")).rejection is not None
     added = matcher.add_depth(5 * MS, depth("new"))
     assert (added.jumped_back, added.rejection) == (True, None)
     assert matcher.add_masks(5 * MS, MaskInput("new")) is None
     (matched,) = matcher.poll().matched
     assert (matched.depth.header, matched.masks.content, matched.epoch) == ("new", "new", 1)
+
+
+@pytest.mark.parametrize("odd", [0, 5 * MS])
+def test_one_image_with_a_wrong_stamp_is_refused_and_no_jump(matcher, odd):
+    """As of drivers that now and then leave the stamp out."""
+    for i in range(3):
+        assert matcher.add_depth(10**12 + i * MS, depth("d")).rejection is None
+        added = matcher.add_depth(odd, depth("odd"))
+        assert added.rejection.reason is Reason.STAMP_OUT_OF_ORDER
+        assert not added.jumped_back
+
+
+def test_a_clock_that_starts_at_0_is_taken(matcher):
+    assert matcher.add_depth(0, depth("d0")).rejection is None
+    assert matcher.add_depth(0, depth("d0")).rejection is None
+    assert matcher.add_depth(33 * MS, depth("d33")).rejection is None
+
+
+def test_masks_without_depth_name_the_nearest_image_and_the_setting(matcher, clock):
+    for ms in (1000, 1033):
+        matcher.add_depth(ms * MS, depth("d"))
+    matcher.add_masks(1020 * MS, MaskInput("m"))
+    clock.now_s += 0.6
+    (refused,) = matcher.poll().refused
+    detail = refused.rejection.detail
+    assert "nearest depth image is 13.0 ms later (sync.slop_s is 0.01 s)" in detail
+    matcher.add_depth(3100 * MS, depth("d"))
+    matcher.add_masks(1050 * MS, MaskInput("late"))
+    clock.now_s += 0.6
+    (refused,) = matcher.poll().refused
+    assert "2050.0 ms later (sync.depth_history_s is 2 s)" in refused.rejection.detail
 
 
 def test_detections_are_waited_for_when_they_are_needed(matcher):
@@ -298,5 +330,6 @@ class TestDepthAlone:
 
     def test_a_clock_that_jumps_back_starts_anew(self, matcher):
         matcher.add_depth(10**12, depth("old"))
+        matcher.add_depth(4 * MS, depth("first"))
         matcher.add_depth(5 * MS, depth("new"))
         assert self.alone(matcher) == "new"

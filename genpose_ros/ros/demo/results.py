@@ -58,6 +58,7 @@ def _estimate(item: ObjectPose) -> ObjectEstimate:
         T_cam_obj=transform_from_pose(item.pose.pose),
         covariance=np.array(item.pose.covariance, dtype=np.float64).reshape(6, 6),
         score=float(item.score),
+        score_axis=float(item.score_axis),
         energy_rotation=energies[0],
         energy_translation=energies[1],
         size_m=np.array([item.size.x, item.size.y, item.size.z]),
