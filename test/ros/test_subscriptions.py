@@ -237,8 +237,8 @@ class TestTypes:
 
 @pytest.mark.parametrize(
     "name",
-    ["none_such_msgs/msg/Image", "sensor_msgs/msg/NoneSuch", "os", "os/msg/path", "sensor_msgs/Image",
-     "../msg/Image", "", "sensor_msgs/srv/SetCameraInfo"],
+    ["none_such_msgs/msg/Image", "sensor_msgs/msg/NoneSuch", "os", "os/msg/path", "../msg/Image",
+     "sensor_msgs/Image", "", "sensor_msgs/srv/SetCameraInfo"],
 )  # fmt: skip
 def test_a_type_that_cannot_be_imported_is_none(name):
     assert message_class(name) is None

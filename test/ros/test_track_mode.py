@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.reasons import Reason
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry import Calibration
 from genpose_ros.ros import track_mode
