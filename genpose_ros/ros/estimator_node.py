@@ -209,7 +209,7 @@ class EstimatorNode(Node):
     def _refuse(self, rejection: Rejection, header: Header | None) -> None:
         """Report that a whole frame is refused, or a message without a header."""
         self.rejections.add(rejection)
-        if header is not None:
+        if header is not None and header.stamp.sec >= 0:  # no clock shows a negative one
             self._outputs.publish_rejected(rejection, header)
 
     def _forget_waiting(self) -> None:

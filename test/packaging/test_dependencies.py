@@ -42,6 +42,7 @@ PYTHON_NAMES = {
     "tensorboard": ("tensorboard", None),
     "torch": ("torch", None),
     "typer": ("typer", None),
+    "ultralytics": ("ultralytics", None),
     "yaml": ("pyyaml", "python3-yaml"),
 }
 
@@ -51,6 +52,7 @@ OPTIONAL = {
     "lightning_fabric": "train",
     "sklearn": "study",
     "tensorboard": "tensorboard",
+    "ultralytics": "",  # of an example
 }
 
 #: Needed without an import: the `ros2 launch` command, generated messages, pytest's plug-in.

@@ -32,7 +32,9 @@ class TestClassImages:
         labels, depth_m = scene
         found = instances_from_classes(labels, depth_m, CANS)
         assert [(i.id, i.category) for i in found.instances] == [(1, "can"), (2, "can"), (3, "mug")]
-        np.testing.assert_array_equal(found.instances[0].mask, (labels == 5) & (np.arange(160) < 50))
+        np.testing.assert_array_equal(
+            found.instances[0].mask, (labels == 5) & (np.arange(160) < 50)
+        )
         assert found.rejections == ()
 
     def test_objects_that_touch_in_the_image_are_told_apart_by_depth(self, scene):
