@@ -37,9 +37,8 @@ class Grasps(Node):
             self.broadcaster.sendTransform(grasp_frame(name, item))
             try:
                 found = self.buffer.lookup_transform(self.base, f"{name}_grasp", Time())
-            except TransformException as error:
-                print(f"{name}: not yet ({error})", flush=True)
-                continue
+            except TransformException:
+                continue  # not known yet, or its frame is not connected to the base
             at, turn = found.transform.translation, found.transform.rotation
             place = f"({at.x:.3f}, {at.y:.3f}, {at.z:.3f}) m"
             turned = f"({turn.x:.3f}, {turn.y:.3f}, {turn.z:.3f}, {turn.w:.3f})"

@@ -3,7 +3,8 @@
 
 """Segment a camera's colour images with an Ultralytics model and publish them for the estimator.
 
-pip install ultralytics; python segment_with_ultralytics.py yolo11n-seg.pt /camera/camera/color/image_raw
+pip install ultralytics
+python segment_with_ultralytics.py yolo11n-seg.pt /camera/camera/color/image_raw
 """
 
 import sys

@@ -15,8 +15,8 @@ Item = TypeVar("Item")
 
 #: Whatever the stamps say, no more than this is held.
 CAPACITY = 600
-#: So many older stamps one after the other are no stragglers; of those that are older than the ring
-#: is long fewer are enough, but not one: it may be a single message with a wrong stamp.
+#: So many older stamps one after the other are no stragglers; with one that is older than the ring
+#: is long fewer are enough, but not that one alone: it may be a single message with a wrong stamp.
 _OLDER_IN_A_ROW, _FAR_OLDER_IN_A_ROW = 3, 2
 
 
@@ -37,15 +37,15 @@ class StampedRing(Generic[Item]):
     """Items keyed by stamp (ns), the oldest let go after `seconds` of stamps.
 
     Stamps must not decrease. One that is a little older than the newest is refused. One that is
-    older by more than the ring's length is refused too, but the second of these, or the third older
-    one in a row, means that the clock jumped back (a bag started again): the ring empties itself
-    and goes on from there.
+    older by more than the ring's length is refused too, but the next older one after it, or the
+    third older one in a row, means that the clock jumped back (a bag started again): the ring
+    empties itself and goes on from there.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._items: OrderedDict[int, Item] = OrderedDict()
-        self._older = self._far_older = 0
+        self._older, self._far = 0, False
 
     def __len__(self) -> int:
         return len(self._items)
@@ -66,15 +66,14 @@ class StampedRing(Generic[Item]):
         if newest is not None and stamp_ns < newest:
             self._older += 1
             back_ns = newest - stamp_ns
-            far = back_ns > self.seconds * 1e9
-            self._far_older = self._far_older + 1 if far else 0
-            if self._older < _OLDER_IN_A_ROW and self._far_older < _FAR_OLDER_IN_A_ROW:
+            self._far |= back_ns > self.seconds * 1e9
+            if self._older < (_FAR_OLDER_IN_A_ROW if self._far else _OLDER_IN_A_ROW):
                 detail = f"stamp is {back_ns / 1e6:.1f} ms older than the one before"
                 return Added(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
             self.clear()
             self._items[stamp_ns] = item
             return Added(jumped_back=True)
-        self._older = self._far_older = 0
+        self._older, self._far = 0, False
         self._items[stamp_ns] = item
         while len(self._items) > CAPACITY or self._too_old():
             self._items.popitem(last=False)
@@ -98,7 +97,7 @@ class StampedRing(Generic[Item]):
     def clear(self) -> None:
         """Forget everything."""
         self._items.clear()
-        self._older = self._far_older = 0
+        self._older, self._far = 0, False
 
     def _too_old(self) -> bool:
         newest, oldest = self.newest_ns, self.oldest_ns
