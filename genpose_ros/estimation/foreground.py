@@ -156,7 +156,8 @@ def _around_middle(depth_m: np.ndarray, inside: np.ndarray) -> np.ndarray:
     measured = middle[middle > 0]
     if not measured.size:
         return np.zeros(depth_m.shape, dtype=bool)
-    return np.abs(depth_m - np.median(measured)) < _WINDOW
+    near: np.ndarray = np.abs(depth_m - np.median(measured)) < _WINDOW
+    return near
 
 
 def _largest_part(mask: np.ndarray, depth_m: np.ndarray) -> np.ndarray:
@@ -166,5 +167,5 @@ def _largest_part(mask: np.ndarray, depth_m: np.ndarray) -> np.ndarray:
     if not parts:
         return np.zeros(mask.shape, dtype=bool)
     part = max(parts, key=np.count_nonzero)
-    grown = ~erode_mask(~part, 1)
-    return grown & mask
+    grown: np.ndarray = ~erode_mask(~part, 1) & mask
+    return grown

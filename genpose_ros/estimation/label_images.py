@@ -124,8 +124,9 @@ def scaled_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     if labels.shape == shape:
         return labels
-    rows = nearest_pixels(labels.shape[0], shape[0])
-    return labels[np.ix_(rows, nearest_pixels(labels.shape[1], shape[1]))]
+    rows, columns = (nearest_pixels(labels.shape[i], shape[i]) for i in (0, 1))
+    scaled: np.ndarray = labels[np.ix_(rows, columns)]
+    return scaled
 
 
 def nearest_pixels(source: int, target: int) -> np.ndarray:

@@ -126,18 +126,19 @@ class Inputs:
             "masks": _Topic(images, self._on_labels),
             "label_info": _Topic((LabelInfo,), self._on_label_info, required=False),
         }
-        detections = _Topic((Detection2DArray,), self._on_detections, required=False)
-        boxes = _Topic((Detection2DArray,), self._on_message)
         return {
             "depth": _Topic(images, self._on_depth),
             "camera_info": _Topic((CameraInfo,), self._on_camera_info),
         } | {
-            "label_image": {**labels, "mask_detections": detections},
+            "label_image": {
+                **labels,
+                "mask_detections": _Topic((Detection2DArray,), self._on_detections, required=False),
+            },
             "semantic": labels,
             "instance_masks": {"instance_masks": _Topic((InstanceMasks,), self._on_message)},
             "mask_array": {"mask_array": _Topic((), self._on_message)},
             "yolo": {"yolo": _Topic((), self._on_message)},
-            "boxes": {"mask_detections": boxes},
+            "boxes": {"mask_detections": _Topic((Detection2DArray,), self._on_message)},
         }[mask_source]
 
     def _on_depth(self, message: Image | CompressedImage) -> None:
