@@ -182,6 +182,7 @@ class BatchEstimator:
     ) -> _BatchResult:
         rotation, translation = pooled.rotation, pooled.translation
         about = (rotation, translation, symmetry)
+        drawn = (c.rotation, c.translation, c.finite)
         energy = size_m = None
         first = encoding[: len(rotation)]  # the view of the cloud as it is
         if self.model.has_energy:
@@ -199,17 +200,8 @@ class BatchEstimator:
             ),
             finite=_array(c.finite),
             covariance=_array(pose_covariance(c.rotation, c.translation, pooled.members, *about)),
-            score=_array(agreement(c.rotation, c.translation, c.finite, *about)),
-            score_axis=_array(
-                agreement(
-                    c.rotation,
-                    c.translation,
-                    c.finite,
-                    rotation,
-                    translation,
-                    symmetry.without_yaw,
-                )
-            ),
+            score=_array(agreement(*drawn, *about)),
+            score_axis=_array(agreement(*drawn, rotation, translation, symmetry.without_yaw)),
             mode_shares=pooled.mode_shares,
             energy=None if energy is None else _array(energy),
             size_m=None if size_m is None else _array(size_m),

@@ -132,11 +132,9 @@ class PoseEstimator:
         if refused is not None:
             return [], [refused]
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
-        clouds = []
+        clouds, known = [], self.categories
         for instance in instances:
-            cloud = object_cloud(
-                frame.depth_m, frame.camera, instance, settings, categories=self.categories
-            )
+            cloud = object_cloud(frame.depth_m, frame.camera, instance, settings, categories=known)
             if isinstance(cloud, Rejection):
                 rejections.append(cloud)
             else:

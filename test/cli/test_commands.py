@@ -143,6 +143,20 @@ class TestEstimate:
         # The object is at half the angle where the focal length is twice as large.
         assert depth_of["--raw"][0] < 1.5 * depth_of["--rectified"][0] < 0
 
+    def test_each_class_goes_to_the_checkpoint_that_knows_it(self, folder, weights, tmp_path):
+        model, drills = LightPoseModel(), tmp_path / "drill.safetensors"
+        model.categories = CategorySet((Category(name="drill", aliases=("power drill",)),))
+        save_model(model, drills, {})
+        few = ("--json", "-", "--set", "candidates=5", "--set", "size_factor=0")
+        both = f"{weights},{drills}"
+        result = estimate(folder, both, "--classes", "3=mug,7=power drill", *few)
+        objects = json.loads(result.stdout)["objects"]
+        assert [(o["id"], o["class"]) for o in objects] == [(3, "mug"), (7, "drill")]
+        assert all(o["score"] <= o["score_axis"] <= 1 for o in objects)
+        result = estimate(folder, f"{weights},{weights}", *few)
+        assert result.exit_code == 2
+        assert "known by both" in " ".join(result.output.split())
+
     def test_the_exit_code_is_1_where_no_object_could_be_estimated(self, folder, weights, tmp_path):
         more = ("--classes", "9=mug", "--json", tmp_path / "out.json")
         result = estimate(folder, weights, *more)

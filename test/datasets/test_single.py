@@ -140,6 +140,14 @@ class TestDepthUnit:
         assert self.unit(files, caplog, depth_unit_m=0.001) == pytest.approx(0.001)
 
 
+def test_a_label_may_name_a_class_by_its_alias(tmp_path):
+    drill = CategorySet((Category(name="drill", aliases=("Power Drill",)),))
+    listed = [{"id": 3, "category": "power drill"}, {"id": 4, "category": "mug"}]
+    (tmp_path / "label.json").write_text(json.dumps({"instances": listed}))
+    classes = read_classes(str(tmp_path / "label.json"), categories=drill)
+    assert classes == {3: "drill", 4: "mug"}  # which is refused with its object
+
+
 def test_a_label_without_instances_is_refused_as_class_list(tmp_path):
     (tmp_path / "label.json").write_text(json.dumps({"K": 1}))
     assert read_classes(str(tmp_path / "label.json")) == {}

@@ -12,6 +12,7 @@ import pytest
 from genpose_ros import checkout
 from genpose_ros.evaluation import provenance as module
 from genpose_ros.evaluation import shown_command, write_results
+from genpose_ros.networks import default_weights
 
 
 @pytest.fixture
@@ -34,8 +35,17 @@ def test_results_are_written_with_their_provenance(tmp_path, weights):
     assert str(tmp_path) not in path.read_text()
 
 
+def test_provenance_of_several_checkpoints_names_each(weights, tmp_path):
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"others")
+    source = module.provenance(f"{weights},{other}", 0)
+    assert source["weights"] == "some.safetensors, other.safetensors"
+    digests = [hashlib.sha256(content).hexdigest() for content in (b"weights", b"others")]
+    assert source["weights_sha256"] == ", ".join(digests)
+
+
 def test_provenance_without_weights_names_the_released_ones():
-    released = module.default_weights()
+    released = default_weights()
     source = module.provenance(None, None)
     assert source["weights"] == released.name
     assert source["weights_sha256"] == hashlib.sha256(released.read_bytes()).hexdigest()

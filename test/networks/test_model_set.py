@@ -78,7 +78,7 @@ class TestModelSet:
     def test_a_class_in_two_checkpoints_is_refused_with_the_names_of_both(self, saved, other):
         weights = f"{saved('tins', TIN)},{saved('ours', DRILL)},{saved('theirs', other)}"
         for load in (ModelSet.load, known_categories):
-            with pytest.raises(ValueError, match="(?i)drill") as caught:
+            with pytest.raises(ValueError, match=r"(?i)drill") as caught:
                 load(weights)
             assert "known by both" in str(caught.value).lower()
             assert "ours.safetensors" in str(caught.value)

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.geometry import Category, CategorySet
 from genpose_ros.networks.checkpoints import save_model
 from genpose_ros.networks.light import LightPoseModel
-from genpose_ros.ros.model_loader import ModelLoader
+from genpose_ros.ros.model_loader import CheckpointFile, ModelLoader
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,21 @@ def test_the_network_is_loaded_once_and_shared(settings):
     first, second = load(settings), load(replace(settings, steps=3))
     assert second.model is first.model
     assert (first.settings.steps, second.settings.steps) == (8, 3)
+
+
+def test_each_category_is_told_with_the_checkpoint_that_estimates_it(settings, tmp_path):
+    other = tmp_path / "drill.safetensors"
+    model = LightPoseModel()
+    model.categories = CategorySet((Category(name="drill"),))
+    save_model(model, other, {})
+    load = ModelLoader()
+    estimator = load(replace(settings, weights=f"{settings.weights},{other}"))
+    assert estimator.categories.names[-2:] == ("mug", "drill")
+    assert load.about["checkpoint"] == "mine.safetensors, drill.safetensors"
+    digest = hashlib.sha256(other.read_bytes()).hexdigest()
+    assert load.checkpoints["drill"] == CheckpointFile("drill.safetensors", digest)
+    assert load.checkpoints["mug"].name == "mine.safetensors"
+    assert load(replace(settings, steps=3)).models is estimator.models
 
 
 def test_diagnostics_get_the_device_the_name_of_the_checkpoint_and_its_hash(settings):

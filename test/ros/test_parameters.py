@@ -112,14 +112,13 @@ def test_ros_reads_the_parameter_file_nested_names_and_whole_ones(context, root,
         ("preset", "slow"),
         ("segmentation.mask_source", "psychic"),
         ("sync.depth_history_s", -1.0),
-        ("segmentation.label_categories", "1:teapot"),
         ("mode", "guess"),
         ("tracking.candidates", 0),
         ("tracking.max_coast_s", math.nan),
     ],
 )
 def test_a_bad_value_at_start_is_a_value_error_that_names_it(context, name, value):
-    with pytest.raises(ValueError, match=name if "label" not in name else "teapot"):
+    with pytest.raises(ValueError, match=name):
         Parametrised(context, {name: value})
 
 

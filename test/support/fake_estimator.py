@@ -29,7 +29,7 @@ def make_estimate(instance_id: int = 1, category: str = "mug", **changes: Any) -
         "T_cam_obj": T_cam_obj,
         "covariance": np.diag([1e-6, 2e-6, 3e-6, 1e-4, 2e-4, 3e-4]),
         "score": 0.75,
-        "score_axis": 0.8,
+        "score_axis": 0.875,
         "energy_rotation": -1.5,
         "energy_translation": -0.5,
         "size_m": np.array([0.1, 0.12, 0.08]),
