@@ -21,6 +21,11 @@ def files(write_frame, tmp_path):
     return folder / "depth.png", folder / "mask.png", tmp_path / "camera.yaml"
 
 
+def read(files, classes, **options):
+    depth, mask, camera = files
+    return read_frame(depth, mask, camera, classes, **options)
+
+
 def test_classes_are_read_from_a_list(files):
     depth, mask, camera = files
     frame = read_frame(depth, mask, camera, "3=mug, 7=can")
@@ -68,7 +73,7 @@ def test_an_id_with_two_classes_is_refused():
 
 
 def test_one_class_is_that_of_every_object(files):
-    frame = read_frame(*files, classes="Cup")
+    frame = read(files, "Cup")
     assert [(i.id, i.category) for i in frame.instances] == [(3, "mug"), (7, "mug")]
 
 
@@ -80,7 +85,7 @@ def test_a_word_that_is_no_class_is_answered_with_an_example():
 def test_a_mask_of_equal_aspect_is_scaled(files, caplog):
     labels = np.asarray(Image.open(files[1]))
     Image.fromarray(np.kron(labels, np.ones((2, 2), np.uint8))).save(files[1])
-    frame = read_frame(*files, classes="3=mug")
+    frame = read(files, "3=mug")
     np.testing.assert_array_equal(frame.instances[0].mask, labels == 3)
     assert "is 128 x 96 and is scaled to the depth image's 64 x 48" in caplog.text
 
@@ -92,7 +97,7 @@ def test_a_mask_of_another_aspect_is_refused(files):
 
 
 def test_an_id_that_the_mask_has_not_is_told_with_those_it_has(files, caplog):
-    frame = read_frame(*files, classes="1=mug,3=can")
+    frame = read(files, "1=mug,3=can")
     assert "has no object 1; it has the ids 3, 7" in caplog.text
     assert [int(i.mask.sum()) for i in frame.instances] == [0, 225]
 
@@ -101,10 +106,10 @@ def test_the_background_is_no_object_whatever_its_number(files, caplog):
     labels = np.where(np.asarray(Image.open(files[1])) == 3, 0, 255).astype(np.uint8)
     Image.fromarray(labels).save(files[1])
     with pytest.raises(ValueError, match=r"255 covers 93% of the mask .* --background"):
-        read_frame(*files, classes="255=mug")
-    frame = read_frame(*files, classes="0=mug", background=255)
+        read(files, "255=mug")
+    frame = read(files, "0=mug", background=255)
     assert [(i.id, int(i.mask.sum())) for i in frame.instances] == [(0, 225)]
-    assert not read_frame(*files, classes="255=mug", background=255).instances[0].mask.any()
+    assert not read(files, "255=mug", background=255).instances[0].mask.any()
 
 
 class TestSwappedFiles:
@@ -121,7 +126,7 @@ class TestSwappedFiles:
 
 class TestDepthUnit:
     def unit(self, files, caplog, **options):
-        depth_m = read_frame(*files, classes="mug", **options).depth_m
+        depth_m = read(files, "mug", **options).depth_m
         return float(depth_m[10, 10]) / 800
 
     def test_integers_are_millimetres(self, files, caplog):

@@ -56,11 +56,13 @@ class TestClassImages:
 
     def test_classes_are_named_by_the_segmenters_label_info(self, scene):
         rules = CategoryRules(labels={2: "wall", 3: "dining table", 5: "tin can", 7: "cup"})
-        found = instances_from_classes(*scene, rules=rules)
+        labels, depth_m = scene
+        found = instances_from_classes(labels, depth_m, rules)
         assert [i.category for i in found.instances] == ["can", "can", "mug"]
 
     def test_without_any_known_class_the_frame_is_refused_with_the_numbers(self, scene):
-        refused = instances_from_classes(*scene, rules=CategoryRules())
+        labels, depth_m = scene
+        refused = instances_from_classes(labels, depth_m, CategoryRules())
         assert refused.reason is Reason.UNKNOWN_CATEGORY
         assert "none of the class numbers 2, 3, 5, 7" in refused.detail
         assert "segmentation.label_categories" in refused.detail
