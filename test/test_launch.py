@@ -20,7 +20,7 @@ import rclpy
 from rcl_interfaces.srv import GetParameters
 
 from genpose_ros.estimation.settings import EstimatorSettings
-from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.ros.node_settings import MASK_SOURCES, NodeSettings
 from genpose_ros.settings import parameter_name
 from genpose_ros.synthesis.sequences import SEQUENCE_KINDS
 from genpose_ros.tracking.settings import TrackerSettings
@@ -101,6 +101,10 @@ def test_arguments_set_parameters_that_the_node_has(root):
         for argument, parameter in constant(module, name).items():
             assert argument in arguments
             assert known[parameter] is kind, parameter
+
+
+def test_the_mask_sources_are_those_of_the_node(root):
+    assert tuple(constant(tree(root, "estimate.launch.py"), "MASK_SOURCES")) == MASK_SOURCES
 
 
 def test_the_demo_offers_the_motions_that_there_are(root):

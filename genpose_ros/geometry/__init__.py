@@ -3,6 +3,7 @@
 
 """Rotations, the pinhole camera, point clouds, categories and their symmetries."""
 
+from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import (
     CATEGORIES,
@@ -47,6 +48,7 @@ __all__ = [
     "CATEGORIES",
     "DEFORMATIONS",
     "NOCS",
+    "Calibration",
     "Category",
     "CategorySet",
     "PinholeCamera",

@@ -1,11 +1,11 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Diagnostic states of the node's parts: inputs, rejections, estimator and tracking."""
+"""Diagnostic states of the node's parts: inputs, rejections, estimator, tracking, transforms."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -15,6 +15,7 @@ from genpose_ros.ros.diagnostics import status
 from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.track_mode import Tracking
+from genpose_ros.ros.transform_queue import TransformQueue
 from genpose_ros.tracking.tracks import TrackState
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "LastFrame",
     "RejectionStatus",
     "TrackingStatus",
+    "TransformStatus",
 ]
 
 Clock = Callable[[], float]
@@ -178,7 +180,7 @@ class EstimatorStatus:
 
 
 class TrackingStatus:
-    """State of the tracking: tracks by state, frames per second, what was not compensated.
+    """State of the tracking: tracks by state, frames per second.
 
     Args:
         tracking: mode `track`.
@@ -187,7 +189,7 @@ class TrackingStatus:
 
     def __init__(self, tracking: Tracking, clock: Clock = time.monotonic) -> None:
         self._tracking = tracking
-        self._rates = _Rates(self._counts, clock)
+        self._rates = _Rates(lambda: tracking.frames, clock)
 
     def __call__(self) -> DiagnosticStatus:
         """Return the state since the last call."""
@@ -196,21 +198,46 @@ class TrackingStatus:
         values: dict[str, object] = {state.value: states[state] for state in TrackState}
         values["frames with masks per second"] = f"{new['masks'] / passed_s:.1f}"
         values["depth images without masks per second"] = f"{new['depth_only'] / passed_s:.1f}"
-        fixed = self._tracking.fixed_frame
-        if fixed is not None:
-            values["fixed frame"] = fixed.frame
-            values["frames compensated"] = fixed.found
-            values["frames uncompensated"] = fixed.missing
-            values["last transform"] = fixed.problem or "found"
         message = f"{states[TrackState.CONFIRMED]} of {states.total()} tracks are confirmed"
-        if new["missing"]:
-            frames = new["missing"] + new["found"]
-            message = f"camera motion not compensated in {new['missing']} of {frames} frames"
-        return status("tracking", message, values, warn=new["missing"] > 0)
+        return status("tracking", message, values, warn=False)
 
-    def _counts(self) -> Counter[str]:
-        counts = Counter(self._tracking.frames)
-        fixed = self._tracking.fixed_frame
-        if fixed is not None:
-            counts["found"], counts["missing"] = fixed.found, fixed.missing
-        return counts
+
+class TransformStatus:
+    """State of the transforms: how long frames wait for them, and how many do so in vain.
+
+    Args:
+        queue: in which they wait.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, queue: TransformQueue, clock: Clock = time.monotonic) -> None:
+        self._queue = queue
+        self._rates = _Rates(lambda: {"found": queue.found, "refused": queue.refused}, clock)
+
+    def __call__(self) -> DiagnosticStatus:
+        """Return the state since the last call."""
+        new, _ = self._rates.take()
+        queue = self._queue
+        values: dict[str, object] = {
+            "frames of reference": ", ".join(queue.frames),
+            "frames located": queue.found,
+            "frames without a transform": queue.refused,
+            "frames that wait": len(queue),
+            **percentiles("wait", queue.waits_ms),
+            "last transform": queue.problem or "found",
+        }
+        message = "the camera's pose is known"
+        if new["refused"]:
+            count = new.total()
+            message = f"the camera's pose was not known in {new['refused']} of {count} frames"
+        return status("transforms", message, values, warn=new["refused"] > 0)
+
+
+def percentiles(name: str, values_ms: Iterable[float]) -> dict[str, object]:
+    """Return median and 95th percentile of times, as values of a status; empty without any."""
+    ordered = sorted(values_ms)
+    if not ordered:
+        return {}
+    last = len(ordered) - 1
+    shares = {"p50": 0.5, "p95": 0.95}
+    return {f"{name} {p}, ms": f"{ordered[round(s * last)]:.1f}" for p, s in shares.items()}

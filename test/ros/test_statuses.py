@@ -16,7 +16,9 @@ from genpose_ros.ros.statuses import (
     LastFrame,
     RejectionStatus,
     TrackingStatus,
+    TransformStatus,
 )
+from genpose_ros.ros.transform_queue import TransformQueue
 from genpose_ros.tracking.tracks import TrackState
 
 OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
@@ -140,7 +142,6 @@ class TestTrackingStatus:
         return SimpleNamespace(
             tracks=tuple(SimpleNamespace(state=state) for state in states),
             frames=Counter(),
-            fixed_frame=None,
         )
 
     def test_tracks_are_counted_by_state_and_rates_are_those_since_the_last_time(
@@ -159,20 +160,36 @@ class TestTrackingStatus:
         assert (found["new"], found["confirmed"], found["coasting"], found["lost"]) == (
             "0", "2", "1", "0"
         )  # fmt: skip
-        assert "fixed frame" not in found
 
-    def test_frames_without_compensation_are_a_warning_until_there_are_none(self, tracking, clock):
-        tracking.fixed_frame = SimpleNamespace(
-            frame="world", found=0, missing=0, problem="no world"
-        )
-        status = TrackingStatus(tracking, clock=lambda: clock[0])
-        tracking.fixed_frame.found, tracking.fixed_frame.missing = 20, 10
+
+class TestTransformStatus:
+    def test_frames_without_a_transform_are_a_warning_until_there_are_none(self, clock):
+        queue = transform_queue()
+        status = TransformStatus(queue, clock=lambda: clock[0])
+        queue.found, queue.refused, queue.problem = 20, 10, "no world"
         state = status()
         assert state.level == WARN
-        assert state.message == "camera motion not compensated in 10 of 30 frames"
+        assert state.message == "the camera's pose was not known in 10 of 30 frames"
         assert values(state)["last transform"] == "no world"
-        tracking.fixed_frame.found, tracking.fixed_frame.problem = 50, ""
+        queue.found, queue.problem = 50, ""
         state = status()
-        assert state.level == OK
-        assert values(state)["frames uncompensated"] == "10"
-        assert values(state)["last transform"] == "found"
+        assert (state.level, state.message) == (OK, "the camera's pose is known")
+        assert values(state) == {
+            "frames of reference": "world, base",
+            "frames located": "50",
+            "frames without a transform": "10",
+            "frames that wait": "0",
+            "last transform": "found",
+        }
+
+    def test_waits_are_given_by_their_median_and_95th_percentile(self, clock):
+        queue = transform_queue()
+        queue.waits_ms.extend(range(101))
+        found = values(TransformStatus(queue, clock=lambda: clock[0])())
+        assert (found["wait p50, ms"], found["wait p95, ms"]) == ("50.0", "95.0")
+
+
+def transform_queue():
+    return TransformQueue(
+        None, ("world", "base"), wait_s=lambda: 1.0, deliver=lambda _: None, refuse=lambda *_: None
+    )

@@ -211,6 +211,15 @@ class TestFollowing:
         results = run(following, scene, 6, first=18, move=move, depth_only=True)
         assert states(results[-1]) == ["coasting"]
 
+    def test_with_masks_for_the_first_images_only_the_depth_vouches_for_as_long_as_is_set(
+        self, scene, tracker
+    ):
+        scene.put(1, "mug", (0.0, 0.0, 0.8))
+        following = tracker(max_unmasked_s=0.0)
+        run(following, scene, 4)
+        results = run(following, scene, 60, first=4, depth_only=True)
+        assert {s for r in results for s in states(r)} == {"confirmed"}
+
     def test_between_masks_a_large_object_keeps_its_points(self, scene, tracker):
         scene.SIDE_M = 0.5
         scene.put(1, "laptop", (0.0, 0.0, 1.2))
