@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DeviceOption",
+    "DomainName",
     "EstimatorOptions",
     "Preset",
     "SeedOption",
@@ -33,6 +34,13 @@ class Preset(str, Enum):
 
     FAST = "fast"
     PAPER = "paper"
+
+
+class DomainName(str, Enum):
+    """Domains that views are drawn from."""
+
+    D435 = "d435"
+    WIDE = "wide"
 
 
 WeightsOption = Annotated[
@@ -86,6 +94,13 @@ class ViewOptions:
         Path | None, typer.Option(help="Folder of meshes with a manifest.json, for half of them.")
     ] = None
     split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test"
+    domain: Annotated[
+        DomainName,
+        typer.Option(
+            help="d435: noise and usual shapes; wide: all cameras, drivers' filters, cans alike at "
+            "both ends, any roll."
+        ),
+    ] = DomainName.D435
     views_seed: Annotated[int, typer.Option(help="Seed of the views.", min=0)] = 2_000_000
 
     def render(self) -> "CloudBatch":
@@ -95,11 +110,13 @@ class ViewOptions:
             ValueError: the meshes cannot be read.
         """
         from genpose_ros.evaluation import synthetic_views
-        from genpose_ros.synthesis import load_meshes
+        from genpose_ros.synthesis import DOMAINS, load_meshes
 
         meshes = () if self.meshes is None else load_meshes(self.meshes, self.split)
         with ERR.status("rendering the views"):
-            return synthetic_views(self.views, self.views_seed, meshes)
+            return synthetic_views(
+                self.views, self.views_seed, meshes, domain=DOMAINS[self.domain.value]
+            )
 
 
 def load_estimator(settings: "EstimatorSettings") -> Any:

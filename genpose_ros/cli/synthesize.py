@@ -17,7 +17,7 @@ from genpose_ros.cli.console import (
     readable_errors,
 )
 from genpose_ros.cli.option_groups import grouped_options
-from genpose_ros.cli.options import DeviceOption
+from genpose_ros.cli.options import DeviceOption, DomainName
 
 if TYPE_CHECKING:
     from genpose_ros.synthesis import SetRecipe
@@ -54,6 +54,13 @@ class SetOptions:
             max=1,
         ),
     ] = None
+    domain: Annotated[
+        DomainName,
+        typer.Option(
+            help="wide: all cameras, drivers' filters, cans alike at both ends, any roll; d435: "
+            "noise and usual shapes, as evaluate synthetic has them."
+        ),
+    ] = DomainName.WIDE
     recipe: Annotated[
         str,
         typer.Option(
@@ -80,6 +87,7 @@ class SetOptions:
         return replace(
             _of_recipe(self.recipe) if self.recipe else SetRecipe(_CLOUDS),
             **{name: value for name, value in given.items() if value is not None},
+            domain=self.domain.value,
             meshes=self.meshes,
             split=self.split,
         )
@@ -99,7 +107,8 @@ def synthesize(
         Path | None, typer.Option(help="Draw clouds of each category and stance into this PNG.")
     ] = None,
 ) -> None:
-    """Render training clouds: six categories, table views and tipped objects, D435 noise.
+    """Render training clouds: six categories, table views and tipped objects, cameras of all
+    kinds.
 
     Shards that are there already are kept, so an interrupted run goes on, and a finished set can be
     looked at with `--sheet`. The same seed makes the same shards with any number of workers and

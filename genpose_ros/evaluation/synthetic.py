@@ -21,7 +21,7 @@ from genpose_ros.evaluation.average_precision import (
 from genpose_ros.evaluation.metrics import THRESHOLDS, pose_errors, summarise
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.geometry.symmetry import handle_visible, rotation_error_deg
-from genpose_ros.synthesis import STANCES, CloudBatch, Mesh, make_clouds
+from genpose_ros.synthesis import D435, STANCES, CloudBatch, Domain, Mesh, make_clouds
 
 __all__ = ["SyntheticReport", "ViewReport", "evaluate_synthetic", "synthetic_views"]
 
@@ -104,7 +104,12 @@ class SyntheticReport:
 
 
 def synthetic_views(
-    count: int, seed: int, meshes: tuple[Mesh, ...] = (), *, mesh_share: float = 0.5
+    count: int,
+    seed: int,
+    meshes: tuple[Mesh, ...] = (),
+    *,
+    mesh_share: float = 0.5,
+    domain: Domain = D435,
 ) -> CloudBatch:
     """Return `count` views, 60 % standing, the rest lying, upside down and free in equal parts.
 
@@ -113,6 +118,7 @@ def synthetic_views(
         seed: decides everything.
         meshes: objects for `mesh_share` of the views, as they are; without any all are procedural.
         mesh_share: see `meshes`.
+        domain: cameras, shapes and rolls.
     """
     rng = np.random.default_rng(seed)
     tipped = (1 - STANDING_SHARE) / (len(STANCES) - 1)
@@ -128,6 +134,7 @@ def synthetic_views(
                 mesh_share=mesh_share if meshes else 0.0,
                 deformation=0.0,
                 stances=stances,
+                domain=domain,
             )
         )
     return CloudBatch.concatenate(batches)[:count]

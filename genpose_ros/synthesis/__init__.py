@@ -9,15 +9,20 @@ from genpose_ros.synthesis.clouds import (
     Surroundings,
     make_clouds,
 )
+from genpose_ros.synthesis.domains import D435, DOMAINS, WIDE, Domain
 from genpose_ros.synthesis.meshes import Mesh, deform, load_meshes
 from genpose_ros.synthesis.shapes import make_shapes
 from genpose_ros.synthesis.shards import SetRecipe, read_shard, shard_paths, write_set
 from genpose_ros.synthesis.views import STANCES, Views, sample_views
 
 __all__ = [
+    "D435",
+    "DOMAINS",
     "STANCES",
     "TRAINING_SURROUNDINGS",
+    "WIDE",
     "CloudBatch",
+    "Domain",
     "Mesh",
     "SetRecipe",
     "Surroundings",
