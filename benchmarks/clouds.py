@@ -62,7 +62,9 @@ class Clock:
 def one_batch(n: int, rng: np.random.Generator, meshes: tuple, clock: Clock) -> None:
     """Make n clouds, and pack them for the disk."""
     clock.stop()
-    shapes = draw_objects(n, rng, meshes=meshes, mesh_share=0.25 if meshes else 0.0, vessels=WIDE.vessels)
+    shapes = draw_objects(
+        n, rng, meshes=meshes, mesh_share=0.25 if meshes else 0.0, vessels=WIDE.vessels
+    )
     clock.stop("shapes")
     views, size_m = sample_views(n, rng, domain=WIDE), shapes.size_m
     objects = shapes.placed(views.rotation, views.translation)
@@ -70,9 +72,7 @@ def one_batch(n: int, rng: np.random.Generator, meshes: tuple, clock: Clock) -> 
     clock.stop("placing")
     images = render_views(objects, size_m, views, crops, TRAINING_SURROUNDINGS, rng)
     clock.stop("rendering")
-    clouds, _ = sense_views(
-        images, size_m, views, crops, TRAINING_SURROUNDINGS, WIDE, 1024, rng
-    )
+    clouds, _ = sense_views(images, size_m, views, crops, TRAINING_SURROUNDINGS, WIDE, 1024, rng)
     clock.stop("sensor, mask and sampling")
     save({"points": clouds.cpu().numpy().astype(np.float16)})
     clock.stop("packing")

@@ -81,9 +81,10 @@ def draw_depth_errors(structured: np.ndarray, rng: np.random.Generator) -> Depth
     waves = np.stack([chance(0.9, 0.8), chance(0.75, 0.7)], 1)
     wave_px = np.stack([logarithmic(25, 120), logarithmic(5, 30)], 1)
     axis = rng.normal(size=(n, 3))
+    shift = rng.normal(0, np.where(structured, 3.0, 1.8)[:, None], (n, 2))
     return DepthErrors(
-        window_px=logarithmic(0.6, 4.0) * chance(0.6, 0.75),
-        wave_m=logarithmic(0.0007, 0.008, 2) * waves,
+        window_px=logarithmic(0.6, 3.0) * chance(0.6, 0.75),
+        wave_m=logarithmic(0.0007, 0.007, 2) * waves,
         wave_px=wave_px[:, :, None] * logarithmic(0.6, 1.7, 1, 2),
         band_m=logarithmic(0.0005, 0.005) * chance(0.1, 0.5),
         band_px=logarithmic(8, 60),
@@ -93,7 +94,7 @@ def draw_depth_errors(structured: np.ndarray, rng: np.random.Generator) -> Depth
         level_m=rng.normal(0.001, 0.004, n) * chance(0.2, 0.2),
         level=rng.uniform(-0.8, 0.9, n),
         scale=1 + rng.normal(0, 0.004, n) * chance(0.5, 0.5),
-        shift_px=np.clip(rng.normal(0, 2.2, (n, 2)), -6, 6) * chance(0.5, 0.7)[:, None],
+        shift_px=np.clip(shift, -8, 8) * chance(0.5, 0.85)[:, None],
     )
 
 

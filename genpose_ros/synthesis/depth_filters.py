@@ -13,7 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["DriverFilters", "decimated", "draw_driver_filters", "filled", "filter_depth", "smoothed"]
+__all__ = [
+    "DriverFilters",
+    "decimated",
+    "draw_driver_filters",
+    "filled",
+    "filter_depth",
+    "smoothed",
+]
 
 #: Stands for a missing depth, further from any other than an edge.
 _MISSING_M = 1e3

@@ -76,7 +76,9 @@ def test_stored_points_keep_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
     rng = np.random.default_rng([1, 0])
     exact = shards.CloudBatch.concatenate(
         [
-            shards.make_clouds(12, rng, mesh_share=0.25, surroundings=shards.TRAINING_SURROUNDINGS)
+            shards.make_clouds(
+                12, rng, surroundings=shards.TRAINING_SURROUNDINGS, domain=shards.WIDE
+            )
             for _ in range(3)
         ]
     )[:20]
@@ -142,6 +144,21 @@ def test_shards_of_two_recipes_do_not_mix(tmp_path: Path) -> None:
     write_set(tmp_path, SetRecipe(clouds=20, seed=3))
     with pytest.raises(ValueError, match=r"another recipe .*: seed is 3, not 4"):
         write_set(tmp_path, SetRecipe(clouds=20, seed=4))
+
+
+def test_shards_of_two_domains_do_not_mix(tmp_path: Path) -> None:
+    paths = write_set(tmp_path, SetRecipe(clouds=20, domain="d435"))
+    assert json.loads((tmp_path / "recipe.json").read_text())["domain"] == "d435"
+    with pytest.raises(ValueError, match=r"another recipe .*: domain is 'd435', not 'wide'"):
+        write_set(tmp_path, SetRecipe(clouds=20))
+    wide = write_set(tmp_path / "wide", SetRecipe(clouds=20))
+    noisy, all_kinds = (read_shard(path[0]).points_cam for path in (paths, wide))
+    assert not np.array_equal(noisy, all_kinds)
+
+
+def test_a_set_of_an_unknown_domain_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of d435, wide, got 'kinect'"):
+        SetRecipe(clouds=20, domain="kinect")
 
 
 def test_shards_without_a_recipe_are_not_added_to(tmp_path: Path) -> None:
