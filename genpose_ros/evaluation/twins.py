@@ -333,7 +333,7 @@ class _Pair:
         """Estimate on the recording, on the clean twin and on simulated ones."""
         seen = self.instance.mask & (self.mesh_m > 0)
         camera = self.frame.camera
-        errors = {
+        errors: dict[str, tuple[tuple[float, float] | None, ...]] = {
             "recorded": (self._error(estimator, self.frame.depth_m, self.instance.mask, camera),),
             "clean": (self._error(estimator, self.mesh_m, seen, camera),),
         }

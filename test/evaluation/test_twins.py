@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from genpose_ros.datasets import RecordedInstance
+from genpose_ros.estimation import Frame
 from genpose_ros.evaluation.twin_figure import draw_twins
 from genpose_ros.evaluation.twins import (
     LAGS_PX,
@@ -141,7 +142,7 @@ class TestSimulated:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """A frame of the can with white noise, a second object without a mesh, and one without truth."""
+    """A frame of the can with white noise; a second object has no mesh, a third no truth."""
     folder = tmp_path / "set" / "frame"
     folder.mkdir(parents=True)
     mesh = can()
@@ -168,7 +169,7 @@ def recording(tmp_path: Path) -> Path:
 def estimator_off_by(metres: float) -> SimpleNamespace:
     """Answers every object with the can's pose, moved by so much where depth is not clean."""
 
-    def estimate(frame: object) -> SimpleNamespace:
+    def estimate(frame: Frame) -> SimpleNamespace:
         T_cam_obj = POSE.copy()
         clean = not np.array_equal(frame.depth_m, np.round(frame.depth_m, 3).astype(np.float32))
         T_cam_obj[0, 3] += 0.0 if clean else metres
