@@ -42,6 +42,7 @@ class RecordedInstance:
         truth: kind of its pose.
         T_cam_obj: (4, 4) float64, object to camera, metres; None without truth.
         size_m: (3,) edge lengths of its box, metres; None when not known.
+        name: of the very object, as its mesh has it; empty when not known.
     """
 
     id: int
@@ -50,6 +51,7 @@ class RecordedInstance:
     truth: Truth = Truth.NONE
     T_cam_obj: np.ndarray | None = None
     size_m: np.ndarray | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ def _instance(
         truth=_truth(item, T_cam_obj),
         T_cam_obj=T_cam_obj,
         size_m=size_m,
+        name=str(item.get("name", "")),
     )
 
 

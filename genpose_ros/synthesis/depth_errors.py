@@ -22,7 +22,7 @@ __all__ = ["DepthErrors", "add_depth_errors", "draw_depth_errors", "shifted"]
 #: The depth for which errors are given, metres, and the power they grow with.
 _AT_M, _GROWTH = 0.7, 1.5
 #: Depth differences beyond this are edges, which windows do not average over, metres.
-_EDGE_M = 0.03
+_EDGE_M = 0.02
 #: Most nodes of a wave or bands along a side of a crop; shorter ones than fit are stretched.
 _NODES = 18
 #: A wave's nodes are blurred by so many nodes.
@@ -81,9 +81,10 @@ def draw_depth_errors(structured: np.ndarray, rng: np.random.Generator) -> Depth
     waves = np.stack([chance(0.9, 0.8), chance(0.75, 0.7)], 1)
     wave_px = np.stack([logarithmic(25, 120), logarithmic(5, 30)], 1)
     axis = rng.normal(size=(n, 3))
+    shift = rng.normal(0, np.where(structured, 3.0, 1.8)[:, None], (n, 2))
     return DepthErrors(
-        window_px=logarithmic(0.6, 4.0) * chance(0.6, 0.75),
-        wave_m=logarithmic(0.0007, 0.008, 2) * waves,
+        window_px=logarithmic(0.6, 3.0) * chance(0.6, 0.75),
+        wave_m=logarithmic(0.0007, 0.007, 2) * waves,
         wave_px=wave_px[:, :, None] * logarithmic(0.6, 1.7, 1, 2),
         band_m=logarithmic(0.0005, 0.005) * chance(0.1, 0.5),
         band_px=logarithmic(8, 60),
@@ -93,7 +94,7 @@ def draw_depth_errors(structured: np.ndarray, rng: np.random.Generator) -> Depth
         level_m=rng.normal(0.001, 0.004, n) * chance(0.2, 0.2),
         level=rng.uniform(-0.8, 0.9, n),
         scale=1 + rng.normal(0, 0.004, n) * chance(0.5, 0.5),
-        shift_px=np.clip(rng.normal(0, 2.2, (n, 2)), -6, 6) * chance(0.5, 0.7)[:, None],
+        shift_px=np.clip(shift, -8, 8) * chance(0.5, 0.85)[:, None],
     )
 
 
@@ -211,14 +212,16 @@ def _add_bands(
     error.index_add_(0, rows, bands[:, None].expand(-1, error.shape[1], -1))
 
 
-def _normals(depth: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Unit normals (k, 3, H, W) towards the camera: a plane's 1 / z is linear in the tangents."""
+def _normals(depth: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Unit normals (k, H, W) towards the camera: a plane's 1 / z is linear in the tangents."""
     inverse = 1 / depth.clamp_min(1e-3)
     a = torch.zeros_like(inverse)
     a[:, :, 1:-1] = (inverse[:, :, 2:] - inverse[:, :, :-2]) / (x[:, :, 2:] - x[:, :, :-2])
     b = torch.zeros_like(inverse)
     b[:, 1:-1] = (inverse[:, 2:] - inverse[:, :-2]) / (y[:, 2:] - y[:, :-2])
-    return torch.nn.functional.normalize(-torch.stack([a, b, inverse - a * x - b * y], 1), dim=1)
+    c = inverse - a * x - b * y
+    length = -torch.rsqrt(a * a + b * b + c * c)
+    return a * length, b * length, c * length
 
 
 def _add_faces(
@@ -237,7 +240,8 @@ def _add_faces(
     normals = _normals(depth[rows], x, y)
 
     def along(direction: np.ndarray) -> Tensor:
-        return torch.einsum("kihw,ki->khw", normals, _of(direction, rows))
+        terms = zip(normals, _of(direction, rows)[:, :, None, None].unbind(1), strict=True)
+        return torch.stack([normal * part for normal, part in terms]).sum(0)
 
     ends = ((along(axis).abs() - 0.6) / 0.25).clamp_(0, 1)
     # About a third of a sphere's directions look along any one axis.

@@ -104,8 +104,8 @@ def draw_pattern_sensor(pattern: np.ndarray, rng: np.random.Generator) -> Sensor
     Some average several frames, which leaves less noise and fewer holes.
 
     Args:
-        pattern: (n,) which have one eye and a projector (Structure Sensor, Xtion): wider baseline,
-            coarser steps, less grain, more lost on dark, slanted faces; the others have two eyes.
+        pattern: (n,) which have one eye and a projector (Structure Sensor, Xtion): wider
+            baseline, coarser steps, less grain; the others have two eyes.
         rng: source of the draws.
     """
     n = len(pattern)

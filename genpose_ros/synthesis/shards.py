@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.process_pool import process_pool
 from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make_clouds
-from genpose_ros.synthesis.domains import D435, DOMAINS
+from genpose_ros.synthesis.domains import DOMAINS, WIDE
 from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 
 __all__ = ["SHARD_SIZE", "SetRecipe", "read_shard", "set_categories", "shard_paths", "write_set"]
@@ -59,7 +59,7 @@ class SetRecipe:
     seed: int = 0
     library: ShapeLibrary = NOCS_LIBRARY
     shares: Mapping[str, float] | None = None
-    domain: str = D435.name
+    domain: str = WIDE.name
     first_shard: int = 0
     rank: int = 0
     ranks: int = 1

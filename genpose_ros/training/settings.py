@@ -94,7 +94,11 @@ class TrainingSettings:
         6.0, "Standard deviation of the camera's roll, degrees.", low=0.0, high=180.0
     )
     any_roll_share: float = setting(
-        0.0, "Share of the clouds rolled by any angle instead.", low=0.0, high=1.0
+        0.0,
+        "Share of the clouds rolled by any angle instead, beyond those that the set's cameras "
+        "were rolled by (genpose synthesize: 40 %).",
+        low=0.0,
+        high=1.0,
     )
     scale_range: float = setting(
         0.1, "Clouds are scaled by up to this share, up or down.", low=0.0, high=0.5

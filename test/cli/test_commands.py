@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from genpose_ros.cli import app
 from genpose_ros.datasets.nocs_files import nocs_split
+from genpose_ros.evaluation import synthetic_views
 from genpose_ros.geometry import Category, CategorySet
 from genpose_ros.networks import LightPoseModel, describe_checkpoint, save_model
 
@@ -261,6 +262,20 @@ class TestEvaluateSynthetic:
         assert content["standing"]["views"] + content["tipped"]["views"] == 9
         assert "tipped" in result.output
 
+    def test_evaluate_synthetic_takes_the_views_of_another_domain(self, weights, monkeypatch):
+        asked = []
+
+        def views(*arguments, domain, **options):
+            asked.append(domain.name)
+            return synthetic_views(*arguments, domain=domain, **options)
+
+        monkeypatch.setattr("genpose_ros.evaluation.synthetic_views", views)
+        more = ("--weights", weights, "--device", "cpu", "--set", "candidates=3")
+        for domain in ((), ("--domain", "wide")):
+            result = run("evaluate", "synthetic", "--views", 6, *more, "--set", "steps=1", *domain)
+            assert result.exit_code == 0, result.output
+        assert asked == ["d435", "wide"]
+
 
 class TestSynthesizeAndTrain:
     @pytest.mark.slow
@@ -419,6 +434,7 @@ class TestHelp:
             ["evaluate", "frames"],
             ["evaluate", "nocs"],
             ["evaluate", "synthetic"],
+            ["evaluate", "twins"],
             ["convert"],
             ["demo"],
             ["synthesize"],

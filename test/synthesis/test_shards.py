@@ -95,7 +95,12 @@ def test_stored_points_keep_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
     (path,) = write_set(tmp_path, SetRecipe(clouds=20, seed=1))
     rng = np.random.default_rng([1, 0])
     exact = shards.CloudBatch.concatenate(
-        [shards.make_clouds(12, rng, surroundings=shards.TRAINING_SURROUNDINGS) for _ in range(3)]
+        [
+            shards.make_clouds(
+                12, rng, surroundings=shards.TRAINING_SURROUNDINGS, domain=shards.WIDE
+            )
+            for _ in range(3)
+        ]
     )[:20]
     stored = read_shard(path)
     np.testing.assert_allclose(stored.points_cam, exact.points_cam, atol=1.3e-4)
@@ -200,6 +205,21 @@ def test_a_recipe_with_damaged_categories_is_named(tmp_path: Path, text: str, me
     (tmp_path / "recipe.json").write_text(text)
     with pytest.raises(ValueError, match=rf"recipe\.json {message}|recipe\.json has {message}"):
         set_categories(tmp_path)
+
+
+def test_shards_of_two_domains_do_not_mix(tmp_path: Path) -> None:
+    paths = write_set(tmp_path, SetRecipe(clouds=20, domain="d435"))
+    assert json.loads((tmp_path / "recipe.json").read_text())["domain"] == "d435"
+    with pytest.raises(ValueError, match=r"another recipe .*: domain is 'd435', not 'wide'"):
+        write_set(tmp_path, SetRecipe(clouds=20))
+    wide = write_set(tmp_path / "wide", SetRecipe(clouds=20))
+    noisy, all_kinds = (read_shard(path[0]).points_cam for path in (paths, wide))
+    assert not np.array_equal(noisy, all_kinds)
+
+
+def test_a_set_of_an_unknown_domain_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of d435, wide, got 'kinect'"):
+        SetRecipe(clouds=20, domain="kinect")
 
 
 def test_shards_without_a_recipe_are_not_added_to(tmp_path: Path) -> None:
