@@ -28,10 +28,12 @@ PARAMETERS = {
     "motion_s": float,
     "mask_rate_hz": float,
     "mask_delay_s": float,
+    "tf_rate_hz": float,
+    "tf_delay_s": float,
 }
 MOTIONS = [
     "still", "turntable", "carried_slow", "carried_fast", "sweep", "occlusion", "returns",
-    "crossing", "crowd",
+    "crossing", "crowd", "arm",
 ]  # fmt: skip
 
 
@@ -55,8 +57,8 @@ def arguments() -> list[DeclareLaunchArgument]:
             "motion",
             default_value="still",
             choices=MOTIONS,
-            description="What moves: nothing, the objects or (sweep) the camera, whose pose in the "
-            "frame world is then on /tf.",
+            description="What moves: nothing, the objects or (sweep, arm) the camera, whose pose "
+            "in the frame world is then on /tf.",
         ),
         DeclareLaunchArgument(
             "motion_s",
@@ -73,6 +75,17 @@ def arguments() -> list[DeclareLaunchArgument]:
             "mask_delay_s",
             default_value="0.0",
             description="How long after a depth image its masks come, as with a slow segmenter.",
+        ),
+        DeclareLaunchArgument(
+            "tf_rate_hz",
+            default_value="0.0",
+            description="Transforms of a moving camera per second, as of an arm's driver; 0: one "
+            "at each image.",
+        ),
+        DeclareLaunchArgument(
+            "tf_delay_s",
+            default_value="0.0",
+            description="How late the transforms of a moving camera are published, seconds.",
         ),
     ]
 

@@ -143,7 +143,7 @@ class EstimatorNode(Node):
             frames.append(settings.node.fixed_frame)
         if not any(frames):
             return
-        self._transforms = TransformBuffer(self)
+        self._transforms = TransformBuffer()
         self._queue = TransformQueue(
             self._transforms,
             [frame for frame in frames if frame],
@@ -151,7 +151,7 @@ class EstimatorNode(Node):
             deliver=self._hand_over,
             refuse=self._refuse,
         )
-        self._transforms.on_transforms(self._queue.look_up)
+        self._transforms.listen(self, self._queue.look_up)
         # Steady: a simulated clock that stands still must not stop it.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_OVERDUE_S, self._queue.refuse_overdue, clock=steady)
