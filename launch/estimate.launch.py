@@ -230,6 +230,14 @@ def profile(context: LaunchContext) -> dict[str, str]:
     return dict.fromkeys(PROFILE_VARIABLES, path) if path and not is_set else {}
 
 
+def number(argument: str, text: str) -> float:
+    """Return the number that an argument was given as."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{argument} must be a number, got {text!r}") from None
+
+
 def estimator(context: LaunchContext) -> list[Node]:
     """Return the estimator node with the parameters that were given."""
 
@@ -245,7 +253,7 @@ def estimator(context: LaunchContext) -> list[Node]:
             parameters[parameter] = given(argument) == "true"
     for argument, parameter in NUMBER_PARAMETERS.items():
         if given(argument):
-            parameters[parameter] = ParameterValue(given(argument), value_type=float)
+            parameters[parameter] = number(argument, given(argument))
     logger = ".".join(part for part in (*given("namespace").split("/"), given("name")) if part)
     return [
         Node(
