@@ -29,7 +29,7 @@ from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.statuses import (
     EstimatorStatus,
     InputStatus,
-    LastFrame,
+    LastFrames,
     RejectionStatus,
     TrackingStatus,
     TransformStatus,
@@ -106,7 +106,7 @@ class EstimatorNode(Node):
         self.create_service(SetBool, "~/enable", self._on_enable)
         if self._tracking is not None:
             self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
-        self._last = LastFrame()
+        self._last = LastFrames()
         self._diagnostics = Diagnostics(self, self._statuses(make_estimator))
         self._worker.start()
 
@@ -253,8 +253,7 @@ class EstimatorNode(Node):
                 header = header_in(target, result.header)
                 result = result.expressed_in(located.T_frame_cam[target], header)
             self._outputs.publish(result, settings)
-            self._last.count += 1
-            self._last.timings_ms = result.timings_ms
+            self._last.note(result.timings_ms)
 
 
 def spin(node: EstimatorNode) -> None:
