@@ -5,7 +5,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.estimation.tta import augmented_clouds, augmented_poses, merge_augmentations
-from genpose_ros.estimation.uncertainty import agreement, pose_covariance
+from genpose_ros.estimation.uncertainty import agreement, pose_covariance, with_common_error
 from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks.checkpoints import load_model
@@ -135,7 +135,8 @@ class PoseEstimator:
     def estimate(self, frame: Frame) -> FrameResult:
         """Estimate every object of a frame, or say why not; bad content never raises.
 
-        With the same frame and settings the result is the same.
+        With the same frame and settings the result is the same. Covariances are those of the error:
+        see `with_common_error`.
 
         Args:
             frame: depth image, camera and masks.
@@ -145,7 +146,11 @@ class PoseEstimator:
         with timer.stage("clouds"):
             clouds, rejections = self.object_clouds(frame, settings=settings)
         outcomes = self.estimate_clouds(clouds, settings=settings, timer=timer)
-        estimates = tuple(o for o in outcomes if isinstance(o, ObjectEstimate))
+        estimates = tuple(
+            replace(o, covariance=with_common_error(o.covariance, o.T_cam_obj))
+            for o in outcomes
+            if isinstance(o, ObjectEstimate)
+        )
         rejections += [o for o in outcomes if isinstance(o, Rejection)]
         return FrameResult(estimates, tuple(rejections), timer.timings_ms)
 
