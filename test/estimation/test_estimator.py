@@ -22,6 +22,7 @@ from genpose_ros.estimation import (
     object_cloud,
 )
 from genpose_ros.estimation.estimator import padded_size
+from genpose_ros.estimation.uncertainty import with_common_error
 from genpose_ros.geometry import (
     Category,
     CategorySet,
