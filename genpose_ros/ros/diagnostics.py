@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.qos_overriding_options import QoSOverridingOptions
 
 __all__ = ["Diagnostics", "status"]
 
@@ -24,7 +25,12 @@ class Diagnostics:
 
     def __init__(self, node: Node, parts: Sequence[Callable[[], DiagnosticStatus]]) -> None:
         self._node, self._parts = node, parts
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._publisher = node.create_publisher(
+            DiagnosticArray,
+            "/diagnostics",
+            10,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
         # Steady: it must go on with a simulated clock that stands still.
         node.create_timer(_PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

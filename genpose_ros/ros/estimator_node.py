@@ -104,8 +104,7 @@ class EstimatorNode(Node):
         )
         self._parameters_in_force.on_change(self._take_settings)
         self.create_service(SetBool, "~/enable", self._on_enable)
-        if self._tracking is not None:
-            self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
+        self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
         self._last = LastFrames()
         self._diagnostics = Diagnostics(self, self._statuses(make_estimator))
         self._worker.start()
@@ -226,9 +225,10 @@ class EstimatorNode(Node):
     def _on_reset_tracks(
         self, request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        count = 0 if self._tracking is None else self._tracking.reset()
         response.success = True
-        response.message = f"{count} tracks cleared"
+        response.message = "there are no tracks in mode estimate"
+        if self._tracking is not None:
+            response.message = f"{self._tracking.reset()} tracks cleared"
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:

@@ -17,7 +17,7 @@ from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
-from std_srvs.srv import SetBool
+from std_srvs.srv import SetBool, Trigger
 from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster
 from vision_msgs.msg import (
@@ -260,6 +260,19 @@ def test_instance_masks_bring_everything_in_one_message(ros, benches):
     position = message.objects[0].pose.pose.position
     centre = expected_centre(rig.camera, 7)
     np.testing.assert_allclose([position.x, position.y, position.z], centre, atol=1e-6)
+
+
+def test_a_reset_is_answered_though_there_are_no_tracks(rig):
+    client = rig.bench.peer.create_client(Trigger, "/genpose/reset_tracks")
+    assert client.wait_for_service(10.0)
+    future = client.call_async(Trigger.Request())
+    assert rig.bench.spin_until(future.done)
+    assert future.result().success
+    assert future.result().message == "there are no tracks in mode estimate"
+
+
+def test_the_quality_of_service_of_diagnostics_can_be_overridden(rig):
+    assert rig.node.has_parameter("qos_overrides./diagnostics.publisher.depth")
 
 
 def test_enable_turns_it_off_and_on(rig):

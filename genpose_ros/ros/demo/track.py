@@ -173,9 +173,11 @@ class _TrackingRun:
         start_s, before_s = time.monotonic(), [_cpu_seconds(p.pid) for p in programs]
         self._receive(start_s)
         passed_s = time.monotonic() - start_s
-        used_s = [_cpu_seconds(p.pid) - s for p, s in zip(programs, before_s, strict=True)]
+        node_s, camera_s = (
+            _cpu_seconds(p.pid) - s for p, s in zip(programs, before_s, strict=True)
+        )
         return summarise_tracks(
-            self._objects, self._truths, passed_s, *used_s, T_world_cam=self._cameras
+            self._objects, self._truths, passed_s, node_s, camera_s, T_world_cam=self._cameras
         )
 
     def _wait_for_objects(self) -> None:
