@@ -14,6 +14,7 @@ import argparse
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import count, product
 from pathlib import Path
 from statistics import fmean
@@ -138,11 +139,11 @@ class _Simulation:
             at_s = _START_S + number / case.image_hz
             masked = at_s - last_masks_s > 1 / _MASK_HZ - 0.005
             last_masks_s = at_s if masked else last_masks_s
-            self._at(at_s, lambda n=number, m=masked: self._show(n, m))
+            self._at(at_s, partial(self._show, number, masked))
         for number in range(round((case.seconds + 1) * case.tf_hz)):
             # Out of step with the images, as an arm's driver is.
             at_s = _START_S + (number - 0.37) / case.tf_hz
-            self._at(at_s + case.tf_delay_s, lambda s=at_s: self._tell(s))
+            self._at(at_s + case.tf_delay_s, partial(self._tell, at_s))
         for number in range(round((case.seconds + 3) / _OVERDUE_S)):
             self._at(_START_S + number * _OVERDUE_S, self._queue.refuse_overdue)
 
