@@ -19,7 +19,7 @@ class Diagnostics:
     """Publisher of the states of the node's parts.
 
     Args:
-        node: publishes here; its name stands before those of the parts.
+        node: publishes here; its name, with its namespace, stands before those of the parts.
         parts: each gives the state of one part when asked.
     """
 
@@ -38,9 +38,11 @@ class Diagnostics:
         """Publish the present states."""
         message = DiagnosticArray(status=[part() for part in self._parts])
         message.header.stamp = self._node.get_clock().now().to_msg()
+        full_name = self._node.get_fully_qualified_name()
         for state in message.status:
-            state.name = f"{self._node.get_name()}: {state.name}"
-            state.hardware_id = self._node.get_fully_qualified_name()
+            # With the namespace: aggregators merge what has one name.
+            state.name = f"{full_name.strip('/')}: {state.name}"
+            state.hardware_id = full_name
         self._publisher.publish(message)
 
 

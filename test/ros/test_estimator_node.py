@@ -15,6 +15,7 @@ from geometry_msgs.msg import PoseArray, TransformStamped
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
@@ -31,6 +32,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from genpose_ros.estimation.reasons import Reason
 from genpose_ros.msg import InstanceMask, InstanceMasks, ObjectPoseArray
+from genpose_ros.ros.diagnostics import Diagnostics, status
 from genpose_ros.ros.estimator_node import EstimatorNode
 
 pytestmark = pytest.mark.ros
@@ -375,6 +377,13 @@ class TestTargetFrame:
         assert rig.poses == []
 
 
+def named(collected, namespace) -> bool:
+    """Whether a state of a node in a namespace has come."""
+    return any(
+        namespace in s.name or namespace in s.hardware_id for m in collected for s in m.status
+    )
+
+
 class TestDiagnostics:
     def statuses(self, rig):
         """The newest state of each part, by its name."""
@@ -419,6 +428,22 @@ class TestDiagnostics:
         assert rig.bench.spin_until(lambda: "genpose: estimator" in statuses())
         assert statuses()["genpose: estimator"].message.endswith("frames per second")
         assert rig.reasons() == {Reason.INTERNAL_ERROR: 1}
+
+    def test_nodes_of_one_name_in_two_namespaces_have_states_of_different_names(self, benches):
+        bench = benches(lambda: None)
+        collected = bench.collect(DiagnosticArray, "/diagnostics")
+        for namespace in ("left", "/arm/right"):
+            node = Node("genpose", namespace=namespace, context=bench.context)
+            diagnostics = Diagnostics(node, [lambda: status("inputs", "fine", {}, warn=False)])
+            assert bench.spin_until(lambda node=node: node.count_subscribers("/diagnostics"))
+            bench.spin_for(0.2)
+            diagnostics.publish()
+            assert bench.spin_until(lambda name=namespace: named(collected, name))
+            node.destroy_node()
+        assert {(s.name, s.hardware_id) for m in collected for s in m.status} == {
+            ("left/genpose: inputs", "/left/genpose"),
+            ("arm/right/genpose: inputs", "/arm/right/genpose"),
+        }
 
     def test_rejections_are_counted_by_reason(self, rig):
         statuses = self.statuses(rig)
