@@ -48,11 +48,16 @@ TEXT_PARAMETERS = {
     "tf_prefix": "tf_prefix",
     "mode": "mode",
 }
+NUMBER_PARAMETERS = {
+    "transform_wait_s": "transform_wait_s",
+}
 BOOLEAN_PARAMETERS = {
     "publish_tf": "publish_tf",
     "rectified": "depth.rectified",
     "use_sim_time": "use_sim_time",
 }
+#: Variables that name the profile of Fast DDS 2 and 3.
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 def share(*parts: str) -> PathJoinSubstitution:
@@ -194,6 +199,12 @@ def arguments() -> list[DeclareLaunchArgument]:
             "that stands still, such as world; its transform to the camera must be on /tf.",
         ),
         DeclareLaunchArgument(
+            "transform_wait_s",
+            default_value="",
+            description="How long a frame waits for its transform to target_frame or fixed_frame "
+            "while no newer one comes, seconds. Empty: as in the parameter file.",
+        ),
+        DeclareLaunchArgument(
             "publish_tf",
             default_value="",
             choices=["", *YES_OR_NO],
@@ -224,6 +235,13 @@ def arguments() -> list[DeclareLaunchArgument]:
             description="Take the time from /clock, as when a bag is played with --clock.",
         ),
         DeclareLaunchArgument(
+            "fastdds_profile",
+            default_value="",
+            description="Fast DDS profile of the node, where the environment names none, such as "
+            "config/fastdds.xml of this package; best given to all programs that send images or "
+            "transforms.",
+        ),
+        DeclareLaunchArgument(
             "respawn",
             default_value="false",
             choices=YES_OR_NO,
@@ -244,6 +262,21 @@ def arguments() -> list[DeclareLaunchArgument]:
     ]
 
 
+def profile(context: LaunchContext) -> dict[str, str]:
+    """Return the variables that give a program the Fast DDS profile; none where one is set."""
+    path = LaunchConfiguration("fastdds_profile").perform(context)
+    is_set = any(name in context.environment for name in PROFILE_VARIABLES)
+    return dict.fromkeys(PROFILE_VARIABLES, path) if path and not is_set else {}
+
+
+def number(argument: str, text: str) -> float:
+    """Return the number that an argument was given as."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{argument} must be a number, got {text!r}") from None
+
+
 def estimator(context: LaunchContext) -> list[Node]:
     """Return the estimator node with the parameters that were given."""
 
@@ -257,6 +290,9 @@ def estimator(context: LaunchContext) -> list[Node]:
     for argument, parameter in BOOLEAN_PARAMETERS.items():
         if given(argument):
             parameters[parameter] = given(argument) == "true"
+    for argument, parameter in NUMBER_PARAMETERS.items():
+        if given(argument):
+            parameters[parameter] = number(argument, given(argument))
     logger = ".".join(part for part in (*given("namespace").split("/"), given("name")) if part)
     return [
         Node(
@@ -267,6 +303,7 @@ def estimator(context: LaunchContext) -> list[Node]:
             parameters=[given("params_file"), parameters],
             remappings=[(topic, given(argument)) for topic, argument in REMAPPINGS.items()],
             arguments=["--ros-args", "--log-level", f"{logger}:={given('log_level')}"],
+            additional_env=profile(context),
             output="screen",
             emulate_tty=True,
             respawn=given("respawn") == "true",

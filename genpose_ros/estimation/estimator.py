@@ -17,6 +17,7 @@ from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
+from genpose_ros.estimation.uncertainty import with_common_error
 from genpose_ros.estimation.up import up_direction
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.networks.devices import prefers_bf16, torch_device
@@ -106,7 +107,8 @@ class PoseEstimator:
     def estimate(self, frame: Frame) -> FrameResult:
         """Estimate every object of a frame, or say why not; bad content never raises.
 
-        With the same frame and settings the result is the same.
+        With the same frame and settings the result is the same. Covariances are those of the error:
+        see `with_common_error`.
 
         Args:
             frame: depth image, camera and masks.
@@ -116,7 +118,11 @@ class PoseEstimator:
         with timer.stage("clouds"):
             clouds, rejections = self.object_clouds(frame, settings=settings)
         outcomes = self.estimate_clouds(clouds, settings=settings, timer=timer)
-        estimates = tuple(o for o in outcomes if isinstance(o, ObjectEstimate))
+        estimates = tuple(
+            replace(o, covariance=with_common_error(o.covariance, o.T_cam_obj))
+            for o in outcomes
+            if isinstance(o, ObjectEstimate)
+        )
         rejections += [o for o in outcomes if isinstance(o, Rejection)]
         return FrameResult(estimates, tuple(rejections), timer.timings_ms)
 

@@ -27,7 +27,8 @@ class ObjectEstimate:
         T_cam_obj: (4, 4) float64, object frame (NOCS axes, y up, origin at the centre of the
             bounding box) to camera optical frame, metres.
         covariance: (6, 6) of (x, y, z, rotation vector), metres and radians, both in the axes of
-            the camera frame; see `uncertainty.pose_covariance`.
+            the camera frame; see `uncertainty.with_common_error`. Of clouds by themselves
+            (`PoseEstimator.estimate_clouds`) the spread alone: `uncertainty.pose_covariance`.
         score: share in [0, 1] of the candidates that agree with the pose; see
             `uncertainty.agreement`.
         score_axis: share that agrees with its y axis and place, whatever their yaw; at least

@@ -42,7 +42,12 @@ from genpose_ros.geometry.symmetry import (
     rotation_error_deg,
 )
 from genpose_ros.geometry.symmetry_groups import Symmetry, SymmetryBatch
-from genpose_ros.geometry.transforms import is_transform, pose_difference, rotate_covariance
+from genpose_ros.geometry.transforms import (
+    is_transform,
+    pose_difference,
+    rotate_covariance,
+    with_uniform_angle,
+)
 
 __all__ = [
     "CATEGORIES",
@@ -80,4 +85,5 @@ __all__ = [
     "so3_log",
     "statistical_inliers",
     "transform_points",
+    "with_uniform_angle",
 ]

@@ -31,7 +31,7 @@ from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.statuses import (
     EstimatorStatus,
     InputStatus,
-    LastFrame,
+    LastFrames,
     RejectionStatus,
     TrackingStatus,
     TransformStatus,
@@ -107,9 +107,8 @@ class EstimatorNode(Node):
         )
         self._parameters_in_force.on_change(self._take_settings)
         self.create_service(SetBool, "~/enable", self._on_enable)
-        if self._tracking is not None:
-            self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
-        self._last = LastFrame()
+        self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
+        self._last = LastFrames()
         self._diagnostics = Diagnostics(self, self._statuses(make_estimator))
         self._worker.start()
 
@@ -146,7 +145,7 @@ class EstimatorNode(Node):
             frames.append(settings.node.fixed_frame)
         if not any(frames):
             return
-        self._transforms = TransformBuffer(self)
+        self._transforms = TransformBuffer()
         self._queue = TransformQueue(
             self._transforms,
             [frame for frame in frames if frame],
@@ -154,7 +153,7 @@ class EstimatorNode(Node):
             deliver=self._hand_over,
             refuse=self._refuse,
         )
-        self._transforms.on_transforms(self._queue.look_up)
+        self._transforms.listen(self, self._queue.look_up)
         # Steady: a simulated clock that stands still must not stop it.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_OVERDUE_S, self._queue.refuse_overdue, clock=steady)
@@ -236,9 +235,10 @@ class EstimatorNode(Node):
     def _on_reset_tracks(
         self, request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        count = 0 if self._tracking is None else self._tracking.reset()
         response.success = True
-        response.message = f"{count} tracks cleared"
+        response.message = "there are no tracks in mode estimate"
+        if self._tracking is not None:
+            response.message = f"{self._tracking.reset()} tracks cleared"
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -263,8 +263,7 @@ class EstimatorNode(Node):
                 header = header_in(target, result.header)
                 result = result.expressed_in(located.T_frame_cam[target], header)
             self._outputs.publish(result, settings)
-            self._last.count += 1
-            self._last.timings_ms = result.timings_ms
+            self._last.note(result.timings_ms)
 
 
 def spin(node: EstimatorNode) -> None:

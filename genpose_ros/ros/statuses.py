@@ -3,10 +3,12 @@
 
 """Diagnostic states of the node's parts: inputs, rejections, estimator, tracking, transforms."""
 
+import resource
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
@@ -21,7 +23,7 @@ from genpose_ros.tracking.tracks import TrackState
 __all__ = [
     "EstimatorStatus",
     "InputStatus",
-    "LastFrame",
+    "LastFrames",
     "RejectionStatus",
     "TrackingStatus",
     "TransformStatus",
@@ -30,6 +32,10 @@ __all__ = [
 Clock = Callable[[], float]
 #: Counters beside those that have the names of topics or reasons.
 _MATCHED, _FRAMES = "matched masks", "whole frames"
+#: An input that pauses for so long is named, though it does not count as silent yet, seconds.
+_PAUSE_S = 1.0
+#: Frames whose times are kept.
+_TIMINGS = 256
 #: Reasons that a message about new rejections names.
 _NAMED_REASONS = 3
 
@@ -82,7 +88,9 @@ class InputStatus:
         values["matches per second"] = f"{new[_MATCHED] / passed_s:.1f}"
         values["masks matched, %"] = f"{100 * new[_MATCHED] / masks:.0f}" if masks else "none"
         silent = watchdog.silent_inputs(self._timeout_s())
-        message = "; ".join(silent) or self._awaited() or "messages come on all inputs"
+        paused = watchdog.silent_inputs(_PAUSE_S)
+        named = "; ".join(silent) or self._awaited() or "; ".join(paused)
+        message = named or "messages come on all inputs"
         if not self._inputs.enabled:
             message = f"images are ignored (~/enable); {message}"
         return status("inputs", message, values, warn=bool(silent))
@@ -130,26 +138,32 @@ class RejectionStatus:
 
 
 @dataclass
-class LastFrame:
+class LastFrames:
     """Results of the worker so far.
 
     Attributes:
         count: number of frames published.
         ready: whether the estimator's warm-up is over.
-        timings_ms: wall time per stage of the last frame.
+        timings_ms: wall times of the last frames, by stage.
     """
 
     count: int = 0
     ready: bool = False
-    timings_ms: Mapping[str, float] | None = None
+    timings_ms: dict[str, deque[float]] = field(default_factory=dict)
+
+    def note(self, timings_ms: Mapping[str, float]) -> None:
+        """Note that a frame was published, and its wall time per stage."""
+        self.count += 1
+        for stage, ms in timings_ms.items():
+            self.timings_ms.setdefault(stage, deque(maxlen=_TIMINGS)).append(ms)
 
 
 class EstimatorStatus:
-    """State of the estimator: device, checkpoint, frames per second, time of each stage.
+    """State of the estimator: device, checkpoint, memory, frames per second, time of each stage.
 
     Args:
         about: what does not change: device, checkpoint and so on.
-        last: the last frame.
+        last: the last frames.
         dropped: number of frames that were replaced by newer ones so far.
         clock: seconds, monotonic.
     """
@@ -157,7 +171,7 @@ class EstimatorStatus:
     def __init__(
         self,
         about: Mapping[str, str],
-        last: LastFrame,
+        last: LastFrames,
         dropped: Callable[[], int],
         clock: Clock = time.monotonic,
     ) -> None:
@@ -172,9 +186,10 @@ class EstimatorStatus:
             **self._about,
             "frames published per second": per_second,
             "frames dropped for newer ones": self._dropped(),
+            "resident memory, MB": f"{_resident_mb():.0f}",
         }
-        timings_ms = self._last.timings_ms or {}
-        values |= {f"{stage} of the last frame, ms": f"{t:.1f}" for stage, t in timings_ms.items()}
+        for stage, timings_ms in list(self._last.timings_ms.items()):
+            values |= _percentiles(stage, timings_ms)
         ready = f"{per_second} frames per second" if self._last.ready else "warming up"
         return status("estimator", ready, values, warn=False)
 
@@ -223,7 +238,7 @@ class TransformStatus:
             "frames located": queue.found,
             "frames without a transform": queue.refused,
             "frames that wait": len(queue),
-            **percentiles("wait", queue.waits_ms),
+            **_percentiles("wait", queue.waits_ms),
             "last transform": queue.problem or "found",
         }
         message = "the camera's pose is known"
@@ -233,7 +248,13 @@ class TransformStatus:
         return status("transforms", message, values, warn=new["refused"] > 0)
 
 
-def percentiles(name: str, values_ms: Iterable[float]) -> dict[str, object]:
+def _resident_mb() -> float:
+    """How much memory this process holds."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def _percentiles(name: str, values_ms: Iterable[float]) -> dict[str, object]:
     """Return median and 95th percentile of times, as values of a status; empty without any."""
     ordered = sorted(values_ms)
     if not ordered:

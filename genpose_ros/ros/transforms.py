@@ -24,19 +24,23 @@ _FARTHEST_M = 1e8
 
 
 class TransformBuffer:
-    """Buffer of the transforms on /tf and /tf_static, with one listener for all frames.
+    """Buffer of transforms, for all frames that the camera is looked up in.
 
-    Args:
-        node: subscribes here.
+    Attributes:
+        buffer: of tf2.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self) -> None:
         self.buffer = Buffer()
-        self._listener = _Listener(self.buffer, node)
 
-    def on_transforms(self, heard: Callable[[], None]) -> None:
-        """Call a function, in the executor's thread, whenever transforms have come."""
-        self._listener.heard = heard
+    def listen(self, node: Node, heard: Callable[[], None]) -> None:
+        """Take the transforms on /tf and /tf_static from now on.
+
+        Args:
+            node: subscribes.
+            heard: called in its executor's thread after each message.
+        """
+        self._listener = _Listener(self.buffer, node, heard)
 
     def camera_in(self, frame: str, header: Header) -> np.ndarray | Rejection:
         """Return T_frame_cam, (4, 4), at the header's stamp, or why it is not known by now."""
@@ -73,19 +77,17 @@ class TransformBuffer:
 class _Listener(TransformListener):
     """Listener that tells when it has taken transforms."""
 
-    heard: Callable[[], None] | None = None
+    def __init__(self, buffer: Buffer, node: Node, heard: Callable[[], None]) -> None:
+        self._heard = heard
+        super().__init__(buffer, node)
 
     def callback(self, data: TFMessage) -> None:
         super().callback(data)
-        self._tell()
+        self._heard()
 
     def static_callback(self, data: TFMessage) -> None:
         super().static_callback(data)
-        self._tell()
-
-    def _tell(self) -> None:
-        if self.heard is not None:
-            self.heard()
+        self._heard()
 
 
 def header_in(frame: str, header: Header) -> Header:

@@ -18,10 +18,11 @@ from PIL import Image as PILImage
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2
-from std_srvs.srv import SetBool
+from std_srvs.srv import SetBool, Trigger
 from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster
 from vision_msgs.msg import (
@@ -36,6 +37,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from genpose_ros.estimation.reasons import Reason
 from genpose_ros.geometry.categories import NOCS
 from genpose_ros.msg import CategoryArray, InstanceMask, InstanceMasks, ObjectPoseArray
+from genpose_ros.ros.diagnostics import Diagnostics, status
 from genpose_ros.ros.estimator_node import EstimatorNode
 
 pytestmark = pytest.mark.ros
@@ -306,6 +308,19 @@ def test_instance_masks_bring_everything_in_one_message(ros, benches):
     np.testing.assert_allclose([position.x, position.y, position.z], centre, atol=1e-6)
 
 
+def test_a_reset_is_answered_though_there_are_no_tracks(rig):
+    client = rig.bench.peer.create_client(Trigger, "/genpose/reset_tracks")
+    assert client.wait_for_service(10.0)
+    future = client.call_async(Trigger.Request())
+    assert rig.bench.spin_until(future.done)
+    assert future.result().success
+    assert future.result().message == "there are no tracks in mode estimate"
+
+
+def test_the_quality_of_service_of_diagnostics_can_be_overridden(rig):
+    assert rig.node.has_parameter("qos_overrides./diagnostics.publisher.depth")
+
+
 def test_enable_turns_it_off_and_on(rig):
     client = rig.bench.peer.create_client(SetBool, "/genpose/enable")
     assert client.wait_for_service(10.0)
@@ -406,6 +421,13 @@ class TestTargetFrame:
         assert rig.poses == []
 
 
+def named(collected, namespace) -> bool:
+    """Whether a state of a node in a namespace has come."""
+    return any(
+        namespace in s.name or namespace in s.hardware_id for m in collected for s in m.status
+    )
+
+
 class TestDiagnostics:
     def statuses(self, rig):
         """The newest state of each part, by its name."""
@@ -450,6 +472,22 @@ class TestDiagnostics:
         assert rig.bench.spin_until(lambda: "genpose: estimator" in statuses())
         assert statuses()["genpose: estimator"].message.endswith("frames per second")
         assert rig.reasons() == {Reason.INTERNAL_ERROR: 1}
+
+    def test_nodes_of_one_name_in_two_namespaces_have_states_of_different_names(self, benches):
+        bench = benches(lambda: None)
+        collected = bench.collect(DiagnosticArray, "/diagnostics")
+        for namespace in ("left", "/arm/right"):
+            node = Node("genpose", namespace=namespace, context=bench.context)
+            diagnostics = Diagnostics(node, [lambda: status("inputs", "fine", {}, warn=False)])
+            assert bench.spin_until(lambda node=node: node.count_subscribers("/diagnostics"))
+            bench.spin_for(0.2)
+            diagnostics.publish()
+            assert bench.spin_until(lambda name=namespace: named(collected, name))
+            node.destroy_node()
+        assert {(s.name, s.hardware_id) for m in collected for s in m.status} == {
+            ("left/genpose: inputs", "/left/genpose"),
+            ("arm/right/genpose: inputs", "/arm/right/genpose"),
+        }
 
     def test_rejections_are_counted_by_reason(self, rig):
         statuses = self.statuses(rig)

@@ -23,6 +23,12 @@ def transform(ros, stamp_ns: int, x: float) -> TransformStamped:
     return result
 
 
+def listening(bench) -> TransformBuffer:
+    transforms = TransformBuffer()
+    transforms.listen(bench.peer, lambda: None)
+    return transforms
+
+
 @pytest.mark.ros
 class TestTransformBuffer:
     @pytest.fixture
@@ -42,7 +48,7 @@ class TestTransformBuffer:
         return found[-1]
 
     def test_the_camera_is_looked_up_where_it_was_at_the_image(self, bench, ros):
-        transforms = TransformBuffer(bench.peer)
+        transforms = listening(bench)
         sender = Node("sender", context=bench.context)
         broadcaster = TransformBroadcaster(sender)
         bench.spin_until(lambda: sender.count_subscribers("/tf") > 0)
@@ -58,9 +64,8 @@ class TestTransformBuffer:
         sender.destroy_node()
 
     def test_what_is_known_grows_with_the_transforms_and_each_message_is_told(self, bench, ros):
-        transforms = TransformBuffer(bench.peer)
-        told = []
-        transforms.on_transforms(lambda: told.append(transforms.newest_ns("world", ros.frame)))
+        transforms, told = TransformBuffer(), []
+        transforms.listen(bench.peer, lambda: told.append(transforms.newest_ns("world", ros.frame)))
         assert transforms.newest_ns("world", ros.frame) is None
         sender = Node("sender", context=bench.context)
         broadcaster = TransformBroadcaster(sender)
@@ -73,9 +78,8 @@ class TestTransformBuffer:
         sender.destroy_node()
 
     def test_static_transforms_are_known_at_all_times_and_told_too(self, bench, ros):
-        transforms = TransformBuffer(bench.peer)
-        told = []
-        transforms.on_transforms(lambda: told.append(transforms.newest_ns("world", ros.frame)))
+        transforms, told = TransformBuffer(), []
+        transforms.listen(bench.peer, lambda: told.append(transforms.newest_ns("world", ros.frame)))
         sender = Node("sender", context=bench.context)
         StaticTransformBroadcaster(sender).sendTransform(transform(ros, S, 1.0))
         assert bench.spin_until(lambda: told)
@@ -83,7 +87,7 @@ class TestTransformBuffer:
         sender.destroy_node()
 
     def test_an_image_without_a_stamp_does_not_get_the_newest_transform(self, bench, ros):
-        transforms = TransformBuffer(bench.peer)
+        transforms = listening(bench)
         sender = Node("sender", context=bench.context)
         StaticTransformBroadcaster(sender).sendTransform(transform(ros, S, 1.0))
         assert not isinstance(self.spin(bench, transforms, ros, 5 * S), Rejection)
@@ -92,18 +96,18 @@ class TestTransformBuffer:
 
     @pytest.mark.parametrize("frame", ["", "nowhere", "/odd", "x" * 1000])
     def test_a_frame_that_nobody_knows_is_named(self, bench, ros, frame):
-        transforms = TransformBuffer(bench.peer)
+        transforms = listening(bench)
         header = ros.header(5 * S, frame)
         assert transforms.camera_in("world", header).reason is Reason.NO_TRANSFORM
 
     @pytest.mark.parametrize("value", [float("inf"), 1e300])
     def test_a_transform_that_is_garbage_is_named(self, bench, ros, value):
-        transforms = TransformBuffer(bench.peer)
+        transforms = listening(bench)
         transforms.buffer.set_transform_static(transform(ros, S, value), "test")
         assert transforms.camera_in("world", ros.header(5 * S)).reason is Reason.NO_TRANSFORM
 
     def test_a_stamp_that_is_garbage_is_named(self, bench, ros):
-        transforms = TransformBuffer(bench.peer)
+        transforms = listening(bench)
         header = ros.header(5 * S)
         header.stamp.sec = -(2**31)
         assert transforms.camera_in("world", header).reason is Reason.NO_TRANSFORM
