@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from genpose_ros.cli.console import ERR, OUT, check_outputs, progress_bar, readable_errors
@@ -112,6 +111,8 @@ def _print(report: "TwinsReport") -> None:
 
 def _spread_cells(twin: "TwinReport", source: str) -> list[str]:
     """Spread and autocorrelations of the recording, or the medians of a domain's cameras."""
+    import numpy as np
+
     from genpose_ros.evaluation.twins import LAGS_PX, percentiles
 
     residuals = [twin.recorded] if source == "recorded" else twin.simulated.get(source, ())
