@@ -35,7 +35,7 @@ aliases: [yellow banana]
 frame: {up: +y, front: +x, unit: m}
 symmetry: {}
 mirror: true
-size_m: [0.12, 0.26]
+size_m: [0.15, 0.29]
 rests: [standing, lying]
 deform: box
 """,
@@ -83,10 +83,10 @@ def drill(rng: np.random.Generator) -> MeshBatch:
 
 def banana(rng: np.random.Generator) -> MeshBatch:
     """An arc that opens upward, with a stem at the front."""
-    length, thickness = rng.uniform(0.13, 0.2), rng.uniform(0.016, 0.021)
-    bend = np.radians(rng.uniform(70, 120))
-    along = np.array([0, 0, 0.03, 0.12, 0.3, 0.5, 0.7, 0.82, 0.88, 1, 1])
-    thick = np.array([0, 0.25, 0.35, 0.75, 0.97, 1, 0.9, 0.55, 0.27, 0.24, 0]) * thickness
+    length, thickness = rng.uniform(0.18, 0.23), rng.uniform(0.017, 0.021)
+    bend = np.radians(rng.uniform(70, 110))
+    along = np.array([0, 0, 0.03, 0.12, 0.3, 0.5, 0.66, 0.77, 0.83, 1, 1])
+    thick = np.array([0, 0.25, 0.4, 0.8, 0.98, 1, 0.93, 0.6, 0.32, 0.3, 0]) * thickness
     angle, around = (along - 0.5) * bend, np.linspace(0, 2 * np.pi, 20, endpoint=False)
     reach = length / bend - thick[:, None] * np.cos(around)
     x, y = reach * np.sin(angle)[:, None], -reach * np.cos(angle)[:, None]
