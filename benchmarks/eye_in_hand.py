@@ -31,7 +31,7 @@ from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.msg import ObjectPoseArray
 from genpose_ros.ros.builders import object_array, posed_objects
-from genpose_ros.ros.camera_info import camera_from_info
+from genpose_ros.ros.camera_info import calibration_from_info
 from genpose_ros.ros.demo.moving_frames import WORLD, MovingFrames
 from genpose_ros.ros.demo.node_processes import NodeEndedError
 from genpose_ros.ros.demo.simulated_camera_node import FRAME_ID
@@ -157,10 +157,11 @@ class _Simulation:
         stamp_ns = round(self.now_s * 1e9)
         self.truths[stamp_ns] = messages.ground_truth
         self.cameras[stamp_ns] = self.frames.camera_pose(number)
-        pixels, camera = depth_pixels(messages.depth), camera_from_info(messages.camera_info)
+        pixels = depth_pixels(messages.depth)
         if isinstance(pixels, Rejection):
             raise ValueError(pixels.detail)
-        matched = Matched(DepthMessage(header, pixels), None, camera)
+        calibration = calibration_from_info(messages.camera_info)
+        matched = Matched(DepthMessage(header, pixels), None, calibration)
         self._queue.add(matched)
         if masked:
             labels = label_pixels(messages.label)

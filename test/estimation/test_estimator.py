@@ -228,7 +228,7 @@ class TestCategories:
         class Watched(MixtureModel):
             mirrors = True
 
-            def encode(self, points_cam, *, patches=0):
+            def encode(self, points_cam, *, patches=0, up=None):
                 seen.append(points_cam)
                 return super().encode(points_cam, patches=patches)
 

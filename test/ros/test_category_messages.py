@@ -76,7 +76,7 @@ def test_a_box_whose_candidates_are_half_of_them_turned_has_the_score_of_one_pos
     processing = (
         Estimating(make_estimator, settings)
         if mode == "estimate"
-        else Tracking(make_estimator, Tracker, settings, None, lambda *line: None)
+        else Tracking(make_estimator, Tracker, settings, lambda *line: None)
     )
     labels = np.zeros((48, 64), np.uint8)
     labels[15:35, 20:40] = 3

@@ -130,6 +130,8 @@ class SmallPool:
             rotation=torch.from_numpy(part.rotation),
             translation=torch.from_numpy(part.translation),
             size_m=torch.from_numpy(part.size_m),
+            up=torch.from_numpy(part.up),
+            level_m=torch.from_numpy(part.level_m),
         )
         return batch, torch.from_numpy(part.category)
 
