@@ -28,11 +28,14 @@ ORDER = (
     "diffusion",
     "geometry",
     "settings",
+    "files",
     "process_pool",
     "checkout",
 )
 #: What runs on a robot; it needs nothing of the rest.
-RUNTIME = {"ros", "tracking", "estimation", "networks", "diffusion", "geometry", "settings"}
+RUNTIME = {
+    "ros", "tracking", "estimation", "networks", "diffusion", "geometry", "settings", "files",
+}  # fmt: skip
 #: Packages that come with ROS alone, beside those whose names end in `_msgs` or `_srvs`.
 ROS_PACKAGES = {
     "ament_index_python", "builtin_interfaces", "cv_bridge", "launch", "launch_ros",

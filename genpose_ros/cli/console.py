@@ -14,6 +14,8 @@ from typing import Any, ParamSpec
 import typer
 from rich.console import Console
 
+from genpose_ros.files import write_whole
+
 __all__ = [
     "ERR",
     "OUT",
@@ -118,10 +120,10 @@ def check_outputs(json: Path | None, picture: Path | None = None) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON; missing folders are made.
+    """Write JSON; missing folders are made, and a file that is there is replaced whole.
 
     Raises:
+        OSError: it cannot be written; the file before stays.
         ValueError: a number is not finite.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(jsonlib.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_whole(path, jsonlib.dumps(content, indent=1, allow_nan=False) + "\n")

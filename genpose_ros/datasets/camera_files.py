@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from genpose_ros.files import read_json, read_yaml
 from genpose_ros.geometry.camera import PinholeCamera
 
 __all__ = ["read_camera"]
@@ -33,13 +34,8 @@ def read_camera(path: Path, width: int, height: int) -> PinholeCamera:
         FileNotFoundError: no such file.
         ValueError: no intrinsics in it, bad ones, or those of another image size.
     """
-    import yaml
-
-    try:
-        # Every JSON file is YAML. Topic dumps are several documents, the first one counts.
-        content = next(iter(yaml.safe_load_all(path.read_text(encoding="utf-8"))), None)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is neither YAML nor JSON") from error
+    # Every JSON file is YAML too, but takes a hundred times as long to read as such.
+    content = read_json(path) if path.suffix == ".json" else read_yaml(path)
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} holds no camera: expected the fields of a CameraInfo")
     _check_size(path, content, width, height)
@@ -61,7 +57,7 @@ def _matrix(content: Mapping[str, Any]) -> np.ndarray:
             try:
                 return np.asarray(value, dtype=np.float64)
             except (ValueError, TypeError) as error:
-                raise ValueError(f"{name} must be 9 numbers, got {value!r}") from error
+                raise ValueError(f"{name} must be 9 numbers, got {value!r:.200}") from error
     raise ValueError("no intrinsic matrix: expected k, K or camera_matrix")
 
 
@@ -69,7 +65,9 @@ def _check_size(path: Path, content: Mapping[str, Any], width: int, height: int)
     for names, actual in ((("width", "image_width"), width), (("height", "image_height"), height)):
         for name in names:
             if name in content and content[name] != actual:
-                raise ValueError(f"{path}: {name} is {content[name]!r}, but the image has {actual}")
+                raise ValueError(
+                    f"{path}: {name} is {content[name]!r:.100}, but the image has {actual}"
+                )
 
 
 def _is_distorted(content: Mapping[str, Any]) -> bool:

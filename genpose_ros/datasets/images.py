@@ -11,14 +11,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-__all__ = ["read_color", "read_depth_m", "read_labels"]
+from genpose_ros.files import check_file
+
+__all__ = ["is_coloured", "read_color", "read_depth_m", "read_labels"]
+
+#: Formats that are read; of the others that Pillow knows, one starts programs.
+_FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "PPM")
+_MAX_PIXELS, _MAX_BYTES = 2**26, 2**29
 
 
 def read_depth_m(path: Path, unit_m: float = 0.001) -> np.ndarray:
     """Return a depth image (H, W) float32, metres; 0 where there is no measurement.
 
     Args:
-        path: a one-channel PNG or TIFF, integers in `unit_m` or float metres; or an .npy file.
+        path: a one-channel image of 64 million pixels at most (PNG, TIFF, JPEG, BMP or PPM),
+            integers in `unit_m` or float metres; or an .npy file.
         unit_m: metres per count of integer images.
 
     Raises:
@@ -67,6 +74,17 @@ def read_color(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
+def is_coloured(path: Path) -> bool:
+    """Return whether an image file has the channels red, green and blue.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not an image, or damaged.
+    """
+    with _opened(path) as image:
+        return image.mode in ("RGB", "RGBA")
+
+
 def _read(path: Path) -> np.ndarray:
     if path.suffix == ".npy":
         return _load_npy(path)
@@ -77,25 +95,30 @@ def _read(path: Path) -> np.ndarray:
 
 def _load_npy(path: Path) -> np.ndarray:
     try:
-        content = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        # Mapped, a file that claims more than it holds is refused before memory is asked for.
+        content = np.load(check_file(path, _MAX_BYTES), mmap_mode="r", allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return np.array(content)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged header can raise anything
         raise ValueError(f"{path} is not an array of numbers, or damaged: {error}") from error
-    if not isinstance(content, np.ndarray):
-        raise ValueError(f"{path} holds several arrays, expected one")
-    return content
+    raise ValueError(f"{path} holds several arrays, expected one")
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image file; errors name it."""
-    with path.open("rb") as stream:
+    with check_file(path, _MAX_BYTES).open("rb") as stream:
         try:
-            with Image.open(stream) as image:
+            with Image.open(stream, formats=_FORMATS) as image:
+                if image.width * image.height > _MAX_PIXELS:
+                    raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
                 yield image
         except UnidentifiedImageError as error:
-            raise ValueError(f"{path} is not an image") from error
+            known = ", ".join(_FORMATS)
+            raise ValueError(f"{path} is not an image; those of {known} are read") from error
         except Image.DecompressionBombError as error:
             raise ValueError(f"{path} is too large: {error}") from error
-        except (OSError, SyntaxError) as error:
-            # Pillow's word for damaged files; opening and reading are done by then.
+        except Exception as error:  # Pillow's readers raise anything
             raise ValueError(f"{path} is damaged: {error}") from error

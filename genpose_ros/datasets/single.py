@@ -3,7 +3,6 @@
 
 """Frame from a user's own files: depth, mask, camera, and the class of each id."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from genpose_ros.datasets.camera_files import read_camera
 from genpose_ros.datasets.images import read_depth_m, read_labels
 from genpose_ros.estimation.frame import Frame, Instance
+from genpose_ros.files import read_json
 from genpose_ros.geometry.categories import NOCS, CategorySet
 
 __all__ = ["read_classes", "read_frame"]
@@ -89,7 +89,7 @@ def read_classes(text: str, categories: CategorySet = NOCS) -> dict[int, str]:
 def _classes_of_label(path: Path) -> dict[int, str]:
     """What a label file lists; nothing for other files that can be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         return {int(item["id"]): str(item["category"]) for item in content["instances"]}
     except (ValueError, KeyError, TypeError):
         return {}

@@ -20,6 +20,7 @@ from genpose_ros.evaluation.average_precision import (
 )
 from genpose_ros.evaluation.nocs import NocsReport
 from genpose_ros.evaluation.synthetic import SyntheticReport
+from genpose_ros.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,8 +102,7 @@ def write_html(path: Path, page: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page)
 
 
 def _page(title: str, parts: Sequence[str], source: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from genpose_ros.checkout import git
+from genpose_ros.files import write_whole
 from genpose_ros.networks.checkpoints import default_weights
 from genpose_ros.networks.devices import usable_cores
 
@@ -67,8 +68,7 @@ def write_results(
     """
     whole = {**content, "provenance": provenance(weights, seed)}
     text = json.dumps(whole, indent=1, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text)
 
 
 def shown_command(arguments: Sequence[str]) -> str:

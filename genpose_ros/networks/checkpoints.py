@@ -10,7 +10,6 @@ pickles of one network each that do not say whether it is the score or the energ
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from genpose_ros.files import write_whole
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.light import LightPoseModel
@@ -28,6 +28,7 @@ from genpose_ros.networks.reference import (
     ReferencePoseModel,
     ReferenceScoreNetwork,
 )
+from genpose_ros.networks.torch_files import load_torch_file
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -260,13 +261,7 @@ def _read_authors_file(file: Path) -> dict[str, Tensor]:
     Raises:
         ValueError: damaged, not the authors' layout, or the follow-up's networks.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can raise anything
-        raise ValueError(
-            f"cannot read {file}: it is damaged, incomplete, or holds more than tensors and "
-            "numbers, which is refused because loading that could run code"
-        ) from error
+    content = load_torch_file(file)
     state = content.get("model_state_dict") if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f"{file} has no 'model_state_dict' of tensors: not an authors' checkpoint")
@@ -305,18 +300,8 @@ def _write(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str
     if wrong:
         raise ValueError(f"metadata values must be strings, these are not: {', '.join(wrong)}")
     _check_tensors(path, stored, stored)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A reader sees the old file or the new one, never a part.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        # Not by save_file, whose files nobody but their owner can read.
-        partial.write_bytes(save(stored, metadata=described))
-        partial.replace(path)
-    except OSError as error:
-        # A write that finds the disk full does not say which file it was.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    # Not by save_file, whose files nobody but their owner can read.
+    write_whole(path, save(stored, metadata=described))
 
 
 def _read_ours(file: Path, *, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:

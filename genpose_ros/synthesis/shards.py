@@ -5,7 +5,6 @@
 
 import errno
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +16,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from genpose_ros.files import read_json, remove_unfinished, write_whole
 from genpose_ros.process_pool import process_pool
 from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make_clouds
 from genpose_ros.synthesis.meshes import Mesh, load_meshes
@@ -105,9 +105,7 @@ def write_set(
             done += 1
             report(done, len(paths))
     finally:
-        for path in missing:
-            for partial_file in folder.glob(f"{path.name}.*.partial"):
-                partial_file.unlink(missing_ok=True)
+        remove_unfinished(folder)  # of this command's processes, not of another's
     return paths
 
 
@@ -147,8 +145,8 @@ def _record(folder: Path, recipe: SetRecipe) -> None:
     }
     if file.exists():
         try:
-            known = dict(json.loads(file.read_text()))
-        except ValueError as error:
+            known = dict(read_json(file))
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{file} is damaged: choose another folder") from error
         for name, value in decisive.items():
             if known.get(name) != value:
@@ -160,23 +158,7 @@ def _record(folder: Path, recipe: SetRecipe) -> None:
             return
     elif next(folder.glob("shard-*.safetensors"), None) is not None:
         raise ValueError(f"{folder} holds shards of unknown origin: choose another folder")
-    _write_whole(file, (json.dumps({"clouds": clouds, **decisive}) + "\n").encode())
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name first, so that it is whole or not there.
-
-    Raises:
-        OSError: naming the file, which a write that finds the disk full does not.
-    """
-    partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial_file.write_bytes(content)
-        partial_file.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        partial_file.unlink(missing_ok=True)
+    write_whole(file, json.dumps({"clouds": clouds, **decisive}) + "\n")
 
 
 def _meshes(recipe: SetRecipe) -> tuple[Mesh, ...]:
@@ -217,7 +199,7 @@ def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
             "stance": clouds.stance.astype(np.int64),
         }
     )
-    _write_whole(path, content)
+    write_whole(path, content)
     return path
 
 

@@ -23,6 +23,7 @@ from genpose_ros.evaluation.studies.small_models import (
     save_small,
     small_file,
 )
+from genpose_ros.files import write_whole
 from genpose_ros.geometry.categories import CATEGORIES, SYMMETRIC_ABOUT_Y
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.networks.regression import PoseRegression
@@ -296,4 +297,4 @@ def train_missing(
         }
         # Another process may train other models in the same folder.
         record = (read_record(run) if record_file.exists() else record) | {name: took}
-        record_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_whole(record_file, json.dumps(record, indent=1) + "\n")
