@@ -3,7 +3,6 @@
 
 """Provenance of results: code, weights, seed, machine and command, stored beside every number."""
 
-import hashlib
 import json
 import platform
 import re
@@ -19,6 +18,7 @@ from genpose_ros.checkout import git
 from genpose_ros.files import write_whole
 from genpose_ros.networks.checkpoints import default_weights
 from genpose_ros.networks.devices import usable_cores
+from genpose_ros.networks.released import file_sha256
 
 __all__ = ["provenance", "shown_command", "write_results"]
 
@@ -34,13 +34,11 @@ def provenance(weights: Path | str | None, seed: int | None) -> dict[str, Any]:
         OSError: the weights cannot be read.
     """
     file = Path(weights or default_weights())
-    with file.open("rb") as stream:
-        digest = hashlib.sha256(stream.read()).hexdigest()
     return {
         "commit": git("rev-parse", "HEAD"),
         "changed_since_commit": _is_changed(),
         "weights": file.name,
-        "weights_sha256": digest,
+        "weights_sha256": file_sha256(file),
         "seed": seed,
         "machine": _machine(),
         "command": shown_command(sys.argv),

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from genpose_ros.files import write_whole
+from genpose_ros.files import check_file, write_whole
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.light import LightPoseModel
@@ -28,6 +28,7 @@ from genpose_ros.networks.reference import (
     ReferencePoseModel,
     ReferenceScoreNetwork,
 )
+from genpose_ros.networks.released import released_name
 from genpose_ros.networks.torch_files import load_torch_file
 
 __all__ = [
@@ -55,6 +56,9 @@ _ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], PoseModel]] = {
     LightPoseModel.architecture: LightPoseModel.from_config,
     ReferencePoseModel.architecture: ReferencePoseModel.from_config,
 }
+
+#: Bytes of a checkpoint, far above the largest network.
+_MAX_BYTES = 2**30
 
 #: Inputs of the first convolution in the follow-up GenPose++, which adds image features.
 _FOLLOW_UP_INPUTS = {387, 483, 643, 899}
@@ -107,7 +111,9 @@ def load_model(
                 "energy weights are only for score networks of the reference architecture"
             )
         model.energy_network = _energy_network(_existing(energy_path))
-    _log.info("loaded %s from %s", model.architecture, file)
+    known = released_name(file)
+    origin = f"the released weights {known}" if known else "no weights that this version knows"
+    _log.info("loaded %s from %s (%s)", model.architecture, file, origin)
     return model.eval().requires_grad_(False).to(device)
 
 
@@ -207,7 +213,7 @@ def _existing(path: Path | str) -> Path:
             f"no checkpoint at {file}: give the path of an existing file, "
             "or leave it out to use the released weights"
         )
-    return file
+    return check_file(file, _MAX_BYTES)
 
 
 def _is_authors_file(file: Path) -> bool:
@@ -238,7 +244,7 @@ def _some(names: set[str]) -> str:
 def _check_tensors(
     file: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 ) -> None:
-    """Check names, shapes and finiteness, with messages a user can act on."""
+    """Check names, shapes, types and finiteness, with messages a user can act on."""
     missing, extra = set(expected) - set(tensors), set(tensors) - set(expected)
     if missing or extra:
         raise ValueError(
@@ -250,6 +256,11 @@ def _check_tensors(
             raise ValueError(
                 f"{file} does not fit the architecture: {name} has shape {tuple(tensor.shape)} "
                 f"instead of {tuple(expected[name].shape)}"
+            )
+        if tensor.dtype != expected[name].dtype:
+            raise ValueError(
+                f"{file} does not fit the architecture: {name} is of {tensor.dtype} "
+                f"instead of {expected[name].dtype}"
             )
         if not bool(tensor.isfinite().all()):
             raise ValueError(f"{file} holds weights that are not finite, in {name}")
@@ -343,12 +354,18 @@ def _model_from_ours(file: Path) -> PoseModel:
             f"{', '.join(_ARCHITECTURES)}: update the package or choose another file"
         )
     try:
-        # Loading leaves the global generator as it was.
-        with torch.random.fork_rng(devices=[]):
-            model = _ARCHITECTURES[name](json.loads(metadata["config"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{file} has a config that does not describe {name}: {error}") from error
-    _check_tensors(file, tensors, model.state_dict())
+        config = json.loads(metadata["config"])
+        # Without memory: a config may describe more than any machine has.
+        with torch.device("meta"):
+            expected = _ARCHITECTURES[name](config).state_dict()
+    except (KeyError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        raise ValueError(
+            f"{file} has a config that does not describe {name}: {str(error)[:300]}"
+        ) from error
+    _check_tensors(file, tensors, expected)
+    # Loading leaves the global generator as it was.
+    with torch.random.fork_rng(devices=[]):
+        model = _ARCHITECTURES[name](config)
     model.load_state_dict(tensors)
     model.categories = _categories(file, metadata)
     return model
