@@ -12,6 +12,7 @@ import pytest
 
 #: Folders and single modules of the package, top to bottom: each imports only what stands below.
 ORDER = (
+    "__main__",
     "cli",
     "ros/demo",
     "ros",
@@ -31,10 +32,12 @@ ORDER = (
     "files",
     "process_pool",
     "checkout",
+    "stopping",
 )
 #: What runs on a robot; it needs nothing of the rest.
 RUNTIME = {
     "ros", "tracking", "estimation", "networks", "diffusion", "geometry", "settings", "files",
+    "stopping",
 }  # fmt: skip
 #: Packages that come with ROS alone, beside those whose names end in `_msgs` or `_srvs`.
 ROS_PACKAGES = {

@@ -38,6 +38,9 @@ ERR = Console(stderr=True)
 #: What files, values and machines of the user's can cause.
 _USERS_ERRORS = (ValueError, OSError, ModuleNotFoundError, ArithmeticError, MemoryError)
 
+#: Characters of a message, which may quote a file's content.
+_LONGEST = 1000
+
 #: Exit code of a command that Ctrl-C ended.
 _INTERRUPTED = 130
 
@@ -88,7 +91,8 @@ def error_message(error: BaseException) -> str:
         if isinstance(error, FileExistsError):
             reason = "is a file, where a folder is needed"
         return f"{error.filename}: {reason}"
-    return " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ..."
 
 
 def progress_bar(name: str, *more: str) -> Any:
