@@ -18,7 +18,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 MOMENTS = {
     "python": "print('now', flush=True)\nwhile True: time.sleep(0.1)",
     "import": "import slow_module",
-    "native": "print('now', flush=True)\nimport hashlib; hashlib.pbkdf2_hmac('md5', b'', b'', 10**9)",
+    "native": (
+        "import hashlib, threading\n"
+        "threading.Timer(1.0, print, ('now',), {'flush': True}).start()\n"
+        "hashlib.pbkdf2_hmac('md5', b'', b'', 10**9)"
+    ),
     "swallowed": (
         "print('now', flush=True)\n"
         "while True:\n  try: time.sleep(9)\n  except KeyboardInterrupt: pass"
