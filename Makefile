@@ -37,6 +37,11 @@ test-unit: setup  ## the quick tests: nothing slow, no DDS
 fuzz: setup  ## CASES=N random files and messages through readers and adapters; SEED=N
 	@.venv/bin/python -m pytest -n $(WORKERS) -m fuzz --timeout 0 --fuzz-cases $(CASES) --fuzz-seed $(SEED) $(ARGS)
 
+audit: setup  ## bill of materials in dist/sbom.json; known holes in what is installed, by pip-audit
+	@.venv/bin/python -m embedded.sbom dist/sbom.json
+	@.venv/bin/python -c "import pip_audit" 2>/dev/null || { echo "pip-audit is missing, and asks a network's data base: .venv/bin/pip install -e .[audit]" >&2; exit 1; }
+	@.venv/bin/python -m pip_audit --skip-editable $(ARGS)
+
 lint: setup  ## ruff (rules and layout), codespell and mypy
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .

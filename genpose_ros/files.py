@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import re
-import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -194,7 +193,7 @@ def remove_unfinished(folder: Path) -> None:
 
 def _process(pid: int) -> str:
     """The name of a process among those of several machines."""
-    return f"{re.sub(r'[^A-Za-z0-9_-]', '_', socket.gethostname())}-{pid}"
+    return f"{re.sub(r'[^A-Za-z0-9_-]', '_', os.uname().nodename)}-{pid}"
 
 
 @contextmanager

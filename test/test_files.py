@@ -5,7 +5,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -125,7 +124,7 @@ class TestWriting:
         ended = subprocess.run(
             [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
         )
-        host = socket.gethostname().replace(".", "_")
+        host = os.uname().nodename.replace(".", "_")
         names = {
             f".a.{host}-{int(ended.stdout)}.partial.pt": False,
             f".a.{host}-{os.getpid()}.partial.pt": True,

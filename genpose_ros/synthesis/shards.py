@@ -225,7 +225,7 @@ def read_shard(path: Path) -> CloudBatch:
     """
     try:
         parts = load_file(path)
-    except SafetensorError as error:
+        points = parts.pop("points_centred").astype(np.float32) + parts.pop("centre")[:, None]
+        return CloudBatch(points_cam=points, **parts)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: delete it and make it anew ({error})") from error
-    points = parts.pop("points_centred").astype(np.float32) + parts.pop("centre")[:, None]
-    return CloudBatch(points_cam=points, **parts)

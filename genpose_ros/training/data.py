@@ -50,8 +50,11 @@ class _Shard:
     """Shard of a set: read when first drawn from, with its rows sorted by category."""
 
     def __init__(self, path: Path) -> None:
-        parts = load_file(path)
-        self._parts = {name: parts[name] for name in _PARTS}
+        try:
+            parts = load_file(path)
+            self._parts = {name: parts[name] for name in _PARTS}
+        except (SafetensorError, KeyError) as error:
+            raise ValueError(f"{path} is damaged: delete it and make it anew ({error})") from error
         counts = parts["category"].bincount()
         self._by_category = parts["category"].argsort(stable=True)
         self._counts = counts[counts > 0]
