@@ -267,7 +267,8 @@ class _Machine:
         """Push what a name makes of the arguments on top of it."""
         arguments, name = self._stack.pop(), self._stack.pop()
         if not isinstance(name, _Name) or name not in _MAKERS or type(arguments) is not tuple:
-            raise ValueError(f"it calls {name!r:.60}, which does not make an array")
+            called = name.value if isinstance(name, _Name) else type(name).__name__
+            raise ValueError(f"it calls {called}, which does not make an array")
         self._stack.append(_MAKERS[name](*arguments))
 
     def build(self) -> None:

@@ -3,12 +3,14 @@
 
 """Optimisers: AdamW alone, or with Muon for the hidden layers' matrices."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from genpose_ros.networks.devices import prefers_bf16
 from genpose_ros.training.settings import TrainingSettings
 
 __all__ = ["Optimizer"]
@@ -39,7 +41,9 @@ class Optimizer:
                 others, s.learning_rate, (0.9, s.beta2), weight_decay=s.weight_decay, fused=True
             )
         if muon:
-            self._parts["muon"] = torch.optim.Muon(
+            emulates = muon[0].device.type == "cpu" and not prefers_bf16(muon[0].device)
+            kind = _Float32Muon if emulates else torch.optim.Muon
+            self._parts["muon"] = kind(
                 muon,
                 s.learning_rate,
                 weight_decay=s.weight_decay,
@@ -88,6 +92,41 @@ class Optimizer:
 
     def _groups(self) -> list[dict[str, Any]]:
         return [group for part in self._parts.values() for group in part.param_groups]
+
+
+class _Float32Muon(torch.optim.Muon):
+    """Muon for CPUs that emulate bfloat16, in which PyTorch's own one makes its steps."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move the parameters by their gradients, as PyTorch's Muon does."""
+        loss = None if closure is None else closure()
+        for group in self.param_groups:
+            momentum, rate = group["momentum"], group["lr"]
+            for parameter in group["params"]:
+                gradient, state = parameter.grad, self.state[parameter]
+                if gradient is None:
+                    continue
+                if "momentum_buffer" not in state:
+                    state["momentum_buffer"] = torch.zeros_like(gradient)
+                mean = state["momentum_buffer"].lerp_(gradient, 1 - momentum)
+                wanted = gradient.lerp(mean, momentum) if group["nesterov"] else mean
+                step = _orthogonalised(wanted, group["ns_coefficients"], group["ns_steps"])
+                # As large as AdamW's steps are: adjust_lr_fn match_rms_adamw.
+                scale = 0.2 * math.sqrt(max(parameter.shape))
+                parameter.mul_(1 - rate * group["weight_decay"]).add_(step, alpha=-rate * scale)
+        return loss
+
+
+def _orthogonalised(matrix: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
+    """The matrix (A, B) with singular values near 1, by Newton-Schulz iterations in float32."""
+    wide = matrix.mT if matrix.shape[0] > matrix.shape[1] else matrix
+    wide = wide / wide.norm().clamp_min(1e-7)
+    a, b, c = coefficients
+    for _ in range(steps):
+        gram = wide @ wide.mT
+        wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
+    return wide.mT if matrix.shape[0] > matrix.shape[1] else wide
 
 
 def _is_hidden_matrix(parameter: Tensor) -> bool:

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ import torch
 from genpose_ros.checkout import git
 from genpose_ros.files import folder_lock
 from genpose_ros.networks.checkpoints import load_model, save_model
+from genpose_ros.networks.devices import prefers_bf16
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.reference import ReferencePoseModel
 from genpose_ros.training.data import CloudPool
 from genpose_ros.training.parallel import connect
 from genpose_ros.training.recipe import Recipe
+from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import build_model, read_state
 from genpose_ros.training.trainer import Progress, Training, train
 
@@ -79,8 +81,8 @@ def train_run(
         OSError: the run's folder cannot be written, or another process trains in it.
     """
     began = time.monotonic()
-    settings = recipe.settings(target)
-    workers = connect(settings.device)
+    workers = connect(recipe.settings(target).device)
+    settings = _in_reach(recipe.settings(target), workers.device)
     pool = CloudPool(data)
     with ExitStack() as held:
         if workers.rank == 0:
@@ -104,6 +106,14 @@ def train_run(
             if workers.rank == 0 and state_file.exists():
                 _export(data, run, recipe, target)
         return RunResult(run / CHECKPOINT, training)
+
+
+def _in_reach(settings: TrainingSettings, device: torch.device) -> TrainingSettings:
+    """The settings without bfloat16 on a CPU that has to emulate it, ten times slower."""
+    if settings.bf16 and device.type == "cpu" and not prefers_bf16(device):
+        _log.info("this CPU does not multiply in bfloat16: the encoder runs in float32")
+        return replace(settings, bf16=False)
+    return settings
 
 
 def averaged_model(state_file: Path) -> PoseModel:

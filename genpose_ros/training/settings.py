@@ -99,7 +99,7 @@ class TrainingSettings:
     scale_range: float = setting(
         0.1, "Clouds are scaled by up to this share, up or down.", low=0.0, high=0.5
     )
-    bf16: bool = setting(True, "Run the encoder in bfloat16.")
+    bf16: bool = setting(True, "Run the encoder in bfloat16, but for CPUs that emulate it.")
     compile: bool = setting(False, "Compile the light encoder's patch layers (needs a compiler).")
     device: str = setting(
         "auto",

@@ -38,6 +38,27 @@ def test_muon_moves_hidden_matrices_alike_in_all_directions() -> None:
     assert step.square().mean().sqrt() == pytest.approx(0.2 * 1e-3, rel=0.2)
 
 
+@pytest.mark.parametrize("shape", [(128, 64), (64, 200)])
+def test_muon_in_float32_goes_where_pytorchs_in_bfloat16_goes(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    start, gradients = torch.randn(shape), torch.randn(6, *shape)
+    ways = []
+    for native in (True, False):
+        monkeypatch.setattr(
+            "genpose_ros.training.optimizers.prefers_bf16", lambda device, n=native: n
+        )
+        weight = nn.Parameter(start.clone())
+        optimizer = Optimizer([weight], settings("muon", weight_decay=0.1))
+        for gradient in gradients:
+            weight.grad = gradient.clone()
+            optimizer.step()
+        ways.append(weight.detach() - start)
+    # bfloat16 has three digits.
+    assert (ways[0] - ways[1]).norm() < 0.02 * ways[0].norm()
+
+
 def test_muon_leaves_vectors_and_outer_layers_to_adamw() -> None:
     for shape in [(64,), (9, 128), (128, 33), (64, 32, 1)]:
         start = torch.randn(shape)

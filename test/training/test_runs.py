@@ -219,3 +219,21 @@ def _wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize(("native", "precision"), [(True, "bfloat16"), (False, "float32")])
+def test_bfloat16_is_left_to_cpus_that_multiply_in_it(
+    data: Path, tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch,
+    native: bool, precision: str,
+) -> None:  # fmt: skip
+    seen = []
+
+    class Spy(torch.autocast):
+        def __init__(self, device: str, dtype: torch.dtype, *, enabled: bool = True) -> None:
+            seen.append("bfloat16" if enabled else "float32")
+            super().__init__(device, dtype, enabled=enabled)
+
+    monkeypatch.setattr("genpose_ros.training.runs.prefers_bf16", lambda device: native)
+    monkeypatch.setattr("torch.autocast", Spy)
+    train_run(data, tmp_path / "run", recipe.changed("score", {"bf16": True, "steps": 1}), "score")
+    assert set(seen) == {precision}
