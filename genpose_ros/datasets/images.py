@@ -4,6 +4,7 @@
 """Image files as arrays: depth in metres, labels, colour."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,7 +97,8 @@ def _read(path: Path) -> np.ndarray:
 def _load_npy(path: Path) -> np.ndarray:
     try:
         # Mapped, a file that claims more than it holds is refused before memory is asked for.
-        content = np.load(check_file(path, _MAX_BYTES), mmap_mode="r", allow_pickle=False)
+        with np.errstate(over="ignore"):
+            content = np.load(check_file(path, _MAX_BYTES), mmap_mode="r", allow_pickle=False)
         if isinstance(content, np.ndarray):
             return np.array(content)
     except OSError:
@@ -111,7 +113,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image file; errors name it."""
     with check_file(path, _MAX_BYTES).open("rb") as stream:
         try:
-            with Image.open(stream, formats=_FORMATS) as image:
+            with warnings.catch_warnings():
+                # Its limit is beyond the one below.
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                image = Image.open(stream, formats=_FORMATS)
+            with image:
                 if image.width * image.height > _MAX_PIXELS:
                     raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
                 yield image

@@ -99,8 +99,9 @@ def load_model(
     """
     file = _existing(path or default_weights())
     if _is_authors_file(file):
+        state = _read_authors_file(file)
         network = ReferenceScoreNetwork()
-        network.load_state_dict(_read_authors_file(file))
+        network.load_state_dict(state)
         model: PoseModel = ReferencePoseModel(network)
     else:
         model = _model_from_ours(file)
@@ -277,7 +278,7 @@ def _read_authors_file(file: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f"{file} has no 'model_state_dict' of tensors: not an authors' checkpoint")
     _refuse_follow_up(file, state)
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):
         expected = ReferenceScoreNetwork().state_dict()
     _check_tensors(file, state, expected)
     return dict(state)
