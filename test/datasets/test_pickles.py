@@ -41,7 +41,7 @@ class RecordThatHidesItsObjects:
 class TestRead:
     @pytest.mark.parametrize("protocol", range(6))
     def test_arrays_numbers_text_and_containers_are_as_python_reads_them(self, protocol):
-        content = {
+        content: dict[str, Any] = {
             "array": np.arange(6, dtype=np.float32).reshape(2, 3),
             "order": np.asfortranarray(np.arange(6).reshape(2, 3)),
             "swapped": np.arange(3, dtype=">i2"),
