@@ -21,6 +21,8 @@ from genpose_ros.evaluation.tracking.report import tracking_tables
 
 __all__ = ["print_nocs", "print_report", "print_result", "print_synthetic", "print_tracking"]
 
+#: Refused objects of a frame that are printed.
+_MOST_REFUSED = 100
 #: Poses that score less are hardly ever right, and those of more hardly ever wrong.
 LOW_SCORE, HIGH_SCORE = 0.3, 0.9
 
@@ -32,10 +34,12 @@ def print_result(result: FrameResult, console: Console) -> None:
     """
     if result.estimates:
         _print_estimates(result.estimates, console)
-    for r in result.rejections:
+    for r in result.rejections[:_MOST_REFUSED]:
         what = "frame" if r.instance_id is None else f"object {r.instance_id}"
         line = f"{what} refused: {r.reason.value}: {r.detail}"
         console.print(line, markup=False, soft_wrap=True)
+    if len(result.rejections) > _MOST_REFUSED:
+        console.print(f"{len(result.rejections) - _MOST_REFUSED} more refused", markup=False)
     stages = ", ".join(f"{name} {ms:.0f}" for name, ms in result.timings_ms.items())
     console.print(f"milliseconds: {stages}", markup=False)
 

@@ -11,12 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from genpose_ros.files import YAML_LIMIT, PlainLoader, check_file, parse_yaml, read_json, read_text
 from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.geometry.camera import PinholeCamera
 
 __all__ = ["CAMERA_FILES", "CameraFile", "read_camera", "read_camera_file"]
 
 _log = logging.getLogger(__name__)
+
+#: Bytes of binary camera files, and numbers that a matrix in text has at most, with some to spare.
+_MAX_BYTES, _MAX_NUMBERS = 2**20, 20
 
 #: What can be read, for messages.
 CAMERA_FILES = (
@@ -126,17 +130,35 @@ def _read(path: Path) -> Mapping[str, Any]:
         return _read_mat(path)
     if path.suffix == ".npy":
         try:
-            return {"K": _square(np.load(path, allow_pickle=False))}
+            return {"K": _square(np.load(check_file(path, _MAX_BYTES), allow_pickle=False))}
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path} holds no 3 x 3 matrix: {error}") from error
+    # Every JSON file is YAML too, but takes a hundred times as long to read as such.
+    content = read_json(path) if path.suffix == ".json" else _read_lines(path)
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path} holds no camera: expected {CAMERA_FILES}")
+    return content
+
+
+def _read_lines(path: Path) -> Any:
+    """What a text file holds: 9 or 16 numbers alone, or YAML."""
+    text = read_text(path, YAML_LIMIT)
+    words = text.replace(",", " ").split(maxsplit=_MAX_NUMBERS)
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text: expected {CAMERA_FILES}") from error
-    try:
-        return {"K": _square(np.array([float(word) for word in text.replace(",", " ").split()]))}
+        return {"K": _square(np.array([float(word) for word in words]))}
     except ValueError:
-        return _read_yaml(path, text)
+        if text.startswith("%YAML:"):  # OpenCV's own way to write it
+            text = text.partition("\n")[2]
+        return parse_yaml(text, path, _OpenCvLoader)
+
+
+class _OpenCvLoader(PlainLoader):
+    """Loader that knows the matrices of OpenCV."""
+
+
+_OpenCvLoader.add_constructor(
+    "tag:yaml.org,2002:opencv-matrix", lambda loader, node: loader.construct_mapping(node, True)
+)
 
 
 def _square(numbers: np.ndarray) -> np.ndarray:
@@ -148,32 +170,11 @@ def _square(numbers: np.ndarray) -> np.ndarray:
     return numbers.reshape(3, 3)
 
 
-def _read_yaml(path: Path, text: str) -> Mapping[str, Any]:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Loader that knows the matrices of OpenCV."""
-
-    Loader.add_constructor(
-        "tag:yaml.org,2002:opencv-matrix", lambda loader, node: loader.construct_mapping(node, True)
-    )
-    if text.startswith("%YAML:"):  # OpenCV's own way to write it
-        text = text.partition("\n")[2]
-    try:
-        # Every JSON file is YAML. Topic dumps are several documents, the first one counts.
-        content = next(iter(yaml.load_all(text, Loader)), None)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"{path} is neither YAML nor JSON") from error
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{path} holds no camera: expected {CAMERA_FILES}")
-    return content
-
-
 def _read_mat(path: Path) -> Mapping[str, Any]:
     from scipy.io import loadmat
 
     try:
-        content = loadmat(path)
+        content = loadmat(check_file(path, _MAX_BYTES))
     except (ValueError, NotImplementedError, TypeError, IndexError, EOFError) as error:
         raise ValueError(f"{path} is no MATLAB file that can be read: {error}") from error
     return {key: value for key, value in content.items() if not key.startswith("__")}

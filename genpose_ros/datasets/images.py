@@ -6,22 +6,30 @@
 import errno
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from PIL import Image, UnidentifiedImageError
 
-__all__ = ["read_color", "read_depth_m", "read_labels"]
+from genpose_ros.files import check_file
+
+__all__ = ["is_coloured", "read_color", "read_depth_m", "read_labels"]
+
+#: Formats that are read; of the others that Pillow knows, one starts programs.
+_FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "PPM")
+_MAX_PIXELS, _MAX_BYTES = 2**26, 2**29
 
 
 def read_depth_m(path: Path, unit_m: float | None = None, *, count_m: float = 0.001) -> np.ndarray:
     """Return a depth image (H, W) float32, metres; 0 where there is no measurement.
 
     Args:
-        path: one channel of numbers, as a PNG or TIFF of 16 or more bits, .npy, .npz with one
+        path: one channel of numbers, as a PNG or TIFF of 16 or more bits and
+            64 million pixels at most, .npy, .npz with one
             array or one called depth, or .exr.
         unit_m: metres per count, of integers and floats; None: `count_m` for integers, 1 for
             floats.
@@ -109,6 +117,17 @@ def read_color(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
+def is_coloured(path: Path) -> bool:
+    """Return whether an image file has the channels red, green and blue.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not an image, or damaged.
+    """
+    with _opened(path) as image:
+        return image.mode in ("RGB", "RGBA")
+
+
 def _read(path: Path, name: str) -> np.ndarray:
     """The numbers of a file; `name` says which array of an .npz is meant where it has several."""
     if path.suffix in (".npy", ".npz"):
@@ -122,19 +141,29 @@ def _read(path: Path, name: str) -> np.ndarray:
 
 def _load_numpy(path: Path, name: str) -> np.ndarray:
     try:
-        content = np.load(path, allow_pickle=False)
+        # Mapped, a file that claims more than it holds is refused before memory is asked for.
+        with np.errstate(over="ignore"):
+            content = np.load(check_file(path, _MAX_BYTES), mmap_mode="r", allow_pickle=False)
         if isinstance(content, np.ndarray):
-            return content
+            return np.array(content)
         with content:
             names = content.files
             chosen = names[0] if len(names) == 1 else name
             if chosen in names:
+                _check_unpacked(content, chosen)
                 return np.asarray(content[chosen])
-    except (ValueError, EOFError, OSError, BadZipFile) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged header can raise anything
         raise ValueError(f"{path} is not an array of numbers, or damaged: {error}") from error
     raise ValueError(f"{path} holds the arrays {', '.join(names)}, expected one or {name!r}")
+
+
+def _check_unpacked(archive: NpzFile, name: str) -> None:
+    """Refuse an array that is far larger unpacked than it lies in its file."""
+    size = 0 if archive.zip is None else archive.zip.getinfo(f"{name}.npy").file_size
+    if size > _MAX_BYTES:
+        raise ValueError(f"{name} has {size} bytes unpacked, expected {_MAX_BYTES} at most")
 
 
 def _read_exr(path: Path) -> np.ndarray:
@@ -157,14 +186,20 @@ def _read_exr(path: Path) -> np.ndarray:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image file; errors name it."""
-    with path.open("rb") as stream:
+    with check_file(path, _MAX_BYTES).open("rb") as stream:
         try:
-            with Image.open(stream) as image:
+            with warnings.catch_warnings():
+                # Its limit is beyond the one below.
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                image = Image.open(stream, formats=_FORMATS)
+            with image:
+                if image.width * image.height > _MAX_PIXELS:
+                    raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
                 yield image
         except UnidentifiedImageError as error:
-            raise ValueError(f"{path} is not an image") from error
+            known = ", ".join(_FORMATS)
+            raise ValueError(f"{path} is not an image; those of {known} are read") from error
         except Image.DecompressionBombError as error:
             raise ValueError(f"{path} is too large: {error}") from error
-        except (OSError, SyntaxError) as error:
-            # Pillow's word for damaged files; opening and reading are done by then.
+        except Exception as error:  # Pillow's readers raise anything
             raise ValueError(f"{path} is damaged: {error}") from error

@@ -3,7 +3,6 @@
 
 """Frame from a user's own files: depth, mask, camera, and the class of each id."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from genpose_ros.datasets.images import read_depth_m, read_labels
 from genpose_ros.estimation.class_names import ClassNames
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.label_images import check_aspect, read_label_image, scaled_labels
+from genpose_ros.files import read_json
 from genpose_ros.geometry.categories import NOCS, CategorySet
 
 __all__ = ["read_classes", "read_frame"]
@@ -185,7 +185,7 @@ def _text(numbers: list[int]) -> str:
 def _classes_of_label(path: Path, categories: CategorySet, names: ClassNames) -> dict[int, str]:
     """What a label file lists, words by their categories; nothing for other files."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         listed = {int(item["id"]): str(item["category"]) for item in content["instances"]}
     except (ValueError, KeyError, TypeError):
         return {}

@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +17,9 @@ from genpose_ros.networks.interface import Encoding, PoseModel, Up
 from genpose_ros.networks.patch_transformer import PatchTransformer
 
 __all__ = ["LightConfig", "LightPoseModel"]
+
+#: Bounds of a config's sizes, far above what is of use.
+_MAX_SIZE, _MAX_LAYERS = 2**16, 64
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,22 @@ class LightConfig:
     sigma_min: float = 0.01
     sigma_max: float = 20.0
     ranking_sigma: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check types and bounds, as checkpoints bring these numbers along.
+
+        Raises:
+            ValueError: a size is not a whole number above 0 or beyond any use, or a length or
+                noise level is not finite and above 0.
+        """
+        for item in fields(self):
+            name, value = item.name, getattr(self, item.name)
+            if isinstance(item.default, int):
+                most = _MAX_LAYERS if name.endswith("layers") else _MAX_SIZE
+                if type(value) is not int or not 1 <= value <= most:
+                    raise ValueError(f"{name} must be a whole number from 1 to {most}: {value!r}")
+            elif type(value) not in (int, float) or not 0 < value < math.inf:
+                raise ValueError(f"{name} must be a number above 0: {value!r}")
 
 
 class LightPoseModel(PoseModel):

@@ -167,7 +167,9 @@ class ReferencePoseModel(PoseModel):
         self.score_network = score_network or ReferenceScoreNetwork()
         self.energy_network = energy_network
         sde = self.score_network.sde
-        self.sigma_min, self.sigma_max = float(sde.sigma(_T_MIN)), float(sde.sigma(1.0))
+        # Numbers, even where the networks are made on the meta device.
+        with torch.device("cpu"):
+            self.sigma_min, self.sigma_max = float(sde.sigma(_T_MIN)), float(sde.sigma(1.0))
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "ReferencePoseModel":

@@ -6,7 +6,6 @@
 import errno
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +18,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from genpose_ros.files import read_json, remove_unfinished, write_whole
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.process_pool import process_pool
 from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make_clouds
@@ -121,9 +121,7 @@ def write_set(
             done += 1
             report(done, len(paths))
     finally:
-        for path in missing:
-            for partial_file in folder.glob(f"{path.name}.*.partial"):
-                partial_file.unlink(missing_ok=True)
+        remove_unfinished(folder)  # of this command's processes, not of another's
     return paths
 
 
@@ -170,7 +168,7 @@ def _record(folder: Path, recipe: SetRecipe) -> None:
             return
     elif next(folder.glob("shard-*.safetensors"), None) is not None:
         raise ValueError(f"{folder} holds shards of unknown origin: choose another folder")
-    _write_whole(file, (json.dumps({"clouds": clouds, **decisive}) + "\n").encode())
+    write_whole(file, json.dumps({"clouds": clouds, **decisive}) + "\n")
 
 
 def _decisive(recipe: SetRecipe) -> dict[str, Any]:
@@ -199,7 +197,7 @@ def _recorded(file: Path) -> dict[str, Any]:
         ValueError: it is damaged.
     """
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+        return dict(read_json(file))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file} is damaged: choose another folder") from error
 
@@ -218,22 +216,6 @@ def set_categories(folder: Path) -> CategorySet:
         return CategorySet.from_text(json.dumps(recorded["categories"]))
     except ValueError as error:
         raise ValueError(f"{file} has categories that cannot be used: {error}") from error
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name first, so that it is whole or not there.
-
-    Raises:
-        OSError: naming the file, which a write that finds the disk full does not.
-    """
-    partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial_file.write_bytes(content)
-        partial_file.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        partial_file.unlink(missing_ok=True)
 
 
 def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
@@ -268,7 +250,7 @@ def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
             "level_m": clouds.level_m,
         }
     )
-    _write_whole(path, content)
+    write_whole(path, content)
     return path
 
 
@@ -294,11 +276,11 @@ def read_shard(path: Path) -> CloudBatch:
     """
     try:
         parts = load_file(path)
-    except SafetensorError as error:
+        if "up" not in parts:  # a set from before they were kept
+            count = len(parts["category"])
+            parts["up"] = np.zeros((count, 3), dtype=np.float32)
+            parts["level_m"] = np.full(count, np.nan, dtype=np.float32)
+        points = parts.pop("points_centred").astype(np.float32) + parts.pop("centre")[:, None]
+        return CloudBatch(points_cam=points, **parts)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: delete it and make it anew ({error})") from error
-    if "up" not in parts:  # a set from before they were kept
-        count = len(parts["category"])
-        parts["up"] = np.zeros((count, 3), dtype=np.float32)
-        parts["level_m"] = np.full(count, np.nan, dtype=np.float32)
-    points = parts.pop("points_centred").astype(np.float32) + parts.pop("centre")[:, None]
-    return CloudBatch(points_cam=points, **parts)

@@ -66,16 +66,20 @@ class _Shard:
     """Shard of a set: read when first drawn from, with its rows sorted by category."""
 
     def __init__(self, path: Path, categories: int) -> None:
-        parts = load_file(path)
+        try:
+            parts = load_file(path)
+            if "up" not in parts:  # a set from before they were kept
+                count = len(parts["category"])
+                parts["up"] = torch.zeros(count, 3)
+                parts["level_m"] = torch.full((count,), torch.nan)
+            self._parts = {name: parts[name] for name in _PARTS}
+        except (SafetensorError, KeyError) as error:
+            raise ValueError(f"{path} is damaged: delete it and make it anew ({error})") from error
         if len(parts["category"]) and int(parts["category"].max()) >= categories:
             raise ValueError(
                 f"{path} holds clouds of category number {int(parts['category'].max())}, but its "
                 f"folder is of {categories} categories: it is another set's"
             )
-        self._parts = {name: parts[name] for name in _PARTS if name in parts}
-        if "up" not in parts:  # a set from before they were kept
-            count = len(parts["category"])
-            self._parts |= {"up": torch.zeros(count, 3), "level_m": torch.full((count,), torch.nan)}
         counts = parts["category"].bincount()
         self._by_category = parts["category"].argsort(stable=True)
         self._counts = counts[counts > 0]

@@ -118,7 +118,14 @@ def test_every_kind_of_camera_file_gives_its_intrinsics(tmp_path, text):
         ("width: 640", "no intrinsics: expected a CameraInfo"),
         ("just text", "holds no camera"),
         ("", "holds no camera"),
-        ("a: [1", "neither YAML nor JSON"),
+        ("a: [1", "not usable YAML"),
+        ("a: &a [1]\nk: *a", "it has the alias [*]a: write it out"),
+        ("&a\nk: *a", "it has the alias"),
+        ("k: 2001-99-99", "not usable YAML: month must be in 1..12"),
+        ("width: " + "9" * 5000, "not usable YAML"),
+        ("[" * 5000, "it nests too deep"),
+        ("k: !!python/object/apply:os.system [ls]", "not usable YAML"),
+        (f"k: [1] # {'x' * 2**20}", "bytes, expected 1048576 at most"),
     ],
 )
 def test_a_camera_file_that_cannot_be_used_is_refused(tmp_path, text, message):

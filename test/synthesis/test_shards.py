@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from parcels_and_hooks import OWN, own_library, parcel_mesh
 
+from genpose_ros.files import whole_file
 from genpose_ros.geometry import NOCS
 from genpose_ros.synthesis import (
     SetRecipe,
@@ -120,13 +121,14 @@ def test_a_set_that_was_begun_goes_on_with_its_missing_shards(tmp_path: Path) ->
     assert json.loads((tmp_path / "recipe.json").read_text())["clouds"] == 60
     assert reports == [(1, 3), (2, 3), (3, 3)]
     assert first.stat().st_mtime_ns == before
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob("*.partial*"))
 
 
 def _slow_but_for_the_first(_recipe: SetRecipe, path: Path, device: str) -> Path:
-    path.with_name(f"{path.name}.{os.getpid()}.partial").write_text("half")
-    if path.name != "shard-00000.safetensors":
-        time.sleep(60)
+    with whole_file(path) as partial:
+        partial.write_text("half")
+        if path.name != "shard-00000.safetensors":
+            time.sleep(60)
     return path
 
 
@@ -149,7 +151,15 @@ def test_an_interruption_does_not_wait_for_shards_in_the_making(
     with pytest.raises(KeyboardInterrupt):
         write_set(tmp_path, SetRecipe(clouds=60), workers=2, on_shards=interrupt)
     assert time.monotonic() - begin < 30
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob("*.partial*"))
+
+
+def test_the_end_of_one_command_leaves_what_another_has_under_way(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "shard-00007.safetensors") as partial:
+        partial.write_text("half")  # of a process that lives: this one
+        write_set(tmp_path, SetRecipe(clouds=20))
+        assert partial.read_text() == "half"
+    assert (tmp_path / "shard-00007.safetensors").read_text() == "half"
 
 
 def test_a_killed_worker_process_is_reported(

@@ -23,6 +23,7 @@ from genpose_ros.evaluation.studies.small_models import (
     save_small,
     small_file,
 )
+from genpose_ros.files import write_whole
 from genpose_ros.geometry.categories import CATEGORIES, NOCS
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.networks.regression import PoseRegression
@@ -204,8 +205,7 @@ def _score_loss(model: LightPoseModel, settings: SmallTraining, generator: torch
         count = len(batch.rotation)
         sigma = draw_noise_levels(count, training, model.sigma_max, generator)
         noise = torch.randn(count, settings.draws, 9, generator=generator)
-        parts = (batch.points_cam, batch.rotation, batch.translation, batch.size_m)
-        total: Tensor = objective(*parts, sigma, noise).sum()
+        total: Tensor = objective(*vars(batch).values(), sigma, noise).sum()
         return total
 
     return loss
@@ -298,4 +298,4 @@ def train_missing(
         }
         # Another process may train other models in the same folder.
         record = (read_record(run) if record_file.exists() else record) | {name: took}
-        record_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_whole(record_file, json.dumps(record, indent=1) + "\n")
