@@ -68,7 +68,10 @@ class LightConfig:
         """
         for item in fields(self):
             name, value = item.name, getattr(self, item.name)
-            if isinstance(item.default, int):
+            if isinstance(item.default, bool):
+                if type(value) is not bool:
+                    raise ValueError(f"{name} must be true or false: {value!r}")
+            elif isinstance(item.default, int):
                 most = _MAX_LAYERS if name.endswith("layers") else _MAX_SIZE
                 if type(value) is not int or not 1 <= value <= most:
                     raise ValueError(f"{name} must be a whole number from 1 to {most}: {value!r}")
