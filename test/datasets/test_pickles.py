@@ -127,7 +127,6 @@ class TestRefused:
             np.array([b"text"]),
             np.zeros(1, "M8[s]"),
         ],
-        ids=str,
     )
     def test_what_is_no_array_of_numbers_is_refused(self, harmful):
         for protocol in range(2, 6):
