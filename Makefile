@@ -12,9 +12,11 @@ CLOUDS ?= 230000
 MINUTES ?=
 RECIPE ?= light
 MESHES ?=
+CASES ?= 100000
+SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit lint docs bench train release-weights dist clean clean-setup
+.PHONY: help setup demo test test-unit fuzz audit lint docs bench train release-weights dist clean clean-setup
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +33,14 @@ test: setup lint  ## everything: lint and all tests, in WORKERS=2 processes
 
 test-unit: setup  ## the quick tests: nothing slow, no DDS
 	@.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not ros" $(ARGS)
+
+fuzz: setup  ## CASES=N random files and messages through readers and adapters; SEED=N
+	@.venv/bin/python -m pytest -n $(WORKERS) -m fuzz --timeout 0 --fuzz-cases $(CASES) --fuzz-seed $(SEED) $(ARGS)
+
+audit: setup  ## bill of materials in dist/sbom.json; known holes in what is installed, by pip-audit
+	@.venv/bin/python -m embedded.sbom dist/sbom.json
+	@.venv/bin/python -c "import pip_audit" 2>/dev/null || { echo "pip-audit is missing, and asks a network's data base: .venv/bin/pip install -e .[audit]" >&2; exit 1; }
+	@.venv/bin/python -m pip_audit --skip-editable $(ARGS)
 
 lint: setup  ## ruff (rules and layout), codespell and mypy
 	@.venv/bin/python -m ruff check .

@@ -30,7 +30,8 @@ from genpose_ros.synthesis import (
     load_meshes,
     sample_views,
 )
-from genpose_ros.synthesis.clouds import crops_around, render_views, sense_views
+from genpose_ros.synthesis.clouds import crops_around, draw_in_air, render_views, sense_views
+from genpose_ros.synthesis.domains import WIDE
 from genpose_ros.synthesis.render import cast
 from genpose_ros.synthesis.shards import CHUNK, CHUNK_GPU
 
@@ -67,15 +68,17 @@ class Clock:
 def one_batch(n: int, rng: np.random.Generator, library: ShapeLibrary, clock: Clock) -> None:
     """Make n clouds, and pack them for the disk."""
     clock.stop()
-    shapes = library.draw(n, rng)
+    shapes = library.draw(n, rng, vessels=WIDE.vessels)
     clock.stop("shapes")
-    views, size_m = sample_views(n, rng), shapes.size_m
+    views, size_m = sample_views(n, rng, domain=WIDE), shapes.size_m
     objects = shapes.placed(views.rotation, views.translation)
     crops = crops_around(objects, clock.device)
     clock.stop("placing")
-    images = render_views(objects, size_m, views, crops, TRAINING_SURROUNDINGS, rng)
+    images = render_views(
+        objects, size_m, views, draw_in_air(views, rng), crops, TRAINING_SURROUNDINGS, rng
+    )
     clock.stop("rendering")
-    clouds, _ = sense_views(images, crops, TRAINING_SURROUNDINGS, 1024, rng)
+    clouds, _ = sense_views(images, size_m, views, crops, TRAINING_SURROUNDINGS, WIDE, 1024, rng)
     clock.stop("sensor, mask and sampling")
     save({"points": clouds.cpu().numpy().astype(np.float16)})
     clock.stop("packing")
@@ -88,7 +91,15 @@ def rendering_alone_ms(n: int, rng: np.random.Generator, clock: Clock) -> tuple[
     crops = crops_around(objects, torch.device("cpu"))
     for _ in range(2):
         clock.stop()
-        render_views(objects, shapes.size_m, views, crops, Surroundings(0, 0, 0), rng)
+        render_views(
+            objects,
+            shapes.size_m,
+            views,
+            draw_in_air(views, rng),
+            crops,
+            Surroundings(0, 0, 0),
+            rng,
+        )
         ours = clock.stop()
     x, y = crops.tangents()
     clock.stop()

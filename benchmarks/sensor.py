@@ -5,8 +5,7 @@
 
 `.venv/bin/python -m benchmarks.sensor --recorded FOLDER` measures the depth images of a folder of
 recorded frames (depth.png with label.json, and librealsense's bags) and, in the same way, simulated
-crops as training sees them. Draws docs/images/sensor.png, writes docs/results/sensor.json, and the
-table of docs/data.md.
+crops of the d435 domain. Writes docs/results/sensor.json and the table of docs/data.md.
 """
 
 import argparse
@@ -26,13 +25,12 @@ from rosbags.typesys import Stores, get_typestore
 from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.synthesis import NOCS_LIBRARY, TRAINING_SURROUNDINGS, sample_views
-from genpose_ros.synthesis.clouds import NATIVE_SPACING, render_views
+from genpose_ros.synthesis.clouds import NATIVE_SPACING, draw_in_air, render_views
 from genpose_ros.synthesis.rasterise import Crops
 from genpose_ros.synthesis.sensor import draw_sensor, hidden_from_right, measure_depth
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results" / "sensor.json"
-PICTURE = ROOT / "docs" / "images" / "sensor.png"
 PAGE = ROOT / "docs" / "data.md"
 
 #: Edges of the bins: depth in metres, jump of the disparity at an edge in pixels.
@@ -261,7 +259,9 @@ def simulated_images(count: int, seed: int) -> list[Image]:
     objects = shapes.placed(views.rotation, views.translation)
     centre = torch.from_numpy(views.translation[:, :2] / views.translation[:, 2:]).float()
     crops = Crops(centre, torch.full((count,), NATIVE_SPACING), _CROP_PX)
-    truth = render_views(objects, shapes.size_m, views, crops, TRAINING_SURROUNDINGS, rng)
+    truth = render_views(
+        objects, shapes.size_m, views, draw_in_air(views, rng), crops, TRAINING_SURROUNDINGS, rng
+    )
     sensor = draw_sensor(count, rng)
     measured = measure_depth(truth.depth_m, truth.cos_incidence, sensor, rng)
     shift = sensor.baseline_m / NATIVE_SPACING
@@ -341,55 +341,6 @@ def table(comparison: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def draw(comparison: dict[str, Any], picture: Path) -> None:
-    """Draw every quantity: the simulation's band and median, the recorded values as dots."""
-    from matplotlib import figure
-
-    page = figure.Figure(figsize=(11, 6), dpi=100, layout="constrained")
-    panels = page.subplots(2, 3).ravel()
-    binned = [name for name, (_, _, edges) in QUANTITIES.items() if edges is not None]
-    for axes, name in zip(panels, binned, strict=False):
-        content = comparison[name]
-        bins = [one for one in content["bins"] if one["simulated_band"] is not None]
-        x = [np.mean(one["range"]) for one in bins]
-        low, high = np.array([one["simulated_band"] for one in bins]).T
-        axes.fill_between(x, low, high, color="#9ecae1", label="simulated, 95 % of the crops")
-        axes.plot(x, [one["simulated_median"] for one in bins], color="#08519c", label="median")
-        for camera, style in (("D435", "o"), ("other", "^")):
-            dots = [
-                (np.mean(one["range"]), value)
-                for one in content["bins"]
-                for name_, value in one["recorded"]
-                if (name_ == "D435") == (camera == "D435")
-            ]
-            if dots:
-                label = "recorded, D435" if camera == "D435" else "recorded, other RealSense"
-                axes.plot(*zip(*dots, strict=True), style, color="#d94801", ms=4, alpha=0.7,
-                          mfc="#d94801" if camera == "D435" else "none", label=label)  # fmt: skip
-        axes.set_title(content["text"], fontsize=10)
-        axes.set_xlabel("depth, m" if name in binned[:3] else "jump of the disparity, px")
-        axes.set_ylabel(content["unit"])
-        axes.set_ylim(bottom=0)
-    panels[0].legend(fontsize=8)
-    _draw_scalars(panels[5], comparison)
-    page.savefig(picture)
-
-
-def _draw_scalars(axes: Any, comparison: dict[str, Any]) -> None:
-    names = [name for name, (_, _, edges) in QUANTITIES.items() if edges is None]
-    for y, name in enumerate(reversed(names)):
-        (one,) = comparison[name]["bins"]
-        low, high = one["simulated_band"]
-        axes.barh(y, high - low, left=low, height=0.5, color="#9ecae1")
-        axes.plot([one["simulated_median"]] * 2, [y - 0.25, y + 0.25], color="#08519c")
-        for camera, value in one["recorded"]:
-            own = camera == "D435"
-            axes.plot(value, y, "o" if own else "^", color="#d94801", ms=4, alpha=0.7,
-                      mfc="#d94801" if own else "none")  # fmt: skip
-    texts = [f"{comparison[name]['text']},\n{comparison[name]['unit']}" for name in reversed(names)]
-    axes.set_yticks(range(len(names)), texts, fontsize=8)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, draw and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -403,7 +354,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(str(error))
     comparison = compare(recorded, simulated_images(options.crops, options.seed))
     write_results(RESULTS, {"quantities": comparison}, seed=options.seed)
-    draw(comparison, PICTURE)
     text = table(comparison)
     if PAGE.exists():
         rewrite_tables(PAGE, {"sensor": text}.get)

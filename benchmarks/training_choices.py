@@ -30,7 +30,7 @@ from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.provenance import provenance
 from genpose_ros.geometry import NOCS
 from genpose_ros.networks import patch_transformer
-from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.interface import Encoding, PoseModel, Up
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.networks.pointnet2 import gather_rows
 from genpose_ros.synthesis import NOCS_LIBRARY, CloudBatch, held_out_library, load_meshes
@@ -90,7 +90,7 @@ class ViewlessModel(LightPoseModel):
     """Light model that is given the centred cloud alone: not where in the image it is."""
 
     def features(
-        self, points_cam: Tensor, *, patches: int = 0, bf16: bool = False
+        self, points_cam: Tensor, *, patches: int = 0, bf16: bool = False, up: Up | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         centre = points_cam.mean(1)
         centred = (points_cam - centre.unsqueeze(1)) / self.settings.length_unit_m

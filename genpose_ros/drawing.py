@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.files import whole_file
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import NOCS, Category, CategorySet
 from genpose_ros.geometry.clouds import transform_points
@@ -103,8 +104,8 @@ def save_picture(picture: np.ndarray, path: Path) -> None:
         OSError: it cannot be written.
     """
     check_picture_name(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+    with whole_file(path) as partial:
+        Image.fromarray(picture).save(partial)
 
 
 def _color(name: str, categories: CategorySet) -> tuple[int, int, int]:

@@ -31,7 +31,7 @@ def setting(
     fixed: bool = False,
     group: str = "",
     advanced: bool = False,
-    formerly: str = "",
+    formerly: str | tuple[str, ...] = (),
 ) -> Any:
     """A dataclass field with what a parameter needs to describe itself.
 
@@ -44,7 +44,7 @@ def setting(
         fixed: only read at start (a ROS parameter made from it is read_only).
         group: stands before the name of a parameter made from it; see `parameter_name`.
         advanced: few users need to change it.
-        formerly: its name in earlier versions, where it was another one.
+        formerly: its names in earlier versions, where they were others.
     """
     metadata = {
         "description": description,
@@ -54,7 +54,7 @@ def setting(
         "fixed": fixed,
         "group": group,
         "advanced": advanced,
-        "formerly": formerly,
+        "formerly": (formerly,) if isinstance(formerly, str) else formerly,
     }
     return field(default=default, metadata=metadata)
 
@@ -76,8 +76,8 @@ def find_setting(settings: type, name: str) -> Field[Any]:
         ValueError: there is none; the present name of an old one, or the nearest, is given.
     """
     for item in fields(settings):
-        old, group = item.metadata["formerly"], item.metadata["group"]
-        if old and name in (old, f"{group}.{old}"):
+        group = item.metadata["group"]
+        if any(name in (old, f"{group}.{old}") for old in item.metadata["formerly"]):
             raise ValueError(f"no setting is called {name!r}; it is called {item.name} now")
     known = {key: item for item in fields(settings) for key in (item.name, parameter_name(item))}
     if name in known:

@@ -29,10 +29,14 @@ PARAMETERS = {
     "motion_s": float,
     "mask_rate_hz": float,
     "mask_delay_s": float,
+    "tf_rate_hz": float,
+    "tf_delay_s": float,
 }
+#: Variables that name the profile of Fast DDS 2 and 3.
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 MOTIONS = [
     "still", "turntable", "carried_slow", "carried_fast", "sweep", "occlusion", "returns",
-    "crossing", "crowd",
+    "crossing", "crowd", "arm",
 ]  # fmt: skip
 
 
@@ -62,8 +66,8 @@ def arguments() -> list[DeclareLaunchArgument]:
             "motion",
             default_value="still",
             choices=MOTIONS,
-            description="What moves: nothing, the objects or (sweep) the camera, whose pose in the "
-            "frame world is then on /tf.",
+            description="What moves: nothing, the objects or (sweep, arm) the camera, whose pose "
+            "in the frame world is then on /tf.",
         ),
         DeclareLaunchArgument(
             "motion_s",
@@ -81,7 +85,33 @@ def arguments() -> list[DeclareLaunchArgument]:
             default_value="0.0",
             description="How long after a depth image its masks come, as with a slow segmenter.",
         ),
+        DeclareLaunchArgument(
+            "tf_rate_hz",
+            default_value="0.0",
+            description="Transforms of a moving camera per second, as of an arm's driver; 0: one "
+            "at each image.",
+        ),
+        DeclareLaunchArgument(
+            "tf_delay_s",
+            default_value="0.0",
+            description="How late the transforms of a moving camera are published, seconds.",
+        ),
+        DeclareLaunchArgument(
+            "fastdds_profile",
+            default_value=PathJoinSubstitution(
+                [FindPackageShare("genpose_ros"), "config", "fastdds.xml"]
+            ),
+            description="Fast DDS profile of camera and estimator, where the environment names "
+            "none: without it images fill the shared memory, and transforms come seconds late.",
+        ),
     ]
+
+
+def profile(context: LaunchContext) -> dict[str, str]:
+    """Return the variables that give a program the Fast DDS profile; none where one is set."""
+    path = LaunchConfiguration("fastdds_profile").perform(context)
+    is_set = any(name in context.environment for name in PROFILE_VARIABLES)
+    return dict.fromkeys(PROFILE_VARIABLES, path) if path and not is_set else {}
 
 
 def check(context: LaunchContext) -> None:
@@ -94,26 +124,35 @@ def check(context: LaunchContext) -> None:
             raise ValueError(f"{name} must be a number ({kind.__name__}), got {text!r}") from None
 
 
+def camera(context: LaunchContext) -> list[Node]:
+    """Return the simulated camera with the parameters that were given."""
+    return [
+        Node(
+            package="genpose_ros",
+            executable="simulated_camera_node",
+            # realsense-ros's own names, which put its topics under /camera/camera.
+            name="camera",
+            namespace="camera",
+            parameters=[
+                {
+                    name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+                    for name, kind in PARAMETERS.items()
+                }
+            ],
+            additional_env=profile(context),
+            output="screen",
+        )
+    ]
+
+
 def generate_launch_description() -> LaunchDescription:
     """Return camera and estimator; rviz with `rviz:=true`."""
-    camera = Node(
-        package="genpose_ros",
-        executable="simulated_camera_node",
-        # realsense-ros's own names, which put its topics under /camera/camera.
-        name="camera",
-        namespace="camera",
-        parameters=[
-            {
-                name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-                for name, kind in PARAMETERS.items()
-            }
-        ],
-        output="screen",
-    )
     estimator = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(
             PathJoinSubstitution([FindPackageShare("genpose_ros"), "launch", "estimate.launch.py"])
         )
     )
     # The include first: where it fails, as without rviz2, nothing has been started.
-    return LaunchDescription([*arguments(), OpaqueFunction(function=check), estimator, camera])
+    return LaunchDescription(
+        [*arguments(), OpaqueFunction(function=check), estimator, OpaqueFunction(function=camera)]
+    )

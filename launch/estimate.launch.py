@@ -24,8 +24,12 @@ REMAPPINGS = {
     "camera_info": "camera_info_topic",
     "masks": "masks_topic",
     "mask_detections": "mask_detections_topic",
+    "label_info": "label_info_topic",
     "instance_masks": "instance_masks_topic",
+    "mask_array": "mask_array_topic",
+    "yolo": "yolo_topic",
 }
+MASK_SOURCES = ["label_image", "instance_masks", "mask_array", "yolo", "semantic", "boxes"]
 
 #: Arguments and the parameters that they set; left empty, the parameter file or the node's default
 #: holds.
@@ -37,16 +41,23 @@ TEXT_PARAMETERS = {
     "mask_source": "segmentation.mask_source",
     "default_category": "segmentation.default_category",
     "label_categories": "segmentation.label_categories",
+    "classes": "segmentation.classes",
+    "min_scores": "segmentation.min_scores",
     "target_frame": "target_frame",
     "fixed_frame": "fixed_frame",
     "tf_prefix": "tf_prefix",
     "mode": "mode",
+}
+NUMBER_PARAMETERS = {
+    "transform_wait_s": "transform_wait_s",
 }
 BOOLEAN_PARAMETERS = {
     "publish_tf": "publish_tf",
     "rectified": "depth.rectified",
     "use_sim_time": "use_sim_time",
 }
+#: Variables that name the profile of Fast DDS 2 and 3.
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 def share(*parts: str) -> PathJoinSubstitution:
@@ -68,7 +79,8 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "depth_topic",
             default_value=f"{camera}/image_raw",
-            description="Depth image (16UC1, mono16: millimetres; 32FC1: metres).",
+            description="Depth image (16UC1, mono16: millimetres; 32FC1: metres), or its "
+            "compressedDepth.",
         ),
         DeclareLaunchArgument(
             "camera_info_topic",
@@ -78,21 +90,43 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "mask_source",
             default_value="",
-            choices=["", "label_image", "instance_masks"],
-            description="Kind of the mask messages: an image of labels with detections that name "
-            "the classes, or genpose_ros/InstanceMasks. Empty: as in the parameter file.",
+            choices=["", *MASK_SOURCES],
+            description="Kind of the mask messages: label_image (labels, and detections that name "
+            "the classes), instance_masks (genpose_ros/InstanceMasks), mask_array (a list of mask "
+            "images: Mask R-CNN, ultralytics_ros, SAM), yolo (yolo_msgs/DetectionArray), semantic "
+            "(a class number per pixel) or boxes (detections alone). Empty: as in the parameter "
+            "file.",
         ),
         DeclareLaunchArgument(
             "masks_topic",
             default_value="/segmentation/label_image",
-            description="Label image (mono8, 8UC1, mono16, 16UC1 or 32SC1): one value per object, "
-            "0 outside. Read when mask_source is label_image.",
+            description="Label image (mono8, 8UC1, mono16, 16UC1, 32SC1 or compressed): one value "
+            "per object, or per class, 0 outside. Read when mask_source is label_image or "
+            "semantic.",
         ),
         DeclareLaunchArgument(
             "mask_detections_topic",
             default_value="/segmentation/detections",
-            description="vision_msgs/Detection2DArray with the class and score of each label. "
-            "Read when mask_source is label_image.",
+            description="vision_msgs/Detection2DArray with the class and score of each label, or "
+            "with boxes alone. Read when mask_source is label_image or boxes.",
+        ),
+        DeclareLaunchArgument(
+            "label_info_topic",
+            default_value="/segmentation/label_info",
+            description="vision_msgs/LabelInfo with the class names of label values. Read when "
+            "mask_source is label_image or semantic.",
+        ),
+        DeclareLaunchArgument(
+            "mask_array_topic",
+            default_value="/segmentation/result",
+            description="Message with a list of mask images, of any type. Read when mask_source is "
+            "mask_array.",
+        ),
+        DeclareLaunchArgument(
+            "yolo_topic",
+            default_value="/yolo/detections",
+            description="yolo_msgs/DetectionArray of a model that segments. Read when mask_source "
+            "is yolo.",
         ),
         DeclareLaunchArgument(
             "instance_masks_topic",
@@ -110,6 +144,17 @@ def arguments() -> list[DeclareLaunchArgument]:
             default_value="",
             description="Categories of label values, class numbers or class names, such as "
             "'1:mug, 45:bowl, cup:mug'.",
+        ),
+        DeclareLaunchArgument(
+            "classes",
+            default_value="",
+            description="Only objects of these categories are estimated, such as 'mug, can'.",
+        ),
+        DeclareLaunchArgument(
+            "min_scores",
+            default_value="",
+            description="Objects whose detection scores less are ignored, such as '0.3' or "
+            "'0.3, mug:0.5'.",
         ),
         DeclareLaunchArgument(
             "rectified",
@@ -154,6 +199,12 @@ def arguments() -> list[DeclareLaunchArgument]:
             "that stands still, such as world; its transform to the camera must be on /tf.",
         ),
         DeclareLaunchArgument(
+            "transform_wait_s",
+            default_value="",
+            description="How long a frame waits for its transform to target_frame or fixed_frame "
+            "while no newer one comes, seconds. Empty: as in the parameter file.",
+        ),
+        DeclareLaunchArgument(
             "publish_tf",
             default_value="",
             choices=["", *YES_OR_NO],
@@ -184,6 +235,13 @@ def arguments() -> list[DeclareLaunchArgument]:
             description="Take the time from /clock, as when a bag is played with --clock.",
         ),
         DeclareLaunchArgument(
+            "fastdds_profile",
+            default_value="",
+            description="Fast DDS profile of the node, where the environment names none, such as "
+            "config/fastdds.xml of this package; best given to all programs that send images or "
+            "transforms.",
+        ),
+        DeclareLaunchArgument(
             "respawn",
             default_value="false",
             choices=YES_OR_NO,
@@ -204,6 +262,21 @@ def arguments() -> list[DeclareLaunchArgument]:
     ]
 
 
+def profile(context: LaunchContext) -> dict[str, str]:
+    """Return the variables that give a program the Fast DDS profile; none where one is set."""
+    path = LaunchConfiguration("fastdds_profile").perform(context)
+    is_set = any(name in context.environment for name in PROFILE_VARIABLES)
+    return dict.fromkeys(PROFILE_VARIABLES, path) if path and not is_set else {}
+
+
+def number(argument: str, text: str) -> float:
+    """Return the number that an argument was given as."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{argument} must be a number, got {text!r}") from None
+
+
 def estimator(context: LaunchContext) -> list[Node]:
     """Return the estimator node with the parameters that were given."""
 
@@ -217,6 +290,9 @@ def estimator(context: LaunchContext) -> list[Node]:
     for argument, parameter in BOOLEAN_PARAMETERS.items():
         if given(argument):
             parameters[parameter] = given(argument) == "true"
+    for argument, parameter in NUMBER_PARAMETERS.items():
+        if given(argument):
+            parameters[parameter] = number(argument, given(argument))
     logger = ".".join(part for part in (*given("namespace").split("/"), given("name")) if part)
     return [
         Node(
@@ -227,6 +303,7 @@ def estimator(context: LaunchContext) -> list[Node]:
             parameters=[given("params_file"), parameters],
             remappings=[(topic, given(argument)) for topic, argument in REMAPPINGS.items()],
             arguments=["--ros-args", "--log-level", f"{logger}:={given('log_level')}"],
+            additional_env=profile(context),
             output="screen",
             emulate_tty=True,
             respawn=given("respawn") == "true",

@@ -44,6 +44,24 @@ collect_ignore = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the fuzzed tests, which `make fuzz` sets."""
+    parser.addoption("--fuzz-cases", type=int, default=6000, help="random cases of each test")
+    parser.addoption("--fuzz-seed", type=int, default=0, help="seed of the random cases")
+
+
+@pytest.fixture
+def fuzz_cases(request: pytest.FixtureRequest) -> int:
+    """How many random files or messages a test takes."""
+    return int(request.config.getoption("--fuzz-cases"))
+
+
+@pytest.fixture
+def fuzz_seed(request: pytest.FixtureRequest) -> int:
+    """Seed of a test's random files or messages."""
+    return int(request.config.getoption("--fuzz-seed"))
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """Tests of nodes, which set the threads of the whole process, leave no trace."""

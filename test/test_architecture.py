@@ -12,6 +12,7 @@ import pytest
 
 #: Folders and single modules of the package, top to bottom: each imports only what stands below.
 ORDER = (
+    "__main__",
     "cli",
     "own_categories",
     "ros/demo",
@@ -29,11 +30,16 @@ ORDER = (
     "diffusion",
     "geometry",
     "settings",
+    "files",
     "process_pool",
     "checkout",
+    "stopping",
 )
 #: What runs on a robot; it needs nothing of the rest.
-RUNTIME = {"ros", "tracking", "estimation", "networks", "diffusion", "geometry", "settings"}
+RUNTIME = {
+    "ros", "tracking", "estimation", "networks", "diffusion", "geometry", "settings", "files",
+    "stopping",
+}  # fmt: skip
 #: Packages that come with ROS alone, beside those whose names end in `_msgs` or `_srvs`.
 ROS_PACKAGES = {
     "ament_index_python", "builtin_interfaces", "cv_bridge", "launch", "launch_ros",

@@ -20,7 +20,7 @@ import rclpy
 from rcl_interfaces.srv import GetParameters
 
 from genpose_ros.estimation.settings import EstimatorSettings
-from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.ros.node_settings import MASK_SOURCES, NodeSettings
 from genpose_ros.settings import parameter_name
 from genpose_ros.synthesis.sequences import SEQUENCE_KINDS
 from genpose_ros.tracking.settings import TrackerSettings
@@ -72,6 +72,19 @@ def test_every_argument_is_described_and_has_a_default(root, name):
         assert len(ast.literal_eval(keywords["description"])) > 15, ast.unparse(call)
 
 
+def test_both_launch_files_give_the_fast_dds_profile_in_the_same_way(root):
+    rules = [
+        [
+            ast.unparse(node)
+            for node in tree(root, name).body
+            if getattr(node, "name", "") == "profile" or "PROFILE_VARIABLES =" in ast.unparse(node)
+        ]
+        for name in FILES
+    ]
+    assert len(rules[0]) == 2
+    assert rules[0] == rules[1]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_launch_files_run_nothing_by_themselves(root, name):
     module = tree(root, name)
@@ -97,10 +110,15 @@ def test_arguments_set_parameters_that_the_node_has(root):
         for item in fields(c)
     }
     known |= {"preset": str, "use_sim_time": bool}
-    for name, kind in (("TEXT_PARAMETERS", str), ("BOOLEAN_PARAMETERS", bool)):
+    kinds = {"TEXT_PARAMETERS": str, "BOOLEAN_PARAMETERS": bool, "NUMBER_PARAMETERS": float}
+    for name, kind in kinds.items():
         for argument, parameter in constant(module, name).items():
             assert argument in arguments
             assert known[parameter] is kind, parameter
+
+
+def test_the_mask_sources_are_those_of_the_node(root):
+    assert tuple(constant(tree(root, "estimate.launch.py"), "MASK_SOURCES")) == MASK_SOURCES
 
 
 def test_the_demo_offers_the_motions_that_there_are(root):
@@ -127,7 +145,7 @@ def test_actions_that_can_fail_come_before_those_that_would_be_left_running(root
             "*arguments()",
             "OpaqueFunction(function=check)",
             "estimator",
-            "camera",
+            "OpaqueFunction(function=camera)",
         ],
     }
     assert order == expected[name]

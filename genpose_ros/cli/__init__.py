@@ -17,6 +17,7 @@ from genpose_ros.cli.demo import demo
 from genpose_ros.cli.estimate import estimate
 from genpose_ros.cli.evaluate import evaluate_app
 from genpose_ros.cli.evaluate_tracking import evaluate_tracking
+from genpose_ros.cli.evaluate_twins import evaluate_twins_command
 from genpose_ros.cli.study import study_app
 from genpose_ros.cli.synthesize import synthesize
 from genpose_ros.cli.train import train_app
@@ -67,6 +68,7 @@ app.command()(estimate)
 category_app.command("train")(train_categories)
 app.add_typer(category_app, name="category")
 evaluate_app.command("tracking")(evaluate_tracking)
+evaluate_app.command("twins")(evaluate_twins_command)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(study_app, name="study")
 app.command()(convert)

@@ -14,6 +14,8 @@ from typing import Any, ParamSpec
 import typer
 from rich.console import Console
 
+from genpose_ros.files import write_whole
+
 __all__ = [
     "ERR",
     "OUT",
@@ -35,6 +37,9 @@ ERR = Console(stderr=True)
 
 #: What files, values and machines of the user's can cause.
 _USERS_ERRORS = (ValueError, OSError, ModuleNotFoundError, ArithmeticError, MemoryError)
+
+#: Characters of a message, which may quote a file's content.
+_LONGEST = 1000
 
 #: Exit code of a command that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -86,7 +91,8 @@ def error_message(error: BaseException) -> str:
         if isinstance(error, FileExistsError):
             reason = "is a file, where a folder is needed"
         return f"{error.filename}: {reason}"
-    return " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ..."
 
 
 def progress_bar(name: str, *more: str) -> Any:
@@ -118,10 +124,10 @@ def check_outputs(json: Path | None, picture: Path | None = None) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON; missing folders are made.
+    """Write JSON; missing folders are made, and a file that is there is replaced whole.
 
     Raises:
+        OSError: it cannot be written; the file before stays.
         ValueError: a number is not finite.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(jsonlib.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_whole(path, jsonlib.dumps(content, indent=1, allow_nan=False) + "\n")

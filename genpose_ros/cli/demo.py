@@ -29,7 +29,7 @@ class MotionOptions:
         str,
         typer.Option(
             help="With --track, what moves: sweep (the camera), turntable, carried_slow, "
-            "carried_fast, occlusion, returns, crossing, crowd."
+            "carried_fast, occlusion, returns, crossing, crowd, arm."
         ),
     ] = "sweep"
     seconds: Annotated[float, typer.Option(help="With --track, how long.", min=1.0)] = 20.0

@@ -33,22 +33,54 @@ class FrameOptions:
 
     depth: Annotated[
         Path,
-        typer.Option(help="Depth image: PNG in millimetres (or --depth-unit), .npy in metres."),
+        typer.Option(
+            help="Depth image: 16-bit PNG or TIFF in millimetres, .npy, .npz, .exr in metres; "
+            "other units: --depth-unit."
+        ),
     ]
-    mask: Annotated[Path, typer.Option(help="Label image: 0 background, else instance ids.")]
+    mask: Annotated[
+        Path,
+        typer.Option(help="Label image: 0 background (or --background), else instance ids."),
+    ]
     camera_info: Annotated[
-        Path, typer.Option(help="CameraInfo or calibration as YAML or JSON, or a label.json.")
+        Path,
+        typer.Option(
+            help="CameraInfo or calibration (YAML, JSON), cam_K.txt, camera.json of BOP or Open3D, "
+            "meta.mat, or a label.json."
+        ),
     ]
     colour: Annotated[
         Path | None, typer.Option("--colour", "--color", help="Colour image, for the picture.")
     ] = None
     classes: Annotated[
         str | None,
-        typer.Option(help="1=mug,2=bowl, or a label.json; default: the camera file's instances."),
+        typer.Option(
+            help="1=mug,2=cup; mug where all are mugs; or a label.json; default: the camera file's "
+            "instances."
+        ),
     ] = None
+    class_names: Annotated[
+        Path | None,
+        typer.Option(help="Other words for the classes, as YAML; default: the shipped table."),
+    ] = None
+    background: Annotated[
+        int, typer.Option(help="Value of the mask where there is no object: 0, -1 or 255.")
+    ] = 0
     depth_unit: Annotated[
-        float, typer.Option(help="Metres per count of an integer depth image.")
-    ] = 0.001
+        float | None,
+        typer.Option(
+            help="Metres per count; default: as the camera file says, else 0.001 for integers and "
+            "1 for floats."
+        ),
+    ] = None
+    rectified: Annotated[
+        bool,
+        typer.Option(
+            "--rectified/--raw",
+            help="The images are rectified, so that P of the camera file counts, where it has "
+            "one; raw ones have K.",
+        ),
+    ] = True
 
     def read(self, weights: str) -> "Frame":
         """Read the frame.
@@ -61,15 +93,22 @@ class FrameOptions:
             FileNotFoundError: a file is missing.
         """
         from genpose_ros.datasets import read_frame
+        from genpose_ros.estimation.class_names import ClassNames
+        from genpose_ros.estimation.label_images import BACKGROUNDS
         from genpose_ros.networks.model_set import known_categories
 
+        if self.background not in BACKGROUNDS:
+            raise ValueError(f"--background is 0, -1 or 255, got {self.background}")
         return read_frame(
             self.depth,
             self.mask,
             self.camera_info,
             self.classes,
             self.depth_unit,
+            rectified=self.rectified,
+            background=self.background,
             categories=known_categories(weights),
+            names=ClassNames.read(self.class_names or ""),
         )
 
 
@@ -139,7 +178,11 @@ def _background(colour: Path | None, depth_m: Any) -> Any:
         return depth_picture(depth_m)
     image = read_color(colour)
     if image.shape[:2] != depth_m.shape:
-        raise ValueError(f"{colour} is {image.shape[:2]}, the depth image {depth_m.shape}")
+        (height, width), (rows, columns) = image.shape[:2], depth_m.shape
+        raise ValueError(
+            f"{colour} is {width} x {height} (width x height), the depth image {columns} x {rows}: "
+            "give the colour image that the depth is aligned to, or none"
+        )
     return image
 
 
@@ -149,6 +192,8 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
             "id": e.instance_id,
             "class": e.category,
             "position_m": e.T_cam_obj[:3, 3].tolist(),
+            "quaternion_xyzw": e.quat_wxyz[[1, 2, 3, 0]].tolist(),
+            "tilt_deg": e.tilt_deg,
             "T_cam_obj": e.T_cam_obj.tolist(),
             "size_m": e.size_m.tolist(),
             "score": e.score,
@@ -165,4 +210,9 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
         {"id": r.instance_id, "reason": r.reason.value, "detail": r.detail}
         for r in result.rejections
     ]
-    return {"objects": objects, "rejected": rejected, "stages_ms": result.timings_ms}
+    return {
+        "frame": "camera optical frame: x right, y down, z forward, metres",
+        "objects": objects,
+        "rejected": rejected,
+        "stages_ms": result.timings_ms,
+    }

@@ -35,8 +35,8 @@ class SequenceOptions:
     kinds: Annotated[
         list[str] | None,
         typer.Option(
-            help="turntable, carried_slow, carried_fast, sweep, occlusion, returns, crossing or "
-            "crowd; may be repeated. Default: all but the crowd, in turn."
+            help="turntable, carried_slow, carried_fast, sweep, occlusion, returns, crossing, "
+            "crowd or arm; may be repeated. Default: all but the last two, in turn."
         ),
     ] = None
     sequence_seed: Annotated[int, typer.Option(help="First seed of the sequences.", min=0)] = 1000

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DeviceOption",
+    "DomainName",
     "EstimatorOptions",
     "Preset",
     "SeedOption",
@@ -36,6 +37,13 @@ class Preset(str, Enum):
 
     FAST = "fast"
     PAPER = "paper"
+
+
+class DomainName(str, Enum):
+    """Domains that views are drawn from."""
+
+    D435 = "d435"
+    WIDE = "wide"
 
 
 WeightsOption = Annotated[
@@ -97,6 +105,13 @@ class ViewOptions:
         ),
     ] = None
     split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test"
+    domain: Annotated[
+        DomainName,
+        typer.Option(
+            help="d435: noise and usual shapes; wide: all cameras, drivers' filters, cans alike at "
+            "both ends, any roll."
+        ),
+    ] = DomainName.D435
     views_seed: Annotated[int, typer.Option(help="Seed of the views.", min=0)] = 2_000_000
 
     def library(self, weights: str) -> "ShapeLibrary":
@@ -106,9 +121,12 @@ class ViewOptions:
     def render(self, library: "ShapeLibrary") -> "CloudBatch":
         """Render the views: the same ones for the same options and shapes."""
         from genpose_ros.evaluation import synthetic_views
+        from genpose_ros.synthesis import DOMAINS
 
         with ERR.status("rendering the views"):
-            return synthetic_views(self.views, self.views_seed, library)
+            return synthetic_views(
+                self.views, self.views_seed, library, domain=DOMAINS[self.domain.value]
+            )
 
 
 def shapes_of(weights: str, meshes: Path | None = None, split: str = "test") -> "ShapeLibrary":

@@ -17,7 +17,7 @@ from genpose_ros.cli.console import (
     readable_errors,
 )
 from genpose_ros.cli.option_groups import grouped_options
-from genpose_ros.cli.options import DeviceOption, read_meshes
+from genpose_ros.cli.options import DeviceOption, DomainName, read_meshes
 
 if TYPE_CHECKING:
     from genpose_ros.synthesis import SetRecipe
@@ -58,6 +58,13 @@ class SetOptions:
             max=1,
         ),
     ] = None
+    domain: Annotated[
+        DomainName,
+        typer.Option(
+            help="wide: all cameras, drivers' filters, cans alike at both ends, any roll; d435: "
+            "noise and usual shapes, as evaluate synthetic has them."
+        ),
+    ] = DomainName.WIDE
     recipe: Annotated[
         str,
         typer.Option(
@@ -89,6 +96,7 @@ class SetOptions:
             known,
             **{name: value for name, value in given.items() if value is not None},
             library=library,
+            domain=self.domain.value,
         )
 
 
@@ -106,7 +114,8 @@ def synthesize(
         Path | None, typer.Option(help="Draw clouds of each category and stance into this PNG.")
     ] = None,
 ) -> None:
-    """Render training clouds: all categories alike, table views and tipped objects, D435 noise.
+    """Render training clouds: all categories alike, table views and tipped objects, cameras of
+    all kinds.
 
     Shards that are there already are kept, so an interrupted run goes on, and a finished set can be
     looked at with `--sheet`. The same seed makes the same shards with any number of workers and

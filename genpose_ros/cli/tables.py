@@ -3,15 +3,16 @@
 
 """Tables for the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from genpose_ros.datasets.frame_folders import Truth
 from genpose_ros.datasets.nocs_truth import PoseSource
-from genpose_ros.estimation.result import FrameResult
+from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.evaluation.metrics import THRESHOLDS
 from genpose_ros.evaluation.nocs import NocsReport
 from genpose_ros.evaluation.recorded_frames import FramesReport
@@ -20,22 +21,62 @@ from genpose_ros.evaluation.tracking.report import tracking_tables
 
 __all__ = ["print_nocs", "print_report", "print_result", "print_synthetic", "print_tracking"]
 
+#: Refused objects of a frame that are printed.
+_MOST_REFUSED = 100
+#: Poses that score less are hardly ever right, and those of more hardly ever wrong.
+LOW_SCORE, HIGH_SCORE = 0.3, 0.9
+
 
 def print_result(result: FrameResult, console: Console) -> None:
-    """Print one frame's objects, what was refused, and the time each stage took."""
-    table = Table("id", "class", "x m", "y m", "z m", "size cm", "score", "axis", "points")
-    for e in result.estimates:
-        position = [f"{v:.3f}" for v in e.T_cam_obj[:3, 3]]
-        size = " x ".join(f"{100 * v:.1f}" for v in e.size_m)
-        scores = [f"{e.score:.2f}", f"{e.score_axis:.2f}"]
-        table.add_row(str(e.instance_id), e.category, *position, size, *scores, str(e.n_points))
-    console.print(table)
-    for r in result.rejections:
+    """Print one frame's objects, what was refused, and the time each stage took.
+
+    Scores are coloured; low ones are warned of.
+    """
+    if result.estimates:
+        _print_estimates(result.estimates, console)
+    for r in result.rejections[:_MOST_REFUSED]:
         what = "frame" if r.instance_id is None else f"object {r.instance_id}"
         line = f"{what} refused: {r.reason.value}: {r.detail}"
         console.print(line, markup=False, soft_wrap=True)
+    if len(result.rejections) > _MOST_REFUSED:
+        console.print(f"{len(result.rejections) - _MOST_REFUSED} more refused", markup=False)
     stages = ", ".join(f"{name} {ms:.0f}" for name, ms in result.timings_ms.items())
     console.print(f"milliseconds: {stages}", markup=False)
+
+
+def _print_estimates(estimates: Sequence[ObjectEstimate], console: Console) -> None:
+    table = Table("id", "class", "x m", "y m", "z m", "size cm", "score", "axis", "points")
+    for e in estimates:
+        position = [f"{v:.3f}" for v in e.T_cam_obj[:3, 3]]
+        size = " x ".join(f"{100 * v:.1f}" for v in e.size_m)
+        scores = [Text(f"{v:.2f}", style=_score_style(v)) for v in (e.score, e.score_axis)]
+        table.add_row(str(e.instance_id), e.category, *position, size, *scores, str(e.n_points))
+    console.print(table)
+    for e in estimates:
+        numbers = " ".join(f"{v:.3f}" for v in e.quat_wxyz[[1, 2, 3, 0]])
+        line = f"{e.category} {e.instance_id}: quaternion x y z w {numbers}, tilt {e.tilt_deg:.0f}°"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for e in estimates:
+        if e.score < LOW_SCORE:
+            console.print(_low_score(e), style="yellow", markup=False, soft_wrap=True)
+
+
+def _low_score(estimate: ObjectEstimate) -> str:
+    """What a low score means, as a line."""
+    what = f"{estimate.category} {estimate.instance_id} scores {estimate.score:.2f}"
+    if estimate.score_axis >= LOW_SCORE:
+        return f"{what}: its turn about the up axis is not known, the axis itself is"
+    return (
+        f"{what}: its pose is not to be trusted. Is the mask aligned to the depth image, and is it "
+        "a whole object?"
+    )
+
+
+def _score_style(score: float) -> str:
+    """Green for what may be grasped, yellow for what should be looked at again."""
+    if score >= HIGH_SCORE:
+        return "green"
+    return "yellow" if score >= LOW_SCORE else "bold red"
 
 
 def print_report(report: FramesReport, console: Console) -> None:

@@ -3,7 +3,7 @@
 
 """Readers of recorded frames and camera files."""
 
-from genpose_ros.datasets.camera_files import read_camera
+from genpose_ros.datasets.camera_files import CameraFile, read_camera, read_camera_file
 from genpose_ros.datasets.frame_folders import (
     RecordedFrame,
     RecordedInstance,
@@ -24,6 +24,7 @@ from genpose_ros.datasets.nocs_truth import MugOrigin, NocsObject, PoseSource
 from genpose_ros.datasets.single import read_classes, read_frame
 
 __all__ = [
+    "CameraFile",
     "MugOrigin",
     "NocsDetection",
     "NocsFrame",
@@ -39,6 +40,7 @@ __all__ = [
     "load_frame",
     "load_nocs_frame",
     "read_camera",
+    "read_camera_file",
     "read_classes",
     "read_color",
     "read_depth_m",

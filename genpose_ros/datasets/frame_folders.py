@@ -3,7 +3,6 @@
 
 """Recorded RGB-D frames: one folder each, with depth.png, mask.png, color.jpg and label.json."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -15,6 +14,7 @@ import numpy as np
 from genpose_ros.datasets.camera_files import read_camera
 from genpose_ros.datasets.images import read_color, read_depth_m, read_labels
 from genpose_ros.estimation.frame import Frame, Instance
+from genpose_ros.files import read_json
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import NOCS, CategorySet
 
@@ -42,6 +42,7 @@ class RecordedInstance:
         truth: kind of its pose.
         T_cam_obj: (4, 4) float64, object to camera, metres; None without truth.
         size_m: (3,) edge lengths of its box, metres; None when not known.
+        name: of the very object, as its mesh has it; empty when not known.
     """
 
     id: int
@@ -50,6 +51,7 @@ class RecordedInstance:
     truth: Truth = Truth.NONE
     T_cam_obj: np.ndarray | None = None
     size_m: np.ndarray | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,7 @@ def load_frame(folder: Path, categories: CategorySet = NOCS) -> RecordedFrame:
 
 
 def _read_label(path: Path) -> dict[str, Any]:
-    try:
-        label = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+    label = read_json(path)
     if not isinstance(label, dict) or not isinstance(label.get("instances"), list):
         raise ValueError(f"{path} has no list of instances")
     return label
@@ -156,6 +155,7 @@ def _instance(
         truth=_truth(item, T_cam_obj),
         T_cam_obj=T_cam_obj,
         size_m=size_m,
+        name=str(item.get("name", "")),
     )
 
 
@@ -177,7 +177,7 @@ def _numbers(
         values = np.empty(0)
     if values.shape != shape or not np.isfinite(values).all():
         raise ValueError(
-            f"{folder / _LABEL}: {name} must be numbers of shape {shape}, got {item[name]!r}"
+            f"{folder / _LABEL}: {name} must be numbers of shape {shape}, got {item[name]!r:.200}"
         )
     return values
 

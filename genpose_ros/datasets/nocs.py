@@ -194,11 +194,24 @@ def _detections(root: Path, split: NocsSplit, name: str) -> tuple[NocsDetection,
             "NOCS are published with github.com/mentian/object-deformnet. Without the folder "
             f"{_RESULTS}/{split.name} the true masks are taken"
         )
-    content = read_pickle(path)
+    return parse_detections(path, read_pickle(path), (split.camera.height, split.camera.width))
+
+
+def parse_detections(path: Path, content: Any, shape: tuple[int, int]) -> tuple[NocsDetection, ...]:
+    """Return what a file of the detector's results holds.
+
+    Args:
+        path: of the file, for messages.
+        content: as of `read_pickle`.
+        shape: height and width of the image, pixels.
+
+    Raises:
+        ValueError: it is something else.
+    """
     try:
-        return _parse_detections(content, (split.camera.height, split.camera.width))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a result of the detector: {error!r}") from error
+        return _parse_detections(content, shape)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a result of the detector: {error!r:.300}") from error
 
 
 def _parse_detections(content: Any, shape: tuple[int, int]) -> tuple[NocsDetection, ...]:

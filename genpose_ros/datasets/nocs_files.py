@@ -3,16 +3,15 @@
 
 """Files of the NOCS data sets one by one: their places, encodings and makers."""
 
-import pickle
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from genpose_ros.datasets.images import read_color, read_depth_m
+from genpose_ros.datasets.images import is_coloured, read_color, read_depth_m
+from genpose_ros.datasets.pickles import parse_pickle
+from genpose_ros.files import read_bytes
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CATEGORIES
 
@@ -32,6 +31,9 @@ __all__ = [
 
 #: What CAMERA's depth images hold where there is no object.
 _NO_DEPTH = 32001
+
+#: Bytes of a pickle; results for a hundred detections have 31 million.
+_PICKLE_LIMIT = 2**28
 
 _PROJECT = "the NOCS project page (github.com/hughw19/NOCS_CVPR2019)"
 _PREPROCESSING = "the data set's pre-processing (github.com/mentian/object-deformnet, preprocess/)"
@@ -118,55 +120,18 @@ def require(path: Path) -> Path:
 
 
 def read_pickle(path: Path) -> Any:
-    """Return what a pickle holds: arrays, numbers, text and the built-in containers of these.
+    """Return what a pickle holds: arrays of numbers, numbers, text, lists, tuples and dicts.
 
-    Anything else is refused before it is built, so that a file cannot run code. Strings of
-    Python 2 are read as Latin-1.
+    Nothing that the file names is called, so that a file cannot run code; see `parse_pickle`.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: damaged, or it asks for something else.
+        ValueError: damaged, too large, or it asks for something else.
     """
-    with require(path).open("rb") as file:
-        try:
-            return _ArrayUnpickler(file, encoding="latin1").load()
-        except (
-            pickle.UnpicklingError, EOFError, AttributeError, ImportError,
-            IndexError, KeyError, TypeError, ValueError,
-        ) as error:  # fmt: skip
-            raise ValueError(f"{path} cannot be read: {error}") from error
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickler that builds arrays and built-in containers only."""
-
-    # Under the names of numpy 1 and 2, whichever of them wrote the file.
-    _numpy = {  # noqa: RUF012 - a table, never changed
-        "_reconstruct": np.empty(0).__reduce__()[0],
-        "scalar": np.float64(0).__reduce__()[0],
-        "_frombuffer": np.empty(1).__reduce_ex__(5)[0],
-        "ndarray": np.ndarray,
-        "dtype": np.dtype,
-    }
-    _python = {  # noqa: RUF012
-        kind.__name__: kind
-        for kind in (dict, list, tuple, set, frozenset, bytearray, complex, int, float, str, bytes)
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.split(".", maxsplit=1)[0] == "numpy" and name in self._numpy:
-            return self._numpy[name]
-        if module in ("builtins", "__builtin__") and name in self._python:
-            return self._python[name]
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes for Python 2
-            return _encode
-        raise pickle.UnpicklingError(f"it holds {module}.{name}, which is not an array")
-
-
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    return text.encode(encoding)
+    try:
+        return parse_pickle(read_bytes(require(path), _PICKLE_LIMIT))
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def read_object_depth_m(path: Path) -> np.ndarray:
@@ -179,9 +144,7 @@ def read_object_depth_m(path: Path) -> np.ndarray:
         FileNotFoundError: no such file.
         ValueError: not an image, or neither of the two.
     """
-    with Image.open(require(path)) as image:
-        coloured = image.mode in ("RGB", "RGBA")
-    if not coloured:
+    if not is_coloured(require(path)):
         return read_depth_m(path)
     values = read_color(path)
     # 8 bits times 256 would overflow.

@@ -3,17 +3,27 @@
 
 """Frame from a user's own files: depth, mask, camera, and the class of each id."""
 
-import json
+import logging
 from pathlib import Path
 
 import numpy as np
 
-from genpose_ros.datasets.camera_files import read_camera
+from genpose_ros.datasets.camera_files import read_camera_file
 from genpose_ros.datasets.images import read_depth_m, read_labels
+from genpose_ros.estimation.class_names import ClassNames
 from genpose_ros.estimation.frame import Frame, Instance
+from genpose_ros.estimation.label_images import check_aspect, read_label_image, scaled_labels
+from genpose_ros.files import read_json
 from genpose_ros.geometry.categories import NOCS, CategorySet
 
 __all__ = ["read_classes", "read_frame"]
+
+_log = logging.getLogger(__name__)
+
+#: A mask of 16 bits or more with so many values is a depth image.
+_VALUES_OF_DEPTH = 256
+#: Ids that are listed in a message.
+_SHOWN = 12
 
 
 def read_frame(
@@ -21,77 +31,162 @@ def read_frame(
     mask: Path,
     camera: Path,
     classes: str | None = None,
-    depth_unit_m: float = 0.001,
+    depth_unit_m: float | None = None,
     *,
+    rectified: bool = True,
+    background: int = 0,
     categories: CategorySet = NOCS,
+    names: ClassNames | None = None,
 ) -> Frame:
     """Return the frame of a depth image, a label image and a camera file.
 
     Args:
         depth: see `read_depth_m`.
-        mask: see `read_labels`; its size must be that of the depth image.
-        camera: see `read_camera`.
+        mask: see `read_labels`; scaled to the depth image where it is of another size.
+        camera: see `read_camera_file`.
         classes: see `read_classes`; None: the instances that the camera file lists.
-        depth_unit_m: metres per count of an integer depth image.
+        depth_unit_m: metres per count of the depth image; None: as the camera file says, else
+            0.001 for integers and 1 for floats.
+        rectified: the images are rectified, see `Calibration.camera`.
+        background: value of the mask where there is no object, see `read_label_image`.
         categories: see `read_classes`.
+        names: see `read_classes`.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a file cannot be used, sizes differ, or a class is missing or unknown.
+        ValueError: a file cannot be used, the files do not fit together, or a class is missing or
+            unknown.
     """
-    depth_m, labels = read_depth_m(depth, depth_unit_m), read_labels(mask)
-    if labels.shape != depth_m.shape:
-        raise ValueError(f"{mask} is {labels.shape}, the depth image {depth_m.shape}")
+    described = read_camera_file(camera, depth.name)
+    depth_m = _depth_m(depth, depth_unit_m, described.depth_unit_m, camera)
+    stored = read_labels(mask)
+    _refuse_depth(stored, mask)
+    try:
+        found = read_label_image(stored, background)
+    except ValueError as error:
+        raise ValueError(f"{mask}: {error}") from error
+    if found.doubt:
+        _log.warning("%s: %s", mask, found.doubt)
+    labels = _scaled(found.labels, depth_m.shape, mask)
     height, width = depth_m.shape
-    pinhole = read_camera(camera, width, height)
-    named = read_classes(classes, categories) if classes else _classes_of_label(camera, categories)
-    if not named:
-        found = ", ".join(str(i) for i in np.unique(labels) if i)
+    pinhole = described.camera(width, height, rectified=rectified)
+    ids = found.values.tolist()
+    names = names or ClassNames.shipped()
+    if classes:
+        listed = read_classes(classes, ids, categories, names)
+    else:
+        listed = _classes_of_label(camera, categories, names)
+    if not listed:
         raise ValueError(
-            f"which object is what? give --classes, such as 1=mug,2=bowl (ids in {mask}: {found})"
+            "which object is what? give --classes, such as 1=mug,2=bowl, or mug where all are "
+            f"mugs ({mask} has {_ids_text(ids)})"
         )
-    instances = tuple(Instance(i, name, labels == i) for i, name in named.items())
+    missing = [number for number in listed if number not in ids]
+    if missing:
+        _log.warning("%s has no object %s; it has %s", mask, _text(missing), _ids_text(ids))
+    nowhere = np.zeros(depth_m.shape, dtype=bool)
+    instances = tuple(
+        Instance(i, name, labels == i if i in ids else nowhere) for i, name in listed.items()
+    )
     return Frame(depth_m, pinhole, instances)
 
 
-def read_classes(text: str, categories: CategorySet = NOCS) -> dict[int, str]:
-    """Return categories by instance id from '1=mug,2=bowl' or from a label file.
+def read_classes(
+    text: str,
+    ids: "list[int] | tuple[int, ...]" = (),
+    categories: CategorySet = NOCS,
+    names: ClassNames | None = None,
+) -> dict[int, str]:
+    """Return categories by instance id.
 
     Args:
-        text: the list, or the path of the file.
-        categories: that the list may name, by their names or aliases.
+        text: a list such as '1=mug,2=cup' or '1:mug', one class for all objects such as 'mug', or
+            the path of a label file.
+        ids: of the objects there are, for one class for all.
+        categories: that may be named.
+        names: other words for them; None: the shipped table.
 
     Raises:
-        FileNotFoundError: neither such a list nor a file.
-        ValueError: a part is not id=category, names no known category, or an id twice.
+        FileNotFoundError: neither a list nor a class nor a file.
+        ValueError: a part is not id=class, means no known category, or an id is given twice.
     """
-    if "=" not in text:
-        if not Path(text).is_file():
-            raise FileNotFoundError(
-                f"classes must be a list such as 1=mug,2=bowl or a label file, got {text!r}"
-            )
-        return _classes_of_label(Path(text), categories)
-    named: dict[int, str] = {}
+    names = names or ClassNames.shipped()
+    if "=" not in text and ":" not in text:
+        category = names.find(text, categories)
+        if category is not None:
+            return dict.fromkeys(ids, category)
+    if Path(text).is_file():
+        return _classes_of_label(Path(text), categories, names)
+    if "=" not in text and ":" not in text:
+        raise FileNotFoundError(
+            "classes must be a list such as 1=mug,2=bowl, one class of "
+            f"{', '.join(categories.names)} for all objects, or a label file, got {text!r}"
+        )
+    listed: dict[int, str] = {}
     for part in text.split(","):
-        number, _, name = (word.strip() for word in part.partition("="))
-        category = categories.find(name)
-        if not number.isdecimal() or int(number) == 0 or category is None:
+        number, _, name = (word.strip() for word in part.replace(":", "=", 1).partition("="))
+        category = names.find(name, categories)
+        if not (number.isascii() and number.isdecimal()) or category is None:
             raise ValueError(
-                "expected id=class with an id of 1 or more and a class of "
+                "expected id=class with a number and a class of "
                 f"{', '.join(categories.names)}: {part!r}"
             )
-        if int(number) in named:
+        if int(number) in listed:
             raise ValueError(f"id {int(number)} is given two classes: {text!r}")
-        named[int(number)] = category.name
-    return named
+        listed[int(number)] = category
+    return listed
 
 
-def _classes_of_label(path: Path, categories: CategorySet) -> dict[int, str]:
-    """What a label file lists, aliases by their names; nothing for other files that can be read."""
+def _depth_m(path: Path, given_m: float | None, told_m: float | None, camera: Path) -> np.ndarray:
+    """The depth image, in the unit that the user gave or else the camera file tells."""
+    if given_m is None and told_m is not None and told_m != 0.001:
+        _log.warning("depth in units of %g m, as %s says", told_m, camera)
+    return read_depth_m(path, given_m, count_m=told_m or 0.001)
+
+
+def _refuse_depth(labels: np.ndarray, mask: Path) -> None:
+    """Refuse a depth image that was given as mask."""
+    if labels.dtype.itemsize == 1:
+        return
+    values = np.unique(labels)
+    if len(values) >= _VALUES_OF_DEPTH:
+        raise ValueError(
+            f"{mask} has {len(values)} values up to {values[-1]}, as a depth image has: are "
+            "--depth and --mask swapped?"
+        )
+
+
+def _scaled(labels: np.ndarray, shape: tuple[int, int], mask: Path) -> np.ndarray:
+    """The labels at the size of the depth image."""
+    if labels.shape == shape:
+        return labels
+    problem = check_aspect(labels.shape, shape)
+    if problem:
+        raise ValueError(f"{mask}: {problem}")
+    _log.warning(
+        "%s is %d x %d and is scaled to the depth image's %d x %d",
+        mask, *labels.shape[::-1], *shape[::-1],
+    )  # fmt: skip
+    return scaled_labels(labels, shape)
+
+
+def _ids_text(ids: list[int]) -> str:
+    """Words about the ids of a mask."""
+    if not ids:
+        return "no object: all of it is background"
+    return f"the {'id' if len(ids) == 1 else 'ids'} {_text(ids)}"
+
+
+def _text(numbers: list[int]) -> str:
+    more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
+    return ", ".join(map(str, numbers[:_SHOWN])) + more
+
+
+def _classes_of_label(path: Path, categories: CategorySet, names: ClassNames) -> dict[int, str]:
+    """What a label file lists, words by their categories; nothing for other files."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         listed = {int(item["id"]): str(item["category"]) for item in content["instances"]}
     except (ValueError, KeyError, TypeError):
         return {}
-    found = {number: categories.find(name) for number, name in listed.items()}
-    return {n: listed[n] if category is None else category.name for n, category in found.items()}
+    return {number: names.find(name, categories) or name for number, name in listed.items()}

@@ -10,6 +10,7 @@ import numpy as np
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.geometry.clouds import (
@@ -37,6 +38,7 @@ class ObjectCloud:
         n_points: valid depth pixels they were sampled from.
         shuffled: whether the points are in random order, as `object_cloud` and `sample_points`
             return them.
+        up_cam: which way is up, for models that take it; None: not known.
 
     Raises:
         ValueError: the points are not (N, 3) with N >= 1.
@@ -53,6 +55,7 @@ class ObjectCloud:
     points_cam: np.ndarray
     n_points: int
     shuffled: bool = False
+    up_cam: UpDirection | None = None
 
     def __post_init__(self) -> None:
         shape = self.points_cam.shape
@@ -94,7 +97,7 @@ def object_cloud(
         >>> cloud.points_cam.shape, cloud.n_points  # the mask is eroded by a pixel
         ((1024, 3), 324)
         >>> object_cloud(np.zeros((120, 160)), camera, can, EstimatorSettings()).detail
-        "none of the mask's 400 pixels has a depth of 0.1 to 5 m"
+        "none of the mask's 400 pixels has a depth of 0.1 to 5 m: none is measured"
     """
     refused = check_frame(Frame(depth_m, camera)) or _check_instance(instance, camera, categories)
     if refused is not None:
@@ -106,8 +109,7 @@ def object_cloud(
     valid = _valid_depth(depth_m[box], settings) & mask
     n_valid = int(valid.sum())
     if n_valid == 0:
-        limits = f"{settings.depth_min_m:g} to {settings.depth_max_m:g} m"
-        detail = f"none of the mask's {int(mask.sum())} pixels has a depth of {limits}"
+        detail = _without_depth(depth_m[box][mask], settings)
         return _reject(Reason.NO_VALID_DEPTH, detail, instance)
     valid = _without_border(valid, mask, settings)
     points_cam = camera.cropped(*box).back_project(depth_m[box], valid)
@@ -163,6 +165,20 @@ def _valid_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> np.ndarray
         in_range = (depth_m >= settings.depth_min_m) & (depth_m <= settings.depth_max_m)
     valid: np.ndarray = in_range & (depth_m > 0)
     return valid
+
+
+def _without_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> str:
+    """A sentence about an object's pixels, none of which has a depth within the limits."""
+    limits = f"{settings.depth_min_m:g} to {settings.depth_max_m:g} m"
+    sentence = f"none of the mask's {depth_m.size} pixels has a depth of {limits}"
+    measured = depth_m[np.isfinite(depth_m) & (depth_m > 0)]
+    if not measured.size:
+        return f"{sentence}: none is measured"
+    median_m = float(np.median(measured))
+    sentence = f"{sentence}: the median is {median_m:.3g} m"
+    if settings.depth_min_m <= median_m / 1000 <= settings.depth_max_m:
+        return f"{sentence}, as of millimetres taken for metres (depth.unit, --depth-unit)"
+    return f"{sentence} (is the unit right? depth.unit, --depth-unit)"
 
 
 def _without_border(valid: np.ndarray, mask: np.ndarray, settings: EstimatorSettings) -> np.ndarray:

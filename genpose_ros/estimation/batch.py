@@ -3,8 +3,9 @@
 
 """Batch of objects through one model: encoding, candidates, ranking, pooling, estimates."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,14 +18,21 @@ from genpose_ros.estimation.extent import visible_extent
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.rest_prior import resampled, stance_shares, stance_weights
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
-from genpose_ros.estimation.tta import augmented_clouds, augmented_poses, merge_augmentations
+from genpose_ros.estimation.tta import (
+    augmented_clouds,
+    augmented_poses,
+    augmented_up,
+    merge_augmentations,
+)
 from genpose_ros.estimation.uncertainty import agreement, pose_covariance
+from genpose_ros.estimation.up import CONTACT_M
 from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
-from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.interface import Encoding, PoseModel, Up
 
 __all__ = ["BatchEstimator", "padded_size"]
 
@@ -112,20 +120,25 @@ class BatchEstimator:
         points_cam = torch.from_numpy(stacked).to(device, torch.float32)
         categories = [self.model.categories[clouds[i].instance.category] for i in rows]
         symmetry = self._symmetry(categories)
+        up = _up([clouds[i] for i in rows]).to(device)
         mirrored = _mirrored(categories, device)
         near = None
         if T_cam_start is not None:
             near = torch.from_numpy(np.asarray(T_cam_start, dtype=np.float64)[rows]).to(device)
         tta_views = settings.tta_views if self.model.mirrors else 1
         with timer.stage("encode"):
-            encoding = self.model.encode(
-                augmented_clouds(points_cam, tta_views, mirrored), patches=settings.patches
-            )
+            views = augmented_clouds(points_cam, tta_views, mirrored)
+            told = {"up": augmented_up(up, tta_views, mirrored)} if self.model.uses_up else {}
+            encoding = self.model.encode(views, patches=settings.patches, **told)
         with timer.stage("sample"):
             start = None if near is None else self._starts(near, encoding, tta_views, mirrored)
             pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
         with timer.stage("rank"):
-            candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry)
+            chosen = None
+            if near is None and not self.model.uses_up:
+                shares = stance_shares(categories).to(device)
+                chosen = partial(_fitting_stances, points_cam=points_cam, up=up, shares=shares)
+            candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry, chosen)
         with timer.stage("pool"):
             pooled = _pool(candidates, symmetry, settings, near)
             result = self._batch_result(candidates, pooled, symmetry, encoding)
@@ -158,6 +171,7 @@ class BatchEstimator:
         tta_views: int,
         mirrored: Tensor | None,
         symmetry: SymmetryBatch,
+        chosen: Callable[[Tensor, Tensor], Tensor] | None,
     ) -> _Candidates:
         pose = pose.float()
         seen = augmented_poses(*self.model.decode_pose(pose, encoding), tta_views, mirrored)
@@ -169,11 +183,19 @@ class BatchEstimator:
         finite = rotation.isfinite().all(dim=-1).all(dim=-1) & translation.isfinite().all(dim=-1)
         rotation = torch.where(finite[..., None, None], rotation, torch.eye(3).to(rotation))
         translation = torch.where(finite[..., None], translation, 0.0)
+        index = torch.arange(finite.shape[1], device=finite.device).expand_as(finite)
+        if chosen is not None:
+            index = chosen(rotation, finite)
+            rotation, translation, finite = (
+                torch.take_along_dim(values, index.view(*index.shape, *[1] * (values.ndim - 2)), 1)
+                for values in (rotation, translation, finite)
+            )
         key = None
         if settings.ranking == "density":
             key = candidate_density(rotation, translation, finite, symmetry)
         elif settings.ranking == "energy" and self.model.has_energy:
-            key = gathered(self.model.energy(pose, encoding))
+            energies = gathered(self.model.energy(pose, encoding))
+            key = torch.take_along_dim(energies, index.unsqueeze(-1), 1)
         ranking = rank_candidates(key, finite, settings.keep_fraction)
         return _Candidates(rotation, translation, finite, ranking)
 
@@ -220,6 +242,38 @@ def padded_size(n: int, batch_size: int, device: torch.device) -> int:
     if device.type == "cpu":
         return n  # every row costs as much as an object
     return min(1 << (n - 1).bit_length(), max(batch_size, n))
+
+
+def _up(clouds: Sequence[ObjectCloud]) -> Up:
+    """What is known of the direction up of B objects, on the CPU."""
+    direction, level_m = torch.zeros(len(clouds), 3), torch.full((len(clouds),), torch.nan)
+    for row, cloud in enumerate(clouds):
+        if cloud.up_cam is not None:
+            direction[row] = torch.from_numpy(cloud.up_cam.direction_cam)
+            level_m[row] = torch.nan if cloud.up_cam.level_m is None else cloud.up_cam.level_m
+    return Up(direction, level_m)
+
+
+def _fitting_stances(
+    rotation: Tensor, finite: Tensor, *, points_cam: Tensor, up: Up, shares: Tensor
+) -> Tensor:
+    """Which candidates (B, K) to go on with, more of those that rest as objects do.
+
+    Args:
+        rotation: (B, K, 3, 3) of the candidates drawn.
+        finite: (B, K) bool.
+        points_cam: (B, N, 3) of the objects.
+        up: which way is up; where it is not known every candidate is taken once.
+        shares: (B, 3) of the objects' stances.
+    """
+    known = (up.direction != 0).any(-1)
+    heights = (points_cam * up.direction.unsqueeze(1)).sum(-1)
+    lowest = heights.kthvalue(max(1, round(0.03 * heights.shape[1])), 1).values - up.level_m
+    cosine = (rotation[..., 1] @ up.direction.double().unsqueeze(-1)).squeeze(-1)
+    weights = stance_weights(cosine, lowest.abs() < CONTACT_M, shares)
+    weights = torch.where(finite, weights, 0.0)
+    usable = known & finite.any(1)
+    return resampled(torch.where(usable.unsqueeze(-1), weights, 1.0))
 
 
 def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | None:

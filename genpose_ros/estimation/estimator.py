@@ -5,6 +5,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
+from genpose_ros.estimation.uncertainty import with_common_error
+from genpose_ros.estimation.up import up_direction
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.networks.devices import prefers_bf16, torch_device
 from genpose_ros.networks.interface import PoseModel
@@ -104,7 +107,8 @@ class PoseEstimator:
     def estimate(self, frame: Frame) -> FrameResult:
         """Estimate every object of a frame, or say why not; bad content never raises.
 
-        With the same frame and settings the result is the same.
+        With the same frame and settings the result is the same. Covariances are those of the error:
+        see `with_common_error`.
 
         Args:
             frame: depth image, camera and masks.
@@ -114,7 +118,11 @@ class PoseEstimator:
         with timer.stage("clouds"):
             clouds, rejections = self.object_clouds(frame, settings=settings)
         outcomes = self.estimate_clouds(clouds, settings=settings, timer=timer)
-        estimates = tuple(o for o in outcomes if isinstance(o, ObjectEstimate))
+        estimates = tuple(
+            replace(o, covariance=with_common_error(o.covariance, o.T_cam_obj))
+            for o in outcomes
+            if isinstance(o, ObjectEstimate)
+        )
         rejections += [o for o in outcomes if isinstance(o, Rejection)]
         return FrameResult(estimates, tuple(rejections), timer.timings_ms)
 
@@ -132,13 +140,15 @@ class PoseEstimator:
         if refused is not None:
             return [], [refused]
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
+        masks = [instance.mask for instance in instances]
+        up_cam = up_direction(settings.up_source, frame.up_cam, frame.depth_m, frame.camera, masks)
         clouds, known = [], self.categories
         for instance in instances:
             cloud = object_cloud(frame.depth_m, frame.camera, instance, settings, categories=known)
             if isinstance(cloud, Rejection):
                 rejections.append(cloud)
             else:
-                clouds.append(cloud)
+                clouds.append(replace(cloud, up_cam=up_cam))
         return clouds, rejections
 
     def estimate_clouds(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.camera import PinholeCamera
 
 __all__ = ["Frame", "Instance", "check_frame"]
@@ -47,6 +48,7 @@ class Frame:
         instances: the segmented objects.
         stamp_ns: acquisition time of the depth image, nanoseconds.
         frame_id: name of the camera's optical frame (x right, y down, z forward).
+        up_cam: which way is up, as far as it is known beside the depth image; None: not at all.
 
     Example:
         >>> camera = PinholeCamera(600.0, 600.0, 320.0, 240.0, 640, 480)
@@ -61,6 +63,7 @@ class Frame:
     instances: tuple[Instance, ...] = field(default_factory=tuple)
     stamp_ns: int = 0
     frame_id: str = ""
+    up_cam: UpDirection | None = None
 
 
 def check_frame(frame: Frame) -> Rejection | None:

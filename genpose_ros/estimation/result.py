@@ -3,12 +3,15 @@
 
 """Results of the estimator: the pose, covariance, size and score of each object."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.geometry.clouds import transform_points
+from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.geometry.transforms import rotate_covariance
 
 __all__ = ["FrameResult", "ObjectEstimate"]
@@ -24,7 +27,8 @@ class ObjectEstimate:
         T_cam_obj: (4, 4) float64, object frame (NOCS axes, y up, origin at the centre of the
             bounding box) to camera optical frame, metres.
         covariance: (6, 6) of (x, y, z, rotation vector), metres and radians, both in the axes of
-            the camera frame; see `uncertainty.pose_covariance`.
+            the camera frame; see `uncertainty.with_common_error`. Of clouds by themselves
+            (`PoseEstimator.estimate_clouds`) the spread alone: `uncertainty.pose_covariance`.
         score: share in [0, 1] of the candidates that agree with the pose; see
             `uncertainty.agreement`.
         score_axis: share that agrees with its y axis and place, whatever their yaw; at least
@@ -84,6 +88,16 @@ class ObjectEstimate:
         if self.energy_rotation is None or self.energy_translation is None:
             return None
         return self.energy_rotation + self.energy_translation
+
+    @property
+    def quat_wxyz(self) -> np.ndarray:
+        """Rotation of the object in the camera's frame as a unit quaternion, (4,) float64."""
+        return quat_wxyz_from_rotation(torch.from_numpy(self.T_cam_obj[:3, :3].copy())).numpy()
+
+    @property
+    def tilt_deg(self) -> float:
+        """Angle between the object's y axis (its up) and the image's up, degrees, 0 to 180."""
+        return math.degrees(math.acos(float(np.clip(-self.T_cam_obj[1, 1], -1.0, 1.0))))
 
     def placed(self, T_cam_obj: np.ndarray) -> "ObjectEstimate":
         """Return the estimate with the object, and all that belongs to it, in another pose.

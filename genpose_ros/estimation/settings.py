@@ -182,6 +182,12 @@ class EstimatorSettings:
         group="depth",
         advanced=True,
     )
+    up_source: str = setting(
+        "auto",
+        "Where the direction up comes from. plane: the support plane in the depth around the "
+        "masks; auto: what is known of the frame, else that plane; none: it is not used.",
+        choices=("auto", "plane", "none"),
+    )
     workspace_m: float = setting(
         10.0, "Estimates farther than this from the camera are refused, metres.", low=0.1, high=1e3
     )
@@ -239,6 +245,7 @@ PRESETS: dict[str, EstimatorSettings] = {
     "fast": EstimatorSettings(),
     "paper": EstimatorSettings(
         encoder_precision="float32",
+        up_source="none",
         tta_views=1,
         ranking="energy",
         sampler="rk45",

@@ -13,7 +13,15 @@ themselves have no mirrored view.
 import torch
 from torch import Tensor
 
-__all__ = ["augmented_clouds", "augmented_poses", "merge_augmentations", "share_out"]
+from genpose_ros.networks.interface import Up
+
+__all__ = [
+    "augmented_clouds",
+    "augmented_poses",
+    "augmented_up",
+    "merge_augmentations",
+    "share_out",
+]
 
 
 def augmented_clouds(points_cam: Tensor, tta_views: int, mirrored: Tensor | None = None) -> Tensor:
@@ -35,6 +43,23 @@ def augmented_clouds(points_cam: Tensor, tta_views: int, mirrored: Tensor | None
     if mirrored is not None:
         mirror = torch.where(mirrored[:, None, None], mirror, 1.0)
     return torch.cat([cloud * mirror if view % 2 else cloud for view, cloud in enumerate(turned)])
+
+
+def augmented_up(up: Up, tta_views: int, mirrored: Tensor | None = None) -> Up:
+    """Return what is known of the direction up, in the augmented views of B clouds.
+
+    Args:
+        up: of B clouds.
+        tta_views: number of views.
+        mirrored: (B,) bool, as of `augmented_clouds`.
+
+    Example:
+        >>> up = Up(torch.tensor([[0.6, -0.8, 0.0]]), torch.tensor([-0.7]))
+        >>> augmented_up(up, 2).direction[1].tolist()
+        [-0.6000000238418579, -0.800000011920929, 0.0]
+    """
+    views = augmented_clouds(up.direction.unsqueeze(1), tta_views, mirrored)
+    return Up(views.squeeze(1), up.level_m.repeat(tta_views))
 
 
 def augmented_poses(

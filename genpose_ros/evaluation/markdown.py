@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from genpose_ros.files import write_whole
+
 __all__ = ["markdown_table", "rewrite_tables"]
 
 
@@ -58,5 +60,5 @@ def rewrite_tables(document: Path, table_of: Callable[[str], str | None]) -> lis
     if len(re.findall(r"<!-- table [\w-]+ -->", text)) != len(re.findall(pattern, text, re.S)):
         raise ValueError(f"{document}: a '<!-- table NAME -->' has no '<!-- end -->'")
     text = re.sub(pattern, replaced, text, flags=re.S)
-    document.write_text(text, encoding="utf-8")
+    write_whole(document, text)
     return written

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from genpose_ros.files import whole_file
 from genpose_ros.geometry.categories import Category
 
 if TYPE_CHECKING:
@@ -61,6 +62,5 @@ def save_figure(figure: "Figure", path: Path) -> None:
     """
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=100)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(stream) as picture:
-        picture.convert("RGB").quantize(128).save(path, format="PNG", optimize=True)
+    with Image.open(stream) as picture, whole_file(path) as partial:
+        picture.convert("RGB").quantize(128).save(partial, format="PNG", optimize=True)

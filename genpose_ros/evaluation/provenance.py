@@ -3,7 +3,6 @@
 
 """Provenance of results: code, weights, seed, machine and command, stored beside every number."""
 
-import hashlib
 import json
 import platform
 import re
@@ -16,8 +15,10 @@ from typing import Any
 import torch
 
 from genpose_ros.checkout import git
+from genpose_ros.files import write_whole
 from genpose_ros.networks.devices import usable_cores
 from genpose_ros.networks.model_set import checkpoint_files
+from genpose_ros.networks.released import file_sha256
 
 __all__ = ["provenance", "shown_command", "write_results"]
 
@@ -33,7 +34,7 @@ def provenance(weights: Path | str | None, seed: int | None) -> dict[str, Any]:
         OSError: the weights cannot be read.
     """
     files = checkpoint_files(str(weights or ""))
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    digests = [file_sha256(file) for file in files]
     return {
         "commit": git("rev-parse", "HEAD"),
         "changed_since_commit": _is_changed(),
@@ -66,8 +67,7 @@ def write_results(
     """
     whole = {**content, "provenance": provenance(weights, seed)}
     text = json.dumps(whole, indent=1, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text)
 
 
 def shown_command(arguments: Sequence[str]) -> str:

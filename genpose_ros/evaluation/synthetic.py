@@ -22,9 +22,11 @@ from genpose_ros.evaluation.metrics import THRESHOLDS, pose_errors, summarise
 from genpose_ros.geometry.categories import NOCS, Category, CategorySet
 from genpose_ros.geometry.symmetry import handle_visible, rotation_error_deg
 from genpose_ros.synthesis import (
+    D435,
     NOCS_LIBRARY,
     STANCES,
     CloudBatch,
+    Domain,
     ShapeLibrary,
     make_clouds,
 )
@@ -117,13 +119,16 @@ class SyntheticReport:
         }
 
 
-def synthetic_views(count: int, seed: int, library: ShapeLibrary = NOCS_LIBRARY) -> CloudBatch:
+def synthetic_views(
+    count: int, seed: int, library: ShapeLibrary = NOCS_LIBRARY, *, domain: Domain = D435
+) -> CloudBatch:
     """Return `count` views, 60 % standing, the rest lying, upside down and free in equal parts.
 
     Args:
         count: how many.
         seed: decides everything.
         library: that the objects are from, such as a `held_out_library`.
+        domain: cameras, shapes and rolls.
     """
     rng = np.random.default_rng(seed)
     tipped = (1 - STANDING_SHARE) / (len(STANCES) - 1)
@@ -131,7 +136,7 @@ def synthetic_views(count: int, seed: int, library: ShapeLibrary = NOCS_LIBRARY)
     batches: list[CloudBatch] = []
     while sum(len(batch) for batch in batches) < count:
         stances = rng.choice(len(STANCES), _CHUNK, p=shares)
-        batches.append(make_clouds(_CHUNK, rng, library=library, stances=stances))
+        batches.append(make_clouds(_CHUNK, rng, library=library, stances=stances, domain=domain))
     return CloudBatch.concatenate(batches)[:count]
 
 

@@ -3,6 +3,7 @@
 
 """Rotations, the pinhole camera, point clouds, categories and their symmetries."""
 
+from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import (
     CATEGORIES,
@@ -41,12 +42,18 @@ from genpose_ros.geometry.symmetry import (
     rotation_error_deg,
 )
 from genpose_ros.geometry.symmetry_groups import Symmetry, SymmetryBatch
-from genpose_ros.geometry.transforms import is_transform, pose_difference, rotate_covariance
+from genpose_ros.geometry.transforms import (
+    is_transform,
+    pose_difference,
+    rotate_covariance,
+    with_uniform_angle,
+)
 
 __all__ = [
     "CATEGORIES",
     "DEFORMATIONS",
     "NOCS",
+    "Calibration",
     "Category",
     "CategorySet",
     "PinholeCamera",
@@ -78,4 +85,5 @@ __all__ = [
     "so3_log",
     "statistical_inliers",
     "transform_points",
+    "with_uniform_angle",
 ]

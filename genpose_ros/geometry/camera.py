@@ -58,13 +58,16 @@ class PinholeCamera:
             raise ValueError(f"image size must be positive, got {self.width} x {self.height}")
 
     @classmethod
-    def from_matrix(cls, matrix: np.ndarray, width: int, height: int) -> "PinholeCamera":
+    def from_matrix(
+        cls, matrix: np.ndarray, width: int, height: int, *, name: str = "K"
+    ) -> "PinholeCamera":
         """Return the camera of an intrinsic matrix K.
 
         Args:
             matrix: K, (3, 3) or its 9 numbers row by row, pixels.
             width: of the image, pixels.
             height: of the image, pixels.
+            name: of the matrix in messages.
 
         Raises:
             ValueError: K has another size, a skew, or a last row other than (0, 0, 1), or its
@@ -72,12 +75,14 @@ class PinholeCamera:
         """
         k = np.asarray(matrix, dtype=np.float64)
         if k.size != 9:
-            raise ValueError(f"K must have 9 numbers, got {k.size}")
+            raise ValueError(f"{name} must have 9 numbers, got {k.size}")
         k = k.reshape(3, 3)
         if not np.isfinite(k).all():
-            raise ValueError(f"K must be finite, got {k.tolist()}")
+            raise ValueError(f"{name} must be finite, got {k.tolist()}")
         if k[0, 1] != 0 or k[1, 0] != 0 or tuple(k[2]) != (0, 0, 1):
-            raise ValueError(f"K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], got {k.tolist()}")
+            raise ValueError(
+                f"{name} must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], got {k.tolist()}"
+            )
         return cls(
             float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), int(width), int(height)
         )

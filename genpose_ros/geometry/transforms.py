@@ -7,7 +7,7 @@ import numpy as np
 
 from genpose_ros.geometry.single_rotations import vector_from_rotation
 
-__all__ = ["is_transform", "pose_difference", "rotate_covariance"]
+__all__ = ["is_transform", "pose_difference", "rotate_covariance", "with_uniform_angle"]
 
 #: Rotations may be this far from orthonormal, as those from single precision are.
 _ORTHONORMAL = 1e-3
@@ -73,3 +73,28 @@ def rotate_covariance(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarra
     blocks = covariance.reshape(2, 3, 2, 3).swapaxes(1, 2)
     turned: np.ndarray = (rotation @ blocks @ rotation.T).swapaxes(1, 2).reshape(6, 6)
     return turned
+
+
+def with_uniform_angle(covariance: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """Return a pose's covariance with the angle about an axis uniform over the circle.
+
+    Its variance is pi^2 / 3, whatever was claimed, and it goes with nothing else.
+
+    Args:
+        covariance: (6, 6), order x, y, z and rotation vector.
+        axis: (3,) unit vector, in the axes of the rotation vector.
+
+    Returns:
+        (6, 6).
+
+    Example:
+        >>> free = with_uniform_angle(np.eye(6), np.array([0.0, 1, 0]))
+        >>> free.diagonal().round(2).tolist()
+        [1.0, 1.0, 1.0, 1.0, 3.29, 1.0]
+    """
+    along = np.outer(axis, axis)
+    keep = np.eye(6)
+    keep[3:, 3:] -= along
+    result: np.ndarray = keep @ covariance @ keep
+    result[3:, 3:] += np.pi**2 / 3 * along
+    return result

@@ -10,7 +10,6 @@ pickles of one network each that do not say whether it is the score or the energ
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from genpose_ros.files import check_file, write_whole
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.light import LightPoseModel
@@ -28,6 +28,8 @@ from genpose_ros.networks.reference import (
     ReferencePoseModel,
     ReferenceScoreNetwork,
 )
+from genpose_ros.networks.released import released_name
+from genpose_ros.networks.torch_files import load_torch_file
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -58,6 +60,8 @@ _ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], PoseModel]] = {
 
 #: Names of tensors in a file that are no part of the model begin so.
 _ATTACHED = "attached/"
+#: Bytes of a checkpoint, far above the largest network.
+_MAX_BYTES = 2**30
 
 #: Inputs of the first convolution in the follow-up GenPose++, which adds image features.
 _FOLLOW_UP_INPUTS = {387, 483, 643, 899}
@@ -98,8 +102,9 @@ def load_model(
     """
     file = _existing(path or default_weights())
     if _is_authors_file(file):
+        state = _read_authors_file(file)
         network = ReferenceScoreNetwork()
-        network.load_state_dict(_read_authors_file(file))
+        network.load_state_dict(state)
         model: PoseModel = ReferencePoseModel(network)
     else:
         model = _model_from_ours(file)
@@ -110,7 +115,9 @@ def load_model(
                 "energy weights are only for score networks of the reference architecture"
             )
         model.energy_network = _energy_network(_existing(energy_path))
-    _log.info("loaded %s from %s", model.architecture, file)
+    known = released_name(file)
+    origin = f"the released weights {known}" if known else "no weights that this version knows"
+    _log.info("loaded %s from %s (%s)", model.architecture, file, origin)
     return model.eval().requires_grad_(False).to(device)
 
 
@@ -235,7 +242,7 @@ def _existing(path: Path | str) -> Path:
             f"no checkpoint at {file}: give the path of an existing file, "
             "or leave it out to use the released weights"
         )
-    return file
+    return check_file(file, _MAX_BYTES)
 
 
 def _is_authors_file(file: Path) -> bool:
@@ -266,7 +273,7 @@ def _some(names: set[str]) -> str:
 def _check_tensors(
     file: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 ) -> None:
-    """Check names, shapes and finiteness, with messages a user can act on."""
+    """Check names, shapes, types and finiteness, with messages a user can act on."""
     missing, extra = set(expected) - set(tensors), set(tensors) - set(expected)
     if missing or extra:
         raise ValueError(
@@ -279,6 +286,11 @@ def _check_tensors(
                 f"{file} does not fit the architecture: {name} has shape {tuple(tensor.shape)} "
                 f"instead of {tuple(expected[name].shape)}"
             )
+        if tensor.dtype != expected[name].dtype:
+            raise ValueError(
+                f"{file} does not fit the architecture: {name} is of {tensor.dtype} "
+                f"instead of {expected[name].dtype}"
+            )
         if not bool(tensor.isfinite().all()):
             raise ValueError(f"{file} holds weights that are not finite, in {name}")
 
@@ -289,18 +301,12 @@ def _read_authors_file(file: Path) -> dict[str, Tensor]:
     Raises:
         ValueError: damaged, not the authors' layout, or the follow-up's networks.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can raise anything
-        raise ValueError(
-            f"cannot read {file}: it is damaged, incomplete, or holds more than tensors and "
-            "numbers, which is refused because loading that could run code"
-        ) from error
+    content = load_torch_file(file)
     state = content.get("model_state_dict") if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f"{file} has no 'model_state_dict' of tensors: not an authors' checkpoint")
     _refuse_follow_up(file, state)
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):
         expected = ReferenceScoreNetwork().state_dict()
     _check_tensors(file, state, expected)
     return dict(state)
@@ -345,18 +351,8 @@ def _write(
     if wrong:
         raise ValueError(f"metadata values must be strings, these are not: {', '.join(wrong)}")
     _check_tensors(path, stored, stored)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A reader sees the old file or the new one, never a part.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        # Not by save_file, whose files nobody but their owner can read.
-        partial.write_bytes(save(stored, metadata=described))
-        partial.replace(path)
-    except OSError as error:
-        # A write that finds the disk full does not say which file it was.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    # Not by save_file, whose files nobody but their owner can read.
+    write_whole(path, save(stored, metadata=described))
 
 
 def _read_ours(file: Path, *, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -413,12 +409,18 @@ def _model_from_ours(file: Path) -> PoseModel:
             f"{', '.join(_ARCHITECTURES)}: update the package or choose another file"
         )
     try:
-        # Loading leaves the global generator as it was.
-        with torch.random.fork_rng(devices=[]):
-            model = _ARCHITECTURES[name](json.loads(metadata["config"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{file} has a config that does not describe {name}: {error}") from error
-    _check_tensors(file, tensors, model.state_dict())
+        config = json.loads(metadata["config"])
+        # Without memory: a config may describe more than any machine has.
+        with torch.device("meta"):
+            expected = _ARCHITECTURES[name](config).state_dict()
+    except (KeyError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        raise ValueError(
+            f"{file} has a config that does not describe {name}: {str(error)[:300]}"
+        ) from error
+    _check_tensors(file, tensors, expected)
+    # Loading leaves the global generator as it was.
+    with torch.random.fork_rng(devices=[]):
+        model = _ARCHITECTURES[name](config)
     model.load_state_dict(tensors)
     model.categories = _categories(file, metadata)
     return model

@@ -13,7 +13,25 @@ from torch import Tensor, nn
 
 from genpose_ros.geometry.categories import NOCS, CategorySet
 
-__all__ = ["Encoding", "PoseModel"]
+__all__ = ["Encoding", "PoseModel", "Up"]
+
+
+@dataclass(frozen=True)
+class Up:
+    """Up, the direction against gravity, and the support below B clouds, as far as known.
+
+    Attributes:
+        direction: (B, 3) unit vectors against gravity, camera frame; zero where not known.
+        level_m: (B,) coordinate along it of the support that the object stands on, or would;
+            NaN where not known.
+    """
+
+    direction: Tensor
+    level_m: Tensor
+
+    def to(self, device: torch.device) -> "Up":
+        """Return the same on another device."""
+        return Up(self.direction.to(device), self.level_m.to(device))
 
 
 @dataclass(frozen=True)
@@ -59,18 +77,21 @@ class PoseModel(nn.Module, ABC):
     mirrors: ClassVar[bool] = False
     #: What it was trained on; checkpoints hold it.
     categories: CategorySet = NOCS
+    #: Whether `encode` uses what is known of the direction up.
+    uses_up: bool = False
     #: Whether `encode` computes in bfloat16, as far as the architecture can; poses and scores stay
     #: in float32.
     encodes_in_bf16: bool = False
 
     @abstractmethod
-    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
+    def encode(self, points_cam: Tensor, *, patches: int = 0, up: Up | None = None) -> Encoding:
         """Encode a batch of clouds.
 
         Args:
             points_cam: (B, N, 3), metres, camera optical frame, in random order.
             patches: that each cloud is divided into, where the architecture does so; fewer are
                 faster and coarser; 0: as many as it was trained with.
+            up: which way is up, for models that use it; None: not known of any cloud.
         """
 
     @abstractmethod

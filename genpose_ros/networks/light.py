@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 import torch
@@ -13,10 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genpose_ros.geometry.rotations import columns_from_rotation, rotation_from_columns
-from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.interface import Encoding, PoseModel, Up
 from genpose_ros.networks.patch_transformer import PatchTransformer
 
 __all__ = ["LightConfig", "LightPoseModel"]
+
+#: Bounds of a config's sizes, far above what is of use.
+_MAX_SIZE, _MAX_LAYERS = 2**16, 64
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class LightConfig:
         attention_heads: of each layer.
         head_width: width of the score and of the energy head.
         head_layers: layers of the score and of the energy head.
+        up: the encoder takes the direction against gravity and the height above the support.
         length_unit_m: pose vectors hold lengths in this unit, so that they are as large as the
             rotation's entries.
         sigma_data: standard deviation of pose vectors, for the preconditioning.
@@ -48,11 +52,31 @@ class LightConfig:
     attention_heads: int = 4
     head_width: int = 256
     head_layers: int = 3
+    up: bool = False
     length_unit_m: float = 0.1
     sigma_data: float = 0.5
     sigma_min: float = 0.01
     sigma_max: float = 20.0
     ranking_sigma: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check types and bounds, as checkpoints bring these numbers along.
+
+        Raises:
+            ValueError: a size is not a whole number above 0 or beyond any use, or a length or
+                noise level is not finite and above 0.
+        """
+        for item in fields(self):
+            name, value = item.name, getattr(self, item.name)
+            if isinstance(item.default, bool):
+                if type(value) is not bool:
+                    raise ValueError(f"{name} must be true or false: {value!r}")
+            elif isinstance(item.default, int):
+                most = _MAX_LAYERS if name.endswith("layers") else _MAX_SIZE
+                if type(value) is not int or not 1 <= value <= most:
+                    raise ValueError(f"{name} must be a whole number from 1 to {most}: {value!r}")
+            elif type(value) not in (int, float) or not 0 < value < math.inf:
+                raise ValueError(f"{name} must be a number above 0: {value!r}")
 
 
 class LightPoseModel(PoseModel):
@@ -74,7 +98,7 @@ class LightPoseModel(PoseModel):
         super().__init__()
         self.settings = config or LightConfig()
         c = self.settings
-        self.sigma_min, self.sigma_max = c.sigma_min, c.sigma_max
+        self.sigma_min, self.sigma_max, self.uses_up = c.sigma_min, c.sigma_max, c.up
         self.encoder = PatchTransformer(
             patches=c.patches,
             neighbours=c.neighbours,
@@ -82,6 +106,7 @@ class LightPoseModel(PoseModel):
             width=c.width,
             layers=c.layers,
             heads=c.attention_heads,
+            up=c.up,
         )
         features = self.encoder.out_features
         self.score_head = _PoseHead(features, c.head_width, c.head_layers)
@@ -108,7 +133,7 @@ class LightPoseModel(PoseModel):
         return True
 
     def features(
-        self, points_cam: Tensor, *, patches: int = 0, bf16: bool = False
+        self, points_cam: Tensor, *, patches: int = 0, bf16: bool = False, up: Up | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return centre (B, 3), alignment (B, 3, 3) and features (B, F) of clouds.
 
@@ -116,6 +141,7 @@ class LightPoseModel(PoseModel):
             points_cam: (B, N, 3), metres, camera frame, in random order.
             patches: see `encode`.
             bf16: run the encoder in bfloat16; poses and heads need the digits of float32.
+            up: see `encode`.
         """
         centre = points_cam.mean(1)
         alignment = _towards_axis(centre)
@@ -123,13 +149,22 @@ class LightPoseModel(PoseModel):
         aligned = (points_cam - centre.unsqueeze(1)) @ alignment.mT
         distance = centre.norm(dim=-1, keepdim=True)
         view = torch.cat((centre / distance, distance.log()), -1)
+        known = None if up is None or not self.uses_up else self._up_features(up, centre, alignment)
         with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=bf16):
-            features = self.encoder(aligned / self.settings.length_unit_m, view, patches)
+            features = self.encoder(aligned / self.settings.length_unit_m, view, patches, known)
         return centre, alignment, features.float()
 
-    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
+    def _up_features(self, up: Up, centre: Tensor, alignment: Tensor) -> Tensor:
+        """What the encoder takes of the direction up, (B, 5): in the frame of the pose vectors."""
+        direction = (alignment @ up.direction.unsqueeze(-1)).squeeze(-1)
+        height = ((centre * up.direction).sum(-1) - up.level_m) / self.settings.length_unit_m
+        known = height.isfinite()
+        level = torch.stack((torch.where(known, height, 0.0), known.to(height)), -1)
+        return torch.cat((direction, level), -1)
+
+    def encode(self, points_cam: Tensor, *, patches: int = 0, up: Up | None = None) -> Encoding:
         centre, alignment, features = self.features(
-            points_cam, patches=patches, bf16=self.encodes_in_bf16
+            points_cam, patches=patches, bf16=self.encodes_in_bf16, up=up
         )
         return Encoding(
             centre=centre,

@@ -22,13 +22,22 @@ class PatchTransformer(nn.Module):
         width: token width.
         layers: transformer layers.
         heads: attention heads.
+        up: take what is known of the direction up.
 
     Raises:
         ValueError: `width` cannot be divided among the heads.
     """
 
     def __init__(
-        self, *, patches: int, neighbours: int, subset: int, width: int, layers: int, heads: int
+        self,
+        *,
+        patches: int,
+        neighbours: int,
+        subset: int,
+        width: int,
+        layers: int,
+        heads: int,
+        up: bool = False,
     ) -> None:
         super().__init__()
         self.patches, self.neighbours, self.subset = patches, neighbours, subset
@@ -36,11 +45,14 @@ class PatchTransformer(nn.Module):
         self.after_max = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
         self.place = nn.Sequential(nn.Linear(3, 64), nn.GELU(), nn.Linear(64, width))
         self.view = nn.Sequential(nn.Linear(4, 64), nn.GELU(), nn.Linear(64, width))
+        self.up = _silent(nn.Linear(5, 64), nn.GELU(), nn.Linear(64, width)) if up else None
         self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.out_features = 2 * width
 
-    def forward(self, points: Tensor, view: Tensor, patches: int = 0) -> Tensor:
+    def forward(
+        self, points: Tensor, view: Tensor, patches: int = 0, up: Tensor | None = None
+    ) -> Tensor:
         """Return features (B, out_features).
 
         Args:
@@ -48,6 +60,8 @@ class PatchTransformer(nn.Module):
                 about 1 large.
             view: (B, 4) direction and log distance of the cloud's centre from the camera.
             patches: other than the usual number; 0: that one.
+            up: (B, 5) direction against gravity, height of the cloud's centre above its support
+                and whether that is known; rows of zeros where nothing is; None: nowhere.
         """
         points = points[:, : self.subset]
         with torch.no_grad():
@@ -59,7 +73,11 @@ class PatchTransformer(nn.Module):
         around = gather_rows(points, nearest)
         local = self._patch_features(torch.cat((around - centres.unsqueeze(2), around), -1))
         tokens = self.after_max(local) + self.place(centres)
-        tokens = torch.cat((self.view(view).unsqueeze(1), tokens), 1)
+        first = self.view(view)
+        if up is not None and self.up is not None:
+            known = (up[:, :3] != 0).any(1, keepdim=True)
+            first = first + torch.where(known, self.up(up), 0.0)
+        tokens = torch.cat((first.unsqueeze(1), tokens), 1)
         for block in self.blocks:
             tokens = block(tokens)
         tokens = self.norm(tokens)
@@ -72,6 +90,13 @@ class PatchTransformer(nn.Module):
     def _patch_features(self, neighbours: Tensor) -> Tensor:
         """Features (B, P, width) of patches of neighbours (B, P, S, 6)."""
         return self.local(neighbours).amax(2)
+
+
+def _silent(*layers: nn.Module) -> nn.Sequential:
+    """The layers in turn, the last one zero: weights from before them go on from where they are."""
+    for parameter in layers[-1].parameters():
+        nn.init.zeros_(parameter)
+    return nn.Sequential(*layers)
 
 
 class _Block(nn.Module):

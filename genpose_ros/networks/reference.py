@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from genpose_ros.diffusion import PAPER_SDE, VarianceExploding, score_of_energy
 from genpose_ros.geometry.rotations import columns_from_rotation, rotation_from_columns
-from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.interface import Encoding, PoseModel, Up
 from genpose_ros.networks.pointnet2 import MultiScaleEncoder
 
 __all__ = ["ReferenceEnergyNetwork", "ReferencePoseModel", "ReferenceScoreNetwork"]
@@ -167,7 +167,9 @@ class ReferencePoseModel(PoseModel):
         self.score_network = score_network or ReferenceScoreNetwork()
         self.energy_network = energy_network
         sde = self.score_network.sde
-        self.sigma_min, self.sigma_max = float(sde.sigma(_T_MIN)), float(sde.sigma(1.0))
+        # Numbers, even where the networks are made on the meta device.
+        with torch.device("cpu"):
+            self.sigma_min, self.sigma_max = float(sde.sigma(_T_MIN)), float(sde.sigma(1.0))
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "ReferencePoseModel":
@@ -182,7 +184,7 @@ class ReferencePoseModel(PoseModel):
     def has_energy(self) -> bool:
         return self.energy_network is not None
 
-    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
+    def encode(self, points_cam: Tensor, *, patches: int = 0, up: Up | None = None) -> Encoding:
         return Encoding(
             centre=points_cam.mean(dim=1),
             alignment=torch.eye(3).to(points_cam).expand(len(points_cam), 3, 3),

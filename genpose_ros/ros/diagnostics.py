@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.qos_overriding_options import QoSOverridingOptions
 
 __all__ = ["Diagnostics", "status"]
 
@@ -18,13 +19,18 @@ class Diagnostics:
     """Publisher of the states of the node's parts.
 
     Args:
-        node: publishes here; its name stands before those of the parts.
+        node: publishes here; its name, with its namespace, stands before those of the parts.
         parts: each gives the state of one part when asked.
     """
 
     def __init__(self, node: Node, parts: Sequence[Callable[[], DiagnosticStatus]]) -> None:
         self._node, self._parts = node, parts
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._publisher = node.create_publisher(
+            DiagnosticArray,
+            "/diagnostics",
+            10,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
         # Steady: it must go on with a simulated clock that stands still.
         node.create_timer(_PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -32,9 +38,11 @@ class Diagnostics:
         """Publish the present states."""
         message = DiagnosticArray(status=[part() for part in self._parts])
         message.header.stamp = self._node.get_clock().now().to_msg()
+        full_name = self._node.get_fully_qualified_name()
         for state in message.status:
-            state.name = f"{self._node.get_name()}: {state.name}"
-            state.hardware_id = self._node.get_fully_qualified_name()
+            # With the namespace: aggregators merge what has one name.
+            state.name = f"{full_name.strip('/')}: {state.name}"
+            state.hardware_id = full_name
         self._publisher.publish(message)
 
 

@@ -12,10 +12,10 @@ from genpose_ros.estimation.result import FrameResult
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.frame_builder import build_frame
-from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import publishable
 from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.published import PublishedFrame, published_estimate
+from genpose_ros.ros.transform_queue import LocatedFrame
 
 __all__ = ["ActiveEstimator", "Estimating", "Estimator", "MakeEstimator"]
 
@@ -94,8 +94,9 @@ class Estimating:
         """Make the first frame as fast as the others."""
         self._active.current[0].warm_up()
 
-    def process(self, matched: Matched) -> PublishedFrame | Rejection:
+    def process(self, located: LocatedFrame) -> PublishedFrame | Rejection:
         """Return what to publish of a frame, or why all of it is refused."""
+        matched = located.matched
         estimator, settings = self._active.current
         built = build_frame(matched, settings, estimator.categories)
         if isinstance(built, Rejection):

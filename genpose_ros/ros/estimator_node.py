@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import Header
@@ -26,18 +27,19 @@ from genpose_ros.ros.model_loader import ModelLoader
 from genpose_ros.ros.outputs import Outputs
 from genpose_ros.ros.parameters import Parameters, Settings
 from genpose_ros.ros.program import run_program
-from genpose_ros.ros.published import PublishedFrame
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.statuses import (
     EstimatorStatus,
     InputStatus,
-    LastFrame,
+    LastFrames,
     RejectionStatus,
     TrackingStatus,
+    TransformStatus,
 )
 from genpose_ros.ros.throttled_log import ThrottledLog
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
-from genpose_ros.ros.transforms import TransformBuffer, TransformLookup, header_in
+from genpose_ros.ros.transform_queue import LocatedFrame, TransformQueue
+from genpose_ros.ros.transforms import TransformBuffer, header_in
 from genpose_ros.ros.worker import Worker
 from genpose_ros.tracking.tracker import Tracker
 
@@ -47,6 +49,8 @@ __all__ = ["EstimatorNode", "main", "spin"]
 _MASKS, _DEPTH_ONLY = 0, 1
 #: Where neither keeps up with the camera: three depth images for each one with masks.
 _TURNS = (_MASKS, _DEPTH_ONLY, _DEPTH_ONLY, _DEPTH_ONLY)
+#: How often frames that wait for a transform in vain are looked for, seconds.
+_OVERDUE_S = 0.05
 
 
 class EstimatorNode(Node):
@@ -77,37 +81,34 @@ class EstimatorNode(Node):
         settings = self._parameters_in_force.current
         self.rejections = RejectionLog(self.get_logger().warning, settings.node.log_period_s)
         self._log = ThrottledLog(self, lambda: self._settings.node.log_period_s)
-        frames = (settings.node.target_frame, settings.node.fixed_frame)
-        self._transforms = TransformBuffer(self) if any(frames) else None
-        self._target_frame, fixed_frame = map(self._lookup_of, frames)
         self._tracking: Tracking | None = None
         make_estimator = make_estimator or ModelLoader()
         if settings.node.mode == "track":
-            self._tracking = Tracking(
-                make_estimator, make_tracker, settings, fixed_frame, self._log.warn_about
-            )
+            self._tracking = Tracking(make_estimator, make_tracker, settings, self._log.warn_about)
         self._processing = self._tracking or Estimating(make_estimator, settings)
         self._outputs = Outputs(self)
         self._outputs.publish_categories(self._categories(make_estimator))
-        self._worker: Worker[Matched] = Worker(
+        self._worker: Worker[LocatedFrame] = Worker(
             prepare=self._warm_up,
             handle=self._process,
             on_error=self.report_error,
             turns=_TURNS,
         )
+        self._transforms: TransformBuffer | None = None
+        self._queue: TransformQueue | None = None
+        self._wait_for_transforms(settings)
         self._inputs = Inputs(
             self,
             settings=lambda: self._settings.node,
             deliver=self._deliver,
-            reject=self.rejections.add,
+            refuse=self._refuse,
             jumped_back=self._on_jump_back,
             between_masks=self._wants_depth_alone,
         )
         self._parameters_in_force.on_change(self._take_settings)
         self.create_service(SetBool, "~/enable", self._on_enable)
-        if self._tracking is not None:
-            self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
-        self._last = LastFrame()
+        self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
+        self._last = LastFrames()
         self._diagnostics = Diagnostics(self, self._statuses(make_estimator))
         self._worker.start()
 
@@ -137,11 +138,25 @@ class EstimatorNode(Node):
     def _settings(self) -> Settings:
         return self._parameters_in_force.current
 
-    def _lookup_of(self, frame: str) -> TransformLookup | None:
-        """The lookup of the camera in a frame; None: no frame is named."""
-        if not frame or self._transforms is None:
-            return None
-        return TransformLookup(self._transforms, frame)
+    def _wait_for_transforms(self, settings: Settings) -> None:
+        """Let frames wait for the camera's pose in the frames that are named, if any."""
+        frames = [settings.node.target_frame]
+        if settings.node.mode == "track":
+            frames.append(settings.node.fixed_frame)
+        if not any(frames):
+            return
+        self._transforms = TransformBuffer()
+        self._queue = TransformQueue(
+            self._transforms,
+            [frame for frame in frames if frame],
+            wait_s=lambda: self._settings.node.transform_wait_s,
+            deliver=self._hand_over,
+            refuse=self._refuse,
+        )
+        self._transforms.listen(self, self._queue.look_up)
+        # Steady: a simulated clock that stands still must not stop it.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_OVERDUE_S, self._queue.refuse_overdue, clock=steady)
 
     def _categories(self, make_estimator: MakeEstimator) -> CategoryArray:
         """What the models know, as a message."""
@@ -161,6 +176,8 @@ class EstimatorNode(Node):
         ]
         if self._tracking is not None:
             parts.append(TrackingStatus(self._tracking))
+        if self._queue is not None:
+            parts.append(TransformStatus(self._queue))
         return parts
 
     def _warm_up(self) -> None:
@@ -175,8 +192,30 @@ class EstimatorNode(Node):
         return self._tracking is not None and self._settings.tracker.track_without_masks
 
     def _deliver(self, matched: Matched) -> None:
-        slot = _DEPTH_ONLY if matched.masks is None else _MASKS
-        self._worker.mailbox.put(matched, slot)
+        if self._queue is None:
+            self._hand_over([LocatedFrame(matched)])
+        else:
+            self._queue.add(matched)
+
+    def _hand_over(self, frames: Sequence[LocatedFrame]) -> None:
+        """Give frames to the worker, oldest first."""
+        alone = [frame for frame in frames if frame.matched.masks is None]
+        masked = [frame for frame in frames if frame.matched.masks is not None]
+        for slot, items in ((_MASKS, masked), (_DEPTH_ONLY, alone)):
+            if items:
+                self._worker.mailbox.put(*items, slot=slot)
+
+    def _refuse(self, rejection: Rejection, header: Header | None) -> None:
+        """Report that a whole frame is refused, or a message without a header."""
+        self.rejections.add(rejection)
+        if header is not None and header.stamp.sec >= 0:  # no clock shows a negative one
+            self._outputs.publish_rejected(rejection, header)
+
+    def _forget_waiting(self) -> None:
+        """Forget the frames that nobody has processed yet."""
+        self._worker.mailbox.clear()
+        if self._queue is not None:
+            self._queue.clear()
 
     def _take_settings(self, settings: Settings) -> None:
         self._processing.configure(settings)
@@ -188,7 +227,7 @@ class EstimatorNode(Node):
 
         The worker clears the tracks, before the first frame of the new time.
         """
-        self._worker.mailbox.clear()
+        self._forget_waiting()
         if self._transforms is not None:
             self._transforms.clear()
         return "" if self._tracking is None else f", {len(self._tracking.tracks)} tracks cleared"
@@ -196,43 +235,35 @@ class EstimatorNode(Node):
     def _on_reset_tracks(
         self, request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        count = 0 if self._tracking is None else self._tracking.reset()
         response.success = True
-        response.message = f"{count} tracks cleared"
+        response.message = "there are no tracks in mode estimate"
+        if self._tracking is not None:
+            response.message = f"{self._tracking.reset()} tracks cleared"
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._inputs.enabled = request.data
         if not request.data:
-            self._worker.mailbox.clear()
+            self._forget_waiting()
         response.success = True
         response.message = "estimating" if request.data else "images are ignored"
         return response
 
-    def _process(self, matched: Matched) -> None:
+    def _process(self, located: LocatedFrame) -> None:
         """Estimate or track one frame and publish the result; runs in the worker."""
         settings = self._settings.node
-        result = self._processing.process(matched)
-        if isinstance(result, PublishedFrame):
-            result = self._in_target_frame(result, settings.target_frame_wait_s)
+        result = self._processing.process(located)
         if isinstance(result, Rejection):
-            self.rejections.add(result)
-            self._outputs.publish_rejected(result, matched.depth.header)
+            self._refuse(result, located.matched.depth.header)
         elif result is not None:
             for rejection in result.rejections:
                 self.rejections.add(rejection)
+            target = settings.target_frame
+            if target:
+                header = header_in(target, result.header)
+                result = result.expressed_in(located.T_frame_cam[target], header)
             self._outputs.publish(result, settings)
-            self._last.count += 1
-            self._last.timings_ms = result.timings_ms
-
-    def _in_target_frame(self, frame: PublishedFrame, wait_s: float) -> PublishedFrame | Rejection:
-        """The frame as it is published, or why its place in the target frame is not known."""
-        if self._target_frame is None:
-            return frame
-        T_target_cam = self._target_frame.lookup(frame.header, wait_s)
-        if isinstance(T_target_cam, Rejection):
-            return T_target_cam
-        return frame.expressed_in(T_target_cam, header_in(self._target_frame.frame, frame.header))
+            self._last.note(result.timings_ms)
 
 
 def spin(node: EstimatorNode) -> None:

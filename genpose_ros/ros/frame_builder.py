@@ -3,6 +3,7 @@
 
 """Building of the estimator's `Frame` from matched messages."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,12 +12,23 @@ from std_msgs.msg import Header
 from genpose_ros.estimation.frame import Frame, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.categories import CategorySet
+from genpose_ros.ros.camera_info import calibrated_camera
+from genpose_ros.ros.detections import CategoryRules
 from genpose_ros.ros.images import depth_m
+from genpose_ros.ros.mask_arrays import instances_from_array, instances_from_polygons
+from genpose_ros.ros.mask_regions import instances_from_boxes, instances_from_classes
 from genpose_ros.ros.masks import Segmented, instances_from_labels, instances_from_message
-from genpose_ros.ros.matching import Matched
+from genpose_ros.ros.matching import MaskInput, Matched
 from genpose_ros.ros.parameters import Settings
 
 __all__ = ["BuiltFrame", "build_frame", "stamp_ns"]
+
+#: Mask sources whose messages hold all that there is to know of their objects.
+_OF_MESSAGES: dict[str, Callable[..., Segmented | Rejection]] = {
+    "instance_masks": instances_from_message,
+    "mask_array": instances_from_array,
+    "yolo": instances_from_polygons,
+}
 
 
 @dataclass(frozen=True)
@@ -44,36 +56,51 @@ def build_frame(
         settings: of the node.
         categories: that the estimator knows.
     """
-    camera, header = matched.camera, matched.depth.header
+    header, pixels = matched.depth.header, matched.depth.pixels
+    camera = calibrated_camera(matched.calibration, pixels.shape, rectified=settings.node.rectified)
     if isinstance(camera, Rejection):
         return camera
-    frame = Frame(
-        depth_m=depth_m(matched.depth.pixels),
-        camera=camera,
-        stamp_ns=stamp_ns(header),
-        frame_id=header.frame_id,
-    )
+    depth = depth_m(pixels, settings.node.depth_unit)
+    if isinstance(depth, Rejection):
+        return depth
+    frame = Frame(depth, camera, stamp_ns=stamp_ns(header), frame_id=header.frame_id)
     refused = check_frame(frame)
     if refused is not None:
         return refused
-    segmented = _segmented(matched, settings, categories)
+    if matched.masks is None:
+        return BuiltFrame(frame, ())
+    rules = replace(settings.node.category_rules(categories), labels=matched.masks.label_names)
+    segmented = _segmented(matched, matched.masks, depth, rules, settings)
     if isinstance(segmented, Rejection):
         return segmented
-    return BuiltFrame(replace(frame, instances=segmented.instances), segmented.rejections)
+    wanted = settings.node.object_filter(rules)
+    instances = tuple(i for i in segmented.instances if wanted.wants(i.category, i.detection_score))
+    rejections = segmented.rejections
+    if wanted.classes:  # what is of no class that the model knows is not wanted either
+        rejections = tuple(r for r in rejections if r.reason is not Reason.UNKNOWN_CATEGORY)
+    return BuiltFrame(replace(frame, instances=instances), rejections)
 
 
 def _segmented(
-    matched: Matched, settings: Settings, categories: CategorySet
+    matched: Matched,
+    masks: MaskInput,
+    depth: np.ndarray,
+    rules: CategoryRules,
+    settings: Settings,
 ) -> Segmented | Rejection:
-    if matched.masks is None:
-        return Segmented((), ())
-    shape = matched.depth.pixels.shape
-    rules, limit = settings.node.category_rules(categories), settings.estimator.max_objects
-    content = matched.masks.content
-    if not isinstance(content, np.ndarray):
-        return instances_from_message(content, shape, rules, limit)
-    segmented = instances_from_labels(content, shape, rules, matched.detections, limit)
-    unmatched = matched.masks.needs_detections and not matched.detections
+    """The objects of masks of any kind, at the size of the depth image."""
+    content, limit = masks.content, settings.estimator.max_objects
+    background = settings.node.background
+    if masks.source in _OF_MESSAGES:
+        return _OF_MESSAGES[masks.source](content, depth.shape, rules, limit)
+    if masks.source == "boxes":
+        return instances_from_boxes(content.detections, depth, rules, limit)
+    if masks.source == "semantic":
+        return instances_from_classes(content, depth, rules, limit, background)
+    segmented = instances_from_labels(
+        content, depth.shape, rules, matched.detections, limit, background
+    )
+    unmatched = masks.needs_detections and not matched.detections
     if isinstance(segmented, Rejection) or not unmatched:
         return segmented
     return replace(segmented, rejections=tuple(map(_without_detections, segmented.rejections)))

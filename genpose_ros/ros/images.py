@@ -4,13 +4,29 @@
 """Conversion of image messages to arrays without cv_bridge: depth in metres and label images."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.ros.compressed_images import (
+    CompressedDepth,
+    compressed_depth,
+    compressed_labels,
+)
 
-__all__ = ["DEPTH_ENCODINGS", "LABEL_ENCODINGS", "depth_m", "depth_pixels", "label_pixels"]
+__all__ = [
+    "DEPTH_ENCODINGS",
+    "LABEL_ENCODINGS",
+    "DepthPixels",
+    "depth_m",
+    "depth_pixels",
+    "label_pixels",
+]
+
+#: Depth image as it is stored until somebody needs it; both have a `shape` (H, W).
+DepthPixels: TypeAlias = np.ndarray | CompressedDepth
 
 
 @dataclass(frozen=True)
@@ -38,34 +54,47 @@ LABEL_ENCODINGS: dict[str, _Encoding] = {
 }
 
 
-def depth_pixels(message: Image) -> np.ndarray | Rejection:
+def depth_pixels(message: Image | CompressedImage) -> DepthPixels | Rejection:
     """Return the stored pixels of a depth image, (H, W), as a view into the message.
 
     Args:
-        message: a sensor_msgs/Image in one of `DEPTH_ENCODINGS`.
+        message: a sensor_msgs/Image in one of `DEPTH_ENCODINGS`, or a CompressedImage, whose pixels
+            are decoded later.
     """
+    if hasattr(message, "format"):
+        return compressed_depth(message)
     return _pixels(message, DEPTH_ENCODINGS, "depth")
 
 
-def depth_m(pixels: np.ndarray) -> np.ndarray:
-    """Return depth in metres, (H, W) float32, of the view that `depth_pixels` gave.
+def depth_m(stored: DepthPixels, unit_m: float = 0.0) -> np.ndarray | Rejection:
+    """Return depth in metres, (H, W) float32, or why the pixels cannot be decoded.
 
-    Integer pixels are millimetres and floating-point ones metres; what is negative or not finite
-    becomes 0, which means 'no measurement'.
+    What is negative or not finite becomes 0, which means 'no measurement'.
+
+    Args:
+        stored: what `depth_pixels` gave.
+        unit_m: metres per count; 0: integer pixels are millimetres and floating-point ones metres.
     """
+    pixels = stored.pixels() if isinstance(stored, CompressedDepth) else stored
+    if isinstance(pixels, Rejection):
+        return pixels
     if pixels.dtype.kind == "u":
-        return pixels.astype(np.float32) * np.float32(DEPTH_ENCODINGS["16UC1"].metres)
+        return pixels.astype(np.float32) * np.float32(unit_m or DEPTH_ENCODINGS["16UC1"].metres)
     metres = pixels.astype(np.float32)
+    with np.errstate(over="ignore"):
+        metres *= np.float32(unit_m or 1.0)
     metres[~(np.isfinite(metres) & (metres > 0))] = 0.0
     return metres
 
 
-def label_pixels(message: Image) -> np.ndarray | Rejection:
+def label_pixels(message: Image | CompressedImage) -> np.ndarray | Rejection:
     """Return the stored pixels of a label image, (H, W), as a view into the message.
 
     Args:
-        message: a sensor_msgs/Image in one of `LABEL_ENCODINGS`.
+        message: a sensor_msgs/Image in one of `LABEL_ENCODINGS`, or a CompressedImage.
     """
+    if hasattr(message, "format"):
+        return compressed_labels(message)
     return _pixels(message, LABEL_ENCODINGS, "label")
 
 
@@ -85,7 +114,11 @@ def _pixels(message: Image, encodings: dict[str, _Encoding], what: str) -> np.nd
             Reason.TRUNCATED_IMAGE,
             f"{what} image has rows of {step} bytes, expected at least {width * dtype.itemsize}",
         )
-    data = np.frombuffer(message.data, dtype=np.uint8)
+    try:
+        data = np.frombuffer(message.data, dtype=np.uint8)
+    except (TypeError, ValueError, BufferError) as error:
+        detail = f"{what} image's data cannot be read as memory of the CPU: {error}"
+        return Rejection(Reason.BAD_ENCODING, detail)
     if data.size < step * height:
         return Rejection(
             Reason.TRUNCATED_IMAGE,

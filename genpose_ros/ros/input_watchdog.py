@@ -44,6 +44,7 @@ class InputWatchdog:
         topics: names of the inputs.
         publishers: number of publishers of a topic.
         optional: the topics among them that may be silent.
+        problem: why a topic's publishers cannot be received, as half a sentence; empty: they can.
         clock: seconds, monotonic.
     """
 
@@ -52,10 +53,12 @@ class InputWatchdog:
         topics: Iterable[str],
         publishers: Callable[[str], int],
         optional: Collection[str] = (),
+        *,
+        problem: Callable[[str], str] = lambda _: "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._publishers = publishers
+        self._publishers, self._problem = publishers, problem
         self._optional = frozenset(optional)
         self._inputs = {topic: _Input(clock()) for topic in topics}
 
@@ -100,7 +103,9 @@ class InputWatchdog:
 
     def _sentence(self, state: InputState) -> str:
         count = self._publishers(state.topic)
-        return f"nothing on {state.topic} for {state.silent_s:.1f} s ({count} publishers)"
+        problem = self._problem(state.topic)
+        why = f": {problem}" if problem else ""
+        return f"nothing on {state.topic} for {state.silent_s:.1f} s ({count} publishers){why}"
 
     def _stamps(self) -> str:
         return ", ".join(

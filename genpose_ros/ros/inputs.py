@@ -3,22 +3,27 @@
 
 """Inputs of the node: subscriptions that check, store and match messages, and compute nothing."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray
+from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from genpose_ros.estimation.label_images import read_label_image
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.msg import InstanceMasks
-from genpose_ros.ros.camera_info import camera_from_info, is_distorted
+from genpose_ros.ros.camera_info import calibration_from_info
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.images import depth_pixels, label_pixels
 from genpose_ros.ros.input_watchdog import InputWatchdog
+from genpose_ros.ros.mask_arrays import message_header
 from genpose_ros.ros.matching import DepthMessage, FrameMatcher, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.subscriptions import AdaptiveSubscription
@@ -29,23 +34,19 @@ __all__ = ["Inputs"]
 _POLL_S = 0.05
 _WATCHDOG_S = 1.0
 _ADAPT_S = 0.5
+_BOXES = (
+    "masks are guessed from boxes and depth (segmentation.mask_source: boxes): poses are less "
+    "accurate than with masks"
+)
 #: Characters of a frame's name that are shown.
 _NAME_LENGTH = 64
-_DISTORTED = (
-    "camera_info has a lens distortion that is not corrected, because the image is taken as "
-    "not rectified (depth.rectified: false): poses near the image's border will be off"
-)
-
-
-class _Stamped(Protocol):
-    """Message with a header."""
-
-    header: Header
 
 
 @dataclass(frozen=True)
 class _Topic:
-    kind: Any
+    """Topic: the messages understood on it, none: any; who takes them; whether they must come."""
+
+    kinds: tuple[Any, ...]
     callback: Callable[[Any], None]
     required: bool = True
 
@@ -63,7 +64,7 @@ class Inputs:
         node: subscribes here.
         settings: gives the settings in force.
         deliver: called with each match, in the executor's thread.
-        reject: called with each rejection.
+        refuse: called with each refusal of a message, and the message's header.
         jumped_back: called when the clock of the depth images was set back; returns what else the
             log line shall say.
         between_masks: says whether depth images without masks are to be delivered too.
@@ -75,29 +76,38 @@ class Inputs:
         *,
         settings: Callable[[], NodeSettings],
         deliver: Callable[[Matched], None],
-        reject: Callable[[Rejection], None],
+        refuse: Callable[[Rejection, Header | None], None],
         jumped_back: Callable[[], str],
         between_masks: Callable[[], bool],
     ) -> None:
         self.enabled = True
         self.matched = 0
         self._node, self._settings = node, settings
-        self._deliver, self._reject = deliver, reject
+        self._deliver, self._refuse = deliver, refuse
         self._jumped_back, self._between_masks = jumped_back, between_masks
-        self._info_frame = ""
-        self._reported_frames: tuple[str, str] | None = None
+        self._depth_frame = ""
+        self._looked_at: tuple[Calibration, bool] | None = None
+        self._reported_frames: dict[str, tuple[str, str]] = {}
+        self._label_names: dict[int, str] = {}
+        self._look_at_labels_s = 0.0
         self._log = ThrottledLog(node, lambda: settings().log_period_s)
         now = settings()
         self._matcher = FrameMatcher(now.depth_history_s, now.sync_slop_s, now.sync_wait_s)
         topics = self._topics(now.mask_source)
         self.topic_names = {name: node.resolve_topic_name(name) for name in topics}
-        self._subscriptions: list[AdaptiveSubscription] = []
-        for name, topic in topics.items():
-            self._subscriptions.append(
-                AdaptiveSubscription(node, topic.kind, name, topic.callback, now.input_reliability)
+        self._subscriptions = {
+            self.topic_names[name]: AdaptiveSubscription(
+                node, topic.kinds, name, topic.callback, now.input_reliability
             )
+            for name, topic in topics.items()
+        }
         optional = [self.topic_names[name] for name, topic in topics.items() if not topic.required]
-        self.watchdog = InputWatchdog(self.topic_names.values(), node.count_publishers, optional)
+        self.watchdog = InputWatchdog(
+            self.topic_names.values(),
+            node.count_publishers,
+            optional,
+            problem=lambda topic: self._subscriptions[topic].problem,
+        )
         # Steady: a simulated clock that stands still must not stop them.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(_POLL_S, self._poll, clock=steady)
@@ -111,79 +121,135 @@ class Inputs:
         )
 
     def _topics(self, mask_source: str) -> dict[str, _Topic]:
-        topics = {
-            "depth": _Topic(Image, self._on_depth),
-            "camera_info": _Topic(CameraInfo, self._on_camera_info),
+        images = (Image, CompressedImage)
+        labels = {
+            "masks": _Topic(images, self._on_labels),
+            "label_info": _Topic((LabelInfo,), self._on_label_info, required=False),
         }
-        if mask_source == "instance_masks":
-            topics["instance_masks"] = _Topic(InstanceMasks, self._on_instance_masks)
-        else:
-            topics["masks"] = _Topic(Image, self._on_labels)
-            topics["mask_detections"] = _Topic(
-                Detection2DArray, self._on_detections, required=False
-            )
-        return topics
+        return {
+            "depth": _Topic(images, self._on_depth),
+            "camera_info": _Topic((CameraInfo,), self._on_camera_info),
+        } | {
+            "label_image": {
+                **labels,
+                "mask_detections": _Topic((Detection2DArray,), self._on_detections, required=False),
+            },
+            "semantic": labels,
+            "instance_masks": {"instance_masks": _Topic((InstanceMasks,), self._on_message)},
+            "mask_array": {"mask_array": _Topic((), self._on_message)},
+            "yolo": {"yolo": _Topic((), self._on_message)},
+            "boxes": {"mask_detections": _Topic((Detection2DArray,), self._on_message)},
+        }[mask_source]
 
-    def _on_depth(self, message: Image) -> None:
-        stamp = self._note("depth", message)
-        if not message.header.frame_id:
+    def _on_depth(self, message: Image | CompressedImage) -> None:
+        stamp = self._note("depth", message.header)
+        header = self._without_slash(message.header)
+        if not header.frame_id:
             detail = "the depth image has no frame_id, so nobody could use its poses"
-            self._reject(Rejection(Reason.EMPTY_FRAME_ID, detail))
+            self._refuse(Rejection(Reason.EMPTY_FRAME_ID, detail), header)
             return
         pixels = depth_pixels(message)
         if isinstance(pixels, Rejection):
-            self._reject(pixels)
+            self._refuse(pixels, header)
             return
-        self._compare_frames(message.header.frame_id)
-        added = self._matcher.add_depth(stamp, DepthMessage(message.header, pixels))
+        self._depth_frame = header.frame_id
+        added = self._matcher.add_depth(stamp, DepthMessage(header, pixels))
         if added.jumped_back:
             line = "the clock of the depth images jumped back; starting again"
             self._log.warn_about("clock", f"{line}{self._jumped_back()}")
-        self._accept(added.rejection)
+        self._accept(added.rejection, header)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        stamp = self._note("camera_info", message)
-        self._info_frame = message.header.frame_id
-        rectified = self._settings().rectified
-        if not rectified and is_distorted(message):
-            self._log.warn_about("distortion", _DISTORTED)
-        camera = camera_from_info(message, rectified=rectified)
-        self._matcher.add_camera(stamp, camera)
-        self._accept(None)
+        stamp = self._note("camera_info", message.header)
+        self._compare_frames("camera_info is", message.header)
+        calibration = calibration_from_info(message)
+        self._tell_doubts(calibration)
+        self._matcher.add_calibration(stamp, calibration)
+        self._poll()
 
-    def _on_labels(self, message: Image) -> None:
-        stamp = self._note("masks", message)
+    def _tell_doubts(self, calibration: Calibration) -> None:
+        """Warn, once for each calibration, of what may make the poses wrong."""
+        rectified = self._settings().rectified
+        if (calibration, rectified) == self._looked_at:
+            return
+        self._looked_at = (calibration, rectified)
+        for doubt in calibration.doubts(rectified=rectified):
+            self._log.warn_about("calibration", f"camera_info {doubt} (depth.rectified)")
+
+    def _on_labels(self, message: Image | CompressedImage) -> None:
+        stamp = self._note("masks", message.header)
         pixels = label_pixels(message)
         if isinstance(pixels, Rejection):
-            self._reject(pixels)
+            self._refuse(pixels, message.header)
             return
-        wanted = not self._settings().names_classes or self._has_detector()
-        self._add_masks(stamp, MaskInput(pixels, needs_detections=wanted and bool(pixels.any())))
+        self._tell_doubt_of(pixels)
+        settings = self._settings()
+        waits = settings.mask_source == "label_image" and (
+            not (settings.names_classes or self._label_names) or self._has_detector()
+        )
+        masks = MaskInput(
+            pixels,
+            needs_detections=waits and bool(pixels.any()),
+            source=settings.mask_source,
+            header=message.header,
+            label_names=self._label_names,
+        )
+        self._add_masks(stamp, masks)
 
-    def _on_instance_masks(self, message: InstanceMasks) -> None:
-        self._add_masks(self._note("instance_masks", message), MaskInput(message))
+    def _on_message(self, message: Any) -> None:
+        """Take masks of any kind but label images, as they are."""
+        source = self._settings().mask_source
+        header = message_header(message)
+        topic = "mask_detections" if source == "boxes" else source
+        if header is None:
+            detail = f"{type(message).__name__} has no header, so nothing tells its image"
+            self._refuse(Rejection(Reason.BAD_MASK_MESSAGE, detail), None)
+            return
+        if source == "boxes":
+            self._log.warn_about("boxes", _BOXES)
+        self._add_masks(self._note(topic, header), MaskInput(message, source=source, header=header))
+
+    def _on_label_info(self, message: LabelInfo) -> None:
+        self._note("label_info", message.header)
+        self._label_names = {int(c.class_id): str(c.class_name) for c in message.class_map}
 
     def _on_detections(self, message: Detection2DArray) -> None:
-        stamp = self._note("mask_detections", message)
-        self._accept(self._matcher.add_detections(stamp, tuple(message.detections)))
+        stamp = self._note("mask_detections", message.header)
+        rejection = self._matcher.add_detections(stamp, tuple(message.detections))
+        self._accept(rejection, message.header)
+
+    def _tell_doubt_of(self, labels: np.ndarray) -> None:
+        """Warn, now and then, where the values of a label image show another background."""
+        now, settings = time.monotonic(), self._settings()
+        if now < self._look_at_labels_s:
+            return
+        self._look_at_labels_s = now + settings.log_period_s
+        try:
+            doubt = read_label_image(labels, settings.background).doubt
+        except ValueError:
+            return  # the frame is refused for it
+        if doubt:
+            self._log.warn_about("labels", doubt)
 
     def _has_detector(self) -> bool:
         return bool(self._node.count_publishers(self.topic_names["mask_detections"]) > 0)
 
     def _add_masks(self, stamp: int, masks: MaskInput) -> None:
+        if masks.header is not None:
+            self._compare_frames("masks are", masks.header)
         if self.enabled:
-            self._accept(self._matcher.add_masks(stamp, masks))
+            self._accept(self._matcher.add_masks(stamp, masks), masks.header)
 
-    def _accept(self, rejection: Rejection | None) -> None:
+    def _accept(self, rejection: Rejection | None, header: Header | None) -> None:
         if rejection is not None:
-            self._reject(rejection)
+            self._refuse(rejection, header)
         self._poll()
 
     def _poll(self) -> None:
         outcome = self._matcher.poll()
         self.matched += len(outcome.matched)
-        for rejection in outcome.rejections:
-            self._reject(rejection)
+        for refused in outcome.refused:
+            self._refuse(refused.rejection, refused.masks.header)
         if not self.enabled:
             return
         for matched in outcome.matched:
@@ -192,23 +258,33 @@ class Inputs:
         if alone is not None:
             self._deliver(alone)
 
-    def _note(self, name: str, message: _Stamped) -> int:
+    def _note(self, name: str, header: Header) -> int:
         """Note that a message came; returns its stamp in nanoseconds."""
-        stamp = stamp_ns(message.header)
+        stamp = stamp_ns(header)
         self.watchdog.note_message(self.topic_names[name], stamp)
         return stamp
 
-    def _compare_frames(self, depth_frame: str) -> None:
-        """Warn, once, when depth and intrinsics are of two cameras; equal sizes would hide it."""
-        frames = (self._info_frame, depth_frame)
-        if self._info_frame not in ("", depth_frame) and frames != self._reported_frames:
-            self._reported_frames = frames
-            info, depth = (frame[:_NAME_LENGTH] for frame in frames)
-            line = f"camera_info is of frame {info!r} and depth of {depth!r}"
-            self._log.warn_about("frames", f"{line}; is the depth image aligned?")
+    def _without_slash(self, header: Header) -> Header:
+        """The header with a frame that TF takes: names have had no leading slash since tf2."""
+        if header.frame_id.startswith("/"):
+            name = header.frame_id.lstrip("/")
+            line = f"the depth image's frame is /{name[:_NAME_LENGTH]}; taken without the slash"
+            self._log.warn_about("slash", line)
+            header.frame_id = name
+        return header
+
+    def _compare_frames(self, what: str, header: Header) -> None:
+        """Warn, once, when something is not of the depth image's frame; equal sizes hide it."""
+        frames = (header.frame_id.lstrip("/"), self._depth_frame)
+        if "" in frames or frames[0] == frames[1] or self._reported_frames.get(what) == frames:
+            return
+        self._reported_frames[what] = frames
+        other, depth = (frame[:_NAME_LENGTH] for frame in frames)
+        line = f"{what} of frame {other!r} and depth of {depth!r}"
+        self._log.warn_about(what, f"{line}; is the depth image aligned?")
 
     def _adapt(self) -> None:
-        for subscription in self._subscriptions:
+        for subscription in self._subscriptions.values():
             subscription.adapt()
 
     def _report_silence(self) -> None:

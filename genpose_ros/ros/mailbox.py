@@ -4,6 +4,7 @@
 """Mailbox between the subscriptions and the worker: of each kind the newest wins."""
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
@@ -18,6 +19,9 @@ class Mailbox(Generic[Item]):
     There may be several slots, for items that must not replace each other; those that hold
     something are emptied in turn, so that none keeps another waiting.
 
+    Items that come together are fetched one after the other, unless newer ones replace them. Where
+    that happens, the one who fetches does not keep up, and only the newest is left for it.
+
     Attributes:
         dropped: how many items were replaced before anyone fetched them.
 
@@ -27,18 +31,20 @@ class Mailbox(Generic[Item]):
 
     def __init__(self, turns: Sequence[int] = (0,)) -> None:
         self.dropped = 0
-        self._items: list[Item | None] = [None] * (max(turns) + 1)
+        self._items: list[deque[Item]] = [deque() for _ in range(max(turns) + 1)]
         self._turns = tuple(turns)
         self._last = len(self._turns) - 1
         self._closed = False
         self._changed = threading.Condition()
 
-    def put(self, item: Item, slot: int = 0) -> bool:
-        """Leave an item; returns whether it replaced one that nobody had fetched."""
+    def put(self, *items: Item, slot: int = 0) -> int:
+        """Leave items, oldest first; returns how many were replaced that nobody had fetched."""
         with self._changed:
-            replaced = self._items[slot] is not None
+            left = self._items[slot]
+            kept = items[-1:] if left else items
+            replaced = len(left) + len(items) - len(kept)
             self.dropped += replaced
-            self._items[slot] = item
+            self._items[slot] = deque(kept)
             self._changed.notify()
         return replaced
 
@@ -51,7 +57,7 @@ class Mailbox(Generic[Item]):
     def clear(self) -> None:
         """Forget what nobody has fetched."""
         with self._changed:
-            self._items = [None] * len(self._items)
+            self._items = [deque() for _ in self._items]
 
     def close(self) -> None:
         """Wake whoever waits, for good: every later `get` returns None at once."""
@@ -71,14 +77,13 @@ class Mailbox(Generic[Item]):
             return self._empty()
 
     def _empty(self) -> bool:
-        return all(item is None for item in self._items)
+        return not any(self._items)
 
     def _fetch(self) -> Item | None:
         for step in range(1, len(self._turns) + 1):
             turn = (self._last + step) % len(self._turns)
-            slot = self._turns[turn]
-            item = self._items[slot]
-            if item is not None:
-                self._items[slot], self._last = None, turn
-                return item
+            items = self._items[self._turns[turn]]
+            if items:
+                self._last = turn
+                return items.popleft()
         return None

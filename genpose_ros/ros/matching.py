@@ -8,20 +8,19 @@ clock jumped back or that a message is out of order is judged here, for all that
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import numpy as np
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.msg import InstanceMasks
+from genpose_ros.geometry.calibration import Calibration
+from genpose_ros.ros.images import DepthPixels
 from genpose_ros.ros.stamped_ring import Added, StampedRing
 
-__all__ = ["DepthMessage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched"]
+__all__ = ["DepthMessage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched", "RefusedMasks"]
 
 Item = TypeVar("Item")
 
@@ -33,21 +32,29 @@ _KEEPS_UP = 2
 
 @dataclass(frozen=True)
 class DepthMessage:
-    """Depth image as received: its header and a view of its stored pixels, (H, W)."""
+    """Depth image as received: its header and its stored pixels, (H, W)."""
 
     header: Header
-    pixels: np.ndarray
+    pixels: DepthPixels
 
 
 @dataclass(frozen=True)
 class MaskInput:
-    """Masks as received: a label image's pixels (H, W), or an InstanceMasks message.
+    """Masks as received.
 
-    `needs_detections`: the classes come from a Detection2DArray that should be waited for.
+    Attributes:
+        content: a label image's pixels (H, W), or a message of the kind that `source` says.
+        needs_detections: the classes come from a Detection2DArray that should be waited for.
+        source: one of the node's mask sources.
+        header: of the message; None: it had none.
+        label_names: class names of label values, as the segmenter has published them.
     """
 
-    content: np.ndarray | InstanceMasks
+    content: Any
     needs_detections: bool = False
+    source: str = "label_image"
+    header: Header | None = None
+    label_names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,24 +64,32 @@ class Matched:
     Attributes:
         depth: the depth image.
         masks: its masks; None for a depth image by itself, of which is not known what it shows.
-        camera: of the depth image, or why there is none.
+        calibration: of the depth image's camera.
         detections: classes and scores of the labels.
         epoch: how often the clock had jumped back until then; stamps of one epoch can be compared.
     """
 
     depth: DepthMessage
     masks: MaskInput | None
-    camera: PinholeCamera | Rejection
+    calibration: Calibration
     detections: tuple[Detection2D, ...] = ()
     epoch: int = 0
 
 
+@dataclass(frozen=True)
+class RefusedMasks:
+    """Masks that are never matched, and why."""
+
+    rejection: Rejection
+    masks: MaskInput
+
+
 @dataclass
 class MatchOutcome:
-    """Matches and rejections of the waiting masks, oldest first."""
+    """Matches and refusals of the waiting masks, oldest first."""
 
     matched: list[Matched] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
+    refused: list[RefusedMasks] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -110,7 +125,7 @@ class FrameMatcher:
     the order of their stamps within an epoch. Not thread-safe: for one executor thread.
 
     Attributes:
-        camera: the newest; None: there was none yet.
+        calibration: the newest; None: there was none yet.
 
     Args:
         history_s: how much depth is held; masks later than this find nothing.
@@ -127,10 +142,10 @@ class FrameMatcher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slop_s, self._wait_s = slop_s, wait_s
-        self.camera: PinholeCamera | Rejection | None = None
+        self.calibration: Calibration | None = None
         self._depth: StampedRing[DepthMessage] = StampedRing(history_s)
         self._detections: StampedRing[tuple[Detection2D, ...]] = StampedRing(history_s)
-        self._cameras: StampedRing[PinholeCamera | Rejection] = StampedRing(history_s)
+        self._calibrations: StampedRing[Calibration] = StampedRing(history_s)
         self._waiting: dict[int, _Waiting] = {}
         self._last_ns: int | None = None
         self._newest = _Newest()
@@ -139,12 +154,16 @@ class FrameMatcher:
 
     def configure(self, history_s: float, slop_s: float, wait_s: float) -> None:
         """Take other lengths from now on."""
-        for ring in (self._depth, self._detections, self._cameras):
+        for ring in (self._depth, self._detections, self._calibrations):
             ring.seconds = history_s
         self._slop_s, self._wait_s = slop_s, wait_s
 
     def add_depth(self, stamp_ns: int, depth: DepthMessage) -> Added:
         """Hold a depth image. When its clock jumped back, everything older is forgotten."""
+        newest_ns = self._depth.newest_ns
+        if stamp_ns == 0 and newest_ns is not None and newest_ns > 0:
+            detail = "the depth image has the stamp 0, unlike those before: its driver left it out"
+            return Added(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
         if stamp_ns < 0:
             detail = f"the depth image's stamp is {stamp_ns / 1e9:.3f} s, which no clock can show"
             return Added(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
@@ -155,10 +174,10 @@ class FrameMatcher:
             self._newest = self._newest.followed_by(stamp_ns, depth)
         return added
 
-    def add_camera(self, stamp_ns: int, camera: PinholeCamera | Rejection) -> None:
-        """Hold the camera of an image, or why it is none; whatever its stamp, it is the newest."""
-        self.camera = camera
-        self._cameras.add(stamp_ns, camera)
+    def add_calibration(self, stamp_ns: int, calibration: Calibration) -> None:
+        """Hold the calibration of an image; whatever its stamp, it is the newest."""
+        self.calibration = calibration
+        self._calibrations.add(stamp_ns, calibration)
 
     def add_detections(
         self, stamp_ns: int, detections: tuple[Detection2D, ...]
@@ -191,9 +210,9 @@ class FrameMatcher:
             result = self._match(stamp_ns, self._waiting[stamp_ns])
             if result is None:
                 break
-            self._waiting.pop(stamp_ns)
+            waiting = self._waiting.pop(stamp_ns)
             if isinstance(result, Rejection):
-                outcome.rejections.append(result)
+                outcome.refused.append(RefusedMasks(result, waiting.masks))
             else:
                 outcome.matched.append(result)
                 self._last_ns = stamp_ns
@@ -208,17 +227,17 @@ class FrameMatcher:
         newest = self._newest
         if newest.depth is None or newest.taken or newest.has_masks or newest.kept_up >= _KEEPS_UP:
             return None
-        camera = self._cameras.exact(newest.stamp_ns) or self.camera
-        if camera is None or _of_other_size(camera, newest.depth):
+        calibration = self._calibrations.exact(newest.stamp_ns) or self.calibration
+        if calibration is None or _of_other_size(calibration, newest.depth):
             return None  # its own may still be on the way
         newest.taken = True
-        return Matched(newest.depth, None, camera, epoch=self._epoch)
+        return Matched(newest.depth, None, calibration, epoch=self._epoch)
 
     def _begin_epoch(self) -> None:
         """Forget what belongs to the time before a jump of the clock, but the newest camera."""
         self._epoch += 1
         self._detections.clear()
-        self._cameras.clear()
+        self._calibrations.clear()
         self._waiting.clear()
         self._last_ns = None
         self._newest = _Newest()
@@ -234,15 +253,15 @@ class FrameMatcher:
         missing = detections is None and waiting.masks.needs_detections
         if missing and self._may_come(self._detections, stamp_ns, waited):
             return None
-        own_camera = self._lookup(self._cameras, stamp_ns, waited)
-        camera = own_camera or self.camera
-        if camera is None:
+        own = self._lookup(self._calibrations, stamp_ns, waited)
+        calibration = own or self.calibration
+        if calibration is None:
             detail = "no camera_info has arrived yet"
             return Rejection(Reason.BAD_INTRINSICS, detail) if waited else None
-        may_come = own_camera is None and self._may_come(self._cameras, stamp_ns, waited)
-        if may_come and _of_other_size(camera, depth):
+        may_come = own is None and self._may_come(self._calibrations, stamp_ns, waited)
+        if may_come and _of_other_size(calibration, depth):
             return None
-        return Matched(depth, waiting.masks, camera, detections or (), self._epoch)
+        return Matched(depth, waiting.masks, calibration, detections or (), self._epoch)
 
     def _lookup(self, ring: StampedRing[Item], stamp_ns: int, waited: bool) -> Item | None:
         found = ring.exact(stamp_ns)
@@ -255,17 +274,23 @@ class FrameMatcher:
         return not waited and (ring.newest_ns is None or ring.newest_ns <= stamp_ns)
 
     def _no_depth(self, stamp_ns: int) -> Rejection:
+        nearest = self._depth.nearest_stamp_ns(stamp_ns)
         oldest, newest = self._depth.oldest_ns, self._depth.newest_ns
-        if oldest is None or newest is None:
+        if nearest is None or oldest is None or newest is None:
             held = "no depth image is held"
         else:
-            held = f"depth is held from {oldest / 1e9:.3f} to {newest / 1e9:.3f} s"
+            apart_ms = (nearest - stamp_ns) / 1e6
+            cure = "sync.depth_history_s" if stamp_ns < oldest else "sync.slop_s"
+            setting = self._depth.seconds if stamp_ns < oldest else self._slop_s
+            held = (
+                f"the nearest depth image is {abs(apart_ms):.1f} ms "
+                f"{'later' if apart_ms > 0 else 'earlier'} ({cure} is {setting:g} s); depth is "
+                f"held from {oldest / 1e9:.3f} to {newest / 1e9:.3f} s"
+            )
         detail = f"masks of stamp {stamp_ns / 1e9:.3f} s, but {held}"
         return Rejection(Reason.NO_DEPTH_FOR_MASKS, detail)
 
 
-def _of_other_size(camera: PinholeCamera | Rejection, depth: DepthMessage) -> bool:
-    """Whether the camera took another image; its own may still be on the way."""
-    if isinstance(camera, Rejection):
-        return False
-    return depth.pixels.shape != (camera.height, camera.width)
+def _of_other_size(calibration: Calibration, depth: DepthMessage) -> bool:
+    """Whether it is of another image's camera; its own may still be on the way."""
+    return calibration.image_size not in (None, depth.pixels.shape[::-1])

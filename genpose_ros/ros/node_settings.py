@@ -5,8 +5,15 @@
 
 from dataclasses import dataclass
 
+from genpose_ros.estimation.class_names import ClassNames
+from genpose_ros.estimation.label_images import BACKGROUNDS
 from genpose_ros.geometry.categories import CategorySet
-from genpose_ros.ros.detections import CategoryRules, parse_label_categories
+from genpose_ros.ros.detections import (
+    CategoryRules,
+    ObjectFilter,
+    parse_label_categories,
+    parse_min_scores,
+)
 from genpose_ros.ros.subscriptions import RELIABILITIES
 from genpose_ros.settings import check_settings, setting
 
@@ -15,7 +22,7 @@ __all__ = ["MASK_SOURCES", "MODES", "NodeSettings"]
 #: What the node does with a frame.
 MODES = ("estimate", "track")
 #: The mask messages that the node understands.
-MASK_SOURCES = ("label_image", "instance_masks")
+MASK_SOURCES = ("label_image", "instance_masks", "mask_array", "yolo", "semantic", "boxes")
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,10 @@ class NodeSettings:
     )
     mask_source: str = setting(
         "label_image",
-        "Kind of the mask messages: label_image (topics masks and mask_detections) or "
-        "instance_masks (topic instance_masks).",
+        "Kind of the mask messages: label_image (topics masks and mask_detections), instance_masks "
+        "(topic instance_masks), mask_array (a message with a list of mask images), yolo "
+        "(yolo_msgs/DetectionArray), semantic (topics masks, a class number per pixel, and "
+        "label_info) or boxes (topic mask_detections alone: masks are guessed from the depth).",
         choices=MASK_SOURCES,
         fixed=True,
         group="segmentation",
@@ -61,6 +70,41 @@ class NodeSettings:
         "Categories of label values, class numbers or class names, such as '1:mug, 45:bowl, "
         "cup:mug'.",
         group="segmentation",
+    )
+    class_names: str = setting(
+        "",
+        "YAML file with the words that segmenters use for the categories; empty: the shipped one, "
+        "which knows those of COCO, LVIS, NOCS and YCB.",
+        fixed=True,
+        group="segmentation",
+        advanced=True,
+    )
+    classes: str = setting(
+        "",
+        "Only objects of these categories are estimated, such as 'mug, can'; empty: all.",
+        group="segmentation",
+    )
+    min_scores: str = setting(
+        "",
+        "Objects whose detection scores less are ignored, by category or for all, such as '0.3' or "
+        "'0.3, mug:0.5'; empty: none.",
+        group="segmentation",
+    )
+    background: int = setting(
+        0,
+        "Value of a label image where there is no object: 0, -1 or 255.",
+        low=-1,
+        high=255,
+        group="segmentation",
+        advanced=True,
+    )
+    depth_unit: float = setting(
+        0.0,
+        "Metres per count of the depth image, such as 0.00025 of a RealSense L515; 0: integers are "
+        "millimetres and floats metres.",
+        low=0.0,
+        high=1.0,
+        group="depth",
     )
     rectified: bool = setting(
         True,
@@ -98,14 +142,6 @@ class NodeSettings:
         "Frame that the outputs are given in, looked up at the image's time; empty: the camera's.",
         fixed=True,
     )
-    target_frame_wait_s: float = setting(
-        0.2,
-        "How long a frame waits for the transform to target_frame, seconds; then it is refused.",
-        low=0.0,
-        high=10.0,
-        advanced=True,
-        formerly="target_frame_wait_seconds",
-    )
     fixed_frame: str = setting(
         "",
         "Frame that stands still, such as world or the robot's base, for a camera that moves: in "
@@ -113,14 +149,19 @@ class NodeSettings:
         "off.",
         fixed=True,
     )
-    fixed_frame_wait_s: float = setting(
-        0.05,
-        "How long a frame waits for the transform to fixed_frame, seconds; then it is tracked "
-        "without.",
+    transform_wait_s: float = setting(
+        1.0,
+        "How long a frame waits for its transform to target_frame or fixed_frame while no newer "
+        "one comes, seconds; then it is refused. While newer ones come it waits on, 2 s in all.",
         low=0.0,
-        high=1.0,
+        high=10.0,
         advanced=True,
-        formerly="fixed_frame_wait_seconds",
+        formerly=(
+            "target_frame_wait_s",
+            "target_frame_wait_seconds",
+            "fixed_frame_wait_s",
+            "fixed_frame_wait_seconds",
+        ),
     )
     threads: int = setting(
         0,
@@ -163,7 +204,14 @@ class NodeSettings:
         for name in ("target_frame", "fixed_frame", "tf_prefix"):
             if getattr(self, name).startswith("/") or " " in getattr(self, name):
                 raise ValueError(f"{name} must be a frame name, got {getattr(self, name)!r}")
+        if self.background not in BACKGROUNDS:
+            raise ValueError(f"background must be 0, -1 or 255, got {self.background}")
         parse_label_categories(self.label_categories)
+        parse_min_scores(self.min_scores)
+        try:
+            ClassNames.read(self.class_names)
+        except OSError as error:
+            raise ValueError(f"class_names names no file that can be read: {error}") from error
 
     @property
     def names_classes(self) -> bool:
@@ -180,4 +228,16 @@ class NodeSettings:
             ValueError: a parameter names another one.
         """
         names = parse_label_categories(self.label_categories)
-        return CategoryRules(self.default_category, names, categories)
+        words = ClassNames.read(self.class_names)
+        return CategoryRules(self.default_category, names, categories, words)
+
+    def object_filter(self, rules: CategoryRules) -> ObjectFilter:
+        """Return which objects are wanted.
+
+        Args:
+            rules: the categories of class names.
+
+        Raises:
+            ValueError: a parameter names a category that no model knows.
+        """
+        return ObjectFilter.parse(self.classes, self.min_scores, rules)

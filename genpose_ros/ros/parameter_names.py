@@ -44,8 +44,8 @@ def _old_names() -> dict[str, str]:
     for part, kind in _PARTS.items():
         prefix = _PREFIXES[part]
         for item in fields(kind):
-            for name in (item.metadata["formerly"], item.name):
-                if name and f"{prefix}{name}" not in _KNOWN:
+            for name in (*item.metadata["formerly"], item.name):
+                if f"{prefix}{name}" not in _KNOWN:
                     old[f"{prefix}{name}"] = NAMES[part][item.name]
     return old
 

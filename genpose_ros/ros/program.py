@@ -14,6 +14,8 @@ from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
+from genpose_ros.stopping import SIGNALS
+
 __all__ = ["run_program"]
 
 AnyNode = TypeVar("AnyNode", bound=Node)
@@ -60,7 +62,7 @@ def run_program(
 
 @contextmanager
 def _one_interrupt() -> Iterator[None]:
-    """While the block lasts, SIGINT raises KeyboardInterrupt once and then does nothing."""
+    """While the block lasts, SIGINT or SIGTERM raises KeyboardInterrupt once, then does nothing."""
     came = False
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -69,12 +71,13 @@ def _one_interrupt() -> Iterator[None]:
             came = True
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
     try:
         yield
     finally:
-        if came:
-            # Not the handler above: Python takes it away when it ends, and a third one would kill.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        elif before is not None:
-            signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            if came:
+                # Not the one above: Python takes it away when it ends, and a third would kill.
+                signal.signal(number, signal.SIG_IGN)
+            elif handler is not None:
+                signal.signal(number, handler)

@@ -1,12 +1,14 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Diagnostic states of the node's parts: inputs, rejections, estimator and tracking."""
+"""Diagnostic states of the node's parts: inputs, rejections, estimator, tracking, transforms."""
 
+import resource
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
@@ -15,19 +17,25 @@ from genpose_ros.ros.diagnostics import status
 from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.track_mode import Tracking
+from genpose_ros.ros.transform_queue import TransformQueue
 from genpose_ros.tracking.tracks import TrackState
 
 __all__ = [
     "EstimatorStatus",
     "InputStatus",
-    "LastFrame",
+    "LastFrames",
     "RejectionStatus",
     "TrackingStatus",
+    "TransformStatus",
 ]
 
 Clock = Callable[[], float]
 #: Counters beside those that have the names of topics or reasons.
 _MATCHED, _FRAMES = "matched masks", "whole frames"
+#: An input that pauses for so long is named, though it does not count as silent yet, seconds.
+_PAUSE_S = 1.0
+#: Frames whose times are kept.
+_TIMINGS = 256
 #: Reasons that a message about new rejections names.
 _NAMED_REASONS = 3
 
@@ -80,7 +88,9 @@ class InputStatus:
         values["matches per second"] = f"{new[_MATCHED] / passed_s:.1f}"
         values["masks matched, %"] = f"{100 * new[_MATCHED] / masks:.0f}" if masks else "none"
         silent = watchdog.silent_inputs(self._timeout_s())
-        message = "; ".join(silent) or self._awaited() or "messages come on all inputs"
+        paused = watchdog.silent_inputs(_PAUSE_S)
+        named = "; ".join(silent) or self._awaited() or "; ".join(paused)
+        message = named or "messages come on all inputs"
         if not self._inputs.enabled:
             message = f"images are ignored (~/enable); {message}"
         return status("inputs", message, values, warn=bool(silent))
@@ -128,26 +138,32 @@ class RejectionStatus:
 
 
 @dataclass
-class LastFrame:
+class LastFrames:
     """Results of the worker so far.
 
     Attributes:
         count: number of frames published.
         ready: whether the estimator's warm-up is over.
-        timings_ms: wall time per stage of the last frame.
+        timings_ms: wall times of the last frames, by stage.
     """
 
     count: int = 0
     ready: bool = False
-    timings_ms: Mapping[str, float] | None = None
+    timings_ms: dict[str, deque[float]] = field(default_factory=dict)
+
+    def note(self, timings_ms: Mapping[str, float]) -> None:
+        """Note that a frame was published, and its wall time per stage."""
+        self.count += 1
+        for stage, ms in timings_ms.items():
+            self.timings_ms.setdefault(stage, deque(maxlen=_TIMINGS)).append(ms)
 
 
 class EstimatorStatus:
-    """State of the estimator: device, checkpoint, frames per second, time of each stage.
+    """State of the estimator: device, checkpoint, memory, frames per second, time of each stage.
 
     Args:
         about: what does not change: device, checkpoint and so on.
-        last: the last frame.
+        last: the last frames.
         dropped: number of frames that were replaced by newer ones so far.
         clock: seconds, monotonic.
     """
@@ -155,7 +171,7 @@ class EstimatorStatus:
     def __init__(
         self,
         about: Mapping[str, str],
-        last: LastFrame,
+        last: LastFrames,
         dropped: Callable[[], int],
         clock: Clock = time.monotonic,
     ) -> None:
@@ -170,15 +186,16 @@ class EstimatorStatus:
             **self._about,
             "frames published per second": per_second,
             "frames dropped for newer ones": self._dropped(),
+            "resident memory, MB": f"{_resident_mb():.0f}",
         }
-        timings_ms = self._last.timings_ms or {}
-        values |= {f"{stage} of the last frame, ms": f"{t:.1f}" for stage, t in timings_ms.items()}
+        for stage, timings_ms in list(self._last.timings_ms.items()):
+            values |= _percentiles(stage, timings_ms)
         ready = f"{per_second} frames per second" if self._last.ready else "warming up"
         return status("estimator", ready, values, warn=False)
 
 
 class TrackingStatus:
-    """State of the tracking: tracks by state, frames per second, what was not compensated.
+    """State of the tracking: tracks by state, frames per second.
 
     Args:
         tracking: mode `track`.
@@ -187,7 +204,7 @@ class TrackingStatus:
 
     def __init__(self, tracking: Tracking, clock: Clock = time.monotonic) -> None:
         self._tracking = tracking
-        self._rates = _Rates(self._counts, clock)
+        self._rates = _Rates(lambda: tracking.frames, clock)
 
     def __call__(self) -> DiagnosticStatus:
         """Return the state since the last call."""
@@ -196,21 +213,52 @@ class TrackingStatus:
         values: dict[str, object] = {state.value: states[state] for state in TrackState}
         values["frames with masks per second"] = f"{new['masks'] / passed_s:.1f}"
         values["depth images without masks per second"] = f"{new['depth_only'] / passed_s:.1f}"
-        fixed = self._tracking.fixed_frame
-        if fixed is not None:
-            values["fixed frame"] = fixed.frame
-            values["frames compensated"] = fixed.found
-            values["frames uncompensated"] = fixed.missing
-            values["last transform"] = fixed.problem or "found"
         message = f"{states[TrackState.CONFIRMED]} of {states.total()} tracks are confirmed"
-        if new["missing"]:
-            frames = new["missing"] + new["found"]
-            message = f"camera motion not compensated in {new['missing']} of {frames} frames"
-        return status("tracking", message, values, warn=new["missing"] > 0)
+        return status("tracking", message, values, warn=False)
 
-    def _counts(self) -> Counter[str]:
-        counts = Counter(self._tracking.frames)
-        fixed = self._tracking.fixed_frame
-        if fixed is not None:
-            counts["found"], counts["missing"] = fixed.found, fixed.missing
-        return counts
+
+class TransformStatus:
+    """State of the transforms: how long frames wait for them, and how many do so in vain.
+
+    Args:
+        queue: in which they wait.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, queue: TransformQueue, clock: Clock = time.monotonic) -> None:
+        self._queue = queue
+        self._rates = _Rates(lambda: {"found": queue.found, "refused": queue.refused}, clock)
+
+    def __call__(self) -> DiagnosticStatus:
+        """Return the state since the last call."""
+        new, _ = self._rates.take()
+        queue = self._queue
+        values: dict[str, object] = {
+            "frames of reference": ", ".join(queue.frames),
+            "frames located": queue.found,
+            "frames without a transform": queue.refused,
+            "frames that wait": len(queue),
+            **_percentiles("wait", queue.waits_ms),
+            "last transform": queue.problem or "found",
+        }
+        message = "the camera's pose is known"
+        if new["refused"]:
+            count = new.total()
+            message = f"the camera's pose was not known in {new['refused']} of {count} frames"
+        return status("transforms", message, values, warn=new["refused"] > 0)
+
+
+def _resident_mb() -> float:
+    """How much memory this process holds."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def _percentiles(name: str, values_ms: Iterable[float]) -> dict[str, object]:
+    """Return median and 95th percentile of times, as values of a status; empty without any."""
+    ordered = sorted(values_ms)
+    if not ordered:
+        return {}
+    last = len(ordered) - 1
+    shares = {"p50": 0.5, "p95": 0.95}
+    return {f"{name} {p}, ms": f"{ordered[round(s * last)]:.1f}" for p, s in shares.items()}

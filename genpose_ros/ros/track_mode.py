@@ -17,11 +17,10 @@ from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.estimate_mode import ActiveEstimator, MakeEstimator
 from genpose_ros.ros.frame_builder import build_frame
-from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import check_estimate
 from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.published import PublishedFrame, published_track
-from genpose_ros.ros.transforms import TransformLookup
+from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.tracks import Track, TrackingResult
 
@@ -73,15 +72,13 @@ class Tracking:
     means that the clock had jumped back, all tracks are cleared.
 
     Attributes:
-        fixed_frame: lookup of the camera's pose in a frame that stands still; None: its motion is
-            not known.
         frames: number of frames tracked so far, those with `masks` and `depth_only`.
 
     Args:
         make_estimator: builds the estimator for given settings.
         make_tracker: builds the tracker.
-        settings: to begin with.
-        fixed_frame: see above.
+        settings: to begin with; where `fixed_frame` names a frame that stands still, every frame
+            must come with the camera's pose in it.
         warn: called with a subject and a line about it.
     """
 
@@ -90,10 +87,8 @@ class Tracking:
         make_estimator: MakeEstimator,
         make_tracker: MakeTracker,
         settings: Settings,
-        fixed_frame: TransformLookup | None,
         warn: Callable[[str, str], None],
     ) -> None:
-        self.fixed_frame = fixed_frame
         self.frames: Counter[str] = Counter()
         self._active = ActiveEstimator(make_estimator, settings)
         self._tracker = make_tracker(self._active.current[0], settings.tracker)
@@ -129,14 +124,20 @@ class Tracking:
             self._tracker.reset()
         return count
 
-    def process(self, matched: Matched) -> PublishedFrame | Rejection | None:
-        """Return what to publish of a frame, or why all of it is refused; None: nothing."""
+    def process(self, located: LocatedFrame) -> PublishedFrame | Rejection | None:
+        """Return what to publish of a frame, or why all of it is refused; None: nothing.
+
+        Raises:
+            KeyError: the camera's pose in the fixed frame is not given.
+        """
+        matched = located.matched
         estimator, settings = self._active.current
         built = build_frame(matched, settings, estimator.categories)
         if isinstance(built, Rejection):
             return built
         header = matched.depth.header
-        T_fixed_cam = self._camera_motion(header, settings.node.fixed_frame_wait_s)
+        fixed_frame = settings.node.fixed_frame
+        T_fixed_cam = located.T_frame_cam[fixed_frame] if fixed_frame else None
         with self._lock:
             self._tracker.estimator, self._tracker.settings = estimator, settings.tracker
             if matched.epoch != self._epoch:
@@ -157,16 +158,6 @@ class Tracking:
         self._epoch = epoch
         self._published_ns = _NEVER
         self._kept.clear()
-
-    def _camera_motion(self, header: Header, wait_s: float) -> np.ndarray | None:
-        """T_fixed_cam at the image; None: it is not known."""
-        if self.fixed_frame is None:
-            return None
-        T_fixed_cam = self.fixed_frame.lookup(header, wait_s)
-        if isinstance(T_fixed_cam, Rejection):
-            self._warn("fixed_frame", f"camera motion is not compensated: {T_fixed_cam.detail}")
-            return None
-        return T_fixed_cam
 
     def _track(
         self, frame: Frame, depth_only: bool, T_fixed_cam: np.ndarray | None

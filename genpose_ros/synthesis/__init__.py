@@ -9,6 +9,7 @@ from genpose_ros.synthesis.clouds import (
     Surroundings,
     make_clouds,
 )
+from genpose_ros.synthesis.domains import D435, DOMAINS, WIDE, Domain
 from genpose_ros.synthesis.library import (
     NOCS_LIBRARY,
     ShapeLibrary,
@@ -28,10 +29,14 @@ from genpose_ros.synthesis.shards import (
 from genpose_ros.synthesis.views import STANCES, Views, sample_views
 
 __all__ = [
+    "D435",
+    "DOMAINS",
     "NOCS_LIBRARY",
     "STANCES",
     "TRAINING_SURROUNDINGS",
+    "WIDE",
     "CloudBatch",
+    "Domain",
     "Mesh",
     "SetRecipe",
     "ShapeLibrary",

@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genpose_ros.synthesis.clutter import ground, hands, neighbours, occluders
+from genpose_ros.synthesis.clutter import ground, hands, neighbours, occluders, support_levels
+from genpose_ros.synthesis.depth_errors import add_depth_errors, shifted
+from genpose_ros.synthesis.depth_filters import filter_depth
+from genpose_ros.synthesis.domains import D435, Cameras, Domain
 from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.synthesis.objects import Objects
 from genpose_ros.synthesis.primitives import MeshBatch
 from genpose_ros.synthesis.rasterise import Crops, DepthImages, Triangles, rasterise
 from genpose_ros.synthesis.sensor import (
     corrupt_mask,
-    draw_sensor,
     hidden_from_right,
     measure_depth,
     tear_mask,
@@ -29,8 +31,10 @@ __all__ = [
     "CloudBatch",
     "Surroundings",
     "crops_around",
+    "draw_in_air",
     "make_clouds",
     "render_views",
+    "sense_depth",
     "sense_views",
 ]
 
@@ -51,6 +55,8 @@ class CloudBatch:
         size_m: (n, 3) float32 box edge lengths.
         category: (n,) int, index into the categories of the library that the objects are from.
         stance: (n,) int, index into `STANCES`.
+        up: (n, 3) float32 unit vector against gravity, camera frame.
+        level_m: (n,) float32 coordinate along it of the table.
     """
 
     points_cam: np.ndarray
@@ -59,6 +65,8 @@ class CloudBatch:
     size_m: np.ndarray
     category: np.ndarray
     stance: np.ndarray
+    up: np.ndarray
+    level_m: np.ndarray
 
     def __len__(self) -> int:
         return len(self.points_cam)
@@ -109,6 +117,7 @@ def make_clouds(
     shares: Mapping[str, float] | None = None,
     stances: np.ndarray | None = None,
     surroundings: Surroundings | None = None,
+    domain: Domain = D435,
     points: int = 1024,
     device: torch.device | str = "cpu",
 ) -> CloudBatch:
@@ -125,6 +134,7 @@ def make_clouds(
         stances: (n,) indices into `STANCES`; drawn when not given. An object that does not rest so
             takes another stance that its category has.
         surroundings: what disturbs the views; default `Surroundings()`.
+        domain: cameras, shapes, stances and rolls.
         points: points per cloud.
         device: cpu or cuda.
 
@@ -132,14 +142,15 @@ def make_clouds(
         ValueError: the shares are of no use, see `ShapeLibrary.draw`.
     """
     around = surroundings or Surroundings()
-    shapes = library.draw(n, rng, shares)
+    shapes = library.draw(n, rng, shares, vessels=domain.vessels)
     allowed = np.array([[s in (*c.rests, "free") for s in STANCES] for c in library.categories])
-    views = sample_views(n, rng, stances=stances, allowed=allowed[shapes.category])
+    views = sample_views(n, rng, stances=stances, allowed=allowed[shapes.category], domain=domain)
     size_m = shapes.size_m
     objects = shapes.placed(views.rotation, views.translation)
     crops = crops_around(objects, torch.device(device))
-    images = render_views(objects, size_m, views, crops, around, rng)
-    clouds, enough = sense_views(images, crops, around, points, rng)
+    in_air = draw_in_air(views, rng)
+    images = render_views(objects, size_m, views, in_air, crops, around, rng)
+    clouds, enough = sense_views(images, size_m, views, crops, around, domain, points, rng)
     batch = CloudBatch(
         points_cam=clouds.cpu().numpy(),
         rotation=views.rotation.astype(np.float32),
@@ -147,6 +158,9 @@ def make_clouds(
         size_m=size_m.astype(np.float32),
         category=shapes.category,
         stance=views.stance,
+        up=views.up.astype(np.float32),
+        # Draws of its own, so that those of the clouds stay what they are.
+        level_m=support_levels(objects, views, in_air, rng.spawn(1)[0]).astype(np.float32),
     )
     return batch[enough.cpu().numpy()]
 
@@ -161,10 +175,17 @@ def crops_around(objects: Objects, device: torch.device) -> Crops:
     return Crops(centre, step, GRID)
 
 
+def draw_in_air(views: Views, rng: np.random.Generator) -> np.ndarray:
+    """Which objects (n,) bool are held in the air: most of those of any orientation."""
+    free: np.ndarray = views.stance == STANCES.index("free")
+    return free & (rng.random(len(free)) < 0.75)
+
+
 def render_views(
     objects: Objects,
     size_m: np.ndarray,
     views: Views,
+    in_air: np.ndarray,
     crops: Crops,
     around: Surroundings,
     rng: np.random.Generator,
@@ -175,13 +196,12 @@ def render_views(
         objects: placed in front of the camera.
         size_m: (n, 3) edges of their boxes.
         views: where they are.
+        in_air: (n,) bool, which are held in the air; the others are on a table.
         crops: the rays.
         around: what surrounds them.
         rng: source of the draws.
     """
     n = len(objects)
-    free = views.stance == STANCES.index("free")
-    in_air = free & (rng.random(n) < 0.75)
     hidden, accompanied = rng.random(n) < around.occluder, rng.random(n) < around.neighbour
     held = in_air & (rng.random(n) < around.hand)
     lumps, clear = occluders(size_m, views, rng)
@@ -228,25 +248,89 @@ def _triangles(batches: list[tuple[np.ndarray, MeshBatch, int]], device: torch.d
 
 def sense_views(
     images: DepthImages,
+    size_m: np.ndarray,
+    views: Views,
     crops: Crops,
     around: Surroundings,
+    domain: Domain,
     points: int,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """The clouds (n, points, 3) that sensor and segmenter deliver, and (n,) which are usable."""
-    n, spacing = len(crops), crops.spacing.double().cpu().numpy()
-    sensor = draw_sensor(n, rng)
-    depth = measure_depth(images.depth_m, images.cos_incidence, sensor, rng)
+    """The clouds (n, points, 3) that sensor and segmenter deliver, and (n,) which are usable.
+
+    Args:
+        images: from `render_views`.
+        size_m: (n, 3) edges of the objects' boxes.
+        views: where they are.
+        crops: the rays.
+        around: shares of the masks that are cut, torn and leaking.
+        domain: the cameras.
+        points: points per cloud.
+        rng: source of the draws.
+    """
+    n, per_px = len(crops), crops.spacing.double().cpu().numpy() / NATIVE_SPACING
+    cameras = domain.draw_cameras(n, rng)
+    depth = sense_depth(images, size_m, views, crops, cameras, rng)
     is_object = images.part == 0
-    mask = corrupt_mask(is_object, spacing / NATIVE_SPACING, rng)
+    mask = corrupt_mask(is_object, per_px, rng)
     mask = tear_mask(mask, rng.random(n) < around.torn, rng.random(n) < around.leaking, rng)
+    if cameras.errors is not None:
+        mask = shifted(mask, cameras.errors.shift_px, per_px)
     mask &= _window(crops, around.cut, rng) & (depth > 0)
-    mask &= ~hidden_from_right(
-        images.depth_m, sensor.baseline_m / spacing, sensor.shadow_px * NATIVE_SPACING / spacing
-    )
     clouds, counts = _sample(depth, mask, crops, points, rng)
     shown_px = is_object.flatten(1).sum(1)
     return clouds, (counts >= MIN_POINTS) & (shown_px >= MIN_POINTS)
+
+
+def sense_depth(
+    images: DepthImages,
+    size_m: np.ndarray,
+    views: Views,
+    crops: Crops,
+    cameras: Cameras,
+    rng: np.random.Generator,
+) -> Tensor:
+    """The depth (n, H, W) in metres that the cameras report, 0 for holes and shadows.
+
+    Args:
+        images: from `render_views`.
+        size_m: (n, 3) edges of the objects' boxes.
+        views: where they are.
+        crops: the rays.
+        cameras: n of them.
+        rng: source of the draws.
+    """
+    spacing = crops.spacing.double().cpu().numpy()
+    true, errors, filters = images.depth_m, cameras.errors, cameras.filters
+    if errors is not None:
+        axis = views.rotation[:, :, 1]
+        true = add_depth_errors(
+            true,
+            images.part == 0,
+            crops,
+            axis,
+            np.einsum("ni,ni->n", axis, views.translation),
+            size_m[:, 1] / 2,
+            errors,
+            rng,
+            pixel=NATIVE_SPACING,
+        )
+    depth = measure_depth(true, images.cos_incidence, cameras.sensor, rng)
+    depth = depth.masked_fill(_shadows(images.depth_m, spacing, cameras), 0)
+    if filters is not None:
+        depth = filter_depth(depth, filters, spacing / NATIVE_SPACING)
+    return depth
+
+
+def _shadows(depth_m: Tensor, spacing: np.ndarray, cameras: Cameras) -> Tensor:
+    """Where something nearer hides the surface from the other eye or from the projector."""
+    flip = torch.as_tensor(cameras.mirrored, device=depth_m.device)[:, None, None]
+    sensor = cameras.sensor
+    seen = torch.where(flip, depth_m.flip(2), depth_m) if cameras.mirrored.any() else depth_m
+    hidden = hidden_from_right(
+        seen, sensor.baseline_m / spacing, sensor.shadow_px * NATIVE_SPACING / spacing
+    )
+    return torch.where(flip, hidden.flip(2), hidden) if cameras.mirrored.any() else hidden
 
 
 def _window(crops: Crops, share: float, rng: np.random.Generator) -> Tensor:

@@ -14,7 +14,7 @@ from genpose_ros.synthesis.objects import Objects
 from genpose_ros.synthesis.primitives import MeshBatch, lathe, merge, profile, tube
 from genpose_ros.synthesis.views import Views
 
-__all__ = ["ground", "hands", "neighbours", "occluders"]
+__all__ = ["ground", "hands", "neighbours", "occluders", "support_levels"]
 
 
 def _across(axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -44,6 +44,19 @@ def ground(
     # From below a table, it is not seen.
     visible = (level < -0.02)[:, None]
     return np.where(visible, normal / np.where(visible, level[:, None], 1.0), 0.0)
+
+
+def support_levels(
+    objects: Objects, views: Views, in_air: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Where along `views.up` the table is that a robot knows of, (n,) metres.
+
+    Below each object; lower where it stands on something else, or is held in the air.
+    """
+    n = len(objects)
+    below = np.where(rng.random(n) < 0.1, rng.uniform(0.01, 0.25, n), 0.0)
+    below = np.where(in_air, np.exp(rng.uniform(np.log(0.01), np.log(0.6), n)), below)
+    return objects.lowest(views.up) - below
 
 
 def _lumps(size: np.ndarray, rng: np.random.Generator) -> MeshBatch:

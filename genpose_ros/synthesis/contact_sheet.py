@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from genpose_ros.files import whole_file
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.synthesis.clouds import CloudBatch
 from genpose_ros.synthesis.shards import read_shard, set_categories, shard_paths
@@ -83,7 +84,8 @@ def draw_contact_sheet(clouds: CloudBatch, picture: Path, categories: CategorySe
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     # Few colours make a third of the file.
-    image.quantize(64, dither=Image.Dither.NONE).save(picture, optimize=True)
+    with whole_file(picture) as partial:
+        image.quantize(64, dither=Image.Dither.NONE).save(partial, optimize=True)
 
 
 def _label(axes: Any, each: int, columns: int, names: Sequence[str]) -> None:

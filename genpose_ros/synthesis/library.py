@@ -18,6 +18,7 @@ from genpose_ros.synthesis.meshes import Mesh, deform
 from genpose_ros.synthesis.objects import Objects
 from genpose_ros.synthesis.primitives import MeshBatch
 from genpose_ros.synthesis.shapes import GENERATORS, make_shapes
+from genpose_ros.synthesis.vessels import USUAL, VesselVariety
 
 __all__ = [
     "NOCS_LIBRARY",
@@ -80,7 +81,12 @@ class ShapeLibrary:
         return max(mesh.diagonal for mesh in known)
 
     def draw(
-        self, n: int, rng: np.random.Generator, shares: Mapping[str, float] | None = None
+        self,
+        n: int,
+        rng: np.random.Generator,
+        shares: Mapping[str, float] | None = None,
+        *,
+        vessels: VesselVariety = USUAL,
     ) -> Objects:
         """Draw n objects in random order.
 
@@ -89,6 +95,7 @@ class ShapeLibrary:
             rng: source of the draws.
             shares: relative frequency of each category, by name, those left out 0; None: all are
                 equally frequent.
+            vessels: variety of generated bottles, bowls, cans and mugs.
 
         Raises:
             ValueError: a share is of no category, negative or not finite, or all are 0.
@@ -96,7 +103,7 @@ class ShapeLibrary:
         category = rng.permutation(_dealt(_weights(self.categories, shares), n, rng))
         groups: list[tuple[np.ndarray, MeshBatch]] = []
         for index in np.unique(category):
-            groups += self._shapes(index, np.flatnonzero(category == index), rng)
+            groups += self._shapes(index, np.flatnonzero(category == index), rng, vessels)
         return Objects(tuple(groups), category)
 
     def draw_mesh(
@@ -113,7 +120,7 @@ class ShapeLibrary:
         return deform(mesh, category, rng, amount=self.deformation), mesh.faces
 
     def _shapes(
-        self, index: int, rows: np.ndarray, rng: np.random.Generator
+        self, index: int, rows: np.ndarray, rng: np.random.Generator, vessels: VesselVariety
     ) -> list[tuple[np.ndarray, MeshBatch]]:
         """The objects `rows` of one category, in groups that share their triangles."""
         category = self.categories.categories[index]
@@ -132,7 +139,7 @@ class ShapeLibrary:
                     (of_mesh, MeshBatch(np.stack(vertices), mesh.faces, closed=mesh.closed))
                 )
         if category.generator and (chosen < 0).any():
-            shapes = make_shapes(category.generator, int((chosen < 0).sum()), rng)
+            shapes = make_shapes(category.generator, int((chosen < 0).sum()), rng, vessels)
             groups.append((rows[chosen < 0], shapes))
         return groups
 

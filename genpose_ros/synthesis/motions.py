@@ -7,7 +7,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
-__all__ = ["carry", "eased", "look_at", "poses", "rates", "sweep", "wander"]
+__all__ = ["carry", "eased", "look_at", "poses", "rates", "survey", "sweep", "wander"]
 
 #: Knots of a random spline, and how many of them are run through at most.
 _KNOTS = 96
@@ -147,3 +147,25 @@ def sweep(
         pace *= rate_deg_s / float(np.sqrt((rate**2).mean()))
     moved: np.ndarray = T_fixed_cam @ poses(turned(pace, times_s), offset)
     return moved
+
+
+def survey(
+    eye: np.ndarray, target: np.ndarray, times_s: np.ndarray, speed: float, rate_deg_s: float
+) -> np.ndarray:
+    """Return T_fixed_cam (F, 4, 4) of a camera on an arm that passes by what it looks at and rolls.
+
+    With an arm's accelerations: between poses 0.2 s apart it moves almost evenly.
+
+    Args:
+        eye: (3,) middle of its way, metres.
+        target: (3,) what it looks at.
+        times_s: (F,).
+        speed: root mean square, m/s.
+        rate_deg_s: root mean square of the roll.
+    """
+    reach_m = 0.3
+    sideways = look_at(eye, target)[:3, 0]
+    along = reach_m * np.sin(np.sqrt(2) * speed / reach_m * times_s)
+    roll_rad = np.deg2rad(np.sqrt(2) * rate_deg_s) * np.sin(times_s)
+    ways = zip(along, roll_rad, strict=True)
+    return np.stack([look_at(eye + a * sideways, target, roll) for a, roll in ways])

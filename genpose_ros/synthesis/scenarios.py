@@ -4,7 +4,7 @@
 """Motion scenarios of simulated sequences: cameras, objects, hands, and how they move."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -14,7 +14,7 @@ from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.synthesis.bodies import Rectangle
 from genpose_ros.synthesis.library import ShapeLibrary
-from genpose_ros.synthesis.motions import carry, look_at, poses, sweep, wander
+from genpose_ros.synthesis.motions import carry, look_at, poses, survey, sweep, wander
 from genpose_ros.synthesis.placement import Shape, Thing, is_small, place_on_table, usual_shape
 from genpose_ros.synthesis.primitives import box
 
@@ -224,6 +224,20 @@ def _sweep(
     return Scenario(sweep(T_table_cam, times_s, *_SWEEP, rng), bodies)
 
 
+def _arm(
+    seed: int,
+    times_s: np.ndarray,
+    camera: PinholeCamera,
+    rng: np.random.Generator,
+    library: ShapeLibrary,
+) -> Scenario:
+    """The table of `_sweep`, seen by a camera that moves as fast, but as evenly as an arm does."""
+    swept = _sweep(seed, times_s, camera, rng, library)
+    places = [body.T_fixed_body[0, :3, 3] for body in swept.bodies]
+    eye, target = swept.T_fixed_cam[0, :3, 3], np.mean(places, axis=0)
+    return replace(swept, T_fixed_cam=survey(eye, target, times_s, *_SWEEP))
+
+
 def _occlusion(
     seed: int,
     times_s: np.ndarray,
@@ -350,4 +364,5 @@ SCENARIOS: dict[
     "returns": _returns,
     "crossing": _crossing,
     "crowd": _crowd,
+    "arm": _arm,
 }

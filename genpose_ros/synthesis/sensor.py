@@ -12,7 +12,7 @@ All images are (n, H, W), as numpy arrays or as torch tensors on any device; wha
 the same kind. The noise is drawn per image, so that a batch holds good and bad cameras.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "Images",
     "SensorDraw",
     "corrupt_mask",
+    "draw_pattern_sensor",
     "draw_sensor",
     "hidden_from_right",
     "measure_depth",
@@ -94,6 +95,32 @@ def draw_sensor(n: int, rng: np.random.Generator) -> SensorDraw:
         baseline_m=some(0.9, 0.045, 0.065),
         shadow_px=rng.uniform(0.0, 7.0, n),
         edge_holes=rng.uniform(0.0, 0.6, n),
+    )
+
+
+def draw_pattern_sensor(pattern: np.ndarray, rng: np.random.Generator) -> SensorDraw:
+    """Draw n cameras of several kinds; their slow errors are drawn by `draw_depth_errors`.
+
+    Some average several frames, which leaves less noise and fewer holes.
+
+    Args:
+        pattern: (n,) which have one eye and a projector (Structure Sensor, Xtion): wider
+            baseline, coarser steps, less grain; the others have two eyes.
+        rng: source of the draws.
+    """
+    n = len(pattern)
+    stereo = draw_sensor(n, rng)
+    frames = np.where(rng.random(n) < 0.25, rng.uniform(2, 10, n), 1.0)
+    grain = np.where(pattern, np.minimum(stereo.fine, 0.001), np.minimum(stereo.fine, 0.002))
+    step = np.where(pattern, rng.uniform(0.0012, 0.0032, n), stereo.disparity_step)
+    return replace(
+        stereo,
+        fine=grain / np.sqrt(frames),
+        wave=np.zeros(n),
+        disparity_step=step / frames,
+        dropout=np.where(frames > 1, 0.2 * stereo.dropout, stereo.dropout),
+        baseline_m=np.where(pattern, 1.5, 1.0) * stereo.baseline_m,
+        shadow_px=np.where(pattern, 0.5, 1.0) * stereo.shadow_px,
     )
 
 

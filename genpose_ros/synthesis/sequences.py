@@ -49,6 +49,7 @@ __all__ = [
 #: returns: two carried objects leave the image and come back; a third stays.
 #: crossing: two equal objects pass in front of each other.
 #: crowd: ten objects on a slow turntable, for measuring speed.
+#: arm: as sweep, as fast but with an arm's accelerations, for measuring what TF's delay costs.
 SEQUENCE_KINDS: tuple[str, ...] = tuple(SCENARIOS)
 
 FRAME_ID = "camera_color_optical_frame"

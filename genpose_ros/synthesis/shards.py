@@ -6,7 +6,6 @@
 import errno
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
@@ -19,9 +18,11 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from genpose_ros.files import read_json, remove_unfinished, write_whole
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.process_pool import process_pool
 from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make_clouds
+from genpose_ros.synthesis.domains import DOMAINS, WIDE
 from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 
 __all__ = ["SHARD_SIZE", "SetRecipe", "read_shard", "set_categories", "shard_paths", "write_set"]
@@ -47,6 +48,7 @@ class SetRecipe:
         seed: seed of all draws; a shard depends on it and on the shard's number alone.
         library: that the objects are drawn from.
         shares: relative frequency of each category, by name; None: all alike.
+        domain: cameras, shapes, stances and rolls, a name of `DOMAINS`.
         first_shard: number of the first shard, to make a later part of a set.
         rank, ranks: of `ranks` machines this one makes every `ranks`-th shard, from number `rank`
             on; the folders together are the set that one machine alone makes.
@@ -57,12 +59,15 @@ class SetRecipe:
     seed: int = 0
     library: ShapeLibrary = NOCS_LIBRARY
     shares: Mapping[str, float] | None = None
+    domain: str = WIDE.name
     first_shard: int = 0
     rank: int = 0
     ranks: int = 1
     shard_size: int = 0
 
     def __post_init__(self) -> None:
+        if self.domain not in DOMAINS:
+            raise ValueError(f"expected one of {', '.join(DOMAINS)}, got {self.domain!r}")
         if not 0 <= self.rank < self.ranks:
             raise ValueError(f"expected a rank from 0 to {self.ranks - 1}, got {self.rank}")
 
@@ -116,9 +121,7 @@ def write_set(
             done += 1
             report(done, len(paths))
     finally:
-        for path in missing:
-            for partial_file in folder.glob(f"{path.name}.*.partial"):
-                partial_file.unlink(missing_ok=True)
+        remove_unfinished(folder)  # of this command's processes, not of another's
     return paths
 
 
@@ -165,7 +168,7 @@ def _record(folder: Path, recipe: SetRecipe) -> None:
             return
     elif next(folder.glob("shard-*.safetensors"), None) is not None:
         raise ValueError(f"{folder} holds shards of unknown origin: choose another folder")
-    _write_whole(file, (json.dumps({"clouds": clouds, **decisive}) + "\n").encode())
+    write_whole(file, json.dumps({"clouds": clouds, **decisive}) + "\n")
 
 
 def _decisive(recipe: SetRecipe) -> dict[str, Any]:
@@ -181,6 +184,7 @@ def _decisive(recipe: SetRecipe) -> dict[str, Any]:
         "shares": None if recipe.shares is None else dict(recipe.shares),
         "meshes_sha256": digest.hexdigest() if library.meshes else None,
         "mesh_share": library.mesh_share,
+        "domain": recipe.domain,
         "deformation": library.deformation,
         "shard_size": recipe.shard_size,
     }
@@ -193,7 +197,7 @@ def _recorded(file: Path) -> dict[str, Any]:
         ValueError: it is damaged.
     """
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+        return dict(read_json(file))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file} is damaged: choose another folder") from error
 
@@ -214,22 +218,6 @@ def set_categories(folder: Path) -> CategorySet:
         raise ValueError(f"{file} has categories that cannot be used: {error}") from error
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name first, so that it is whole or not there.
-
-    Raises:
-        OSError: naming the file, which a write that finds the disk full does not.
-    """
-    partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial_file.write_bytes(content)
-        partial_file.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        partial_file.unlink(missing_ok=True)
-
-
 def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
     number = int(path.stem.split("-")[1])
     rng = np.random.default_rng([recipe.seed, number])
@@ -242,6 +230,7 @@ def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
                 library=recipe.library,
                 shares=recipe.shares,
                 surroundings=TRAINING_SURROUNDINGS,
+                domain=DOMAINS[recipe.domain],
                 device=device,
             )
         )
@@ -257,9 +246,11 @@ def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
             "size_m": clouds.size_m,
             "category": clouds.category.astype(np.int64),
             "stance": clouds.stance.astype(np.int64),
+            "up": clouds.up,
+            "level_m": clouds.level_m,
         }
     )
-    _write_whole(path, content)
+    write_whole(path, content)
     return path
 
 
@@ -285,7 +276,11 @@ def read_shard(path: Path) -> CloudBatch:
     """
     try:
         parts = load_file(path)
-    except SafetensorError as error:
+        if "up" not in parts:  # a set from before they were kept
+            count = len(parts["category"])
+            parts["up"] = np.zeros((count, 3), dtype=np.float32)
+            parts["level_m"] = np.full(count, np.nan, dtype=np.float32)
+        points = parts.pop("points_centred").astype(np.float32) + parts.pop("centre")[:, None]
+        return CloudBatch(points_cam=points, **parts)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: delete it and make it anew ({error})") from error
-    points = parts.pop("points_centred").astype(np.float32) + parts.pop("centre")[:, None]
-    return CloudBatch(points_cam=points, **parts)

@@ -7,16 +7,63 @@ Metres, NOCS object frame: y up, a mug's handle at +x. Not centred; `shapes.make
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from genpose_ros.synthesis.primitives import MeshBatch, box, lathe, merge, profile, slab, tube
 
-__all__ = ["bottles", "bowls", "cans", "mugs"]
+__all__ = ["EVERYDAY", "USUAL", "VesselVariety", "bottles", "bowls", "cans", "mugs"]
 
 Generator = np.random.Generator
 
 _BOTTLE_TOPS = ("cap", "sports", "pump", "spray", "open")
+
+
+@dataclass(frozen=True)
+class VesselVariety:
+    """Variety of the vessels: shares of the shapes, and ranges of their measures.
+
+    Attributes:
+        bottle_tops: shares of cap, sports cap, pump, spray head and open neck.
+        flat_bottles: share of the bottles with an oval or flat body.
+        flattest: depth of the flattest bottle's body in its width.
+        filled_bowls, filled_mugs: share of them that hold something.
+        bowl_level, mug_level: how high it stands, in the height of the inside.
+        mug_taper: a mug's radius at the foot less that at the rim, in that at the rim.
+        level_in_wall: what a mug holds ends at the wall; without, it sticks out of some that are
+            wider below.
+        alike_ends: share of the cans whose top and bottom are drawn alike, so that nothing tells
+            which is which.
+    """
+
+    bottle_tops: tuple[float, ...] = (0.62, 0.12, 0.09, 0.08, 0.09)
+    flat_bottles: float = 0.35
+    flattest: float = 0.45
+    filled_bowls: float = 0.1
+    bowl_level: tuple[float, float] = (0.1, 0.6)
+    filled_mugs: float = 0.1
+    mug_level: tuple[float, float] = (0.3, 0.85)
+    mug_taper: tuple[float, float] = (-0.35, 0.18)
+    level_in_wall: bool = False
+    alike_ends: float = 0.0
+
+
+#: Shapes whose foot and head mostly differ; what the evaluation's views show.
+USUAL = VesselVariety()
+#: Shapes as kitchens hold them: many cans alike at both ends, full mugs, flat spray bottles.
+EVERYDAY = VesselVariety(
+    bottle_tops=(0.5, 0.11, 0.1, 0.2, 0.09),
+    flat_bottles=0.5,
+    flattest=0.3,
+    filled_bowls=0.3,
+    bowl_level=(0.1, 0.97),
+    filled_mugs=0.35,
+    mug_level=(0.15, 0.98),
+    mug_taper=(-0.32, 0.3),
+    level_in_wall=True,
+    alike_ends=0.65,
+)
 
 
 def _about_y(angle: np.ndarray) -> np.ndarray:
@@ -31,16 +78,17 @@ def _some(rng: Generator, n: int, share: float, low: float, high: float) -> np.n
     return rng.uniform(low, high, n) * (rng.random(n) < share)
 
 
-def bottles(rng: Generator, n: int) -> MeshBatch:
+def bottles(rng: Generator, n: int, variety: VesselVariety = USUAL) -> MeshBatch:
     """Bodies with shoulder and neck under a cap, sports cap, pump, spray head, or open.
 
     Round, square or oval, waisted, bulged or ribbed; some with a handle beside the neck. What
     sticks out stays within the body's outline, so that the axis is the middle of the box.
     """
-    top_kind = rng.choice(len(_BOTTLE_TOPS), n, p=[0.62, 0.12, 0.09, 0.08, 0.09])
+    top_kind = rng.choice(len(_BOTTLE_TOPS), n, p=variety.bottle_tops)
     is_kind = {name: top_kind == i for i, name in enumerate(_BOTTLE_TOPS)}
     roundness = np.where(rng.random(n) < 0.22, rng.uniform(2.5, 8, n), 2.0)
-    flatness = np.where(rng.random(n) < 0.35, rng.uniform(0.45, 1.0, n), 1.0)
+    flat = rng.random(n) < variety.flat_bottles
+    flatness = np.where(flat, rng.uniform(variety.flattest, 1.0, n), 1.0)
     total = rng.uniform(0.10, 0.32, n)
     radius = np.minimum(rng.uniform(0.020, 0.055, n), total * rng.uniform(0.15, 0.29, n))
 
@@ -188,7 +236,7 @@ def _along(path: np.ndarray, thickness: np.ndarray, width: np.ndarray) -> MeshBa
     return tube(path, np.stack([tangent[..., 1], -tangent[..., 0]], -1), thickness, width)
 
 
-def bowls(rng: Generator, n: int) -> MeshBatch:
+def bowls(rng: Generator, n: int, variety: VesselVariety = USUAL) -> MeshBatch:
     """Open dishes from flat to deep: foot ring, curved or straight wall, plain or flaring rim."""
     radius = rng.uniform(0.050, 0.125, n)
     height = 2 * radius * np.exp(rng.uniform(np.log(0.14), np.log(0.68), n))
@@ -205,7 +253,8 @@ def bowls(rng: Generator, n: int) -> MeshBatch:
     outer_y = foot[:, None] + (height - foot)[:, None] * u
     inner_r = np.maximum(outer_r[:, ::-1] - wall[:, None], 1e-4)
     inner_y = outer_y[:, ::-1] + wall[:, None] * np.linspace(0, 1, 11)
-    content = foot + wall + (height - foot) * _some(rng, n, 0.1, 0.1, 0.6)
+    level = _some(rng, n, variety.filled_bowls, *variety.bowl_level)
+    content = foot + wall + (height - foot) * level
     inner_y = np.maximum(inner_y, content[:, None])
     zero = np.zeros(n)
     rings = profile(
@@ -226,18 +275,73 @@ def bowls(rng: Generator, n: int) -> MeshBatch:
     return lathe(*rings, segments=36, roundness=roundness)
 
 
-def cans(rng: Generator, n: int) -> MeshBatch:
+@dataclass(frozen=True)
+class _CanEnd:
+    """One end of n cans, from the middle outward: P points each.
+
+    Attributes:
+        radius: (n, P) metres.
+        depth: (n, P) how far inside the can's box, metres.
+    """
+
+    radius: np.ndarray
+    depth: np.ndarray
+
+    def where(self, chosen: np.ndarray, other: "_CanEnd") -> "_CanEnd":
+        """These ends for the `chosen` (n,) cans, for the rest the `other` ones of fewer points."""
+        again = np.linspace(0, other.radius.shape[1] - 1, self.radius.shape[1]).round().astype(int)
+        return _CanEnd(
+            np.where(chosen[:, None], self.radius, other.radius[:, again]),
+            np.where(chosen[:, None], self.depth, other.depth[:, again]),
+        )
+
+
+def cans(rng: Generator, n: int, variety: VesselVariety = USUAL) -> MeshBatch:
     """Drink cans (necked-in lid, domed bottom on a small ring) and food cans (rims, beads, tuna).
 
-    Top and bottom differ as they do on real ones: the lid lies deeper within its rim than a food
-    can's bottom, and carries a tab; a drink can stands on a ring narrower than its lid.
+    Top and bottom differ: the lid lies deeper within its rim than a food can's bottom, and carries
+    a tab; a drink can stands on a ring narrower than its lid. Of those whose ends are alike both
+    have rims, flat or domed lids, rings or plastic caps, drawn from one distribution.
     """
     drink = rng.random(n) < 0.45
     radius = np.where(drink, rng.uniform(0.026, 0.036, n), rng.uniform(0.026, 0.055, n))
     tall = np.exp(rng.uniform(np.log(1.25), np.log(2.7), n))
     food = np.exp(rng.uniform(np.log(0.33), np.log(1.9), n))
     height = np.clip(2 * radius * np.where(drink, tall, food), 0.026, 0.19)
+    top, bottom, shoulder, heel, lid = _can_ends(rng, drink, radius)
+    beads = np.where(drink, 0, _some(rng, n, 0.5, 0.0003, 0.0014))
+    count = rng.integers(2, 6, n)
+    alike = np.zeros(n, dtype=bool)
+    if variety.alike_ends:
+        # Of drink cans fewer are alike.
+        alike = rng.random(n) < variety.alike_ends * np.where(drink, 0.5, 1.4)
+        first, second = (_alike_end(rng, radius, height) for _ in range(2))
+        second = first.where(rng.random(n) < 0.5, second)
+        heel = np.where(alike, first.depth[:, -1], heel)
+        shoulder = np.where(alike, second.depth[:, -1], shoulder)
+        bottom, top = first.where(alike, bottom), second.where(alike, top)
 
+    s = np.linspace(0, 1, 14)
+    middle = np.sin(np.pi * s) ** 0.5 * (1 - np.cos(2 * np.pi * count[:, None] * s)) / 2
+    side_r = radius[:, None] - beads[:, None] * middle
+    side_y = heel[:, None] + (height - shoulder - heel)[:, None] * s
+    rings = profile(
+        (bottom.radius, bottom.depth),
+        (side_r, side_y),
+        (top.radius[:, ::-1], height[:, None] - top.depth[:, ::-1]),
+    )
+    rim = top.radius[:, -2]
+    tab = _can_tab(rng, rim, height - lid)
+    has_tab = (rng.random(n) < np.where(drink, 0.9, 0.5)) & (lid > 0.0025) & ~alike
+    anchor = np.stack([0 * height, height / 2, 0 * height], -1)
+    return merge(lathe(*rings), tab.turned(_about_y(rng.uniform(0, 6.3, n))).only(has_tab, anchor))
+
+
+def _can_ends(
+    rng: Generator, drink: np.ndarray, radius: np.ndarray
+) -> tuple[_CanEnd, _CanEnd, np.ndarray, np.ndarray, np.ndarray]:
+    """Lid and bottom as drink and food cans have them, height of shoulder and heel, lid's depth."""
+    n = len(drink)
     top = radius * np.where(drink, rng.uniform(0.74, 0.95, n), rng.uniform(0.98, 1.03, n))
     top = np.where(drink, top, np.minimum(top, radius + 0.0015))
     ring = radius * np.where(drink, rng.uniform(0.68, 0.84, n), rng.uniform(0.93, 1.02, n))
@@ -246,32 +350,64 @@ def cans(rng: Generator, n: int) -> MeshBatch:
     lid = np.where(drink, rng.uniform(0.003, 0.0075, n), rng.uniform(0.001, 0.006, n))
     dome = np.where(drink, rng.uniform(0.006, 0.013, n), rng.uniform(0.0005, 0.003, n))
     lip = np.where(drink, rng.uniform(0.002, 0.004, n), rng.uniform(0.0015, 0.003, n))
-    beads = np.where(drink, 0, _some(rng, n, 0.5, 0.0003, 0.0014))
-    count = rng.integers(2, 6, n)
-
-    s = np.linspace(0, 1, 14)
-    middle = np.sin(np.pi * s) ** 0.5 * (1 - np.cos(2 * np.pi * count[:, None] * s)) / 2
-    side_r = radius[:, None] - beads[:, None] * middle
-    side_y = heel[:, None] + (height - shoulder - heel)[:, None] * s
     zero = np.zeros(n)
-    rings = profile(
+    above = profile(
+        (zero, lid),
+        (top - lip * 1.3, lid),
+        (top - lip, zero),
+        (top, zero),
+        (top, np.where(drink, 0.003, 0.001)),
+    )
+    below = profile(
         (zero, dome),
         (ring * 0.55, dome * np.where(drink, 0.8, 1.0)),
         (ring - lip * 1.5, np.where(drink, 0.0015, dome)),
         (ring - lip, zero),
         (ring, zero),
         ((ring + radius) / 2, heel * 0.4),
-        (side_r, side_y),
-        (top, height - np.where(drink, 0.003, 0.001)),
-        (top, height),
-        (top - lip, height),
-        (top - lip * 1.3, height - lid),
-        (zero, height - lid),
     )
-    tab = _can_tab(rng, top, height - lid)
-    has_tab = (rng.random(n) < np.where(drink, 0.9, 0.5)) & (lid > 0.0025)
-    anchor = np.stack([zero, height / 2, zero], -1)
-    return merge(lathe(*rings), tab.turned(_about_y(rng.uniform(0, 6.3, n))).only(has_tab, anchor))
+    return _CanEnd(*above), _CanEnd(*below), shoulder, heel, lid
+
+
+def _alike_end(rng: Generator, radius: np.ndarray, height: np.ndarray) -> _CanEnd:
+    """Ends for tops and bottoms alike: a lid within a rim, often with a ring, or domed, or a cap.
+
+    The last point is where the body begins.
+    """
+    n = len(radius)
+    kind = rng.choice(4, n, p=[0.5, 0.14, 0.16, 0.2])
+    rimmed, domed, cap = kind == 0, kind == 2, kind == 3
+    sunk = np.where(rimmed, rng.uniform(0.0005, 0.003, n), _some(rng, n, 0.3, 0.0003, 0.002) * cap)
+    bulge = np.where(domed, rng.uniform(0.001, 0.006, n), 0.0)
+    step = np.where(rimmed, _some(rng, n, 0.5, -0.0012, 0.0012), 0.0)
+    necked = ~cap & (rng.random(n) < 0.3)
+    over = np.where(cap, rng.uniform(0.0, 0.0025, n), rng.uniform(-0.002, 0.0012, n))
+    edge = np.where(necked, radius * rng.uniform(0.76, 0.96, n), radius + over)
+    lip = np.where(rimmed, rng.uniform(0.0012, 0.0035, n), rng.uniform(0.0005, 0.002, n))
+    skirt = np.where(cap, rng.uniform(0.004, 0.014, n), rng.uniform(0.001, 0.004, n))
+    skirt = np.minimum(bulge + skirt, height * 0.25)
+    reach = np.where(necked, rng.uniform(0.004, 0.016, n), rng.uniform(0.0, 0.002, n))
+    body = np.minimum(skirt + reach, height * 0.4)
+    inner = edge - lip
+
+    def lid(share: float) -> np.ndarray:
+        """Depth of the lid at a share of its radius; a dome's middle is outermost."""
+        return sunk + bulge * share**2
+
+    outer = bulge
+    return _CanEnd(
+        *profile(
+            (np.zeros(n), lid(0.0)),
+            (inner * 0.35, lid(0.35)),
+            (inner * 0.62, lid(0.62)),
+            (inner * 0.66, lid(0.66) + np.maximum(step, -sunk)),
+            (inner * 0.97, lid(0.97) + np.maximum(step, -sunk)),
+            (inner, np.where(domed, lid(1.0), outer)),
+            (edge, outer),
+            (edge, skirt),
+            (radius, body),
+        )
+    )
 
 
 def _can_tab(rng: Generator, radius: np.ndarray, level: np.ndarray) -> MeshBatch:
@@ -283,14 +419,14 @@ def _can_tab(rng: Generator, radius: np.ndarray, level: np.ndarray) -> MeshBatch
     return tab.moved(np.stack([radius * rng.uniform(0.0, 0.3, n), level + 0.0012, zero], -1))
 
 
-def mugs(rng: Generator, n: int) -> MeshBatch:
+def mugs(rng: Generator, n: int, variety: VesselVariety = USUAL) -> MeshBatch:
     """Cups from espresso to beer, straight, tapered, bellied or waisted, with a handle at +x."""
     radius, height = rng.uniform(0.028, 0.058, n), rng.uniform(0.055, 0.140, n)
     height = np.clip(height, radius * 1.15, radius * 3.2)
-    taper, belly = _some(rng, n, 0.6, -0.35, 0.18), _some(rng, n, 0.45, -0.15, 0.28)
+    taper, belly = _some(rng, n, 0.6, *variety.mug_taper), _some(rng, n, 0.45, -0.15, 0.28)
     wall, floor = rng.uniform(0.002, 0.006, n), rng.uniform(0.003, 0.012, n)
     bevel = np.minimum(radius * rng.uniform(0.02, 0.5, n), height * 0.4)
-    floor = floor + (height - floor) * _some(rng, n, 0.1, 0.3, 0.85)  # filled to some level
+    floor = floor + (height - floor) * _some(rng, n, variety.filled_mugs, *variety.mug_level)
 
     def wall_radius(s: np.ndarray) -> np.ndarray:
         shape = 1 + taper[:, None] * (1 - s) + belly[:, None] * np.sin(np.pi * s) ** 1.5
@@ -301,7 +437,12 @@ def mugs(rng: Generator, n: int) -> MeshBatch:
     y_outer = bevel[:, None] + (height - bevel)[:, None] * s
     r_outer = wall_radius(start + (1 - start) * s)
     r_inner = np.maximum(r_outer[:, ::-1] - wall[:, None], 1e-3)
-    y_inner = np.maximum(y_outer[:, ::-1], (floor + bevel * 0.3)[:, None])
+    bottom = (floor + bevel * 0.3)[:, None]
+    if variety.level_in_wall:
+        at_level = wall_radius(np.minimum(bottom / height[:, None], 1))
+        within = np.minimum(r_inner, np.maximum(at_level - wall[:, None], 1e-3))
+        r_inner = np.where(y_outer[:, ::-1] < bottom, within, r_inner)
+    y_inner = np.maximum(y_outer[:, ::-1], bottom)
     foot, ring = r_outer[:, 0] - bevel * 0.9, _some(rng, n, 0.6, 0.001, 0.004)
     zero = np.zeros(n)
     rings = profile(

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from genpose_ros.synthesis.domains import D435, Domain
+
 __all__ = ["STANCES", "Views", "sample_views"]
 
 #: How an object can lie: on its foot, on its side, on its head, leaning or held in any orientation.
 STANCES: tuple[str, ...] = ("standing", "lying", "upside_down", "free")
-
-#: Share of each stance among the training views.
-STANCE_SHARES = (0.42, 0.18, 0.14, 0.26)
 
 
 @dataclass(frozen=True)
@@ -43,24 +42,27 @@ def sample_views(
     *,
     stances: np.ndarray | None = None,
     allowed: np.ndarray | None = None,
+    domain: Domain = D435,
 ) -> Views:
     """Draw n views: 0.3 to 1.8 m away, anywhere in a D435's field of view.
 
-    Elevations of 2 to 88 degrees above the table, camera rolled by about 10 degrees, any yaw.
+    Elevations of 2 to 88 degrees above the table, camera rolled as in the domain, any yaw.
 
     Args:
         n: number of views.
         rng: source of the draws.
-        stances: (n,) indices into `STANCES`; drawn with `STANCE_SHARES` when not given.
+        stances: (n,) indices into `STANCES`; drawn when not given.
         allowed: (n, 4) bool, stances that each object can have, free or one more among them; for
             another one, one of these is drawn. None: all.
+        domain: shares of the stances and rolls.
     """
     if stances is None:
-        stances = rng.choice(len(STANCES), n, p=STANCE_SHARES)
+        stances = rng.choice(len(STANCES), n, p=domain.stance_shares)
     if allowed is not None:
-        stances = _possible(stances, allowed, rng)
+        stances = _possible(stances, allowed, domain.stance_shares, rng)
     elevation = np.radians(np.clip(rng.normal(38, 22, n), 2, 88))
-    roll = np.where(rng.random(n) < 0.9, rng.normal(0, 8, n), rng.uniform(-180, 180, n))
+    upright = rng.random(n) < 1 - domain.any_roll
+    roll = np.where(upright, rng.normal(0, 8, n), rng.uniform(-180, 180, n))
     # Gravity first: the camera looks down by the elevation, then rolls about its optical axis.
     up = np.stack([np.zeros(n), -np.cos(elevation), -np.sin(elevation)], -1)
     up = _about("z", roll).apply(up)
@@ -80,12 +82,17 @@ def sample_views(
     return Views(rotation, tangent * distance[:, None], up, stances)
 
 
-def _possible(stances: np.ndarray, allowed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _possible(
+    stances: np.ndarray,
+    allowed: np.ndarray,
+    shares: tuple[float, ...],
+    rng: np.random.Generator,
+) -> np.ndarray:
     """The stances (n,), those that are not `allowed` (n, 4) replaced by others on a table."""
     wrong = np.flatnonzero(~np.take_along_axis(allowed, stances[:, None], 1)[:, 0])
     if not len(wrong):
         return stances
-    share = allowed[wrong] * np.array([*STANCE_SHARES[:-1], 0.0])
+    share = allowed[wrong] * np.array([*shares[:-1], 0.0])
     limits = share.cumsum(1) / share.sum(1, keepdims=True)
     stances = stances.copy()
     stances[wrong] = (rng.random((len(wrong), 1)) >= limits).sum(1)

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.estimation.uncertainty import with_common_error
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.geometry.clouds import inverse_transform_points
 from genpose_ros.geometry.symmetry import pin_yaw
 from genpose_ros.geometry.symmetry_groups import Symmetry, SymmetryBatch
-from genpose_ros.geometry.transforms import rotate_covariance
+from genpose_ros.geometry.transforms import rotate_covariance, with_uniform_angle
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.depth_history import DepthImage
 from genpose_ros.tracking.ego_motion import (
@@ -250,7 +251,9 @@ def update(
     whole = hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
     masked = obj.masked_ns == camera_pose.stamp_ns
     if settings.smoothing or not whole:
-        estimate = _filtered(estimate, motion, camera_pose)
+        T_cam_obj = camera_pose.T_cam_fixed @ motion.T_fixed_obj
+        covariance = _pose_covariance(obj, motion, T_cam_obj, camera_pose)
+        estimate = replace(estimate, T_cam_obj=T_cam_obj, covariance=covariance)
     if restart:
         obj = replace(obj, alternative=None, alternative_checks=0, energy=None)
     if (whole and masked) or restart:  # without a mask it would creep over what it touches
@@ -356,8 +359,10 @@ def as_track(
         motion = predicted_motion(obj, stamp_ns, settings)
         T_fixed_obj = obj.at(stamp_ns) if delayed else motion.T_fixed_obj
         estimate = estimate.placed(camera_pose.T_cam_fixed @ T_fixed_obj)
-        covariance = rotate_covariance(motion.covariance[:6, :6], camera_pose.T_cam_fixed[:3, :3])
+        covariance = _pose_covariance(obj, motion, estimate.T_cam_obj, camera_pose)
         estimate = replace(estimate, covariance=covariance)
+    covariance = with_common_error(estimate.covariance, estimate.T_cam_obj)
+    estimate = replace(estimate, covariance=covariance)
     instance_id = obj.instance_id if obj.masked_ns == stamp_ns else -1
     return Track(
         track_id=obj.track_id,
@@ -442,15 +447,15 @@ def _mean_energy(mean: float | None, energy: float | None) -> float | None:
     return mean + constants.ENERGY_GAIN * (energy - mean)
 
 
-def _filtered(
-    estimate: ObjectEstimate, motion: Motion, camera_pose: StampedCameraPose
-) -> ObjectEstimate:
-    T_cam_fixed = camera_pose.T_cam_fixed
-    return replace(
-        estimate,
-        T_cam_obj=T_cam_fixed @ motion.T_fixed_obj,
-        covariance=rotate_covariance(motion.covariance[:6, :6], T_cam_fixed[:3, :3]),
-    )
+def _pose_covariance(
+    obj: TrackedObject, motion: Motion, T_cam_obj: np.ndarray, camera_pose: StampedCameraPose
+) -> np.ndarray:
+    """Covariance (6, 6) of a filtered pose, axes of the camera.
+
+    Filtering makes the angle about a free axis look known; it is not.
+    """
+    covariance = rotate_covariance(motion.covariance[:6, :6], camera_pose.T_cam_fixed[:3, :3])
+    return with_uniform_angle(covariance, T_cam_obj[:3, 1]) if obj.axisymmetric else covariance
 
 
 def _measurement_noise(

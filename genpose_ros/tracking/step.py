@@ -323,7 +323,8 @@ class TrackingStep:
             return False
         lost = obj.state is TrackState.LOST
         least = constants.SEEN_AGAIN_SHARE if lost else constants.SEEN_SHARE
-        return unmasked_s <= settings.max_unmasked_s and track.view.seen >= least
+        followed = settings.max_unmasked_s == 0 or unmasked_s <= settings.max_unmasked_s
+        return followed and track.view.seen >= least
 
     def _depth_cloud(self, track: PredictedTrack) -> ObjectCloud | None:
         """The depth around a track's prediction, in random order; None: there is too little."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from genpose_ros.files import whole_file
+
 __all__ = ["Curves"]
 
 
@@ -30,12 +32,10 @@ class Curves:
             with file.open(newline="") as stream:
                 known = list(csv.DictReader(stream))
             rows = [row for row in known if _number(row.get("step")) <= step]
-        partial = file.with_suffix(".csv.partial")
-        with partial.open("w", newline="") as stream:
+        with whole_file(file) as partial, partial.open("w", newline="") as stream:
             writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
-        partial.replace(file)
         self._board = _tensorboard(file.with_suffix(""), step)
 
     def write(self, values: Mapping[str, float]) -> None:

@@ -4,7 +4,7 @@
 """Training clouds on disk, drawn alike by any number of processes, and exact augmentations."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -15,14 +15,26 @@ from torch import Tensor
 from genpose_ros.synthesis.shards import set_categories, shard_paths
 from genpose_ros.training.settings import TrainingSettings
 
-__all__ = ["Batch", "CloudPool", "augment", "step_generator"]
+__all__ = ["Batch", "CloudPool", "augment", "disturb_up", "step_generator"]
 
 #: What a shard holds of each cloud.
-_PARTS = ("points_centred", "centre", "rotation", "translation", "size_m", "category")
+_PARTS = (
+    "points_centred",
+    "centre",
+    "rotation",
+    "translation",
+    "size_m",
+    "category",
+    "up",
+    "level_m",
+)
 
 #: Uniform random numbers that each cloud takes: which one it is (2), the order of its points (2)
-#: and its augmentation (5).
-_PICK, _ORDER, _CHANGE = 2, 2, 5
+#: and its augmentation (5); of a stream of their own what is told of the direction up (9).
+_PICK, _ORDER, _CHANGE, _UP = 2, 2, 5, 9
+
+#: How far below a cloud's centre a plane that is no support may lie, metres.
+_WRONG_LEVEL_M = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class Batch:
         translation: (B, 3) metres.
         size_m: (B, 3) box edge lengths.
         category: (B,) int, index into the set's categories.
+        up: (B, 3) unit vectors against gravity, camera frame; zero where not told.
+        level_m: (B,) coordinate along it of the support; NaN where not told.
     """
 
     points_cam: Tensor
@@ -42,6 +56,8 @@ class Batch:
     translation: Tensor
     size_m: Tensor
     category: Tensor
+    up: Tensor
+    level_m: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on another device."""
@@ -52,13 +68,20 @@ class _Shard:
     """Shard of a set: read when first drawn from, with its rows sorted by category."""
 
     def __init__(self, path: Path, categories: int) -> None:
-        parts = load_file(path)
+        try:
+            parts = load_file(path)
+            if "up" not in parts:  # a set from before they were kept
+                count = len(parts["category"])
+                parts["up"] = torch.zeros(count, 3)
+                parts["level_m"] = torch.full((count,), torch.nan)
+            self._parts = {name: parts[name] for name in _PARTS}
+        except (SafetensorError, KeyError) as error:
+            raise ValueError(f"{path} is damaged: delete it and make it anew ({error})") from error
         if len(parts["category"]) and int(parts["category"].max()) >= categories:
             raise ValueError(
                 f"{path} holds clouds of category number {int(parts['category'].max())}, but its "
                 f"folder is of {categories} categories: it is another set's"
             )
-        self._parts = {name: parts[name] for name in _PARTS}
         counts = parts["category"].bincount()
         self._by_category = parts["category"].argsort(stable=True)
         self._counts = counts[counts > 0]
@@ -135,7 +158,9 @@ class CloudPool:
         points = _reordered(parts.pop("points_centred").float(), order)
         mirror = self._mirror[parts["category"]]
         batch = Batch(points_cam=points + parts.pop("centre").unsqueeze(1), **parts)
-        return augment(batch, change, settings, mirror)
+        batch = augment(batch, change, settings, mirror)
+        told = torch.rand(settings.batch, _UP, generator=step_generator(settings.seed, step, 2))
+        return disturb_up(batch, told[mine], settings)
 
     def _gather(self, numbers: Tensor, pick: Tensor, balanced: bool) -> dict[str, Tensor]:
         """A cloud from each of the shards `numbers` (n,)."""
@@ -175,10 +200,11 @@ def step_generator(seed: int, step: int, stream: int) -> torch.Generator:
     Args:
         seed: of the run.
         step: of the run.
-        stream: 0 or 1, for two independent sequences.
+        stream: 0, 1 or 2, for independent sequences.
     """
     # PyTorch takes the seed's lower 32 bits alone.
-    return torch.Generator().manual_seed((seed * 0x9E3779B1 + 2 * step + stream) % 2**32)
+    number = seed * 0x9E3779B1 + 2 * step + stream % 2 + (stream // 2) * 0x7F4A7C15
+    return torch.Generator().manual_seed(number % 2**32)
 
 
 def _count_clouds(path: Path) -> int:
@@ -232,4 +258,34 @@ def augment(
         translation=(move @ batch.translation.unsqueeze(-1)).squeeze(-1),
         size_m=batch.size_m * scale.unsqueeze(-1),
         category=batch.category,
+        up=(turn_mirror @ batch.up.unsqueeze(-1)).squeeze(-1),
+        level_m=batch.level_m * scale,
+    )
+
+
+def disturb_up(batch: Batch, chance: Tensor, settings: TrainingSettings) -> Batch:
+    """Tell of the direction up what a robot may know: it leans, is of another plane, or missing.
+
+    Args:
+        batch: B clouds with the true direction and level.
+        chance: (B, 9) uniform random numbers that decide.
+        settings: `up_share`, `up_noise_deg`, `up_wrong_share`, `level_share`, `level_noise_m`.
+    """
+    told, wrong, with_level, depth = chance[:, :4].unbind(1)
+    normal = torch.special.ndtri(chance[:, 4:].clamp(1e-6, 1 - 1e-6))
+    centre = batch.points_cam.mean(1)
+    lean = math.radians(settings.up_noise_deg) * normal[:, :3]
+    elsewhere = torch.stack((normal[:, 4], normal[:, 0], normal[:, 1]), -1)
+    mistaken = wrong < settings.up_wrong_share
+    up = batch.up + torch.linalg.cross(lean, batch.up)
+    up = torch.where(mistaken.unsqueeze(-1), elsewhere, up)
+    up = up / up.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    # Below the cloud's centre the support stays where it is; another plane is anywhere below.
+    height = ((batch.up * centre).sum(-1) - batch.level_m) + settings.level_noise_m * normal[:, 3]
+    level = (up * centre).sum(-1) - torch.where(mistaken, _WRONG_LEVEL_M * depth, height)
+    known = (told < settings.up_share) & (batch.up != 0).any(1)
+    return replace(
+        batch,
+        up=torch.where(known.unsqueeze(-1), up, 0.0),
+        level_m=torch.where(known & (with_level < settings.level_share), level, torch.nan),
     )

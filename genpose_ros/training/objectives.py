@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genpose_ros.diffusion import denoising_loss, score_of_energy
-from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.interface import Encoding, PoseModel, Up
 from genpose_ros.networks.light import LightPoseModel
 from genpose_ros.networks.reference import (
     ReferenceEnergyNetwork,
@@ -70,7 +70,13 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def targets(
-        self, clean: Tensor, sigma: Tensor, noise: Tensor, points_cam: Tensor, category: Tensor
+        self,
+        clean: Tensor,
+        sigma: Tensor,
+        noise: Tensor,
+        points_cam: Tensor,
+        category: Tensor,
+        up: Up,
     ) -> Tensor:
         """What noisy poses (B, draws, 9) are to be denoised to.
 
@@ -80,11 +86,13 @@ class Teacher(nn.Module):
             noise: (B, draws, 9) standard normal.
             points_cam: (B, N, 3) metres.
             category: (B,) indices.
+            up: of the B clouds, where the model takes it.
         """
         targets = clean.expand_as(noise).clone()
         taught = torch.isin(category, self.categories)
         if taught.any():
-            encoding = self.model.encode(points_cam[taught])
+            known = Up(up.direction[taught], up.level_m[taught])
+            encoding = self.model.encode(points_cam[taught], up=known)
             noisy = clean[taught] + sigma[taught] * noise[taught]
             targets[taught] = self.model.denoise(noisy, sigma[taught], encoding)
         return targets
@@ -117,6 +125,8 @@ class Objective(nn.Module, ABC):
         translation: Tensor,
         size_m: Tensor,
         category: Tensor,
+        up: Tensor,
+        level_m: Tensor,
         sigma: Tensor,
         noise: Tensor,
     ) -> Tensor:
@@ -125,11 +135,12 @@ class Objective(nn.Module, ABC):
         A head that knows nothing has a denoising loss of 9, by either weighting.
 
         Args:
-            points_cam, rotation, translation, size_m, category: see `Batch`.
+            points_cam, rotation, translation, size_m, category, up, level_m: see `Batch`.
             sigma: (B, draws, 1) noise levels.
             noise: (B, draws, 9) standard normal.
         """
-        encoding, size = self._encode(points_cam, size_m)
+        against_gravity = Up(up, level_m)
+        encoding, size = self._encode(points_cam, size_m, against_gravity)
         clean = self.model.encode_pose(rotation.unsqueeze(1), translation.unsqueeze(1), encoding)
         if self.settings.target == "energy":
             score = score_of_energy(lambda x, s: self._energy(x, s, encoding))
@@ -137,7 +148,9 @@ class Objective(nn.Module, ABC):
         else:
             target = clean
             if self.teacher is not None:
-                target = self.teacher.targets(clean, sigma, noise, points_cam, category)
+                target = self.teacher.targets(
+                    clean, sigma, noise, points_cam, category, against_gravity
+                )
             pose = self._score_loss(clean, target, sigma, noise, encoding)
         return torch.stack((pose, size))
 
@@ -152,7 +165,7 @@ class Objective(nn.Module, ABC):
         """The parts of the model that this run trains; the others stay as they are."""
 
     @abstractmethod
-    def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
+    def _encode(self, points_cam: Tensor, size_m: Tensor, up: Up) -> tuple[Encoding, Tensor]:
         """What the target needs of the clouds, and the loss of their sizes."""
 
     @abstractmethod
@@ -175,11 +188,11 @@ class LightObjective(Objective):
             return [model.energy_head]
         return [model.encoder, model.score_head, model.size_head]
 
-    def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
+    def _encode(self, points_cam: Tensor, size_m: Tensor, up: Up) -> tuple[Encoding, Tensor]:
         model = self.model
         energy = self.settings.target == "energy"
         with torch.set_grad_enabled(not energy):
-            centre, alignment, features = model.features(points_cam, bf16=self.settings.bf16)
+            centre, alignment, features = model.features(points_cam, bf16=self.settings.bf16, up=up)
         if energy:
             condition = model.energy_head.condition(features)
             return Encoding(centre, alignment, condition, energy=condition), features.new_zeros(())
@@ -225,7 +238,7 @@ class ReferenceObjective(Objective):
     def _trained_parts(self) -> list[nn.Module]:
         return [self._network]
 
-    def _encode(self, points_cam: Tensor, size_m: Tensor) -> tuple[Encoding, Tensor]:
+    def _encode(self, points_cam: Tensor, size_m: Tensor, up: Up) -> tuple[Encoding, Tensor]:
         with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=self.settings.bf16):
             encoded = self._network.encode(points_cam)
         centre = points_cam.mean(1)

@@ -9,8 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from genpose_ros.files import read_yaml
 from genpose_ros.settings import setting_from_text
 from genpose_ros.synthesis.library import ShapeLibrary
 from genpose_ros.synthesis.shards import SetRecipe
@@ -79,10 +78,7 @@ def load_recipe(name: str | Path) -> Recipe:
         ValueError: no such recipe, no YAML, an unknown key or setting, or a bad value.
     """
     file = _find(name)
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is no YAML: {error}") from error
+    content = read_yaml(file)
     try:
         return _recipe(file.stem, content)
     except ValueError as error:

@@ -8,6 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 
 from genpose_ros.checkout import git
+from genpose_ros.files import folder_lock
 from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.devices import prefers_bf16
 from genpose_ros.networks.interface import PoseModel
@@ -80,34 +82,37 @@ def train_run(
         ValueError: no clouds in `data`, a state or checkpoint of another model, an energy run
             without a score to start from, a state file that is none, or no shapes to validate on.
         FloatingPointError: the loss is no longer finite.
-        OSError: the run's folder cannot be written.
+        OSError: the run's folder cannot be written, or another process trains in it.
     """
     began = time.monotonic()
     workers = connect(recipe.settings(target).device)
     settings = _in_reach(recipe.settings(target), workers.device)
     pool = CloudPool(data)
     shapes = library or ShapeLibrary(pool.categories)
-    state_file = run / f"{target}.pt"
-    if target == "energy" and workers.rank == 0:
-        _drop_outdated_energy(run, state_file)
-    workers.total([0])  # the others wait for the first
-    model = _energy_start(run, recipe) if target == "energy" else _score_start(start, recipe)
-    model.categories = pool.categories
-    try:
-        training = train(
-            pool,
-            state_file,
-            settings,
-            model,
-            on_progress=on_progress,
-            stop_after_s=60 * stop_after_minutes - (time.monotonic() - began),
-            workers=workers,
-            library=shapes,
-        )
-    finally:
-        if workers.rank == 0 and state_file.exists():
-            _export(data, run, recipe, target)
-    return RunResult(run / CHECKPOINT, training)
+    with ExitStack() as held:
+        if workers.rank == 0:
+            held.enter_context(folder_lock(run))
+        state_file = run / f"{target}.pt"
+        if target == "energy" and workers.rank == 0:
+            _drop_outdated_energy(run, state_file)
+        workers.total([0])  # the others wait for the first
+        model = _energy_start(run, recipe) if target == "energy" else _score_start(start, recipe)
+        model.categories = pool.categories
+        try:
+            training = train(
+                pool,
+                state_file,
+                settings,
+                model,
+                on_progress=on_progress,
+                stop_after_s=60 * stop_after_minutes - (time.monotonic() - began),
+                workers=workers,
+                library=shapes,
+            )
+        finally:
+            if workers.rank == 0 and state_file.exists():
+                _export(data, run, recipe, target)
+        return RunResult(run / CHECKPOINT, training)
 
 
 def _in_reach(settings: TrainingSettings, device: torch.device) -> TrainingSettings:
@@ -139,12 +144,15 @@ def _score_start(start: Path | None, recipe: Recipe) -> PoseModel:
     if start is None:
         return model
     known = load_model(start)
-    if (known.architecture, known.config()) != (model.architecture, model.config()):
+    config = known.config()
+    if model.uses_up and not known.uses_up:
+        config |= {"up": True}  # what is new says nothing at first
+    if (known.architecture, config) != (model.architecture, model.config()):
         raise ValueError(
             f"{start} is {known.architecture} with {known.config()}; the recipe {recipe.name} "
             f"trains {model.architecture} with {model.config()}: choose another recipe"
         )
-    model.load_state_dict(known.state_dict())
+    model.load_state_dict(model.state_dict() | known.state_dict())
     return model
 
 

@@ -94,10 +94,37 @@ class TrainingSettings:
         6.0, "Standard deviation of the camera's roll, degrees.", low=0.0, high=180.0
     )
     any_roll_share: float = setting(
-        0.0, "Share of the clouds rolled by any angle instead.", low=0.0, high=1.0
+        0.0,
+        "Share of the clouds rolled by any angle instead, beyond those that the set's cameras "
+        "were rolled by (genpose synthesize: 40 %).",
+        low=0.0,
+        high=1.0,
     )
     scale_range: float = setting(
         0.1, "Clouds are scaled by up to this share, up or down.", low=0.0, high=0.5
+    )
+    up_share: float = setting(
+        0.5,
+        "Share of the clouds that come with the direction up, for models that take it; the others "
+        "teach to do without.",
+        low=0.0,
+        high=1.0,
+    )
+    up_noise_deg: float = setting(
+        2.0, "Standard deviation of that direction about each axis, degrees.", low=0.0, high=45.0
+    )
+    up_wrong_share: float = setting(
+        0.05,
+        "Share of those directions that have nothing to do with gravity, as of a plane mistaken "
+        "for the table.",
+        low=0.0,
+        high=1.0,
+    )
+    level_share: float = setting(
+        0.6, "Share of those that come with the height of the support too.", low=0.0, high=1.0
+    )
+    level_noise_m: float = setting(
+        0.008, "Standard deviation of that height, metres.", low=0.0, high=1.0
     )
     bf16: bool = setting(True, "Run the encoder in bfloat16, but for CPUs that emulate it.")
     compile: bool = setting(False, "Compile the light encoder's patch layers (needs a compiler).")

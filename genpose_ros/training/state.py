@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
+from genpose_ros.files import whole_file
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.light import LightPoseModel
 from genpose_ros.networks.reference import ReferencePoseModel
+from genpose_ros.networks.torch_files import load_torch_file
 
 __all__ = ["build_model", "read_state", "write_state"]
 
@@ -49,12 +51,7 @@ def read_state(state_file: Path) -> dict[str, Any]:
     Raises:
         ValueError: the file is damaged or no training state.
     """
-    try:
-        state = torch.load(state_file, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged pickle can raise anything
-        raise ValueError(f"{state_file} is damaged, or no state of a training run") from error
+    state = load_torch_file(state_file)
     if not isinstance(state, dict) or not set(state) >= _STATE:
         raise ValueError(f"{state_file} is no state of a training run")
     # States of the first version were of the light model, and had no validation.
@@ -67,11 +64,8 @@ def write_state(state: dict[str, Any], state_file: Path) -> None:
     Raises:
         OSError: it cannot be written; the state written before stays.
     """
-    partial = state_file.with_suffix(".partial")
     try:
-        torch.save(state, partial)
-        partial.replace(state_file)
+        with whole_file(state_file) as partial:
+            torch.save(state, partial)
     except RuntimeError as error:  # PyTorch's word for a full disk
         raise OSError(f"cannot write {state_file}: is the disk full? ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -13,10 +13,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
 from genpose_ros.cli import app
 from genpose_ros.datasets.nocs_files import nocs_split
+from genpose_ros.evaluation import synthetic_views
 from genpose_ros.geometry import Category, CategorySet
 from genpose_ros.networks import LightPoseModel, describe_checkpoint, save_model
 
@@ -65,7 +67,13 @@ class TestEstimate:
         assert result.exit_code == 0, result.output
         content = json.loads(out.read_text())
         assert [(o["id"], o["class"]) for o in content["objects"]] == [(3, "mug"), (7, "bowl")]
-        assert np.isfinite(content["objects"][0]["T_cam_obj"]).all()
+        T_cam_obj = np.array(content["objects"][0]["T_cam_obj"])
+        assert np.isfinite(T_cam_obj).all()
+        rotation = Rotation.from_quat(content["objects"][0]["quaternion_xyzw"]).as_matrix()
+        np.testing.assert_allclose(rotation, T_cam_obj[:3, :3], atol=1e-6)
+        up = np.degrees(np.arccos(-T_cam_obj[1, 1]))
+        assert content["objects"][0]["tilt_deg"] == pytest.approx(up, abs=1e-4)
+        assert content["frame"].startswith("camera optical frame")
         assert content["rejected"] == []
         assert set(content["stages_ms"]) == {"clouds", "encode", "sample", "rank", "pool"}
         assert Image.open(picture).size == (320, 240)
@@ -102,6 +110,39 @@ class TestEstimate:
         result = estimate(folder, weights, *few)
         details = [item["detail"] for item in json.loads(result.stdout)["rejected"]]
         assert details == [f"category '{name}' is none of drill" for name in ("mug", "bowl")]
+
+    def test_a_mask_without_the_ids_says_which_it_has_and_prints_no_empty_table(
+        self, folder, weights, caplog
+    ):
+        result = estimate(folder, weights, "--classes", "9=mug")
+        assert result.exit_code == 1
+        assert "score" not in result.stdout
+        assert "mask.png has no object 9; it has the ids 3, 7" in caplog.text
+
+    def test_a_word_of_coco_is_the_class_of_every_object(self, folder, weights):
+        result = estimate(folder, weights, "--json", "-", "--classes", "Cup")
+        content = json.loads(result.stdout)
+        assert [(o["id"], o["class"]) for o in content["objects"]] == [(3, "mug"), (7, "mug")]
+
+    def test_words_of_ones_own_are_read_from_a_file(self, folder, weights, tmp_path):
+        (tmp_path / "words.yaml").write_text("bowl: [Schale]")
+        own = ("--classes", "7=schale", "--class-names", tmp_path / "words.yaml")
+        content = json.loads(estimate(folder, weights, "--json", "-", *own).stdout)
+        assert [o["class"] for o in content["objects"]] == ["bowl"]
+
+    def test_raw_images_have_the_matrix_k(self, folder, weights, tmp_path):
+        camera = tmp_path / "camera.yaml"
+        camera.write_text(
+            "k: [150, 0, 79.5, 0, 150, 59.5, 0, 0, 1]\n"
+            "p: [300, 0, 79.5, 0, 0, 300, 59.5, 0, 0, 0, 1, 0]"
+        )
+        depth_of = {}
+        for option in ("--raw", "--rectified"):
+            more = ("--camera-info", camera, "--classes", "3=mug", option, "--json", "-")
+            (found,) = json.loads(estimate(folder, weights, *more).stdout)["objects"]
+            depth_of[option] = found["position_m"]
+        # The object is at half the angle where the focal length is twice as large.
+        assert depth_of["--raw"][0] < 1.5 * depth_of["--rectified"][0] < 0
 
     def test_each_class_goes_to_the_checkpoint_that_knows_it(self, folder, weights, tmp_path):
         model, drills = LightPoseModel(), tmp_path / "drill.safetensors"
@@ -221,6 +262,20 @@ class TestEvaluateSynthetic:
         assert content["standing"]["views"] + content["tipped"]["views"] == 9
         assert "tipped" in result.output
 
+    def test_evaluate_synthetic_takes_the_views_of_another_domain(self, weights, monkeypatch):
+        asked = []
+
+        def views(*arguments, domain, **options):
+            asked.append(domain.name)
+            return synthetic_views(*arguments, domain=domain, **options)
+
+        monkeypatch.setattr("genpose_ros.evaluation.synthetic_views", views)
+        more = ("--weights", weights, "--device", "cpu", "--set", "candidates=3")
+        for domain in ((), ("--domain", "wide")):
+            result = run("evaluate", "synthetic", "--views", 6, *more, "--set", "steps=1", *domain)
+            assert result.exit_code == 0, result.output
+        assert asked == ["d435", "wide"]
+
 
 class TestSynthesizeAndTrain:
     @pytest.mark.slow
@@ -280,6 +335,8 @@ class TestMistakes:
             (("--picture", "/dev/null/b/a.png"), "the folder of /dev/null/b/a.png cannot be made"),
             (("--json", "/dev/full"), "genpose: no space left on device"),
             (("--depth-unit", "0"), "depth unit"),
+            (("--background", "7"), "--background is 0, -1 or 255, got 7"),
+            (("--class-names", "nowhere.yaml"), "no such file: nowhere.yaml"),
             (("--weights", "nowhere.safetensors"), "nowhere.safetensors"),
             (("--mask", "nowhere.png"), "no such file: nowhere.png"),
             (("--camera-info", "nowhere.yaml"), "no such file: nowhere.yaml"),
@@ -377,6 +434,7 @@ class TestHelp:
             ["evaluate", "frames"],
             ["evaluate", "nocs"],
             ["evaluate", "synthetic"],
+            ["evaluate", "twins"],
             ["convert"],
             ["demo"],
             ["synthesize"],

@@ -73,7 +73,7 @@ def test_a_wrong_change_of_the_tracker_is_refused_with_the_name_that_was_meant(c
     [(EstimatorSettings, estimator_changes), (TrackerSettings, tracker_changes)],
 )
 def test_the_earlier_name_of_a_setting_is_refused_with_the_present_one(settings, changes):
-    renamed = {f.metadata["formerly"]: f.name for f in fields(settings) if f.metadata["formerly"]}
+    renamed = {old: f.name for f in fields(settings) for old in f.metadata["formerly"]}
     assert "looks" in renamed
     for old, new in renamed.items():
         with pytest.raises(ValueError, match=f"'{old}'; it is called {new} now"):

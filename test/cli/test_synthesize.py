@@ -31,6 +31,13 @@ def test_synthesize_makes_a_set_and_draws_its_contact_sheet(tmp_path):
     assert Image.open(sheet).size[0] > 600
 
 
+def test_a_set_is_of_the_domain_that_is_asked_for(tmp_path):
+    for domain in ("d435", "wide"):
+        folder = tmp_path / domain
+        assert run(folder, "--clouds", 60, "--workers", 1, "--domain", domain).exit_code == 0
+        assert json.loads((folder / "recipe.json").read_text())["domain"] == domain
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from genpose_ros.cli.tables import print_nocs, print_report, print_result, print_synthetic
 from genpose_ros.datasets import MugOrigin, Truth
-from genpose_ros.estimation import FrameResult, Reason, Rejection
+from genpose_ros.estimation import FrameResult, ObjectEstimate, Reason, Rejection
 from genpose_ros.evaluation import (
     CategoryPrecision,
     FramesReport,
@@ -48,6 +48,41 @@ def test_the_table_of_a_frame_ends_with_rejections_and_times():
     text = written(print_result, FrameResult((), (rejection,), {"encode": 12.4}))
     assert "object 7 refused: mask_empty: the mask has no pixel" in text
     assert "encode 12" in text
+
+
+def estimate_of(score: float) -> ObjectEstimate:
+    """A can that lies on its side, its up pointing right."""
+    T_cam_obj = np.array([[0, 1, 0, 0.1], [-1, 0, 0, 0.2], [0, 0, 1, 0.8], [0, 0, 0, 1.0]])
+    return ObjectEstimate(
+        instance_id=4,
+        category="can",
+        T_cam_obj=T_cam_obj,
+        covariance=np.eye(6),
+        score=score,
+        score_axis=score,
+        energy_rotation=None,
+        energy_translation=None,
+        size_m=np.array([0.07, 0.12, 0.07]),
+        n_points=900,
+        mode_shares=(1.0,),
+        T_cam_candidates=T_cam_obj[None],
+        points_cam=np.zeros((4, 3), np.float32),
+    )
+
+
+def test_the_table_of_a_frame_says_how_each_object_is_turned():
+    text = written(print_result, FrameResult((estimate_of(0.95),)))
+    assert "can 4: quaternion x y z w 0.000 0.000 -0.707 0.707, tilt 90°" in text
+    assert "not to be trusted" not in text
+
+
+def test_a_low_score_is_warned_of():
+    text = written(print_result, FrameResult((estimate_of(0.04),)))
+    assert "can 4 scores 0.04: its pose is not to be trusted" in text
+
+
+def test_without_an_estimate_there_is_no_table():
+    assert written(print_result, FrameResult((), (), {"encode": 1.0})) == "milliseconds: encode 1\n"
 
 
 def test_the_table_of_frames_has_errors_medians_and_shares():

@@ -37,8 +37,82 @@ def test_label_images_are_read_as_they_are(tmp_path, kind):
     labels = np.array([[0, 1], [1, 255]]).astype(kind)
     Image.fromarray(labels).save(tmp_path / "m.png")
     read = read_labels(tmp_path / "m.png")
-    assert read.dtype == np.int32
+    assert read.dtype == (np.uint8 if kind is bool else kind)
     assert np.array_equal(read, labels)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGB", "RGBA"])
+def test_a_mask_saved_with_equal_channels_is_read(tmp_path, mode):
+    labels = np.array([[0, 7], [255, 7]], dtype=np.uint8)
+    Image.fromarray(labels).convert(mode).save(tmp_path / "m.png")
+    assert read_labels(tmp_path / "m.png").tolist() == labels.tolist()
+
+
+def test_a_mask_of_colours_is_refused_with_their_number(tmp_path):
+    color = np.zeros((2, 2, 3), dtype=np.uint8)
+    color[0, 0], color[1, 1] = (255, 0, 0), (0, 0, 9)
+    Image.fromarray(color).save(tmp_path / "m.png")
+    with pytest.raises(ValueError, match=r"m\.png is a colour image, of 3 colours"):
+        read_labels(tmp_path / "m.png")
+
+
+def test_arrays_of_labels_are_read_as_integers(tmp_path):
+    for values in (np.array([[0.0, 3.0]]), np.array([[0, 3]]), np.array([[False, True]])):
+        np.save(tmp_path / "m.npy", values)
+        assert read_labels(tmp_path / "m.npy").tolist() == values.astype(int).tolist()
+    np.save(tmp_path / "m.npy", np.array([[0.5, np.nan]]))
+    with pytest.raises(ValueError, match="one channel of integers"):
+        read_labels(tmp_path / "m.npy")
+
+
+def test_an_archive_has_one_array_or_names_it(tmp_path):
+    metres = np.array([[0.5, 0.25]], dtype=np.float32)
+    np.savez(tmp_path / "one.npz", metres)
+    np.savez_compressed(tmp_path / "two.npz", depth=metres, mask=np.array([[1, 0]]))
+    np.savez(tmp_path / "other.npz", a=metres, b=metres)
+    for name in ("one.npz", "two.npz"):
+        np.testing.assert_array_equal(read_depth_m(tmp_path / name), metres)
+    assert read_labels(tmp_path / "two.npz").tolist() == [[1, 0]]
+    with pytest.raises(ValueError, match="holds the arrays a, b, expected one or 'depth'"):
+        read_depth_m(tmp_path / "other.npz")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "two.npz").read_bytes()[:150])
+    with pytest.raises(ValueError, match=r"cut\.npz"):
+        read_depth_m(tmp_path / "cut.npz")
+    with pytest.raises(FileNotFoundError):
+        read_depth_m(tmp_path / "none.npz")
+
+
+def test_an_exr_image_is_read_where_a_library_is_there(tmp_path):
+    path = tmp_path / "d.exr"
+    path.write_text("no image")
+    try:
+        import OpenEXR
+    except ModuleNotFoundError:
+        with pytest.raises(ModuleNotFoundError, match="pip install openexr"):
+            read_depth_m(path)
+        return
+    with pytest.raises(ValueError, match=r"d\.exr is damaged"):
+        read_depth_m(path)
+    metres = np.array([[0.5, 1.25], [0.0, 3.0]], dtype=np.float32)
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, {"Z": metres}).write(str(path))
+    np.testing.assert_array_equal(read_depth_m(path), metres)
+
+
+def test_depth_of_8_bits_is_refused(tmp_path):
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    for name in ("d.png", "d.jpg"):
+        Image.fromarray(grey).save(tmp_path / name)
+        with pytest.raises(ValueError, match=rf"{name} has 8 bits per pixel, .* values from"):
+            read_depth_m(tmp_path / name)
+
+
+def test_a_unit_that_is_given_holds_for_floats_and_one_that_is_told_does_not(tmp_path):
+    np.save(tmp_path / "d.npy", np.array([[500.0]]))
+    assert read_depth_m(tmp_path / "d.npy", 0.001).tolist() == [[0.5]]
+    assert read_depth_m(tmp_path / "d.npy", count_m=0.001).tolist() == [[500.0]]
+    np.save(tmp_path / "d.npy", np.array([[5000]]))
+    assert read_depth_m(tmp_path / "d.npy", count_m=0.0001).tolist() == [[0.5]]
 
 
 def test_palette_images_give_their_indices(tmp_path):
@@ -58,8 +132,6 @@ def test_images_of_a_wrong_kind_are_refused(tmp_path):
     (tmp_path / "text.png").write_text("hello")
     with pytest.raises(ValueError, match="one channel"):
         read_depth_m(tmp_path / "rgb.png")
-    with pytest.raises(ValueError, match="one channel"):
-        read_labels(tmp_path / "rgb.png")
     for read in (read_depth_m, read_labels, read_color):
         with pytest.raises(ValueError, match="not an image"):
             read(tmp_path / "text.png")

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from genpose_ros.datasets import read_classes, read_frame
+from genpose_ros.estimation.class_names import ClassNames
 from genpose_ros.geometry import Category, CategorySet
 
 
@@ -18,6 +19,11 @@ def files(write_frame, tmp_path):
     folder = write_frame(tmp_path / "a")
     (tmp_path / "camera.yaml").write_text("k: [60, 0, 31.5, 0, 60, 23.5, 0, 0, 1]")
     return folder / "depth.png", folder / "mask.png", tmp_path / "camera.yaml"
+
+
+def read(files, classes, **options):
+    depth, mask, camera = files
+    return read_frame(depth, mask, camera, classes, **options)
 
 
 def test_classes_are_read_from_a_list(files):
@@ -43,19 +49,22 @@ def test_the_error_of_missing_classes_names_the_ids(files):
 
 
 @pytest.mark.parametrize(
-    "text", ["3=spoon", "x=mug", "3=mug,,7=can", "3=mug,7", "0=mug", "-1=mug", "²=mug", "3=mug,"]
+    "text", ["3=spoon", "x=mug", "3=mug,,7=can", "3=mug,7", "-1=mug", "²=mug", "3=mug,"]
 )
 def test_a_wrong_class_list_is_refused(text):
     with pytest.raises(ValueError, match="id=class"):
         read_classes(text)
 
 
-def test_a_class_list_names_categories_by_name_or_alias():
+def test_a_class_list_names_categories_by_name_alias_or_a_word_for_them():
     drill = Category(name="drill", aliases=("power drill",))
     tools = CategorySet((drill, Category(name="saw")))
-    assert read_classes("1=Power Drill, 2=saw", tools) == {1: "drill", 2: "saw"}
+    assert read_classes("1=Power Drill, 2=saw", categories=tools) == {1: "drill", 2: "saw"}
     with pytest.raises(ValueError, match="a class of drill, saw: '1=mug'"):
-        read_classes("1=mug", tools)
+        read_classes("1=mug", categories=tools)
+    assert read_classes("1=cup,2:Coffee_Mug,3=can 2") == {1: "mug", 2: "mug", 3: "can"}
+    own = ClassNames({"becher": "mug"})
+    assert read_classes("1=Becher", names=own) == {1: "mug"}
 
 
 def test_an_id_with_two_classes_is_refused():
@@ -63,22 +72,84 @@ def test_an_id_with_two_classes_is_refused():
         read_classes("3=mug,03=can")
 
 
-def test_a_class_without_an_id_is_answered_with_an_example():
-    with pytest.raises(FileNotFoundError, match="1=mug,2=bowl"):
-        read_classes("mug")
+def test_one_class_is_that_of_every_object(files):
+    frame = read(files, "Cup")
+    assert [(i.id, i.category) for i in frame.instances] == [(3, "mug"), (7, "mug")]
 
 
-def test_a_mask_of_another_size_is_refused(files):
-    Image.fromarray(np.zeros((4, 4), dtype=np.uint8)).save(files[1])
-    with pytest.raises(ValueError, match=r"\(4, 4\)"):
+def test_a_word_that_is_no_class_is_answered_with_an_example():
+    with pytest.raises(FileNotFoundError, match=r"1=mug,2=bowl.*got 'spoon'"):
+        read_classes("spoon")
+
+
+def test_a_mask_of_equal_aspect_is_scaled(files, caplog):
+    labels = np.asarray(Image.open(files[1]))
+    Image.fromarray(np.kron(labels, np.ones((2, 2), np.uint8))).save(files[1])
+    frame = read(files, "3=mug")
+    np.testing.assert_array_equal(frame.instances[0].mask, labels == 3)
+    assert "is 128 x 96 and is scaled to the depth image's 64 x 48" in caplog.text
+
+
+def test_a_mask_of_another_aspect_is_refused(files):
+    Image.fromarray(np.zeros((40, 64), dtype=np.uint8)).save(files[1])
+    with pytest.raises(ValueError, match=r"mask\.png: masks are 64 x 40 pixels"):
         read_frame(files[0], files[1], files[2], "1=mug")
+
+
+def test_an_id_that_the_mask_has_not_is_told_with_those_it_has(files, caplog):
+    frame = read(files, "1=mug,3=can")
+    assert "has no object 1; it has the ids 3, 7" in caplog.text
+    assert [int(i.mask.sum()) for i in frame.instances] == [0, 225]
+
+
+def test_the_background_is_no_object_whatever_its_number(files, caplog):
+    labels = np.where(np.asarray(Image.open(files[1])) == 3, 0, 255).astype(np.uint8)
+    Image.fromarray(labels).save(files[1])
+    with pytest.raises(ValueError, match=r"255 covers 93% of the mask .* --background"):
+        read(files, "255=mug")
+    frame = read(files, "0=mug", background=255)
+    assert [(i.id, int(i.mask.sum())) for i in frame.instances] == [(0, 225)]
+    assert not read(files, "255=mug", background=255).instances[0].mask.any()
+
+
+class TestSwappedFiles:
+    def test_a_mask_given_as_depth_is_named(self, files):
+        with pytest.raises(ValueError, match=r"8 bits per pixel, 3 values from 0 to 7.*swapped"):
+            read_frame(files[1], files[0], files[2], "mug")
+
+    def test_a_depth_image_given_as_mask_is_named(self, files):
+        values = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
+        Image.fromarray(values).save(files[1])
+        with pytest.raises(ValueError, match=r"mask.png has 3072 values up to 3071.*swapped"):
+            read_frame(files[0], files[1], files[2], "mug")
+
+
+class TestDepthUnit:
+    def unit(self, files, caplog, **options):
+        depth_m = read(files, "mug", **options).depth_m
+        return float(depth_m[10, 10]) / 800
+
+    def test_integers_are_millimetres(self, files, caplog):
+        assert self.unit(files, caplog) == pytest.approx(0.001)
+
+    def test_the_camera_file_tells_another_unit_and_the_user_knows_better(self, files, caplog):
+        files[2].write_text("cam_K: [60, 0, 31.5, 0, 60, 23.5, 0, 0, 1]\ndepth_scale: 0.1")
+        assert self.unit(files, caplog) == pytest.approx(0.0001)
+        assert "depth in units of 0.0001 m" in caplog.text
+        assert self.unit(files, caplog, depth_unit_m=0.002) == pytest.approx(0.002)
+
+    def test_the_users_unit_holds_for_floats_too(self, files, caplog):
+        np.save(files[0].with_suffix(".npy"), np.full((48, 64), 800.0, np.float32))
+        files = (files[0].with_suffix(".npy"), *files[1:])
+        assert self.unit(files, caplog) == pytest.approx(1.0)
+        assert self.unit(files, caplog, depth_unit_m=0.001) == pytest.approx(0.001)
 
 
 def test_a_label_may_name_a_class_by_its_alias(tmp_path):
     drill = CategorySet((Category(name="drill", aliases=("Power Drill",)),))
     listed = [{"id": 3, "category": "power drill"}, {"id": 4, "category": "mug"}]
     (tmp_path / "label.json").write_text(json.dumps({"instances": listed}))
-    classes = read_classes(str(tmp_path / "label.json"), drill)
+    classes = read_classes(str(tmp_path / "label.json"), categories=drill)
     assert classes == {3: "drill", 4: "mug"}  # which is refused with its object
 
 

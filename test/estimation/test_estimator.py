@@ -22,6 +22,7 @@ from genpose_ros.estimation import (
     object_cloud,
 )
 from genpose_ros.estimation.batch import padded_size
+from genpose_ros.estimation.uncertainty import with_common_error
 from genpose_ros.geometry import (
     Category,
     CategorySet,
@@ -84,7 +85,7 @@ class TestEstimate:
         # 2 cm and 10 degrees are far outside a mode: all of it agrees, and nothing else.
         assert item.score == pytest.approx(item.mode_shares[0], abs=0.08)
 
-    def test_the_covariance_is_that_of_the_candidates(self, toy):
+    def test_the_covariance_is_that_of_the_candidates_and_the_error_they_share(self, toy):
         model = toy.model(deviation=0.01)
         settings = replace(FAST, candidates=1000, ranking="none", keep_fraction=1.0, steps=100)
         (item,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model, settings).estimates
@@ -92,8 +93,10 @@ class TestEstimate:
         translation_sd = np.sqrt(np.diag(item.covariance)[:3])
         assert translation_sd == pytest.approx([0.01 / math.sqrt(2)] * 3, rel=0.12)
         samples = item.T_cam_candidates[:, :3, 3] - item.T_cam_obj[:3, 3]
-        expected = samples.T @ samples / 1000 + 1e-8 * np.eye(3)
-        assert np.allclose(item.covariance[:3, :3], expected, rtol=1e-5, atol=1e-9)
+        expected = np.zeros((6, 6))
+        expected[:3, :3] = samples.T @ samples / 1000 + 1e-8 * np.eye(3)
+        expected = with_common_error(expected, item.T_cam_obj)
+        assert np.allclose(item.covariance[:3, :3], expected[:3, :3], rtol=1e-5, atol=1e-9)
         assert np.linalg.eigvalsh(item.covariance).min() > 0
 
     def test_the_energies_are_those_of_the_pose(self, toy):
@@ -225,7 +228,7 @@ class TestCategories:
         class Watched(MixtureModel):
             mirrors = True
 
-            def encode(self, points_cam, *, patches=0):
+            def encode(self, points_cam, *, patches=0, up=None):
                 seen.append(points_cam)
                 return super().encode(points_cam, patches=patches)
 

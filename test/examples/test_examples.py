@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry import CATEGORIES
 from genpose_ros.synthesis.sequences import tracking_sequence
@@ -121,27 +122,22 @@ def test_simple_categories_writes_folders_that_the_check_passes(root, tmp_path):
 
 @pytest.mark.ros
 @pytest.mark.skipif(not importlib.util.find_spec("rclpy"), reason="no ROS 2 here")
-def test_subscribe_to_objects_prints_what_is_published_and_trusted(root):
+def listen_to(root: Path, command: list[str], kind, topic: str, messages) -> str:
+    """What an example prints while messages are published to it again and again."""
     import rclpy
 
-    from genpose_ros.msg import ObjectPose, ObjectPoseArray
-
-    message = ObjectPoseArray()
-    message.header.frame_id = "camera"
-    for name, state in (("mug_3", ObjectPose.STATE_CONFIRMED), ("can_4", ObjectPose.STATE_LOST)):
-        item = ObjectPose(id=name, class_name=name[:3], score=0.75, tracking_state=state)
-        message.objects.append(item)
-    program = [sys.executable, str(root / "examples" / "subscribe_to_objects.py")]
+    program = [sys.executable, str(root / "examples" / command[0]), *command[1:]]
     process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     context = rclpy.Context()
     rclpy.init(context=context)
     try:
         node = rclpy.create_node("publisher", context=context)
-        publisher = node.create_publisher(ObjectPoseArray, "/genpose/objects", 10)
+        publisher = node.create_publisher(kind, topic, 10)
         deadline = time.monotonic() + 60
         while not select.select([process.stdout], [], [], 0.1)[0] and time.monotonic() < deadline:
-            publisher.publish(message)
+            for message in messages(node):
+                publisher.publish(message)
     finally:
         process.terminate()
         try:
@@ -149,8 +145,121 @@ def test_subscribe_to_objects_prints_what_is_published_and_trusted(root):
         finally:
             process.kill()
             rclpy.try_shutdown(context=context)
+    return printed
+
+
+def test_subscribe_to_objects_prints_what_is_published_and_trusted(root):
+    from genpose_ros.msg import ObjectPose, ObjectPoseArray
+
+    message = ObjectPoseArray()
+    message.header.frame_id = "camera"
+    for name, state in (("mug_3", ObjectPose.STATE_CONFIRMED), ("can_4", ObjectPose.STATE_LOST)):
+        item = ObjectPose(id=name, class_name=name[:3], score=0.75, tracking_state=state)
+        message.objects.append(item)
+    printed = listen_to(
+        root,
+        ["subscribe_to_objects.py"],
+        ObjectPoseArray,
+        "/genpose/objects",
+        lambda _node: [message],
+    )
     expected = "mug mug_3 at (0.000, 0.000, 0.000) m in camera, score 0.75"
     assert set(printed.splitlines()) == {expected}
+
+
+def test_a_grasp_is_above_the_middle_of_a_mugs_body_and_points_down(root):
+    """A mug that stands 1 m before the base; its handle is at +x, its up the base's z."""
+    from geometry_msgs.msg import TransformStamped
+    from tf2_ros import StaticTransformBroadcaster
+
+    from genpose_ros.msg import ObjectPose, ObjectPoseArray
+
+    item = ObjectPose(id="mug_1", class_name="mug", score_axis=0.95)
+    item.size.x, item.size.y, item.size.z = 0.12, 0.10, 0.08
+    placed = TransformStamped(child_frame_id="mug_1")
+    placed.header.frame_id = "base"
+    placed.transform.translation.x, placed.transform.translation.z = 1.0, 0.05
+    placed.transform.rotation.x = placed.transform.rotation.w = 0.5**0.5  # y up is z up
+    kept = []
+
+    def messages(node):
+        if not kept:
+            kept.append(StaticTransformBroadcaster(node))
+            kept[0].sendTransform(placed)
+        return [ObjectPoseArray(objects=[item])]
+
+    printed = listen_to(root, ["grasp.py", "base"], ObjectPoseArray, "/genpose/objects", messages)
+    found = re.findall(r"gripper to \(([^)]*)\) m, turned \(([^)]*)\) in base", printed)
+    place, turned = (np.array([float(v) for v in text.split(",")]) for text in found[-1])
+    np.testing.assert_allclose(place, [1.0 - 0.02, 0.0, 0.05 + 0.05 + 0.02], atol=1e-3)
+    down = Rotation.from_quat(turned).apply([0.0, 0.0, 1.0])
+    np.testing.assert_allclose(down, [0.0, 0.0, -1.0], atol=1e-2)
+
+
+ULTRALYTICS = """
+import sys
+import types
+import numpy as np
+
+class Mask:
+    def __init__(self, pixels): self.pixels = pixels
+    def cpu(self): return self
+    def numpy(self): return self.pixels
+
+class Masks(list):
+    data = property(lambda self: self)
+
+class YOLO:
+    def __init__(self, weights): assert weights == "any-seg.pt"
+    def __call__(self, image, retina_masks, verbose):
+        assert image.shape == (4, 6, 3) and image[0, 0].tolist() == [1, 2, 9], image[0, 0]
+        pixels = np.zeros((4, 6), np.float32)
+        pixels[1:3, 2:5] = 1.0
+        boxes = types.SimpleNamespace(conf=[0.75], cls=[41.0])
+        return [types.SimpleNamespace(masks=Masks([Mask(pixels)]), boxes=boxes, names={41: "cup"})]
+"""
+
+
+def test_masks_of_an_ultralytics_model_carry_the_images_stamp(root, tmp_path):
+    """With a model that stands in: it finds a cup."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from sensor_msgs.msg import Image as ImageMessage
+
+    from genpose_ros.msg import InstanceMasks
+
+    (tmp_path / "ultralytics.py").write_text(ULTRALYTICS)
+    image = ImageMessage(height=4, width=6, step=20, encoding="rgb8")
+    image.header.stamp.sec = 7
+    image.data = bytes([9, 2, 1] * 6 + [0, 0]) * 4
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    program = [sys.executable, str(root / "examples" / "segment_with_ultralytics.py")]
+    process = subprocess.Popen(
+        [*program, "any-seg.pt", "/colour"], env={**os.environ, "PYTHONPATH": path}
+    )
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    heard: list[InstanceMasks] = []
+    try:
+        node = rclpy.create_node("camera", context=context)
+        publisher = node.create_publisher(ImageMessage, "/colour", 5)
+        node.create_subscription(InstanceMasks, "/segmentation/instance_masks", heard.append, 5)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        deadline = time.monotonic() + 60
+        while not heard and time.monotonic() < deadline:
+            publisher.publish(image)
+            executor.spin_once(timeout_sec=0.1)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        rclpy.try_shutdown(context=context)
+    (item,) = heard[0].instances
+    assert heard[0].header.stamp.sec == 7
+    assert (item.id, item.class_name, item.score) == (1, "cup", 0.75)
+    mask = np.frombuffer(item.mask, np.uint8).reshape(heard[0].height, heard[0].width)
+    assert mask[1:3, 2:5].all()
+    assert mask.sum() == 6
 
 
 def test_every_example_is_described_and_none_else(root):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from genpose_ros.geometry import is_transform, rotate_covariance
+from genpose_ros.geometry import is_transform, rotate_covariance, with_uniform_angle
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,19 @@ def test_a_covariance_is_rotated_in_both_its_parts():
     both = np.kron(np.eye(2), rotation)
     expected = both @ root @ root.T @ both.T
     assert np.allclose(rotate_covariance(root @ root.T, rotation), expected)
+
+
+def test_a_uniform_angle_has_its_variance_whatever_was_claimed_and_the_rest_is_kept():
+    rng = np.random.default_rng(1)
+    root = rng.normal(size=(6, 6))
+    covariance = root @ root.T
+    axis = np.array([2.0, -1.0, 2.0]) / 3
+    free = with_uniform_angle(covariance, axis)
+    about = np.concatenate((np.zeros(3), axis))
+    assert about @ free @ about == pytest.approx(np.pi**2 / 3)
+    # Every direction across the axis keeps its variance.
+    across = np.concatenate((rng.normal(size=3), np.cross(axis, rng.normal(size=3))))
+    assert across @ free @ across == pytest.approx(across @ covariance @ across)
+    assert across @ free @ about == pytest.approx(0.0, abs=1e-12)
+    assert np.linalg.eigvalsh(free).min() > 0
+    np.testing.assert_allclose(with_uniform_angle(free, axis), free, atol=1e-12)

@@ -49,7 +49,9 @@ def clouds(count: int) -> CloudBatch:
     place, zeros = np.array([0, 0, 0.8]), np.zeros(count, np.int64)
     points = rng.uniform(-0.1, 0.1, (count, 64, 3)) + place
     eye, places = np.tile(np.eye(3), (count, 1, 1)), np.tile(place, (count, 1))
-    return CloudBatch(points, eye, places, np.full((count, 3), 0.2), zeros, zeros)
+    up, level_m = np.tile([0.0, -1.0, 0.0], (count, 1)), np.zeros(count)
+    sizes = np.full((count, 3), 0.2)
+    return CloudBatch(points, eye, places, sizes, zeros, zeros, up, level_m)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ ROS_MODULES = {
 
 #: Other modules: their name on PyPI, and their rosdep key where package.xml names one.
 PYTHON_NAMES = {
+    "OpenEXR": ("openexr", None),
     "PIL": ("pillow", "python3-pil"),
     "build": ("build", "python3-build"),
     "cv2": ("opencv-python-headless", "python3-opencv"),
@@ -42,11 +43,18 @@ PYTHON_NAMES = {
     "torch": ("torch", None),
     "trimesh": ("trimesh", None),
     "typer": ("typer", None),
+    "ultralytics": ("ultralytics", None),
     "yaml": ("pyyaml", "python3-yaml"),
 }
 
 #: Imported only where somebody asks for it, with a message that says what to install.
-OPTIONAL = {"lightning_fabric": "train", "sklearn": "study", "tensorboard": "tensorboard"}
+OPTIONAL = {
+    "OpenEXR": "exr",
+    "lightning_fabric": "train",
+    "sklearn": "study",
+    "tensorboard": "tensorboard",
+    "ultralytics": "",  # of an example
+}
 
 #: Needed without an import: the `ros2 launch` command, generated messages, pytest's plug-in.
 NOT_IMPORTED = {

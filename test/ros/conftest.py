@@ -100,7 +100,7 @@ class Camera:
     def publish(self, **messages: Any) -> None:
         """Publish the given messages in order, by the name of their topic."""
         for name, message in messages.items():
-            self._publisher(name).publish(message)
+            self.publisher(name).publish(message)
 
     def send(self, **changes: Any) -> int:
         """Publish the next complete frame, some messages replaced; None: left out."""
@@ -116,9 +116,10 @@ class Camera:
 
     def ready(self, *names: str) -> bool:
         """Whether each of the topics has been found by a subscriber."""
-        return all(self._publisher(name).get_subscription_count() for name in names)
+        return all(self.publisher(name).get_subscription_count() for name in names)
 
-    def _publisher(self, name: str) -> Any:
+    def publisher(self, name: str) -> Any:
+        """The publisher on a topic, made when it is first asked for."""
         if name not in self._publishers:
             self._publishers[name] = self._peer.create_publisher(self._kinds[name], name, 10)
         return self._publishers[name]

@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 from toy_models import POSE, make_model
 
 from genpose_ros.estimation import EstimatorSettings, PoseEstimator
-from genpose_ros.geometry import NOCS, Category, CategorySet, PinholeCamera, Symmetry
+from genpose_ros.geometry import NOCS, Calibration, Category, CategorySet, Symmetry
 from genpose_ros.ros.builders import object_array, posed_objects
 from genpose_ros.ros.category_messages import category_array
 from genpose_ros.ros.estimate_mode import Estimating
@@ -20,6 +20,7 @@ from genpose_ros.ros.model_loader import CheckpointFile
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.track_mode import Tracking
+from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.tracking import Tracker, TrackerSettings
 
 BOX = Category(
@@ -76,16 +77,15 @@ def test_a_box_whose_candidates_are_half_of_them_turned_has_the_score_of_one_pos
     processing = (
         Estimating(make_estimator, settings)
         if mode == "estimate"
-        else Tracking(make_estimator, Tracker, settings, None, lambda *line: None)
+        else Tracking(make_estimator, Tracker, settings, lambda *line: None)
     )
     labels = np.zeros((48, 64), np.uint8)
     labels[15:35, 20:40] = 3
     depth_mm = np.where(labels, 800, 1500).astype(np.uint16)
     header = ros.header(1_000_000_000)
-    camera = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
-    frame = processing.process(
-        Matched(DepthMessage(header, depth_mm), MaskInput(labels), camera, epoch=0)
-    )
+    camera = Calibration(k=(60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0), width=64, height=48)
+    matched = Matched(DepthMessage(header, depth_mm), MaskInput(labels), camera, epoch=0)
+    frame = processing.process(LocatedFrame(matched))
     message = object_array(posed_objects(frame.objects, np.eye(4)), frame.rejections, header)
     (item,) = message.objects
     assert (item.class_name, item.class_id) == ("box", 0)

@@ -3,22 +3,26 @@
 
 """The node over real topics, in one process, with an estimator that needs no network."""
 
+import io
 import math
 import resource
 import time
 
 import numpy as np
 import pytest
+import rclpy
 import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseArray, TransformStamped
+from PIL import Image as PILImage
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import PointCloud2
-from std_srvs.srv import SetBool
+from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2
+from std_srvs.srv import SetBool, Trigger
 from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster
 from vision_msgs.msg import (
@@ -33,6 +37,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from genpose_ros.estimation.reasons import Reason
 from genpose_ros.geometry.categories import NOCS
 from genpose_ros.msg import CategoryArray, InstanceMask, InstanceMasks, ObjectPoseArray
+from genpose_ros.ros.diagnostics import Diagnostics, status
 from genpose_ros.ros.estimator_node import EstimatorNode
 
 pytestmark = pytest.mark.ros
@@ -65,8 +70,8 @@ class Rig:
 
     @property
     def mask_topic(self):
-        label_image = self.node.get_parameter("segmentation.mask_source").value == "label_image"
-        return "masks" if label_image else "instance_masks"
+        source = self.node.get_parameter("segmentation.mask_source").value
+        return {"instance_masks": source, "boxes": "mask_detections"}.get(source, "masks")
 
     @property
     def estimator(self):
@@ -83,10 +88,13 @@ class Rig:
 
     def answer(self, **changes):
         """Send a frame and return the message about it."""
-        before = len(self.objects)
-        self.camera.send(**changes)
-        assert self.bench.spin_until(lambda: len(self.objects) > before)
-        return self.objects[-1]
+        before, stamp = len(self.objects), self.camera.send(**changes)
+
+        def about_it():
+            return [m for m in self.objects[before:] if stamp_of(m) == stamp]
+
+        assert self.bench.spin_until(about_it)
+        return about_it()[0]
 
     def reasons(self):
         return self.node.rejections.counts
@@ -276,13 +284,13 @@ class TestClasses:
 
     def test_a_default_category_that_no_model_knows_is_refused(self, ros, benches):
         rig = Rig(ros, benches)
-        values = {"segmentation.default_category": "cup"}
+        values = {"segmentation.default_category": "spoon"}
         (result,) = rig.node.set_parameters([Parameter(n, value=v) for n, v in values.items()])
         assert not result.successful
-        assert result.reason.startswith("unknown category 'cup'; expected one of bottle, ")
+        assert result.reason.startswith("unknown category 'spoon'; expected one of bottle, ")
         assert [o.class_name for o in rig.answer().objects] == ["mug", "mug"]
-        with pytest.raises(ValueError, match="unknown category 'cup'"):
-            Rig(ros, benches, segmentation__default_category="cup")
+        with pytest.raises(ValueError, match="unknown category 'spoon'"):
+            Rig(ros, benches, segmentation__default_category="spoon")
 
 
 def test_instance_masks_bring_everything_in_one_message(ros, benches):
@@ -298,6 +306,19 @@ def test_instance_masks_bring_everything_in_one_message(ros, benches):
     position = message.objects[0].pose.pose.position
     centre = expected_centre(rig.camera, 7)
     np.testing.assert_allclose([position.x, position.y, position.z], centre, atol=1e-6)
+
+
+def test_a_reset_is_answered_though_there_are_no_tracks(rig):
+    client = rig.bench.peer.create_client(Trigger, "/genpose/reset_tracks")
+    assert client.wait_for_service(10.0)
+    future = client.call_async(Trigger.Request())
+    assert rig.bench.spin_until(future.done)
+    assert future.result().success
+    assert future.result().message == "there are no tracks in mode estimate"
+
+
+def test_the_quality_of_service_of_diagnostics_can_be_overridden(rig):
+    assert rig.node.has_parameter("qos_overrides./diagnostics.publisher.depth")
 
 
 def test_enable_turns_it_off_and_on(rig):
@@ -378,22 +399,33 @@ class TestTargetFrame:
         }
 
     def test_a_transform_that_is_missing_for_good_does_not_hold_up_every_frame(self, ros, benches):
-        rig = Rig(ros, benches, target_frame="world", target_frame_wait_s=0.5)
-        rig.answer()
+        rig = Rig(
+            ros, benches, target_frame="world", transform_wait_s=0.5, input_reliability="reliable"
+        )
         start_s = time.monotonic()
         for _ in range(6):
-            rig.answer()
-        # One wait a second, so two at most here; with one for each frame it would be 3 s.
+            rig.camera.send()
+            rig.bench.spin_for(0.02)
+        assert rig.bench.spin_until(lambda: len(rig.objects) == 6)
+        # They wait together; one after the other it would be 3 s.
         assert time.monotonic() - start_s < 2.0
+        assert rig.node.rejections.counts == {Reason.NO_TRANSFORM: 6}
 
     def test_without_a_transform_nothing_wrong_is_published(self, ros, benches):
-        rig = Rig(ros, benches, target_frame="world", target_frame_wait_s=0.05)
+        rig = Rig(ros, benches, target_frame="world", transform_wait_s=0.05)
         message = rig.answer()
         assert list(message.objects) == []
         assert [r.instance_id for r in message.rejections] == [-1]
         assert "world" in message.rejections[0].detail
         rig.bench.spin_for(0.2)
         assert rig.poses == []
+
+
+def named(collected, namespace) -> bool:
+    """Whether a state of a node in a namespace has come."""
+    return any(
+        namespace in s.name or namespace in s.hardware_id for m in collected for s in m.status
+    )
 
 
 class TestDiagnostics:
@@ -440,6 +472,22 @@ class TestDiagnostics:
         assert rig.bench.spin_until(lambda: "genpose: estimator" in statuses())
         assert statuses()["genpose: estimator"].message.endswith("frames per second")
         assert rig.reasons() == {Reason.INTERNAL_ERROR: 1}
+
+    def test_nodes_of_one_name_in_two_namespaces_have_states_of_different_names(self, benches):
+        bench = benches(lambda: None)
+        collected = bench.collect(DiagnosticArray, "/diagnostics")
+        for namespace in ("left", "/arm/right"):
+            node = Node("genpose", namespace=namespace, context=bench.context)
+            diagnostics = Diagnostics(node, [lambda: status("inputs", "fine", {}, warn=False)])
+            assert bench.spin_until(lambda node=node: node.count_subscribers("/diagnostics"))
+            bench.spin_for(0.2)
+            diagnostics.publish()
+            assert bench.spin_until(lambda name=namespace: named(collected, name))
+            node.destroy_node()
+        assert {(s.name, s.hardware_id) for m in collected for s in m.status} == {
+            ("left/genpose: inputs", "/left/genpose"),
+            ("arm/right/genpose: inputs", "/arm/right/genpose"),
+        }
 
     def test_rejections_are_counted_by_reason(self, rig):
         statuses = self.statuses(rig)
@@ -607,9 +655,10 @@ class TestBadInput:
         rig.node.set_parameters([Parameter("sync.depth_history_s", value=0.1)])
         for _ in range(2):
             rig.camera.stamp_ns = 10**18
-            for _ in range(5):
+            rig.answer()  # the second time, this one may have a wrong stamp
+            for _ in range(4):
                 assert len(rig.answer().objects) == 2
-        assert rig.estimator.n_frames == 10
+        assert rig.estimator.n_frames == 9
 
     def test_a_bag_shorter_than_the_history_that_starts_again_is_estimated_again(self, rig):
         for _ in range(10):
@@ -710,8 +759,131 @@ def test_a_clock_that_goes_to_and_fro_is_reported_once_in_a_while(rig):
     for i in range(6):
         rig.camera.stamp_ns += 3600 * 10**9 * (-1) ** i
         rig.answer()
+        rig.answer()
     (line,) = lines
     assert "jumped back" in line
+
+
+class TestMaskSources:
+    """Each kind of segmenter over a topic, with the messages of this machine."""
+
+    def test_compressed_depth_and_labels_become_poses(self, ros, benches):
+        rig = Rig(ros, benches)
+        rig.bench.peer.destroy_publisher(rig.camera.publisher("depth"))
+        rig.bench.peer.destroy_publisher(rig.camera.publisher("masks"))
+        other = rclpy.Context()
+        rclpy.init(context=other)
+        peer = rclpy.create_node("compressor", context=other)
+        topics = {n: peer.create_publisher(CompressedImage, n, 5) for n in ("depth", "masks")}
+
+        def png(pixels):
+            stream = io.BytesIO()
+            PILImage.fromarray(pixels).save(stream, "PNG")
+            return stream.getvalue()
+
+        def answered():
+            stamp = rig.camera.send(depth=None, masks=None)
+            header = ros.header(stamp)
+            depth = b"\0" * 12 + png(rig.camera.depth_mm)
+            form = "16UC1; compressedDepth png"
+            topics["depth"].publish(CompressedImage(header=header, format=form, data=depth))
+            labels = png(rig.camera.labels)
+            topics["masks"].publish(CompressedImage(header=header, format="png", data=labels))
+            return rig.bench.spin_until(lambda: rig.objects, 0.2)
+
+        assert rig.bench.spin_until(answered)
+        for item in rig.objects[0].objects:
+            expected = expected_centre(rig.camera, item.instance_id)
+            np.testing.assert_allclose(xyz(item.pose.pose.position), expected, atol=1e-6)
+        peer.destroy_node()
+        rclpy.shutdown(context=other)
+
+    def test_boxes_alone_are_enough_and_said_to_be_less(self, ros, benches):
+        lines = []
+        rig = Rig(ros, benches, segmentation__mask_source="boxes")
+        rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
+        boxes = Detection2DArray(header=ros.header(rig.camera.stamp_ns + 33_000_000))
+        for left, top, right, bottom in ((9, 9, 26, 21), (39, 29, 61, 41)):
+            item = Detection2D()
+            hypothesis = ObjectHypothesis(class_id="cup", score=0.5)
+            item.results = [ObjectHypothesisWithPose(hypothesis=hypothesis)]
+            item.bbox.center.position.x = (left + right) / 2
+            item.bbox.center.position.y = (top + bottom) / 2
+            item.bbox.size_x, item.bbox.size_y = float(right - left), float(bottom - top)
+            boxes.detections.append(item)
+        message = rig.answer(masks=None, mask_detections=boxes)
+        assert [o.class_name for o in message.objects] == ["mug", "mug"]
+        centre = expected_centre(rig.camera, 3)
+        np.testing.assert_allclose(xyz(message.objects[0].pose.pose.position), centre, atol=0.02)
+        assert [line for line in lines if "guessed from boxes" in line]
+
+    def test_a_class_image_is_split_into_objects(self, ros, benches):
+        more = {"default_category": "", "label_categories": "5:can"}
+        rig = Rig(
+            ros,
+            benches,
+            segmentation__mask_source="semantic",
+            **{f"segmentation__{name}": value for name, value in more.items()},
+        )
+        rig.camera.labels[rig.camera.labels > 0] = 5
+        message = rig.answer()
+        assert [(o.instance_id, o.class_name) for o in message.objects] == [(1, "can"), (2, "can")]
+
+    def test_objects_that_are_not_wanted_are_left_out(self, ros, benches):
+        rig = Rig(
+            ros,
+            benches,
+            segmentation__label_categories="3:can, 7:bowl",
+            segmentation__classes="bowl",
+        )
+        message = rig.answer()
+        assert [o.class_name for o in message.objects] == ["bowl"]
+        assert list(message.rejections) == []
+
+    def test_labels_from_0_are_objects_with_another_background(self, ros, benches):
+        rig = Rig(ros, benches, segmentation__background=255)
+        rig.camera.labels[rig.camera.labels == 0] = 255
+        rig.camera.labels[rig.camera.labels == 3] = 0
+        assert [o.instance_id for o in rig.answer().objects] == [0, 7]
+
+    def test_masks_of_another_frame_are_told_once(self, rig):
+        lines = []
+        rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
+        for _ in range(3):
+            labels = rig.ros.image(rig.camera.labels, rig.camera.stamp_ns + 33_000_000)
+            labels.header.frame_id = "other_optical_frame"
+            rig.answer(masks=labels)
+        (line,) = lines
+        assert line.startswith("masks are of frame 'other_optical_frame' and depth of 'camera_")
+
+    def test_a_leading_slash_is_taken_off(self, rig):
+        depth = rig.ros.image(rig.camera.depth_mm, rig.camera.stamp_ns + 33_000_000)
+        depth.header.frame_id = f"/{rig.ros.frame}"
+        assert rig.answer(depth=depth).header.frame_id == rig.ros.frame
+
+    def test_a_camera_info_that_is_latched_is_enough(self, ros, benches):
+        rig = Rig(ros, benches)
+        rig.bench.peer.destroy_publisher(rig.camera.publisher("camera_info"))
+        latched = QoSProfile(
+            depth=1,
+            reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        )
+        topic = rig.bench.peer.create_publisher(CameraInfo, "camera_info", latched)
+        info = ros.camera_info()
+        info.width = info.height = 0  # that of the image
+        topic.publish(info)
+
+        def answered():
+            rig.camera.send(camera_info=None)
+            return rig.bench.spin_until(lambda: rig.objects and rig.objects[-1].objects, 0.2)
+
+        assert rig.bench.spin_until(answered)
+
+    def test_refusals_before_matching_reach_the_objects_topic(self, rig):
+        nameless = rig.ros.image(rig.camera.depth_mm, rig.camera.stamp_ns + 33_000_000, frame_id="")
+        message = rig.answer(depth=nameless, masks=None)
+        assert [r.reason for r in message.rejections] == ["empty_frame_id"]
 
 
 def test_a_frame_with_a_negative_stamp_is_refused_and_not_published(rig):

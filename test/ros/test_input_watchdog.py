@@ -64,3 +64,16 @@ def test_messages_are_counted_and_an_optional_input_may_be_silent():
         InputState("/detections", required=False, count=0, silent_s=3.0, stamp_ns=None),
     )
     assert watch.silent_inputs(2.5) == ["nothing on /depth for 3.0 s (1 publishers)"]
+
+
+def test_why_nothing_can_be_received_is_said():
+    now = [0.0]
+    watchdog = InputWatchdog(
+        ["/depth"],
+        lambda _: 1,
+        problem=lambda _: "it is published as X, not Y",
+        clock=lambda: now[0],
+    )
+    now[0] = 6.0
+    (line,) = watchdog.report(5.0)
+    assert "(1 publishers): it is published as X, not Y; last stamps" in line

@@ -11,9 +11,26 @@ from genpose_ros.ros.mailbox import Mailbox
 
 def test_the_newest_item_wins_and_the_others_are_counted():
     box: Mailbox[int] = Mailbox()
-    assert [box.put(i) for i in range(4)] == [False, True, True, True]
+    assert [box.put(i) for i in range(4)] == [0, 1, 1, 1]
     assert (box.get(), box.dropped) == (3, 3)
     assert not box.put(9)
+
+
+def test_items_that_come_together_are_fetched_in_their_order():
+    box: Mailbox[int] = Mailbox()
+    assert box.put(1, 2, 3) == 0
+    assert [box.get(), box.get(), box.get()] == [1, 2, 3]
+    assert box.empty
+
+
+def test_newer_items_replace_those_that_came_together_and_are_left():
+    box: Mailbox[int] = Mailbox()
+    box.put(1, 2, 3)
+    box.get()
+    assert box.put(4, 5, 6) == 4
+    assert (box.get(), box.empty, box.dropped) == (6, True, 4)
+    assert box.put(7, 8) == 0
+    assert [box.get(), box.get()] == [7, 8]
 
 
 def test_an_empty_mailbox_gives_nothing_after_the_timeout():
@@ -71,13 +88,13 @@ def test_no_item_is_lost_or_doubled_between_threads():
 def test_slots_do_not_replace_each_other_and_take_turns():
     box: Mailbox[str] = Mailbox(turns=(0, 1))
     for item, slot in (("masks 1", 0), ("depth 1", 1), ("depth 2", 1), ("depth 3", 1)):
-        box.put(item, slot)
+        box.put(item, slot=slot)
     assert box.dropped == 2
     assert box.get() == "masks 1"
-    box.put("masks 2", 0)
+    box.put("masks 2", slot=0)
     assert [box.get(), box.get()] == ["depth 3", "masks 2"]
     assert box.empty
-    box.put("depth 4", 1)
+    box.put("depth 4", slot=1)
     assert box.get() == "depth 4"
 
 
@@ -86,8 +103,8 @@ def test_busy_slots_are_emptied_as_often_as_they_have_turns(turns):
     box: Mailbox[int] = Mailbox(turns)
     got = []
     for _ in range(3 * len(turns)):
-        box.put(0, 0)
-        box.put(1, 1)
+        box.put(0, slot=0)
+        box.put(1, slot=1)
         got.append(box.get())
     assert got == list(turns) * 3
 
@@ -95,5 +112,5 @@ def test_busy_slots_are_emptied_as_often_as_they_have_turns(turns):
 def test_a_turn_of_an_empty_slot_is_passed():
     box: Mailbox[int] = Mailbox((0, 1, 1, 1))
     for slot in (1, 0, 0, 1, 0):
-        box.put(slot, slot)
+        box.put(slot, slot=slot)
         assert box.get() == slot

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.estimation.reasons import Reason
+from genpose_ros.geometry import Calibration
 from genpose_ros.ros.matching import MAX_WAITING, DepthMessage, FrameMatcher, MaskInput
 
 MS = 1_000_000
-CAMERA = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
+CAMERA = Calibration(k=(60.0, 0, 32.0, 0, 60.0, 24.0, 0, 0, 1), width=64, height=48)
+SMALL = Calibration(k=(30.0, 0, 16.0, 0, 30.0, 12.0, 0, 0, 1), width=32, height=24)
 
 
 class Clock:
@@ -30,7 +31,7 @@ def clock() -> Clock:
 @pytest.fixture
 def matcher(clock) -> FrameMatcher:
     matcher = FrameMatcher(2.0, slop_s=0.01, wait_s=0.5, clock=clock)
-    matcher.camera = CAMERA
+    matcher.calibration = CAMERA
     return matcher
 
 
@@ -40,14 +41,14 @@ def depth(name: str) -> DepthMessage:
 
 def matches(matcher: FrameMatcher) -> list[tuple[Any, Any]]:
     outcome = matcher.poll()
-    assert outcome.rejections == []
+    assert outcome.refused == []
     return [(m.depth.header, m.masks.content) for m in outcome.matched]
 
 
 def reasons(matcher: FrameMatcher) -> list[Reason]:
     outcome = matcher.poll()
     assert outcome.matched == []
-    return [r.reason for r in outcome.rejections]
+    return [r.rejection.reason for r in outcome.refused]
 
 
 @pytest.mark.parametrize("masks_first", [False, True])
@@ -122,11 +123,43 @@ def test_a_clock_that_jumps_back_starts_anew(matcher):
     matcher.add_depth(10**12, depth("old"))
     matcher.add_masks(10**12, MaskInput("old"))
     assert matches(matcher) == [("old", "old")]
+    assert matcher.add_depth(4 * MS, depth("first")).rejection is not None
     added = matcher.add_depth(5 * MS, depth("new"))
     assert (added.jumped_back, added.rejection) == (True, None)
     assert matcher.add_masks(5 * MS, MaskInput("new")) is None
     (matched,) = matcher.poll().matched
     assert (matched.depth.header, matched.masks.content, matched.epoch) == ("new", "new", 1)
+
+
+@pytest.mark.parametrize("odd", [0, 5 * MS])
+def test_one_image_with_a_wrong_stamp_is_refused_and_no_jump(matcher, odd):
+    """As of drivers that now and then leave the stamp out."""
+    for i in range(3):
+        assert matcher.add_depth(10**12 + i * MS, depth("d")).rejection is None
+        added = matcher.add_depth(odd, depth("odd"))
+        assert added.rejection.reason is Reason.STAMP_OUT_OF_ORDER
+        assert not added.jumped_back
+
+
+def test_a_clock_that_starts_at_0_is_taken(matcher):
+    assert matcher.add_depth(0, depth("d0")).rejection is None
+    assert matcher.add_depth(0, depth("d0")).rejection is None
+    assert matcher.add_depth(33 * MS, depth("d33")).rejection is None
+
+
+def test_masks_without_depth_name_the_nearest_image_and_the_setting(matcher, clock):
+    for ms in (1000, 1033):
+        matcher.add_depth(ms * MS, depth("d"))
+    matcher.add_masks(1020 * MS, MaskInput("m"))
+    clock.now_s += 0.6
+    (refused,) = matcher.poll().refused
+    detail = refused.rejection.detail
+    assert "nearest depth image is 13.0 ms later (sync.slop_s is 0.01 s)" in detail
+    matcher.add_depth(3100 * MS, depth("d"))
+    matcher.add_masks(1050 * MS, MaskInput("late"))
+    clock.now_s += 0.6
+    (refused,) = matcher.poll().refused
+    assert "2050.0 ms later (sync.depth_history_s is 2 s)" in refused.rejection.detail
 
 
 def test_detections_are_waited_for_when_they_are_needed(matcher):
@@ -159,7 +192,7 @@ def test_detections_that_are_there_are_used_even_when_not_needed(matcher):
 
 
 def test_without_a_camera_masks_wait_and_are_then_named(matcher, clock):
-    matcher.camera = None
+    matcher.calibration = None
     matcher.add_depth(10 * MS, depth("d"))
     matcher.add_masks(10 * MS, MaskInput("m"))
     assert reasons(matcher) == []
@@ -167,44 +200,42 @@ def test_without_a_camera_masks_wait_and_are_then_named(matcher, clock):
     assert reasons(matcher) == [Reason.BAD_INTRINSICS]
 
 
-def test_the_newest_camera_goes_along_even_if_it_is_a_rejection(matcher):
-    matcher.camera = Rejection(Reason.BAD_INTRINSICS, "NaN")
+def test_a_calibration_that_does_not_say_its_size_is_of_every_image(matcher):
+    matcher.calibration = Calibration(k=CAMERA.k)
     matcher.add_depth(10 * MS, depth("d"))
     matcher.add_masks(10 * MS, MaskInput("m"))
     (matched,) = matcher.poll().matched
-    assert matched.camera == matcher.camera
+    assert matched.calibration == matcher.calibration
 
 
 def test_delayed_masks_get_the_camera_of_their_own_image(matcher):
-    small = PinholeCamera(30.0, 30.0, 16.0, 12.0, 32, 24)
-    for ms, camera in ((10, CAMERA), (43, small)):
-        matcher.add_camera(ms * MS, camera)
+    for ms, camera in ((10, CAMERA), (43, SMALL)):
+        matcher.add_calibration(ms * MS, camera)
         matcher.add_depth(ms * MS, depth("d"))
     matcher.add_masks(10 * MS, MaskInput("m"))
     (matched,) = matcher.poll().matched
-    assert matched.camera == CAMERA
+    assert matched.calibration == CAMERA
 
 
 def test_a_camera_of_another_size_is_waited_for_no_longer_than_it_can_come(matcher, clock):
-    small = PinholeCamera(30.0, 30.0, 16.0, 12.0, 32, 24)
-    matcher.add_camera(10 * MS, small)
+    matcher.add_calibration(10 * MS, SMALL)
     for ms in (43, 76, 109):
         matcher.add_depth(ms * MS, depth("d"))
     matcher.add_masks(43 * MS, MaskInput("m43"))
     assert matches(matcher) == []
-    matcher.add_camera(43 * MS, CAMERA)
+    matcher.add_calibration(43 * MS, CAMERA)
     (matched,) = matcher.poll().matched
-    assert matched.camera == CAMERA
-    matcher.camera = small
+    assert matched.calibration == CAMERA
+    matcher.calibration = SMALL
     matcher.add_masks(76 * MS, MaskInput("m76"))
     assert matches(matcher) == []
     clock.now_s += 0.6
     (matched,) = matcher.poll().matched
-    assert matched.camera == small
+    assert matched.calibration == SMALL
     matcher.add_masks(109 * MS, MaskInput("m109"))
-    matcher.add_camera(142 * MS, small)
+    matcher.add_calibration(142 * MS, SMALL)
     (matched,) = matcher.poll().matched
-    assert matched.camera == small
+    assert matched.calibration == SMALL
 
 
 def test_masks_that_flood_in_do_not_fill_the_memory(matcher):
@@ -283,12 +314,12 @@ class TestDepthAlone:
                 assert matches(matcher) == [(f"d{i}", "m")]
 
     def test_without_a_camera_of_its_size_it_waits_for_one(self, matcher):
-        matcher.camera = None
+        matcher.calibration = None
         matcher.add_depth(0, depth("d0"))
         assert self.alone(matcher) is None
-        matcher.add_camera(0, PinholeCamera(30.0, 30.0, 16.0, 12.0, 32, 24))
+        matcher.add_calibration(0, SMALL)
         assert self.alone(matcher) is None
-        matcher.add_camera(0, CAMERA)
+        matcher.add_calibration(0, CAMERA)
         assert self.alone(matcher) == "d0"
 
     def test_an_image_that_is_refused_does_not_come(self, matcher):
@@ -299,5 +330,6 @@ class TestDepthAlone:
 
     def test_a_clock_that_jumps_back_starts_anew(self, matcher):
         matcher.add_depth(10**12, depth("old"))
+        matcher.add_depth(4 * MS, depth("first"))
         matcher.add_depth(5 * MS, depth("new"))
         assert self.alone(matcher) == "new"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.msg import ObjectPoseArray
-from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.interface import Encoding, PoseModel, Up
 from genpose_ros.ros.estimator_node import EstimatorNode
 
 pytestmark = pytest.mark.ros
@@ -39,7 +39,7 @@ class Upright(PoseModel):
     def config(self) -> dict:
         return {}
 
-    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
+    def encode(self, points_cam: Tensor, *, patches: int = 0, up: Up | None = None) -> Encoding:
         centre = points_cam.mean(dim=1)
         return Encoding(centre, torch.eye(3).expand(len(centre), 3, 3), score=centre)
 

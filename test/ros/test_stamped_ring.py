@@ -59,8 +59,16 @@ def test_an_equal_stamp_replaces_the_item(ring):
 
 
 def test_a_clock_that_jumps_back_clears_the_ring(ring):
-    assert ring.add(0, "first of the next round") == JUMPED_BACK
+    refused = ring.add(0, "first of the next round").rejection
+    assert refused.reason is Reason.STAMP_OUT_OF_ORDER
+    assert ring.add(33 * MS, "second") == JUMPED_BACK
     assert len(ring) == 1
+
+
+def test_single_stamps_that_are_wrong_are_no_jump(ring):
+    for _ in range(5):
+        assert ring.add(0, "wrong").rejection is not None
+        assert ring.add(ring.newest_ns + 33 * MS, "right") == ADDED
 
 
 def test_the_third_older_stamp_in_a_row_is_a_jump_too(ring):
@@ -82,8 +90,9 @@ def test_stragglers_among_good_stamps_are_no_jump(ring):
 def test_one_stamp_from_the_far_future_does_no_lasting_harm(ring):
     now = ring.newest_ns
     assert ring.add(now + 10**18, "garbage") == ADDED
-    assert ring.add(now + 33 * MS, "good") == JUMPED_BACK
-    assert ring.exact(now + 33 * MS) == "good"
+    assert ring.add(now + 33 * MS, "lost").rejection is not None
+    assert ring.add(now + 66 * MS, "good") == JUMPED_BACK
+    assert ring.exact(now + 66 * MS) == "good"
     assert len(ring) == 1
 
 

@@ -13,10 +13,12 @@ from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.statuses import (
     EstimatorStatus,
     InputStatus,
-    LastFrame,
+    LastFrames,
     RejectionStatus,
     TrackingStatus,
+    TransformStatus,
 )
+from genpose_ros.ros.transform_queue import TransformQueue
 from genpose_ros.tracking.tracks import TrackState
 
 OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
@@ -46,18 +48,19 @@ class TestInputStatus:
 
     def test_rates_ages_and_matches_are_those_since_the_last_time(self, status, inputs, clock):
         for passed_s in (1.0, 2.0):
+            clock[0] += passed_s - 0.25
             for _ in range(30):
                 inputs.watchdog.note_message("/depth", 0)
             for _ in range(5):
                 inputs.watchdog.note_message("/masks", 0)
             inputs.matched += 4
-            clock[0] += passed_s
+            clock[0] += 0.25
             state = status()
             assert values(state) == {
                 "/depth rate, Hz": f"{30 / passed_s:.1f}",
-                "/depth age, s": f"{passed_s:.2f}",
+                "/depth age, s": "0.25",
                 "/masks rate, Hz": f"{5 / passed_s:.1f}",
-                "/masks age, s": f"{passed_s:.2f}",
+                "/masks age, s": "0.25",
                 "/detections rate, Hz": "0.0",
                 "/detections age, s": "none",
                 "matches per second": f"{4 / passed_s:.1f}",
@@ -74,6 +77,17 @@ class TestInputStatus:
         state = status()
         assert (state.level, state.message) == (WARN, "nothing on /masks for 6.0 s (1 publishers)")
         assert values(state)["masks matched, %"] == "none"
+
+    def test_an_input_that_pauses_is_named_within_two_seconds_before_it_counts_as_silent(
+        self, status, inputs, clock
+    ):
+        for at_s in (0.0, 0.5, 1.0, 1.5):
+            clock[0] = at_s
+            inputs.watchdog.note_message("/depth", 0)
+            if at_s < 0.7:
+                inputs.watchdog.note_message("/masks", 0)
+        state = status()
+        assert (state.level, state.message) == (OK, "nothing on /masks for 1.0 s (1 publishers)")
 
     def test_inputs_without_any_message_yet_are_named_before_they_count_as_silent(
         self, status, inputs, clock
@@ -117,19 +131,24 @@ class TestRejectionStatus:
 
 class TestEstimatorStatus:
     def test_the_state_has_the_device_and_the_times_of_the_last_frame(self, clock):
-        last = LastFrame()
+        last = LastFrames()
         about = {"device": "cpu", "checkpoint": "a.safetensors"}
         status = EstimatorStatus(about, last, lambda: 7, clock=lambda: clock[0])
         assert status().message == "warming up"
-        last.ready, last.count, last.timings_ms = True, 30, {"encode": 12.34}
+        last.ready = True
+        for ms in range(30):
+            last.note({"encode": ms + 0.34})
         clock[0] = 2.0
         state = status()
         assert (state.level, state.message) == (OK, "15.0 frames per second")
-        assert values(state) == {
+        found = values(state)
+        assert float(found.pop("resident memory, MB")) > 10
+        assert found == {
             **about,
             "frames published per second": "15.0",
             "frames dropped for newer ones": "7",
-            "encode of the last frame, ms": "12.3",
+            "encode p50, ms": "14.3",
+            "encode p95, ms": "28.3",
         }
 
 
@@ -140,7 +159,6 @@ class TestTrackingStatus:
         return SimpleNamespace(
             tracks=tuple(SimpleNamespace(state=state) for state in states),
             frames=Counter(),
-            fixed_frame=None,
         )
 
     def test_tracks_are_counted_by_state_and_rates_are_those_since_the_last_time(
@@ -159,20 +177,36 @@ class TestTrackingStatus:
         assert (found["new"], found["confirmed"], found["coasting"], found["lost"]) == (
             "0", "2", "1", "0"
         )  # fmt: skip
-        assert "fixed frame" not in found
 
-    def test_frames_without_compensation_are_a_warning_until_there_are_none(self, tracking, clock):
-        tracking.fixed_frame = SimpleNamespace(
-            frame="world", found=0, missing=0, problem="no world"
-        )
-        status = TrackingStatus(tracking, clock=lambda: clock[0])
-        tracking.fixed_frame.found, tracking.fixed_frame.missing = 20, 10
+
+class TestTransformStatus:
+    def test_frames_without_a_transform_are_a_warning_until_there_are_none(self, clock):
+        queue = transform_queue()
+        status = TransformStatus(queue, clock=lambda: clock[0])
+        queue.found, queue.refused, queue.problem = 20, 10, "no world"
         state = status()
         assert state.level == WARN
-        assert state.message == "camera motion not compensated in 10 of 30 frames"
+        assert state.message == "the camera's pose was not known in 10 of 30 frames"
         assert values(state)["last transform"] == "no world"
-        tracking.fixed_frame.found, tracking.fixed_frame.problem = 50, ""
+        queue.found, queue.problem = 50, ""
         state = status()
-        assert state.level == OK
-        assert values(state)["frames uncompensated"] == "10"
-        assert values(state)["last transform"] == "found"
+        assert (state.level, state.message) == (OK, "the camera's pose is known")
+        assert values(state) == {
+            "frames of reference": "world, base",
+            "frames located": "50",
+            "frames without a transform": "10",
+            "frames that wait": "0",
+            "last transform": "found",
+        }
+
+    def test_waits_are_given_by_their_median_and_95th_percentile(self, clock):
+        queue = transform_queue()
+        queue.waits_ms.extend(range(101))
+        found = values(TransformStatus(queue, clock=lambda: clock[0])())
+        assert (found["wait p50, ms"], found["wait p95, ms"]) == ("50.0", "95.0")
+
+
+def transform_queue():
+    return TransformQueue(
+        None, ("world", "base"), wait_s=lambda: 1.0, deliver=lambda _: None, refuse=lambda *_: None
+    )

@@ -10,10 +10,10 @@ import sys
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from genpose_ros.ros.subscriptions import AdaptiveSubscription
+from genpose_ros.ros.subscriptions import AdaptiveSubscription, message_class, type_name
 
 pytestmark = pytest.mark.ros
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
@@ -46,7 +46,7 @@ class Ear:
         self.bench, self.heard, self.stamp = bench, [], 0
         self.subscription = AdaptiveSubscription(
             bench.node,
-            CameraInfo,
+            [CameraInfo],
             "words",
             lambda m: self.heard.append(m.distortion_model),
             reliability,
@@ -110,7 +110,7 @@ def test_a_subscription_follows_a_remapped_topic_too(bench):
     node = rclpy.create_node(
         "remapped", context=bench.context, cli_args=["--ros-args", "-r", "depth:=/front/words"]
     )
-    subscription = AdaptiveSubscription(node, CameraInfo, "depth", lambda _: None)
+    subscription = AdaptiveSubscription(node, [CameraInfo], "depth", lambda _: None)
     bench.executor.add_node(node)
     node.create_timer(0.1, subscription.adapt)
     publisher = bench.peer.create_publisher(CameraInfo, "/front/words", 5)
@@ -162,6 +162,92 @@ def test_a_subscription_that_changes_over_again_and_again_keeps_nothing(bench):
     assert len(set(counts)) == 1, counts
 
 
+LATCHED = QoSProfile(depth=1, reliability=RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@pytest.mark.parametrize("reliability", ["auto", "reliable"])
+def test_what_was_published_once_before_is_heard(bench, reliability):
+    """As calibrations are."""
+    publisher = bench.peer.create_publisher(CameraInfo, "words", LATCHED)
+    publisher.publish(CameraInfo(distortion_model="latched"))
+    bench.spin_for(0.2)
+    ear = Ear(bench, reliability)
+    assert bench.spin_until(lambda: ear.heard == ["latched"])
+    bench.spin_for(0.5)
+    assert ear.heard == ["latched"]
+
+
+def test_beside_a_publisher_that_is_not_latched_both_are_heard(bench):
+    ear = Ear(bench)
+    latched = bench.peer.create_publisher(CameraInfo, "words", LATCHED)
+    assert ear.hears(latched, "one")
+    volatile = ear.publisher(BEST_EFFORT)
+    assert ear.hears(volatile, "two")
+    assert ear.hears(latched, "three")
+
+
+class TestTypes:
+    @pytest.fixture
+    def peer(self):
+        """A node of another process, as it were: one participant has one type on a topic."""
+        context = rclpy.Context()
+        rclpy.init(context=context)
+        peer = rclpy.create_node("other", context=context)
+        yield peer
+        peer.destroy_node()
+        rclpy.shutdown(context=context)
+
+    def listen(self, bench, *kinds):
+        heard = []
+        subscription = AdaptiveSubscription(bench.node, kinds, "pixels", heard.append)
+        bench.node.create_timer(0.1, subscription.adapt)
+        return subscription, heard
+
+    def hear(self, bench, peer, kind, heard):
+        publisher = peer.create_publisher(kind, "pixels", 5)
+
+        def said():
+            publisher.publish(kind())
+            return bench.spin_until(lambda: any(isinstance(m, kind) for m in heard), 0.1)
+
+        assert bench.spin_until(said)
+        peer.destroy_publisher(publisher)
+
+    def test_each_type_that_is_understood_is_heard(self, bench, peer):
+        subscription, heard = self.listen(bench, Image, CompressedImage)
+        self.hear(bench, peer, CompressedImage, heard)
+        self.hear(bench, peer, Image, heard)
+        assert subscription.problem == ""
+
+    def test_a_type_that_is_not_understood_is_named(self, bench, peer):
+        subscription, _ = self.listen(bench, Image, CompressedImage)
+        assert subscription.problem == ""
+        peer.create_publisher(CameraInfo, "pixels", 5)
+        assert bench.spin_until(lambda: subscription.problem)
+        assert subscription.problem == (
+            "it is published as sensor_msgs/msg/CameraInfo, not sensor_msgs/msg/Image or "
+            "sensor_msgs/msg/CompressedImage"
+        )
+
+    def test_whatever_is_published_can_be_heard(self, bench, peer):
+        subscription, heard = self.listen(bench)
+        assert subscription.problem == ""
+        self.hear(bench, peer, CameraInfo, heard)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["none_such_msgs/msg/Image", "sensor_msgs/msg/NoneSuch", "os", "os/msg/path", "../msg/Image",
+     "sensor_msgs/Image", "", "sensor_msgs/srv/SetCameraInfo"],
+)  # fmt: skip
+def test_a_type_that_cannot_be_imported_is_none(name):
+    assert message_class(name) is None
+
+
+def test_a_type_is_found_by_its_name():
+    assert message_class(type_name(CompressedImage)) is CompressedImage
+
+
 @pytest.mark.slow
 def test_a_camera_without_our_shared_memory_profile_loses_no_image():
     """As a driver that somebody else started; best effort, most of these get lost."""
@@ -170,7 +256,7 @@ def test_a_camera_without_our_shared_memory_profile_loses_no_image():
     node = rclpy.create_node("estimator", context=context)
     heard: list[str] = []
     subscription = AdaptiveSubscription(
-        node, Image, "depth", lambda m: heard.append(m.header.frame_id)
+        node, [Image], "depth", lambda m: heard.append(m.header.frame_id)
     )
     node.create_timer(0.5, subscription.adapt)
     executor = SingleThreadedExecutor(context=context)

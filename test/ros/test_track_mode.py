@@ -9,34 +9,36 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.reasons import Reason
 from genpose_ros.estimation.settings import EstimatorSettings
-from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.geometry import Calibration
+from genpose_ros.ros import track_mode
 from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.track_mode import Tracking
+from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.tracking.settings import TrackerSettings
 
 S = 1_000_000_000
 SETTINGS = Settings(
     EstimatorSettings(), NodeSettings(mode="track", default_category="mug"), TrackerSettings()
 )
-CAMERA = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
+CAMERA = Calibration(k=(60.0, 0, 32.0, 0, 60.0, 24.0, 0, 0, 1), width=64, height=48)
 
 
 class Bench:
     """A tracking with a fake tracker, and frames for it."""
 
-    def __init__(self, ros, fixed_frame=None):
+    def __init__(self, ros, fixed_frame=""):
         self.ros, self.warnings = ros, []
+        self.T_frame_cam: dict[str, np.ndarray] = {}
         self.labels = np.zeros((48, 64), dtype=np.uint8)
         self.labels[10:20, 10:25] = 3
         self.tracking = Tracking(
             ros.FakeEstimator,
             self._make_tracker,
-            SETTINGS,
-            fixed_frame,
+            replace(SETTINGS, node=replace(SETTINGS.node, fixed_frame=fixed_frame)),
             lambda *line: self.warnings.append(line),
         )
 
@@ -52,7 +54,8 @@ class Bench:
 
     def _process(self, time_s, masks, epoch):
         depth = DepthMessage(self.ros.header(round(time_s * S)), np.full((48, 64), 900, np.uint16))
-        return self.tracking.process(Matched(depth, masks, CAMERA, epoch=epoch))
+        matched = Matched(depth, masks, CAMERA, epoch=epoch)
+        return self.tracking.process(LocatedFrame(matched, dict(self.T_frame_cam)))
 
 
 @pytest.fixture
@@ -145,59 +148,57 @@ def test_settings_come_into_force_and_the_tracks_stay(bench):
 
 def test_a_camera_that_is_none_refuses_the_frame(bench):
     depth = DepthMessage(bench.ros.header(S), np.full((48, 64), 900, np.uint16))
-    broken = Rejection(Reason.BAD_INTRINSICS, "fx is NaN")
-    assert bench.tracking.process(Matched(depth, None, broken)) == broken
-
-
-class FixedFrame:
-    """Stands in for the look-up of the camera: a quarter turn, as long as it is known."""
-
-    def __init__(self):
-        self.frame, self.problem = "world", ""
-        self.known = True
-        self.while_looking = lambda: None
-
-    def lookup(self, header, wait_s):
-        self.while_looking()
-        T_fixed_cam = np.eye(4)
-        T_fixed_cam[:2, :2] = [[0, -1], [1, 0]]
-        return T_fixed_cam if self.known else Rejection(Reason.NO_TRANSFORM, "no world")
+    broken = Calibration(k=(float("nan"),) * 9)
+    refused = bench.tracking.process(LocatedFrame(Matched(depth, None, broken)))
+    assert refused.reason is Reason.BAD_INTRINSICS
 
 
 class TestMovingCamera:
     @pytest.fixture
     def bench(self, ros):
-        return Bench(ros, FixedFrame())
+        bench = Bench(ros, fixed_frame="world")
+        bench.T_frame_cam["world"] = np.eye(4)
+        bench.T_frame_cam["world"][:2, :2] = [[0, -1], [1, 0]]
+        return bench
 
     def velocity(self, frame) -> list[float]:
         return frame.objects[0].velocity.tolist()
 
+    def test_the_tracker_gets_the_pose_that_the_frame_came_with(self, bench):
+        bench.masks(1.0)
+        bench.depth(1.1)
+        for call in bench.tracker.calls:
+            np.testing.assert_array_equal(call.T_fixed_cam, bench.T_frame_cam["world"])
+
     def test_velocities_come_out_in_the_axes_of_the_camera(self, bench):
         assert self.velocity(bench.masks(1.0)) == pytest.approx([1, 0, 2, 4, -3, 5])
-        bench.tracking.fixed_frame.known = False
         assert self.velocity(bench.depth(1.1)) == pytest.approx([1, 0, 2, 4, -3, 5])
 
-    @pytest.mark.parametrize("how", ["reset", "clock"])
-    def test_after_a_new_beginning_an_old_camera_turns_no_velocity(self, bench, how):
+    @pytest.mark.parametrize("frame", ["masks", "depth"])
+    def test_a_frame_without_its_pose_is_never_tracked(self, bench, frame):
         bench.masks(1.0)
-        bench.tracking.fixed_frame.known = False
-        if how == "reset":
-            bench.tracking.reset()
-            frame = bench.masks(1.1)
-        else:
-            frame = bench.masks(0.5, epoch=1)
-        assert self.velocity(frame) == pytest.approx([0, 1, 2, 3, 4, 5])
+        before = bench.tracker.tracks
+        bench.T_frame_cam.clear()
+        with pytest.raises(KeyError, match="world"):
+            getattr(bench, frame)(1.1)
+        assert bench.tracker.tracks is before
 
-    def test_a_frame_is_tracked_with_the_settings_that_it_was_built_with(self, bench):
+    def test_a_frame_is_tracked_with_the_settings_that_it_was_built_with(self, bench, monkeypatch):
         changed = replace(
             SETTINGS,
             node=NodeSettings(mode="track", default_category="can"),
             tracker=TrackerSettings(max_coast_s=2.0),
             estimator=EstimatorSettings(steps=3),
         )
-        bench.tracking.fixed_frame.while_looking = lambda: bench.tracking.configure(changed)
+        build_frame = track_mode.build_frame
+
+        def build_and_change(*arguments):
+            bench.tracking.configure(changed)
+            return build_frame(*arguments)
+
+        monkeypatch.setattr(track_mode, "build_frame", build_and_change)
         assert names(bench.masks(1.0)) == ["mug_3"]
-        assert bench.tracker.settings == SETTINGS.tracker
+        assert bench.tracker.settings.max_coast_s == SETTINGS.tracker.max_coast_s
         assert bench.tracker.estimator.settings == SETTINGS.estimator
         bench.tracking.reset()
         assert names(bench.masks(1.1)) == ["can_3"]

@@ -14,7 +14,7 @@ from genpose_ros.geometry import (
     rotation_from_columns,
     so3_exp,
 )
-from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.interface import Encoding, PoseModel, Up
 
 
 class MixtureModel(PoseModel):
@@ -65,7 +65,7 @@ class MixtureModel(PoseModel):
     def has_energy(self) -> bool:
         return self.with_energy
 
-    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
+    def encode(self, points_cam: Tensor, *, patches: int = 0, up: Up | None = None) -> Encoding:
         self.batch_sizes.append(len(points_cam))
         centre = points_cam.mean(dim=1)
         return Encoding(

@@ -10,7 +10,7 @@ from toy_models import CAMERA, POSE, MixtureModel
 
 from genpose_ros.estimation import Frame, Instance
 from genpose_ros.geometry import columns_from_rotation
-from genpose_ros.networks.interface import Encoding
+from genpose_ros.networks.interface import Encoding, Up
 
 
 class Scene:
@@ -93,7 +93,7 @@ class SceneModel(MixtureModel):
         self.fails = False
         self.patches: list[int] = []
 
-    def encode(self, points_cam: Tensor, *, patches: int = 0) -> Encoding:
+    def encode(self, points_cam: Tensor, *, patches: int = 0, up: Up | None = None) -> Encoding:
         if self.fails:
             raise RuntimeError("the model broke")
         self.batch_sizes.append(len(points_cam))

@@ -24,7 +24,7 @@ from genpose_ros.synthesis import (
     mesh_attachments,
     sample_views,
 )
-from genpose_ros.synthesis.views import STANCE_SHARES
+from genpose_ros.synthesis.domains import D435
 
 MIXED = CategorySet((PARCEL, NOCS["mug"], NOCS["can"]))
 
@@ -147,10 +147,11 @@ class TestStances:
         asked = np.zeros(n, dtype=int)
         views = sample_views(n, np.random.default_rng(0), stances=asked, allowed=allowed)
         assert (views.stance[::2] == 0).all()
-        lying = (views.stance[1::2] == 1).mean()
+        found = (views.stance[1::2] == 1).mean()
         assert set(views.stance[1::2]) == {1, 2}
-        expected = STANCE_SHARES[1] / (STANCE_SHARES[1] + STANCE_SHARES[2])
-        assert lying == pytest.approx(expected, abs=0.1)
+        _, lying, upside_down, _ = D435.stance_shares
+        expected = lying / (lying + upside_down)
+        assert found == pytest.approx(expected, abs=0.1)
 
     def test_no_number_is_drawn_where_all_stances_are_possible(self) -> None:
         plain, allowed = (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from genpose_ros.synthesis.motions import carry, eased, look_at, poses, rates, sweep, wander
+from genpose_ros.synthesis.motions import carry, eased, look_at, poses, rates, survey, sweep, wander
 
 TIMES_S = np.arange(200) / 30
 
@@ -83,6 +83,22 @@ def test_a_sweep_moves_the_camera_at_the_given_speed():
     # The table's middle stays in sight.
     middle = np.linalg.inv(T) @ [0, 0, 0, 1]
     assert (np.abs(middle[:, 0] / middle[:, 2]) < 0.4).all()
+
+
+def test_a_camera_on_an_arm_moves_almost_evenly_and_keeps_its_target_in_the_middle():
+    target = np.array([0.1, 0.0, 0.0])
+    T = survey(np.array([0.0, 0.6, 0.6]), target, TIMES_S, 0.3, 60.0)
+    speeds, turning = rates(T, TIMES_S)
+    assert root_mean_square(speeds) == pytest.approx(0.3, rel=0.05)
+    assert 50 < root_mean_square(turning) < 70
+    middle = np.linalg.inv(T) @ [*target, 1]
+    np.testing.assert_allclose(middle[:, :2], 0, atol=1e-9)
+    # Half way between poses 0.2 s apart it is off the straight line by a (0.2 s)^2 / 8.
+    steps = round(0.2 / (TIMES_S[1] - TIMES_S[0]))
+    steps += steps % 2
+    where = T[:, :3, 3]
+    between = (where[:-steps] + where[steps:]) / 2 - where[steps // 2 : -steps // 2]
+    assert np.linalg.norm(between, axis=1).max() < 0.004
 
 
 @pytest.mark.parametrize("make", ["carry", "sweep"])

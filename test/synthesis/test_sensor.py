@@ -11,6 +11,7 @@ from genpose_ros.synthesis.sensor import (
     D435_BASELINE_M,
     SensorDraw,
     corrupt_mask,
+    draw_pattern_sensor,
     draw_sensor,
     hidden_from_right,
     measure_depth,
@@ -155,6 +156,17 @@ def test_glossy_surfaces_lose_pixels_that_face_the_camera() -> None:
     lost = measure_depth(plane(1.0, 100)[:, :, :50], cosine, draw, np.random.default_rng(0)) == 0
     assert 0.7 < lost[cosine > 0.95].mean() < 0.9
     assert not lost[cosine < 0.95].any()
+
+
+def test_cameras_with_a_pattern_have_coarse_steps_and_little_grain() -> None:
+    n = 2000
+    kinds = (np.zeros(n, dtype=bool), np.ones(n, dtype=bool))
+    stereo, pattern = (draw_pattern_sensor(kind, np.random.default_rng(0)) for kind in kinds)
+    assert pattern.fine.max() <= 0.001 < stereo.fine.max()
+    assert np.median(pattern.disparity_step) > 1.3 * np.median(stereo.disparity_step)
+    np.testing.assert_allclose(pattern.baseline_m, 1.5 * stereo.baseline_m)
+    # Slow waves are drawn elsewhere: here they would come on top.
+    assert not stereo.wave.any()
 
 
 @pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])

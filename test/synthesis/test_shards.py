@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from parcels_and_hooks import OWN, own_library, parcel_mesh
 
+from genpose_ros.files import whole_file
 from genpose_ros.geometry import NOCS
 from genpose_ros.synthesis import (
     SetRecipe,
@@ -95,7 +96,12 @@ def test_stored_points_keep_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
     (path,) = write_set(tmp_path, SetRecipe(clouds=20, seed=1))
     rng = np.random.default_rng([1, 0])
     exact = shards.CloudBatch.concatenate(
-        [shards.make_clouds(12, rng, surroundings=shards.TRAINING_SURROUNDINGS) for _ in range(3)]
+        [
+            shards.make_clouds(
+                12, rng, surroundings=shards.TRAINING_SURROUNDINGS, domain=shards.WIDE
+            )
+            for _ in range(3)
+        ]
     )[:20]
     stored = read_shard(path)
     np.testing.assert_allclose(stored.points_cam, exact.points_cam, atol=1.3e-4)
@@ -115,13 +121,14 @@ def test_a_set_that_was_begun_goes_on_with_its_missing_shards(tmp_path: Path) ->
     assert json.loads((tmp_path / "recipe.json").read_text())["clouds"] == 60
     assert reports == [(1, 3), (2, 3), (3, 3)]
     assert first.stat().st_mtime_ns == before
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob("*.partial*"))
 
 
 def _slow_but_for_the_first(_recipe: SetRecipe, path: Path, device: str) -> Path:
-    path.with_name(f"{path.name}.{os.getpid()}.partial").write_text("half")
-    if path.name != "shard-00000.safetensors":
-        time.sleep(60)
+    with whole_file(path) as partial:
+        partial.write_text("half")
+        if path.name != "shard-00000.safetensors":
+            time.sleep(60)
     return path
 
 
@@ -144,7 +151,15 @@ def test_an_interruption_does_not_wait_for_shards_in_the_making(
     with pytest.raises(KeyboardInterrupt):
         write_set(tmp_path, SetRecipe(clouds=60), workers=2, on_shards=interrupt)
     assert time.monotonic() - begin < 30
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob("*.partial*"))
+
+
+def test_the_end_of_one_command_leaves_what_another_has_under_way(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "shard-00007.safetensors") as partial:
+        partial.write_text("half")  # of a process that lives: this one
+        write_set(tmp_path, SetRecipe(clouds=20))
+        assert partial.read_text() == "half"
+    assert (tmp_path / "shard-00007.safetensors").read_text() == "half"
 
 
 def test_a_killed_worker_process_is_reported(
@@ -200,6 +215,21 @@ def test_a_recipe_with_damaged_categories_is_named(tmp_path: Path, text: str, me
     (tmp_path / "recipe.json").write_text(text)
     with pytest.raises(ValueError, match=rf"recipe\.json {message}|recipe\.json has {message}"):
         set_categories(tmp_path)
+
+
+def test_shards_of_two_domains_do_not_mix(tmp_path: Path) -> None:
+    paths = write_set(tmp_path, SetRecipe(clouds=20, domain="d435"))
+    assert json.loads((tmp_path / "recipe.json").read_text())["domain"] == "d435"
+    with pytest.raises(ValueError, match=r"another recipe .*: domain is 'd435', not 'wide'"):
+        write_set(tmp_path, SetRecipe(clouds=20))
+    wide = write_set(tmp_path / "wide", SetRecipe(clouds=20))
+    noisy, all_kinds = (read_shard(path[0]).points_cam for path in (paths, wide))
+    assert not np.array_equal(noisy, all_kinds)
+
+
+def test_a_set_of_an_unknown_domain_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of d435, wide, got 'kinect'"):
+        SetRecipe(clouds=20, domain="kinect")
 
 
 def test_shards_without_a_recipe_are_not_added_to(tmp_path: Path) -> None:

@@ -211,6 +211,15 @@ class TestFollowing:
         results = run(following, scene, 6, first=18, move=move, depth_only=True)
         assert states(results[-1]) == ["coasting"]
 
+    def test_with_masks_for_the_first_images_only_the_depth_vouches_for_as_long_as_is_set(
+        self, scene, tracker
+    ):
+        scene.put(1, "mug", (0.0, 0.0, 0.8))
+        following = tracker(max_unmasked_s=0.0)
+        run(following, scene, 4)
+        results = run(following, scene, 60, first=4, depth_only=True)
+        assert {s for r in results for s in states(r)} == {"confirmed"}
+
     def test_between_masks_a_large_object_keeps_its_points(self, scene, tracker):
         scene.SIDE_M = 0.5
         scene.put(1, "laptop", (0.0, 0.0, 1.2))
@@ -395,6 +404,28 @@ class TestAmbiguity:
         for a, b in pairwise(poses):
             tilt = math.degrees(math.acos(min(1.0, a[:3, 1] @ b[:3, 1])))
             assert turned_deg(a, b) == pytest.approx(tilt, abs=0.2)
+
+    @pytest.mark.parametrize("smoothing", [False, True])
+    def test_the_unobservable_yaw_is_never_known_seen_coasting_or_lost(
+        self, scene, tracker, smoothing
+    ):
+        tilt = Rotation.from_rotvec([0.4, 0.0, 0.3]).as_matrix()
+        scene.put(1, "can", (0.0, 0.0, 0.8), tilt @ np.diag([1.0, -1, -1]))
+        scene.put(2, "mug", (0.2, 0.0, 0.8))
+        following = tracker(max_coast_s=0.2, smoothing=smoothing)
+        results = run(following, scene, 6)
+        results += run(following, scene, 12, first=6, slab_m=0.4)
+        for state in ("new", "confirmed", "coasting", "lost"):
+            of_state = [t for r in results for t in r.tracks if t.state.value == state]
+            assert of_state
+            for track in of_state:
+                estimate = track.estimate
+                about_y = np.concatenate((np.zeros(3), estimate.T_cam_obj[:3, 1]))
+                variance = about_y @ estimate.covariance @ about_y
+                if estimate.category == "can":
+                    assert variance == pytest.approx(math.pi**2 / 3, rel=1e-3)
+                elif state != "lost":
+                    assert variance < 0.5
 
     def test_a_tie_between_modes_does_not_flip(self, scene, tracker):
         a = np.diag([1.0, -1, -1])

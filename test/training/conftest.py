@@ -40,6 +40,10 @@ def write_blob_shard(path: Path, count: int = 64, seed: int = 0, rare: int = 0) 
             "size_m": size.astype(np.float32),
             "category": category,
             "stance": np.zeros(count, np.int64),
+            "up": np.ascontiguousarray(rotation[:, :, 1], dtype=np.float32),
+            "level_m": (np.einsum("ni,ni->n", rotation[:, :, 1], translation) - 0.05).astype(
+                np.float32
+            ),
         },
         path,
     )

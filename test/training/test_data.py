@@ -8,15 +8,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from genpose_ros.geometry import NOCS, CategorySet
+from genpose_ros.synthesis import read_shard
 from genpose_ros.training import CloudPool, TrainingSettings
 from genpose_ros.training.data import Batch, _reordered, augment, step_generator
 
 UNCHANGED: dict[str, Any] = {"mirror_share": 0.0, "roll_deg": 0.0, "scale_range": 0.0}
+
+#: The true direction up and level for every cloud.
+EXACT: dict[str, Any] = {
+    "up_share": 1.0,
+    "up_noise_deg": 0.0,
+    "up_wrong_share": 0.0,
+    "level_share": 1.0,
+    "level_noise_m": 0.0,
+}
 
 
 def settings(batch: int, **changes: Any) -> TrainingSettings:
@@ -82,7 +94,8 @@ class TestDraw:
             for rank in range(3):
                 part = together.draw(step, changed, rank=rank, ranks=3)
                 for name in vars(whole):
-                    assert torch.equal(vars(whole)[name][rank::3], vars(part)[name])
+                    both = vars(whole)[name][rank::3], vars(part)[name]
+                    torch.testing.assert_close(*both, rtol=0, atol=0, equal_nan=True)
 
     def test_each_process_reads_its_own_shards(
         self, tmp_path: Path, write_shard: Callable[..., None]
@@ -183,7 +196,7 @@ class TestAugment:
         batch = pool.draw(0, settings(16))
         same = augment(batch, torch.rand(16, 5, generator=generator), settings(16))
         for name in vars(batch):
-            torch.testing.assert_close(vars(same)[name], vars(batch)[name])
+            torch.testing.assert_close(vars(same)[name], vars(batch)[name], equal_nan=True)
 
 
 class TestShards:
@@ -211,3 +224,49 @@ class TestShards:
             (tmp_path / "set" / "shard-00007.safetensors").write_bytes(content)
             with pytest.raises(ValueError, match=r"shard-00007\.safetensors is damaged"):
                 pool.refresh()
+
+
+class TestUp:
+    """What is told of the direction up; the boxes of the pool stand, their y axes are up."""
+
+    def test_it_belongs_to_the_augmented_cloud(self, pool: CloudPool) -> None:
+        chosen = settings(64, any_roll_share=1.0, **EXACT)
+        batch = pool.draw(3, chosen)
+        assert torch.allclose(batch.up, batch.rotation[..., 1], atol=1e-5)
+        height = (batch.up * batch.translation).sum(-1) - batch.level_m
+        assert torch.allclose(height, batch.size_m[:, 1] / 2, atol=1e-4)
+
+    def test_it_is_told_of_a_share_and_its_level_of_a_share_of_these(self, pool: CloudPool) -> None:
+        batch = pool.draw(0, settings(batch=4096, up_share=0.5, level_share=0.6))
+        known = (batch.up != 0).any(-1)
+        assert known.float().mean() == pytest.approx(0.5, abs=0.03)
+        assert not batch.level_m[~known].isfinite().any()
+        assert batch.level_m[known].isfinite().float().mean() == pytest.approx(0.6, abs=0.03)
+
+    def test_it_leans_by_the_given_deviation_about_its_support(self, pool: CloudPool) -> None:
+        chosen = settings(4096, **EXACT | {"up_noise_deg": 2.0})
+        batch = pool.draw(0, chosen)
+        assert torch.allclose(batch.up.norm(dim=-1), torch.ones(4096), atol=1e-5)
+        angle = (batch.up * batch.rotation[..., 1]).sum(-1).clamp(-1, 1).acos().rad2deg()
+        # Two components of two degrees each.
+        assert angle.square().mean().sqrt() == pytest.approx(2.0 * 2**0.5, rel=0.05)
+        # Below the cloud's centre the support is where it was: 5 cm below the box's centre.
+        centre = batch.points_cam.mean(1)
+        height = (batch.up * centre).sum(-1) - batch.level_m
+        above = (batch.rotation[..., 1] * (centre - batch.translation)).sum(-1) + 0.05
+        assert torch.allclose(height, above, atol=1e-4)
+
+    def test_a_share_of_the_directions_is_of_another_plane(self, pool: CloudPool) -> None:
+        chosen = settings(4096, **EXACT | {"up_wrong_share": 0.3})
+        batch = pool.draw(0, chosen)
+        wrong = (batch.up * batch.rotation[..., 1]).sum(-1) < 0.999
+        assert wrong.float().mean() == pytest.approx(0.3, abs=0.03)
+
+    def test_sets_from_before_tell_nothing(self, pool: CloudPool, tmp_path: Path) -> None:
+        path = tmp_path / "set" / "shard-00000.safetensors"
+        parts = load_file(path)
+        save_file({k: v for k, v in parts.items() if k not in ("up", "level_m")}, path)
+        batch = CloudPool(tmp_path / "set").draw(0, settings(8, up_share=1.0))
+        assert not batch.up.any()
+        assert batch.level_m.isnan().all()
+        assert np.isnan(read_shard(path).level_m).all()

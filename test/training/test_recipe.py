@@ -68,7 +68,7 @@ def test_a_file_of_one_s_own(tmp_path: Path) -> None:
         ("model: {width: 63}", "not a multiple of 4 attention heads"),
         ("architecture: genpose-reference", "no config of genpose-reference: 'energy'"),
         ("- light", "a recipe is a mapping"),
-        ("score: [", "is no YAML"),
+        ("score: [", "not usable YAML"),
         ("data: 5", "data must be a mapping"),
         ("data: {cloud: 5}", "unknown data entry 'cloud'; did you mean clouds?"),
         ("data: {seed: 5}", "data: clouds must be a whole number of 1 or more, got None"),

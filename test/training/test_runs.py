@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from genpose_ros.files import folder_lock
 from genpose_ros.geometry import NOCS, Category, CategorySet
 from genpose_ros.networks import (
     LightConfig,
@@ -50,6 +51,16 @@ def data(pool: CloudPool, tmp_path: Path) -> Path:
 
 def longer(recipe: Recipe, steps: int = 6) -> Recipe:
     return recipe.changed("score", {"steps": steps}).changed("energy", {"steps": steps})
+
+
+def test_a_second_training_in_the_same_folder_is_refused_and_harms_nothing(
+    data: Path, tmp_path: Path, recipe: Recipe
+) -> None:
+    run = tmp_path / "run"
+    with folder_lock(run), pytest.raises(BlockingIOError, match=r"another process .* works in"):
+        train_run(data, run, recipe, "score")
+    assert [file.name for file in run.iterdir()] == [".lock"]
+    train_run(data, run, recipe, "score")
 
 
 def test_score_then_energy_gives_a_complete_checkpoint(

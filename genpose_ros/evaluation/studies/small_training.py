@@ -23,6 +23,7 @@ from genpose_ros.evaluation.studies.small_models import (
     save_small,
     small_file,
 )
+from genpose_ros.files import write_whole
 from genpose_ros.geometry.categories import CATEGORIES, NOCS
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.networks.regression import PoseRegression
@@ -131,6 +132,8 @@ class SmallPool:
             translation=torch.from_numpy(part.translation),
             size_m=torch.from_numpy(part.size_m),
             category=torch.from_numpy(part.category),
+            up=torch.from_numpy(part.up),
+            level_m=torch.from_numpy(part.level_m),
         )
         return batch, batch.category
 
@@ -296,4 +299,4 @@ def train_missing(
         }
         # Another process may train other models in the same folder.
         record = (read_record(run) if record_file.exists() else record) | {name: took}
-        record_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_whole(record_file, json.dumps(record, indent=1) + "\n")

@@ -49,8 +49,8 @@ __all__ = [
     "usual_jobs",
 ]
 
-#: What is evaluated; "crowd" is there for measuring speed.
-DEFAULT_KINDS: tuple[str, ...] = tuple(kind for kind in SEQUENCE_KINDS if kind != "crowd")
+#: What is evaluated; "crowd" is there for measuring speed, "arm" for measuring the node.
+DEFAULT_KINDS: tuple[str, ...] = tuple(k for k in SEQUENCE_KINDS if k not in ("crowd", "arm"))
 #: The estimator by itself sees one of so many frames.
 SINGLE_EVERY = 10
 #: What the names of the variants with other start levels begin with.

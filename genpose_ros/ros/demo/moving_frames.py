@@ -24,7 +24,7 @@ __all__ = ["MOTIONS", "WORLD", "MovingFrames"]
 #: Motions of `genpose_ros.synthesis.sequences`, which is not imported for this list alone.
 MOTIONS = (
     "turntable", "carried_slow", "carried_fast", "sweep", "occlusion", "returns", "crossing",
-    "crowd",
+    "crowd", "arm",
 )  # fmt: skip
 #: The frame that stands still.
 WORLD = "world"
@@ -92,9 +92,13 @@ class MovingFrames:
         frame = RecordedFrame("", depth_mm.astype(np.float32) / 1000, self.camera, ())
         return color_message(frame, header)
 
-    def transform(self, number: int, header: Header) -> TransformStamped:
-        """Return the pose in the world of the camera, the header's frame, at an image."""
-        (pose,) = pose_messages(self._T_world_cam[self._index(number)][None])
+    def camera_pose(self, number: int) -> np.ndarray:
+        """Return T_world_cam, (4, 4), at an image."""
+        return self._T_world_cam[self._index(number)]
+
+    def transform(self, T_world_cam: np.ndarray, header: Header) -> TransformStamped:
+        """Return the pose (4, 4) in the world of the camera, the header's frame, as a message."""
+        (pose,) = pose_messages(T_world_cam[None])
         position = pose.position
         return TransformStamped(
             header=Header(stamp=header.stamp, frame_id=WORLD),

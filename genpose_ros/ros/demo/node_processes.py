@@ -15,6 +15,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
+from genpose_ros.stopping import SIGNALS
+
 __all__ = ["NodeEndedError", "NodeProcess", "isolated_environment", "node_process", "terminable"]
 
 _log = logging.getLogger(__name__)
@@ -142,13 +144,14 @@ def isolated_environment() -> dict[str, str]:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Handle SIGTERM as Ctrl-C while the block lasts, so that nodes are stopped."""
+    """Handle SIGTERM as Ctrl-C while the block lasts, so that nodes have the time to stop."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from genpose_ros.files import write_whole
 from genpose_ros.ros.demo.node_processes import NodeProcess, isolated_environment, node_process
 
 __all__ = ["CAMERA", "OBJECTS", "DemoSession", "write_report"]
@@ -117,7 +118,7 @@ class DemoSession:
 def write_report(content: Mapping[str, Any], path: Path, console: Console) -> None:
     """Write the report of a demo as JSON and print where it is; makes the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     console.print(f"report: {path.resolve()}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import rclpy
+from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -24,10 +26,13 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 
 from genpose_ros.datasets.frame_folders import RecordedFrame
 from genpose_ros.msg import InstanceMasks
+from genpose_ros.ros.builders import pose_messages
 from genpose_ros.ros.demo.camera_messages import FrameMessages, camera_info, frame_messages
-from genpose_ros.ros.demo.moving_frames import MOTIONS, MovingFrames
+from genpose_ros.ros.demo.moving_frames import MOTIONS, WORLD, MovingFrames
 from genpose_ros.ros.demo.still_frames import frames_to_show
+from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.program import run_program
+from genpose_ros.tracking.ego_motion import PoseHistory, append_pose, pose_at
 
 __all__ = ["FRAME_ID", "SimulatedCameraNode", "main"]
 
@@ -69,13 +74,16 @@ class _CameraParameters:
     motion_s: float
     mask_rate_hz: float
     mask_delay_s: float
+    tf_rate_hz: float
+    tf_delay_s: float
     cycle: bool
 
 
 class SimulatedCameraNode(Node):
     """Publishes colour, aligned depth, camera_info, masks and ground truth of frames.
 
-    With a motion, the camera's pose in the frame `world` too, on /tf.
+    With a motion, the camera's pose in the frame `world` too: on /tf, if need be at a rate of its
+    own and late, as an arm's driver does, and exactly at each image on `~/ground_truth_camera`.
 
     Args:
         node_options: passed on to `rclpy.node.Node`.
@@ -135,6 +143,10 @@ class SimulatedCameraNode(Node):
             self._log_progress,
         )
         self._broadcaster = TransformBroadcaster(self)
+        self._truth_of_camera = self.create_publisher(PoseStamped, "~/ground_truth_camera", _QOS)
+        self._camera_poses: PoseHistory = ()
+        if given.tf_rate_hz > 0:
+            self.create_timer(1.0 / given.tf_rate_hz, self._broadcast)
 
     def _log_progress(self, done: int, total: int) -> None:
         self.get_logger().info(
@@ -170,6 +182,16 @@ class SimulatedCameraNode(Node):
                 "How long after the depth image its masks come.",
                 low=0.0,
                 high=5.0,
+            ),
+            tf_rate_hz=self._declare(
+                "tf_rate_hz",
+                0.0,
+                "Transforms of a moving camera per second; 0: one at each image.",
+                low=0.0,
+                high=1000.0,
+            ),
+            tf_delay_s=self._declare(
+                "tf_delay_s", 0.0, "How late transforms are published.", low=0.0, high=5.0
             ),
             cycle=self._declare(
                 "cycle", True, "Each image shows the next recorded frame; false: ~/next does."
@@ -253,14 +275,14 @@ class SimulatedCameraNode(Node):
             self._masks_to_come -= 1
             self._publish_masks(messages)
 
-        self._after_delay(publish_masks)
+        self._after(self._camera_parameters.mask_delay_s, publish_masks)
 
     def _publish_moving(self, moving: MovingFrames) -> None:
         """Publish the next image of a motion, and its masks when they are due."""
         number, header = self._number, self._header()
         self._number += 1
         messages = moving.messages(number, header)
-        self._broadcaster.sendTransform(moving.transform(number, header))
+        self._publish_camera_pose(moving, number, header)
         self._publish_info(messages.camera_info)
         for name in ("ground_truth", "depth"):
             self._topics[name].publish(getattr(messages, name))
@@ -268,7 +290,35 @@ class SimulatedCameraNode(Node):
             self._topics["color"].publish(moving.color(number, header))
         if self._masks_are_due(header):
             # Masks carry the stamp of their own image, whatever was published meanwhile.
-            self._after_delay(lambda: self._publish_masks(moving.messages(number, header)))
+            self._after(
+                self._camera_parameters.mask_delay_s,
+                lambda: self._publish_masks(moving.messages(number, header)),
+            )
+
+    def _publish_camera_pose(self, moving: MovingFrames, number: int, header: Header) -> None:
+        """Publish where the camera is at an image; on /tf unless that has a rate of its own."""
+        T_world_cam = moving.camera_pose(number)
+        self._camera_poses = append_pose(self._camera_poses, stamp_ns(header), T_world_cam)
+        (pose,) = pose_messages(T_world_cam[None])
+        in_world = Header(stamp=header.stamp, frame_id=WORLD)
+        self._truth_of_camera.publish(PoseStamped(header=in_world, pose=pose))
+        if self._camera_parameters.tf_rate_hz > 0:
+            return
+        transform = moving.transform(T_world_cam, header)
+        delay_s = self._camera_parameters.tf_delay_s
+        self._after(delay_s, lambda: self._broadcaster.sendTransform(transform))
+
+    def _broadcast(self) -> None:
+        """Publish on /tf where the camera was a delay ago, between the images around."""
+        if self._moving is None or not self._camera_poses:
+            return
+        given = self._camera_parameters
+        stamp = self.get_clock().now() - Duration(seconds=given.tf_delay_s)
+        next_ns = self._camera_poses[-1][0] + round(1e9 / given.rate_hz)
+        coming = (next_ns, self._moving.camera_pose(self._number))
+        T_world_cam = pose_at((*self._camera_poses, coming), stamp.nanoseconds)
+        header = Header(stamp=stamp.to_msg(), frame_id=FRAME_ID)
+        self._broadcaster.sendTransform(self._moving.transform(T_world_cam, header))
 
     def _masks_are_due(self, header: Header) -> bool:
         now_s = header.stamp.sec + 1e-9 * header.stamp.nanosec
@@ -283,9 +333,8 @@ class SimulatedCameraNode(Node):
         for name in _MASKS:
             self._topics[name].publish(getattr(messages, name))
 
-    def _after_delay(self, action: Callable[[], None]) -> None:
-        """Call an action when the segmenter would be done."""
-        delay_s = self._camera_parameters.mask_delay_s
+    def _after(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Call an action once, after some seconds; after none at once."""
         if delay_s > 0:
             self._call_later(delay_s, action)
         else:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from geometry_msgs.msg import PoseStamped
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rich.console import Console
 from vision_msgs.msg import Detection3DArray
@@ -17,6 +19,7 @@ from genpose_ros.msg import ObjectPoseArray
 from genpose_ros.networks.model_set import known_categories
 from genpose_ros.ros.demo.moving_frames import MOTIONS, WORLD
 from genpose_ros.ros.demo.node_processes import NodeEndedError, terminable
+from genpose_ros.ros.demo.results import transform_from_pose
 from genpose_ros.ros.demo.session import CAMERA, OBJECTS, DemoSession, write_report
 from genpose_ros.ros.demo.track_report import TrackReport, summarise_tracks
 from genpose_ros.ros.frame_builder import stamp_ns
@@ -40,6 +43,8 @@ class TrackDemo:
         rate_hz: images per second.
         mask_rate_hz: masks per second.
         mask_delay_s: how long after their image masks come.
+        tf_rate_hz: transforms of a moving camera per second; 0: one at each image.
+        tf_delay_s: how late they come.
         compensated: whether the node knows the camera's motion (`fixed_frame`).
         settings: further parameters of the node.
 
@@ -54,6 +59,8 @@ class TrackDemo:
     rate_hz: float = 15.0
     mask_rate_hz: float = 5.0
     mask_delay_s: float = 0.2
+    tf_rate_hz: float = 0.0
+    tf_delay_s: float = 0.0
     compensated: bool = True
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -74,6 +81,8 @@ class TrackDemo:
             "rate_hz": self.rate_hz,
             "mask_rate_hz": self.mask_rate_hz,
             "mask_delay_s": self.mask_delay_s,
+            "tf_rate_hz": self.tf_rate_hz,
+            "tf_delay_s": self.tf_delay_s,
         }
 
     @property
@@ -150,10 +159,14 @@ class _TrackingRun:
         self._demo = demo
         self._objects: list[tuple[int, ObjectPoseArray]] = []
         self._truths: dict[int, Detection3DArray] = {}
+        self._cameras: dict[int, np.ndarray] = {}
         self._task = session.progress.add_task("simulating", total=demo.seconds)
         session.node.create_subscription(ObjectPoseArray, OBJECTS, self._on_objects, _RELIABLE)
         session.node.create_subscription(
             Detection3DArray, f"{CAMERA}/ground_truth", self._on_truth, _RELIABLE
+        )
+        session.node.create_subscription(
+            PoseStamped, f"{CAMERA}/ground_truth_camera", self._on_camera, _RELIABLE
         )
 
     def measure(self) -> TrackReport:
@@ -172,6 +185,7 @@ class _TrackingRun:
             passed_s,
             node_s,
             camera_s,
+            T_world_cam=self._cameras,
             categories=known_categories(self._demo.settings.get("weights", "")),
         )
 
@@ -202,6 +216,9 @@ class _TrackingRun:
 
     def _on_truth(self, message: Detection3DArray) -> None:
         self._truths[stamp_ns(message.header)] = message
+
+    def _on_camera(self, message: PoseStamped) -> None:
+        self._cameras[stamp_ns(message.header)] = transform_from_pose(message.pose)
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -3,10 +3,12 @@
 
 """Report of the tracking demo: errors and identity switches of tracks, rates and latency."""
 
+import math
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from vision_msgs.msg import Detection3DArray
 from genpose_ros.evaluation.metrics import pose_errors
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.msg import ObjectPose, ObjectPoseArray
+from genpose_ros.ros.demo.moving_frames import WORLD
 from genpose_ros.ros.demo.results import transform_from_pose
 from genpose_ros.ros.frame_builder import stamp_ns
 
@@ -79,6 +82,7 @@ class TrackReport:
         tracks: in the order they were reported first.
         images: how many the camera published.
         answered: for how many the node published objects.
+        refused: how many it refused as a whole.
         seconds: how long that took.
         cpu_s: processor time of the node in these seconds.
         camera_cpu_s: that of the simulated camera.
@@ -90,12 +94,27 @@ class TrackReport:
     tracks: tuple[TrackSummary, ...]
     images: int
     answered: int
+    refused: int
     seconds: float
     cpu_s: float
     camera_cpu_s: float
     latency_ms: float
     objects_per_image: float
     stages_ms: dict[str, float]
+
+    @property
+    def translation_p95_cm(self) -> float | None:
+        """95th percentile of all translation errors; None: beyond the reach of a match."""
+        errors_cm = [error for track in self.tracks for _, error in track.errors]
+        reported = sum(track.frames for track in self.tracks)
+        rank = math.ceil(0.95 * reported)
+        return sorted(errors_cm)[rank - 1] if 0 < rank <= len(errors_cm) else None
+
+    @property
+    def ids_per_object(self) -> float:
+        """Mean number of tracks that an object was reported as."""
+        ids = Counter(number for track in self.tracks for number in set(track.objects))
+        return ids.total() / max(len(ids), 1)
 
     @property
     def frames_per_second(self) -> float:
@@ -118,6 +137,9 @@ class TrackReport:
             "tracks": [track.to_json() for track in self.tracks],
             "images": self.images,
             "answered": self.answered,
+            "refused": self.refused,
+            "translation_p95_cm": self.translation_p95_cm,
+            "ids_per_object": self.ids_per_object,
             "seconds": self.seconds,
             "frames_per_second": self.frames_per_second,
             "images_per_second": self.images / self.seconds,
@@ -141,6 +163,7 @@ class TrackReport:
         per_second = f"{self.frames_per_second:.1f}"
         lines = (
             f"images per second: {self.images / self.seconds:.1f} published, {per_second} answered",
+            f"images refused as a whole: {self.refused}",
             f"confirmed objects per image: {self.objects_per_image:.1f}",
             f"processor time per image {self.cpu_ms_per_frame:.0f} ms",
             f"processor time of the camera per image {self.camera_cpu_ms_per_image:.1f} ms",
@@ -157,23 +180,30 @@ def summarise_tracks(
     seconds: float,
     cpu_s: float,
     camera_cpu_s: float,
+    T_world_cam: Mapping[int, np.ndarray] = MappingProxyType({}),
     categories: CategorySet = NOCS,
 ) -> TrackReport:
     """Summarise what the node published, beside the ground truth.
 
     Args:
-        answers: time of arrival (ns) and objects of each image, in order; in the camera's frame.
+        answers: time of arrival (ns) and objects of each image, in order; in the camera's frame or
+            in the world.
         truths: true objects in the camera's frame, by the stamp (ns) of their image.
         seconds: for how long messages were received.
         cpu_s: processor time of the node in these seconds.
         camera_cpu_s: that of the simulated camera.
+        T_world_cam: (4, 4) the camera's poses, by the stamp (ns) of their image.
         categories: that the node knows.
     """
+    refused = [m for _, m in answers if any(r.instance_id < 0 for r in m.rejections)]
+    answers = [item for item in answers if item[1] not in refused]
     frames, coasting = defaultdict[str, int](int), defaultdict[str, int](int)
     objects, errors = defaultdict[str, list[str]](list), defaultdict[str, list](list)
     counts, stages = [], defaultdict[str, float](float)
     for _, message in answers:
         truth = truths.get(stamp_ns(message.header))
+        in_world = message.header.frame_id == WORLD
+        T_out_cam = T_world_cam[stamp_ns(message.header)] if in_world else np.eye(4)
         reported = [item for item in message.objects if item.tracking_state in _REPORTED]
         counts.append(sum(i.tracking_state == ObjectPose.STATE_CONFIRMED for i in reported))
         for timing in message.timings:
@@ -181,7 +211,7 @@ def summarise_tracks(
         for item in reported:
             frames[item.id] += 1
             coasting[item.id] += item.tracking_state == ObjectPose.STATE_COASTING
-            nearest = None if truth is None else _nearest(item, truth, categories)
+            nearest = None if truth is None else _nearest(item, truth, T_out_cam, categories)
             if nearest is not None:
                 number, error = nearest
                 errors[item.id].append(error)
@@ -195,6 +225,7 @@ def summarise_tracks(
         ),
         images=len(truths),
         answered=len(answers),
+        refused=len(refused),
         seconds=seconds,
         cpu_s=cpu_s,
         camera_cpu_s=camera_cpu_s,
@@ -205,7 +236,7 @@ def summarise_tracks(
 
 
 def _nearest(
-    item: ObjectPose, truth: Detection3DArray, categories: CategorySet
+    item: ObjectPose, truth: Detection3DArray, T_out_cam: np.ndarray, categories: CategorySet
 ) -> tuple[str, tuple[float, float]] | None:
     """Return id and errors of the nearest true object of the class; None: none is in reach."""
     T_est = transform_from_pose(item.pose.pose)
@@ -214,7 +245,7 @@ def _nearest(
         (result,) = detection.results
         if result.hypothesis.class_id != item.class_name:
             continue
-        T_true = transform_from_pose(result.pose.pose)
+        T_true = T_out_cam @ transform_from_pose(result.pose.pose)
         apart = float(np.linalg.norm(T_est[:3, 3] - T_true[:3, 3]))
         if apart <= reach:
             errors = pose_errors(T_est, T_true, categories[item.class_name], handle_visible=False)

@@ -48,6 +48,8 @@ def known():
             size_m=np.full((n, 3), 0.1, np.float32),
             category=np.full(n, CATEGORIES.index(category)),
             stance=np.arange(n) % 2,  # the first stands, the second lies and so on
+            up=np.tile(np.array([0, -1, 0], np.float32), (n, 1)),
+            level_m=np.zeros(n, np.float32),
         )
         vector = torch.zeros(n, count, 3, dtype=torch.float64)
         vector[..., 0] = torch.from_numpy(np.radians(degrees))

@@ -8,7 +8,7 @@ import pytest
 
 from genpose_ros.datasets.frame_folders import RecordedFrame, RecordedInstance, Truth
 from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.ros.camera_info import camera_from_info
+from genpose_ros.ros.camera_info import calibrated_camera, calibration_from_info
 from genpose_ros.ros.demo.camera_messages import frame_messages
 from genpose_ros.ros.demo.results import transform_from_pose
 from genpose_ros.ros.detections import CategoryRules
@@ -55,8 +55,9 @@ def test_images_have_the_encodings_of_a_realsense(frame, messages, ros):
 
 
 def test_the_node_understands_camera_and_masks(frame, messages):
-    assert camera_from_info(messages.camera_info, rectified=True) == frame.camera
-    assert camera_from_info(messages.camera_info, rectified=False) == frame.camera
+    calibration, shape = calibration_from_info(messages.camera_info), frame.depth_m.shape
+    for rectified in (True, False):
+        assert calibrated_camera(calibration, shape, rectified=rectified) == frame.camera
     labels = label_pixels(messages.label)
     found = instances_from_labels(
         labels, (12, 16), CategoryRules(), messages.detections.detections

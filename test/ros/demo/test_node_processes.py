@@ -117,13 +117,14 @@ def test_dds_stays_on_this_machine(monkeypatch, distro, set_, unset):
     assert unset not in environment
 
 
-def test_sigterm_interrupts_the_block_and_its_handler_is_restored():
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_interrupts_the_block_and_its_handler_is_restored(number):
+    before = signal.getsignal(number)
 
     def ask_for_the_end() -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         time.sleep(5)
 
     with pytest.raises(KeyboardInterrupt), terminable():
         ask_for_the_end()
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before

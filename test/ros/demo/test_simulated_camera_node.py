@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import PoseStamped
 from PIL import Image as PillowImage
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -244,10 +245,42 @@ class TestMotion:
         assert all(b - a > 0.35 for a, b in pairwise(masks))
         assert len(images) >= 2 * len(masks)
 
+    def test_transforms_may_have_a_rate_of_their_own_and_come_late(self, benches):
+        listener = Listener(
+            benches, motion="arm", motion_s=0.5, rate_hz=10.0, tf_rate_hz=20.0, tf_delay_s=0.3
+        )
+        clock, ages = listener.camera.get_clock(), []
+
+        def note(message) -> None:
+            listener.transforms.append(message)
+            ages.append(clock.now().nanoseconds * 1e-9 - stamp(message.transforms[0]))
+
+        listener.bench.peer.create_subscription(TFMessage, "/tf", note, 10)
+        truth = listener.bench.collect(PoseStamped, "/camera/camera/ground_truth_camera")
+        assert listener.bench.spin_until(lambda: len(listener.transforms) > 15)
+        assert min(ages) >= 0.3
+        # Between the images around, the camera is on the straight line between their poses.
+        images = {stamp(m): place(m.pose.position) for m in truth}
+        checked = 0
+        for message in listener.transforms:
+            at = stamp(message.transforms[0])
+            if min(images) < at < max(images):
+                expected = [
+                    np.interp(at, list(images), c) for c in zip(*images.values(), strict=True)
+                ]
+                found = place(message.transforms[0].transform.translation)
+                np.testing.assert_allclose(found, expected, atol=1e-6)
+                checked += 1
+        assert checked >= 5
+
     def test_colour_is_made_only_for_subscribers(self, listener):
         listener.wait(2, ("/camera/camera/color/image_raw",))
         color = listener.received["/camera/camera/color/image_raw"][0]
         assert (color.encoding, color.width, color.height) == ("rgb8", 640, 480)
+
+
+def place(vector) -> list[float]:
+    return [vector.x, vector.y, vector.z]
 
 
 def placed(transform, pose) -> np.ndarray:

@@ -15,7 +15,7 @@ from vision_msgs.msg import (
     ObjectHypothesisWithPose,
 )
 
-from genpose_ros.msg import ObjectPose, ObjectPoseArray, StageTiming
+from genpose_ros.msg import ObjectPose, ObjectPoseArray, Rejection, StageTiming
 from genpose_ros.ros.builders import pose_messages
 from genpose_ros.ros.demo.track_report import summarise_tracks
 
@@ -101,6 +101,40 @@ def test_table_and_json_show_the_same_tracks(report):
     assert "1 then 2" in text
     assert "1.5 answered" in text
     assert json.loads(json.dumps(report.to_json()))["tracks"][0]["objects"] == ["1", "2"]
+
+
+def test_errors_ids_and_refusals_are_summed_up(ros, report):
+    assert report.refused == 0
+    assert report.ids_per_object == 1.0
+    # Of five reported poses one is far from all objects: the 95th percentile is beyond reach.
+    assert report.translation_p95_cm is None
+    stamps = [i * 33 * MS for i in range(1, 42)]
+    answers = [answer(ros, stamp, ("mug_1", 0.01, CONFIRMED)) for stamp in stamps[:38]]
+    answers += [answer(ros, stamp, ("mug_2", 0.05, CONFIRMED)) for stamp in stamps[38:40]]
+    answers.append(answer(ros, stamps[40]))
+    answers[-1][1].rejections = [Rejection(reason="no_transform", instance_id=-1)]
+    truths = {stamp: truth(("1", "mug", 0.0)) for stamp in stamps}
+    other = summarise_tracks(answers, truths, seconds=2.0, cpu_s=0.06, camera_cpu_s=0.004)
+    assert (other.images, other.answered, other.refused) == (41, 40, 1)
+    assert other.translation_p95_cm == pytest.approx(1.0)
+    assert other.ids_per_object == 2.0
+
+
+def test_answers_in_the_world_are_compared_there(ros):
+    stamp = 33 * MS
+    T_world_cam = np.eye(4)
+    T_world_cam[:3, 3] = 0.5, 0.0, 0.0
+    arrival, message = answer(ros, stamp, ("mug_1", 0.52, CONFIRMED))
+    message.header.frame_id = "world"
+    found = summarise_tracks(
+        [(arrival, message)],
+        {stamp: truth(("1", "mug", 0.0))},
+        seconds=1.0,
+        cpu_s=0.0,
+        camera_cpu_s=0.0,
+        T_world_cam={stamp: T_world_cam},
+    )
+    assert found.translation_p95_cm == pytest.approx(2.0)
 
 
 def test_a_run_without_tracks_makes_an_empty_report():

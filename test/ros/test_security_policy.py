@@ -1,0 +1,77 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Tests of the SROS2 policy: it allows what the node does, and little else."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from fake_estimator import FakeEstimator
+
+from genpose_ros.ros.estimator_node import EstimatorNode
+
+#: Topics of the node, and of its policy, whose names a launch file decides.
+REMAPPED = {
+    "/depth": "depth_topic",
+    "/camera_info": "camera_info_topic",
+    "/masks": "masks_topic",
+    "/mask_detections": "mask_detections_topic",
+    "/instance_masks": "instance_masks_topic",
+}
+#: Used with use_sim_time alone, and not on Humble.
+NOT_ALWAYS = {"/clock", "/genpose/get_type_description"}
+
+
+@pytest.fixture
+def allowed(root: Path) -> dict[str, set[str]]:
+    """What the policy allows, by what is done."""
+    policy = ET.parse(root / "config" / "sros2_policy.xml").getroot()
+    assert [policy.tag, policy.get("version")] == ["policy", "0.2.0"]
+    profiles = policy.findall("./enclaves/enclave[@path='/genpose']/profiles/profile")
+    assert [(p.get("ns"), p.get("node")) for p in profiles] == [("/", "genpose")]
+    found: dict[str, set[str]] = {}
+    for rules in profiles[0]:
+        ((what, verdict),) = rules.attrib.items()
+        assert (rules.tag, what) in {
+            ("topics", "publish"), ("topics", "subscribe"), ("services", "reply")
+        }  # fmt: skip
+        assert verdict == "ALLOW"
+        names = [name.text or "" for name in rules]
+        assert all(re.fullmatch(r"(/\w+)+", name) for name in names), "no wildcards"
+        found[what] = set(names)
+    return found
+
+
+@pytest.fixture
+def launched(root: Path) -> dict[str, str]:
+    """The default topics of the launch file, by its arguments."""
+    text = (root / "launch" / "estimate.launch.py").read_text()
+    camera = re.search(r'camera = "([^"]+)"', text)
+    found = re.findall(r'"(\w+_topic)",\s+default_value=f?"([^"]*)"', text)
+    assert camera is not None
+    return {name: value.replace("{camera}", camera[1]) for name, value in found}
+
+
+@pytest.mark.ros
+def test_the_policy_allows_what_the_node_does_and_nothing_more(ros, benches, allowed, launched):
+    used: dict[str, set[str]] = {"publish": set(), "subscribe": set(), "reply": set()}
+    for values in (
+        {"mode": "track", "tracking__fixed_frame": "map", "target_frame": "base"},
+        {"segmentation__mask_source": "instance_masks"},
+    ):
+        bench = benches(lambda: None)
+        node = bench.node = EstimatorNode(
+            make_estimator=FakeEstimator,
+            context=bench.context,
+            parameter_overrides=ros.overrides(**values),
+        )
+        me = (node.get_name(), node.get_namespace())
+        used["publish"] |= {n for n, _ in node.get_publisher_names_and_types_by_node(*me)}
+        used["subscribe"] |= {n for n, _ in node.get_subscriber_names_and_types_by_node(*me)}
+        used["reply"] |= {n for n, _ in node.get_service_names_and_types_by_node(*me)}
+    for what, names in used.items():
+        named = {launched[REMAPPED[name]] if name in REMAPPED else name for name in names}
+        assert named <= allowed[what]
+        assert allowed[what] - named <= NOT_ALWAYS
