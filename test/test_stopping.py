@@ -24,8 +24,9 @@ MOMENTS = {
         "hashlib.pbkdf2_hmac('md5', b'', b'', 10**9)"
     ),
     "swallowed": (
-        "print('now', flush=True)\n"
-        "while True:\n  try: time.sleep(9)\n  except KeyboardInterrupt: pass"
+        "while True:\n"
+        "  try:\n    print('now', flush=True)\n    time.sleep(9)\n"
+        "  except KeyboardInterrupt: pass"
     ),
     "taken over": (
         "signal.signal(signal.SIGINT, lambda *_: None)\n"

@@ -17,10 +17,10 @@ from genpose_ros.geometry.categories import Category
 
 __all__ = ["STANCE_SHARES", "resampled", "stance_shares", "stance_weights"]
 
-#: How objects that touch a support rest on it, by `Category.rests`; what is left leans, or is held.
-STANCE_SHARES: Mapping[str, float] = {"standing": 0.66, "upside_down": 0.05, "lying": 0.12}
-#: Of those not known to touch one, only this share rests at all.
-_RESTING_WITHOUT_CONTACT = 0.3
+#: How objects that touch a support rest on it, by `Category.rests`; what is left leans. A candidate
+#: that stands counts as a hundred that lean: with less, cans remain upside down of which one
+#: candidate in fifty stands.
+STANCE_SHARES: Mapping[str, float] = {"standing": 0.4, "upside_down": 0.08, "lying": 0.1}
 #: Deviation of the tilt of a candidate that rests, radians: the candidates' spread.
 _SPREAD_RAD = math.radians(8.0)
 
@@ -34,7 +34,7 @@ def stance_shares(categories: Sequence[Category]) -> Tensor:
     Example:
         >>> cup = Category(name="cup", rests=("standing",))
         >>> stance_shares([cup]).tolist()
-        [[0.66, 0.0, 0.0]]
+        [[0.4, 0.0, 0.0]]
     """
     shares = [
         [p if name in c.rests else 0.0 for name, p in STANCE_SHARES.items()] for c in categories
@@ -55,9 +55,9 @@ def stance_weights(tilt_cosine: Tensor, touches: Tensor, shares: Tensor) -> Tens
 
     Example:
         >>> standing_lying_leaning = torch.tensor([[1.0, 0.0, 0.7]])
-        >>> shares = torch.tensor([[0.66, 0.05, 0.12]])
+        >>> shares = torch.tensor([[0.4, 0.08, 0.1]])
         >>> stance_weights(standing_lying_leaning, torch.tensor([True]), shares).round().tolist()
-        [[68.0, 1.0, 0.0]]
+        [[41.0, 1.0, 0.0]]
     """
     tilt = tilt_cosine.clamp(-1, 1).acos()
     pole, band = 2 / _SPREAD_RAD**2, 2 / (math.sqrt(2 * math.pi) * _SPREAD_RAD)
@@ -71,9 +71,7 @@ def stance_weights(tilt_cosine: Tensor, touches: Tensor, shares: Tensor) -> Tens
         + upside_down * pole * near(math.pi)
         + lying * band * near(math.pi / 2)
     )
-    share = torch.where(touches, 1.0, _RESTING_WITHOUT_CONTACT).unsqueeze(-1)
-    free = 1 - share * shares.sum(-1, keepdim=True)
-    return free + share * resting
+    return torch.where(touches.unsqueeze(-1), 1 - shares.sum(-1, keepdim=True) + resting, 1.0)
 
 
 def resampled(weights: Tensor) -> Tensor:

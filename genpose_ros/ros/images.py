@@ -81,7 +81,7 @@ def depth_m(stored: DepthPixels, unit_m: float = 0.0) -> np.ndarray | Rejection:
     if pixels.dtype.kind == "u":
         return pixels.astype(np.float32) * np.float32(unit_m or DEPTH_ENCODINGS["16UC1"].metres)
     metres = pixels.astype(np.float32)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         metres *= np.float32(unit_m or 1.0)
     metres[~(np.isfinite(metres) & (metres > 0))] = 0.0
     return metres

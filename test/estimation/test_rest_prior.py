@@ -18,7 +18,7 @@ from genpose_ros.estimation.rest_prior import (
 )
 from genpose_ros.geometry import Category
 
-ANY_REST = torch.tensor([[0.66, 0.05, 0.12]])
+ANY_REST = torch.tensor([[0.4, 0.08, 0.1]])
 
 
 def random_cosines(count):
@@ -42,13 +42,9 @@ def test_a_share_of_the_weight_is_within_each_stance():
     assert share == pytest.approx(STANCE_SHARES["standing"] + leaning, abs=0.02)
 
 
-def test_an_object_off_its_support_is_hardly_weighted():
-    upright_or_not = torch.tensor([[1.0, 0.7]])
-    touching, held = (
-        stance_weights(upright_or_not, torch.tensor([touches]), ANY_REST)[0]
-        for touches in (True, False)
-    )
-    assert touching[0] / touching[1] > 10 * held[0] / held[1]
+def test_objects_that_touch_nothing_are_not_weighted():
+    cosine = random_cosines(50)
+    assert torch.equal(stance_weights(cosine, torch.tensor([False]), ANY_REST), torch.ones(1, 50))
 
 
 def test_resampling_takes_each_candidate_as_often_as_its_weight_says():
@@ -67,5 +63,5 @@ def test_stances_that_a_category_does_not_rest_in_are_as_likely_as_any_orientati
     laptop = Category(name="laptop", rests=("standing",))
     cosine = torch.tensor([[1.0, -1.0, 0.0]])
     weights = stance_weights(cosine, torch.tensor([True]), stance_shares([laptop]))[0]
-    assert weights[0] > 50
-    assert weights[1:].tolist() == pytest.approx([0.34, 0.34])
+    assert weights[0] > 40
+    assert weights[1:].tolist() == pytest.approx([0.6, 0.6])
