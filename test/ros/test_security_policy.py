@@ -58,7 +58,7 @@ def launched(root: Path) -> dict[str, str]:
 def test_the_policy_allows_what_the_node_does_and_nothing_more(ros, benches, allowed, launched):
     used: dict[str, set[str]] = {"publish": set(), "subscribe": set(), "reply": set()}
     for values in (
-        {"mode": "track", "tracking__fixed_frame": "map", "target_frame": "base"},
+        {"mode": "track", "fixed_frame": "map", "target_frame": "base"},
         {"segmentation__mask_source": "instance_masks"},
     ):
         bench = benches(lambda: None)
