@@ -18,6 +18,7 @@ REMAPPED = {
     "/camera_info": "camera_info_topic",
     "/masks": "masks_topic",
     "/mask_detections": "mask_detections_topic",
+    "/label_info": "label_info_topic",
     "/instance_masks": "instance_masks_topic",
 }
 #: Used with use_sim_time alone, and not on Humble.
