@@ -11,6 +11,7 @@ from typing import Any
 
 from genpose_ros.geometry.categories import Category, CategorySet
 from genpose_ros.networks.checkpoints import default_weights, describe_checkpoint, load_categories
+from genpose_ros.networks.light import LightPoseModel
 from genpose_ros.own_categories.folder import CategoryFolder
 from genpose_ros.synthesis.library import ShapeLibrary, held_out_library
 
@@ -146,13 +147,18 @@ def make_plan(
     Raises:
         FileNotFoundError: there are no such weights.
         ValueError: no folder, a category to keep is unknown, has no generator or shares a name with
-            a new one, or the weights are none of ours.
+            a new one, or the weights are no light model of ours.
     """
     if not folders:
         raise ValueError("no category to train: name a folder with a category.yaml")
     file = Path(start or default_weights()).expanduser()
     known = load_categories(file)
-    describe_checkpoint(file)  # of the authors' files there is no record
+    architecture = describe_checkpoint(file)["architecture"]
+    if architecture != LightPoseModel.architecture:
+        raise ValueError(
+            f"{file} is a {architecture}: own categories are trained from weights of "
+            f"{LightPoseModel.architecture}, such as the released ones"
+        )
     new = [folder.category for folder in folders]
     kept = _kept(known, new, keep)
     plan = Plan(tuple(folders), kept, file, budget or Budget(), seed)

@@ -22,6 +22,7 @@ from genpose_ros.evaluation.synthetic import SyntheticReport, evaluate_synthetic
 from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.devices import prefers_bf16, torch_device
 from genpose_ros.networks.interface import PoseModel
+from genpose_ros.networks.light import LightPoseModel
 from genpose_ros.own_categories.outcome import Outcome, by_category
 from genpose_ros.own_categories.plan import Plan, begin_run
 from genpose_ros.own_categories.validation import HeldOutValidation, read_curve
@@ -30,6 +31,7 @@ from genpose_ros.synthesis.domains import D435
 from genpose_ros.synthesis.library import ShapeLibrary, mesh_attachments
 from genpose_ros.synthesis.shards import SetRecipe, write_set
 from genpose_ros.training import CloudPool, Progress, TrainingSettings, load_recipe, train
+from genpose_ros.training.objectives import Teacher
 
 __all__ = ["FineTuningProgress", "Stage", "fine_tune"]
 
@@ -227,8 +229,22 @@ class _FineTuning:
         model.categories = self.plan.categories
         state = self.run / f"{stage.value}.pt"
         pool = CloudPool(self._data)
-        validate = self._validation.at(settings.batch)
-        return train(pool, state, settings, model, on_progress=on_progress, validate=validate).model
+        return train(
+            pool,
+            state,
+            settings,
+            model,
+            on_progress=on_progress,
+            validate=self._validation.at(settings.batch),
+            teacher=self._teacher() if stage is Stage.SCORE else None,
+        ).model
+
+    def _teacher(self) -> Teacher | None:
+        """The start, which answers for the categories that are kept; None: there are none."""
+        names = self.plan.categories.names
+        kept = [names.index(category.name) for category in self.plan.kept]
+        start = load_model(self.plan.start)
+        return Teacher(start, kept) if kept and isinstance(start, LightPoseModel) else None
 
     def _settings(self, stage: Stage) -> TrainingSettings:
         """Those of the recipe, with the plan's budget and seed."""

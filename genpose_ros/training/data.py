@@ -46,6 +46,7 @@ class Batch:
         rotation: (B, 3, 3) object to camera.
         translation: (B, 3) metres.
         size_m: (B, 3) box edge lengths.
+        category: (B,) int, index into the set's categories.
         up: (B, 3) unit vectors against gravity, camera frame; zero where not told.
         level_m: (B,) coordinate along it of the support; NaN where not told.
     """
@@ -54,6 +55,7 @@ class Batch:
     rotation: Tensor
     translation: Tensor
     size_m: Tensor
+    category: Tensor
     up: Tensor
     level_m: Tensor
 
@@ -154,7 +156,7 @@ class CloudPool:
         pick, order, change = chance.split((_PICK, _ORDER, _CHANGE), 1)
         parts = self._gather((step * settings.batch + mine) % self.shards, pick, settings.balanced)
         points = _reordered(parts.pop("points_centred").float(), order)
-        mirror = self._mirror[parts.pop("category")]
+        mirror = self._mirror[parts["category"]]
         batch = Batch(points_cam=points + parts.pop("centre").unsqueeze(1), **parts)
         batch = augment(batch, change, settings, mirror)
         told = torch.rand(settings.batch, _UP, generator=step_generator(settings.seed, step, 2))
@@ -255,6 +257,7 @@ def augment(
         rotation=rotation,
         translation=(move @ batch.translation.unsqueeze(-1)).squeeze(-1),
         size_m=batch.size_m * scale.unsqueeze(-1),
+        category=batch.category,
         up=(turn_mirror @ batch.up.unsqueeze(-1)).squeeze(-1),
         level_m=batch.level_m * scale,
     )

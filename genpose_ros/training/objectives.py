@@ -5,6 +5,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from genpose_ros.networks.reference import (
 )
 from genpose_ros.training.settings import TrainingSettings
 
-__all__ = ["Objective", "draw_noise_levels", "objective_of"]
+__all__ = ["Objective", "Teacher", "draw_noise_levels", "objective_of"]
 
 
 def draw_noise_levels(
@@ -45,17 +46,72 @@ def draw_noise_levels(
     return torch.where(pick, math.log(settings.middle_sigma) + around, wide).clamp(low, high).exp()
 
 
+class Teacher(nn.Module):
+    """Finished model that says what another one is to answer for some categories.
+
+    Its denoised poses take the place of the true ones: they do not differ from the start's own
+    answers, so that what it knows is not lost while other categories are learnt.
+
+    Args:
+        model: the finished one, of the same architecture.
+        categories: indices of the categories it answers for.
+    """
+
+    categories: Tensor
+
+    def __init__(self, model: LightPoseModel, categories: Sequence[int]) -> None:
+        super().__init__()
+        self.model = model.eval().requires_grad_(False)
+        self.register_buffer("categories", torch.tensor(list(categories), dtype=torch.int64))
+
+    def train(self, mode: bool = True) -> "Teacher":
+        """Stay as it is: a teacher does not learn."""
+        return self
+
+    @torch.no_grad()
+    def targets(
+        self,
+        clean: Tensor,
+        sigma: Tensor,
+        noise: Tensor,
+        points_cam: Tensor,
+        category: Tensor,
+        up: Up,
+    ) -> Tensor:
+        """What noisy poses (B, draws, 9) are to be denoised to.
+
+        Args:
+            clean: (B, 1, 9) true pose vectors; the target of the other categories.
+            sigma: (B, draws, 1) noise levels.
+            noise: (B, draws, 9) standard normal.
+            points_cam: (B, N, 3) metres.
+            category: (B,) indices.
+            up: of the B clouds, where the model takes it.
+        """
+        targets = clean.expand_as(noise).clone()
+        taught = torch.isin(category, self.categories)
+        if taught.any():
+            known = Up(up.direction[taught], up.level_m[taught])
+            encoding = self.model.encode(points_cam[taught], up=known)
+            noisy = clean[taught] + sigma[taught] * noise[taught]
+            targets[taught] = self.model.denoise(noisy, sigma[taught], encoding)
+        return targets
+
+
 class Objective(nn.Module, ABC):
     """Losses of a batch: a module, so that several processes can share its gradients.
 
     Args:
         model: what is trained.
         settings: `target`, `weighting`, `size_weight` and `bf16` are used.
+        teacher: answers for some categories; None: the truth is the target of all.
     """
 
-    def __init__(self, model: PoseModel, settings: TrainingSettings) -> None:
+    def __init__(
+        self, model: PoseModel, settings: TrainingSettings, teacher: Teacher | None = None
+    ) -> None:
         super().__init__()
-        self.model, self.settings = model, settings
+        self.model, self.settings, self.teacher = model, settings, teacher
         model.requires_grad_(False)
         for part in self._trained_parts():
             for name, parameter in part.named_parameters():
@@ -68,6 +124,7 @@ class Objective(nn.Module, ABC):
         rotation: Tensor,
         translation: Tensor,
         size_m: Tensor,
+        category: Tensor,
         up: Tensor,
         level_m: Tensor,
         sigma: Tensor,
@@ -78,23 +135,29 @@ class Objective(nn.Module, ABC):
         A head that knows nothing has a denoising loss of 9, by either weighting.
 
         Args:
-            points_cam, rotation, translation, size_m, up, level_m: see `Batch`.
+            points_cam, rotation, translation, size_m, category, up, level_m: see `Batch`.
             sigma: (B, draws, 1) noise levels.
             noise: (B, draws, 9) standard normal.
         """
-        encoding, size = self._encode(points_cam, size_m, Up(up, level_m))
+        against_gravity = Up(up, level_m)
+        encoding, size = self._encode(points_cam, size_m, against_gravity)
         clean = self.model.encode_pose(rotation.unsqueeze(1), translation.unsqueeze(1), encoding)
         if self.settings.target == "energy":
             score = score_of_energy(lambda x, s: self._energy(x, s, encoding))
             pose = denoising_loss(score, clean, sigma, noise)
         else:
-            pose = self._score_loss(clean, sigma, noise, encoding)
+            target = clean
+            if self.teacher is not None:
+                target = self.teacher.targets(
+                    clean, sigma, noise, points_cam, category, against_gravity
+                )
+            pose = self._score_loss(clean, target, sigma, noise, encoding)
         return torch.stack((pose, size))
 
     def _score_loss(
-        self, clean: Tensor, sigma: Tensor, noise: Tensor, encoding: Encoding
+        self, clean: Tensor, target: Tensor, sigma: Tensor, noise: Tensor, encoding: Encoding
     ) -> Tensor:
-        """The paper's loss; architectures may have others."""
+        """The paper's loss, which knows no other target than the truth; architectures may."""
         return denoising_loss(lambda x, s: self.model.score(x, s, encoding), clean, sigma, noise)
 
     @abstractmethod
@@ -139,15 +202,15 @@ class LightObjective(Objective):
         return encoding, self.settings.size_weight * size
 
     def _score_loss(
-        self, clean: Tensor, sigma: Tensor, noise: Tensor, encoding: Encoding
+        self, clean: Tensor, target: Tensor, sigma: Tensor, noise: Tensor, encoding: Encoding
     ) -> Tensor:
         """EDM's weight (sigma^2 + d^2) / (sigma d)^2 makes every noise level count alike."""
         if self.settings.weighting == "paper":
-            return super()._score_loss(clean, sigma, noise, encoding)
+            return super()._score_loss(clean, target, sigma, noise, encoding)
         denoised = self.model.denoise(clean + sigma * noise, sigma, encoding)
         data = self.model.settings.sigma_data
         weight = (sigma**2 + data**2) / (sigma * data) ** 2
-        return (weight * (denoised - clean).square()).sum(-1).mean()
+        return (weight * (denoised - target).square()).sum(-1).mean()
 
     def _energy(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
         return self.model.energy_at(pose, sigma, encoding)
@@ -186,14 +249,21 @@ class ReferenceObjective(Objective):
         return self._network(pose, sigma, encoding.score)
 
 
-def objective_of(model: PoseModel, settings: TrainingSettings) -> Objective:
+def objective_of(
+    model: PoseModel, settings: TrainingSettings, teacher: Teacher | None = None
+) -> Objective:
     """The objective of a model's architecture.
 
     Raises:
-        ValueError: the architecture cannot be trained, or not with these settings.
+        ValueError: the architecture cannot be trained, or not with these settings or a teacher.
     """
+    if teacher is not None and (
+        not isinstance(model, LightPoseModel)
+        or (settings.target, settings.weighting) != ("score", "edm")
+    ):
+        raise ValueError("a teacher is for the score of the light model, with weighting edm")
     if isinstance(model, LightPoseModel):
-        return LightObjective(model, settings)
+        return LightObjective(model, settings, teacher)
     if isinstance(model, ReferencePoseModel):
         return ReferenceObjective(model, settings)
     raise ValueError(f"{model.architecture} cannot be trained")

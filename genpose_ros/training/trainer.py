@@ -22,7 +22,7 @@ from genpose_ros.synthesis import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.training.curves import Curves
 from genpose_ros.training.data import Batch, CloudPool, step_generator
 from genpose_ros.training.interrupts import Interrupts
-from genpose_ros.training.objectives import draw_noise_levels, objective_of
+from genpose_ros.training.objectives import Teacher, draw_noise_levels, objective_of
 from genpose_ros.training.optimizers import Optimizer
 from genpose_ros.training.parallel import Workers, connect
 from genpose_ros.training.settings import TrainingSettings
@@ -102,6 +102,7 @@ def train(
     clock: Callable[[], float] = time.monotonic,
     library: ShapeLibrary = NOCS_LIBRARY,
     validate: Callable[[PoseModel, int], Validation] | None = None,
+    teacher: Teacher | None = None,
 ) -> Training:
     """Train until the budget is used; go on from `state_file` when it is there.
 
@@ -121,6 +122,7 @@ def train(
         clock: what the budget is measured with, seconds.
         library: that the objects of the validation views are from.
         validate: gives the errors of the averaged model at a step; None: those of a `Validator`.
+        teacher: a finished model that answers for some categories of the clouds.
 
     Raises:
         ValueError: the settings do not fit the model, or the state file is none or another model's.
@@ -130,7 +132,7 @@ def train(
         KeyboardInterrupt: after Ctrl-C or SIGTERM.
     """
     workers = workers or connect(settings.device)
-    run = _Run(state_file, settings, model, workers, clock, library, validate)
+    run = _Run(state_file, settings, model, workers, clock, library, validate, teacher)
     first = run.step
     with Interrupts() as interrupts:
         try:
@@ -155,6 +157,7 @@ class _Run:
         clock: Callable[[], float],
         library: ShapeLibrary,
         validate: Callable[[PoseModel, int], Validation] | None,
+        teacher: Teacher | None,
     ) -> None:
         if settings.batch % workers.count:
             raise ValueError(
@@ -166,7 +169,7 @@ class _Run:
         # `spent` is this process's time, `elapsed` the first one's at the latest step.
         self.spent = self.elapsed = 0.0
         self.best: float | None = None
-        self.objective = objective_of(model.train(), settings)
+        self.objective = objective_of(model.train(), settings, teacher)
         self.model, self.averaged = model, copy.deepcopy(model).requires_grad_(False).eval()
         state = read_state(state_file) if state_file.exists() else None
         if state is not None:

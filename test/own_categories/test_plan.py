@@ -8,7 +8,7 @@ import pytest
 from simple_folders import tiny_weights, write_folder
 
 from genpose_ros.geometry import NOCS, Category, CategorySet
-from genpose_ros.networks import LightConfig, LightPoseModel, save_model
+from genpose_ros.networks import LightConfig, LightPoseModel, ReferencePoseModel, save_model
 from genpose_ros.own_categories import CategoryFolder, read_category_folder
 from genpose_ros.own_categories.plan import Budget, Plan, begin_run, make_plan
 
@@ -118,6 +118,9 @@ def test_weights_of_another_architecture_are_refused(drill: CategoryFolder, tmp_
     assert make_plan([drill], start=tiny).start == tiny
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
         make_plan([drill], start=tmp_path / "none.safetensors")
+    save_model(ReferencePoseModel(), tmp_path / "reference.safetensors", {})
+    with pytest.raises(ValueError, match="is a genpose-reference: own categories are trained from"):
+        make_plan([drill], start=tmp_path / "reference.safetensors")
 
 
 @pytest.mark.parametrize(("minutes", "clouds"), [(0.0, 0), (float("nan"), 0), (8.0, -1)])

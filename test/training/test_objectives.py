@@ -1,7 +1,9 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+import copy
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from genpose_ros.networks import LightPoseModel, ReferencePoseModel
 from genpose_ros.networks.interface import Encoding
 from genpose_ros.networks.reference import ReferenceEnergyNetwork
 from genpose_ros.training import CloudPool, TrainingSettings
-from genpose_ros.training.objectives import draw_noise_levels, objective_of
+from genpose_ros.training.objectives import Teacher, draw_noise_levels, objective_of
 
 
 def settings(target: str = "score", **changes: Any) -> TrainingSettings:
@@ -31,6 +33,41 @@ def losses(model: Any, pool: CloudPool, s: TrainingSettings) -> Tensor:
 def reference() -> ReferencePoseModel:
     torch.manual_seed(0)
     return ReferencePoseModel(energy_network=ReferenceEnergyNetwork())
+
+
+class TestTeacher:
+    def test_a_model_that_answers_as_its_teacher_has_no_loss_on_what_is_taught(
+        self, pool: CloudPool, small_model: LightPoseModel
+    ) -> None:
+        torch.nn.init.normal_(small_model.score_head.leave.weight, std=0.1)
+        s = settings()
+        batch = pool.draw(0, s)
+        taught = torch.arange(s.batch) % 2
+        batch = replace(batch, category=taught)
+        sigma = draw_noise_levels(s.batch, s, small_model.sigma_max, torch.Generator())
+        noise = torch.randn(s.batch, s.draws, 9, generator=torch.Generator())
+        inputs = (*vars(batch).values(), sigma, noise)
+
+        def pose_loss(*categories: int) -> float:
+            teacher = Teacher(copy.deepcopy(small_model), categories)
+            return float(objective_of(small_model, s, teacher)(*inputs)[0].detach())
+
+        truth = float(objective_of(small_model, s)(*inputs)[0].detach())
+        assert pose_loss() == pytest.approx(truth, rel=1e-6)
+        assert pose_loss(0, 1) == pytest.approx(0, abs=1e-6)
+        assert pose_loss(0) + pose_loss(1) == pytest.approx(truth, rel=1e-5)
+
+    def test_a_teacher_does_not_learn(self, small_model: LightPoseModel) -> None:
+        objective = objective_of(small_model, settings(), Teacher(copy.deepcopy(small_model), [0]))
+        trained = {name for name, p in objective.named_parameters() if p.requires_grad}
+        assert trained
+        assert not any(name.startswith("teacher.") for name in trained)
+        assert not objective.train().teacher.model.training  # type: ignore[union-attr]
+
+    def test_other_runs_take_none(self, small_model: LightPoseModel) -> None:
+        teacher = Teacher(copy.deepcopy(small_model), [0])
+        with pytest.raises(ValueError, match="a teacher is for the score of the light model"):
+            objective_of(small_model, settings("energy"), teacher)
 
 
 class TestNoiseLevels:

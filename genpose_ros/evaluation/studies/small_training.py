@@ -131,10 +131,11 @@ class SmallPool:
             rotation=torch.from_numpy(part.rotation),
             translation=torch.from_numpy(part.translation),
             size_m=torch.from_numpy(part.size_m),
+            category=torch.from_numpy(part.category),
             up=torch.from_numpy(part.up),
             level_m=torch.from_numpy(part.level_m),
         )
-        return batch, torch.from_numpy(part.category)
+        return batch, batch.category
 
 
 def regression_loss(
