@@ -18,6 +18,7 @@ REMAPPED = {
     "/camera_info": "camera_info_topic",
     "/masks": "masks_topic",
     "/mask_detections": "mask_detections_topic",
+    "/label_info": "label_info_topic",
     "/instance_masks": "instance_masks_topic",
 }
 #: Used with use_sim_time alone, and not on Humble.
@@ -58,7 +59,7 @@ def launched(root: Path) -> dict[str, str]:
 def test_the_policy_allows_what_the_node_does_and_nothing_more(ros, benches, allowed, launched):
     used: dict[str, set[str]] = {"publish": set(), "subscribe": set(), "reply": set()}
     for values in (
-        {"mode": "track", "tracking__fixed_frame": "map", "target_frame": "base"},
+        {"mode": "track", "fixed_frame": "map", "target_frame": "base"},
         {"segmentation__mask_source": "instance_masks"},
     ):
         bench = benches(lambda: None)
