@@ -118,7 +118,8 @@ def nearest_equivalent(T_est: np.ndarray, T_true: np.ndarray, category: Category
     """Return the pose, of those that the category's finite group makes of one, nearest to another.
 
     Args:
-        T_est, T_true: (4, 4), object to camera.
+        T_est: (4, 4), object to camera.
+        T_true: (4, 4), the pose that it is to be near.
         category: decides the group.
 
     Returns:
