@@ -53,6 +53,10 @@ def read_mesh(file: Path) -> tuple[np.ndarray, np.ndarray]:
         vertices, faces = _joined(_parts(file, data))
     except _UnusableError as error:
         raise ValueError(f"{file} cannot be read: {error}") from error
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{file} cannot be read without the package {error.name}: pip install {error.name}"
+        ) from error
     # A parser may stumble over foreign bytes in any way, and how says nothing to the user.
     except Exception as error:
         raise ValueError(

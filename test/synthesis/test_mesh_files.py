@@ -6,6 +6,7 @@
 import json
 import random
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +207,12 @@ def test_damage_anywhere_in_a_file_is_a_sentence_or_a_mesh(tmp_path, suffix):
         else:
             assert np.isfinite(vertices).all()
             assert len(faces) == 0 or faces.max() < len(vertices)
+
+
+def test_a_mesh_is_not_called_damaged_where_its_reader_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "drill.ply").write_bytes(b"ply\n")
+    monkeypatch.setitem(sys.modules, "trimesh", None)
+    with pytest.raises(ValueError, match=r"drill\.ply cannot be read without the package trimesh"):
+        read_mesh(tmp_path / "drill.ply")
