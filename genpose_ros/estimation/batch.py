@@ -135,7 +135,8 @@ class BatchEstimator:
             pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
         with timer.stage("rank"):
             chosen = None
-            if near is None and not self.model.uses_up:
+            known = any(cloud.up_cam is not None for cloud in clouds)
+            if known and near is None and not self.model.uses_up:
                 shares = stance_shares(categories).to(device)
                 chosen = partial(_fitting_stances, points_cam=points_cam, up=up, shares=shares)
             candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry, chosen)

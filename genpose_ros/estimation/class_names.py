@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from genpose_ros.files import read_yaml
 from genpose_ros.geometry.categories import CategorySet
 
 __all__ = ["ClassNames"]
@@ -75,11 +76,9 @@ class ClassNames:
 
 @lru_cache(maxsize=8)
 def _read(path: Path) -> ClassNames:
-    import yaml
-
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = read_yaml(path)
+    except ValueError as error:
         raise ValueError(f"{path} is no YAML") from error
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} must have lists of words by category")

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["prefers_bf16", "torch_device", "usable_cores"]
+__all__ = ["emulates_bf16", "prefers_bf16", "torch_device", "usable_cores"]
 
 
 def torch_device(name: str) -> torch.device:
@@ -48,6 +48,15 @@ def prefers_bf16(device: torch.device) -> bool:
     # Older PyTorch cannot tell.
     capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def emulates_bf16(device: torch.device) -> bool:
+    """Return whether a device has no bfloat16 of its own: CPUs without it are ten times slower.
+
+    Args:
+        device: of the network.
+    """
+    return device.type == "cpu" and not prefers_bf16(device)
 
 
 def usable_cores() -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from genpose_ros.files import read_json, write_whole
 from genpose_ros.geometry.categories import Category, CategorySet
 from genpose_ros.networks.checkpoints import default_weights, describe_checkpoint, load_categories
 from genpose_ros.networks.light import LightPoseModel
@@ -181,15 +182,12 @@ def begin_run(run: Path, plan: Plan) -> None:
         ValueError: the run was begun with other meshes or options, or its record is damaged.
         OSError: the folder cannot be written.
     """
-    run.mkdir(parents=True, exist_ok=True)
     file, wanted = run / _PLAN_FILE, plan.record()
     if not file.exists():
-        partial = file.with_suffix(".partial")
-        partial.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
-        partial.replace(file)
+        write_whole(file, json.dumps(wanted, indent=1) + "\n")
         return
     try:
-        known = dict(json.loads(file.read_text(encoding="utf-8")))
+        known = dict(read_json(file))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file} is damaged: delete {run} and begin anew") from error
     for name, value in wanted.items():

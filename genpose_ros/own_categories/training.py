@@ -19,8 +19,9 @@ import torch
 from genpose_ros.checkout import git
 from genpose_ros.estimation import EstimatorSettings, PoseEstimator
 from genpose_ros.evaluation.synthetic import SyntheticReport, evaluate_synthetic, synthetic_views
+from genpose_ros.files import read_json, write_whole
 from genpose_ros.networks.checkpoints import load_model, save_model
-from genpose_ros.networks.devices import prefers_bf16, torch_device
+from genpose_ros.networks.devices import emulates_bf16, torch_device
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.light import LightPoseModel
 from genpose_ros.own_categories.outcome import Outcome, by_category
@@ -145,7 +146,7 @@ class _FineTuning:
         if self.plan.budget.clouds:
             self._render(self.plan.budget.clouds)
             return
-        known = json.loads(record.read_text()) if record.exists() else {}
+        known = read_json(record) if record.exists() else {}
         clouds, seconds = int(known.get("clouds", 0)), float(known.get("seconds", 0.0))
         budget_s = 60 * self.plan.budget.minutes * _TIME[Stage.RENDER]
         while clouds == 0 or seconds < budget_s:
@@ -153,7 +154,7 @@ class _FineTuning:
             clouds += _SHARD * self.workers
             self._render(clouds, min(1.0, seconds / budget_s))
             seconds += time.monotonic() - began
-            _write_json(record, {"clouds": clouds, "seconds": seconds})
+            write_whole(record, json.dumps({"clouds": clouds, "seconds": seconds}) + "\n")
 
     def score(self) -> PoseModel:
         """Fine-tune the score network, and return the model of averaged weights."""
@@ -255,7 +256,7 @@ class _FineTuning:
         changes: dict[str, Any] = {
             "seed": self.plan.seed,
             "device": self.device,
-            "bf16": device.type == "cuda" or prefers_bf16(device),
+            "bf16": not emulates_bf16(device),
         }
         if budget.clouds:
             clouds = budget.clouds * (_ENERGY_CLOUDS if stage is Stage.ENERGY else 1)
@@ -305,9 +306,3 @@ def _metadata(outcome: Outcome) -> dict[str, str]:
         "last_trained": Stage.ENERGY.value,
         "has_trained_energy": "true",
     }
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    partial.replace(path)

@@ -3,7 +3,6 @@
 
 """Mesh folders: objects with category and scale from a manifest, deformed into many shapes."""
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import open3d as o3d
 
+from genpose_ros.files import read_json
 from genpose_ros.geometry.categories import NOCS, Category, CategorySet
 from genpose_ros.synthesis.mesh_files import read_mesh
 
@@ -84,10 +84,7 @@ def _read_manifest(manifest: Path) -> list[dict[str, Any]]:
             f"{manifest.parent} holds no manifest.json: write one, a list of objects with "
             f"category, file, split and metric for each mesh"
         )
-    try:
-        entries = json.loads(manifest.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{manifest} is not JSON: {error}") from error
+    entries = read_json(manifest)
     if not isinstance(entries, list):
         raise ValueError(f"{manifest} holds no list of meshes")
     for entry in entries:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genpose_ros.networks.devices import prefers_bf16
+from genpose_ros.networks.devices import emulates_bf16
 from genpose_ros.training.settings import TrainingSettings
 
 __all__ = ["Optimizer"]
@@ -41,8 +41,7 @@ class Optimizer:
                 others, s.learning_rate, (0.9, s.beta2), weight_decay=s.weight_decay, fused=True
             )
         if muon:
-            emulates = muon[0].device.type == "cpu" and not prefers_bf16(muon[0].device)
-            kind = _Float32Muon if emulates else torch.optim.Muon
+            kind = _Float32Muon if emulates_bf16(muon[0].device) else torch.optim.Muon
             self._parts["muon"] = kind(
                 muon,
                 s.learning_rate,

@@ -18,7 +18,7 @@ import torch
 from genpose_ros.checkout import git
 from genpose_ros.files import folder_lock
 from genpose_ros.networks.checkpoints import load_model, save_model
-from genpose_ros.networks.devices import prefers_bf16
+from genpose_ros.networks.devices import emulates_bf16
 from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.reference import ReferencePoseModel
 from genpose_ros.synthesis import ShapeLibrary, set_categories
@@ -117,7 +117,7 @@ def train_run(
 
 def _in_reach(settings: TrainingSettings, device: torch.device) -> TrainingSettings:
     """The settings without bfloat16 on a CPU that has to emulate it, ten times slower."""
-    if settings.bf16 and device.type == "cpu" and not prefers_bf16(device):
+    if settings.bf16 and emulates_bf16(device):
         _log.info("this CPU does not multiply in bfloat16: the encoder runs in float32")
         return replace(settings, bf16=False)
     return settings

@@ -84,7 +84,10 @@ def test_a_single_mesh_is_not_deformed(tmp_path: Path) -> None:
 class TestBeginRun:
     def test_a_run_goes_on_with_the_same_plan(self, plan: Plan, tmp_path: Path) -> None:
         begin_run(tmp_path / "run", plan)
+        recorded = (tmp_path / "run" / "plan.json").read_text()
         begin_run(tmp_path / "run", plan)
+        assert (tmp_path / "run" / "plan.json").read_text() == recorded
+        assert [file.name for file in (tmp_path / "run").iterdir()] == ["plan.json"]
 
     def test_changed_meshes_are_refused(self, plan: Plan, tmp_path: Path) -> None:
         begin_run(tmp_path, plan)

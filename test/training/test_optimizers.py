@@ -47,7 +47,7 @@ def test_muon_in_float32_goes_where_pytorchs_in_bfloat16_goes(
     ways = []
     for native in (True, False):
         monkeypatch.setattr(
-            "genpose_ros.training.optimizers.prefers_bf16", lambda device, n=native: n
+            "genpose_ros.training.optimizers.emulates_bf16", lambda device, n=native: not n
         )
         weight = nn.Parameter(start.clone())
         optimizer = Optimizer([weight], settings("muon", weight_decay=0.1))

@@ -253,7 +253,7 @@ def test_bfloat16_is_left_to_cpus_that_multiply_in_it(
             seen.append("bfloat16" if enabled else "float32")
             super().__init__(device, dtype, enabled=enabled)
 
-    monkeypatch.setattr("genpose_ros.training.runs.prefers_bf16", lambda device: native)
+    monkeypatch.setattr("genpose_ros.training.runs.emulates_bf16", lambda device: not native)
     monkeypatch.setattr("torch.autocast", Spy)
     train_run(data, tmp_path / "run", recipe.changed("score", {"bf16": True, "steps": 1}), "score")
     assert set(seen) == {precision}
