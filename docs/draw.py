@@ -20,7 +20,7 @@ from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from genpose_ros.geometry import CATEGORIES, PinholeCamera, is_symmetric, transform_points
-from genpose_ros.own_categories.sheet import picture_of_mesh
+from genpose_ros.own_categories.sheet import oblique_view, picture_of_mesh
 from genpose_ros.synthesis import primitives
 from genpose_ros.synthesis.appearance import lit, object_albedo, smoothed
 from genpose_ros.synthesis.placement import pixel_rays, usual_shape
@@ -86,19 +86,8 @@ def _draw_category(axes: Any, category: str) -> None:
 
 def view_of_object() -> np.ndarray:
     """Return T_cam_obj of an object seen from its front, from the right and from above."""
-    azimuth, elevation = np.radians(38), np.radians(28)
-    # From the camera to the object, in the object's axes; +x and +z come towards the camera.
-    forward = -np.array(
-        [
-            np.cos(elevation) * np.sin(azimuth),
-            np.sin(elevation),
-            np.cos(elevation) * np.cos(azimuth),
-        ]
-    )
-    right = np.cross(forward, [0.0, 1.0, 0.0])
-    right /= np.linalg.norm(right)
     T = np.eye(4)
-    T[:3, :3] = np.stack([right, np.cross(forward, right), forward])
+    T[:3, :3] = oblique_view()
     T[2, 3] = _DISTANCE
     return T
 

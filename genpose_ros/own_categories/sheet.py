@@ -18,7 +18,7 @@ from genpose_ros.own_categories.measure import AXES
 from genpose_ros.synthesis.appearance import lit, smoothed
 from genpose_ros.synthesis.render import cast
 
-__all__ = ["draw_sheet", "picture_of_mesh"]
+__all__ = ["draw_sheet", "oblique_view", "picture_of_mesh"]
 
 _AXIS_COLORS = ((214, 39, 40), (34, 150, 60), (31, 111, 214))
 _LEVEL_COLORS = {
@@ -101,7 +101,7 @@ def _lit_mesh(
     vertices: np.ndarray, faces: np.ndarray, color: tuple[int, int, int], size_px: int
 ) -> np.ndarray:
     """(size_px, size_px, 3) in [0, 255]: the mesh under a lamp, on white."""
-    R = _R_cam_obj()
+    R = oblique_view()
     step = (np.arange(size_px) - (size_px - 1) / 2) / (_FOCAL * size_px)
     rays = np.stack([*np.meshgrid(step, step), np.ones((size_px, size_px))], axis=-1)
     hits = cast([(vertices @ R.T + [0, 0, _DISTANCE], faces)], rays, np.zeros(3))
@@ -124,8 +124,11 @@ def _lit_mesh(
     return image
 
 
-def _R_cam_obj() -> np.ndarray:
-    """(3, 3): +x and +z come towards the camera, x to the right, y up."""
+def oblique_view() -> np.ndarray:
+    """Return the rotation (3, 3), object to camera, of a look from the front, right and above.
+
+    +x and +z come towards the camera, x to the right, y is up.
+    """
     azimuth, elevation = np.radians(38), np.radians(28)
     forward = -np.array(
         [
@@ -144,7 +147,7 @@ def _draw_axes(image: Image.Image, size: np.ndarray) -> None:
     draw = ImageDraw.Draw(image)
     middle, n = (image.width - 1) / 2, _SUPERSAMPLING
     reach = np.maximum(size / 2 + _BEYOND, _SHORTEST)
-    tips = (_R_cam_obj() @ np.diag(reach)).T + np.array([0, 0, _DISTANCE])
+    tips = (oblique_view() @ np.diag(reach)).T + np.array([0, 0, _DISTANCE])
     pixels = middle + _FOCAL * image.width * tips[:, :2] / tips[:, 2:]
     # The farthest first.
     for axis in np.argsort(-tips[:, 2]):
