@@ -25,7 +25,15 @@ from genpose_ros.synthesis.clouds import TRAINING_SURROUNDINGS, CloudBatch, make
 from genpose_ros.synthesis.domains import DOMAINS, WIDE
 from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 
-__all__ = ["SHARD_SIZE", "SetRecipe", "read_shard", "set_categories", "shard_paths", "write_set"]
+__all__ = [
+    "SHARD_SIZE",
+    "SetRecipe",
+    "read_shard",
+    "set_categories",
+    "shard_paths",
+    "with_up",
+    "write_set",
+]
 
 #: Clouds in a shard.
 SHARD_SIZE = 8192
@@ -268,6 +276,22 @@ def shard_paths(folder: Path) -> list[Path]:
     return paths
 
 
+def with_up(parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return a shard's arrays with the direction up: not known in sets from before it was kept.
+
+    Raises:
+        KeyError: they are no shard's.
+    """
+    if "up" in parts:
+        return parts
+    count = len(parts["category"])
+    unknown = {
+        "up": np.zeros((count, 3), np.float32),
+        "level_m": np.full(count, np.nan, np.float32),
+    }
+    return parts | unknown
+
+
 def read_shard(path: Path) -> CloudBatch:
     """Read one shard.
 
@@ -275,11 +299,7 @@ def read_shard(path: Path) -> CloudBatch:
         ValueError: the file is damaged.
     """
     try:
-        parts = load_file(path)
-        if "up" not in parts:  # a set from before they were kept
-            count = len(parts["category"])
-            parts["up"] = np.zeros((count, 3), dtype=np.float32)
-            parts["level_m"] = np.full(count, np.nan, dtype=np.float32)
+        parts = with_up(load_file(path))
         points = parts.pop("points_centred").astype(np.float32) + parts.pop("centre")[:, None]
         return CloudBatch(points_cam=points, **parts)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors.numpy import load_file
 from torch import Tensor
 
-from genpose_ros.synthesis.shards import set_categories, shard_paths
+from genpose_ros.synthesis.shards import set_categories, shard_paths, with_up
 from genpose_ros.training.settings import TrainingSettings
 
 __all__ = ["Batch", "CloudPool", "augment", "disturb_up", "step_generator"]
@@ -69,11 +69,8 @@ class _Shard:
 
     def __init__(self, path: Path, categories: int) -> None:
         try:
-            parts = load_file(path)
-            if "up" not in parts:  # a set from before they were kept
-                count = len(parts["category"])
-                parts["up"] = torch.zeros(count, 3)
-                parts["level_m"] = torch.full((count,), torch.nan)
+            arrays = with_up(load_file(path))
+            parts = {name: torch.from_numpy(values) for name, values in arrays.items()}
             self._parts = {name: parts[name] for name in _PARTS}
         except (SafetensorError, KeyError) as error:
             raise ValueError(f"{path} is damaged: delete it and make it anew ({error})") from error
