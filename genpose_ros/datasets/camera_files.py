@@ -258,9 +258,9 @@ def _numbers(
     try:
         numbers = np.asarray(value, dtype=np.float64).ravel()
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{name} must be {count or 'some'} numbers, got {value!r}") from error
+        raise ValueError(f"{name} must be {count or 'some'} numbers, got {value!r:.200}") from error
     if count is not None and numbers.size != count:
-        raise ValueError(f"{name} must be {count} numbers, got {numbers.size}: {value!r}")
+        raise ValueError(f"{name} must be {count} numbers, got {numbers.size}: {value!r:.200}")
     return tuple(numbers.tolist())
 
 
@@ -269,7 +269,7 @@ def _number(content: Mapping[str, Any], names: tuple[str, ...]) -> float:
     try:
         return float(np.asarray(content[name], dtype=np.float64).item())
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{name} must be a number, got {content[name]!r}") from error
+        raise ValueError(f"{name} must be a number, got {content[name]!r:.200}") from error
 
 
 def _count(content: Mapping[str, Any], names: tuple[str, ...]) -> int:
@@ -279,7 +279,7 @@ def _count(content: Mapping[str, Any], names: tuple[str, ...]) -> int:
         return 0
     value = _number(content, (name,))
     if not (value >= 0 and value == int(value)):
-        raise ValueError(f"{name} must be a number of pixels, got {content[name]!r}")
+        raise ValueError(f"{name} must be a number of pixels, got {content[name]!r:.200}")
     return int(value)
 
 

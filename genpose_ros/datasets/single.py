@@ -4,6 +4,7 @@
 """Frame from a user's own files: depth, mask, camera, and the class of each id."""
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -115,24 +116,25 @@ def read_classes(
         category = names.find(text, categories)
         if category is not None:
             return dict.fromkeys(ids, category)
-    if Path(text).is_file():
+    # Not by Path, which raises for lists that are too long to be a name.
+    if os.path.isfile(text):  # noqa: PTH113
         return _classes_of_label(Path(text), categories, names)
     if "=" not in text and ":" not in text:
         raise FileNotFoundError(
             "classes must be a list such as 1=mug,2=bowl, one class of "
-            f"{', '.join(categories.names)} for all objects, or a label file, got {text!r}"
+            f"{', '.join(categories.names)} for all objects, or a label file, got {text!r:.200}"
         )
     listed: dict[int, str] = {}
     for part in text.split(","):
         number, _, name = (word.strip() for word in part.replace(":", "=", 1).partition("="))
         category = names.find(name, categories)
-        if not (number.isascii() and number.isdecimal()) or category is None:
+        if not (number.isascii() and number.isdecimal() and len(number) < 19) or category is None:
             raise ValueError(
                 "expected id=class with a number and a class of "
-                f"{', '.join(categories.names)}: {part!r}"
+                f"{', '.join(categories.names)}: {part!r:.200}"
             )
         if int(number) in listed:
-            raise ValueError(f"id {int(number)} is given two classes: {text!r}")
+            raise ValueError(f"id {int(number)} is given two classes: {text!r:.200}")
         listed[int(number)] = category
     return listed
 

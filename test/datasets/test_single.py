@@ -158,3 +158,15 @@ def test_a_label_without_instances_is_refused_as_class_list(tmp_path):
     assert read_classes(str(tmp_path / "label.json")) == {}
     with pytest.raises(FileNotFoundError):
         read_classes(str(tmp_path / "none.json"))
+
+
+def test_a_list_of_classes_may_be_longer_than_any_file_name() -> None:
+    listed = ",".join(f"{number}=mug" for number in range(1, 1500))
+    assert read_classes(listed) == dict.fromkeys(range(1, 1500), "mug")
+
+
+@pytest.mark.parametrize("name", ["mug", "spoon"])
+def test_what_is_said_of_a_wrong_id_or_class_stays_short(name: str) -> None:
+    with pytest.raises(ValueError, match="expected id=class") as caught:
+        read_classes("9" * 5000 + f"={name}")
+    assert len(str(caught.value)) < 500
