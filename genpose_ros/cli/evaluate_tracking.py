@@ -12,7 +12,13 @@ import typer
 
 from genpose_ros.cli.console import ERR, OUT, check_outputs, progress_bar, readable_errors
 from genpose_ros.cli.option_groups import grouped_options
-from genpose_ros.cli.options import EstimatorOptions, load_estimator, shapes_of
+from genpose_ros.cli.options import (
+    EstimatorOptions,
+    HeldOutMeshesOption,
+    SplitOption,
+    load_estimator,
+    shapes_of,
+)
 
 if TYPE_CHECKING:
     from genpose_ros.estimation import EstimatorSettings
@@ -46,14 +52,8 @@ class SequenceOptions:
             "--study", help="Compare settings too: masks at 5 Hz, smoothing, start levels."
         ),
     ] = False
-    meshes: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of meshes with a manifest.json or category.yaml, for half of the "
-            "objects that have a generator and all others; default: what the weights carry."
-        ),
-    ] = None
-    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test"
+    meshes: HeldOutMeshesOption = None
+    split: SplitOption = "test"
     jobs: Annotated[
         int, typer.Option(help="Processes; 0: one per core, one where there is a GPU.", min=0)
     ] = 0

@@ -11,7 +11,7 @@ import typer
 
 from genpose_ros.cli.console import ERR, OUT, check_outputs, progress_bar, readable_errors
 from genpose_ros.cli.option_groups import grouped_options
-from genpose_ros.cli.options import EstimatorOptions, load_estimator
+from genpose_ros.cli.options import EstimatorOptions, SplitOption, load_estimator
 
 if TYPE_CHECKING:
     from genpose_ros.evaluation.twins import TwinReport, TwinsReport
@@ -27,7 +27,7 @@ class TwinOptions:
         Path,
         typer.Option(help="Folder of meshes with a manifest.json, named as the labels' objects."),
     ]
-    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test"
+    split: SplitOption = "test"
     cameras: Annotated[
         int, typer.Option(help="Simulated cameras per object and domain.", min=1)
     ] = 8

@@ -21,9 +21,11 @@ __all__ = [
     "DeviceOption",
     "DomainName",
     "EstimatorOptions",
+    "HeldOutMeshesOption",
     "Preset",
     "SeedOption",
     "SetOption",
+    "SplitOption",
     "ViewOptions",
     "WeightsOption",
     "load_estimator",
@@ -53,6 +55,16 @@ WeightsOption = Annotated[
         "it; default: the released weights."
     ),
 ]
+
+HeldOutMeshesOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of meshes with a manifest.json or category.yaml, for half of the objects that "
+        "have a generator and all others; default: what the weights carry."
+    ),
+]
+
+SplitOption = Annotated[str, typer.Option(help="The manifest's split to take.")]
 
 SeedOption = Annotated[int, typer.Option(help="Seed of all random draws.", min=0)]
 
@@ -97,14 +109,8 @@ class ViewOptions:
     """Options of commands that render synthetic views."""
 
     views: Annotated[int, typer.Option(help="How many views.", min=1)] = 2000
-    meshes: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of meshes with a manifest.json or category.yaml, for half of the "
-            "objects that have a generator and all others; default: what the weights carry."
-        ),
-    ] = None
-    split: Annotated[str, typer.Option(help="The manifest's split to take.")] = "test"
+    meshes: HeldOutMeshesOption = None
+    split: SplitOption = "test"
     domain: Annotated[
         DomainName,
         typer.Option(
