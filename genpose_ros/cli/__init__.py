@@ -18,6 +18,7 @@ from genpose_ros.cli.estimate import estimate
 from genpose_ros.cli.evaluate import evaluate_app
 from genpose_ros.cli.evaluate_tracking import evaluate_tracking
 from genpose_ros.cli.evaluate_twins import evaluate_twins_command
+from genpose_ros.cli.replay import replay
 from genpose_ros.cli.study import study_app
 from genpose_ros.cli.synthesize import synthesize
 from genpose_ros.cli.train import train_app
@@ -73,6 +74,7 @@ app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(study_app, name="study")
 app.command()(convert)
 app.command()(demo)
+app.command()(replay)
 app.command()(synthesize)
 app.add_typer(train_app, name="train")
 app.command()(weights)

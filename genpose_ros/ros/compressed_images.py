@@ -6,12 +6,15 @@
 import io
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from sensor_msgs.msg import CompressedImage
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CompressedImage
 
 __all__ = ["CompressedDepth", "compressed_depth", "compressed_labels", "decode_rvl"]
 
@@ -66,7 +69,7 @@ class CompressedDepth:
             return np.asarray(image)
 
 
-def compressed_depth(message: CompressedImage) -> CompressedDepth | Rejection:
+def compressed_depth(message: "CompressedImage") -> CompressedDepth | Rejection:
     """Return the depth image of a message of the transports compressedDepth or compressed.
 
     Args:
@@ -99,7 +102,7 @@ def compressed_depth(message: CompressedImage) -> CompressedDepth | Rejection:
     return CompressedDepth(payload, (height, width), rvl, quantization)
 
 
-def compressed_labels(message: CompressedImage) -> np.ndarray | Rejection:
+def compressed_labels(message: "CompressedImage") -> np.ndarray | Rejection:
     """Return the labels of a compressed mask, (H, W) unsigned: one channel, or equal ones.
 
     Args:

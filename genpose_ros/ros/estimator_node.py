@@ -21,13 +21,16 @@ from genpose_ros.networks.devices import usable_cores
 from genpose_ros.ros.category_messages import category_array
 from genpose_ros.ros.diagnostics import Diagnostics
 from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
+from genpose_ros.ros.frame_keeper import FrameKeeper
 from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.model_loader import ModelLoader
 from genpose_ros.ros.outputs import Outputs
-from genpose_ros.ros.parameters import Parameters, Settings
+from genpose_ros.ros.parameters import Parameters
 from genpose_ros.ros.program import run_program
+from genpose_ros.ros.published import PublishedFrame
 from genpose_ros.ros.rejection_log import RejectionLog
+from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.statuses import (
     EstimatorStatus,
     InputStatus,
@@ -88,6 +91,9 @@ class EstimatorNode(Node):
         self._processing = self._tracking or Estimating(make_estimator, settings)
         self._outputs = Outputs(self)
         self._outputs.publish_categories(self._categories(make_estimator))
+        self._keeper = FrameKeeper(
+            settings.node, lambda: _about(make_estimator), self.get_logger().info
+        )
         self._worker: Worker[LocatedFrame] = Worker(
             prepare=self._warm_up,
             handle=self._process,
@@ -108,6 +114,7 @@ class EstimatorNode(Node):
         self._parameters_in_force.on_change(self._take_settings)
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
+        self.create_service(Trigger, "~/dump_frame", self._on_dump_frame)
         self._last = LastFrames()
         self._diagnostics = Diagnostics(self, self._statuses(make_estimator))
         self._worker.start()
@@ -132,6 +139,7 @@ class EstimatorNode(Node):
     def destroy_node(self) -> None:
         """Stop the worker, then free everything."""
         self._worker.stop()
+        self._keeper.close()
         super().destroy_node()
 
     @property
@@ -241,6 +249,12 @@ class EstimatorNode(Node):
             response.message = f"{self._tracking.reset()} tracks cleared"
         return response
 
+    def _on_dump_frame(
+        self, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        response.success, response.message = self._keeper.keep_last()
+        return response
+
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._inputs.enabled = request.data
         if not request.data:
@@ -249,10 +263,20 @@ class EstimatorNode(Node):
         response.message = "estimating" if request.data else "images are ignored"
         return response
 
+    def _processed(self, located: LocatedFrame) -> PublishedFrame | Rejection | None:
+        """What the mode makes of a frame; one that it fails at is kept too."""
+        try:
+            return self._processing.process(located)
+        except Exception as error:
+            failed = Rejection(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+            self._keeper.note(located, self._settings, failed)
+            raise
+
     def _process(self, located: LocatedFrame) -> None:
         """Estimate or track one frame and publish the result; runs in the worker."""
         settings = self._settings.node
-        result = self._processing.process(located)
+        result = self._processed(located)
+        self._keeper.note(located, self._settings, result)
         if isinstance(result, Rejection):
             self._refuse(result, located.matched.depth.header)
         elif result is not None:
@@ -264,6 +288,12 @@ class EstimatorNode(Node):
                 result = result.expressed_in(located.T_frame_cam[target], header)
             self._outputs.publish(result, settings)
             self._last.note(result.timings_ms)
+
+
+def _about(make_estimator: MakeEstimator) -> dict[str, str]:
+    """What the poses depend on beside messages and settings."""
+    about = make_estimator.about if isinstance(make_estimator, ModelLoader) else {}
+    return {**about, "threads": str(torch.get_num_threads())}
 
 
 def spin(node: EstimatorNode) -> None:

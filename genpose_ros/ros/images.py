@@ -4,10 +4,9 @@
 """Conversion of image messages to arrays without cv_bridge: depth in metres and label images."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from sensor_msgs.msg import CompressedImage, Image
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.ros.compressed_images import (
@@ -15,6 +14,9 @@ from genpose_ros.ros.compressed_images import (
     compressed_depth,
     compressed_labels,
 )
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CompressedImage, Image
 
 __all__ = [
     "DEPTH_ENCODINGS",
@@ -54,7 +56,7 @@ LABEL_ENCODINGS: dict[str, _Encoding] = {
 }
 
 
-def depth_pixels(message: Image | CompressedImage) -> DepthPixels | Rejection:
+def depth_pixels(message: "Image | CompressedImage") -> DepthPixels | Rejection:
     """Return the stored pixels of a depth image, (H, W), as a view into the message.
 
     Args:
@@ -87,7 +89,7 @@ def depth_m(stored: DepthPixels, unit_m: float = 0.0) -> np.ndarray | Rejection:
     return metres
 
 
-def label_pixels(message: Image | CompressedImage) -> np.ndarray | Rejection:
+def label_pixels(message: "Image | CompressedImage") -> np.ndarray | Rejection:
     """Return the stored pixels of a label image, (H, W), as a view into the message.
 
     Args:
@@ -98,7 +100,7 @@ def label_pixels(message: Image | CompressedImage) -> np.ndarray | Rejection:
     return _pixels(message, LABEL_ENCODINGS, "label")
 
 
-def _pixels(message: Image, encodings: dict[str, _Encoding], what: str) -> np.ndarray | Rejection:
+def _pixels(message: "Image", encodings: dict[str, _Encoding], what: str) -> np.ndarray | Rejection:
     encoding = encodings.get(message.encoding)
     if encoding is None:
         return Rejection(

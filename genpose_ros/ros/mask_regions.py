@@ -4,9 +4,9 @@
 """Conversion of class images, and of boxes without masks, to instances with the help of depth."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.foreground import box_foreground, separate_parts
 from genpose_ros.estimation.frame import Instance
@@ -20,6 +20,9 @@ from genpose_ros.ros.masks import (
     too_many,
     unknown_class,
 )
+
+if TYPE_CHECKING:
+    from vision_msgs.msg import Detection2D
 
 __all__ = ["instances_from_boxes", "instances_from_classes"]
 
@@ -75,7 +78,10 @@ def instances_from_classes(
 
 
 def instances_from_boxes(
-    detections: Sequence[Detection2D], depth_m: np.ndarray, rules: CategoryRules, limit: int = 1000
+    detections: "Sequence[Detection2D]",
+    depth_m: np.ndarray,
+    rules: CategoryRules,
+    limit: int = 1000,
 ) -> Segmented:
     """Return the objects of boxes, whose masks are guessed from the depth, numbered from 1.
 

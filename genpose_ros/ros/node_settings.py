@@ -14,15 +14,16 @@ from genpose_ros.ros.detections import (
     parse_label_categories,
     parse_min_scores,
 )
-from genpose_ros.ros.subscriptions import RELIABILITIES
 from genpose_ros.settings import check_settings, setting
 
-__all__ = ["MASK_SOURCES", "MODES", "NodeSettings"]
+__all__ = ["MASK_SOURCES", "MODES", "RELIABILITIES", "NodeSettings"]
 
 #: What the node does with a frame.
 MODES = ("estimate", "track")
 #: The mask messages that the node understands.
 MASK_SOURCES = ("label_image", "instance_masks", "mask_array", "yolo", "semantic", "boxes")
+#: How inputs can be subscribed to; see `AdaptiveSubscription`.
+RELIABILITIES = ("auto", "reliable", "best_effort")
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,30 @@ class NodeSettings:
         high=3600.0,
         advanced=True,
         formerly="silence_seconds",
+    )
+    dump_folder: str = setting(
+        "",
+        "Folder for frames that are kept as files, which `genpose replay` repeats: on request "
+        "(~/dump_frame), and with dump.refused; empty: none.",
+        fixed=True,
+        group="dump",
+        advanced=True,
+    )
+    dump_refused: bool = setting(
+        False,
+        "Keep frames that were refused, or an object of them, the first three of each reason.",
+        fixed=True,
+        group="dump",
+        advanced=True,
+    )
+    dump_limit: int = setting(
+        20,
+        "Most files in dump.folder; then no more frames are kept.",
+        low=1,
+        high=10_000,
+        fixed=True,
+        group="dump",
+        advanced=True,
     )
     log_period_s: float = setting(
         5.0,
