@@ -142,7 +142,8 @@ class _Chooser:
         order = ("instance_masks", "label_image", "mask_array", "yolo", "boxes")
         source = wanted.mask_source or next((s for s in order if s in sources), "")
         kind = "label_image" if source == "semantic" else source
-        found = sorted(n for n in self._types if n != depth and self._source_of(n) == kind)
+        others = [n for n in sorted(self._types) if n != depth]
+        found = [n for n in others if source and self._source_of(n) == kind]
         if source and len(found) == 1:
             return source, found[0]
         what = f"topic with masks ({source})" if source else "topic with masks"
