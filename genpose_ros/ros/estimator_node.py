@@ -3,6 +3,11 @@
 
 """Estimator node: depth and masks in, object poses out."""
 
+if __name__ == "__main__":
+    from genpose_ros.stopping import exit_at_once
+
+    exit_at_once(0)  # until the node, whose imports take seconds, answers signals itself
+
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +20,9 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
+from genpose_ros.estimation.accelerator_errors import is_fatal
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.stop_flag import EstimateStoppedError
 from genpose_ros.msg import CategoryArray
 from genpose_ros.networks.devices import usable_cores
 from genpose_ros.ros.category_messages import category_array
@@ -26,7 +33,8 @@ from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.model_loader import ModelLoader
 from genpose_ros.ros.outputs import Outputs
 from genpose_ros.ros.parameters import Parameters, Settings
-from genpose_ros.ros.program import run_program
+from genpose_ros.ros.program import end_for_respawn, run_program
+from genpose_ros.ros.published import PublishedFrame
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.statuses import (
     EstimatorStatus,
@@ -36,6 +44,7 @@ from genpose_ros.ros.statuses import (
     TrackingStatus,
     TransformStatus,
 )
+from genpose_ros.ros.supervisor import Supervisor, WorkerStatus
 from genpose_ros.ros.throttled_log import ThrottledLog
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame, TransformQueue
@@ -51,6 +60,10 @@ _MASKS, _DEPTH_ONLY = 0, 1
 _TURNS = (_MASKS, _DEPTH_ONLY, _DEPTH_ONLY, _DEPTH_ONLY)
 #: How often frames that wait for a transform in vain are looked for, seconds.
 _OVERDUE_S = 0.05
+#: How often the worker is looked after, seconds.
+_SUPERVISION_S = 0.2
+#: Characters of a line that are shown.
+_LINE_LENGTH = 400
 
 
 class EstimatorNode(Node):
@@ -62,6 +75,8 @@ class EstimatorNode(Node):
         make_estimator: builds the estimator for given settings; default: the released network,
             which is loaded once.
         make_tracker: builds the tracker of mode `track`.
+        end_process: called where nothing but a new process can help: the thread that estimates has
+            ended or hangs, or the GPU is lost. None: the node stays, and says so.
         node_options: passed on to `rclpy.node.Node`.
 
     Raises:
@@ -74,6 +89,7 @@ class EstimatorNode(Node):
         node_name: str = "genpose",
         make_estimator: MakeEstimator | None = None,
         make_tracker: MakeTracker = Tracker,
+        end_process: Callable[[], None] | None = None,
         **node_options: Any,
     ) -> None:
         super().__init__(node_name, **node_options)
@@ -91,8 +107,13 @@ class EstimatorNode(Node):
         self._worker: Worker[LocatedFrame] = Worker(
             prepare=self._warm_up,
             handle=self._process,
-            on_error=self.report_error,
+            on_error=self._on_error,
+            on_death=self._on_death,
             turns=_TURNS,
+        )
+        self._end_process = end_process
+        self._supervisor = Supervisor(
+            self._worker, lambda: self._settings.node.hang_timeout_s, self._give_up
         )
         self._transforms: TransformBuffer | None = None
         self._queue: TransformQueue | None = None
@@ -109,7 +130,9 @@ class EstimatorNode(Node):
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
         self._last = LastFrames()
-        self._diagnostics = Diagnostics(self, self._statuses(make_estimator))
+        self._diagnostics = Diagnostics(self, self._statuses(make_estimator), self._alarms)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_SUPERVISION_S, self._supervisor.check, clock=steady)
         self._worker.start()
 
     @property
@@ -117,20 +140,21 @@ class EstimatorNode(Node):
         """How many matched frames were replaced by newer ones before they were estimated."""
         return self._worker.mailbox.dropped
 
-    def report_error(self, error: Exception) -> None:
+    def report_error(self, error: BaseException, header: Header | None = None) -> None:
         """Count an unexpected error as a rejection; the node goes on.
 
         While everything is being shut down, errors are to be expected, and none is reported.
+
+        Args:
+            error: whatever was raised.
+            header: of the depth image in hand, for which the rejection is published; None: none.
         """
-        if not self.context.ok():
-            return
-        where = traceback.extract_tb(error.__traceback__)[-1:]
-        place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
-        detail = f"{type(error).__name__}: {error}{place}"
-        self.rejections.add(Rejection(Reason.INTERNAL_ERROR, detail))
+        if self.context.ok():
+            self._refuse(Rejection(Reason.INTERNAL_ERROR, _described(error)), header)
 
     def destroy_node(self) -> None:
-        """Stop the worker, then free everything."""
+        """Stop the worker, whatever it is at, then free everything."""
+        self._processing.stop()
         self._worker.stop()
         super().destroy_node()
 
@@ -173,12 +197,46 @@ class EstimatorNode(Node):
             InputStatus(self._inputs, lambda: self._settings.node.input_timeout_s),
             RejectionStatus(self.rejections),
             EstimatorStatus(about, self._last, lambda: self.dropped_frames),
+            WorkerStatus(self._supervisor, self._worker),
         ]
         if self._tracking is not None:
-            parts.append(TrackingStatus(self._tracking))
+            parts.append(TrackingStatus(self._tracking, lambda: self._supervisor.since_result_s))
         if self._queue is not None:
             parts.append(TransformStatus(self._queue))
         return parts
+
+    def _alarms(self) -> frozenset[str]:
+        """What is broken, for diagnostics that are not to wait until they are due."""
+        lost = self._inputs.watchdog.lost_inputs(self._settings.node.input_timeout_s)
+        return frozenset([*lost, "worker"] if self._supervisor.trouble else lost)
+
+    def _on_error(self, error: Exception, located: LocatedFrame | None) -> None:
+        """Tell of what the worker's preparation or a frame raised; runs in the worker."""
+        if isinstance(error, EstimateStoppedError):
+            return
+        self.report_error(error, None if located is None else located.matched.depth.header)
+        if located is not None:
+            self._supervisor.note_result(_described(error))
+        if is_fatal(error):
+            self._supervisor.condemn(f"the GPU cannot be used any more: {_described(error)}")
+
+    def _on_death(self, error: BaseException, located: LocatedFrame | None) -> None:
+        """Tell of what ended the worker; runs in it."""
+        self.report_error(error, None if located is None else located.matched.depth.header)
+        self._supervisor.condemn(f"the thread that estimates ended with {_described(error)}")
+
+    def _give_up(self, sentence: str) -> None:
+        """Say that the node cannot go on, and end the process where that is wanted."""
+        if not self.context.ok():
+            return
+        what = "is not estimating any more" if self._end_process is None else "ends with code 70"
+        line = f"genpose {what}: {sentence}"
+        self.get_logger().fatal(" ".join(line.split())[:_LINE_LENGTH])
+        try:
+            self._diagnostics.publish()
+        finally:
+            if self._end_process is not None:
+                self._end_process()
 
     def _warm_up(self) -> None:
         torch.set_num_threads(self._settings.node.threads or _spare_threads())
@@ -201,6 +259,7 @@ class EstimatorNode(Node):
         """Give frames to the worker, oldest first."""
         alone = [frame for frame in frames if frame.matched.masks is None]
         masked = [frame for frame in frames if frame.matched.masks is not None]
+        self._supervisor.note_frame()
         for slot, items in ((_MASKS, masked), (_DEPTH_ONLY, alone)):
             if items:
                 self._worker.mailbox.put(*items, slot=slot)
@@ -253,6 +312,7 @@ class EstimatorNode(Node):
         """Estimate or track one frame and publish the result; runs in the worker."""
         settings = self._settings.node
         result = self._processing.process(located)
+        self._supervisor.note_result(_failure(result))
         if isinstance(result, Rejection):
             self._refuse(result, located.matched.depth.header)
         elif result is not None:
@@ -299,12 +359,31 @@ def main(
 
     Raises:
         SystemExit: it could not start; the reason is logged.
+
+    The process ends with code 70 where a new one is needed.
     """
 
     def make_node() -> EstimatorNode:
-        return EstimatorNode(make_estimator=make_estimator, make_tracker=make_tracker)
+        return EstimatorNode(
+            make_estimator=make_estimator, make_tracker=make_tracker, end_process=end_for_respawn
+        )
 
     run_program("genpose", make_node, spin, args)
+
+
+def _described(error: BaseException) -> str:
+    """An error's type, text and place."""
+    where = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def _failure(result: PublishedFrame | Rejection | None) -> str:
+    """What a frame tells of a network that gives no numbers; empty: nothing."""
+    if not isinstance(result, PublishedFrame) or any(item.seen for item in result.objects):
+        return ""
+    count = sum(rejection.reason is Reason.NOT_FINITE for rejection in result.rejections)
+    return f"the network gave no finite pose for {count} objects" if count else ""
 
 
 def _spare_threads() -> int:

@@ -89,11 +89,12 @@ class InputStatus:
         values["masks matched, %"] = f"{100 * new[_MATCHED] / masks:.0f}" if masks else "none"
         silent = watchdog.silent_inputs(self._timeout_s())
         paused = watchdog.silent_inputs(_PAUSE_S)
+        lost = watchdog.lost_inputs(self._timeout_s())
         named = "; ".join(silent) or self._awaited() or "; ".join(paused)
         message = named or "messages come on all inputs"
         if not self._inputs.enabled:
             message = f"images are ignored (~/enable); {message}"
-        return status("inputs", message, values, warn=bool(silent))
+        return status("inputs", message, values, warn=bool(silent), error=bool(lost))
 
     def _awaited(self) -> str:
         """A sentence about the required inputs without any message yet; empty: there are none."""
@@ -199,11 +200,14 @@ class TrackingStatus:
 
     Args:
         tracking: mode `track`.
+        age_s: gives the time since the last result, seconds.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, tracking: Tracking, clock: Clock = time.monotonic) -> None:
-        self._tracking = tracking
+    def __init__(
+        self, tracking: Tracking, age_s: Callable[[], float], clock: Clock = time.monotonic
+    ) -> None:
+        self._tracking, self._age_s = tracking, age_s
         self._rates = _Rates(lambda: tracking.frames, clock)
 
     def __call__(self) -> DiagnosticStatus:
@@ -214,7 +218,11 @@ class TrackingStatus:
         values["frames with masks per second"] = f"{new['masks'] / passed_s:.1f}"
         values["depth images without masks per second"] = f"{new['depth_only'] / passed_s:.1f}"
         message = f"{states[TrackState.CONFIRMED]} of {states.total()} tracks are confirmed"
-        return status("tracking", message, values, warn=False)
+        age_s = self._age_s()
+        stale = age_s >= _PAUSE_S and states.total() > 0
+        if stale:
+            message = f"nothing was tracked for {age_s:.1f} s; before, {message}"
+        return status("tracking", message, values, warn=stale)
 
 
 class TransformStatus:

@@ -98,6 +98,7 @@ class Tracking:
         self._kept: deque[Rejection] = deque(maxlen=_KEPT_REJECTIONS)
         # Held while a frame is tracked: services come in another thread.
         self._lock = threading.Lock()
+        self._reset_due = False
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -117,11 +118,22 @@ class Tracking:
         """Make the first frame as fast as the others."""
         self._active.current[0].warm_up()
 
+    def stop(self) -> None:
+        """End the frame in hand, and all that come."""
+        self._active.current[0].stop.set()
+
     def reset(self) -> int:
-        """Forget all tracks, once the frame in hand is done; returns how many there were."""
-        with self._lock:
-            count = len(self._tracker.tracks)
-            self._tracker.reset()
+        """Forget all tracks, once the frame in hand is done; returns how many there are.
+
+        Never waits for that frame, which may take long.
+        """
+        count = len(self._tracker.tracks)
+        self._reset_due = True
+        if self._lock.acquire(blocking=False):
+            try:
+                self._reset_if_due()
+            finally:
+                self._lock.release()
         return count
 
     def process(self, located: LocatedFrame) -> PublishedFrame | Rejection | None:
@@ -140,6 +152,7 @@ class Tracking:
         T_fixed_cam = located.T_frame_cam[fixed_frame] if fixed_frame else None
         with self._lock:
             self._tracker.estimator, self._tracker.settings = estimator, settings.tracker
+            self._reset_if_due()
             if matched.epoch != self._epoch:
                 self._begin_epoch(matched.epoch)
             result = self._track(built.frame, matched.masks is None, T_fixed_cam)
@@ -152,6 +165,12 @@ class Tracking:
                 return None
             self._published_ns = built.frame.stamp_ns
             return self._published(result, header, settings)
+
+    def _reset_if_due(self) -> None:
+        """Forget all tracks where somebody asked for it; the lock is held."""
+        if self._reset_due:
+            self._reset_due = False
+            self._tracker.reset()
 
     def _begin_epoch(self, epoch: int) -> None:
         self._tracker.reset()

@@ -21,7 +21,7 @@ from genpose_ros.ros.statuses import (
 from genpose_ros.ros.transform_queue import TransformQueue
 from genpose_ros.tracking.tracks import TrackState
 
-OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
 @pytest.fixture
@@ -88,6 +88,31 @@ class TestInputStatus:
                 inputs.watchdog.note_message("/masks", 0)
         state = status()
         assert (state.level, state.message) == (OK, "nothing on /masks for 1.0 s (1 publishers)")
+
+    def test_an_input_that_came_regularly_and_broke_off_is_an_error_within_a_second(
+        self, status, inputs, clock
+    ):
+        for _ in range(10):
+            clock[0] += 0.1
+            for topic in ("/depth", "/masks"):
+                inputs.watchdog.note_message(topic, 0)
+        for _ in range(10):
+            clock[0] += 0.1
+            inputs.watchdog.note_message("/depth", 0)
+        state = status()
+        assert (state.level, state.message) == (ERROR, "nothing on /masks for 1.0 s (1 publishers)")
+        inputs.watchdog.note_message("/masks", 0)
+        assert status().level == OK
+
+    def test_an_input_that_is_slow_by_itself_is_no_error(self, status, inputs, clock):
+        for _ in range(10):
+            clock[0] += 1.5
+            for topic in ("/depth", "/masks"):
+                inputs.watchdog.note_message(topic, 0)
+        clock[0] += 4.0
+        assert status().level == OK
+        clock[0] += 0.6
+        assert status().level == ERROR
 
     def test_inputs_without_any_message_yet_are_named_before_they_count_as_silent(
         self, status, inputs, clock
@@ -164,7 +189,7 @@ class TestTrackingStatus:
     def test_tracks_are_counted_by_state_and_rates_are_those_since_the_last_time(
         self, tracking, clock
     ):
-        status = TrackingStatus(tracking, clock=lambda: clock[0])
+        status = TrackingStatus(tracking, lambda: 0.0, clock=lambda: clock[0])
         for passed_s in (1.0, 2.0):
             clock[0] += passed_s
             tracking.frames.update(masks=10, depth_only=50)
@@ -177,6 +202,13 @@ class TestTrackingStatus:
         assert (found["new"], found["confirmed"], found["coasting"], found["lost"]) == (
             "0", "2", "1", "0"
         )  # fmt: skip
+
+    def test_tracks_that_nothing_was_heard_of_are_a_warning(self, tracking):
+        state = TrackingStatus(tracking, lambda: 3.25)()
+        assert state.level == WARN
+        assert state.message == "nothing was tracked for 3.2 s; before, 2 of 3 tracks are confirmed"
+        tracking.tracks = ()
+        assert TrackingStatus(tracking, lambda: 3.25)().level == OK
 
 
 class TestTransformStatus:
