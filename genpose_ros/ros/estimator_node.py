@@ -123,7 +123,7 @@ class EstimatorNode(Node):
             settings=lambda: self._settings.node,
             deliver=self._deliver,
             refuse=self._refuse,
-            jumped_back=self._on_jump_back,
+            jumped=self._on_jump,
             between_masks=self._wants_depth_alone,
         )
         self._parameters_in_force.on_change(self._take_settings)
@@ -281,7 +281,7 @@ class EstimatorNode(Node):
         self.rejections.period_s = settings.node.log_period_s
         self._inputs.configure(settings.node)
 
-    def _on_jump_back(self) -> str:
+    def _on_jump(self) -> str:
         """Forget what belongs to the time before a jump of the clock; returns words for the log.
 
         The worker clears the tracks, before the first frame of the new time.

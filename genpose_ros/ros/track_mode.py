@@ -69,7 +69,7 @@ class Tracking:
 
     Published frames never go back in time: masks of an image older than the newest one published
     name and begin tracks, which the next image shows. With another epoch of the matcher, which
-    means that the clock had jumped back, all tracks are cleared.
+    means that the clock had jumped, all tracks are cleared.
 
     Attributes:
         frames: number of frames tracked so far, those with `masks` and `depth_only`.

@@ -4,10 +4,12 @@
 from collections import Counter
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.ros.frozen_depth import FrozenDepth
 from genpose_ros.ros.input_watchdog import InputWatchdog
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.statuses import (
@@ -40,7 +42,9 @@ class TestInputStatus:
         watchdog = InputWatchdog(
             names.values(), lambda _: 1, ["/detections"], clock=lambda: clock[0]
         )
-        return SimpleNamespace(enabled=True, topic_names=names, watchdog=watchdog, matched=0)
+        return SimpleNamespace(
+            enabled=True, topic_names=names, watchdog=watchdog, matched=0, frozen=FrozenDepth()
+        )
 
     @pytest.fixture
     def status(self, inputs, clock):
@@ -65,6 +69,7 @@ class TestInputStatus:
                 "/detections age, s": "none",
                 "matches per second": f"{4 / passed_s:.1f}",
                 "masks matched, %": "80",
+                "depth images in a row that are the same": "1",
             }
             assert (state.level, state.message) == (OK, "messages come on all inputs")
 
@@ -113,6 +118,27 @@ class TestInputStatus:
         assert status().level == OK
         clock[0] += 0.6
         assert status().level == ERROR
+
+    @pytest.mark.parametrize("topic", ["instance_masks", "mask_array", "yolo", "mask_detections"])
+    def test_masks_of_every_source_are_counted(self, inputs, clock, topic):
+        inputs.topic_names = {"depth": "/depth", topic: "/masks"}
+        status = InputStatus(inputs, lambda: 5.0, clock=lambda: clock[0])
+        for _ in range(4):
+            inputs.watchdog.note_message("/masks", 0)
+        inputs.matched += 3
+        assert values(status())["masks matched, %"] == "75"
+
+    def test_depth_that_does_not_change_is_a_warning(self, status, inputs):
+        for stamp in range(12):
+            inputs.frozen.note(stamp, np.ones((48, 64), dtype=np.uint16))
+            for topic in ("/depth", "/masks"):
+                inputs.watchdog.note_message(topic, stamp)
+        state = status()
+        assert (state.level, values(state)["depth images in a row that are the same"]) == (
+            WARN,
+            "12",
+        )
+        assert state.message.startswith("the last 12 depth images are the same, byte for byte")
 
     def test_inputs_without_any_message_yet_are_named_before_they_count_as_silent(
         self, status, inputs, clock
