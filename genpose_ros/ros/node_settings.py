@@ -41,6 +41,13 @@ class NodeSettings:
         choices=MODES,
         fixed=True,
     )
+    autostart: bool = setting(
+        True,
+        "The node configures and activates itself when it starts; false: a lifecycle manager or "
+        "`ros2 lifecycle set` does.",
+        fixed=True,
+        advanced=True,
+    )
     mask_source: str = setting(
         "label_image",
         "Kind of the mask messages: label_image (topics masks and mask_detections), instance_masks "

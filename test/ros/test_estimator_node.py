@@ -184,7 +184,7 @@ def test_a_mask_that_was_there_and_is_gone_deletes_its_markers(rig):
     rig.answer()
     assert rig.bench.spin_until(lambda: len(markers) == 2)
     deleted = [(m.ns, m.id) for m in markers[1].markers if m.action == Marker.DELETE]
-    assert deleted == [("axes", 3), ("box", 3), ("label", 3)]
+    assert deleted == [(ns, 3) for ns in ("axes", "box", "label", "covariance")]
 
 
 def test_points_and_candidates_are_published_only_to_subscribers(rig):
