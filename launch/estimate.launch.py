@@ -264,7 +264,8 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "tf_prefix",
             default_value="",
-            description="Put before the names of the objects' frames.",
+            description="Put before the names of the objects' frames. Empty: as in the parameter "
+            "file, where auto is the namespace and a slash.",
         ),
         DeclareLaunchArgument(
             "params_file",

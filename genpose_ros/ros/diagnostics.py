@@ -18,13 +18,17 @@ _PERIOD_S = 1.0
 class Diagnostics:
     """Publisher of the states of the node's parts.
 
+    Attributes:
+        parts: each gives the state of one part when asked; may be replaced.
+
     Args:
         node: publishes here; its name, with its namespace, stands before those of the parts.
         parts: each gives the state of one part when asked.
     """
 
     def __init__(self, node: Node, parts: Sequence[Callable[[], DiagnosticStatus]]) -> None:
-        self._node, self._parts = node, parts
+        self.parts = parts
+        self._node = node
         self._publisher = node.create_publisher(
             DiagnosticArray,
             "/diagnostics",
@@ -36,7 +40,7 @@ class Diagnostics:
 
     def publish(self) -> None:
         """Publish the present states."""
-        message = DiagnosticArray(status=[part() for part in self._parts])
+        message = DiagnosticArray(status=[part() for part in self.parts])
         message.header.stamp = self._node.get_clock().now().to_msg()
         full_name = self._node.get_fully_qualified_name()
         for state in message.status:

@@ -46,6 +46,11 @@ class ModelLoader:
         self.checkpoints: Mapping[str, CheckpointFile] = {}
         self._models: ModelSet | None = None
 
+    def free(self) -> None:
+        """Forget the networks; the next estimator loads them again."""
+        self._models = None
+        self.about, self.checkpoints = {}, {}
+
     def __call__(self, settings: EstimatorSettings) -> PoseEstimator:
         """Return an estimator; its settings that need other networks are not looked at again.
 

@@ -180,7 +180,11 @@ class NodeSettings:
         advanced=True,
     )
     publish_tf: bool = setting(True, "Publish a transform for each object.")
-    tf_prefix: str = setting("", "Put before the names of the objects' frames.")
+    tf_prefix: str = setting(
+        "auto",
+        "Put before the names of the objects' frames; auto: the node's namespace and a slash, such "
+        "as left/, and nothing where it has none.",
+    )
     marker_lifetime_s: float = setting(
         1.0,
         "Markers disappear after this long without a new frame, seconds; 0: never.",
