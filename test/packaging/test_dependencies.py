@@ -57,9 +57,9 @@ OPTIONAL = {
     "ultralytics": "",  # of an example
 }
 
-#: Needed without an import: the `ros2 launch` command, generated messages, pytest's plug-in.
+#: Needed without an import: the `ros2 launch` command, generated interfaces, pytest's plug-in.
 NOT_IMPORTED = {
-    "exec": {"ros2launch", "rosidl_default_runtime"},
+    "exec": {"action_msgs", "ros2launch", "rosidl_default_runtime"},
     "test": {
         "ament_cmake_pytest",
         "ament_cmake_xmllint",
