@@ -334,7 +334,7 @@ def test_a_bag_of_poses_is_there_whole_or_not_at_all(ros, tmp_path):
         assert read.counts == {"/genpose/poses": 1, "/genpose/objects": 1, "/tf": 1}
         ((_, time_ns, message),) = read.messages(["/genpose/objects"])
     assert time_ns == rec.BEGIN_NS + 5
-    assert [o.id for o in message.objects] == ["1", "bowl_9"]
+    assert [o.id for o in message.objects] == ["", "bowl_9"]
     with pytest.raises(ValueError, match="is there already"):
         PoseBag(tmp_path / "poses")
     with pytest.raises(KeyError), PoseBag(tmp_path / "other"):

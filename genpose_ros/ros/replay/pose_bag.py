@@ -53,7 +53,8 @@ class PoseBag:
     def __init__(self, path: Path, tf_prefix: str = "") -> None:
         if path.exists():
             raise ValueError(f"{path} is there already: name a bag that is not")
-        self._path, self._prefix = path, tf_prefix
+        # Automatic is the namespace, of which there is none here.
+        self._path, self._prefix = path, "" if tf_prefix == "auto" else tf_prefix
         # Written under another name, so that no part of a bag is taken for one.
         self._partial = path.with_name(f".{path.name}.partial")
         self._types = known_types()
