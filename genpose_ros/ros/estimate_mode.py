@@ -10,6 +10,7 @@ from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import FrameResult
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.stop_flag import StopFlag
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.frame_builder import build_frame
 from genpose_ros.ros.matching import Matched
@@ -33,6 +34,10 @@ class Estimator(Protocol):
 
     def warm_up(self) -> None:
         """Run once, so that the first frame is as fast as the others."""
+
+    @property
+    def stop(self) -> StopFlag:
+        """What ends the estimate in hand."""
 
 
 MakeEstimator = Callable[[EstimatorSettings], Estimator]
@@ -109,6 +114,10 @@ class Estimating:
     def warm_up(self) -> None:
         """Make the first frame as fast as the others."""
         self._active.current[0].warm_up()
+
+    def stop(self) -> None:
+        """End the frame in hand, and all that come."""
+        self._active.current[0].stop.set()
 
     def restart(self) -> None:
         """Begin anew: there is nothing to forget."""

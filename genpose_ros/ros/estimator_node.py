@@ -3,6 +3,11 @@
 
 """Estimator node: depth and masks in, object poses out; a managed node."""
 
+if __name__ == "__main__":
+    from genpose_ros.stopping import exit_at_once
+
+    exit_at_once(0)  # until the node, whose imports take seconds, answers signals itself
+
 import gc
 import threading
 import traceback
@@ -17,7 +22,9 @@ from rclpy.timer import Timer
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
+from genpose_ros.estimation.accelerator_errors import is_fatal
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.stop_flag import EstimateStoppedError
 from genpose_ros.msg import CategoryArray
 from genpose_ros.networks.devices import usable_cores
 from genpose_ros.ros.builders import posed_objects
@@ -30,7 +37,7 @@ from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.model_loader import ModelLoader
 from genpose_ros.ros.outputs import Outputs, objects_message
 from genpose_ros.ros.parameters import Parameters, Settings
-from genpose_ros.ros.program import run_program
+from genpose_ros.ros.program import end_for_respawn, run_program
 from genpose_ros.ros.published import PublishedFrame
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.requests import Requests
@@ -42,6 +49,7 @@ from genpose_ros.ros.statuses import (
     TrackingStatus,
     TransformStatus,
 )
+from genpose_ros.ros.supervisor import Supervisor, WorkerStatus
 from genpose_ros.ros.throttled_log import ThrottledLog
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame, TransformQueue
@@ -60,6 +68,10 @@ _TURNS = (_STEPS, _MASKS, _DEPTH_ONLY, _DEPTH_ONLY, _DEPTH_ONLY)
 _SILENT_S = 1.0
 #: How often frames that wait for a transform in vain are looked for, seconds.
 _OVERDUE_S = 0.05
+#: How often the worker is looked after, seconds.
+_SUPERVISION_S = 0.2
+#: Characters of a line that are shown.
+_LINE_LENGTH = 400
 
 
 class EstimatorNode(ManagedNode):
@@ -73,6 +85,8 @@ class EstimatorNode(ManagedNode):
         make_estimator: builds the estimator for given settings; default: the released network,
             which is loaded once.
         make_tracker: builds the tracker of mode `track`.
+        end_process: called where nothing but a new process can help: the thread that estimates has
+            ended or hangs, or the GPU is lost. None: the node stays, and says so.
         node_options: passed on to `rclpy.node.Node`.
 
     Raises:
@@ -87,6 +101,7 @@ class EstimatorNode(ManagedNode):
         node_name: str = "genpose",
         make_estimator: MakeEstimator | None = None,
         make_tracker: MakeTracker = Tracker,
+        end_process: Callable[[], None] | None = None,
         **node_options: Any,
     ) -> None:
         super().__init__(node_name, **node_options)
@@ -105,11 +120,16 @@ class EstimatorNode(ManagedNode):
         # Held while results are published, so that none is when the node is not active any more.
         self._publishing = threading.Lock()
         self._outputs = Outputs(self, self._log.warn_about)
-        self._worker: Worker[LocatedFrame | Callable[[], None]] = Worker(
+        self._worker: Worker[LocatedFrame] = Worker(
             prepare=lambda: torch.set_num_threads(settings.node.threads or _spare_threads()),
-            handle=self._handle,
-            on_error=self.report_error,
+            handle=self._process,
+            on_error=self._on_error,
+            on_death=self._on_death,
             turns=_TURNS,
+        )
+        self._end_process = end_process
+        self._supervisor = Supervisor(
+            self._worker, lambda: self._settings.node.hang_timeout_s, self._give_up
         )
         self._parameters_in_force.on_change(self._take_settings)
         self.create_service(SetBool, "~/enable", self._on_enable)
@@ -122,8 +142,14 @@ class EstimatorNode(ManagedNode):
             estimate=self._estimate_apart,
         )
         self._last = LastFrames()
-        self._constant_parts = [RejectionStatus(self.rejections), self._estimator_status()]
-        self._diagnostics = Diagnostics(self, self._constant_parts)
+        self._constant_parts = [
+            RejectionStatus(self.rejections),
+            self._estimator_status(),
+            WorkerStatus(self._supervisor, self._worker),
+        ]
+        self._diagnostics = Diagnostics(self, self._constant_parts, self._alarms)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_SUPERVISION_S, self._supervisor.check, clock=steady)
         if settings.node.autostart:
             self.start()
         self._worker.start()
@@ -156,7 +182,7 @@ class EstimatorNode(ManagedNode):
             settings=lambda: self._settings.node,
             deliver=self._deliver,
             refuse=self._refuse,
-            jumped_back=self._on_jump_back,
+            jumped=self._on_jump,
             between_masks=self._wants_depth_alone,
             asked=lambda: self._requests.callers.want_frames,
         )
@@ -193,20 +219,22 @@ class EstimatorNode(ManagedNode):
         """How many matched frames were replaced by newer ones before they were estimated."""
         return self._worker.mailbox.dropped
 
-    def report_error(self, error: Exception) -> None:
+    def report_error(self, error: BaseException, header: Header | None = None) -> None:
         """Count an unexpected error as a rejection; the node goes on.
 
         While everything is being shut down, errors are to be expected, and none is reported.
+
+        Args:
+            error: whatever was raised.
+            header: of the depth image in hand, for which the rejection is published; None: none.
         """
-        if not self.context.ok():
-            return
-        where = traceback.extract_tb(error.__traceback__)[-1:]
-        place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
-        detail = f"{type(error).__name__}: {error}{place}"
-        self.rejections.add(Rejection(Reason.INTERNAL_ERROR, detail))
+        if self.context.ok():
+            self._refuse(Rejection(Reason.INTERNAL_ERROR, _described(error)), header)
 
     def destroy_node(self) -> None:
-        """Stop the worker, then free everything."""
+        """Stop the worker, whatever it is at, then free everything."""
+        if self._processing is not None:
+            self._processing.stop()
         self._worker.stop()
         self._requests.close()
         super().destroy_node()
@@ -261,10 +289,45 @@ class EstimatorNode(ManagedNode):
             *self._constant_parts,
         ]
         if self._tracking is not None:
-            parts.append(TrackingStatus(self._tracking))
+            parts.append(TrackingStatus(self._tracking, lambda: self._supervisor.since_result_s))
         if self._queue is not None:
             parts.append(TransformStatus(self._queue))
         return parts
+
+    def _alarms(self) -> frozenset[str]:
+        """What is broken, for diagnostics that are not to wait until they are due."""
+        lost: list[str] = []
+        if self._inputs is not None:
+            lost = self._inputs.watchdog.lost_inputs(self._settings.node.input_timeout_s)
+        return frozenset([*lost, "worker"] if self._supervisor.trouble else lost)
+
+    def _on_error(self, error: Exception, located: LocatedFrame | None) -> None:
+        """Tell of what the worker's preparation or a frame raised; runs in the worker."""
+        if isinstance(error, EstimateStoppedError):
+            return
+        self.report_error(error, None if located is None else located.matched.depth.header)
+        if located is not None:
+            self._supervisor.note_result(_described(error))
+        if is_fatal(error):
+            self._supervisor.condemn(f"the GPU cannot be used any more: {_described(error)}")
+
+    def _on_death(self, error: BaseException, located: LocatedFrame | None) -> None:
+        """Tell of what ended the worker; runs in it."""
+        self.report_error(error, None if located is None else located.matched.depth.header)
+        self._supervisor.condemn(f"the thread that estimates ended with {_described(error)}")
+
+    def _give_up(self, sentence: str) -> None:
+        """Say that the node cannot go on, and end the process where that is wanted."""
+        if not self.context.ok():
+            return
+        what = "is not estimating any more" if self._end_process is None else "ends with code 70"
+        line = f"genpose {what}: {sentence}"
+        self.get_logger().fatal(" ".join(line.split())[:_LINE_LENGTH])
+        try:
+            self._diagnostics.publish()
+        finally:
+            if self._end_process is not None:
+                self._end_process()
 
     def _warm_up(self) -> None:
         processing = self._processing
@@ -289,6 +352,7 @@ class EstimatorNode(ManagedNode):
         """Give frames to the worker, oldest first."""
         alone = [frame for frame in frames if frame.matched.masks is None]
         masked = [frame for frame in frames if frame.matched.masks is not None]
+        self._supervisor.note_frame()
         for slot, items in ((_MASKS, masked), (_DEPTH_ONLY, alone)):
             if items:
                 self._worker.mailbox.put(*items, slot=slot)
@@ -313,7 +377,7 @@ class EstimatorNode(ManagedNode):
         if self._inputs is not None:
             self._inputs.configure(settings.node)
 
-    def _on_jump_back(self) -> str:
+    def _on_jump(self) -> str:
         """Forget what belongs to the time before a jump of the clock; returns words for the log.
 
         The worker clears the tracks, before the first frame of the new time.
@@ -346,15 +410,15 @@ class EstimatorNode(ManagedNode):
             response.message += f" once the node is active; it is {self.state}"
         return response
 
-    def _handle(self, item: LocatedFrame | Callable[[], None]) -> None:
-        """Process a frame or take a step; runs in the worker."""
-        if not isinstance(item, LocatedFrame):
-            item()
-        elif self._processing is not None:
-            result = self._processing.process(item)
-            with self._publishing:
-                if self._inputs is not None:
-                    self._publish(item, result)
+    def _process(self, located: LocatedFrame) -> None:
+        """Estimate or track one frame and publish the result; runs in the worker."""
+        if self._processing is None:
+            return
+        result = self._processing.process(located)
+        self._supervisor.note_result(_failure(result))
+        with self._publishing:
+            if self._inputs is not None:
+                self._publish(located, result)
 
     def _publish(self, located: LocatedFrame, result: PublishedFrame | Rejection | None) -> None:
         """Publish what became of a frame."""
@@ -437,12 +501,31 @@ def main(
 
     Raises:
         SystemExit: it could not start; the reason is logged.
+
+    The process ends with code 70 where a new one is needed.
     """
 
     def make_node() -> EstimatorNode:
-        return EstimatorNode(make_estimator=make_estimator, make_tracker=make_tracker)
+        return EstimatorNode(
+            make_estimator=make_estimator, make_tracker=make_tracker, end_process=end_for_respawn
+        )
 
     run_program("genpose", make_node, spin, args)
+
+
+def _described(error: BaseException) -> str:
+    """An error's type, text and place."""
+    where = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def _failure(result: PublishedFrame | Rejection | None) -> str:
+    """What a frame tells of a network that gives no numbers; empty: nothing."""
+    if not isinstance(result, PublishedFrame) or any(item.seen for item in result.objects):
+        return ""
+    count = sum(rejection.reason is Reason.NOT_FINITE for rejection in result.rejections)
+    return f"the network gave no finite pose for {count} objects" if count else ""
 
 
 def _free_memory() -> None:

@@ -201,6 +201,14 @@ class NodeSettings:
         advanced=True,
         formerly="silence_seconds",
     )
+    hang_timeout_s: float = setting(
+        120.0,
+        "The process ends with code 70, for a launch that starts it again, when one frame takes "
+        "this long, seconds; 0: never.",
+        low=0.0,
+        high=3600.0,
+        advanced=True,
+    )
     log_period_s: float = setting(
         5.0,
         "Least time between two log lines about the same reason, seconds.",

@@ -489,6 +489,7 @@ class TestDiagnostics:
         statuses = self.statuses(rig)
 
         def reported():
+            rig.camera.depth_mm[0, 0] += 1  # noise, as of every camera
             rig.camera.send()
             rig.bench.spin_for(0.05)
             state = statuses().get("genpose: inputs")
@@ -496,7 +497,8 @@ class TestDiagnostics:
 
         assert rig.bench.spin_until(reported)
         found = statuses()
-        assert set(found) == {"genpose: inputs", "genpose: rejections", "genpose: estimator"}
+        parts = ("inputs", "rejections", "estimator", "worker")
+        assert set(found) == {f"genpose: {part}" for part in parts}
         assert {s.level for s in found.values()} == {DiagnosticStatus.OK}
         inputs = self.values(found["genpose: inputs"])
         assert float(inputs["/depth rate, Hz"]) > 2
@@ -806,10 +808,10 @@ def test_a_clock_that_goes_to_and_fro_is_reported_once_in_a_while(rig):
     rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
     for i in range(6):
         rig.camera.stamp_ns += 3600 * 10**9 * (-1) ** i
-        rig.answer()
-        rig.answer()
+        for _ in range(3):
+            rig.answer()
     (line,) = lines
-    assert "jumped back" in line
+    assert "jumped ahead by 3600" in line
 
 
 class TestMaskSources:
