@@ -151,7 +151,7 @@ class Requests:
         """Wait for the estimate of the request's own images."""
         timeout_s = _seconds(request.timeout)
         refused = _wrong(1, timeout_s) or self._refused()
-        matched = matched_images(request) if refused is None else refused
+        matched = refused or _read(request)
         if isinstance(matched, Rejection):
             return Answer(rejection=matched)
         caller = Caller(1, timeout_s, alone=True)
@@ -160,6 +160,14 @@ class Requests:
             self._estimate(matched, caller)
         answer: Answer = await caller.answered
         return answer
+
+
+def _read(request: EstimatePoses.Request) -> Matched | Rejection:
+    """The images of a request; whatever is wrong with them must not leave it without an answer."""
+    try:
+        return matched_images(request)
+    except Exception as error:
+        return Rejection(Reason.BAD_REQUEST, f"{type(error).__name__}: {error}")
 
 
 def _fill(reply: Any, answer: Answer) -> None:

@@ -29,8 +29,10 @@ from vision_msgs.msg import (
     Detection2D,
     Detection2DArray,
     Detection3DArray,
+    LabelInfo,
     ObjectHypothesis,
     ObjectHypothesisWithPose,
+    VisionInfo,
 )
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -278,7 +280,11 @@ class TestClasses:
             durability=DurabilityPolicy.TRANSIENT_LOCAL,
         )
         told = rig.bench.collect(CategoryArray, "/genpose/categories", latched)
-        assert rig.bench.spin_until(lambda: told)
+        numbers = rig.bench.collect(LabelInfo, "/genpose/label_info", latched)
+        where = rig.bench.collect(VisionInfo, "/genpose/vision_info", latched)
+        assert rig.bench.spin_until(lambda: told and numbers and where)
+        assert [c.class_name for c in numbers[0].class_map] == list(NOCS.names)
+        assert where[0].database_location == "/genpose/label_info"
         assert [info.name for info in told[0].categories] == list(NOCS.names)
         assert told[0].header.stamp.sec > 0
 

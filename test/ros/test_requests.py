@@ -239,6 +239,16 @@ def test_images_that_are_no_frame_are_refused_by_name(make_rig, changes, reason,
     assert words in response.message
 
 
+def test_images_that_cannot_be_read_at_all_are_answered_too(make_rig, monkeypatch):
+    def fail(_request):
+        raise OverflowError("too large")
+
+    monkeypatch.setattr("genpose_ros.ros.requests.matched_images", fail)
+    rig = make_rig()
+    response = rig.result(rig.ask(**rig.images()))
+    assert (response.reason, response.message) == ("bad_request", "OverflowError: too large")
+
+
 def test_an_estimator_that_raises_is_told_to_who_asked(make_rig):
     rig = make_rig()
     rig.made[0].error = RuntimeError("out of memory")
