@@ -20,6 +20,9 @@ _ALARM_S = 0.1
 class Diagnostics:
     """Publisher of the states of the node's parts.
 
+    Attributes:
+        parts: each gives the state of one part when asked; may be replaced.
+
     Args:
         node: publishes here; its name, with its namespace, stands before those of the parts.
         parts: each gives the state of one part when asked.
@@ -32,7 +35,8 @@ class Diagnostics:
         parts: Sequence[Callable[[], DiagnosticStatus]],
         alarms: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
-        self._node, self._parts, self._alarms = node, parts, alarms
+        self.parts = parts
+        self._node, self._alarms = node, alarms
         self._told: frozenset[str] = frozenset()
         self._publisher = node.create_publisher(
             DiagnosticArray,
@@ -47,7 +51,7 @@ class Diagnostics:
 
     def publish(self) -> None:
         """Publish the present states."""
-        message = DiagnosticArray(status=[part() for part in self._parts])
+        message = DiagnosticArray(status=[part() for part in self.parts])
         message.header.stamp = self._node.get_clock().now().to_msg()
         full_name = self._node.get_fully_qualified_name()
         for state in message.status:

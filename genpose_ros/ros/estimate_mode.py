@@ -13,6 +13,7 @@ from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stop_flag import StopFlag
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.frame_builder import build_frame
+from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import publishable
 from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.published import PublishedFrame, published_estimate
@@ -74,6 +75,21 @@ class ActiveEstimator:
             estimator = self._make_estimator(settings.estimator)
         self.current = (estimator, settings)
 
+    def estimate(self, matched: Matched) -> PublishedFrame | Rejection:
+        """Return what to publish of a frame by itself, or why all of it is refused."""
+        estimator, settings = self.current
+        built = build_frame(matched, settings, estimator.categories)
+        if isinstance(built, Rejection):
+            return built
+        result = estimator.estimate(built.frame)
+        estimates, refused = publishable(result.estimates, settings.estimator.workspace_m)
+        return PublishedFrame(
+            objects=[published_estimate(estimate) for estimate in estimates],
+            rejections=built.rejections + result.rejections + refused,
+            header=matched.depth.header,
+            timings_ms=result.timings_ms,
+        )
+
 
 class Estimating:
     """Estimation of frames, with nothing kept from one to the next.
@@ -103,18 +119,13 @@ class Estimating:
         """End the frame in hand, and all that come."""
         self._active.current[0].stop.set()
 
+    def restart(self) -> None:
+        """Begin anew: there is nothing to forget."""
+
     def process(self, located: LocatedFrame) -> PublishedFrame | Rejection:
         """Return what to publish of a frame, or why all of it is refused."""
-        matched = located.matched
-        estimator, settings = self._active.current
-        built = build_frame(matched, settings, estimator.categories)
-        if isinstance(built, Rejection):
-            return built
-        result = estimator.estimate(built.frame)
-        estimates, refused = publishable(result.estimates, settings.estimator.workspace_m)
-        return PublishedFrame(
-            objects=[published_estimate(estimate) for estimate in estimates],
-            rejections=built.rejections + result.rejections + refused,
-            header=matched.depth.header,
-            timings_ms=result.timings_ms,
-        )
+        return self.estimate(located.matched)
+
+    def estimate(self, matched: Matched) -> PublishedFrame | Rejection:
+        """Return the estimates of a frame by itself, or why all of it is refused."""
+        return self._active.estimate(matched)

@@ -56,7 +56,7 @@ class Inputs:
     """Subscriptions to depth, camera_info and the masks; matches of them are delivered.
 
     Attributes:
-        enabled: when false, nothing is delivered.
+        enabled: when false, nothing is delivered but what is asked for.
         topic_names: resolved names of the topics, by the names that the node gives them.
         watchdog: counts the messages of each topic.
         frozen: compares each depth image with the one before.
@@ -70,6 +70,7 @@ class Inputs:
         jumped: called when the clock of the depth images jumped; returns what else the
             log line shall say.
         between_masks: says whether depth images without masks are to be delivered too.
+        asked: says whether somebody has asked for frames, which are delivered then in any case.
     """
 
     def __init__(
@@ -81,8 +82,10 @@ class Inputs:
         refuse: Callable[[Rejection, Header | None], None],
         jumped: Callable[[], str],
         between_masks: Callable[[], bool],
+        asked: Callable[[], bool] = lambda: False,
     ) -> None:
         self.enabled = True
+        self._asked = asked
         self.matched = 0
         self.frozen = FrozenDepth()
         self._node, self._settings = node, settings
@@ -113,9 +116,27 @@ class Inputs:
         )
         # Steady: a simulated clock that stands still must not stop them.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_timer(_POLL_S, self._poll, clock=steady)
-        node.create_timer(_WATCHDOG_S, self._report_silence, clock=steady)
-        node.create_timer(_ADAPT_S, self._adapt, clock=steady)
+        self._timers = [
+            node.create_timer(period_s, callback, clock=steady)
+            for period_s, callback in (
+                (_POLL_S, self._poll),
+                (_WATCHDOG_S, self._report_silence),
+                (_ADAPT_S, self._adapt),
+            )
+        ]
+
+    def close(self) -> None:
+        """Unsubscribe; nothing is delivered any more."""
+        self.enabled = False
+        for timer in self._timers:
+            self._node.destroy_timer(timer)
+        for subscription in self._subscriptions.values():
+            subscription.close()
+
+    @property
+    def newest(self) -> tuple[int, int | None]:
+        """Epoch of the matcher, and stamp of the newest depth image, ns; None: there was none."""
+        return self._matcher.newest
 
     def configure(self, settings: NodeSettings) -> None:
         """Take other waiting times and slop from now on."""
@@ -244,7 +265,7 @@ class Inputs:
     def _add_masks(self, stamp: int, masks: MaskInput) -> None:
         if masks.header is not None:
             self._compare_frames("masks are", masks.header)
-        if self.enabled:
+        if self.enabled or self._asked():
             self._accept(self._matcher.add_masks(stamp, masks), masks.header)
 
     def _accept(self, rejection: Rejection | None, header: Header | None) -> None:
@@ -257,7 +278,7 @@ class Inputs:
         self.matched += len(outcome.matched)
         for refused in outcome.refused:
             self._refuse(refused.rejection, refused.masks.header)
-        if not self.enabled:
+        if not (self.enabled or self._asked()):
             return
         for matched in outcome.matched:
             self._deliver(matched)

@@ -152,6 +152,11 @@ class FrameMatcher:
         self._epoch = 0
         self._clock = clock
 
+    @property
+    def newest(self) -> tuple[int, int | None]:
+        """The epoch, and the stamp of the newest depth image, ns; None: there was none in it."""
+        return self._epoch, self._newest.stamp_ns if self._newest.depth is not None else None
+
     def configure(self, history_s: float, slop_s: float, wait_s: float) -> None:
         """Take other lengths from now on."""
         for ring in (self._depth, self._detections, self._calibrations):

@@ -49,6 +49,11 @@ class ModelLoader:
         # One for all: the worker may still be at a frame with the estimator before.
         self._stop = StopFlag()
 
+    def free(self) -> None:
+        """Forget the networks; the next estimator loads them again."""
+        self._models = None
+        self.about, self.checkpoints = {}, {}
+
     def __call__(self, settings: EstimatorSettings) -> PoseEstimator:
         """Return an estimator; its settings that need other networks are not looked at again.
 

@@ -173,6 +173,7 @@ class EstimatorStatus:
         last: the last frames.
         dropped: number of frames that were replaced by newer ones so far.
         clock: seconds, monotonic.
+        state: gives the node's state.
     """
 
     def __init__(
@@ -181,24 +182,29 @@ class EstimatorStatus:
         last: LastFrames,
         dropped: Callable[[], int],
         clock: Clock = time.monotonic,
+        state: Callable[[], str] = lambda: "active",
     ) -> None:
-        self._about, self._last, self._dropped = about, last, dropped
+        self._about, self._last, self._dropped, self._state = about, last, dropped, state
         self._rates = _Rates(lambda: {"frames": last.count, "dropped": dropped()}, clock)
 
     def __call__(self) -> DiagnosticStatus:
         """Return the state since the last call."""
         new, passed_s = self._rates.take()
         per_second = f"{new['frames'] / passed_s:.1f}"
+        state = self._state()
         values: dict[str, object] = {
             **self._about,
+            "state": state,
             "frames published per second": per_second,
             "frames dropped for newer ones": self._dropped(),
             "resident memory, MB": f"{_resident_mb():.0f}",
         }
         for stage, timings_ms in list(self._last.timings_ms.items()):
             values |= _percentiles(stage, timings_ms)
-        ready = f"{per_second} frames per second" if self._last.ready else "warming up"
-        return status("estimator", ready, values, warn=False)
+        message = f"{per_second} frames per second" if self._last.ready else "warming up"
+        if state != "active":
+            message = f"the node is {state}"
+        return status("estimator", message, values, warn=False)
 
 
 class TrackingStatus:

@@ -17,6 +17,7 @@ from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.estimate_mode import ActiveEstimator, MakeEstimator
 from genpose_ros.ros.frame_builder import build_frame
+from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import check_estimate
 from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.published import PublishedFrame, published_track
@@ -135,6 +136,15 @@ class Tracking:
             finally:
                 self._lock.release()
         return count
+
+    def restart(self) -> None:
+        """Begin anew, once the frame in hand is done: what comes may be older than before."""
+        with self._lock:
+            self._begin_epoch(0)
+
+    def estimate(self, matched: Matched) -> PublishedFrame | Rejection:
+        """Return the estimates of a frame by itself, apart from all tracks."""
+        return self._active.estimate(matched)
 
     def process(self, located: LocatedFrame) -> PublishedFrame | Rejection | None:
         """Return what to publish of a frame, or why all of it is refused; None: nothing.

@@ -23,6 +23,9 @@ _FIRST_S = 10.0
 class Worker(Generic[Item]):
     """Thread of long life that handles the newest items of its mailbox, one after the other.
 
+    Items that can be called are steps on the way, such as a warm-up: they are called, and tell
+    nothing of how long others take.
+
     PyTorch keeps memory for each thread that it ever ran in, hence only ever this one.
 
     Attributes:
@@ -49,7 +52,7 @@ class Worker(Generic[Item]):
         turns: Sequence[int] = (0,),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.mailbox: Mailbox[Item] = Mailbox(turns)
+        self.mailbox: Mailbox[Item | Callable[[], None]] = Mailbox(turns)
         self.pace = Pace(_FIRST_S)
         self._prepare = prepare
         self._handle = handle
@@ -79,7 +82,7 @@ class Worker(Generic[Item]):
 
     @property
     def prepared(self) -> bool:
-        """Whether the preparation is over."""
+        """Whether the preparation is over, and it is not at a step."""
         return self._prepared
 
     @property
@@ -90,14 +93,21 @@ class Worker(Generic[Item]):
 
     def _run(self) -> None:
         try:
-            self._timed(self._prepare)
-            self._prepared = True
+            self._take(self._prepare)
             while not self.mailbox.closed:
-                self._item = self.mailbox.get()
-                if self._item is not None:
-                    self.pace.note(self._timed(partial(self._handle, self._item)))
+                item = self.mailbox.get()
+                if callable(item):
+                    self._take(item)
+                elif item is not None:
+                    self._item = item
+                    self.pace.note(self._timed(partial(self._handle, item)))
         except BaseException as error:  # the thread ends, but never without a word
             self._on_death(error, self._item)
+
+    def _take(self, step: Callable[[], None]) -> None:
+        self._item, self._prepared = None, False
+        self._timed(step)
+        self._prepared = True
 
     def _timed(self, step: Callable[[], object]) -> float:
         """Take a step, whatever it raises; returns the seconds it took."""

@@ -196,6 +196,7 @@ class TestEstimatorStatus:
         assert float(found.pop("resident memory, MB")) > 10
         assert found == {
             **about,
+            "state": "active",
             "frames published per second": "15.0",
             "frames dropped for newer ones": "7",
             "encode p50, ms": "14.3",
