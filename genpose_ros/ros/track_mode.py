@@ -99,7 +99,7 @@ class Tracking:
         self._kept: deque[Rejection] = deque(maxlen=_KEPT_REJECTIONS)
         # Held while a frame is tracked: services come in another thread.
         self._lock = threading.Lock()
-        self._reset_due = False
+        self._due: deque[Callable[[], None]] = deque()
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -129,18 +129,12 @@ class Tracking:
         Never waits for that frame, which may take long.
         """
         count = len(self._tracker.tracks)
-        self._reset_due = True
-        if self._lock.acquire(blocking=False):
-            try:
-                self._reset_if_due()
-            finally:
-                self._lock.release()
+        self._do_when_free(self._tracker.reset)
         return count
 
     def restart(self) -> None:
         """Begin anew, once the frame in hand is done: what comes may be older than before."""
-        with self._lock:
-            self._begin_epoch(0)
+        self._do_when_free(lambda: self._begin_epoch(0))
 
     def estimate(self, matched: Matched) -> PublishedFrame | Rejection:
         """Return the estimates of a frame by itself, apart from all tracks."""
@@ -162,7 +156,7 @@ class Tracking:
         T_fixed_cam = located.T_frame_cam[fixed_frame] if fixed_frame else None
         with self._lock:
             self._tracker.estimator, self._tracker.settings = estimator, settings.tracker
-            self._reset_if_due()
+            self._do_what_is_due()
             if matched.epoch != self._epoch:
                 self._begin_epoch(matched.epoch)
             result = self._track(built.frame, matched.masks is None, T_fixed_cam)
@@ -176,11 +170,19 @@ class Tracking:
             self._published_ns = built.frame.stamp_ns
             return self._published(result, header, settings)
 
-    def _reset_if_due(self) -> None:
-        """Forget all tracks where somebody asked for it; the lock is held."""
-        if self._reset_due:
-            self._reset_due = False
-            self._tracker.reset()
+    def _do_when_free(self, step: Callable[[], None]) -> None:
+        """Take a step now or, where a frame is in hand, before the next one; never wait."""
+        self._due.append(step)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._do_what_is_due()
+            finally:
+                self._lock.release()
+
+    def _do_what_is_due(self) -> None:
+        """Take the steps that were asked for in the meantime; the lock is held."""
+        while self._due:
+            self._due.popleft()()
 
     def _begin_epoch(self, epoch: int) -> None:
         self._tracker.reset()
