@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from genpose_ros.datasets.frame_folders import Truth
 from genpose_ros.estimation import EstimatorSettings, Instance, ObjectCloud, PoseEstimator
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.up import UpDirection
@@ -129,3 +130,94 @@ def error_of(outcome: object, views: CloudBatch, row: int) -> tuple[float, float
         views.points_cam[row], truth, views.size_m[row]
     )
     return pose_errors(outcome.T_cam_obj, truth, category, seen)
+
+
+def uses_of(weights: str) -> tuple[str, ...]:
+    """What the direction up can be used for with these weights, no use first."""
+    models = PoseEstimator.from_settings(EstimatorSettings(weights=weights)).models.models
+    takes = any(model.uses_up for model in models)
+    return ("none", "prior", "condition", "both") if takes else ("none", "prior")
+
+
+def settings_of(weights: str, use: str) -> EstimatorSettings:
+    """Settings with one use of the direction up."""
+    settings = EstimatorSettings(weights=weights)
+    return replace(settings, up_source="none") if use == "none" else replace(settings, up_use=use)
+
+
+def share(hits: np.ndarray) -> str:
+    """A share in per cent with its 95 % interval (Wilson)."""
+    n, p, z = len(hits), float(hits.mean()), 1.96
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return f"{100 * p:.1f} ({100 * (middle - half):.0f}-{100 * (middle + half):.0f})"
+
+
+def gain(hits: np.ndarray, before: np.ndarray) -> str:
+    """Points gained against the same views without the direction, with their 95 % interval."""
+    change = hits.astype(float) - before.astype(float)
+    return f"{100 * change.mean():+.1f} ± {196 * change.std() / np.sqrt(len(change)):.1f}"
+
+
+def row(name: str, use: str, errors: Errors, before: Errors) -> tuple[str, ...]:
+    """A row of the table: shares within the limits, and what they gained."""
+    now, then = np.array(errors), np.array(before)
+    cells = []
+    for limit in _LIMITS:
+        hits = (now < limit).all(1)
+        cells += [share(hits), "" if use == "none" else gain(hits, (then < limit).all(1))]
+    return name, use, str(len(now)), *cells, share(now[:, 0] > 90)
+
+
+def rows_of_views(weights: str, count: int, seed: int, domain: str) -> Iterator[tuple[str, ...]]:
+    """Rows of each situation and use."""
+    rng = np.random.default_rng(seed)
+    drawn = draw_situations(count, rng, domain)
+    told = list(clouds_of(drawn.views, rng))
+    errors = {}
+    for use in track(uses_of(weights), "simulated views", console=Console(stderr=True)):
+        settings = replace(settings_of(weights, use), size_factor=0)
+        clouds = told if use != "none" else [replace(cloud, up_cam=None) for cloud in told]
+        outcomes = PoseEstimator.from_settings(settings).estimate_clouds(clouds)
+        errors[use] = np.array([error_of(o, drawn.views, i) for i, o in enumerate(outcomes)])
+    for number, name in enumerate(SITUATIONS):
+        here = drawn.situation == number
+        for use, found in errors.items():
+            yield row(name, use, found[here].tolist(), errors["none"][here].tolist())
+
+
+def rows_of_frames(weights: str, folders: Sequence[Path]) -> Iterator[tuple[str, ...]]:
+    """Rows of each folder of recorded frames, by use."""
+    for folder in track(folders, "recorded frames", console=Console(stderr=True)):
+        before: Errors = ()
+        for use in uses_of(weights):
+            estimator = PoseEstimator.from_settings(settings_of(weights, use))
+            labelled = [
+                i for i in evaluate_frames(folder, estimator).instances if i.truth is not Truth.NONE
+            ]
+            errors = [i.errors or (np.inf, np.inf) for i in labelled]
+            before = before or errors
+            yield row(folder.name, use, errors, before)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("frames", nargs="*", type=Path, help="folders of recorded frames")
+    parser.add_argument("--weights", default="", help="checkpoint; default: the released one")
+    parser.add_argument("--views", type=int, default=600, help="simulated views in all; 0: none")
+    parser.add_argument("--domain", choices=tuple(DOMAINS), default="d435")
+    parser.add_argument("--seed", type=int, default=77)
+    options = parser.parse_args()
+    limits = [c for degrees, cm in _LIMITS for c in (f"{degrees}° {cm} cm, %", "gained")]
+    table = Table("what", "use", "n", *limits, "over 90°, %")
+    if options.views:
+        for cells in rows_of_views(options.weights, options.views, options.seed, options.domain):
+            table.add_row(*cells)
+    for cells in rows_of_frames(options.weights, options.frames):
+        table.add_row(*cells)
+    Console(width=200).print(table)
+
+
+if __name__ == "__main__":
+    main()

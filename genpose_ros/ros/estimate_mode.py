@@ -4,6 +4,7 @@
 """Mode `estimate` of the node: each frame by itself."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from genpose_ros.estimation.frame import Frame
@@ -101,11 +102,12 @@ class Estimating:
         built = build_frame(matched, settings, estimator.categories)
         if isinstance(built, Rejection):
             return built
-        result = estimator.estimate(built.frame)
+        result = estimator.estimate(replace(built.frame, up_cam=located.up_cam))
         estimates, refused = publishable(result.estimates, settings.estimator.workspace_m)
         return PublishedFrame(
             objects=[published_estimate(estimate) for estimate in estimates],
             rejections=built.rejections + result.rejections + refused,
             header=matched.depth.header,
             timings_ms=result.timings_ms,
+            up_cam=result.up_cam,
         )

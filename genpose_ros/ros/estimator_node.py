@@ -35,11 +35,13 @@ from genpose_ros.ros.statuses import (
     RejectionStatus,
     TrackingStatus,
     TransformStatus,
+    UpStatus,
 )
 from genpose_ros.ros.throttled_log import ThrottledLog
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame, TransformQueue
 from genpose_ros.ros.transforms import TransformBuffer, header_in
+from genpose_ros.ros.up_sources import UpSources
 from genpose_ros.ros.worker import Worker
 from genpose_ros.tracking.tracker import Tracker
 
@@ -94,9 +96,10 @@ class EstimatorNode(Node):
             on_error=self.report_error,
             turns=_TURNS,
         )
-        self._transforms: TransformBuffer | None = None
+        self._transforms = TransformBuffer()
         self._queue: TransformQueue | None = None
         self._wait_for_transforms(settings)
+        self._up = UpSources(self, self._transforms, settings)
         self._inputs = Inputs(
             self,
             settings=lambda: self._settings.node,
@@ -140,12 +143,11 @@ class EstimatorNode(Node):
 
     def _wait_for_transforms(self, settings: Settings) -> None:
         """Let frames wait for the camera's pose in the frames that are named, if any."""
-        frames = [settings.node.target_frame]
+        frames = [settings.node.target_frame, settings.node.up_frame]
         if settings.node.mode == "track":
             frames.append(settings.node.fixed_frame)
         if not any(frames):
             return
-        self._transforms = TransformBuffer()
         self._queue = TransformQueue(
             self._transforms,
             [frame for frame in frames if frame],
@@ -173,6 +175,7 @@ class EstimatorNode(Node):
             InputStatus(self._inputs, lambda: self._settings.node.input_timeout_s),
             RejectionStatus(self.rejections),
             EstimatorStatus(about, self._last, lambda: self.dropped_frames),
+            UpStatus(self._up),
         ]
         if self._tracking is not None:
             parts.append(TrackingStatus(self._tracking))
@@ -199,6 +202,7 @@ class EstimatorNode(Node):
 
     def _hand_over(self, frames: Sequence[LocatedFrame]) -> None:
         """Give frames to the worker, oldest first."""
+        frames = [self._up.told(frame) for frame in frames]
         alone = [frame for frame in frames if frame.matched.masks is None]
         masked = [frame for frame in frames if frame.matched.masks is not None]
         for slot, items in ((_MASKS, masked), (_DEPTH_ONLY, alone)):
@@ -221,6 +225,7 @@ class EstimatorNode(Node):
         self._processing.configure(settings)
         self.rejections.period_s = settings.node.log_period_s
         self._inputs.configure(settings.node)
+        self._up.configure(settings)
 
     def _on_jump_back(self) -> str:
         """Forget what belongs to the time before a jump of the clock; returns words for the log.
@@ -228,8 +233,8 @@ class EstimatorNode(Node):
         The worker clears the tracks, before the first frame of the new time.
         """
         self._forget_waiting()
-        if self._transforms is not None:
-            self._transforms.clear()
+        self._transforms.clear()
+        self._up.clear()
         return "" if self._tracking is None else f", {len(self._tracking.tracks)} tracks cleared"
 
     def _on_reset_tracks(
@@ -264,6 +269,7 @@ class EstimatorNode(Node):
                 result = result.expressed_in(located.T_frame_cam[target], header)
             self._outputs.publish(result, settings)
             self._last.note(result.timings_ms)
+            self._up.note(result.up_cam)
 
 
 def spin(node: EstimatorNode) -> None:

@@ -26,6 +26,7 @@ from genpose_ros.ros.builders import (
     pose_array,
     posed_objects,
     transforms,
+    up_message,
 )
 from genpose_ros.ros.markers import marker_array
 from genpose_ros.ros.node_settings import NodeSettings
@@ -82,7 +83,13 @@ class Outputs:
         objects = posed_objects(frame.objects, frame.T_out_cam)
         trusted = [posed for posed in objects if posed.item.trusted]
         others = [posed for posed in objects if not posed.item.trusted]
-        everything = object_array([*trusted, *others], frame.rejections, header, frame.timings_ms)
+        everything = object_array(
+            [*trusted, *others],
+            frame.rejections,
+            header,
+            frame.timings_ms,
+            up_message(frame.up_cam, frame.T_out_cam),
+        )
         self._send("poses", pose_array(trusted, header))
         self._send("detections", detection_array(trusted, header))
         self._send("objects", everything)

@@ -32,15 +32,17 @@ class TransformBuffer:
 
     def __init__(self) -> None:
         self.buffer = Buffer()
+        self._listener: _Listener | None = None
 
-    def listen(self, node: Node, heard: Callable[[], None]) -> None:
-        """Take the transforms on /tf and /tf_static from now on.
+    def listen(self, node: Node, heard: Callable[[], None] = lambda: None) -> None:
+        """Take the transforms on /tf and /tf_static from now on; done once, whoever asks.
 
         Args:
             node: subscribes.
             heard: called in its executor's thread after each message.
         """
-        self._listener = _Listener(self.buffer, node, heard)
+        if self._listener is None:
+            self._listener = _Listener(self.buffer, node, heard)
 
     def camera_in(self, frame: str, header: Header) -> np.ndarray | Rejection:
         """Return T_frame_cam, (4, 4), at the header's stamp, or why it is not known by now."""
