@@ -91,7 +91,7 @@ class FrameOptions:
         str | None,
         typer.Option(
             help="Direction against gravity in the camera's frame (x right, y down, z forward), "
-            "such as 0,-0.8,-0.6; default: as --up-source says."
+            "such as 0,-0.8,-0.6; default: as the setting up_source says."
         ),
     ] = None
 

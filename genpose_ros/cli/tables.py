@@ -40,6 +40,8 @@ def print_result(result: FrameResult, console: Console) -> None:
         console.print(line, markup=False, soft_wrap=True)
     if len(result.rejections) > _MOST_REFUSED:
         console.print(f"{len(result.rejections) - _MOST_REFUSED} more refused", markup=False)
+    if result.up_cam is not None:
+        console.print(_up_line(result), markup=False, highlight=False, soft_wrap=True)
     stages = ", ".join(f"{name} {ms:.0f}" for name, ms in result.timings_ms.items())
     console.print(f"milliseconds: {stages}", markup=False)
 
@@ -59,6 +61,18 @@ def _print_estimates(estimates: Sequence[ObjectEstimate], console: Console) -> N
     for e in estimates:
         if e.score < LOW_SCORE:
             console.print(_low_score(e), style="yellow", markup=False, soft_wrap=True)
+
+
+def _up_line(result: FrameResult) -> str:
+    """Where the direction up comes from, and what rests."""
+    up, estimates = result.up_cam, result.estimates
+    assert up is not None
+    x, y, z = up.direction_cam
+    line = f"up is {up.source}: {x:.2f} {y:.2f} {z:.2f} in the camera's frame"
+    if up.level_m is None:
+        return line
+    resting = sum(e.rests for e in estimates)
+    return f"{line}; {resting} of {len(estimates)} objects rest on the support"
 
 
 def _low_score(estimate: ObjectEstimate) -> str:

@@ -274,12 +274,11 @@ class UpStatus:
             values["support"] = "not known" if last.level_m is None else "known"
         if sources.asks_imu:
             values["imu"] = sources.imu_problem or "told the direction of the last image"
-        wanted = sources.source in ("tf", "imu")
-        silent = wanted and last is None and since_s is None and bool(sources.imu_problem)
         message = "not known" if last is None else f"known from {source}"
-        if wanted and sources.imu_problem:
+        lacks_imu = sources.source == "imu" and bool(sources.imu_problem)
+        if lacks_imu:
             message = f"{message}: {sources.imu_problem}"
-        return status("up", message, values, warn=silent or (wanted and bool(sources.imu_problem)))
+        return status("up", message, values, warn=lacks_imu)
 
 
 def _resident_mb() -> float:

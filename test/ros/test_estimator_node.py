@@ -448,7 +448,8 @@ class TestDiagnostics:
 
         assert rig.bench.spin_until(reported)
         found = statuses()
-        assert set(found) == {"genpose: inputs", "genpose: rejections", "genpose: estimator"}
+        names = ("inputs", "rejections", "estimator", "up")
+        assert set(found) == {f"genpose: {name}" for name in names}
         assert {s.level for s in found.values()} == {DiagnosticStatus.OK}
         inputs = self.values(found["genpose: inputs"])
         assert float(inputs["/depth rate, Hz"]) > 2
