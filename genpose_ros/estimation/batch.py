@@ -59,9 +59,12 @@ class _Drawn:
             shape = (*index.shape, *[1] * (values.ndim - 2))
             return torch.take_along_dim(values, index.view(shape), 1)
 
-        energies = None if self.energies is None else gathered(self.energies)
-        moved = (gathered(part) for part in (self.rotation, self.translation, self.finite))
-        return _Drawn(*moved, energies)
+        return _Drawn(
+            gathered(self.rotation),
+            gathered(self.translation),
+            gathered(self.finite),
+            None if self.energies is None else gathered(self.energies),
+        )
 
 
 @dataclass(frozen=True)

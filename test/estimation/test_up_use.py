@@ -37,7 +37,7 @@ def model(share, *, takes_up=False):
 
 def cloud(above_m=0.0, **up):
     """A can whose lowest point is that high above its support, and what is known of up."""
-    points = np.random.default_rng(0).uniform(-0.04, 0.04, (64, 3)) + [0, 0, 0.8]
+    points = np.random.default_rng(0).uniform(-0.04, 0.04, (64, 3)) + np.array([0, 0, 0.8])
     level_m = float(np.partition(points @ UP, 1)[1]) - above_m
     known = UpDirection(UP, **{"level_m": level_m, "source": "tf", **up})
     can = Instance(1, "can", np.ones((1, 1), bool))
