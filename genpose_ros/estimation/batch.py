@@ -21,6 +21,7 @@ from genpose_ros.estimation.rest_prior import resampled, stance_shares, stance_w
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
+from genpose_ros.estimation.stop_flag import StopFlag
 from genpose_ros.estimation.tta import (
     augmented_clouds,
     augmented_poses,
@@ -118,10 +119,12 @@ class BatchEstimator:
 
     Args:
         model: in evaluation mode.
+        stop: looked at between the stages and the solver's steps.
     """
 
-    def __init__(self, model: PoseModel) -> None:
+    def __init__(self, model: PoseModel, stop: StopFlag) -> None:
         self.model = model
+        self._stop = stop
 
     @torch.inference_mode()
     def estimate(
@@ -141,7 +144,9 @@ class BatchEstimator:
 
         Raises:
             ValueError: a category that the model does not know.
+            EstimateStoppedError: `stop` was set.
         """
+        self._stop.check()
         device = self.model.device
         # The last one again, until the batch has one of few sizes.
         size = padded_size(len(clouds), settings.batch_size, device)
@@ -164,10 +169,19 @@ class BatchEstimator:
             encoding = self.model.encode(views, patches=settings.patches, **told)
         with timer.stage("sample"):
             start = None if near is None else self._starts(near, encoding, tta_views, mirrored)
-            pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
+            pose = draw_candidates(
+                self.model,
+                encoding,
+                settings,
+                start=start,
+                tta_views=tta_views,
+                between_steps=self._stop.check,
+            )
+        self._stop.check()
         with timer.stage("rank"):
             drawn = self._drawn(pose, encoding, settings, tta_views, mirrored)
             ranking = _ranked(drawn, settings, symmetry)
+        self._stop.check()
         with timer.stage("pool"):
             plain = _Pose(drawn, _pool(drawn, ranking, symmetry, settings, near))
             posed, rests = plain, _touches_support(points_cam, up)

@@ -96,6 +96,10 @@ class UpSources:
         """Forget the IMU's samples, as after a jump of the clock."""
         self._filter = GravityFilter()
 
+    def close(self) -> None:
+        """Listen no more."""
+        self._node.destroy_subscription(self._subscription)
+
     def told(self, located: LocatedFrame) -> LocatedFrame:
         """Return a frame with what is known of the direction up at its image."""
         return replace(located, up_cam=self._up(located))
