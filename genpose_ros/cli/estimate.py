@@ -3,7 +3,8 @@
 
 """`genpose estimate`: the objects of one recorded frame."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,9 +23,13 @@ from genpose_ros.cli.options import EstimatorOptions, load_estimator
 
 if TYPE_CHECKING:
     from genpose_ros.estimation import Frame, FrameResult
+    from genpose_ros.estimation.up import UpDirection
     from genpose_ros.geometry import CategorySet
 
 __all__ = ["estimate"]
+
+#: Deviation of a direction that is given on the command line.
+_GIVEN_SIGMA_RAD = math.radians(1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +87,14 @@ class FrameOptions:
         ),
     ] = True
 
+    up: Annotated[
+        str | None,
+        typer.Option(
+            help="Direction against gravity in the camera's frame (x right, y down, z forward), "
+            "such as 0,-0.8,-0.6; default: as the setting up_source says."
+        ),
+    ] = None
+
     def read(self, weights: str) -> "Frame":
         """Read the frame.
 
@@ -99,7 +112,7 @@ class FrameOptions:
 
         if self.background not in BACKGROUNDS:
             raise ValueError(f"--background is 0, -1 or 255, got {self.background}")
-        return read_frame(
+        frame = read_frame(
             self.depth,
             self.mask,
             self.camera_info,
@@ -110,6 +123,7 @@ class FrameOptions:
             categories=known_categories(weights),
             names=ClassNames.read(self.class_names or ""),
         )
+        return frame if self.up is None else replace(frame, up_cam=_given_up(self.up))
 
 
 @readable_errors
@@ -146,6 +160,22 @@ def estimate(
     if not result.estimates:
         complain(f"none of the objects could be estimated ({len(result.rejections)} refused)")
         raise typer.Exit(1)
+
+
+def _given_up(text: str) -> "UpDirection":
+    """The direction of three numbers with commas between, of any length."""
+    import numpy as np
+
+    from genpose_ros.estimation.up import UpDirection
+
+    try:
+        vector = np.array([float(word) for word in text.split(",")])
+    except ValueError:
+        vector = np.empty(0)
+    length = float(np.linalg.norm(vector)) if vector.shape == (3,) else 0.0
+    if not 0 < length < np.inf:
+        raise ValueError(f"--up is three numbers such as 0,-1,0, not all 0; got {text!r}")
+    return UpDirection(vector / length, _GIVEN_SIGMA_RAD, source="given")
 
 
 def _report(result: "FrameResult", json: Path | None) -> None:
@@ -203,6 +233,8 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
             "energy_translation": e.energy_translation,
             "mode_shares": list(e.mode_shares),
             "n_points": e.n_points,
+            "rests": e.rests,
+            "up_turn_deg": math.degrees(e.up_turn_rad),
         }
         for e in result.estimates
     ]
@@ -212,7 +244,17 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
     ]
     return {
         "frame": "camera optical frame: x right, y down, z forward, metres",
+        "up": None if result.up_cam is None else _up_json(result.up_cam),
         "objects": objects,
         "rejected": rejected,
         "stages_ms": result.timings_ms,
+    }
+
+
+def _up_json(up: "UpDirection") -> dict[str, Any]:
+    return {
+        "source": up.source,
+        "direction": up.direction_cam.tolist(),
+        "sigma_deg": math.degrees(up.sigma_rad),
+        "level_m": up.level_m,
     }

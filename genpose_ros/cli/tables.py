@@ -13,6 +13,7 @@ from rich.text import Text
 from genpose_ros.datasets.frame_folders import Truth
 from genpose_ros.datasets.nocs_truth import PoseSource
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.evaluation.metrics import THRESHOLDS
 from genpose_ros.evaluation.nocs import NocsReport
 from genpose_ros.evaluation.recorded_frames import FramesReport
@@ -40,6 +41,9 @@ def print_result(result: FrameResult, console: Console) -> None:
         console.print(line, markup=False, soft_wrap=True)
     if len(result.rejections) > _MOST_REFUSED:
         console.print(f"{len(result.rejections) - _MOST_REFUSED} more refused", markup=False)
+    if result.up_cam is not None:
+        line = _up_line(result.up_cam, result.estimates)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     stages = ", ".join(f"{name} {ms:.0f}" for name, ms in result.timings_ms.items())
     console.print(f"milliseconds: {stages}", markup=False)
 
@@ -59,6 +63,16 @@ def _print_estimates(estimates: Sequence[ObjectEstimate], console: Console) -> N
     for e in estimates:
         if e.score < LOW_SCORE:
             console.print(_low_score(e), style="yellow", markup=False, soft_wrap=True)
+
+
+def _up_line(up: UpDirection, estimates: Sequence[ObjectEstimate]) -> str:
+    """Where the direction up comes from, and what rests."""
+    x, y, z = up.direction_cam
+    line = f"up is {up.source}: {x:.2f} {y:.2f} {z:.2f} in the camera's frame"
+    if up.level_m is None:
+        return line
+    resting = sum(e.rests for e in estimates)
+    return f"{line}; {resting} of {len(estimates)} objects rest on the support"
 
 
 def _low_score(estimate: ObjectEstimate) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.geometry.transforms import rotate_covariance
@@ -44,6 +45,8 @@ class ObjectEstimate:
         points_cam: (N, 3) float32, the points the network saw, metres, camera frame, in random
             order.
         detection_score: the segmenter's confidence.
+        rests: whether the object touches the support that was known below it.
+        up_turn_rad: by how much the prior of resting objects turned its pose, modulo its symmetry.
 
     Example:
         >>> T_cam_obj = np.eye(4)
@@ -81,6 +84,8 @@ class ObjectEstimate:
     T_cam_candidates: np.ndarray
     points_cam: np.ndarray
     detection_score: float = 1.0
+    rests: bool = False
+    up_turn_rad: float = 0.0
 
     @property
     def energy(self) -> float | None:
@@ -123,6 +128,7 @@ class FrameResult:
         estimates: in the order of the frame's instances.
         rejections: every instance that has no estimate, with the reason.
         timings_ms: wall time per stage: clouds, encode, sample, rank, pool.
+        up_cam: the direction up that they were made with; None: it was not known.
 
     Example:
         >>> from genpose_ros.estimation import Reason
@@ -135,3 +141,4 @@ class FrameResult:
     estimates: tuple[ObjectEstimate, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
+    up_cam: UpDirection | None = None

@@ -48,12 +48,14 @@ from genpose_ros.ros.statuses import (
     RejectionStatus,
     TrackingStatus,
     TransformStatus,
+    UpStatus,
 )
 from genpose_ros.ros.supervisor import Supervisor, WorkerStatus
 from genpose_ros.ros.throttled_log import ThrottledLog
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame, TransformQueue
 from genpose_ros.ros.transforms import TransformBuffer, header_in
+from genpose_ros.ros.up_sources import UpSources
 from genpose_ros.ros.waiting_callers import Caller
 from genpose_ros.ros.worker import Worker
 from genpose_ros.tracking.tracker import Tracker
@@ -115,6 +117,7 @@ class EstimatorNode(ManagedNode):
         self._inputs: Inputs | None = None
         self._transforms: TransformBuffer | None = None
         self._queue: TransformQueue | None = None
+        self._up: UpSources | None = None
         self._overdue: Timer | None = None
         self._enabled = True
         # Held while results are published, so that none is when the node is not active any more.
@@ -176,7 +179,7 @@ class EstimatorNode(ManagedNode):
         """Subscribe; nothing is known of what came before."""
         if self._processing is not None:
             self._processing.restart()
-        self._wait_for_transforms(self._settings)
+        self._up = UpSources(self, self._wait_for_transforms(self._settings), self._settings)
         self._inputs = Inputs(
             self,
             settings=lambda: self._settings.node,
@@ -195,13 +198,15 @@ class EstimatorNode(ManagedNode):
             if self._inputs is not None:
                 self._inputs.close()
             self._inputs = None
+        if self._up is not None:
+            self._up.close()
         if self._transforms is not None:
             self._transforms.close(self)
         if self._overdue is not None:
             self.destroy_timer(self._overdue)
         self._forget_waiting()
         self._requests.callers.end(Rejection(Reason.NOT_ACTIVE, "the node was deactivated"))
-        self._transforms = self._queue = self._overdue = None
+        self._transforms = self._queue = self._overdue = self._up = None
         self._diagnostics.parts = self._constant_parts
 
     def clean_up(self) -> None:
@@ -247,14 +252,14 @@ class EstimatorNode(ManagedNode):
     def _tracking(self) -> Tracking | None:
         return self._processing if isinstance(self._processing, Tracking) else None
 
-    def _wait_for_transforms(self, settings: Settings) -> None:
+    def _wait_for_transforms(self, settings: Settings) -> TransformBuffer:
         """Let frames wait for the camera's pose in the frames that are named, if any."""
-        frames = [settings.node.target_frame]
+        self._transforms = TransformBuffer()
+        frames = [settings.node.target_frame, settings.node.up_frame]
         if settings.node.mode == "track":
             frames.append(settings.node.fixed_frame)
         if not any(frames):
-            return
-        self._transforms = TransformBuffer()
+            return self._transforms
         self._queue = TransformQueue(
             self._transforms,
             [frame for frame in frames if frame],
@@ -266,6 +271,7 @@ class EstimatorNode(ManagedNode):
         # Steady: a simulated clock that stands still must not stop it.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._overdue = self.create_timer(_OVERDUE_S, self._queue.refuse_overdue, clock=steady)
+        return self._transforms
 
     def _categories(self, processing: Estimating | Tracking) -> CategoryArray:
         """What the models know, as a message."""
@@ -288,6 +294,8 @@ class EstimatorNode(ManagedNode):
             InputStatus(inputs, lambda: self._settings.node.input_timeout_s),
             *self._constant_parts,
         ]
+        if self._up is not None:
+            parts.append(UpStatus(self._up))
         if self._tracking is not None:
             parts.append(TrackingStatus(self._tracking, lambda: self._supervisor.since_result_s))
         if self._queue is not None:
@@ -350,6 +358,8 @@ class EstimatorNode(ManagedNode):
 
     def _hand_over(self, frames: Sequence[LocatedFrame]) -> None:
         """Give frames to the worker, oldest first."""
+        if self._up is not None:
+            frames = [self._up.told(frame) for frame in frames]
         alone = [frame for frame in frames if frame.matched.masks is None]
         masked = [frame for frame in frames if frame.matched.masks is not None]
         self._supervisor.note_frame()
@@ -376,6 +386,8 @@ class EstimatorNode(ManagedNode):
         self.rejections.period_s = settings.node.log_period_s
         if self._inputs is not None:
             self._inputs.configure(settings.node)
+        if self._up is not None:
+            self._up.configure(settings)
 
     def _on_jump(self) -> str:
         """Forget what belongs to the time before a jump of the clock; returns words for the log.
@@ -385,6 +397,8 @@ class EstimatorNode(ManagedNode):
         self._forget_waiting()
         if self._transforms is not None:
             self._transforms.clear()
+        if self._up is not None:
+            self._up.clear()
         return "" if self._tracking is None else f", {len(self._tracking.tracks)} tracks cleared"
 
     def _on_reset_tracks(
@@ -435,6 +449,8 @@ class EstimatorNode(ManagedNode):
                 result = result.expressed_in(located.T_frame_cam[target], header)
             message = self._outputs.publish(result, settings)
             self._last.note(result.timings_ms)
+            if self._up is not None:
+                self._up.note(result.up_cam)
         if not isinstance(result, Rejection):
             self._requests.callers.offer(located.matched, message)
 

@@ -156,10 +156,17 @@ class NodeSettings:
         "off.",
         fixed=True,
     )
+    up_frame: str = setting(
+        "",
+        "Frame whose z axis points against gravity, such as the robot's base: the direction up, "
+        "looked up at the images' times, where up_source is tf or auto; empty: none.",
+        fixed=True,
+    )
     transform_wait_s: float = setting(
         1.0,
-        "How long a frame waits for its transform to target_frame or fixed_frame while no newer "
-        "one comes, seconds; then it is refused. While newer ones come it waits on, 2 s in all.",
+        "How long a frame waits for its transform to target_frame, fixed_frame or up_frame while "
+        "no newer one comes, seconds; then it is refused. While newer ones come it waits on, 2 s "
+        "in all.",
         low=0.0,
         high=10.0,
         advanced=True,
@@ -220,7 +227,7 @@ class NodeSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        for name in ("target_frame", "fixed_frame", "tf_prefix"):
+        for name in ("target_frame", "fixed_frame", "up_frame", "tf_prefix"):
             if getattr(self, name).startswith("/") or " " in getattr(self, name):
                 raise ValueError(f"{name} must be a frame name, got {getattr(self, name)!r}")
         if self.background not in BACKGROUNDS:

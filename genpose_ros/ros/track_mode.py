@@ -6,6 +6,7 @@
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from std_msgs.msg import Header
 
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.estimate_mode import ActiveEstimator, MakeEstimator
@@ -54,6 +56,8 @@ class ObjectTracker(Protocol):
         camera: PinholeCamera,
         stamp_ns: int,
         T_fixed_cam: np.ndarray | None = None,
+        *,
+        up_cam: UpDirection | None = None,
     ) -> TrackingResult:
         """Take a depth image without masks."""
 
@@ -159,7 +163,8 @@ class Tracking:
             self._do_what_is_due()
             if matched.epoch != self._epoch:
                 self._begin_epoch(matched.epoch)
-            result = self._track(built.frame, matched.masks is None, T_fixed_cam)
+            frame = replace(built.frame, up_cam=located.up_cam)
+            result = self._track(frame, matched.masks is None, T_fixed_cam)
             if result is None:
                 return None
             for note in result.notes:
@@ -201,7 +206,9 @@ class Tracking:
             return None
         self.frames["depth_only" if depth_only else "masks"] += 1
         if depth_only:
-            return self._tracker.track_depth(frame.depth_m, frame.camera, stamp_ns, T_fixed_cam)
+            return self._tracker.track_depth(
+                frame.depth_m, frame.camera, stamp_ns, T_fixed_cam, up_cam=frame.up_cam
+            )
         return self._tracker.track(frame, stamp_ns, T_fixed_cam)
 
     def _outdated(self, stamp_ns: int) -> bool:
@@ -233,4 +240,5 @@ class Tracking:
                 objects.append(published_track(track, R_fixed_cam, settings.tracker.max_coast_s))
             else:
                 rejections.append(refused)
-        return PublishedFrame(objects, rejections, header, dict(result.timings_ms))
+        timings_ms, up_cam = dict(result.timings_ms), result.up_cam
+        return PublishedFrame(objects, rejections, header, timings_ms, up_cam=up_cam)

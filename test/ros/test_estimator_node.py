@@ -503,7 +503,7 @@ class TestDiagnostics:
 
         assert rig.bench.spin_until(reported)
         found = statuses()
-        parts = ("inputs", "rejections", "estimator", "worker")
+        parts = ("inputs", "rejections", "estimator", "worker", "up")
         assert set(found) == {f"genpose: {part}" for part in parts}
         assert {s.level for s in found.values()} == {DiagnosticStatus.OK}
         inputs = self.values(found["genpose: inputs"])

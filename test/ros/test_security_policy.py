@@ -20,6 +20,7 @@ REMAPPED = {
     "/mask_detections": "mask_detections_topic",
     "/label_info": "label_info_topic",
     "/instance_masks": "instance_masks_topic",
+    "/imu": "imu_topic",
 }
 #: Used with use_sim_time alone, and not on Humble.
 NOT_ALWAYS = {"/clock", "/genpose/get_type_description"}
