@@ -203,6 +203,7 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
             "energy_translation": e.energy_translation,
             "mode_shares": list(e.mode_shares),
             "n_points": e.n_points,
+            "remarks": [remark.value for remark in e.remarks],
         }
         for e in result.estimates
     ]

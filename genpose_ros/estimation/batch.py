@@ -347,6 +347,7 @@ def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> Obje
         T_cam_candidates=result.T_cam_candidates[row][result.finite[row]],
         points_cam=cloud.points_cam,
         detection_score=instance.detection_score,
+        remarks=instance.remarks,
     )
 
 

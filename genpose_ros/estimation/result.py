@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from genpose_ros.estimation.frame import Remark
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
@@ -44,6 +45,7 @@ class ObjectEstimate:
         points_cam: (N, 3) float32, the points the network saw, metres, camera frame, in random
             order.
         detection_score: the segmenter's confidence.
+        remarks: what is to be known of the mask, see `Instance`.
 
     Example:
         >>> T_cam_obj = np.eye(4)
@@ -81,6 +83,7 @@ class ObjectEstimate:
     T_cam_candidates: np.ndarray
     points_cam: np.ndarray
     detection_score: float = 1.0
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def energy(self) -> float | None:

@@ -242,6 +242,7 @@ def _object(posed: PosedObject) -> ObjectPose:
         energy_translation=float(estimate.energy_translation or 0.0),
         n_points=int(estimate.n_points),
         mode_shares=[float(share) for share in estimate.mode_shares],
+        remarks=[remark.value for remark in estimate.remarks],
         tracking_state=item.state,
         velocity=posed.velocity,
         age=_duration(item.age_s),

@@ -9,7 +9,7 @@ import numpy as np
 from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.foreground import box_foreground, separate_parts
-from genpose_ros.estimation.frame import Instance
+from genpose_ros.estimation.frame import Instance, Remark
 from genpose_ros.estimation.label_images import read_label_image, scaled_labels
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.ros.detections import CategoryRules, confidence, corners
@@ -96,7 +96,7 @@ def instances_from_boxes(
             continue
         score = 1.0 if best is None else confidence(best.score)
         mask = box_foreground(depth_m, corners(detection.bbox))
-        instances.append(Instance(number, category, mask, score))
+        instances.append(Instance(number, category, mask, score, (Remark.GUESSED_MASK,)))
     return _limited(instances, rejections, limit)
 
 
