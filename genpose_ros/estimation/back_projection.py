@@ -191,7 +191,10 @@ def _without_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> str:
         return f"{sentence}: none is measured"
     median_m = float(np.median(measured))
     sentence = f"{sentence}: the median is {median_m:.3g} m"
-    for factor, units in ((0.001, "millimetres taken for metres"), (1000, "metres for millimetres")):
+    for factor, units in (
+        (0.001, "millimetres taken for metres"),
+        (1000, "metres for millimetres"),
+    ):
         if low_m <= median_m * factor <= high_m:
             return f"{sentence}, as of {units} (depth.unit, --depth-unit)"
     return f"{sentence} (is the unit right? depth.unit, --depth-unit)"

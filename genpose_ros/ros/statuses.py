@@ -30,6 +30,8 @@ __all__ = [
 ]
 
 Clock = Callable[[], float]
+#: Topics that masks come on, one of them in every node.
+_MASKS = ("masks", "instance_masks", "mask_array", "yolo", "mask_detections")
 #: Counters beside those that have the names of topics or reasons.
 _MATCHED, _FRAMES = "matched masks", "whole frames"
 #: An input that pauses for so long is named, though it does not count as silent yet, seconds.
@@ -84,7 +86,7 @@ class InputStatus:
             values[f"{state.topic} rate, Hz"] = f"{new[state.topic] / passed_s:.1f}"
             age = f"{state.silent_s:.2f}" if state.count else "none"
             values[f"{state.topic} age, s"] = age
-        masks = new[names["masks" if "masks" in names else "instance_masks"]]
+        masks = new[next(names[name] for name in _MASKS if name in names)]
         values["matches per second"] = f"{new[_MATCHED] / passed_s:.1f}"
         values["masks matched, %"] = f"{100 * new[_MATCHED] / masks:.0f}" if masks else "none"
         silent = watchdog.silent_inputs(self._timeout_s())

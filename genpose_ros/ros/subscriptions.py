@@ -157,10 +157,11 @@ class AdaptiveSubscription:
 
     def _once(self, message: Any) -> None:
         """Pass a message on unless the other subscription has."""
-        stamp = message.header.stamp
-        key = (int(stamp.sec), int(stamp.nanosec))
-        if key not in self._received:
-            self._received.append(key)
+        header = getattr(message, "header", None)
+        key = None if header is None else (int(header.stamp.sec), int(header.stamp.nanosec))
+        if key is None or key not in self._received:
+            if key is not None:
+                self._received.append(key)
             self._callback(message)
 
     def _publishers(self) -> list[Any]:

@@ -182,8 +182,9 @@ class TestRejections:
         depth_m[20:30] = 0.9  # 500 pixels of 2000
         refused = object_cloud(depth_m, CAMERA, instance(), FAST)
         assert refused.reason is Reason.NO_VALID_DEPTH
-        assert f"500 of the mask's 2000 pixels have a depth of 0.1 to 5 m: the median is {said}" in (
-            refused.detail
+        assert (
+            f"500 of the mask's 2000 pixels have a depth of 0.1 to 5 m: the median is {said}"
+            in (refused.detail)
         )
         wider = replace(FAST, depth_min_m=0.01, depth_max_m=50.0, min_points=1)
         assert isinstance(object_cloud(depth_m, CAMERA, instance(), wider), ObjectCloud)
