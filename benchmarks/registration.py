@@ -100,7 +100,8 @@ def aligned_depth(depth_m: np.ndarray) -> np.ndarray:
     corners = []
     for half in (-0.5, 0.5):
         rays = np.stack(
-            ((u + half - DEPTH.cx) / DEPTH.fx, (v + half - DEPTH.cy) / DEPTH.fy, np.ones(len(u))), -1
+            ((u + half - DEPTH.cx) / DEPTH.fx, (v + half - DEPTH.cy) / DEPTH.fy, np.ones(len(u))),
+            -1,
         )
         corners.append(transform_points(T_COLOUR_DEPTH, rays * z[:, None]))
     left, top = np.floor(COLOUR.project(corners[0]) + 0.5).astype(int).T

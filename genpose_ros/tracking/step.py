@@ -95,7 +95,11 @@ class Association:
 
 
 class TrackingStep:
-    """One frame's step: its methods take tracks and give new ones; only `rejections` grows.
+    """One frame's step: its methods take tracks and give new ones; only the lists grow.
+
+    Attributes:
+        rejections: what of the frame is not used, and why.
+        unfollowed: names of the tracks that were followed without a mask, and no longer are.
 
     Args:
         estimator: for clouds and candidates.
@@ -118,6 +122,7 @@ class TrackingStep:
         self.estimator, self.settings, self.state = estimator, settings, state
         self.frame, self.camera_pose, self.timer = frame, camera_pose, timer
         self.rejections: list[Rejection] = []
+        self.unfollowed: list[str] = []
         self._categories = estimator.categories
         self._rng = np.random.default_rng(estimator.settings.seed)
 
@@ -319,12 +324,16 @@ class TrackingStep:
         """Whether a track without mask may go on with the depth where it is expected."""
         obj, settings = track.obj, self.settings
         unmasked_s = self.camera_pose.since_s(obj.masked_ns)
+        longest_s = settings.max_unmasked_s
         if not settings.track_without_masks or obj.is_doubtful:
             return False
         lost = obj.state is TrackState.LOST
         least = constants.SEEN_AGAIN_SHARE if lost else constants.SEEN_SHARE
-        followed = settings.max_unmasked_s == 0 or unmasked_s <= settings.max_unmasked_s
-        return followed and track.view.seen >= least
+        if longest_s == 0 or unmasked_s <= longest_s:
+            return track.view.seen >= least
+        if obj.state is TrackState.CONFIRMED:
+            self.unfollowed.append(obj.name)
+        return False
 
     def _depth_cloud(self, track: PredictedTrack) -> ObjectCloud | None:
         """The depth around a track's prediction, in random order; None: there is too little."""
