@@ -138,15 +138,12 @@ def test_no_message_is_lost_or_doubled_while_a_subscription_changes_over(bench):
 
 def test_what_one_of_two_subscriptions_has_lost_does_not_come_out_of_order(bench):
     heard: list[int] = []
-    publisher = bench.peer.create_publisher(CameraInfo, "words", BEST_EFFORT)
     subscription = AdaptiveSubscription(
         bench.node, [CameraInfo], "words", lambda message: heard.append(message.header.stamp.sec)
     )
+    bench.peer.create_publisher(CameraInfo, "words", 5)
     assert bench.spin_until(lambda: bench.node.count_publishers("words"))
-    assert not subscription.reliable
-    bench.peer.destroy_publisher(publisher)
-    publisher = bench.peer.create_publisher(CameraInfo, "words", RELIABLE)
-    assert bench.spin_until(lambda: (subscription.adapt(), subscription._next)[1] is not None)
+    subscription.adapt()  # to the reliable publisher; it has said nothing yet
 
     def take(receive, *stamps):
         for stamp in stamps:
