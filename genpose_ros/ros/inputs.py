@@ -134,6 +134,8 @@ class Inputs:
             self._node.destroy_timer(timer)
         for subscription in self._subscriptions.values():
             subscription.close()
+        if self._mask_camera is not None:
+            self._mask_camera.close()
 
     @property
     def newest(self) -> tuple[int, int | None]:

@@ -39,8 +39,12 @@ class MaskCameraSource:
         self._frame = ""
         self._T_mask_depth: np.ndarray | None = None
         self._problem = ""
-        self._transforms = TransformBuffer()
+        self._node, self._transforms = node, TransformBuffer()
         self._transforms.listen(node, _ignore)
+
+    def close(self) -> None:
+        """Listen to TF no more."""
+        self._transforms.close(self._node)
 
     def take_camera_info(self, message: CameraInfo) -> None:
         """Take the intrinsics, and the frame that TF knows the camera by."""
