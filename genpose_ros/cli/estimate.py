@@ -78,6 +78,20 @@ class FrameOptions:
             "1 for floats."
         ),
     ] = None
+    mask_camera: Annotated[
+        Path | None,
+        typer.Option(
+            help="Camera file of the image that was segmented, where the depth image is not "
+            "aligned to it; needs --extrinsics."
+        ),
+    ] = None
+    extrinsics: Annotated[
+        Path | None,
+        typer.Option(
+            help="From the depth camera to that one: a 4 x 4 matrix as text, JSON, YAML or .npy, "
+            "or rotation and translation as realsense-ros publishes them."
+        ),
+    ] = None
     rectified: Annotated[
         bool,
         typer.Option(
@@ -86,7 +100,6 @@ class FrameOptions:
             "one; raw ones have K.",
         ),
     ] = True
-
     up: Annotated[
         str | None,
         typer.Option(
@@ -112,6 +125,8 @@ class FrameOptions:
 
         if self.background not in BACKGROUNDS:
             raise ValueError(f"--background is 0, -1 or 255, got {self.background}")
+        if self.extrinsics is not None and self.mask_camera is None:
+            raise ValueError("--extrinsics lead to the camera of --mask-camera, which is missing")
         frame = read_frame(
             self.depth,
             self.mask,
@@ -120,6 +135,8 @@ class FrameOptions:
             self.depth_unit,
             rectified=self.rectified,
             background=self.background,
+            mask_camera=self.mask_camera,
+            extrinsics=self.extrinsics,
             categories=known_categories(weights),
             names=ClassNames.read(self.class_names or ""),
         )
@@ -235,6 +252,7 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
             "n_points": e.n_points,
             "rests": e.rests,
             "up_turn_deg": math.degrees(e.up_turn_rad),
+            "remarks": [remark.value for remark in e.remarks],
         }
         for e in result.estimates
     ]

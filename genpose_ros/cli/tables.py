@@ -61,6 +61,9 @@ def _print_estimates(estimates: Sequence[ObjectEstimate], console: Console) -> N
         line = f"{e.category} {e.instance_id}: quaternion x y z w {numbers}, tilt {e.tilt_deg:.0f}°"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for e in estimates:
+        for remark in e.remarks:
+            line = f"{e.category} {e.instance_id}: {remark.text}"
+            console.print(line, style="yellow", markup=False, soft_wrap=True)
         if e.score < LOW_SCORE:
             console.print(_low_score(e), style="yellow", markup=False, soft_wrap=True)
 

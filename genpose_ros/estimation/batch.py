@@ -438,6 +438,7 @@ def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> Obje
         detection_score=instance.detection_score,
         rests=bool(result.rests[row]),
         up_turn_rad=float(result.up_turn_rad[row]),
+        remarks=instance.remarks,
     )
 
 

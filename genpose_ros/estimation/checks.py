@@ -12,6 +12,10 @@ from genpose_ros.estimation.result import ObjectEstimate
 
 __all__ = ["check_finite", "check_size", "check_workspace", "distance_to_camera_m"]
 
+#: What cameras count depth in that do not count millimetres: RealSense L515, TUM's recordings,
+#: RealSense D405.
+_COUNTS_MM = (0.25, 0.2, 0.1)
+
 
 def distance_to_camera_m(T_cam_obj: np.ndarray) -> float:
     """Return the Euclidean distance of an object's origin from the camera, metres.
@@ -73,11 +77,14 @@ def check_size(
     if not factor or smallest_m / factor <= diagonal_m <= largest_m * factor:
         return None
     edges = " x ".join(f"{100 * edge:.3g}" for edge in estimate.size_m)
+    unit_mm = next((mm for mm in _COUNTS_MM if smallest_m <= diagonal_m * mm <= largest_m), None)
+    unit = "in another unit" if unit_mm is None else f"counted in {unit_mm:g} mm"
+    value = "" if unit_mm is None else f" {unit_mm / 1000:g}"
     detail = (
         f"a {estimate.category} of {edges} cm, {diagonal_m:.2g} m across where "
-        f"{smallest_m / factor:.2g} to {largest_m * factor:.2g} m are expected: is the depth in "
-        "the unit that its encoding or --depth-unit says, are the intrinsics those of this "
-        "resolution, and is the mask that of one object? See size_factor"
+        f"{smallest_m / factor:.2g} to {largest_m * factor:.2g} m are expected: is the depth "
+        f"{unit} (depth.unit, --depth-unit{value}), are the intrinsics those of another "
+        "resolution, or is the mask that of several objects? See size_factor"
     )
     return Rejection(Reason.IMPLAUSIBLE_SIZE, detail, estimate.instance_id)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from genpose_ros.estimation.frame import Remark
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.clouds import transform_points
@@ -47,6 +48,7 @@ class ObjectEstimate:
         detection_score: the segmenter's confidence.
         rests: whether the object touches the support that was known below it.
         up_turn_rad: by how much the prior of resting objects turned its pose, modulo its symmetry.
+        remarks: what is to be known of the mask, see `Instance`.
 
     Example:
         >>> T_cam_obj = np.eye(4)
@@ -86,6 +88,7 @@ class ObjectEstimate:
     detection_score: float = 1.0
     rests: bool = False
     up_turn_rad: float = 0.0
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def energy(self) -> float | None:

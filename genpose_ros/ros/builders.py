@@ -271,6 +271,7 @@ def _object(posed: PosedObject) -> ObjectPose:
         mode_shares=[float(share) for share in estimate.mode_shares],
         rests=estimate.rests,
         up_turn=float(estimate.up_turn_rad),
+        remarks=[remark.value for remark in estimate.remarks],
         tracking_state=item.state,
         velocity=posed.velocity,
         age=_duration(item.age_s),

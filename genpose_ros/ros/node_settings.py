@@ -113,6 +113,13 @@ class NodeSettings:
         high=1.0,
         group="depth",
     )
+    aligned: bool = setting(
+        True,
+        "The depth image is aligned to the image that was segmented; false: it is another "
+        "camera's, and masks are carried over to it by mask_camera_info and by extrinsics or TF.",
+        fixed=True,
+        group="depth",
+    )
     rectified: bool = setting(
         True,
         "The depth image is rectified: P of camera_info describes it; false: K does.",

@@ -37,6 +37,8 @@ Clock = Callable[[], float]
 _MATCHED, _FRAMES = "matched masks", "whole frames"
 #: Topics that masks come on, each before those that only tell of them.
 _MASK_TOPICS = ("masks", "instance_masks", "mask_array", "yolo", "mask_detections")
+#: What masks are where boxes come alone.
+_GUESSED = "guessed from boxes and depth"
 #: An input that pauses for so long is named, though it does not count as silent yet, seconds.
 _PAUSE_S = 1.0
 #: Frames whose times are kept.
@@ -99,6 +101,8 @@ class InputStatus:
         values["depth images in a row that are the same"] = frozen.repeats + 1
         named = "; ".join(silent) or self._awaited() or "; ".join(paused) or frozen.doubt
         message = named or "messages come on all inputs"
+        if "mask_detections" in names and "masks" not in names:
+            values["masks"] = _GUESSED
         if not self._inputs.enabled:
             message = f"images are ignored (~/enable); {message}"
         return status(

@@ -870,6 +870,7 @@ class TestMaskSources:
             boxes.detections.append(item)
         message = rig.answer(masks=None, mask_detections=boxes)
         assert [o.class_name for o in message.objects] == ["mug", "mug"]
+        assert [list(o.remarks) for o in message.objects] == [["guessed_mask"]] * 2
         centre = expected_centre(rig.camera, 3)
         np.testing.assert_allclose(xyz(message.objects[0].pose.pose.position), centre, atol=0.02)
         assert [line for line in lines if "guessed from boxes" in line]
