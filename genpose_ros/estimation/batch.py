@@ -3,6 +3,7 @@
 
 """Batch of objects through one model: encoding, candidates, ranking, pooling, estimates."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from torch import Tensor
 from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.candidates import draw_candidates
 from genpose_ros.estimation.checks import check_finite, check_size, check_workspace
+from genpose_ros.estimation.evidence import EVIDENCE, Drawn, Seen, evidence
 from genpose_ros.estimation.extent import visible_extent
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
@@ -33,8 +35,11 @@ from genpose_ros.estimation.up import CONTACT_M
 from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks.interface import Encoding, PoseModel, Up
+from genpose_ros.networks.score_calibration import ScoreCalibration
 
 __all__ = ["BatchEstimator", "padded_size"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,8 @@ class _BatchResult:
         T_cam_candidates: (B, K, 4, 4).
         finite: (B, K) bool, of the candidates.
         covariance: (B, 6, 6).
-        score: (B,).
-        score_axis: (B,).
+        score: (B, 2) of the pose, and of its y axis and place.
+        evidence: (B, E) that the scores come from.
         mode_shares: per object.
         energy: (B, 2) of rotation and translation; None without energy network.
         size_m: (B, 3); None without size head.
@@ -76,7 +81,7 @@ class _BatchResult:
     finite: np.ndarray
     covariance: np.ndarray
     score: np.ndarray
-    score_axis: np.ndarray
+    evidence: np.ndarray
     mode_shares: tuple[tuple[float, ...], ...]
     energy: np.ndarray | None
     size_m: np.ndarray | None
@@ -92,6 +97,8 @@ class BatchEstimator:
 
     def __init__(self, model: PoseModel) -> None:
         self.model = model
+        self._calibration = _usable(model.score_calibration)
+        self._sizes = {} if self._calibration is None else self._calibration.sizes
 
     @torch.inference_mode()
     def estimate(
@@ -142,7 +149,11 @@ class BatchEstimator:
             candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry, chosen)
         with timer.stage("pool"):
             pooled = _pool(candidates, symmetry, settings, near)
-            result = self._batch_result(candidates, pooled, symmetry, encoding)
+            sizes = [self._sizes.get(category.name) for category in categories]
+            seen = Seen(points_cam, up.direction, _touching(points_cam, up), sizes)
+            result = self._batch_result(
+                candidates, pooled, symmetry, encoding, seen, tracked=near is not None
+            )
             return [
                 _outcome(cloud, categories[row], result, row, settings)
                 for row, cloud in enumerate(clouds)
@@ -201,7 +212,14 @@ class BatchEstimator:
         return _Candidates(rotation, translation, finite, ranking)
 
     def _batch_result(
-        self, c: _Candidates, pooled: Pooled, symmetry: SymmetryBatch, encoding: Encoding
+        self,
+        c: _Candidates,
+        pooled: Pooled,
+        symmetry: SymmetryBatch,
+        encoding: Encoding,
+        seen: Seen,
+        *,
+        tracked: bool,
     ) -> _BatchResult:
         rotation, translation = pooled.rotation, pooled.translation
         about = (rotation, translation, symmetry)
@@ -216,6 +234,20 @@ class BatchEstimator:
         if encoding.size_m is not None:
             sizes = encoding.size_m.double().log().view(-1, len(rotation), 3)
             size_m = sizes.mean(0).exp()
+        agree = torch.stack(
+            (
+                agreement(*drawn, *about),
+                agreement(*drawn, rotation, translation, symmetry.without_yaw),
+            ),
+            -1,
+        )
+        second = [shares[1] if len(shares) > 1 else 0.0 for shares in pooled.mode_shares]
+        shown = evidence(
+            Drawn(*drawn, *about, agree, torch.tensor(second, device=agree.device), size_m), seen
+        )
+        score = agree
+        if self._calibration is not None:
+            score = self._calibration.probabilities(shown, tracked=tracked)
         return _BatchResult(
             T_cam_obj=_array(_transforms(rotation, translation)),
             T_cam_candidates=_array(
@@ -223,8 +255,8 @@ class BatchEstimator:
             ),
             finite=_array(c.finite),
             covariance=_array(pose_covariance(c.rotation, c.translation, pooled.members, *about)),
-            score=_array(agreement(*drawn, *about)),
-            score_axis=_array(agreement(*drawn, rotation, translation, symmetry.without_yaw)),
+            score=_array(score),
+            evidence=_array(shown),
             mode_shares=pooled.mode_shares,
             energy=None if energy is None else _array(energy),
             size_m=None if size_m is None else _array(size_m),
@@ -268,13 +300,26 @@ def _fitting_stances(
         shares: (B, 3) of the objects' stances.
     """
     known = (up.direction != 0).any(-1)
-    heights = (points_cam * up.direction.unsqueeze(1)).sum(-1)
-    lowest = heights.kthvalue(max(1, round(0.03 * heights.shape[1])), 1).values - up.level_m
     cosine = (rotation[..., 1] @ up.direction.double().unsqueeze(-1)).squeeze(-1)
-    weights = stance_weights(cosine, lowest.abs() < CONTACT_M, shares)
+    weights = stance_weights(cosine, _touching(points_cam, up), shares)
     weights = torch.where(finite, weights, 0.0)
     usable = known & finite.any(1)
     return resampled(torch.where(usable.unsqueeze(-1), weights, 1.0))
+
+
+def _touching(points_cam: Tensor, up: Up) -> Tensor:
+    """Which objects (B,) bool touch their support, as far as it is known."""
+    heights = (points_cam * up.direction.unsqueeze(1)).sum(-1)
+    lowest = heights.kthvalue(max(1, round(0.03 * heights.shape[1])), 1).values - up.level_m
+    return lowest.abs() < CONTACT_M
+
+
+def _usable(calibration: ScoreCalibration | None) -> ScoreCalibration | None:
+    """The calibration, where it is one of the evidence there is."""
+    if calibration is None or calibration.features == EVIDENCE:
+        return calibration
+    _log.warning("the calibration of scores is of another version: scores are mere agreement")
+    return None
 
 
 def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | None:
@@ -337,8 +382,9 @@ def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> Obje
         category=instance.category,
         T_cam_obj=T_cam_obj,
         covariance=result.covariance[row],
-        score=float(result.score[row]),
-        score_axis=float(result.score_axis[row]),
+        score=float(result.score[row, 0]),
+        score_axis=float(result.score[row, 1]),
+        evidence=tuple(result.evidence[row].tolist()),
         energy_rotation=energies[0],
         energy_translation=energies[1],
         size_m=size_m,

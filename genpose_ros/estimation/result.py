@@ -29,11 +29,12 @@ class ObjectEstimate:
         covariance: (6, 6) of (x, y, z, rotation vector), metres and radians, both in the axes of
             the camera frame; see `uncertainty.with_common_error`. Of clouds by themselves
             (`PoseEstimator.estimate_clouds`) the spread alone: `uncertainty.pose_covariance`.
-        score: share in [0, 1] of the candidates that agree with the pose; see
-            `uncertainty.agreement`.
-        score_axis: share that agrees with its y axis and place, whatever their yaw; at least
-            `score`, and equal to it where the yaw is unobservable. A mug whose handle is hidden has
-            a low score and a high one of the axis, which is what a grasp from above needs.
+        score: probability in [0, 1] that the pose is within 10 degrees and 5 cm and the object one
+            of its category, by the model's `ScoreCalibration`; of models without one, the share of
+            the candidates that agree with the pose (`uncertainty.agreement`).
+        score_axis: the same of its y axis and place, whatever the yaw; at least `score`. A mug
+            whose handle is hidden has a low score and a high one of the axis, which is what a grasp
+            from above needs.
         energy_rotation: rotation energy of the pose, higher is better; None without energy network.
         energy_translation: its translation energy; None without energy network.
         size_m: (3,) edge lengths of the bounding box along the object's axes, metres.
@@ -44,6 +45,8 @@ class ObjectEstimate:
         points_cam: (N, 3) float32, the points the network saw, metres, camera frame, in random
             order.
         detection_score: the segmenter's confidence.
+        evidence: that the scores come from, in the order of `evidence.EVIDENCE`; the first is the
+            agreement of the candidates.
 
     Example:
         >>> T_cam_obj = np.eye(4)
@@ -81,6 +84,7 @@ class ObjectEstimate:
     T_cam_candidates: np.ndarray
     points_cam: np.ndarray
     detection_score: float = 1.0
+    evidence: tuple[float, ...] = ()
 
     @property
     def energy(self) -> float | None:
