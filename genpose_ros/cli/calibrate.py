@@ -132,3 +132,11 @@ def _print(report: "Reliability") -> None:
         f"{report.calibration_error:.3f} on average; right: within 10 degrees and 5 cm",
         highlight=False,
     )
+    known = report.coverage
+    if known["poses"]:
+        shares = [
+            f"{part} {100 * known[part]['0.68']:.0f} / {100 * known[part]['0.95']:.0f} %"
+            for part in ("position", "rotation")
+        ]
+        text = f"truths within the 68 and 95 % ellipsoids of {known['poses']} covariances: "
+        OUT.print(text + ", ".join(shares), highlight=False, soft_wrap=True)

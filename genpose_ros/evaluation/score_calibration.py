@@ -17,7 +17,9 @@ from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.evidence import EVIDENCE, size_spreads
 from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.estimation.uncertainty import with_common_error
 from genpose_ros.estimation.up import UpDirection
+from genpose_ros.evaluation.coverage import coverage, ellipsoid_probabilities
 from genpose_ros.evaluation.metrics import pose_errors
 from genpose_ros.geometry.categories import Category
 from genpose_ros.networks.score_calibration import ScoreCalibration, SizeSpread
@@ -28,6 +30,8 @@ __all__ = ["CalibrationViews", "Reliability", "calibration_views", "fit_calibrat
 
 #: Within these a pose holds, degrees and centimetres.
 HOLDS = (10.0, 5.0)
+#: Poses farther off are another mode, of which covariances say nothing: degrees and centimetres.
+_NEAR = (20.0, 5.0)
 
 _CHUNK = 128
 #: Objects estimated at once, and estimates that a calibration needs.
@@ -73,10 +77,13 @@ class Reliability:
     Attributes:
         scores: (n,) probabilities that were told.
         holds: (n,) bool, whether the poses were right.
+        ellipsoids: (m, 2) `ellipsoid_probabilities` of the poses that are near enough to the truth
+            for their covariance to say something.
     """
 
     scores: np.ndarray
     holds: np.ndarray
+    ellipsoids: np.ndarray
 
     def table(self, thresholds: Sequence[float]) -> list[dict[str, float]]:
         """Return, for each threshold, the share of poses that score as much and how many hold."""
@@ -105,14 +112,28 @@ class Reliability:
         """Mean distance between told and true probability over the poses, by bins (ECE)."""
         return sum(b["poses"] * abs(b["score"] - b["hold"]) for b in self.bins()) / len(self.scores)
 
+    @property
+    def coverage(self) -> dict[str, Any]:
+        """Shares of the truths within the ellipsoids of the covariances."""
+        return coverage([tuple(row) for row in self.ellipsoids])
+
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values: bins, thresholds, calibration_error, poses."""
+        """Return JSON values: bins, thresholds, calibration_error, coverage, poses."""
         return {
             "poses": len(self.scores),
             "calibration_error": round(self.calibration_error, 4),
             "bins": self.bins(),
             "thresholds": self.table((0.3, 0.5, 0.7, 0.8, 0.9, 0.95)),
+            "coverage": self.coverage,
         }
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """An estimate, and whether its pose and its axis hold."""
+
+    estimate: ObjectEstimate
+    holds: tuple[bool, bool]
 
 
 @dataclass(frozen=True)
@@ -124,7 +145,7 @@ class _Judged:
     apart: np.ndarray
 
     @classmethod
-    def of(cls, found: dict[int, tuple[ObjectEstimate, tuple[bool, bool]]]) -> "_Judged":
+    def of(cls, found: "dict[int, _Outcome]") -> "_Judged":
         """All estimates, every fifth view kept apart.
 
         Raises:
@@ -136,8 +157,8 @@ class _Judged:
                 "more: take more views"
             )
         return cls(
-            np.array([estimate.evidence for estimate, _ in found.values()]),
-            np.array([holds for _, holds in found.values()]),
+            np.array([item.estimate.evidence for item in found.values()]),
+            np.array([item.holds for item in found.values()]),
             np.array([view % 5 == 0 for view in found]),
         )
 
@@ -209,14 +230,15 @@ def fit_calibration(
     known, estimator.model.score_calibration = estimator.model.score_calibration, plain
     try:
         judge = PoseEstimator(estimator.model, estimator.settings)
-        fresh, tracked = (
-            _Judged.of(_judged(judge, views, library, start, on_views)) for start in (False, True)
-        )
+        found = [_judged(judge, views, library, start, on_views) for start in (False, True)]
     finally:
         estimator.model.score_calibration = known
+    fresh, tracked = map(_Judged.of, found)
     calibration = replace(plain, fresh=fresh.fitted(), tracked=tracked.fitted())
     told = calibration.probabilities(torch.from_numpy(fresh.evidence[fresh.apart]))
-    return calibration, Reliability(told[:, 0].numpy(), fresh.holds[fresh.apart, 0])
+    return calibration, Reliability(
+        told[:, 0].numpy(), fresh.holds[fresh.apart, 0], _ellipsoids(found[0], views, library)
+    )
 
 
 def reliability(
@@ -235,8 +257,9 @@ def reliability(
     """
     found = _judged(estimator, views, library, False, on_views)
     return Reliability(
-        np.array([estimate.score for estimate, _ in found.values()]),
-        np.array([holds[0] for _, holds in found.values()]),
+        np.array([item.estimate.score for item in found.values()]),
+        np.array([item.holds[0] for item in found.values()]),
+        _ellipsoids(found, views, library),
     )
 
 
@@ -246,8 +269,8 @@ def _judged(
     library: ShapeLibrary,
     tracked: bool,
     on_views: Callable[[int], None] | None,
-) -> dict[int, tuple[ObjectEstimate, tuple[bool, bool]]]:
-    """Estimates, by view, and whether pose and axis hold; refused objects are left out."""
+) -> dict[int, _Outcome]:
+    """Outcomes by view; refused objects are left out."""
     found = {}
     for first in range(0, len(views), _BATCH):
         clouds = views.clouds[first : first + _BATCH]
@@ -256,10 +279,27 @@ def _judged(
             if isinstance(outcome, ObjectEstimate):
                 category = library.categories[outcome.category]
                 holds = _holds(outcome, views.T_true[i], category, views.deceived[i])
-                found[i] = outcome, holds
+                found[i] = _Outcome(outcome, holds)
         if on_views is not None:
             on_views(len(clouds))
     return found
+
+
+def _ellipsoids(
+    found: dict[int, _Outcome], views: CalibrationViews, library: ShapeLibrary
+) -> np.ndarray:
+    """`ellipsoid_probabilities` (m, 2) of the poses that are not turned over."""
+    probabilities = []
+    for view, item in found.items():
+        estimate, T_true = item.estimate, views.T_true[view]
+        category = library.categories[estimate.category]
+        angle, distance = pose_errors(estimate.T_cam_obj, T_true, category)
+        if not views.deceived[view] and angle <= _NEAR[0] and distance <= _NEAR[1]:
+            covariance = with_common_error(estimate.covariance, estimate.T_cam_obj)
+            probabilities.append(
+                ellipsoid_probabilities(estimate.T_cam_obj, covariance, T_true, category)
+            )
+    return np.array(probabilities).reshape(-1, 2)
 
 
 def _holds(

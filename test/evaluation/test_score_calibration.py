@@ -18,7 +18,11 @@ from genpose_ros.evaluation.score_calibration import (
 )
 from genpose_ros.networks import load_model
 
-KNOWN = Reliability(np.array([0.1, 0.1, 0.9, 0.9, 0.9, 0.9]), np.array([0, 1, 1, 1, 1, 0], bool))
+KNOWN = Reliability(
+    np.array([0.1, 0.1, 0.9, 0.9, 0.9, 0.9]),
+    np.array([0, 1, 1, 1, 1, 0], bool),
+    np.array([[0.1, 0.9], [0.8, 0.99]]),
+)
 
 
 def test_thresholds_say_how_many_poses_are_left_and_how_many_of_them_hold():
