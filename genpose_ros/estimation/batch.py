@@ -65,6 +65,8 @@ class _BatchResult:
 
     Attributes:
         T_cam_obj: (B, 4, 4).
+        T_cam_other: (B, 4, 4) of the largest mode that was not pooled.
+        has_other: (B,) bool, whether there is one.
         T_cam_candidates: (B, K, 4, 4).
         finite: (B, K) bool, of the candidates.
         covariance: (B, 6, 6).
@@ -77,6 +79,8 @@ class _BatchResult:
     """
 
     T_cam_obj: np.ndarray
+    T_cam_other: np.ndarray
+    has_other: np.ndarray
     T_cam_candidates: np.ndarray
     finite: np.ndarray
     covariance: np.ndarray
@@ -250,6 +254,8 @@ class BatchEstimator:
             score = self._calibration.probabilities(shown, tracked=tracked)
         return _BatchResult(
             T_cam_obj=_array(_transforms(rotation, translation)),
+            T_cam_other=_array(_transforms(pooled.other_rotation, pooled.other_translation)),
+            has_other=_array(pooled.has_other),
             T_cam_candidates=_array(
                 _transforms(symmetry.nearest(c.rotation, rotation[:, None]), c.translation)
             ),
@@ -390,6 +396,7 @@ def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> Obje
         size_m=size_m,
         n_points=cloud.n_points,
         mode_shares=result.mode_shares[row],
+        T_cam_other=result.T_cam_other[row] if result.has_other[row] else None,
         T_cam_candidates=result.T_cam_candidates[row][result.finite[row]],
         points_cam=cloud.points_cam,
         detection_score=instance.detection_score,

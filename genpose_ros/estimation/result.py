@@ -45,6 +45,8 @@ class ObjectEstimate:
         points_cam: (N, 3) float32, the points the network saw, metres, camera frame, in random
             order.
         detection_score: the segmenter's confidence.
+        T_cam_other: (4, 4) pose of the second mode, the largest that was not pooled: what else the
+            object may be; None: there is none.
         evidence: that the scores come from, in the order of `evidence.EVIDENCE`; the first is the
             agreement of the candidates.
 
@@ -84,6 +86,7 @@ class ObjectEstimate:
     T_cam_candidates: np.ndarray
     points_cam: np.ndarray
     detection_score: float = 1.0
+    T_cam_other: np.ndarray | None = None
     evidence: tuple[float, ...] = ()
 
     @property
@@ -114,6 +117,7 @@ class ObjectEstimate:
             self,
             T_cam_obj=motion @ self.T_cam_obj,
             T_cam_candidates=motion @ self.T_cam_candidates,
+            T_cam_other=None if self.T_cam_other is None else motion @ self.T_cam_other,
             covariance=rotate_covariance(self.covariance, motion[:3, :3]),
             points_cam=transform_points(motion, self.points_cam).astype(np.float32),
         )
