@@ -202,6 +202,7 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
             "energy_rotation": e.energy_rotation,
             "energy_translation": e.energy_translation,
             "mode_shares": list(e.mode_shares),
+            "T_cam_other": None if e.T_cam_other is None else e.T_cam_other.tolist(),
             "n_points": e.n_points,
         }
         for e in result.estimates
