@@ -119,6 +119,9 @@ def estimate(
     options: EstimatorOptions,
     json: Annotated[Path | None, typer.Option(help="Write the estimates; -: print them.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Write a picture of the estimates.")] = None,
+    warn_below: Annotated[
+        float, typer.Option(help="Warn of poses that score less, 0 to 1.", min=0.0, max=1.0)
+    ] = 0.5,
 ) -> None:
     """Estimate the objects of one recorded frame.
 
@@ -140,7 +143,7 @@ def estimate(
     background = _background(files.colour, frame.depth_m)
     estimator = load_estimator(settings)
     result = estimator.estimate(frame)
-    _report(result, json)
+    _report(result, json, warn_below)
     if picture is not None:
         _draw(background, frame, result, estimator.categories, picture)
     if not result.estimates:
@@ -148,14 +151,14 @@ def estimate(
         raise typer.Exit(1)
 
 
-def _report(result: "FrameResult", json: Path | None) -> None:
+def _report(result: "FrameResult", json: Path | None, warn_below: float) -> None:
     """Print a table and write JSON, or print the JSON alone."""
     from genpose_ros.cli.tables import print_result
 
     if str(json) == "-":
         OUT.print_json(data=_result_json(result))
         return
-    print_result(result, OUT)
+    print_result(result, OUT, warn_below=warn_below)
     if json is not None:
         write_json(json, _result_json(result))
 
