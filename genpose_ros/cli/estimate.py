@@ -150,6 +150,9 @@ def estimate(
     options: EstimatorOptions,
     json: Annotated[Path | None, typer.Option(help="Write the estimates; -: print them.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Write a picture of the estimates.")] = None,
+    warn_below: Annotated[
+        float, typer.Option(help="Warn of poses that score less, 0 to 1.", min=0.0, max=1.0)
+    ] = 0.5,
 ) -> None:
     """Estimate the objects of one recorded frame.
 
@@ -171,7 +174,7 @@ def estimate(
     background = _background(files.colour, frame.depth_m)
     estimator = load_estimator(settings)
     result = estimator.estimate(frame)
-    _report(result, json)
+    _report(result, json, warn_below)
     if picture is not None:
         _draw(background, frame, result, estimator.categories, picture)
     if not result.estimates:
@@ -195,14 +198,14 @@ def _given_up(text: str) -> "UpDirection":
     return UpDirection(vector / length, _GIVEN_SIGMA_RAD, source="given")
 
 
-def _report(result: "FrameResult", json: Path | None) -> None:
+def _report(result: "FrameResult", json: Path | None, warn_below: float) -> None:
     """Print a table and write JSON, or print the JSON alone."""
     from genpose_ros.cli.tables import print_result
 
     if str(json) == "-":
         OUT.print_json(data=_result_json(result))
         return
-    print_result(result, OUT)
+    print_result(result, OUT, warn_below=warn_below)
     if json is not None:
         write_json(json, _result_json(result))
 
@@ -249,6 +252,7 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
             "energy_rotation": e.energy_rotation,
             "energy_translation": e.energy_translation,
             "mode_shares": list(e.mode_shares),
+            "T_cam_other": None if e.T_cam_other is None else e.T_cam_other.tolist(),
             "n_points": e.n_points,
             "rests": e.rests,
             "up_turn_deg": math.degrees(e.up_turn_rad),
