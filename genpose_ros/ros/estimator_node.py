@@ -320,8 +320,9 @@ class EstimatorNode(ManagedNode):
         """Say that the node cannot go on, and end the process where that is wanted."""
         if not self.context.ok():
             return
-        what = "is not estimating any more" if self._end_process is None else "ends with code 70"
-        line = f"genpose {what}: {sentence}"
+        line = f"genpose ends with code 70: {sentence}"
+        if self._end_process is None:
+            line = f"genpose is not estimating any more: {sentence}"
         self.get_logger().fatal(" ".join(line.split())[:_LINE_LENGTH])
         try:
             self._diagnostics.publish()
