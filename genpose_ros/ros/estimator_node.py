@@ -142,7 +142,7 @@ class EstimatorNode(ManagedNode):
             estimate=self._estimate_apart,
         )
         self._last = LastFrames()
-        self._constant_parts = [
+        self._constant_parts: list[Callable[[], DiagnosticStatus]] = [
             RejectionStatus(self.rejections),
             self._estimator_status(),
             WorkerStatus(self._supervisor, self._worker),

@@ -261,9 +261,12 @@ def test_the_worker_estimates_and_the_callbacks_go_on(make_rig):
     threads = []
     rig.made[0].delay_s = 1.0
     estimate = rig.made[0].estimate
-    rig.made[0].estimate = lambda frame: (
-        threads.append(threading.current_thread().name) or estimate(frame)
-    )
+
+    def noting(frame):
+        threads.append(threading.current_thread().name)
+        return estimate(frame)
+
+    rig.made[0].estimate = noting
     future = rig.service.call_async(EstimatePoses.Request(**rig.images()))
     enable = rig.bench.peer.create_client(SetBool, "/genpose/enable")
     assert rig.bench.spin_until(enable.service_is_ready)
