@@ -219,6 +219,11 @@ class EstimatorNode(ManagedNode):
         """How many matched frames were replaced by newer ones before they were estimated."""
         return self._worker.mailbox.dropped
 
+    @property
+    def waiting_callers(self) -> int:
+        """How many callers of the service and the action wait for their frames."""
+        return len(self._requests.callers)
+
     def report_error(self, error: BaseException, header: Header | None = None) -> None:
         """Count an unexpected error as a rejection; the node goes on.
 
