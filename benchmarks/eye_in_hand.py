@@ -34,7 +34,6 @@ from genpose_ros.ros.builders import object_array, posed_objects
 from genpose_ros.ros.camera_info import calibration_from_info
 from genpose_ros.ros.demo.moving_frames import WORLD, MovingFrames
 from genpose_ros.ros.demo.node_processes import NodeEndedError
-from genpose_ros.ros.demo.simulated_camera_node import FRAME_ID
 from genpose_ros.ros.demo.track import TrackDemo, measure_tracking
 from genpose_ros.ros.demo.track_report import TrackReport, summarise_tracks
 from genpose_ros.ros.images import depth_pixels, label_pixels
@@ -207,7 +206,7 @@ class _Simulation:
 
 
 def _header(at_s: float) -> Header:
-    header = Header(frame_id=FRAME_ID)
+    header = Header(frame_id="camera_color_optical_frame")
     header.stamp.sec, header.stamp.nanosec = divmod(round(at_s * 1e9), 10**9)
     return header
 

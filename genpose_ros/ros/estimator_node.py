@@ -145,7 +145,7 @@ class EstimatorNode(ManagedNode):
             estimate=self._estimate_apart,
         )
         self._last = LastFrames()
-        self._constant_parts = [
+        self._constant_parts: list[Callable[[], DiagnosticStatus]] = [
             RejectionStatus(self.rejections),
             self._estimator_status(),
             WorkerStatus(self._supervisor, self._worker),
@@ -223,6 +223,11 @@ class EstimatorNode(ManagedNode):
     def dropped_frames(self) -> int:
         """How many matched frames were replaced by newer ones before they were estimated."""
         return self._worker.mailbox.dropped
+
+    @property
+    def waiting_callers(self) -> int:
+        """How many callers of the service and the action wait for their frames."""
+        return len(self._requests.callers)
 
     def report_error(self, error: BaseException, header: Header | None = None) -> None:
         """Count an unexpected error as a rejection; the node goes on.
@@ -328,8 +333,9 @@ class EstimatorNode(ManagedNode):
         """Say that the node cannot go on, and end the process where that is wanted."""
         if not self.context.ok():
             return
-        what = "is not estimating any more" if self._end_process is None else "ends with code 70"
-        line = f"genpose {what}: {sentence}"
+        line = f"genpose ends with code 70: {sentence}"
+        if self._end_process is None:
+            line = f"genpose is not estimating any more: {sentence}"
         self.get_logger().fatal(" ".join(line.split())[:_LINE_LENGTH])
         try:
             self._diagnostics.publish()

@@ -25,6 +25,8 @@ __all__ = ["Requests"]
 _USUAL_TIMEOUT_S = 10.0
 _LONGEST_TIMEOUT_S = 600.0
 _MOST_FRAMES = 100
+#: How long the result of a goal is kept for its client, seconds.
+_KEPT_S = 60
 #: How often callers who have waited too long are looked for, seconds.
 _EXPIRE_S = 0.05
 
@@ -70,6 +72,7 @@ class Requests:
             self._on_goal,
             cancel_callback=self._on_cancel,
             callback_group=group,
+            result_timeout=_KEPT_S,
         )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(_EXPIRE_S, lambda: self.callers.expire(self._silent), clock=steady)
