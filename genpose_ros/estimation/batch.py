@@ -196,7 +196,7 @@ class BatchEstimator:
         with timer.stage("pool"):
             plain = _Pose(drawn, _pool(drawn, ranking, symmetry, settings, near))
             posed, rests = plain, _touches_support(points_cam, up)
-            if near is None and self._has_prior(settings):
+            if near is None and settings.up_use != "condition":
                 shares = stance_shares(categories).to(device)
                 posed = _resting(plain, up, rests, shares, symmetry, settings)
             turn_rad = torch.zeros_like(posed.pooled.translation[:, 0])
@@ -215,12 +215,6 @@ class BatchEstimator:
     def takes_up(self, settings: EstimatorSettings) -> bool:
         """Whether the network is told the direction up."""
         return self.model.uses_up and settings.up_use != "prior"
-
-    def _has_prior(self, settings: EstimatorSettings) -> bool:
-        """Whether candidates that rest as objects do count more."""
-        return settings.up_use in ("prior", "both") or (
-            settings.up_use == "auto" and not self.model.uses_up
-        )
 
     def _symmetry(self, categories: Sequence[Category]) -> SymmetryBatch:
         """Symmetries of objects by their categories; tensors of one shape for all of the model."""

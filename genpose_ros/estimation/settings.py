@@ -198,11 +198,10 @@ class EstimatorSettings:
         choices=UP_SOURCES,
     )
     up_use: str = setting(
-        "auto",
+        "both",
         "What the direction up is used for. condition: networks that take it are told; prior: "
-        "candidates that rest as objects do count more; both; auto: the condition where the "
-        "network takes one, else the prior.",
-        choices=("auto", "condition", "prior", "both"),
+        "candidates that rest as objects do count more; or both.",
+        choices=("both", "condition", "prior"),
         advanced=True,
     )
     workspace_m: float = setting(

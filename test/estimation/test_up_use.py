@@ -44,7 +44,7 @@ def cloud(above_m=0.0, **up):
     return ObjectCloud(can, points.astype(np.float32), 64, shuffled=True, up_cam=known)
 
 
-def estimated(made, given, use="auto", **changes):
+def estimated(made, given, use="both", **changes):
     estimator = PoseEstimator(made, replace(SETTINGS, up_use=use, **changes))
     (estimate,) = estimator.estimate_clouds([given])
     return estimate
@@ -82,11 +82,9 @@ def test_what_stood_already_is_not_turned():
 @pytest.mark.parametrize(
     ("use", "takes_up", "turned", "told"),
     [
-        ("auto", False, True, False),
         ("prior", False, True, False),
         ("condition", False, False, False),
         ("both", False, True, False),
-        ("auto", True, False, True),
         ("prior", True, True, False),
         ("condition", True, False, True),
         ("both", True, True, True),
