@@ -45,7 +45,7 @@ class ObjectEstimate:
         points_cam: (N, 3) float32, the points the network saw, metres, camera frame, in random
             order.
         detection_score: the segmenter's confidence.
-        remarks: what is to be known of the mask, see `Instance`.
+        remarks: what is to be known of the mask (see `Instance`) and of the size.
 
     Example:
         >>> T_cam_obj = np.eye(4)
