@@ -5,7 +5,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,9 +13,15 @@ from torch import Tensor
 
 from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.candidates import draw_candidates
-from genpose_ros.estimation.checks import check_finite, check_size, check_workspace
+from genpose_ros.estimation.checks import (
+    check_finite,
+    check_size,
+    check_workspace,
+    is_unusual_size,
+)
 from genpose_ros.estimation.evidence import EVIDENCE, Drawn, Seen, evidence
 from genpose_ros.estimation.extent import visible_extent
+from genpose_ros.estimation.frame import Remark
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -440,6 +446,8 @@ def _outcome(
     # What is visible of an object may be small, its estimated size may not.
     smallest_m, largest_m = category.size_m
     limits_m = (smallest_m if result.size_m is not None else 0.0, largest_m)
+    if settings.size_factor and is_unusual_size(estimate, limits_m):
+        estimate = replace(estimate, remarks=(*estimate.remarks, Remark.UNUSUAL_SIZE))
     return (
         check_finite(estimate)
         or check_workspace(estimate, settings.workspace_m)

@@ -16,7 +16,7 @@ __all__ = ["Frame", "Instance", "Remark", "check_frame"]
 
 
 class Remark(str, Enum):
-    """Remark on a mask that makes its pose worth less than the score says.
+    """Remark on a mask or an estimate that makes its pose worth less than the score says.
 
     Example:
         >>> print(Remark("guessed_mask").text)
@@ -25,6 +25,7 @@ class Remark(str, Enum):
 
     GUESSED_MASK = "guessed_mask"
     SEPARATE_PART = "separate_part"
+    UNUSUAL_SIZE = "unusual_size"
 
     @property
     def text(self) -> str:
@@ -35,6 +36,7 @@ class Remark(str, Enum):
 _TEXTS = {
     Remark.GUESSED_MASK: "the mask was guessed from a box and the depth",
     Remark.SEPARATE_PART: "the mask is one of several separate parts of what was segmented",
+    Remark.UNUSUAL_SIZE: "the size is not that of its category: is the depth's unit right?",
 }
 
 

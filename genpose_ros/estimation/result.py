@@ -49,7 +49,7 @@ class ObjectEstimate:
         detection_score: the segmenter's confidence.
         rests: whether the object touches the support that was known below it.
         up_turn_rad: by how much the prior of resting objects turned its pose, modulo its symmetry.
-        remarks: what is to be known of the mask, see `Instance`.
+        remarks: what is to be known of the mask (see `Instance`) and of the size.
         T_cam_other: (4, 4) pose of the second mode, the largest that was not pooled: what else the
             object may be; None: there is none.
         evidence: that the scores come from, in the order of `evidence.EVIDENCE`; the first is the

@@ -904,6 +904,36 @@ class TestMaskSources:
         rig.camera.labels[rig.camera.labels == 3] = 0
         assert [o.instance_id for o in rig.answer().objects] == [0, 7]
 
+    @pytest.mark.parametrize("kind", ["bilinear", "jpeg"])
+    def test_a_mask_with_a_soft_edge_is_one_object(self, rig, kind):
+        mask = np.where(rig.camera.labels == 7, 255, 0).astype(np.uint8)
+        picture = PILImage.fromarray(mask)
+        if kind == "bilinear":
+            bilinear = PILImage.Resampling.BILINEAR
+            soft = picture.resize((32, 24), bilinear).resize((64, 48), bilinear)
+        else:
+            stored = io.BytesIO()
+            picture.save(stored, "jpeg", quality=80)
+            soft = PILImage.open(stored)
+        assert len(np.unique(soft)) > 4
+        labels = rig.ros.image(np.array(soft), rig.camera.stamp_ns + 33_000_000)
+        message = rig.answer(masks=labels)
+        assert [o.instance_id for o in message.objects] == [255]
+        assert list(message.rejections) == []
+
+    @pytest.mark.parametrize("p_is", ["k", "empty"])
+    def test_a_distortion_that_nobody_corrected_is_told_once(self, rig, p_is):
+        lines = []
+        rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
+        for _ in range(3):
+            info = rig.ros.camera_info(stamp_ns=rig.camera.stamp_ns + 33_000_000)
+            info.d = [0.78, -2.98, 0.0007, 0.00006, 1.7]
+            if p_is == "empty":
+                info.p = [0.0] * 12
+            rig.answer(camera_info=info)
+        (line,) = lines
+        assert line.startswith("camera_info has a lens distortion that is not corrected: P ")
+
     def test_masks_of_another_frame_are_told_once(self, rig):
         lines = []
         rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
