@@ -18,17 +18,20 @@ from std_srvs.srv import SetBool, Trigger
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.msg import CategoryArray
 from genpose_ros.networks.devices import usable_cores
+from genpose_ros.ros.accounting import Drop, FrameAccount, Outcome
 from genpose_ros.ros.category_messages import category_array
 from genpose_ros.ros.diagnostics import Diagnostics
 from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
 from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.matching import Matched
+from genpose_ros.ros.message_sizes import MB
 from genpose_ros.ros.model_loader import ModelLoader
 from genpose_ros.ros.outputs import Outputs
 from genpose_ros.ros.parameters import Parameters, Settings
 from genpose_ros.ros.program import run_program
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.statuses import (
+    AccountStatus,
     EstimatorStatus,
     InputStatus,
     LastFrames,
@@ -58,6 +61,10 @@ class EstimatorNode(Node):
 
     Callbacks only check and store; one worker thread estimates or tracks, always the newest frame.
 
+    Attributes:
+        account: what became of each frame that came in.
+        rejections: how often each reason for a refusal occurred.
+
     Args:
         make_estimator: builds the estimator for given settings; default: the released network,
             which is loaded once.
@@ -79,6 +86,7 @@ class EstimatorNode(Node):
         super().__init__(node_name, **node_options)
         self._parameters_in_force = Parameters(self)
         settings = self._parameters_in_force.current
+        self.account = FrameAccount()
         self.rejections = RejectionLog(self.get_logger().warning, settings.node.log_period_s)
         self._log = ThrottledLog(self, lambda: self._settings.node.log_period_s)
         self._tracking: Tracking | None = None
@@ -90,7 +98,7 @@ class EstimatorNode(Node):
         self._outputs.publish_categories(self._categories(make_estimator))
         self._worker: Worker[LocatedFrame] = Worker(
             prepare=self._warm_up,
-            handle=self._process,
+            handle=self._handle,
             on_error=self.report_error,
             turns=_TURNS,
         )
@@ -100,6 +108,7 @@ class EstimatorNode(Node):
         self._inputs = Inputs(
             self,
             settings=lambda: self._settings.node,
+            account=self.account,
             deliver=self._deliver,
             refuse=self._refuse,
             jumped_back=self._on_jump_back,
@@ -111,11 +120,6 @@ class EstimatorNode(Node):
         self._last = LastFrames()
         self._diagnostics = Diagnostics(self, self._statuses(make_estimator))
         self._worker.start()
-
-    @property
-    def dropped_frames(self) -> int:
-        """How many matched frames were replaced by newer ones before they were estimated."""
-        return self._worker.mailbox.dropped
 
     def report_error(self, error: Exception) -> None:
         """Count an unexpected error as a rejection; the node goes on.
@@ -151,7 +155,8 @@ class EstimatorNode(Node):
             [frame for frame in frames if frame],
             wait_s=lambda: self._settings.node.transform_wait_s,
             deliver=self._hand_over,
-            refuse=self._refuse,
+            refuse=self._refuse_frame,
+            most_bytes=lambda: self._settings.node.max_held_mb * MB,
         )
         self._transforms.listen(self, self._queue.look_up)
         # Steady: a simulated clock that stands still must not stop it.
@@ -172,7 +177,8 @@ class EstimatorNode(Node):
         parts: list[Callable[[], DiagnosticStatus]] = [
             InputStatus(self._inputs, lambda: self._settings.node.input_timeout_s),
             RejectionStatus(self.rejections),
-            EstimatorStatus(about, self._last, lambda: self.dropped_frames),
+            AccountStatus(self.account),
+            EstimatorStatus(about, self._last),
         ]
         if self._tracking is not None:
             parts.append(TrackingStatus(self._tracking))
@@ -195,7 +201,7 @@ class EstimatorNode(Node):
         if self._queue is None:
             self._hand_over([LocatedFrame(matched)])
         else:
-            self._queue.add(matched)
+            self.account.settle(Drop.MASKS_CAME, self._queue.add(matched))
 
     def _hand_over(self, frames: Sequence[LocatedFrame]) -> None:
         """Give frames to the worker, oldest first."""
@@ -203,7 +209,12 @@ class EstimatorNode(Node):
         masked = [frame for frame in frames if frame.matched.masks is not None]
         for slot, items in ((_MASKS, masked), (_DEPTH_ONLY, alone)):
             if items:
-                self._worker.mailbox.put(*items, slot=slot)
+                replaced = self._worker.mailbox.put(*items, slot=slot)
+                self.account.settle(Drop.NEWER_FRAME, replaced)
+
+    def _refuse_frame(self, rejection: Rejection, header: Header) -> None:
+        self.account.settle(rejection.reason)
+        self._refuse(rejection, header)
 
     def _refuse(self, rejection: Rejection, header: Header | None) -> None:
         """Report that a whole frame is refused, or a message without a header."""
@@ -211,11 +222,11 @@ class EstimatorNode(Node):
         if header is not None and header.stamp.sec >= 0:  # no clock shows a negative one
             self._outputs.publish_rejected(rejection, header)
 
-    def _forget_waiting(self) -> None:
+    def _forget_waiting(self, cause: Drop) -> None:
         """Forget the frames that nobody has processed yet."""
-        self._worker.mailbox.clear()
+        self.account.settle(cause, self._worker.mailbox.clear())
         if self._queue is not None:
-            self._queue.clear()
+            self.account.settle(cause, self._queue.clear())
 
     def _take_settings(self, settings: Settings) -> None:
         self._processing.configure(settings)
@@ -227,7 +238,7 @@ class EstimatorNode(Node):
 
         The worker clears the tracks, before the first frame of the new time.
         """
-        self._forget_waiting()
+        self._forget_waiting(Drop.CLOCK_JUMP)
         if self._transforms is not None:
             self._transforms.clear()
         return "" if self._tracking is None else f", {len(self._tracking.tracks)} tracks cleared"
@@ -244,26 +255,37 @@ class EstimatorNode(Node):
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._inputs.enabled = request.data
         if not request.data:
-            self._forget_waiting()
+            self._forget_waiting(Drop.DISABLED)
         response.success = True
         response.message = "estimating" if request.data else "images are ignored"
         return response
 
-    def _process(self, located: LocatedFrame) -> None:
-        """Estimate or track one frame and publish the result; runs in the worker."""
+    def _handle(self, located: LocatedFrame) -> None:
+        """Process one frame and count what became of it; runs in the worker."""
+        outcome: Outcome = Reason.INTERNAL_ERROR
+        try:
+            outcome = self._process(located)
+        finally:
+            self.account.settle(outcome)
+
+    def _process(self, located: LocatedFrame) -> Outcome:
+        """Estimate or track one frame, and publish the result."""
         settings = self._settings.node
         result = self._processing.process(located)
         if isinstance(result, Rejection):
             self._refuse(result, located.matched.depth.header)
-        elif result is not None:
-            for rejection in result.rejections:
-                self.rejections.add(rejection)
-            target = settings.target_frame
-            if target:
-                header = header_in(target, result.header)
-                result = result.expressed_in(located.T_frame_cam[target], header)
-            self._outputs.publish(result, settings)
-            self._last.note(result.timings_ms)
+            return result.reason
+        if isinstance(result, Drop):
+            return result
+        for rejection in result.rejections:
+            self.rejections.add(rejection)
+        target = settings.target_frame
+        if target:
+            header = header_in(target, result.header)
+            result = result.expressed_in(located.T_frame_cam[target], header)
+        self._outputs.publish(result, settings)
+        self._last.note(result.timings_ms)
+        return None
 
 
 def spin(node: EstimatorNode) -> None:

@@ -218,8 +218,9 @@ def test_the_newest_frame_wins_when_the_estimator_is_slow(rig):
         rig.bench.spin_for(0.02)
     last = rig.camera.stamp_ns
     assert rig.bench.spin_until(lambda: rig.objects and stamp_of(rig.objects[-1]) == last)
-    assert rig.node.dropped_frames >= 15
-    assert len(rig.objects) + rig.node.dropped_frames == 20
+    dropped = rig.node.account.dropped["newer_frame"]
+    assert dropped >= 15
+    assert len(rig.objects) + dropped == 20
 
 
 class TestClasses:
