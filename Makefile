@@ -13,10 +13,12 @@ MINUTES ?=
 RECIPE ?= light
 MESHES ?=
 CASES ?= 100000
+ROUNDS ?= 20
+SLACK ?= 1
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit fuzz audit lint docs bench train release-weights dist clean clean-setup
+.PHONY: help setup demo test test-unit fuzz faults audit lint docs bench train release-weights dist clean clean-setup
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +38,9 @@ test-unit: setup  ## the quick tests: nothing slow, no DDS
 
 fuzz: setup  ## CASES=N random files and messages through readers and adapters; SEED=N
 	@.venv/bin/python -m pytest -n $(WORKERS) -m fuzz --timeout 0 --fuzz-cases $(CASES) --fuzz-seed $(SEED) $(ARGS)
+
+faults: setup  ## faults in real nodes and cameras, ROUNDS=N times each; SEED=N, SLACK=N times the promised time
+	@.venv/bin/python -m pytest test/ros/test_faults.py --timeout 0 --fault-rounds $(ROUNDS) --fault-seed $(SEED) --fault-slack $(SLACK) $(ARGS)
 
 audit: setup  ## bill of materials in dist/sbom.json; known holes in what is installed, by pip-audit
 	@.venv/bin/python -m embedded.sbom dist/sbom.json

@@ -8,7 +8,7 @@ fails when one of them is not as this script would write it.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,10 @@ def _old_names_section() -> str:
     return f"## Names of earlier versions\n\n{text}\n\n{_table(['earlier', 'today'], rows)}\n"
 
 
+#: The parts of what is no message.
+_INTERFACE_PARTS = {"srv": ("Request", "Response"), "action": ("Goal", "Result", "Feedback")}
+
+
 @dataclass(frozen=True)
 class MessageField:
     """A field or constant of a message: its type, name, value (constants) and comment."""
@@ -148,17 +152,36 @@ def _definition(line: str, comment: str) -> MessageField:
 
 
 def messages_page() -> str:
-    """Return the message reference: the files of msg/ as tables."""
+    """Return the message reference: the files of msg/, srv/ and action/ as tables."""
     found = {path.stem: path for path in (ROOT / "msg").glob("*.msg")}
     order = [*(name for name in _MESSAGES if name in found), *sorted({*found} - {*_MESSAGES})]
-    head = "Made by `docs/generate.py` from the files of `msg/`."
-    sections = [_message_section(name, found[name].read_text(), set(found)) for name in order]
-    return "\n".join(["# Messages", "", head, "", *sections])
+    head = "Made by `docs/generate.py` from the files of `msg/`, `srv/` and `action/`."
+    own = set(found)
+    sections = []
+    for name in order:
+        description, _ = parse_message(text := found[name].read_text())
+        sections += [f"## {name}", "", f"`genpose_ros/msg/{name}`. {_prose(description)}", ""]
+        sections.append(_fields(text, own))
+    for kind, parts in _INTERFACE_PARTS.items():
+        for path in sorted((ROOT / kind).glob(f"*.{kind}")):
+            sections += _parted_section(path, kind, parts, own)
+    return "\n".join(["# Messages, services and actions", "", head, "", *sections])
 
 
-def _message_section(name: str, text: str, own: set[str]) -> str:
-    description, found = parse_message(text)
-    parts = [f"## {name}", "", f"`genpose_ros/msg/{name}`. {_prose(description)}", ""]
+def _parted_section(path: Path, kind: str, parts: Sequence[str], own: set[str]) -> list[str]:
+    """The section of a service or an action: its description, and a table for each part."""
+    texts = path.read_text().split("---\n")
+    description, _ = parse_message(texts[0])
+    lines = [f"## {path.stem}", "", f"`genpose_ros/{kind}/{path.stem}`. {_prose(description)}", ""]
+    for part, text in zip(parts, texts, strict=True):
+        lines += [f"**{part}**", "", _fields(text, own)]
+    return lines
+
+
+def _fields(text: str, own: set[str]) -> str:
+    """The tables of a message's constants and fields."""
+    _, found = parse_message(text)
+    parts: list[str] = []
     constants = [field for field in found if field.value]
     if constants:
         rows = [[f"`{c.name}`", c.value, c.kind, _prose(c.comment)] for c in constants]
@@ -170,7 +193,7 @@ def _message_section(name: str, text: str, own: set[str]) -> str:
 
 
 def _message_type(kind: str, own: set[str]) -> str:
-    base = kind.partition("[")[0]
+    base = kind.partition("[")[0].removeprefix("genpose_ros/")
     return f"[`{kind}`](#{base.lower()})" if base in own else f"`{kind}`"
 
 

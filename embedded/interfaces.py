@@ -17,7 +17,7 @@ _INSTALLED = ("config", "launch", "rviz", "scripts")
 
 
 def build(venv: Path, root: Path, ros_is_sourced: bool) -> None:
-    """Build what the embedded ROS lacks, and this package's messages, where they have changed."""
+    """Build what the embedded ROS lacks, and this package's interfaces, where they have changed."""
     if not ros_is_sourced:
         for name in ("tf2_msgs", "vision_msgs"):
             _build_one(venv, root / "embedded" / "interfaces" / name, {})
@@ -32,7 +32,8 @@ def build(venv: Path, root: Path, ros_is_sourced: bool) -> None:
 def _inputs(package: Path) -> tuple[list[Path], str]:
     """Files whose contents decide the build, and the names of those that only get linked."""
     contents = [package / "CMakeLists.txt", package / "package.xml"]
-    contents += (package / "msg").glob("*.msg")
+    for kind in ("msg", "srv", "action"):
+        contents += (package / kind).glob(f"*.{kind}")
     linked = [
         str(path)
         for folder in _INSTALLED

@@ -24,7 +24,8 @@ class ObjectPrinter(Node):
                 continue  # in mode track: not to be trusted yet, or no longer
             at = item.pose.pose.position  # a PoseWithCovariance
             place = f"({at.x:.3f}, {at.y:.3f}, {at.z:.3f}) m in {message.header.frame_id}"
-            print(f"{item.class_name} {item.id} at {place}, score {item.score:.2f}", flush=True)
+            name = item.id or f"{item.class_name} {item.instance_id}"  # tracked, or of this frame
+            print(f"{name} at {place}, score {item.score:.2f}", flush=True)
 
 
 rclpy.init()

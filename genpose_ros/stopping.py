@@ -11,10 +11,11 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-__all__ = ["SIGNALS", "exit_at_once", "interrupt_soon"]
+__all__ = ["SIGNALS", "end_after_grace", "exit_at_once", "interrupt_soon"]
 
 #: What asks a program to end.
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -39,6 +40,24 @@ def exit_at_once(code: int) -> None:
         signal.signal(number, leave)
 
 
+def end_after_grace(code: int, complaint: str) -> None:
+    """End the process, if need be, two seconds after the first SIGINT or SIGTERM.
+
+    How the program answers them is left to it.
+
+    Args:
+        code: the exit code.
+        complaint: printed on standard error by a process that has to be ended.
+    """
+
+    def leave(number: int) -> None:
+        if number in SIGNALS:
+            time.sleep(_GRACE_S)
+            _leave(code, complaint)
+
+    _watch_signals(leave)
+
+
 def interrupt_soon(complaint: str) -> None:
     """Let the first SIGINT or SIGTERM raise KeyboardInterrupt; end the process if that is no use.
 
@@ -51,33 +70,44 @@ def interrupt_soon(complaint: str) -> None:
     """
     came = False
 
-    def leave(number: int) -> NoReturn:
-        # Not print: another thread may hold the stream.
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"{complaint}\n".encode())
-        os._exit(128 + number)
-
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal came
         if _imports(frame):
-            leave(number)
+            _leave(128 + number, complaint)
         if not came:
             came = True
             raise KeyboardInterrupt
 
-    def watch(stream: int) -> None:
-        while content := os.read(stream, 1):
-            if signal.getsignal(content[0]) is interrupt:
-                time.sleep(_GRACE_S)
-                leave(content[0])
+    def leave(number: int) -> None:
+        if signal.getsignal(number) is interrupt:
+            time.sleep(_GRACE_S)
+            _leave(128 + number, complaint)
 
     for number in SIGNALS:
         signal.signal(number, interrupt)
-    # Written to by the operating system's handler, whatever the main thread is busy with.
+    _watch_signals(leave)
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _watch_signals(note: Callable[[int], None]) -> None:
+    """Call `note` with each signal, in a thread of its own, as the main thread may be busy."""
+
+    def watch(stream: int) -> None:
+        while content := os.read(stream, 1):
+            note(content[0])
+
+    # Written to by the operating system's handler.
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     threading.Thread(target=watch, args=(reading,), daemon=True).start()
-    os.register_at_fork(after_in_child=_forget)
+
+
+def _leave(code: int, complaint: str) -> NoReturn:
+    """End the process at once, with a line on standard error."""
+    # Not print: another thread may hold the stream.
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"{complaint}\n".encode())
+    os._exit(code)
 
 
 def _forget() -> None:

@@ -130,9 +130,9 @@ def camera(context: LaunchContext) -> list[Node]:
         Node(
             package="genpose_ros",
             executable="simulated_camera_node",
-            # realsense-ros's own names, which put its topics under /camera/camera.
-            name="camera",
-            namespace="camera",
+            # As of realsense-ros: arguments of estimate.launch.py, which follows them.
+            name=LaunchConfiguration("camera"),
+            namespace=LaunchConfiguration("camera_namespace"),
             parameters=[
                 {
                     name: ParameterValue(LaunchConfiguration(name), value_type=kind)

@@ -6,11 +6,19 @@
 The camera must align its depth to its colour image and publish both with one stamp:
 
     ros2 launch realsense2_camera rs_launch.py align_depth.enable:=true enable_sync:=true
+
+Of two cameras each gets a node, in a namespace of its own:
+
+    ros2 launch genpose_ros estimate.launch.py camera:=left namespace:=left
 """
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.conditions import IfCondition
+from collections.abc import Callable
+from pathlib import Path
+
+from launch import Action, LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, TimerAction
+from launch.events.process import ProcessExited
+from launch.logging import launch_config
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -18,10 +26,8 @@ from launch_ros.substitutions import FindPackageShare
 
 YES_OR_NO = ["true", "false"]
 
-#: Topics of the node and the arguments that say where they come from.
+#: Topics of the node and the arguments that say where they come from, beside the camera's.
 REMAPPINGS = {
-    "depth": "depth_topic",
-    "camera_info": "camera_info_topic",
     "masks": "masks_topic",
     "mask_detections": "mask_detections_topic",
     "label_info": "label_info_topic",
@@ -49,13 +55,25 @@ TEXT_PARAMETERS = {
     "mode": "mode",
 }
 NUMBER_PARAMETERS = {
+    "sync_slop_s": "sync.slop_s",
+    "sync_wait_s": "sync.wait_s",
+    "depth_history_s": "sync.depth_history_s",
     "transform_wait_s": "transform_wait_s",
 }
 BOOLEAN_PARAMETERS = {
     "publish_tf": "publish_tf",
     "rectified": "depth.rectified",
     "use_sim_time": "use_sim_time",
+    "autostart": "autostart",
 }
+#: Names in rviz/estimate.rviz, which the given ones take the place of.
+VIEW_NODE = "/genpose/"
+VIEW_COLOR = "/camera/camera/color/image_raw"
+VIEW_DEPTH = "/camera/camera/aligned_depth_to_color/image_raw"
+VIEW_FRAME = "camera_color_optical_frame"
+#: How the node ends when its worker died or the GPU is lost; a new process can go on.
+EXIT_RESPAWN = 70
+RESPAWN_DELAY_S = 5.0
 #: Variables that name the profile of Fast DDS 2 and 3.
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
@@ -67,7 +85,6 @@ def share(*parts: str) -> PathJoinSubstitution:
 
 def arguments() -> list[DeclareLaunchArgument]:
     """Return what can be given on the command line."""
-    camera = "/camera/camera/aligned_depth_to_color"
     return [
         DeclareLaunchArgument(
             "mode",
@@ -77,15 +94,31 @@ def arguments() -> list[DeclareLaunchArgument]:
             "time. Empty: as in the parameter file.",
         ),
         DeclareLaunchArgument(
+            "camera",
+            default_value="camera",
+            description="Name of the camera, as realsense-ros is given it with camera_name; its "
+            "topics are under /<camera_namespace>/<camera>.",
+        ),
+        DeclareLaunchArgument(
+            "camera_namespace",
+            default_value="camera",
+            description="Namespace of the camera; / is none, as of realsense-ros before 4.54.",
+        ),
+        DeclareLaunchArgument(
             "depth_topic",
-            default_value=f"{camera}/image_raw",
+            default_value="",
             description="Depth image (16UC1, mono16: millimetres; 32FC1: metres), or its "
-            "compressedDepth.",
+            "compressedDepth. Empty: aligned_depth_to_color/image_raw of the camera.",
         ),
         DeclareLaunchArgument(
             "camera_info_topic",
-            default_value=f"{camera}/camera_info",
-            description="Intrinsics of the depth image.",
+            default_value="",
+            description="Intrinsics of the depth image. Empty: the camera_info beside it.",
+        ),
+        DeclareLaunchArgument(
+            "color_topic",
+            default_value="",
+            description="Colour image, for rviz alone. Empty: color/image_raw of the camera.",
         ),
         DeclareLaunchArgument(
             "mask_source",
@@ -199,6 +232,24 @@ def arguments() -> list[DeclareLaunchArgument]:
             "that stands still, such as world; its transform to the camera must be on /tf.",
         ),
         DeclareLaunchArgument(
+            "sync_slop_s",
+            default_value="",
+            description="Greatest difference between the stamps of masks and depth, seconds. "
+            "Empty: as in the parameter file.",
+        ),
+        DeclareLaunchArgument(
+            "sync_wait_s",
+            default_value="",
+            description="How long masks wait for depth or detections that come later, seconds. "
+            "Empty: as in the parameter file.",
+        ),
+        DeclareLaunchArgument(
+            "depth_history_s",
+            default_value="",
+            description="How long depth images are kept for masks that come later, seconds. "
+            "Empty: as in the parameter file.",
+        ),
+        DeclareLaunchArgument(
             "transform_wait_s",
             default_value="",
             description="How long a frame waits for its transform to target_frame or fixed_frame "
@@ -213,7 +264,8 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "tf_prefix",
             default_value="",
-            description="Put before the names of the objects' frames.",
+            description="Put before the names of the objects' frames. Empty: as in the parameter "
+            "file, where auto is the namespace and a slash.",
         ),
         DeclareLaunchArgument(
             "params_file",
@@ -242,10 +294,18 @@ def arguments() -> list[DeclareLaunchArgument]:
             "transforms.",
         ),
         DeclareLaunchArgument(
+            "autostart",
+            default_value="",
+            choices=["", *YES_OR_NO],
+            description="Whether the node configures and activates itself; false: a lifecycle "
+            "manager, or `ros2 lifecycle set`, does. Empty: as in the parameter file.",
+        ),
+        DeclareLaunchArgument(
             "respawn",
-            default_value="false",
+            default_value="true",
             choices=YES_OR_NO,
-            description="Start the node again when it ends by itself.",
+            description="Start the node again, after 5 s, when it ends with exit code 70: its "
+            "worker died or the GPU was lost. Any other end is one.",
         ),
         DeclareLaunchArgument(
             "log_level",
@@ -257,7 +317,8 @@ def arguments() -> list[DeclareLaunchArgument]:
             "rviz",
             default_value="false",
             choices=YES_OR_NO,
-            description="Show the camera's images and the estimates in rviz.",
+            description="Show the camera's images and the estimates in rviz, in target_frame or "
+            "fixed_frame where they are given, else in the camera's.",
         ),
     ]
 
@@ -269,56 +330,135 @@ def profile(context: LaunchContext) -> dict[str, str]:
     return dict.fromkeys(PROFILE_VARIABLES, path) if path and not is_set else {}
 
 
-def number(argument: str, text: str) -> float:
+def given(context: LaunchContext, name: str) -> str:
+    """Return the text that an argument was given as."""
+    return LaunchConfiguration(name).perform(context)
+
+
+def camera_topics(context: LaunchContext) -> dict[str, str]:
+    """Return the names of the camera's topics: depth, camera_info and color."""
+    parts = (given(context, "camera_namespace"), given(context, "camera"))
+    camera = "".join(f"/{part.strip('/')}" for part in parts if part.strip("/"))
+    depth = given(context, "depth_topic") or f"{camera}/aligned_depth_to_color/image_raw"
+    beside = depth.removesuffix("/compressedDepth").rpartition("/")[0]
+    return {
+        "depth": depth,
+        "camera_info": given(context, "camera_info_topic") or f"{beside}/camera_info",
+        "color": given(context, "color_topic") or f"{camera}/color/image_raw",
+    }
+
+
+def full_name(context: LaunchContext) -> tuple[str, ...]:
+    """Return the parts of the node's name, its namespace's first."""
+    names = (*given(context, "namespace").split("/"), given(context, "name"))
+    return tuple(name for name in names if name)
+
+
+def number(context: LaunchContext, argument: str) -> float:
     """Return the number that an argument was given as."""
+    text = given(context, argument)
     try:
         return float(text)
     except ValueError:
         raise ValueError(f"{argument} must be a number, got {text!r}") from None
 
 
+def check(context: LaunchContext) -> None:
+    """Refuse what no node can start with, as long as nothing is started."""
+    for argument in NUMBER_PARAMETERS:
+        if given(context, argument):
+            number(context, argument)
+    file = given(context, "params_file")
+    if not Path(file).is_file():
+        raise ValueError(f"params_file names no file: {file!r}")
+
+
+def parameters(context: LaunchContext) -> dict[str, object]:
+    """Return the node's parameters that were given."""
+    found: dict[str, object] = {}
+    for argument, parameter in TEXT_PARAMETERS.items():
+        if given(context, argument):
+            found[parameter] = ParameterValue(given(context, argument), value_type=str)
+    for argument, parameter in BOOLEAN_PARAMETERS.items():
+        if given(context, argument):
+            found[parameter] = given(context, argument) == "true"
+    for argument, parameter in NUMBER_PARAMETERS.items():
+        if given(context, argument):
+            found[parameter] = number(context, argument)
+    return found
+
+
+def respawning(
+    make_node: Callable[[], Node],
+) -> Callable[[ProcessExited, LaunchContext], list[Action] | None]:
+    """Return what is done at a process's end: nothing but where a new one can go on."""
+
+    def on_exit(event: ProcessExited, context: LaunchContext) -> list[Action] | None:
+        if event.returncode != EXIT_RESPAWN or context.is_shutdown:
+            return None
+        line = f"the estimator ended with {EXIT_RESPAWN}; started again in {RESPAWN_DELAY_S:g} s"
+        again = OpaqueFunction(function=lambda _: [make_node()])
+        return [LogInfo(msg=line), TimerAction(period=RESPAWN_DELAY_S, actions=[again])]
+
+    return on_exit
+
+
 def estimator(context: LaunchContext) -> list[Node]:
     """Return the estimator node with the parameters that were given."""
+    camera = camera_topics(context)
+    remappings = [(topic, camera[topic]) for topic in ("depth", "camera_info")]
+    remappings += [(topic, given(context, argument)) for topic, argument in REMAPPINGS.items()]
+    level = f"{'.'.join(full_name(context))}:={given(context, 'log_level')}"
+    options = {
+        "name": given(context, "name"),
+        "namespace": given(context, "namespace"),
+        "parameters": [given(context, "params_file"), parameters(context)],
+        "remappings": remappings,
+        "arguments": ["--ros-args", "--log-level", level],
+        "additional_env": profile(context),
+    }
+    respawns = given(context, "respawn") == "true"
 
-    def given(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
-
-    parameters: dict[str, object] = {}
-    for argument, parameter in TEXT_PARAMETERS.items():
-        if given(argument):
-            parameters[parameter] = ParameterValue(given(argument), value_type=str)
-    for argument, parameter in BOOLEAN_PARAMETERS.items():
-        if given(argument):
-            parameters[parameter] = given(argument) == "true"
-    for argument, parameter in NUMBER_PARAMETERS.items():
-        if given(argument):
-            parameters[parameter] = number(argument, given(argument))
-    logger = ".".join(part for part in (*given("namespace").split("/"), given("name")) if part)
-    return [
-        Node(
+    def make_node() -> Node:
+        return Node(
             package="genpose_ros",
             executable="estimator_node",
-            name=given("name"),
-            namespace=given("namespace"),
-            parameters=[given("params_file"), parameters],
-            remappings=[(topic, given(argument)) for topic, argument in REMAPPINGS.items()],
-            arguments=["--ros-args", "--log-level", f"{logger}:={given('log_level')}"],
-            additional_env=profile(context),
+            **options,
             output="screen",
             emulate_tty=True,
-            respawn=given("respawn") == "true",
-            respawn_delay=5.0,
+            on_exit=respawning(make_node) if respawns else None,
         )
-    ]
+
+    return [make_node()]
+
+
+def view_file(context: LaunchContext) -> str:
+    """Write rviz's configuration for the names that were given; return the file's name."""
+    camera = camera_topics(context)
+    frame = given(context, "target_frame") or given(context, "fixed_frame")
+    names = {
+        VIEW_NODE: f"/{'/'.join(full_name(context))}/",
+        VIEW_COLOR: camera["color"],
+        VIEW_DEPTH: camera["depth"],
+        VIEW_FRAME: frame or f"{given(context, 'camera').strip('/')}_color_optical_frame",
+    }
+    text = Path(share("rviz", "estimate.rviz").perform(context)).read_text()
+    for usual, name in names.items():
+        text = text.replace(usual, name)
+    file = Path(launch_config.log_dir) / f"{'_'.join(full_name(context))}.rviz"
+    file.write_text(text)
+    return str(file)
+
+
+def view(context: LaunchContext) -> list[Node]:
+    """Return rviz where it was asked for."""
+    if given(context, "rviz") != "true":
+        return []
+    return [Node(package="rviz2", executable="rviz2", arguments=["-d", view_file(context)])]
 
 
 def generate_launch_description() -> LaunchDescription:
     """Return the estimator, and rviz when asked for."""
-    rviz = Node(
-        package="rviz2",
-        executable="rviz2",
-        arguments=["-d", share("rviz", "genpose.rviz")],
-        condition=IfCondition(LaunchConfiguration("rviz")),
-    )
     # What can fail comes first: where rviz2 is not installed, nothing is left running.
-    return LaunchDescription([*arguments(), rviz, OpaqueFunction(function=estimator)])
+    functions = [OpaqueFunction(function=function) for function in (check, view, estimator)]
+    return LaunchDescription([*arguments(), *functions])

@@ -45,9 +45,14 @@ collect_ignore = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of the fuzzed tests, which `make fuzz` sets."""
+    """Options of random cases and injected faults, which `make fuzz` and `make faults` set."""
     parser.addoption("--fuzz-cases", type=int, default=6000, help="random cases of each test")
     parser.addoption("--fuzz-seed", type=int, default=0, help="seed of the random cases")
+    parser.addoption("--fault-rounds", type=int, default=1, help="how often a fault is injected")
+    parser.addoption("--fault-seed", type=int, default=0, help="seed of the random moments")
+    parser.addoption(
+        "--fault-slack", type=float, default=10.0, help="times the promised seconds are allowed"
+    )
 
 
 @pytest.fixture
@@ -60,6 +65,63 @@ def fuzz_cases(request: pytest.FixtureRequest) -> int:
 def fuzz_seed(request: pytest.FixtureRequest) -> int:
     """Seed of a test's random files or messages."""
     return int(request.config.getoption("--fuzz-seed"))
+
+
+@pytest.fixture
+def fault_rounds(request: pytest.FixtureRequest) -> int:
+    """How often a test injects each fault."""
+    return int(request.config.getoption("--fault-rounds"))
+
+
+@pytest.fixture
+def fault_seed(request: pytest.FixtureRequest) -> int:
+    """Seed of a test's random moments."""
+    return int(request.config.getoption("--fault-seed"))
+
+
+class Figures:
+    """Times that were promised and those that were measured, by what they are of.
+
+    Args:
+        slack: so many times the promised seconds are allowed, as on a machine that others use.
+    """
+
+    def __init__(self, slack: float) -> None:
+        self._slack = slack
+        self.measured: dict[tuple[str, float], list[float]] = {}
+
+    def note(self, what: str, took_s: float, promised_s: float) -> None:
+        """Note a time, which has to be within the promise and the slack."""
+        self.measured.setdefault((what, promised_s), []).append(took_s)
+        assert took_s <= promised_s * self._slack, f"{what}: {took_s:.2f} s, not {promised_s} s"
+
+    def lines(self) -> list[str]:
+        """A line about each: how often, median, greatest, promise."""
+        return [
+            f"{what}: {len(times)} times, median {np.median(times):.2f} s, "
+            f"at most {max(times):.2f} s of {promised_s:g} s"
+            for (what, promised_s), times in sorted(self.measured.items())
+        ]
+
+
+_FIGURES = pytest.StashKey[Figures]()
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Figures:
+    """Where the times of injected faults are noted; the summary tells them."""
+    stash, slack = request.config.stash, request.config.getoption("--fault-slack")
+    return stash.setdefault(_FIGURES, Figures(float(slack)))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Tell the times of injected faults."""
+    if _FIGURES in config.stash:
+        terminalreporter.section("injected faults")
+        for line in config.stash[_FIGURES].lines():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import rclpy
+import yaml
 from rcl_interfaces.srv import GetParameters
 
 from genpose_ros.estimation.settings import EstimatorSettings
@@ -96,7 +98,8 @@ def test_launch_files_run_nothing_by_themselves(root, name):
             [ast.alias(node.module or "")] if isinstance(node, ast.ImportFrom) else node.names
         )
     }
-    assert imported <= {"launch", "launch_ros"}
+    # pathlib: to look for a parameter file, and to write rviz's view beside launch's own log.
+    assert imported <= {"launch", "launch_ros", "collections", "pathlib"}
     names = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
     assert not names & {"eval", "exec", "open", "__import__"}
 
@@ -140,7 +143,7 @@ def test_actions_that_can_fail_come_before_those_that_would_be_left_running(root
     assert isinstance(actions, ast.List)
     order = [ast.unparse(item) for item in actions.elts]
     expected = {
-        "estimate.launch.py": ["*arguments()", "rviz", "OpaqueFunction(function=estimator)"],
+        "estimate.launch.py": ["*arguments()", "*functions"],
         "demo.launch.py": [
             "*arguments()",
             "OpaqueFunction(function=check)",
@@ -149,6 +152,203 @@ def test_actions_that_can_fail_come_before_those_that_would_be_left_running(root
         ],
     }
     assert order == expected[name]
+    if name == "estimate.launch.py":
+        assert "for function in (check, view, estimator)" in (root / "launch" / name).read_text()
+
+
+class Fakes:
+    """As much of launch and launch_ros as estimate.launch.py needs to be run without them."""
+
+    def __init__(self, log_dir: Path, root: Path) -> None:
+        class Text:
+            def __init__(self, name: str) -> None:
+                self.name = name
+
+            def perform(self, context: SimpleNamespace) -> str:
+                value = context.values[self.name]
+                return value.perform(context) if hasattr(value, "perform") else value
+
+        def path(parts: list[Any]) -> SimpleNamespace:
+            return SimpleNamespace(perform=lambda _: str(root.joinpath(*parts[1:])))
+
+        def action(kind: str) -> Any:
+            return lambda *args, **keywords: SimpleNamespace(kind=kind, args=args, **keywords)
+
+        names = {
+            "launch": {
+                "Action": object,
+                "LaunchContext": SimpleNamespace,
+                "LaunchDescription": list,
+            },
+            "launch.actions": {
+                "DeclareLaunchArgument": action("argument"),
+                "LogInfo": action("log"),
+                "OpaqueFunction": action("function"),
+                "TimerAction": action("timer"),
+            },
+            "launch.events": {},
+            "launch.events.process": {"ProcessExited": SimpleNamespace},
+            "launch.logging": {"launch_config": SimpleNamespace(log_dir=str(log_dir))},
+            "launch.substitutions": {"LaunchConfiguration": Text, "PathJoinSubstitution": path},
+            "launch_ros": {},
+            "launch_ros.actions": {"Node": action("node")},
+            "launch_ros.parameter_descriptions": {
+                "ParameterValue": lambda value, value_type: value_type(value)
+            },
+            "launch_ros.substitutions": {"FindPackageShare": str},
+        }
+        self.modules = {name: ModuleType(name) for name in names}
+        for name, values in names.items():
+            vars(self.modules[name]).update(values)
+
+
+class Estimate:
+    """estimate.launch.py, with arguments as of the command line."""
+
+    def __init__(self, root: Path, log_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, module in Fakes(log_dir, root).modules.items():
+            monkeypatch.setitem(sys.modules, name, module)
+        path = root / "launch" / "estimate.launch.py"
+        spec = importlib.util.spec_from_file_location("estimate_launch", path)
+        assert spec is not None
+        assert spec.loader is not None
+        self.file = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.file)
+
+    def context(self, **arguments: str) -> SimpleNamespace:
+        values = {action.args[0]: action.default_value for action in self.file.arguments()}
+        assert set(arguments) <= set(values)
+        values |= arguments
+        return SimpleNamespace(values=values, environment={}, is_shutdown=False)
+
+    def node(self, **arguments: str) -> SimpleNamespace:
+        (node,) = self.file.estimator(self.context(**arguments))
+        return node
+
+
+@pytest.fixture
+def estimate(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Estimate:
+    return Estimate(root, tmp_path, monkeypatch)
+
+
+class TestCamera:
+    def topics(self, estimate: Estimate, **arguments: str) -> tuple[str, str]:
+        remapped = dict(estimate.node(**arguments).remappings)
+        return remapped["depth"], remapped["camera_info"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "folder"),
+        [
+            ({}, "/camera/camera/aligned_depth_to_color"),
+            ({"camera": "left"}, "/camera/left/aligned_depth_to_color"),
+            ({"camera": "d405", "camera_namespace": "/arm/"}, "/arm/d405/aligned_depth_to_color"),
+            ({"camera_namespace": "/"}, "/camera/aligned_depth_to_color"),
+        ],
+    )
+    def test_its_name_and_namespace_give_the_topics(self, estimate, arguments, folder):
+        expected = (f"{folder}/image_raw", f"{folder}/camera_info")
+        assert self.topics(estimate, **arguments) == expected
+
+    def test_the_camera_info_is_the_one_beside_the_depth_image(self, estimate):
+        given = {"depth_topic": "/zed/depth/image/compressedDepth"}
+        assert self.topics(estimate, **given)[1] == "/zed/depth/camera_info"
+        given["camera_info_topic"] = "/zed/left/camera_info"
+        assert self.topics(estimate, **given) == tuple(given.values())
+
+
+class TestView:
+    def displays(self, estimate: Estimate, **arguments: str) -> tuple[dict[str, Any], str]:
+        (rviz,) = estimate.file.view(estimate.context(rviz="true", **arguments))
+        text = Path(rviz.arguments[1]).read_text()
+        manager = yaml.safe_load(text)["Visualization Manager"]
+        assert (
+            manager["Views"]["Current"]["Target Frame"] == manager["Global Options"]["Fixed Frame"]
+        )
+        shown = {display["Class"].split("/")[1]: display for display in manager["Displays"]}
+        return shown, manager["Global Options"]["Fixed Frame"]
+
+    def test_it_is_only_shown_where_it_was_asked_for(self, estimate):
+        assert estimate.file.view(estimate.context()) == []
+
+    def test_it_shows_the_given_node_and_camera(self, estimate):
+        shown, frame = self.displays(
+            estimate, namespace="left", name="pose6d", camera="d405", camera_namespace="arm"
+        )
+        assert shown["MarkerArray"]["Topic"]["Value"] == "/left/pose6d/markers"
+        assert shown["PointCloud2"]["Topic"]["Value"] == "/left/pose6d/points"
+        assert shown["PoseArray"]["Topic"]["Value"] == "/left/pose6d/candidates"
+        assert shown["Camera"]["Topic"]["Value"] == "/arm/d405/color/image_raw"
+        assert shown["DepthCloud"]["Color Image Topic"] == "/arm/d405/color/image_raw"
+        depth = "/arm/d405/aligned_depth_to_color/image_raw"
+        assert shown["DepthCloud"]["Depth Map Topic"] == depth
+        assert frame == "d405_color_optical_frame"
+
+    def test_with_the_usual_names_it_is_the_file_in_the_package(self, estimate, root):
+        (rviz,) = estimate.file.view(estimate.context(rviz="true"))
+        usual = (root / "rviz" / "estimate.rviz").read_text()
+        assert Path(rviz.arguments[1]).read_text() == usual
+
+    def test_it_shows_all_that_there_is(self, estimate):
+        shown, _ = self.displays(estimate)
+        namespaces = {"axes", "box", "covariance", "label"}
+        assert set(shown["MarkerArray"]["Namespaces"]) == namespaces
+        in_space = {display["Name"] for display in shown.values()} - {"Camera", "Depth"}
+        assert set(shown["Camera"]["Visibility"]) - {"Value"} == in_space
+
+    def test_it_is_seen_from_the_frame_of_the_outputs(self, estimate):
+        frames = {"target_frame": "base", "fixed_frame": "world"}
+        assert self.displays(estimate, **frames)[1] == "base"
+        assert self.displays(estimate, fixed_frame="world")[1] == "world"
+
+
+class TestRespawn:
+    def after(self, estimate: Estimate, code: int, **arguments: str) -> list[Any]:
+        node = estimate.node(**arguments)
+        if node.on_exit is None:
+            return []
+        return node.on_exit(SimpleNamespace(returncode=code), estimate.context()) or []
+
+    def test_a_node_whose_worker_died_is_started_again(self, estimate):
+        arguments = {"name": "probe", "fixed_frame": "world"}
+        first = estimate.node(**arguments)
+        log, timer = self.after(estimate, 70, **arguments)
+        assert log.msg == "the estimator ended with 70; started again in 5 s"
+        assert timer.period == 5.0
+        (again,) = timer.actions[0].function(None)
+        for name in ("name", "parameters", "remappings", "arguments"):
+            assert getattr(again, name) == getattr(first, name)
+        assert again is not first
+        assert again.on_exit is not None  # and so on
+
+    @pytest.mark.parametrize("code", [0, 1, -9, 71])
+    def test_any_other_end_is_one(self, estimate, code):
+        assert self.after(estimate, code) == []
+
+    def test_it_can_be_turned_off(self, estimate):
+        assert self.after(estimate, 70, respawn="false") == []
+
+    def test_nothing_is_started_while_everything_ends(self, estimate):
+        context = estimate.context()
+        context.is_shutdown = True
+        assert not estimate.node().on_exit(SimpleNamespace(returncode=70), context)
+
+
+class TestCheck:
+    def test_a_parameter_file_that_is_missing_is_refused(self, estimate):
+        with pytest.raises(ValueError, match=r"params_file names no file: '/nope\.yaml'"):
+            estimate.file.check(estimate.context(params_file="/nope.yaml"))
+
+    def test_numbers_that_are_none_are_refused(self, estimate):
+        with pytest.raises(ValueError, match="sync_slop_s must be a number, got 'wide'"):
+            estimate.file.check(estimate.context(sync_slop_s="wide"))
+
+    def test_the_defaults_are_taken(self, estimate):
+        estimate.file.check(estimate.context())
+
+    def test_what_is_given_becomes_a_parameter(self, estimate):
+        node = estimate.node(sync_slop_s="0.05", autostart="false", tf_prefix="a_")
+        expected = {"sync.slop_s": 0.05, "autostart": False, "tf_prefix": "a_"}
+        assert node.parameters[1] == expected
 
 
 def launch_is_here() -> bool:

@@ -22,6 +22,7 @@ from genpose_ros.estimation.rest_prior import resampled, stance_shares, stance_w
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
+from genpose_ros.estimation.stop_flag import StopFlag
 from genpose_ros.estimation.tta import (
     augmented_clouds,
     augmented_poses,
@@ -88,10 +89,12 @@ class BatchEstimator:
 
     Args:
         model: in evaluation mode.
+        stop: looked at between the stages and the solver's steps.
     """
 
-    def __init__(self, model: PoseModel) -> None:
+    def __init__(self, model: PoseModel, stop: StopFlag) -> None:
         self.model = model
+        self._stop = stop
 
     @torch.inference_mode()
     def estimate(
@@ -111,7 +114,9 @@ class BatchEstimator:
 
         Raises:
             ValueError: a category that the model does not know.
+            EstimateStoppedError: `stop` was set.
         """
+        self._stop.check()
         device = self.model.device
         # The last one again, until the batch has one of few sizes.
         size = padded_size(len(clouds), settings.batch_size, device)
@@ -132,7 +137,15 @@ class BatchEstimator:
             encoding = self.model.encode(views, patches=settings.patches, **told)
         with timer.stage("sample"):
             start = None if near is None else self._starts(near, encoding, tta_views, mirrored)
-            pose = draw_candidates(self.model, encoding, settings, start=start, tta_views=tta_views)
+            pose = draw_candidates(
+                self.model,
+                encoding,
+                settings,
+                start=start,
+                tta_views=tta_views,
+                between_steps=self._stop.check,
+            )
+        self._stop.check()
         with timer.stage("rank"):
             chosen = None
             known = any(cloud.up_cam is not None for cloud in clouds)
@@ -140,6 +153,7 @@ class BatchEstimator:
                 shares = stance_shares(categories).to(device)
                 chosen = partial(_fitting_stances, points_cam=points_cam, up=up, shares=shares)
             candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry, chosen)
+        self._stop.check()
         with timer.stage("pool"):
             pooled = _pool(candidates, symmetry, settings, near)
             result = self._batch_result(candidates, pooled, symmetry, encoding)

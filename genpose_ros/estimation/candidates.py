@@ -4,6 +4,7 @@
 """Pose candidates: samples of the reverse diffusion, given the points (paper section 3.1)."""
 
 import logging
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -46,6 +47,7 @@ def draw_candidates(
     *,
     start: Tensor | None = None,
     tta_views: int = 1,
+    between_steps: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Return K pose vectors for each of B clouds, sampled from the score network (paper eq. 4).
 
@@ -61,6 +63,8 @@ def draw_candidates(
             previous frame; None: zero, the centre of the prior.
         tta_views: the B clouds are so many views of B / tta_views objects, view after view, which
             share the K candidates (rounded up); see `tta`.
+        between_steps: called before each evaluation of the network; what it raises ends the
+            sampling.
 
     Returns:
         (B, K, 9) float64, in the model's units; NaN where the solver gave up.
@@ -84,19 +88,26 @@ def draw_candidates(
         x = x + start.to(x)
 
     def score(pose: Tensor, sigma: Tensor) -> Tensor:
+        between_steps()
         return model.score(pose, sigma, encoding)
 
     if settings.sampler == "rk45":
-        return _sample_rk45(model, encoding, x, sigma_start, settings.tolerance)
+        return _sample_rk45(model, encoding, x, sigma_start, settings.tolerance, between_steps)
     sigmas = karras_schedule(sigma_start, model.sigma_min, settings.steps)
     solver = {"euler": sample_euler, "dpmpp_2m": sample_dpmpp_2m}[settings.sampler]
     return solver(score, x, sigmas).x
 
 
 def _sample_rk45(
-    model: PoseModel, encoding: Encoding, x: Tensor, sigma_start: float, tolerance: float
+    model: PoseModel,
+    encoding: Encoding,
+    x: Tensor,
+    sigma_start: float,
+    tolerance: float,
+    between_steps: Callable[[], None],
 ) -> Tensor:
     def score(pose: Tensor, sigma: Tensor) -> Tensor:
+        between_steps()
         return model.score(pose, sigma, encoding)
 
     try:
@@ -108,5 +119,8 @@ def _sample_rk45(
     # The adaptive steps couple the objects: one that fails must not take the others along.
     parts = [slice(i, i + 1) for i in range(len(x))]
     return torch.cat(
-        [_sample_rk45(model, encoding[part], x[part], sigma_start, tolerance) for part in parts]
+        [
+            _sample_rk45(model, encoding[part], x[part], sigma_start, tolerance, between_steps)
+            for part in parts
+        ]
     )

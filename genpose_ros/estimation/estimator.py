@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from genpose_ros.estimation.accelerator_errors import in_halves_where_memory_lacks
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, shuffled_cloud
 from genpose_ros.estimation.batch import BatchEstimator, padded_size
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
@@ -17,6 +18,7 @@ from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
+from genpose_ros.estimation.stop_flag import StopFlag
 from genpose_ros.estimation.uncertainty import with_common_error
 from genpose_ros.estimation.up import up_direction
 from genpose_ros.geometry.categories import CategorySet
@@ -40,6 +42,11 @@ class PoseEstimator:
             evaluation mode.
         settings: everything else; `weights`, `energy_weights`, `device` and
             `encoder_precision` are not read.
+        stop: ends the estimate in hand when it is set, shared with other estimators; None: one of
+            its own.
+
+    Attributes:
+        stop: as given; once it is set, every estimate raises `EstimateStoppedError`.
 
     Example:
         >>> from genpose_ros.geometry import PinholeCamera
@@ -56,19 +63,28 @@ class PoseEstimator:
         ('can', [0.0, 0.0, 0.8])
     """
 
-    def __init__(self, model: PoseModel | ModelSet, settings: EstimatorSettings) -> None:
+    def __init__(
+        self,
+        model: PoseModel | ModelSet,
+        settings: EstimatorSettings,
+        stop: StopFlag | None = None,
+    ) -> None:
         self.models = model if isinstance(model, ModelSet) else ModelSet((model,))
         self.settings = settings
-        self._batches = [BatchEstimator(model.eval()) for model in self.models.models]
+        self.stop = stop or StopFlag()
+        self._batches = [BatchEstimator(model.eval(), self.stop) for model in self.models.models]
         if settings.ranking == "energy" and not all(m.has_energy for m in self.models.models):
             _log.warning("the model has no energy network: candidates are kept in the order drawn")
 
     @classmethod
-    def from_settings(cls, settings: EstimatorSettings) -> "PoseEstimator":
+    def from_settings(
+        cls, settings: EstimatorSettings, stop: StopFlag | None = None
+    ) -> "PoseEstimator":
         """Load the models that the settings name and put them on their device.
 
         Args:
             settings: of the estimator; without `weights` the released ones are loaded.
+            stop: as of the class.
 
         Raises:
             FileNotFoundError: there is no such checkpoint.
@@ -81,7 +97,7 @@ class PoseEstimator:
             model.encodes_in_bf16 = precision == "bfloat16" or (
                 precision == "auto" and prefers_bf16(device)
             )
-        return cls(models, settings)
+        return cls(models, settings, stop)
 
     @property
     def model(self) -> PoseModel:
@@ -112,6 +128,10 @@ class PoseEstimator:
 
         Args:
             frame: depth image, camera and masks.
+
+        Raises:
+            MemoryError: the GPU's does not suffice for half a batch.
+            EstimateStoppedError: `stop` was set.
         """
         settings = self.settings
         timer = StageTimer(self.device, STAGES)
@@ -172,6 +192,8 @@ class PoseEstimator:
         Raises:
             ValueError: not as many starts as clouds, shuffled clouds of different sizes, or a
                 category that the model does not know.
+            MemoryError: the GPU's does not suffice for half a batch.
+            EstimateStoppedError: `stop` was set.
         """
         if T_cam_start is not None and len(T_cam_start) != len(clouds):
             raise ValueError(f"{len(clouds)} clouds need as many starts, got {len(T_cam_start)}")
@@ -181,7 +203,7 @@ class PoseEstimator:
         for batches, rows in self._shared_out(clouds, settings.batch_size):
             batch = [shuffled_cloud(clouds[row], settings) for row in rows]
             start = None if T_cam_start is None else T_cam_start[rows]
-            outcomes |= zip(rows, batches.estimate(batch, timer, settings, start), strict=True)
+            outcomes |= zip(rows, _estimated(batches, batch, timer, settings, start), strict=True)
         return [outcomes[row] for row in range(len(clouds))]
 
     def warm_up(self) -> None:
@@ -206,6 +228,22 @@ class PoseEstimator:
             rows = [row for row, owner in enumerate(owners) if owner == index]
             for first in range(0, len(rows), batch_size):
                 yield batches, rows[first : first + batch_size]
+
+
+def _estimated(
+    batches: BatchEstimator,
+    clouds: Sequence[ObjectCloud],
+    timer: StageTimer,
+    settings: EstimatorSettings,
+    T_cam_start: np.ndarray | None,
+) -> list[ObjectEstimate | Rejection]:
+    """The outcomes of one batch, in two halves where the GPU's memory does not suffice."""
+
+    def estimate(part: slice) -> list[ObjectEstimate | Rejection]:
+        start = None if T_cam_start is None else T_cam_start[part]
+        return batches.estimate(clouds[part], timer, settings, start)
+
+    return in_halves_where_memory_lacks(estimate, len(clouds))
 
 
 def _largest_masks(

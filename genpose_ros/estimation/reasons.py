@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Reasons why a frame or an object is rejected: one list for logs, diagnostics and tests."""
+"""Reasons why a frame, an object or a request is rejected: one list for logs and tests."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -38,6 +38,11 @@ class Reason(str, Enum):
     OUTSIDE_WORKSPACE = "outside_workspace"
     IMPLAUSIBLE_SIZE = "implausible_size"
     INTERNAL_ERROR = "internal_error"
+    NOT_ACTIVE = "not_active"
+    BAD_REQUEST = "bad_request"
+    TOO_MANY_REQUESTS = "too_many_requests"
+    REQUEST_TIMED_OUT = "request_timed_out"
+    REQUEST_CANCELLED = "request_cancelled"
 
 
 @dataclass(frozen=True)

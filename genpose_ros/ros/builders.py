@@ -117,12 +117,16 @@ def pose_array(objects: Sequence[PosedObject], header: Header) -> PoseArray:
 
 
 def detection_array(objects: Sequence[PosedObject], header: Header) -> Detection3DArray:
-    """Return the objects as detections, parallel to the poses: class, score, covariance, box."""
+    """Return the objects as detections, parallel to the poses: class, score, covariance, box.
+
+    Objects that were not seen in this frame, whose poses are predicted, have the score 0.
+    """
     detections = []
     for posed in objects:
         estimate = posed.item.estimate
+        score = float(estimate.score) if posed.item.seen else 0.0
         hypothesis = ObjectHypothesisWithPose(
-            hypothesis=ObjectHypothesis(class_id=estimate.category, score=float(estimate.score)),
+            hypothesis=ObjectHypothesis(class_id=estimate.category, score=score),
             pose=posed.pose,
         )
         box = BoundingBox3D(center=posed.pose.pose, size=_size(estimate))

@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Builder of the message about the categories that the node's models know."""
+"""Builders of the messages about the categories that the node's models know."""
 
 from collections.abc import Mapping
 
@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from geometry_msgs.msg import Quaternion
 from std_msgs.msg import Header
+from vision_msgs.msg import LabelInfo, VisionClass, VisionInfo
 
-from genpose_ros.geometry.categories import Category, CategorySet
+from genpose_ros.geometry.categories import CATEGORIES, Category, CategorySet
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.geometry.symmetry_groups import Symmetry
 from genpose_ros.msg import CategoryArray, CategoryInfo
 from genpose_ros.ros.builders import class_id
 from genpose_ros.ros.model_loader import CheckpointFile
 
-__all__ = ["category_array"]
+__all__ = ["category_array", "label_info", "vision_info"]
 
 
 def category_array(
@@ -34,6 +35,24 @@ def category_array(
         header=header,
         categories=[_category(c, checkpoints.get(c.name, CheckpointFile())) for c in categories],
     )
+
+
+def label_info(message: CategoryArray) -> LabelInfo:
+    """Return numbers and names of the classes, for programs that know vision_msgs alone.
+
+    The numbers are those of `class_id` in the categories, and of others those that follow.
+    """
+    others = iter(range(len(CATEGORIES) + 1, len(CATEGORIES) + 1 + len(message.categories)))
+    classes = [
+        VisionClass(class_id=info.class_id or next(others), class_name=info.name)
+        for info in message.categories
+    ]
+    return LabelInfo(header=message.header, class_map=classes)
+
+
+def vision_info(header: Header, topic: str) -> VisionInfo:
+    """Return where the classes of the detections are described: on a topic with `label_info`."""
+    return VisionInfo(header=header, method="GenPose", database_location=topic)
 
 
 def _category(category: Category, checkpoint: CheckpointFile) -> CategoryInfo:

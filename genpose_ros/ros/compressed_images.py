@@ -104,9 +104,7 @@ def compressed_depth(
     return CompressedDepth(payload, (height, width), rvl, quantization)
 
 
-def compressed_labels(
-    message: CompressedImage, most: int = MOST_PIXELS
-) -> np.ndarray | Rejection:
+def compressed_labels(message: CompressedImage, most: int = MOST_PIXELS) -> np.ndarray | Rejection:
     """Return the labels of a compressed mask, (H, W) unsigned: one channel, or equal ones.
 
     Args:

@@ -10,8 +10,10 @@ from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import FrameResult
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.stop_flag import StopFlag
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.frame_builder import build_frame
+from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import publishable
 from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.published import PublishedFrame, published_estimate
@@ -32,6 +34,10 @@ class Estimator(Protocol):
 
     def warm_up(self) -> None:
         """Run once, so that the first frame is as fast as the others."""
+
+    @property
+    def stop(self) -> StopFlag:
+        """What ends the estimate in hand."""
 
 
 MakeEstimator = Callable[[EstimatorSettings], Estimator]
@@ -69,6 +75,21 @@ class ActiveEstimator:
             estimator = self._make_estimator(settings.estimator)
         self.current = (estimator, settings)
 
+    def estimate(self, matched: Matched) -> PublishedFrame | Rejection:
+        """Return what to publish of a frame by itself, or why all of it is refused."""
+        estimator, settings = self.current
+        built = build_frame(matched, settings, estimator.categories)
+        if isinstance(built, Rejection):
+            return built
+        result = estimator.estimate(built.frame)
+        estimates, refused = publishable(result.estimates, settings.estimator.workspace_m)
+        return PublishedFrame(
+            objects=[published_estimate(estimate) for estimate in estimates],
+            rejections=built.rejections + result.rejections + refused,
+            header=matched.depth.header,
+            timings_ms=result.timings_ms,
+        )
+
 
 class Estimating:
     """Estimation of frames, with nothing kept from one to the next.
@@ -94,18 +115,17 @@ class Estimating:
         """Make the first frame as fast as the others."""
         self._active.current[0].warm_up()
 
+    def stop(self) -> None:
+        """End the frame in hand, and all that come."""
+        self._active.current[0].stop.set()
+
+    def restart(self) -> None:
+        """Begin anew: there is nothing to forget."""
+
     def process(self, located: LocatedFrame) -> PublishedFrame | Rejection:
         """Return what to publish of a frame, or why all of it is refused."""
-        matched = located.matched
-        estimator, settings = self._active.current
-        built = build_frame(matched, settings, estimator.categories)
-        if isinstance(built, Rejection):
-            return built
-        result = estimator.estimate(built.frame)
-        estimates, refused = publishable(result.estimates, settings.estimator.workspace_m)
-        return PublishedFrame(
-            objects=[published_estimate(estimate) for estimate in estimates],
-            rejections=built.rejections + result.rejections + refused,
-            header=matched.depth.header,
-            timings_ms=result.timings_ms,
-        )
+        return self.estimate(located.matched)
+
+    def estimate(self, matched: Matched) -> PublishedFrame | Rejection:
+        """Return the estimates of a frame by itself, or why all of it is refused."""
+        return self._active.estimate(matched)

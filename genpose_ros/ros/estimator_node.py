@@ -1,8 +1,15 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Estimator node: depth and masks in, object poses out."""
+"""Estimator node: depth and masks in, object poses out; a managed node."""
 
+if __name__ == "__main__":
+    from genpose_ros.stopping import exit_at_once
+
+    exit_at_once(0)  # until the node, whose imports take seconds, answers signals itself
+
+import gc
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,25 +18,31 @@ import torch
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
+from rclpy.timer import Timer
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
+from genpose_ros.estimation.accelerator_errors import is_fatal
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.stop_flag import EstimateStoppedError
 from genpose_ros.msg import CategoryArray
 from genpose_ros.networks.devices import usable_cores
 from genpose_ros.ros.accounting import Drop, FrameAccount, Outcome
+from genpose_ros.ros.builders import posed_objects
 from genpose_ros.ros.category_messages import category_array
 from genpose_ros.ros.diagnostics import Diagnostics
 from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
 from genpose_ros.ros.inputs import Inputs
+from genpose_ros.ros.managed_node import ManagedNode
 from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.message_sizes import MB
 from genpose_ros.ros.model_loader import ModelLoader
-from genpose_ros.ros.outputs import Outputs
+from genpose_ros.ros.outputs import Outputs, objects_message
 from genpose_ros.ros.parameters import Parameters, Settings
-from genpose_ros.ros.program import run_program
+from genpose_ros.ros.program import end_for_respawn, run_program
+from genpose_ros.ros.published import PublishedFrame
 from genpose_ros.ros.rejection_log import RejectionLog
+from genpose_ros.ros.requests import Requests
 from genpose_ros.ros.statuses import (
     AccountStatus,
     EstimatorStatus,
@@ -39,27 +52,37 @@ from genpose_ros.ros.statuses import (
     TrackingStatus,
     TransformStatus,
 )
+from genpose_ros.ros.supervisor import Supervisor, WorkerStatus
 from genpose_ros.ros.throttled_log import ThrottledLog
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame, TransformQueue
 from genpose_ros.ros.transforms import TransformBuffer, header_in
+from genpose_ros.ros.waiting_callers import Caller
 from genpose_ros.ros.worker import Worker
 from genpose_ros.tracking.tracker import Tracker
 
 __all__ = ["EstimatorNode", "main", "spin"]
 
-#: Slots of the worker's mailbox.
-_MASKS, _DEPTH_ONLY = 0, 1
+#: Slots of the worker's mailbox: steps that are done one after the other, and frames.
+_STEPS, _MASKS, _DEPTH_ONLY = 0, 1, 2
 #: Where neither keeps up with the camera: three depth images for each one with masks.
-_TURNS = (_MASKS, _DEPTH_ONLY, _DEPTH_ONLY, _DEPTH_ONLY)
+_TURNS = (_STEPS, _MASKS, _DEPTH_ONLY, _DEPTH_ONLY, _DEPTH_ONLY)
+#: An input without messages for so long is named to those who have asked in vain, seconds.
+_SILENT_S = 1.0
 #: How often frames that wait for a transform in vain are looked for, seconds.
 _OVERDUE_S = 0.05
+#: How often the worker is looked after, seconds.
+_SUPERVISION_S = 0.2
+#: Characters of a line that are shown.
+_LINE_LENGTH = 400
 
 
-class EstimatorNode(Node):
+class EstimatorNode(ManagedNode):
     """Node that subscribes to depth images and masks, and publishes the poses of their objects.
 
     Callbacks only check and store; one worker thread estimates or tracks, always the newest frame.
+    Configured, it has loaded the networks, and the worker warms them up; while it is active it
+    subscribes and publishes. With `autostart` both come with its making.
 
     Attributes:
         account: what became of each frame that came in.
@@ -69,10 +92,14 @@ class EstimatorNode(Node):
         make_estimator: builds the estimator for given settings; default: the released network,
             which is loaded once.
         make_tracker: builds the tracker of mode `track`.
+        end_process: called where nothing but a new process can help: the thread that estimates has
+            ended or hangs, or the GPU is lost. None: the node stays, and says so.
         node_options: passed on to `rclpy.node.Node`.
 
     Raises:
-        ValueError: a parameter given at start is not valid.
+        ValueError: a parameter given at start is not valid or, with `autostart`, a checkpoint or
+            device cannot be used.
+        OSError: with `autostart`, a checkpoint cannot be read.
     """
 
     def __init__(
@@ -81,6 +108,7 @@ class EstimatorNode(Node):
         node_name: str = "genpose",
         make_estimator: MakeEstimator | None = None,
         make_tracker: MakeTracker = Tracker,
+        end_process: Callable[[], None] | None = None,
         **node_options: Any,
     ) -> None:
         super().__init__(node_name, **node_options)
@@ -89,58 +117,140 @@ class EstimatorNode(Node):
         self.account = FrameAccount()
         self.rejections = RejectionLog(self.get_logger().warning, settings.node.log_period_s)
         self._log = ThrottledLog(self, lambda: self._settings.node.log_period_s)
-        self._tracking: Tracking | None = None
-        make_estimator = make_estimator or ModelLoader()
-        if settings.node.mode == "track":
-            self._tracking = Tracking(make_estimator, make_tracker, settings, self._log.warn_about)
-        self._processing = self._tracking or Estimating(make_estimator, settings)
-        self._outputs = Outputs(self)
-        self._outputs.publish_categories(self._categories(make_estimator))
-        self._worker: Worker[LocatedFrame] = Worker(
-            prepare=self._warm_up,
-            handle=self._handle,
-            on_error=self.report_error,
-            turns=_TURNS,
-        )
+        self._make_estimator = make_estimator or ModelLoader()
+        self._make_tracker = make_tracker
+        self._processing: Estimating | Tracking | None = None
+        self._inputs: Inputs | None = None
         self._transforms: TransformBuffer | None = None
         self._queue: TransformQueue | None = None
-        self._wait_for_transforms(settings)
+        self._overdue: Timer | None = None
+        self._enabled = True
+        # Held while results are published, so that none is when the node is not active any more.
+        self._publishing = threading.Lock()
+        self._outputs = Outputs(self, self._log.warn_about)
+        self._worker: Worker[LocatedFrame] = Worker(
+            prepare=lambda: torch.set_num_threads(settings.node.threads or _spare_threads()),
+            handle=self._handle,
+            on_error=self._on_error,
+            on_death=self._on_death,
+            turns=_TURNS,
+        )
+        self._end_process = end_process
+        self._supervisor = Supervisor(
+            self._worker, lambda: self._settings.node.hang_timeout_s, self._give_up
+        )
+        self._parameters_in_force.on_change(self._take_settings)
+        self.create_service(SetBool, "~/enable", self._on_enable)
+        self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
+        self._requests = Requests(
+            self,
+            newest=lambda: (0, None) if self._inputs is None else self._inputs.newest,
+            refused=self._refused_request,
+            silent=self._missing_inputs,
+            estimate=self._estimate_apart,
+        )
+        self._last = LastFrames()
+        self._constant_parts = [
+            RejectionStatus(self.rejections),
+            self._estimator_status(),
+            WorkerStatus(self._supervisor, self._worker),
+            AccountStatus(self.account),
+        ]
+        self._diagnostics = Diagnostics(self, self._constant_parts, self._alarms)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_SUPERVISION_S, self._supervisor.check, clock=steady)
+        if settings.node.autostart:
+            self.start()
+        self._worker.start()
+
+    def configure(self) -> None:
+        """Load the networks, and let the worker warm them up.
+
+        Raises:
+            ValueError: a checkpoint, the device or a parameter cannot be used.
+            OSError: a checkpoint cannot be read.
+        """
+        settings, make = self._settings, self._make_estimator
+        processing: Estimating | Tracking
+        if settings.node.mode == "track":
+            processing = Tracking(make, self._make_tracker, settings, self._log.warn_about)
+        else:
+            processing = Estimating(make, settings)
+        self._processing = processing
+        self._outputs.publish_categories(self._categories(processing))
+        self._constant_parts[1] = self._estimator_status()
+        self._worker.mailbox.append(self._warm_up, _STEPS)
+
+    def activate(self) -> None:
+        """Subscribe; nothing is known of what came before."""
+        if self._processing is not None:
+            self._processing.restart()
+        self._wait_for_transforms(self._settings)
         self._inputs = Inputs(
             self,
             settings=lambda: self._settings.node,
             account=self.account,
             deliver=self._deliver,
             refuse=self._refuse,
-            jumped_back=self._on_jump_back,
+            jumped=self._on_jump,
             between_masks=self._wants_depth_alone,
+            asked=lambda: self._requests.callers.want_frames,
         )
-        self._parameters_in_force.on_change(self._take_settings)
-        self.create_service(SetBool, "~/enable", self._on_enable)
-        self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
-        self._last = LastFrames()
-        self._diagnostics = Diagnostics(self, self._statuses(make_estimator))
-        self._worker.start()
+        self._inputs.enabled = self._enabled
+        self._diagnostics.parts = self._statuses(self._inputs)
 
-    def report_error(self, error: Exception) -> None:
+    def deactivate(self) -> None:
+        """Unsubscribe, and forget what waits; nothing is published any more."""
+        with self._publishing:
+            if self._inputs is not None:
+                self.account.settle(Drop.NOT_ACTIVE, self._inputs.close())
+            self._inputs = None
+        if self._transforms is not None:
+            self._transforms.close(self)
+        if self._overdue is not None:
+            self.destroy_timer(self._overdue)
+        self._forget_waiting(Drop.NOT_ACTIVE)
+        self._requests.callers.end(Rejection(Reason.NOT_ACTIVE, "the node was deactivated"))
+        self._transforms = self._queue = self._overdue = None
+        self._diagnostics.parts = self._constant_parts
+
+    def clean_up(self) -> None:
+        """Free the networks and their memory."""
+        self._processing = None
+        self._last = LastFrames()
+        if isinstance(self._make_estimator, ModelLoader):
+            self._make_estimator.free()
+        self._constant_parts[1] = self._estimator_status()
+        # Once the frame in hand is done.
+        self._worker.mailbox.append(_free_memory, _STEPS)
+
+    def report_error(self, error: BaseException, header: Header | None = None) -> None:
         """Count an unexpected error as a rejection; the node goes on.
 
         While everything is being shut down, errors are to be expected, and none is reported.
+
+        Args:
+            error: whatever was raised.
+            header: of the depth image in hand, for which the rejection is published; None: none.
         """
-        if not self.context.ok():
-            return
-        where = traceback.extract_tb(error.__traceback__)[-1:]
-        place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
-        detail = f"{type(error).__name__}: {error}{place}"
-        self.rejections.add(Rejection(Reason.INTERNAL_ERROR, detail))
+        if self.context.ok():
+            self._refuse(Rejection(Reason.INTERNAL_ERROR, _described(error)), header)
 
     def destroy_node(self) -> None:
-        """Stop the worker, then free everything."""
+        """Stop the worker, whatever it is at, then free everything."""
+        if self._processing is not None:
+            self._processing.stop()
         self._worker.stop()
+        self._requests.close()
         super().destroy_node()
 
     @property
     def _settings(self) -> Settings:
         return self._parameters_in_force.current
+
+    @property
+    def _tracking(self) -> Tracking | None:
+        return self._processing if isinstance(self._processing, Tracking) else None
 
     def _wait_for_transforms(self, settings: Settings) -> None:
         """Let frames wait for the camera's pose in the frames that are named, if any."""
@@ -161,35 +271,74 @@ class EstimatorNode(Node):
         self._transforms.listen(self, self._queue.look_up)
         # Steady: a simulated clock that stands still must not stop it.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(_OVERDUE_S, self._queue.refuse_overdue, clock=steady)
+        self._overdue = self.create_timer(_OVERDUE_S, self._queue.refuse_overdue, clock=steady)
 
-    def _categories(self, make_estimator: MakeEstimator) -> CategoryArray:
+    def _categories(self, processing: Estimating | Tracking) -> CategoryArray:
         """What the models know, as a message."""
-        files = make_estimator.checkpoints if isinstance(make_estimator, ModelLoader) else {}
+        make = self._make_estimator
+        files = make.checkpoints if isinstance(make, ModelLoader) else {}
         header = Header(stamp=self.get_clock().now().to_msg())
-        return category_array(self._processing.categories, files, header)
+        return category_array(processing.categories, files, header)
 
-    def _statuses(self, make_estimator: MakeEstimator) -> list[Callable[[], DiagnosticStatus]]:
-        """The parts that diagnostics report on."""
+    def _estimator_status(self) -> EstimatorStatus:
         about = {"mode": self._settings.node.mode, "preset": self._parameters_in_force.preset}
-        if isinstance(make_estimator, ModelLoader):
-            about |= make_estimator.about
+        if isinstance(self._make_estimator, ModelLoader):
+            about |= self._make_estimator.about
+        return EstimatorStatus(about, self._last, state=lambda: self.state)
+
+    def _statuses(self, inputs: Inputs) -> list[Callable[[], DiagnosticStatus]]:
+        """The parts that diagnostics report on while the node is active."""
         parts: list[Callable[[], DiagnosticStatus]] = [
-            InputStatus(self._inputs, lambda: self._settings.node.input_timeout_s),
-            RejectionStatus(self.rejections),
-            AccountStatus(self.account),
-            EstimatorStatus(about, self._last),
+            InputStatus(inputs, lambda: self._settings.node.input_timeout_s),
+            *self._constant_parts,
         ]
         if self._tracking is not None:
-            parts.append(TrackingStatus(self._tracking))
+            parts.append(TrackingStatus(self._tracking, lambda: self._supervisor.since_result_s))
         if self._queue is not None:
             parts.append(TransformStatus(self._queue))
         return parts
 
-    def _warm_up(self) -> None:
-        torch.set_num_threads(self._settings.node.threads or _spare_threads())
+    def _alarms(self) -> frozenset[str]:
+        """What is broken, for diagnostics that are not to wait until they are due."""
+        lost: list[str] = []
+        if self._inputs is not None:
+            lost = self._inputs.watchdog.lost_inputs(self._settings.node.input_timeout_s)
+        return frozenset([*lost, "worker"] if self._supervisor.trouble else lost)
+
+    def _on_error(self, error: Exception, located: LocatedFrame | None) -> None:
+        """Tell of what the worker's preparation or a frame raised; runs in the worker."""
+        if isinstance(error, EstimateStoppedError):
+            return
+        self.report_error(error, None if located is None else located.matched.depth.header)
+        if located is not None:
+            self._supervisor.note_result(_described(error))
+        if is_fatal(error):
+            self._supervisor.condemn(f"the GPU cannot be used any more: {_described(error)}")
+
+    def _on_death(self, error: BaseException, located: LocatedFrame | None) -> None:
+        """Tell of what ended the worker; runs in it."""
+        self.report_error(error, None if located is None else located.matched.depth.header)
+        self._supervisor.condemn(f"the thread that estimates ended with {_described(error)}")
+
+    def _give_up(self, sentence: str) -> None:
+        """Say that the node cannot go on, and end the process where that is wanted."""
+        if not self.context.ok():
+            return
+        what = "is not estimating any more" if self._end_process is None else "ends with code 70"
+        line = f"genpose {what}: {sentence}"
+        self.get_logger().fatal(" ".join(line.split())[:_LINE_LENGTH])
         try:
-            self._processing.warm_up()
+            self._diagnostics.publish()
+        finally:
+            if self._end_process is not None:
+                self._end_process()
+
+    def _warm_up(self) -> None:
+        processing = self._processing
+        if processing is None:  # freed again before the worker came to it
+            return
+        try:
+            processing.warm_up()
         finally:
             self._last.ready = True  # frames are taken even where it failed
         self.get_logger().info("ready")
@@ -207,6 +356,7 @@ class EstimatorNode(Node):
         """Give frames to the worker, oldest first."""
         alone = [frame for frame in frames if frame.matched.masks is None]
         masked = [frame for frame in frames if frame.matched.masks is not None]
+        self._supervisor.note_frame()
         for slot, items in ((_MASKS, masked), (_DEPTH_ONLY, alone)):
             if items:
                 replaced = self._worker.mailbox.put(*items, slot=slot)
@@ -219,21 +369,24 @@ class EstimatorNode(Node):
     def _refuse(self, rejection: Rejection, header: Header | None) -> None:
         """Report that a whole frame is refused, or a message without a header."""
         self.rejections.add(rejection)
+        self._requests.callers.refuse(rejection)
         if header is not None and header.stamp.sec >= 0:  # no clock shows a negative one
             self._outputs.publish_rejected(rejection, header)
 
     def _forget_waiting(self, cause: Drop) -> None:
         """Forget the frames that nobody has processed yet."""
-        self.account.settle(cause, self._worker.mailbox.clear())
+        self.account.settle(cause, self._worker.mailbox.clear(_MASKS, _DEPTH_ONLY))
         if self._queue is not None:
             self.account.settle(cause, self._queue.clear())
 
     def _take_settings(self, settings: Settings) -> None:
-        self._processing.configure(settings)
+        if self._processing is not None:
+            self._processing.configure(settings)
         self.rejections.period_s = settings.node.log_period_s
-        self._inputs.configure(settings.node)
+        if self._inputs is not None:
+            self._inputs.configure(settings.node)
 
-    def _on_jump_back(self) -> str:
+    def _on_jump(self) -> str:
         """Forget what belongs to the time before a jump of the clock; returns words for the log.
 
         The worker clears the tracks, before the first frame of the new time.
@@ -247,17 +400,23 @@ class EstimatorNode(Node):
         self, request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
         response.success = True
-        response.message = "there are no tracks in mode estimate"
+        response.message = f"there are no tracks in mode {self._settings.node.mode}"
+        if self._settings.node.mode == "track":
+            response.message = f"there are no tracks while the node is {self.state}"
         if self._tracking is not None:
             response.message = f"{self._tracking.reset()} tracks cleared"
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._inputs.enabled = request.data
+        self._enabled = request.data
+        if self._inputs is not None:
+            self._inputs.enabled = request.data
         if not request.data:
             self._forget_waiting(Drop.DISABLED)
         response.success = True
         response.message = "estimating" if request.data else "images are ignored"
+        if not self.is_active:
+            response.message += f" once the node is active; it is {self.state}"
         return response
 
     def _handle(self, located: LocatedFrame) -> None:
@@ -265,27 +424,70 @@ class EstimatorNode(Node):
         outcome: Outcome = Reason.INTERNAL_ERROR
         try:
             outcome = self._process(located)
+        except EstimateStoppedError:
+            outcome = Drop.NOT_ACTIVE
+            raise
         finally:
             self.account.settle(outcome)
 
     def _process(self, located: LocatedFrame) -> Outcome:
-        """Estimate or track one frame, and publish the result."""
-        settings = self._settings.node
+        """Estimate or track one frame and publish the result."""
+        if self._processing is None:
+            return Drop.NOT_ACTIVE
         result = self._processing.process(located)
+        self._supervisor.note_result(_failure(result))
+        with self._publishing:
+            if self._inputs is None:
+                return Drop.NOT_ACTIVE
+            return self._publish(located, result)
+
+    def _publish(self, located: LocatedFrame, result: PublishedFrame | Rejection | Drop) -> Outcome:
+        """Publish what became of a frame, and return it for the account."""
+        settings = self._settings.node
+        message = None
         if isinstance(result, Rejection):
             self._refuse(result, located.matched.depth.header)
             return result.reason
-        if isinstance(result, Drop):
-            return result
-        for rejection in result.rejections:
-            self.rejections.add(rejection)
-        target = settings.target_frame
-        if target:
-            header = header_in(target, result.header)
-            result = result.expressed_in(located.T_frame_cam[target], header)
-        self._outputs.publish(result, settings)
-        self._last.note(result.timings_ms)
-        return None
+        if isinstance(result, PublishedFrame):
+            for rejection in result.rejections:
+                self.rejections.add(rejection)
+            target = settings.target_frame
+            if target:
+                header = header_in(target, result.header)
+                result = result.expressed_in(located.T_frame_cam[target], header)
+            message = self._outputs.publish(result, settings)
+            self._last.note(result.timings_ms)
+        self._requests.callers.offer(located.matched, message)
+        return result if isinstance(result, Drop) else None
+
+    def _refused_request(self) -> Rejection | None:
+        if self.is_active:
+            return None
+        return Rejection(Reason.NOT_ACTIVE, f"the node is {self.state}; activate it")
+
+    def _missing_inputs(self) -> str:
+        """A sentence about the inputs that are silent; empty: there are none."""
+        if self._inputs is None:
+            return ""
+        return "; ".join(self._inputs.watchdog.silent_inputs(_SILENT_S))
+
+    def _estimate_apart(self, matched: Matched, caller: Caller) -> None:
+        """Let the worker estimate a frame by itself, and nobody but the caller know."""
+
+        def step() -> None:
+            if caller.answered.done() or self._processing is None:
+                return
+            try:
+                result = self._processing.estimate(matched)
+            except Exception as error:
+                detail = f"{type(error).__name__}: {error}"
+                self._requests.callers.hand(caller, Rejection(Reason.INTERNAL_ERROR, detail))
+                raise
+            if not isinstance(result, Rejection):
+                result = objects_message(result, posed_objects(result.objects, result.T_out_cam))
+            self._requests.callers.hand(caller, result)
+
+        self._worker.mailbox.append(step, _STEPS)
 
 
 def spin(node: EstimatorNode) -> None:
@@ -321,12 +523,38 @@ def main(
 
     Raises:
         SystemExit: it could not start; the reason is logged.
+
+    The process ends with code 70 where a new one is needed.
     """
 
     def make_node() -> EstimatorNode:
-        return EstimatorNode(make_estimator=make_estimator, make_tracker=make_tracker)
+        return EstimatorNode(
+            make_estimator=make_estimator, make_tracker=make_tracker, end_process=end_for_respawn
+        )
 
     run_program("genpose", make_node, spin, args)
+
+
+def _described(error: BaseException) -> str:
+    """An error's type, text and place."""
+    where = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f" ({where[0].name}, line {where[0].lineno})" if where else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def _failure(result: PublishedFrame | Rejection | Drop) -> str:
+    """What a frame tells of a network that gives no numbers; empty: nothing."""
+    if not isinstance(result, PublishedFrame) or any(item.seen for item in result.objects):
+        return ""
+    count = sum(rejection.reason is Reason.NOT_FINITE for rejection in result.rejections)
+    return f"the network gave no finite pose for {count} objects" if count else ""
+
+
+def _free_memory() -> None:
+    """Give back what PyTorch keeps of what nothing refers to."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _spare_threads() -> int:

@@ -116,10 +116,8 @@ def _pixels(
         )
     dtype = np.dtype(encoding.dtype).newbyteorder(">" if message.is_bigendian else "<")
     height, width, step = int(message.height), int(message.width), int(message.step)
-    if height < 1 or width < 1:
-        return Rejection(Reason.TRUNCATED_IMAGE, f"{what} image is {width} x {height} pixels")
-    if width * height > most:
-        return too_many_pixels(f"{what} image", width, height, most)
+    if not 0 < width * height <= most:
+        return _refused_size(what, width, height, most)
     if step < width * dtype.itemsize:
         return Rejection(
             Reason.TRUNCATED_IMAGE,
@@ -137,3 +135,10 @@ def _pixels(
         )
     rows = data[: step * height].reshape(height, step)[:, : width * dtype.itemsize]
     return rows.view(dtype)
+
+
+def _refused_size(what: str, width: int, height: int, most: int) -> Rejection:
+    """The rejection of an image without pixels, or with too many."""
+    if width * height:
+        return too_many_pixels(f"{what} image", width, height, most)
+    return Rejection(Reason.TRUNCATED_IMAGE, f"{what} image is {width} x {height} pixels")

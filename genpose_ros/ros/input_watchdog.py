@@ -5,7 +5,9 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from genpose_ros.ros.pace import Pace
 
 __all__ = ["InputState", "InputWatchdog"]
 
@@ -35,6 +37,7 @@ class _Input:
     count: int = 0
     stamp_ns: int | None = None
     reported: bool = False
+    pace: Pace = field(default_factory=Pace)
 
 
 class InputWatchdog:
@@ -64,9 +67,12 @@ class InputWatchdog:
 
     def note_message(self, topic: str, stamp_ns: int) -> None:
         """Note that a message came; topics that are not watched are ignored."""
-        if topic in self._inputs:
-            count = self._inputs[topic].count + 1
-            self._inputs[topic] = _Input(self._clock(), count, stamp_ns)
+        if topic not in self._inputs:
+            return
+        now_s, before = self._clock(), self._inputs[topic]
+        if before.count:
+            before.pace.note(now_s - before.since_s)
+        self._inputs[topic] = _Input(now_s, before.count + 1, stamp_ns, pace=before.pace)
 
     @property
     def inputs(self) -> tuple[InputState, ...]:
@@ -83,6 +89,20 @@ class InputWatchdog:
         With a timeout of 0 there are none.
         """
         return [self._sentence(state) for state in self._overdue(timeout_s)]
+
+    def lost_inputs(self, timeout_s: float) -> list[str]:
+        """Return the required inputs that came regularly and then broke off.
+
+        They are silent for a second and for much longer than they paused before. With a timeout of
+        0 there are none.
+        """
+        return [
+            state.topic
+            for state in self.inputs
+            if timeout_s > 0
+            and state.required
+            and self._inputs[state.topic].pace.is_overdue(state.silent_s)
+        ]
 
     def report(self, timeout_s: float) -> list[str]:
         """Return the sentences of `silent_inputs` that were not reported since the last message."""

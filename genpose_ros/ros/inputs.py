@@ -22,11 +22,12 @@ from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.accounting import Drop, FrameAccount
 from genpose_ros.ros.camera_info import calibration_from_info
 from genpose_ros.ros.frame_builder import stamp_ns
+from genpose_ros.ros.frozen_depth import FrozenDepth
 from genpose_ros.ros.images import depth_pixels, label_pixels
 from genpose_ros.ros.input_watchdog import InputWatchdog
 from genpose_ros.ros.mask_arrays import message_header
-from genpose_ros.ros.message_sizes import MB, check_bytes, message_bytes
 from genpose_ros.ros.matching import DepthMessage, FrameMatcher, MaskInput, Matched
+from genpose_ros.ros.message_sizes import MB, check_bytes, message_bytes
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.subscriptions import AdaptiveSubscription
 from genpose_ros.ros.throttled_log import ThrottledLog
@@ -59,9 +60,10 @@ class Inputs:
     """Subscriptions to depth, camera_info and the masks; matches of them are delivered.
 
     Attributes:
-        enabled: when false, nothing is delivered.
+        enabled: when false, nothing is delivered but what is asked for.
         topic_names: resolved names of the topics, by the names that the node gives them.
         watchdog: counts the messages of each topic.
+        frozen: compares each depth image with the one before.
         matched: number of masks that were matched with their depth image so far.
 
     Args:
@@ -71,9 +73,10 @@ class Inputs:
         deliver: called with each match, in the executor's thread.
         refuse: called with each refusal of a message, and the message's header; those of masks are
             in the account already.
-        jumped_back: called when the clock of the depth images was set back; returns what else the
+        jumped: called when the clock of the depth images jumped; returns what else the
             log line shall say.
         between_masks: says whether depth images without masks are to be delivered too.
+        asked: says whether somebody has asked for frames, which are delivered then in any case.
     """
 
     def __init__(
@@ -84,14 +87,17 @@ class Inputs:
         account: FrameAccount,
         deliver: Callable[[Matched], None],
         refuse: Callable[[Rejection, Header | None], None],
-        jumped_back: Callable[[], str],
+        jumped: Callable[[], str],
         between_masks: Callable[[], bool],
+        asked: Callable[[], bool] = lambda: False,
     ) -> None:
         self.enabled = True
+        self._asked = asked
         self.matched = 0
+        self.frozen = FrozenDepth()
         self._node, self._settings, self._account = node, settings, account
         self._deliver, self._refuse = deliver, refuse
-        self._jumped_back, self._between_masks = jumped_back, between_masks
+        self._jumped, self._between_masks = jumped, between_masks
         self._depth_frame = ""
         self._looked_at: tuple[Calibration, bool] | None = None
         self._reported_frames: dict[str, tuple[str, str]] = {}
@@ -120,9 +126,28 @@ class Inputs:
         )
         # Steady: a simulated clock that stands still must not stop them.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_timer(_POLL_S, self._poll, clock=steady)
-        node.create_timer(_WATCHDOG_S, self._report_silence, clock=steady)
-        node.create_timer(_ADAPT_S, self._adapt, clock=steady)
+        self._timers = [
+            node.create_timer(period_s, callback, clock=steady)
+            for period_s, callback in (
+                (_POLL_S, self._poll),
+                (_WATCHDOG_S, self._report_silence),
+                (_ADAPT_S, self._adapt),
+            )
+        ]
+
+    def close(self) -> int:
+        """Unsubscribe; nothing is delivered any more. Returns how many masks still waited."""
+        self.enabled = False
+        for timer in self._timers:
+            self._node.destroy_timer(timer)
+        for subscription in self._subscriptions.values():
+            subscription.close()
+        return self._matcher.waiting
+
+    @property
+    def newest(self) -> tuple[int, int | None]:
+        """Epoch of the matcher, and stamp of the newest depth image, ns; None: there was none."""
+        return self._matcher.newest
 
     @property
     def let_go(self) -> int:
@@ -176,10 +201,14 @@ class Inputs:
             self._refuse(pixels, header)
             return
         self._depth_frame = header.frame_id
+        self.frozen.note(stamp, pixels)
+        if self.frozen.doubt:
+            self._log.warn_about("frozen", self.frozen.doubt)
         added = self._matcher.add_depth(stamp, DepthMessage(header, pixels, n_bytes))
-        if added.jumped_back:
-            line = "the clock of the depth images jumped back; starting again"
-            self._log.warn_about("clock", f"{line}{self._jumped_back()}")
+        if added.jump_s:
+            way = f"{'back' if added.jump_s < 0 else 'ahead'} by {abs(added.jump_s):.3f} s"
+            line = f"the clock of the depth images jumped {way}; starting again"
+            self._log.warn_about("clock", f"{line}{self._jumped()}")
         self._accept(added.rejection, header)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
@@ -288,7 +317,7 @@ class Inputs:
         if masks.header is not None:
             self._compare_frames("masks are", masks.header)
         self._account.receive()
-        if not self.enabled:
+        if not (self.enabled or self._asked()):
             self._account.settle(Drop.DISABLED)
             return
         refused = self._matcher.add_masks(stamp, masks)
@@ -310,7 +339,7 @@ class Inputs:
         self.matched += len(outcome.matched)
         for refused in outcome.refused:
             self._refuse_masks(refused.rejection, refused.masks.header)
-        if not self.enabled:
+        if not (self.enabled or self._asked()):
             self._account.settle(Drop.DISABLED, len(outcome.matched))
             return
         for matched in outcome.matched:

@@ -43,17 +43,29 @@ class Mailbox(Generic[Item]):
             self._changed.notify()
         return replaced
 
+    def append(self, item: Item, slot: int) -> None:
+        """Leave an item behind those that are left; none is replaced."""
+        with self._changed:
+            self._items[slot].append(item)
+            self._changed.notify()
+
     def get(self, timeout: float | None = None) -> Item | None:
         """Fetch an item, waiting up to `timeout` seconds; None: none came, or closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or not self._empty(), timeout)
             return None if self._closed else self._fetch()
 
-    def clear(self) -> int:
-        """Forget what nobody has fetched; returns how many items that were."""
+    def clear(self, *slots: int) -> int:
+        """Forget what nobody has fetched, of some slots alone where they are named.
+
+        Returns:
+            how many items that were.
+        """
+        forgotten = 0
         with self._changed:
-            forgotten = sum(map(len, self._items))
-            self._items = [deque() for _ in self._items]
+            for slot in slots or range(len(self._items)):
+                forgotten += len(self._items[slot])
+                self._items[slot] = deque()
         return forgotten
 
     def close(self) -> None:

@@ -1,11 +1,12 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Markers of objects for RViz: axes, box and label of each, in the colours of their states."""
+"""Markers of objects for RViz: axes, box, label and covariance, in the colours of their states."""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
 
+import numpy as np
 from geometry_msgs.msg import Point, Vector3
 from rclpy.duration import Duration
 from std_msgs.msg import ColorRGBA, Header
@@ -13,13 +14,13 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.msg import ObjectPose
-from genpose_ros.ros.builders import PosedObject
+from genpose_ros.ros.builders import PosedObject, pose_messages
 from genpose_ros.ros.published import PublishedObject
 
 __all__ = ["NAMESPACES", "marker_array"]
 
 #: The marker namespaces; a marker's id is the object's number.
-NAMESPACES = ("axes", "box", "label")
+NAMESPACES = ("axes", "box", "label", "covariance")
 
 _LINE_M = 0.004
 _TEXT_M = 0.03
@@ -38,6 +39,11 @@ _STATE_TEXTS = {
     ObjectPose.STATE_LOST: "lost",
 }
 _TEXT_COLOR = (1.0, 1.0, 1.0)
+_COVARIANCE_COLOR, _COVARIANCE_ALPHA = (0.8, 0.3, 0.9), 0.4
+#: Standard deviations from the centre of a covariance's ellipsoid to its surface.
+_DEVIATIONS = 2.0
+#: RViz draws nothing that is thinner.
+_THINNEST_M = 1e-4
 #: The box's corners as signs, and its edges: the pairs of corners that differ in one sign.
 _CORNERS = tuple(product((-0.5, 0.5), repeat=3))
 _EDGES = tuple(
@@ -55,7 +61,10 @@ def marker_array(
     gone: Iterable[int] = (),
     lifetime_s: float = 0.0,
 ) -> MarkerArray:
-    """Return axes, box and label of each object, and deletions of the objects `gone`.
+    """Return the markers of each object, and deletions of those of the objects `gone`.
+
+    They are its axes, its box, its label, and the ellipsoid of two standard deviations of its
+    position.
 
     Args:
         objects: their poses are in the frame of `header`.
@@ -71,9 +80,12 @@ def marker_array(
     lifetime = Duration(seconds=lifetime_s).to_msg()
     for posed in objects:
         item = posed.item
-        for marker in (_axes(item.estimate), _box(item), _label(item)):
+        here = [_axes(item.estimate), _box(item), _label(item)]
+        for marker in here:
+            marker.pose = posed.pose.pose
+        for marker in (*here, _covariance(posed)):
             marker.header, marker.id, marker.lifetime = header, item.number, lifetime
-            marker.action, marker.pose = Marker.ADD, posed.pose.pose
+            marker.action = Marker.ADD
             markers.append(marker)
     return MarkerArray(markers=markers)
 
@@ -113,5 +125,23 @@ def _label(item: PublishedObject) -> Marker:
     )
 
 
-def _color(rgb: tuple[float, float, float]) -> ColorRGBA:
-    return ColorRGBA(r=rgb[0], g=rgb[1], b=rgb[2], a=1.0)
+def _covariance(posed: PosedObject) -> Marker:
+    """The ellipsoid of the position's covariance, along its main axes."""
+    variances, axes = np.linalg.eigh(np.reshape(posed.pose.covariance, (6, 6))[:3, :3])
+    T_out_ellipsoid = np.eye(4)
+    T_out_ellipsoid[:3, :3] = axes * np.sign(np.linalg.det(axes))
+    position = posed.pose.pose.position
+    T_out_ellipsoid[:3, 3] = (position.x, position.y, position.z)
+    diameters = 2 * _DEVIATIONS * np.sqrt(variances.clip(min=0))
+    x, y, z = diameters.clip(min=_THINNEST_M).tolist()
+    return Marker(
+        ns="covariance",
+        type=Marker.SPHERE,
+        pose=pose_messages(T_out_ellipsoid[None])[0],
+        scale=Vector3(x=x, y=y, z=z),
+        color=_color(_COVARIANCE_COLOR, _COVARIANCE_ALPHA),
+    )
+
+
+def _color(rgb: tuple[float, float, float], alpha: float = 1.0) -> ColorRGBA:
+    return ColorRGBA(r=rgb[0], g=rgb[1], b=rgb[2], a=alpha)

@@ -4,7 +4,7 @@
 """Matching of masks with the depth image that they were made from, and the order of time.
 
 Depth images for which no masks came in time can be asked for too: `FrameMatcher.poll_depth`. That a
-clock jumped back or that a message is out of order is judged here, for all that comes after.
+clock jumped or that a message is out of order is judged here, for all that comes after.
 """
 
 import time
@@ -72,7 +72,7 @@ class Matched:
         masks: its masks; None for a depth image by itself, of which is not known what it shows.
         calibration: of the depth image's camera.
         detections: classes and scores of the labels.
-        epoch: how often the clock had jumped back until then; stamps of one epoch can be compared.
+        epoch: how often the clock had jumped until then; stamps of one epoch can be compared.
     """
 
     depth: DepthMessage
@@ -161,14 +161,19 @@ class FrameMatcher:
         self.calibration: Calibration | None = None
         self.most_bytes = MOST_BYTES
         self.let_go = 0
-        self._depth: StampedRing[DepthMessage] = StampedRing(history_s)
-        self._detections: StampedRing[tuple[Detection2D, ...]] = StampedRing(history_s)
-        self._calibrations: StampedRing[Calibration] = StampedRing(history_s)
+        self._depth: StampedRing[DepthMessage] = StampedRing(history_s, clock)
+        self._detections: StampedRing[tuple[Detection2D, ...]] = StampedRing(history_s, clock)
+        self._calibrations: StampedRing[Calibration] = StampedRing(history_s, clock)
         self._waiting: dict[int, _Waiting] = {}
         self._last_ns: int | None = None
         self._newest = _Newest()
         self._epoch = 0
         self._clock = clock
+
+    @property
+    def newest(self) -> tuple[int, int | None]:
+        """The epoch, and the stamp of the newest depth image, ns; None: there was none in it."""
+        return self._epoch, self._newest.stamp_ns if self._newest.depth is not None else None
 
     def configure(self, history_s: float, slop_s: float, wait_s: float) -> None:
         """Take other lengths from now on."""
@@ -177,7 +182,7 @@ class FrameMatcher:
         self._slop_s, self._wait_s = slop_s, wait_s
 
     def add_depth(self, stamp_ns: int, depth: DepthMessage) -> Added:
-        """Hold a depth image. When its clock jumped back, everything older is forgotten."""
+        """Hold a depth image. When its clock jumped, everything before is forgotten."""
         newest_ns = self._depth.newest_ns
         if stamp_ns == 0 and newest_ns is not None and newest_ns > 0:
             detail = "the depth image has the stamp 0, unlike those before: its driver left it out"
@@ -186,7 +191,7 @@ class FrameMatcher:
             detail = f"the depth image's stamp is {stamp_ns / 1e9:.3f} s, which no clock can show"
             return Added(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
         added = self._depth.add(stamp_ns, depth)
-        if added.jumped_back:
+        if added.jump_s:
             self._begin_epoch()
         if added.rejection is None:
             self._newest = self._newest.followed_by(stamp_ns, depth)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.stop_flag import StopFlag
 from genpose_ros.networks.model_set import ModelSet
 
 __all__ = ["CheckpointFile", "ModelLoader"]
@@ -45,6 +46,13 @@ class ModelLoader:
         self.about: dict[str, str] = {}
         self.checkpoints: Mapping[str, CheckpointFile] = {}
         self._models: ModelSet | None = None
+        # One for all: the worker may still be at a frame with the estimator before.
+        self._stop = StopFlag()
+
+    def free(self) -> None:
+        """Forget the networks; the next estimator loads them again."""
+        self._models = None
+        self.about, self.checkpoints = {}, {}
 
     def __call__(self, settings: EstimatorSettings) -> PoseEstimator:
         """Return an estimator; its settings that need other networks are not looked at again.
@@ -54,8 +62,8 @@ class ModelLoader:
             ValueError: a checkpoint or the device cannot be used, or two know the same class.
         """
         if self._models is not None:
-            return PoseEstimator(self._models, settings)
-        first = PoseEstimator.from_settings(settings)
+            return PoseEstimator(self._models, settings, self._stop)
+        first = PoseEstimator.from_settings(settings, self._stop)
         self._models = first.models
         files = [CheckpointFile.of(file) for file in first.models.files]
         self.checkpoints = {

@@ -49,6 +49,13 @@ class NodeSettings:
         choices=MODES,
         fixed=True,
     )
+    autostart: bool = setting(
+        True,
+        "The node configures and activates itself when it starts; false: a lifecycle manager or "
+        "`ros2 lifecycle set` does.",
+        fixed=True,
+        advanced=True,
+    )
     mask_source: str = setting(
         "label_image",
         "Kind of the mask messages: label_image (topics masks and mask_detections), instance_masks "
@@ -181,7 +188,11 @@ class NodeSettings:
         advanced=True,
     )
     publish_tf: bool = setting(True, "Publish a transform for each object.")
-    tf_prefix: str = setting("", "Put before the names of the objects' frames.")
+    tf_prefix: str = setting(
+        "auto",
+        "Put before the names of the objects' frames; auto: the node's namespace and a slash, such "
+        "as left/, and nothing where it has none.",
+    )
     marker_lifetime_s: float = setting(
         1.0,
         "Markers disappear after this long without a new frame, seconds; 0: never.",
@@ -221,6 +232,14 @@ class NodeSettings:
         "Refuse every change of a parameter after the start, whoever asks: where no SROS2 keeps "
         "other programs from it.",
         fixed=True,
+        advanced=True,
+    )
+    hang_timeout_s: float = setting(
+        120.0,
+        "The process ends with code 70, for a launch that starts it again, when one frame takes "
+        "this long, seconds; 0: never.",
+        low=0.0,
+        high=3600.0,
         advanced=True,
     )
     log_period_s: float = setting(

@@ -3,7 +3,8 @@
 
 """Publishers of the node's results, on all topics and /tf."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from geometry_msgs.msg import PoseArray
 from rclpy.node import Node
@@ -11,8 +12,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
-from tf2_ros import TransformBroadcaster
-from vision_msgs.msg import Detection3DArray
+from tf2_msgs.msg import TFMessage
+from vision_msgs.msg import Detection3DArray, LabelInfo, VisionInfo
 from visualization_msgs.msg import MarkerArray
 
 from genpose_ros.estimation.reasons import Rejection
@@ -27,11 +28,13 @@ from genpose_ros.ros.builders import (
     posed_objects,
     transforms,
 )
+from genpose_ros.ros.category_messages import label_info, vision_info
+from genpose_ros.ros.child_frames import ChildFrames
 from genpose_ros.ros.markers import marker_array
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.published import PublishedFrame
 
-__all__ = ["Outputs"]
+__all__ = ["Outputs", "objects_message"]
 
 _QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 #: Kept for those who subscribe later.
@@ -40,6 +43,14 @@ _LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
+#: The prefix of the objects' frames that stands for the namespace.
+_PREFIX_OF_NAMESPACE = "auto"
+
+
+def objects_message(frame: PublishedFrame, objects: Sequence[PosedObject]) -> ObjectPoseArray:
+    """Return all about a frame and its objects: first those that are published everywhere."""
+    ordered = sorted(objects, key=lambda posed: not posed.item.trusted)
+    return object_array(ordered, frame.rejections, frame.header, frame.timings_ms)
 
 
 class Outputs:
@@ -47,9 +58,10 @@ class Outputs:
 
     Args:
         node: owns the publishers.
+        warn: called with a subject and a line about it.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, warn: Callable[[str, str], None]) -> None:
         kinds = {
             "poses": PoseArray,
             "detections": Detection3DArray,
@@ -58,36 +70,39 @@ class Outputs:
             "points": PointCloud2,
             "candidates": PoseArray,
         }
-        self._publishers = {
-            name: node.create_publisher(
-                kind,
-                f"~/{name}",
-                _QOS,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-            for name, kind in kinds.items()
-        }
-        self._categories = node.create_publisher(
-            CategoryArray,
-            "~/categories",
-            _LATCHED,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
-        self._broadcaster = TransformBroadcaster(node)
+        latched = {"categories": CategoryArray, "label_info": LabelInfo, "vision_info": VisionInfo}
+
+        def publisher(kind: Any, topic: str, profile: QoSProfile) -> Any:
+            options = QoSOverridingOptions.with_default_policies()
+            return node.create_publisher(kind, topic, profile, qos_overriding_options=options)
+
+        self._publishers = {n: publisher(kind, f"~/{n}", _QOS) for n, kind in kinds.items()}
+        self._publishers |= {n: publisher(kind, f"~/{n}", _LATCHED) for n, kind in latched.items()}
+        # tf2_ros has a broadcaster for it, whose quality of service no parameter overrides.
+        self._transforms = publisher(TFMessage, "/tf", QoSProfile(depth=100))
+        self._children = ChildFrames(node, warn)
+        namespace = node.get_namespace().strip("/")
+        self._prefix = f"{namespace}/" if namespace else ""
         self._marked: frozenset[int] = frozenset()
 
-    def publish(self, frame: PublishedFrame, settings: NodeSettings) -> None:
-        """Publish one frame; objects that are not trusted only on `~/objects` and `~/markers`."""
+    def publish(self, frame: PublishedFrame, settings: NodeSettings) -> ObjectPoseArray:
+        """Publish one frame; returns what goes to `~/objects`.
+
+        Objects that are not trusted only go there and to `~/markers`.
+        """
         header = frame.header
         objects = posed_objects(frame.objects, frame.T_out_cam)
         trusted = [posed for posed in objects if posed.item.trusted]
-        others = [posed for posed in objects if not posed.item.trusted]
-        everything = object_array([*trusted, *others], frame.rejections, header, frame.timings_ms)
+        everything = objects_message(frame, objects)
         self._send("poses", pose_array(trusted, header))
         self._send("detections", detection_array(trusted, header))
         self._send("objects", everything)
         if settings.publish_tf and trusted:
-            self._broadcaster.sendTransform(transforms(trusted, header, settings.tf_prefix))
+            automatic = settings.tf_prefix == _PREFIX_OF_NAMESPACE
+            prefix = self._prefix if automatic else settings.tf_prefix
+            sent = transforms(trusted, header, prefix)
+            self._children.note_sent(sent)
+            self._transforms.publish(TFMessage(transforms=sent))
         # These take long to build or are large, and few subscribe to them.
         if self._has_subscribers("markers"):
             self._send_markers(objects, header, settings.marker_lifetime_s)
@@ -96,10 +111,14 @@ class Outputs:
             self._send("points", point_cloud(seen, header, frame.T_out_cam))
         if self._has_subscribers("candidates"):
             self._send("candidates", candidate_array(seen, header, frame.T_out_cam))
+        return everything
 
     def publish_categories(self, message: CategoryArray) -> None:
         """Publish what the models know, for all who subscribe from now on."""
-        self._categories.publish(message)
+        self._send("categories", message)
+        self._send("label_info", label_info(message))
+        topic = str(self._publishers["label_info"].topic_name)
+        self._send("vision_info", vision_info(message.header, topic))
 
     def publish_rejected(self, rejection: Rejection, header: Header) -> None:
         """Publish on `~/objects` that a frame was refused; nothing goes to the other topics."""

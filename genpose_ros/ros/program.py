@@ -3,20 +3,21 @@
 
 """Running of a node as a program: start, spin, and an orderly end whatever ends it."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import rclpy
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
-from genpose_ros.stopping import SIGNALS
+from genpose_ros.stopping import SIGNALS, end_after_grace
 
-__all__ = ["run_program"]
+__all__ = ["end_for_respawn", "run_program"]
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 
@@ -28,6 +29,9 @@ def run_program(
     args: Sequence[str] | None = None,
 ) -> None:
     """Run a node until it is stopped; destroy it in any case.
+
+    A node that is asked to stop and cannot, as it is in the midst of native code, is ended with
+    code 0 within two seconds.
 
     Ctrl-C under `ros2 launch` comes twice, once from the terminal and once from launch: the first
     one ends the spinning, the second must not disturb the end.
@@ -41,6 +45,7 @@ def run_program(
     Raises:
         SystemExit: it could not start; the reason is logged.
     """
+    end_after_grace(0, f"{name}: ended at once, as it did not stop by itself")
     with _one_interrupt():
         node = None
         try:
@@ -58,6 +63,11 @@ def run_program(
             if node is not None:
                 node.destroy_node()
             rclpy.try_shutdown()
+
+
+def end_for_respawn() -> NoReturn:
+    """End the process, whatever its threads are at, with the code that asks for another one."""
+    os._exit(os.EX_SOFTWARE)  # 70
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class PublishedObject:
 
     Attributes:
         estimate: its pose and all that is known with it.
-        id: its id in ~/objects and ~/detections.
+        id: its id in ~/objects and ~/detections; empty where it may be another in the next frame.
         frame: name of its frame on /tf, without the prefix.
         number: of its markers and points.
         state: one of ObjectPose.STATE_*.
@@ -88,7 +88,7 @@ def published_estimate(estimate: ObjectEstimate) -> PublishedObject:
     """Return an object that was estimated from one frame alone."""
     return PublishedObject(
         estimate,
-        id=str(estimate.instance_id),
+        id="",
         frame=f"{estimate.category}_{estimate.instance_id}",
         number=estimate.instance_id,
     )

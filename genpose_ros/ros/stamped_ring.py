@@ -3,12 +3,14 @@
 
 """Buffer of the last seconds of a stream, searched by stamp: depth waits here for its masks."""
 
-from collections import OrderedDict
-from collections.abc import Iterable
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.tracking.stamp_guard import StampGuard, Verdict
 
 __all__ = ["Added", "StampedRing"]
 
@@ -16,9 +18,12 @@ Item = TypeVar("Item")
 
 #: Whatever the stamps say, no more than this is held.
 CAPACITY = 600
-#: So many older stamps one after the other are no stragglers; with one that is older than the ring
-#: is long fewer are enough, but not that one alone: it may be a single message with a wrong stamp.
-_OLDER_IN_A_ROW, _FAR_OLDER_IN_A_ROW = 3, 2
+#: A stamp may be so far ahead of the time that has passed, and of the usual steps, nanoseconds.
+_AHEAD_NS = 500_000_000
+#: Longest of the usual steps that may follow, times the last one.
+_STEPS = 1.5
+#: Items whose time of arrival is remembered.
+_ARRIVALS = 10
 
 
 @dataclass(frozen=True)
@@ -27,26 +32,35 @@ class Added:
 
     Attributes:
         rejection: why it is not held; None: it is.
-        jumped_back: its stamp means that the clock was set back; all older items are forgotten.
+        jump_s: how far the clock has jumped, seconds, less than 0 where it was set back; all older
+            items are forgotten. 0: it did not.
     """
 
     rejection: Rejection | None = None
-    jumped_back: bool = False
+    jump_s: float = 0.0
 
 
 class StampedRing(Generic[Item]):
     """Items keyed by stamp (ns), the oldest let go after `seconds` of stamps.
 
-    Stamps must not decrease. One that is a little older than the newest is refused. One that is
-    older by more than the ring's length is refused too, but the next older one after it, or the
-    third older one in a row, means that the clock jumped back (a bag started again): the ring
-    empties itself and goes on from there.
+    Stamps must not decrease, nor advance by much more than the time that passes between the items
+    or than they did before. Items with other stamps are refused, until three in a row follow one
+    another: then the clock has jumped, as when a bag starts again, and the ring empties itself and
+    goes on from there. A single wrong stamp, whichever way, costs its own item alone.
+
+    Args:
+        seconds: see above.
+        clock: seconds, monotonic; when the items come.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds = seconds
+        self._clock = clock
         self._items: OrderedDict[int, Item] = OrderedDict()
-        self._older, self._far = 0, False
+        self._guard = StampGuard()
+        self._step_ns = 0
+        #: By how much the last stamps were ahead of the clock; the greatest came the fastest.
+        self._ahead_ns: deque[int] = deque(maxlen=_ARRIVALS)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -62,23 +76,21 @@ class StampedRing(Generic[Item]):
         return next(iter(self._items)) if self._items else None
 
     def add(self, stamp_ns: int, item: Item) -> Added:
-        """Hold an item; an equal stamp replaces, a little older one is refused."""
-        newest = self.newest_ns
-        if newest is not None and stamp_ns < newest:
-            self._older += 1
-            back_ns = newest - stamp_ns
-            self._far |= back_ns > self.seconds * 1e9
-            if self._older < (_FAR_OLDER_IN_A_ROW if self._far else _OLDER_IN_A_ROW):
-                detail = f"stamp is {back_ns / 1e6:.1f} ms older than the one before"
-                return Added(Rejection(Reason.STAMP_OUT_OF_ORDER, detail))
-            self.clear()
-            self._items[stamp_ns] = item
-            return Added(jumped_back=True)
-        self._older, self._far = 0, False
+        """Hold an item; an equal stamp replaces, one out of order is refused."""
+        now_ns, newest_ns = round(self._clock() * 1e9), self.newest_ns
+        added = Added()
+        if newest_ns is not None:
+            verdict = self._guard.judge(stamp_ns, newest_ns, self._latest_ns(newest_ns, now_ns))
+            if verdict is Verdict.STRAY:
+                return Added(_out_of_order(stamp_ns - newest_ns))
+            self._step_ns = stamp_ns - newest_ns
+            if verdict is Verdict.JUMPED:
+                added = self._jump((stamp_ns - newest_ns) / 1e9)
+        self._ahead_ns.append(stamp_ns - now_ns)
         self._items[stamp_ns] = item
         while len(self._items) > CAPACITY or self._too_old():
             self._items.popitem(last=False)
-        return Added()
+        return added
 
     def exact(self, stamp_ns: int) -> Item | None:
         """The item of exactly this stamp."""
@@ -106,8 +118,31 @@ class StampedRing(Generic[Item]):
     def clear(self) -> None:
         """Forget everything."""
         self._items.clear()
-        self._older, self._far = 0, False
+        self._guard.clear()
+        self._ahead_ns.clear()
+
+    def _latest_ns(self, newest_ns: int, now_ns: int) -> int:
+        """Up to which stamp an item that comes now is in order."""
+        passed_ns = max(self._ahead_ns, default=0) + now_ns
+        return max(passed_ns, newest_ns + round(_STEPS * self._step_ns)) + _AHEAD_NS
+
+    def _jump(self, jump_s: float) -> Added:
+        """Go on at another time; forget what is of another one."""
+        self._step_ns = self._guard.step_ns
+        self._ahead_ns.clear()
+        if 0 <= jump_s <= self.seconds:  # what is held may still be asked for
+            return Added()
+        self.clear()
+        return Added(jump_s=jump_s)
 
     def _too_old(self) -> bool:
         newest, oldest = self.newest_ns, self.oldest_ns
         return newest is not None and oldest is not None and newest - oldest > self.seconds * 1e9
+
+
+def _out_of_order(ahead_ns: int) -> Rejection:
+    way = "older" if ahead_ns < 0 else "newer"
+    detail = f"stamp is {abs(ahead_ns) / 1e6:.1f} ms {way} than the one before"
+    if ahead_ns > 0:
+        detail += ", more than the time that has passed"
+    return Rejection(Reason.STAMP_OUT_OF_ORDER, detail)

@@ -34,6 +34,8 @@ __all__ = [
 Clock = Callable[[], float]
 #: Counters beside those that have the names of topics or reasons.
 _MATCHED, _FRAMES = "matched masks", "whole frames"
+#: Topics that masks come on, each before those that only tell of them.
+_MASK_TOPICS = ("masks", "instance_masks", "mask_array", "yolo", "mask_detections")
 #: An input that pauses for so long is named, though it does not count as silent yet, seconds.
 _PAUSE_S = 1.0
 #: Frames whose times are kept.
@@ -86,16 +88,21 @@ class InputStatus:
             values[f"{state.topic} rate, Hz"] = f"{new[state.topic] / passed_s:.1f}"
             age = f"{state.silent_s:.2f}" if state.count else "none"
             values[f"{state.topic} age, s"] = age
-        masks = new[names["masks" if "masks" in names else "instance_masks"]]
+        masks = new[next(names[name] for name in _MASK_TOPICS if name in names)]
         values["matches per second"] = f"{new[_MATCHED] / passed_s:.1f}"
         values["masks matched, %"] = f"{100 * new[_MATCHED] / masks:.0f}" if masks else "none"
         silent = watchdog.silent_inputs(self._timeout_s())
         paused = watchdog.silent_inputs(_PAUSE_S)
-        named = "; ".join(silent) or self._awaited() or "; ".join(paused)
+        lost = watchdog.lost_inputs(self._timeout_s())
+        frozen = self._inputs.frozen
+        values["depth images in a row that are the same"] = frozen.repeats + 1
+        named = "; ".join(silent) or self._awaited() or "; ".join(paused) or frozen.doubt
         message = named or "messages come on all inputs"
         if not self._inputs.enabled:
             message = f"images are ignored (~/enable); {message}"
-        return status("inputs", message, values, warn=bool(silent))
+        return status(
+            "inputs", message, values, warn=bool(silent or frozen.doubt), error=bool(lost)
+        )
 
     def _awaited(self) -> str:
         """A sentence about the required inputs without any message yet; empty: there are none."""
@@ -196,6 +203,7 @@ class EstimatorStatus:
         about: what does not change: device, checkpoint and so on.
         last: the last frames.
         clock: seconds, monotonic.
+        state: gives the node's state.
     """
 
     def __init__(
@@ -203,23 +211,28 @@ class EstimatorStatus:
         about: Mapping[str, str],
         last: LastFrames,
         clock: Clock = time.monotonic,
+        state: Callable[[], str] = lambda: "active",
     ) -> None:
-        self._about, self._last = about, last
+        self._about, self._last, self._state = about, last, state
         self._rates = _Rates(lambda: {"frames": last.count}, clock)
 
     def __call__(self) -> DiagnosticStatus:
         """Return the state since the last call."""
         new, passed_s = self._rates.take()
         per_second = f"{new['frames'] / passed_s:.1f}"
+        state = self._state()
         values: dict[str, object] = {
             **self._about,
+            "state": state,
             "frames published per second": per_second,
             "resident memory, MB": f"{_resident_mb():.0f}",
         }
         for stage, timings_ms in list(self._last.timings_ms.items()):
             values |= _percentiles(stage, timings_ms)
-        ready = f"{per_second} frames per second" if self._last.ready else "warming up"
-        return status("estimator", ready, values, warn=False)
+        message = f"{per_second} frames per second" if self._last.ready else "warming up"
+        if state != "active":
+            message = f"the node is {state}"
+        return status("estimator", message, values, warn=False)
 
 
 class TrackingStatus:
@@ -227,11 +240,14 @@ class TrackingStatus:
 
     Args:
         tracking: mode `track`.
+        age_s: gives the time since the last result, seconds.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, tracking: Tracking, clock: Clock = time.monotonic) -> None:
-        self._tracking = tracking
+    def __init__(
+        self, tracking: Tracking, age_s: Callable[[], float], clock: Clock = time.monotonic
+    ) -> None:
+        self._tracking, self._age_s = tracking, age_s
         self._rates = _Rates(lambda: tracking.frames, clock)
 
     def __call__(self) -> DiagnosticStatus:
@@ -242,7 +258,11 @@ class TrackingStatus:
         values["frames with masks per second"] = f"{new['masks'] / passed_s:.1f}"
         values["depth images without masks per second"] = f"{new['depth_only'] / passed_s:.1f}"
         message = f"{states[TrackState.CONFIRMED]} of {states.total()} tracks are confirmed"
-        return status("tracking", message, values, warn=False)
+        age_s = self._age_s()
+        stale = age_s >= _PAUSE_S and states.total() > 0
+        if stale:
+            message = f"nothing was tracked for {age_s:.1f} s; before, {message}"
+        return status("tracking", message, values, warn=stale)
 
 
 class TransformStatus:

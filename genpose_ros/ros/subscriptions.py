@@ -42,7 +42,8 @@ class AdaptiveSubscription:
     its defaults: three of four at 30 Hz. What was published once, latched, only comes to a
     subscriber that is durable as its publisher. And a message's type has to be the publisher's.
 
-    Depth and history of the queue can be overridden by the parameters `qos_overrides.*`.
+    Depth and history of the queue can be overridden by the parameters `qos_overrides.*`, and the
+    reliability, which does not adapt then.
 
     Args:
         node: subscribes here.
@@ -63,6 +64,11 @@ class AdaptiveSubscription:
     ) -> None:
         self._node, self._kinds, self._name, self._callback = node, tuple(kinds), name, callback
         self._topic = node.resolve_topic_name(name)
+        given = _given_reliability(node, self._topic)
+        self._policies = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
+        if given:
+            self._policies.append(QoSPolicyKind.RELIABILITY)
+            reliability = given
         self._adapts = reliability == "auto"
         first = self._kinds[0] if self._kinds else None
         self._terms = self._wanted(_Terms(first, reliability == "reliable"))
@@ -88,6 +94,12 @@ class AdaptiveSubscription:
         if self._kinds:
             return f"it is published as {found}, not {' or '.join(map(type_name, self._kinds))}"
         return f"it is published as {found}, which this Python cannot import: source its workspace"
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in filter(None, (self._now, self._next)):
+            self._node.destroy_subscription(subscription)
+        self._now = self._next = None
 
     def adapt(self) -> None:
         """Follow the publishers: where they offer more than before, or less, change over.
@@ -171,8 +183,7 @@ class AdaptiveSubscription:
             return None
         options: dict[str, Any] = {}
         if self._overridden is None:  # the parameters can be declared once
-            kinds = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
-            options["qos_overriding_options"] = QoSOverridingOptions(kinds)
+            options["qos_overriding_options"] = QoSOverridingOptions(self._policies)
             self._overridden = QoSProfile(depth=_DEPTH)
         profile = self._overridden
         profile.reliability = (
@@ -186,6 +197,16 @@ class AdaptiveSubscription:
         return self._node.create_subscription(
             terms.kind, self._name, callback, profile, event_callbacks=events, **options
         )
+
+
+def _given_reliability(node: Node, topic: str) -> str:
+    """The reliability that a subscription is given when the node starts; empty: none.
+
+    rclpy has no public way to ask for a parameter before it is declared.
+    """
+    name = f"qos_overrides.{topic}.subscription.reliability"
+    given = getattr(node, "_parameter_overrides", {}).get(name)
+    return str(given.value) if given is not None else ""
 
 
 def type_name(kind: Any) -> str:

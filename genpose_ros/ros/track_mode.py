@@ -18,6 +18,7 @@ from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.estimate_mode import ActiveEstimator, MakeEstimator
 from genpose_ros.ros.frame_builder import build_frame
+from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import check_estimate
 from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.published import PublishedFrame, published_track
@@ -70,7 +71,7 @@ class Tracking:
 
     Published frames never go back in time: masks of an image older than the newest one published
     name and begin tracks, which the next image shows. With another epoch of the matcher, which
-    means that the clock had jumped back, all tracks are cleared.
+    means that the clock had jumped, all tracks are cleared.
 
     Attributes:
         frames: number of frames tracked so far, those with `masks` and `depth_only`.
@@ -99,6 +100,7 @@ class Tracking:
         self._kept: deque[Rejection] = deque(maxlen=_KEPT_REJECTIONS)
         # Held while a frame is tracked: services come in another thread.
         self._lock = threading.Lock()
+        self._reset_due = False
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -118,12 +120,32 @@ class Tracking:
         """Make the first frame as fast as the others."""
         self._active.current[0].warm_up()
 
+    def stop(self) -> None:
+        """End the frame in hand, and all that come."""
+        self._active.current[0].stop.set()
+
     def reset(self) -> int:
-        """Forget all tracks, once the frame in hand is done; returns how many there were."""
-        with self._lock:
-            count = len(self._tracker.tracks)
-            self._tracker.reset()
+        """Forget all tracks, once the frame in hand is done; returns how many there are.
+
+        Never waits for that frame, which may take long.
+        """
+        count = len(self._tracker.tracks)
+        self._reset_due = True
+        if self._lock.acquire(blocking=False):
+            try:
+                self._reset_if_due()
+            finally:
+                self._lock.release()
         return count
+
+    def restart(self) -> None:
+        """Begin anew, once the frame in hand is done: what comes may be older than before."""
+        with self._lock:
+            self._begin_epoch(0)
+
+    def estimate(self, matched: Matched) -> PublishedFrame | Rejection:
+        """Return the estimates of a frame by itself, apart from all tracks."""
+        return self._active.estimate(matched)
 
     def process(self, located: LocatedFrame) -> PublishedFrame | Rejection | Drop:
         """Return what to publish of a frame, why all of it is refused, or why nothing is.
@@ -141,6 +163,7 @@ class Tracking:
         T_fixed_cam = located.T_frame_cam[fixed_frame] if fixed_frame else None
         with self._lock:
             self._tracker.estimator, self._tracker.settings = estimator, settings.tracker
+            self._reset_if_due()
             if matched.epoch != self._epoch:
                 self._begin_epoch(matched.epoch)
             result = self._track(built.frame, matched.masks is None, T_fixed_cam)
@@ -153,6 +176,12 @@ class Tracking:
                 return Drop.LATE_MASKS
             self._published_ns = built.frame.stamp_ns
             return self._published(result, header, settings)
+
+    def _reset_if_due(self) -> None:
+        """Forget all tracks where somebody asked for it; the lock is held."""
+        if self._reset_due:
+            self._reset_due = False
+            self._tracker.reset()
 
     def _begin_epoch(self, epoch: int) -> None:
         self._tracker.reset()

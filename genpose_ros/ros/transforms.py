@@ -4,15 +4,19 @@
 """Lookup of the camera's pose in another frame at the time of an image, by TF."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
-from geometry_msgs.msg import Transform
+from geometry_msgs.msg import Transform, TransformStamped
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
 from rclpy.time import Time
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
-from tf2_ros import Buffer, TransformException, TransformListener
+from tf2_ros import Buffer, TransformException
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
@@ -21,6 +25,8 @@ __all__ = ["TransformBuffer", "header_in"]
 
 #: tf2 lets infinity and 1e300 pass; no camera is farther than this from any frame, metres.
 _FARTHEST_M = 1e8
+#: Messages that are kept for a listener, as in tf2_ros.
+_DEPTH = 100
 
 
 class TransformBuffer:
@@ -32,15 +38,46 @@ class TransformBuffer:
 
     def __init__(self) -> None:
         self.buffer = Buffer()
+        self._subscriptions: list[Subscription] = []
 
     def listen(self, node: Node, heard: Callable[[], None]) -> None:
         """Take the transforms on /tf and /tf_static from now on.
+
+        tf2_ros has a listener for it, whose quality of service no parameter overrides.
 
         Args:
             node: subscribes.
             heard: called in its executor's thread after each message.
         """
-        self._listener = _Listener(self.buffer, node, heard)
+
+        def take(store: Callable[[TransformStamped, str], object], message: TFMessage) -> None:
+            for transform in message.transforms:
+                try:
+                    store(transform, "genpose")
+                except TransformException as error:
+                    node.get_logger().error(f"transform ignored: {error}", throttle_duration_sec=5)
+            heard()
+
+        topics = {
+            "/tf": (self.buffer.set_transform, DurabilityPolicy.VOLATILE),
+            "/tf_static": (self.buffer.set_transform_static, DurabilityPolicy.TRANSIENT_LOCAL),
+        }
+        self._subscriptions = [
+            node.create_subscription(
+                TFMessage,
+                topic,
+                partial(take, store),
+                QoSProfile(depth=_DEPTH, durability=durability),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+            for topic, (store, durability) in topics.items()
+        ]
+
+    def close(self, node: Node) -> None:
+        """Listen no more."""
+        for subscription in self._subscriptions:
+            node.destroy_subscription(subscription)
+        self._subscriptions.clear()
 
     def camera_in(self, frame: str, header: Header) -> np.ndarray | Rejection:
         """Return T_frame_cam, (4, 4), at the header's stamp, or why it is not known by now."""
@@ -72,22 +109,6 @@ class TransformBuffer:
     def clear(self) -> None:
         """Forget all transforms but the static ones, as after a jump of the clock."""
         self.buffer.clear()
-
-
-class _Listener(TransformListener):
-    """Listener that tells when it has taken transforms."""
-
-    def __init__(self, buffer: Buffer, node: Node, heard: Callable[[], None]) -> None:
-        self._heard = heard
-        super().__init__(buffer, node)
-
-    def callback(self, data: TFMessage) -> None:
-        super().callback(data)
-        self._heard()
-
-    def static_callback(self, data: TFMessage) -> None:
-        super().static_callback(data)
-        self._heard()
 
 
 def header_in(frame: str, header: Header) -> Header:

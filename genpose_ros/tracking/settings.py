@@ -224,8 +224,8 @@ class TrackerSettings:
     )
     clock_jump_s: float = setting(
         1.0,
-        "A stamp this much older than the newest one, seconds, is a clock that jumped back: all "
-        "tracks are cleared.",
+        "A frame this much older than the newest one, seconds, is refused; the third in a row "
+        "means that the clock jumped back: all tracks are cleared.",
         low=0.0,
         high=600.0,
         advanced=True,

@@ -9,6 +9,7 @@ import numpy as np
 
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Frame, check_frame
+from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.transforms import is_transform
@@ -17,6 +18,7 @@ from genpose_ros.tracking.delayed import process_delayed
 from genpose_ros.tracking.depth_history import DepthImage
 from genpose_ros.tracking.ego_motion import EgoMotion
 from genpose_ros.tracking.settings import TrackerSettings
+from genpose_ros.tracking.stamp_guard import StampGuard, Verdict
 from genpose_ros.tracking.state import TrackerState, as_track
 from genpose_ros.tracking.step import TrackingStep
 from genpose_ros.tracking.tracks import Track, TrackingResult
@@ -38,6 +40,7 @@ class Tracker:
         self.settings = settings or TrackerSettings()
         self._state = TrackerState()
         self._tracks: tuple[Track, ...] = ()
+        self._stamps = StampGuard()
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -53,6 +56,7 @@ class Tracker:
         """Forget all tracks; ids go on where they were."""
         self._state = self._state.cleared()
         self._tracks = ()
+        self._stamps.clear()
 
     def track(
         self, frame: Frame, stamp_ns: int, T_fixed_cam: np.ndarray | None = None
@@ -61,7 +65,8 @@ class Tracker:
 
         A frame older than the newest one tells which object is which, confirms tracks, and
         initiates and corrects others, which are propagated through the depth images since then; a
-        much older one (`clock_jump_s`) clears all tracks.
+        much older one (`clock_jump_s`) is rejected, and the third of those in a row that follow one
+        another clears all tracks, as the clock has jumped back.
 
         Args:
             frame: depth image and masks; as with `track_depth` the image is kept.
@@ -93,11 +98,11 @@ class Tracker:
     def _advance(
         self, frame: Frame, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
     ) -> TrackingResult:
-        refused = check_frame(frame)
-        if refused is not None:
+        admitted = check_frame(frame) or self._admit(stamp_ns)
+        if isinstance(admitted, Rejection):
             in_force = self._state.ego_motion.T_fixed_cam
-            return TrackingResult(rejections=(refused,), T_fixed_cam=in_force)
-        state, notes = _guarded_state(self._state, stamp_ns, self.settings.clock_jump_s)
+            return TrackingResult(rejections=(admitted,), T_fixed_cam=in_force)
+        state, notes = admitted
         if T_fixed_cam is not None and not is_transform(T_fixed_cam):
             notes = (*notes, "the camera's pose is not a rigid transform: taken as unknown")
             T_fixed_cam = None
@@ -124,6 +129,26 @@ class Tracker:
             self._tracks = result.tracks
         return replace(result, notes=notes, compensated=compensated)
 
+    def _admit(self, stamp_ns: int) -> tuple[TrackerState, tuple[str, ...]] | Rejection:
+        """The state that a frame meets, and notes about it; or why the frame is refused."""
+        newest_ns = self._state.ego_motion.newest_ns
+        if newest_ns is None:
+            return self._state, ()
+        back_s = (newest_ns - stamp_ns) / 1e9
+        earliest_ns = newest_ns - round(self.settings.clock_jump_s * 1e9)
+        verdict = self._stamps.judge(stamp_ns, earliest_ns, max(newest_ns, stamp_ns))
+        if verdict is Verdict.FOLLOWS:
+            return self._state, ()
+        if verdict is Verdict.STRAY:
+            detail = (
+                f"the frame is {back_s:.3f} s older than the newest one (tracking.clock_jump_s)"
+            )
+            return Rejection(Reason.STAMP_OUT_OF_ORDER, detail)
+        count = len(self._state.objects)
+        return self._state.cleared(), (
+            f"the clock jumped back by {back_s:.3f} s: {count} tracks cleared",
+        )
+
     def _with_image(self, state: TrackerState, step: TrackingStep) -> TrackerState:
         """The state with the step's depth image, for masks that may come."""
         image = DepthImage(step.frame.depth_m, step.frame.camera, step.camera_pose)
@@ -147,18 +172,6 @@ class Tracker:
             delayed=delayed,
             T_fixed_cam=step.camera_pose.T_fixed_cam,
         )
-
-
-def _guarded_state(
-    state: TrackerState, stamp_ns: int, clock_jump_s: float
-) -> tuple[TrackerState, tuple[str, ...]]:
-    """The state, cleared where the clock jumped back, and notes about that."""
-    newest_ns = state.ego_motion.newest_ns
-    back_s = 0.0 if newest_ns is None else (newest_ns - stamp_ns) / 1e9
-    if back_s <= clock_jump_s:
-        return state, ()
-    note = f"the clock jumped back by {back_s:.3f} s: {len(state.objects)} tracks cleared"
-    return state.cleared(), (note,)
 
 
 def _is_compensated(before: EgoMotion, after: EgoMotion) -> bool:

@@ -77,6 +77,16 @@ def test_every_field_of_every_message_is_on_the_page(generate, root):
             assert f"| `{field.name}` |" in section, f"{path.stem}.{field.name}"
 
 
+def test_every_field_of_services_and_actions_is_on_the_page(generate, root):
+    page = (root / "docs" / "reference" / "messages.md").read_text()
+    for path in (*(root / "srv").glob("*.srv"), *(root / "action").glob("*.action")):
+        section = page.partition(f"\n## {path.stem}\n")[2].partition("\n## ")[0]
+        for part in path.read_text().split("---\n"):
+            for field in generate.parse_message(part)[1]:
+                assert f"| `{field.name}` |" in section, f"{path.stem}.{field.name}"
+    assert "[`genpose_ros/ObjectPoseArray[]`](#objectposearray)" in page
+
+
 def test_a_bar_in_a_description_does_not_break_the_table(generate):
     from dataclasses import make_dataclass
 

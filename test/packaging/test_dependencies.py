@@ -16,9 +16,10 @@ ROS_NAMES = {"tf2_ros": "tf2_ros_py"}
 
 #: Modules that belong to a ROS 2 package; PyPI's list does not concern them.
 ROS_MODULES = {
-    "ament_index_python", "builtin_interfaces", "cv_bridge", "diagnostic_msgs", "geometry_msgs",
-    "launch", "launch_ros", "rcl_interfaces", "rclpy", "sensor_msgs", "sensor_msgs_py", "std_msgs",
-    "std_srvs", "tf2_msgs", "tf2_ros", "vision_msgs", "visualization_msgs",
+    "action_msgs", "ament_index_python", "builtin_interfaces", "cv_bridge", "diagnostic_msgs",
+    "geometry_msgs", "launch", "launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy",
+    "sensor_msgs", "sensor_msgs_py", "std_msgs", "std_srvs", "tf2_msgs", "tf2_ros", "vision_msgs",
+    "visualization_msgs",
 }  # fmt: skip
 
 #: Other modules: their name on PyPI, and their rosdep key where package.xml names one.
@@ -56,9 +57,9 @@ OPTIONAL = {
     "ultralytics": "",  # of an example
 }
 
-#: Needed without an import: the `ros2 launch` command, generated messages, pytest's plug-in.
+#: Needed without an import: the `ros2 launch` command, generated interfaces, pytest's plug-in.
 NOT_IMPORTED = {
-    "exec": {"ros2launch", "rosidl_default_runtime"},
+    "exec": {"action_msgs", "ros2launch", "rosidl_default_runtime"},
     "test": {
         "ament_cmake_pytest",
         "ament_cmake_xmllint",

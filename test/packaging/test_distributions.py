@@ -188,7 +188,7 @@ def test_the_archive_holds_what_colcon_builds_from(built: Built, root: Path) -> 
     with tarfile.open(built.archive) as file:
         names = {name.partition("/")[2] for name in file.getnames()}
     needed = {"package.xml", "CMakeLists.txt", "LICENSE", "README.md", "CHANGELOG.md"}
-    for folder in ("config", "launch", "msg", "resource", "rviz", "scripts"):
+    for folder in ("action", "config", "launch", "msg", "resource", "rviz", "scripts", "srv"):
         found = [path for path in (root / folder).rglob("*") if path.is_file()]
         needed |= {str(p.relative_to(root)) for p in found if "__pycache__" not in p.parts}
     assert needed - names == set()

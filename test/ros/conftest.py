@@ -78,9 +78,9 @@ def make_camera_info(
 
 
 class Camera:
-    """Camera and segmenter of a node called `genpose`, which show two boxes on a wall."""
+    """Camera and segmenter of a node in some namespace, which show two boxes on a wall."""
 
-    def __init__(self, peer: Any) -> None:
+    def __init__(self, peer: Any, namespace: str = "") -> None:
         kinds = {
             "depth": Image,
             "camera_info": CameraInfo,
@@ -88,7 +88,7 @@ class Camera:
             "mask_detections": Detection2DArray,
             "instance_masks": InstanceMasks,
         }
-        self._peer, self._kinds = peer, kinds
+        self._peer, self._kinds, self._namespace = peer, kinds, namespace
         self._publishers: dict[str, Any] = {}
         self.stamp_ns = 1_700_000_000_000_000_000
         self.depth_mm = np.full((48, 64), 1500, dtype=np.uint16)
@@ -121,7 +121,8 @@ class Camera:
     def publisher(self, name: str) -> Any:
         """The publisher on a topic, made when it is first asked for."""
         if name not in self._publishers:
-            self._publishers[name] = self._peer.create_publisher(self._kinds[name], name, 10)
+            topic = f"{self._namespace}/{name}"
+            self._publishers[name] = self._peer.create_publisher(self._kinds[name], topic, 10)
         return self._publishers[name]
 
 

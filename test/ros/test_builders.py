@@ -80,7 +80,8 @@ def test_poses_detections_and_objects_are_parallel_and_share_the_header(ros, hea
         np.testing.assert_allclose(pose_matrix(pose), estimate.T_cam_obj, atol=1e-12)
         assert detection.results[0].pose.pose == detection.bbox.center == pose
         assert object_pose.pose == detection.results[0].pose
-        assert detection.id == object_pose.id == str(estimate.instance_id)
+        assert (detection.id, object_pose.id) == ("", "")  # numbers of a frame are no names
+        assert object_pose.instance_id == estimate.instance_id
         assert detection.results[0].hypothesis.class_id == object_pose.class_name
         assert object_pose.class_name == estimate.category
 
@@ -138,6 +139,18 @@ def test_the_time_of_each_stage_is_given_in_order(header):
         ("clouds", 3.0),
     ]
     assert list(builders.object_array((), (), header).timings) == []
+
+
+def test_a_detection_that_was_not_seen_has_no_score(ros, header):
+    states = (ObjectPose.STATE_CONFIRMED, ObjectPose.STATE_COASTING)
+    objects = [
+        PublishedObject(ros.estimate(), id="mug_9", frame="mug_9", number=9, state=state)
+        for state in states
+    ]
+    detections = builders.detection_array(posed(*objects), header).detections
+    assert [d.results[0].hypothesis.score for d in detections] == [0.75, 0.0]
+    scores = [o.score for o in builders.object_array(posed(*objects), (), header).objects]
+    assert scores == [0.75, 0.75]
 
 
 def test_a_detection_has_score_covariance_and_size(ros, header):

@@ -6,6 +6,7 @@
 import numpy as np
 import pytest
 import torch
+from builtin_interfaces.msg import Time
 from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 from toy_models import POSE, make_model
@@ -13,7 +14,7 @@ from toy_models import POSE, make_model
 from genpose_ros.estimation import EstimatorSettings, PoseEstimator
 from genpose_ros.geometry import NOCS, Calibration, Category, CategorySet, Symmetry
 from genpose_ros.ros.builders import object_array, posed_objects
-from genpose_ros.ros.category_messages import category_array
+from genpose_ros.ros.category_messages import category_array, label_info, vision_info
 from genpose_ros.ros.estimate_mode import Estimating
 from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
 from genpose_ros.ros.model_loader import CheckpointFile
@@ -52,6 +53,16 @@ class TestCategoryArray:
         assert (told["can"].symmetry, told["mug"].symmetry) == ("{y: any}", "{}")
         assert [info.symmetry_hidden for info in told.values()] == [""] * 5 + ["{y: any}"]
         assert {info.weights for info in told.values()} == {""}
+
+    def test_programs_that_know_vision_msgs_alone_get_names_and_numbers(self):
+        both = CategorySet((BOX, *NOCS))
+        header = Header(frame_id="", stamp=Time(sec=7))
+        info = label_info(category_array(both, {}, header))
+        numbers = {c.class_name: c.class_id for c in info.class_map}
+        assert numbers == {"box": 7, **{name: i + 1 for i, name in enumerate(NOCS.names)}}
+        where = vision_info(header, "/left/genpose/label_info")
+        assert (where.method, where.database_location) == ("GenPose", "/left/genpose/label_info")
+        assert info.header == where.header == header
 
 
 @pytest.mark.parametrize("mode", ["estimate", "track"])

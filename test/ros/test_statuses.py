@@ -4,11 +4,13 @@
 from collections import Counter
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.ros.accounting import Drop, FrameAccount
+from genpose_ros.ros.frozen_depth import FrozenDepth
 from genpose_ros.ros.input_watchdog import InputWatchdog
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.statuses import (
@@ -23,7 +25,7 @@ from genpose_ros.ros.statuses import (
 from genpose_ros.ros.transform_queue import TransformQueue
 from genpose_ros.tracking.tracks import TrackState
 
-OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
 @pytest.fixture
@@ -42,7 +44,9 @@ class TestInputStatus:
         watchdog = InputWatchdog(
             names.values(), lambda _: 1, ["/detections"], clock=lambda: clock[0]
         )
-        return SimpleNamespace(enabled=True, topic_names=names, watchdog=watchdog, matched=0)
+        return SimpleNamespace(
+            enabled=True, topic_names=names, watchdog=watchdog, matched=0, frozen=FrozenDepth()
+        )
 
     @pytest.fixture
     def status(self, inputs, clock):
@@ -67,6 +71,7 @@ class TestInputStatus:
                 "/detections age, s": "none",
                 "matches per second": f"{4 / passed_s:.1f}",
                 "masks matched, %": "80",
+                "depth images in a row that are the same": "1",
             }
             assert (state.level, state.message) == (OK, "messages come on all inputs")
 
@@ -90,6 +95,52 @@ class TestInputStatus:
                 inputs.watchdog.note_message("/masks", 0)
         state = status()
         assert (state.level, state.message) == (OK, "nothing on /masks for 1.0 s (1 publishers)")
+
+    def test_an_input_that_came_regularly_and_broke_off_is_an_error_within_a_second(
+        self, status, inputs, clock
+    ):
+        for _ in range(10):
+            clock[0] += 0.1
+            for topic in ("/depth", "/masks"):
+                inputs.watchdog.note_message(topic, 0)
+        for _ in range(10):
+            clock[0] += 0.1
+            inputs.watchdog.note_message("/depth", 0)
+        state = status()
+        assert (state.level, state.message) == (ERROR, "nothing on /masks for 1.0 s (1 publishers)")
+        inputs.watchdog.note_message("/masks", 0)
+        assert status().level == OK
+
+    def test_an_input_that_is_slow_by_itself_is_no_error(self, status, inputs, clock):
+        for _ in range(10):
+            clock[0] += 1.5
+            for topic in ("/depth", "/masks"):
+                inputs.watchdog.note_message(topic, 0)
+        clock[0] += 4.0
+        assert status().level == OK
+        clock[0] += 0.6
+        assert status().level == ERROR
+
+    @pytest.mark.parametrize("topic", ["instance_masks", "mask_array", "yolo", "mask_detections"])
+    def test_masks_of_every_source_are_counted(self, inputs, clock, topic):
+        inputs.topic_names = {"depth": "/depth", topic: "/masks"}
+        status = InputStatus(inputs, lambda: 5.0, clock=lambda: clock[0])
+        for _ in range(4):
+            inputs.watchdog.note_message("/masks", 0)
+        inputs.matched += 3
+        assert values(status())["masks matched, %"] == "75"
+
+    def test_depth_that_does_not_change_is_a_warning(self, status, inputs):
+        for stamp in range(12):
+            inputs.frozen.note(stamp, np.ones((48, 64), dtype=np.uint16))
+            for topic in ("/depth", "/masks"):
+                inputs.watchdog.note_message(topic, stamp)
+        state = status()
+        assert (state.level, values(state)["depth images in a row that are the same"]) == (
+            WARN,
+            "12",
+        )
+        assert state.message.startswith("the last 12 depth images are the same, byte for byte")
 
     def test_inputs_without_any_message_yet_are_named_before_they_count_as_silent(
         self, status, inputs, clock
@@ -173,6 +224,7 @@ class TestEstimatorStatus:
         assert float(found.pop("resident memory, MB")) > 10
         assert found == {
             **about,
+            "state": "active",
             "frames published per second": "15.0",
             "encode p50, ms": "14.3",
             "encode p95, ms": "28.3",
@@ -191,7 +243,7 @@ class TestTrackingStatus:
     def test_tracks_are_counted_by_state_and_rates_are_those_since_the_last_time(
         self, tracking, clock
     ):
-        status = TrackingStatus(tracking, clock=lambda: clock[0])
+        status = TrackingStatus(tracking, lambda: 0.0, clock=lambda: clock[0])
         for passed_s in (1.0, 2.0):
             clock[0] += passed_s
             tracking.frames.update(masks=10, depth_only=50)
@@ -204,6 +256,13 @@ class TestTrackingStatus:
         assert (found["new"], found["confirmed"], found["coasting"], found["lost"]) == (
             "0", "2", "1", "0"
         )  # fmt: skip
+
+    def test_tracks_that_nothing_was_heard_of_are_a_warning(self, tracking):
+        state = TrackingStatus(tracking, lambda: 3.25)()
+        assert state.level == WARN
+        assert state.message == "nothing was tracked for 3.2 s; before, 2 of 3 tracks are confirmed"
+        tracking.tracks = ()
+        assert TrackingStatus(tracking, lambda: 3.25)().level == OK
 
 
 class TestTransformStatus:

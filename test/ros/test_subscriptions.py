@@ -123,6 +123,22 @@ def test_a_subscription_follows_a_remapped_topic_too(bench):
     node.destroy_node()
 
 
+@pytest.mark.parametrize("given", ["best_effort", "reliable"])
+def test_a_reliability_given_for_one_topic_holds_whatever_is_offered(bench, ros, given):
+    name = "qos_overrides./words.subscription.reliability"
+    node = rclpy.create_node(
+        "told", context=bench.context, parameter_overrides=ros.overrides(**{name: given})
+    )
+    subscription = AdaptiveSubscription(node, [CameraInfo], "words", lambda _: None)
+    publisher = bench.peer.create_publisher(CameraInfo, "words", 5)
+    assert bench.spin_until(publisher.get_subscription_count)
+    subscription.adapt()
+    (info,) = bench.peer.get_subscriptions_info_by_topic("/words")
+    assert info.qos_profile.reliability.name == given.upper()
+    assert subscription.reliable is (given == "reliable")
+    node.destroy_node()
+
+
 def test_no_message_is_lost_or_doubled_while_a_subscription_changes_over(bench):
     ear = Ear(bench)
     publisher = ear.publisher(RELIABLE)

@@ -196,7 +196,21 @@ def test_a_bag_that_starts_again_clears_the_tracks_with_one_line(rig):
     for _ in range(3):
         rig.answer()
     (line,) = [line for line in rig.lines if "jumped back" in line]
-    assert line.endswith("jumped back; starting again, 2 tracks cleared")
+    assert line.endswith("; starting again, 2 tracks cleared")
+
+
+@pytest.mark.parametrize("offset_s", [-3600.0, -1.0, 1.0, 1e6])
+def test_a_single_image_with_a_wrong_stamp_costs_itself_alone_and_renames_nothing(rig, offset_s):
+    for _ in range(5):
+        rig.answer()
+    right_ns = rig.camera.stamp_ns
+    rig.camera.stamp_ns += round(offset_s * 1e9)
+    message = rig.answer(masks=None)
+    assert [r.reason for r in message.rejections] == ["stamp_out_of_order"]
+    rig.camera.stamp_ns = right_ns
+    for _ in range(3):
+        assert [o.id for o in rig.answer().objects] == ["mug_3", "mug_7"]
+    assert [line for line in rig.lines if "jumped" in line] == []
 
 
 class TestCameraMotion:

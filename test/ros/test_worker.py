@@ -4,6 +4,8 @@
 import threading
 import time
 
+import pytest
+
 from genpose_ros.ros.worker import Worker
 
 
@@ -17,7 +19,7 @@ def wait_for(condition, timeout_s: float = 5.0) -> bool:
 def test_every_step_runs_in_one_thread_that_is_not_the_callers():
     threads: list[str] = []
     note = lambda *_: threads.append(threading.current_thread().name)  # noqa: E731
-    worker: Worker[int] = Worker(prepare=note, handle=note, on_error=note)
+    worker: Worker[int] = Worker(prepare=note, handle=note, on_error=note, on_death=note)
     worker.start()
     for i in range(5):
         worker.mailbox.put(i)
@@ -27,7 +29,7 @@ def test_every_step_runs_in_one_thread_that_is_not_the_callers():
 
 
 def test_an_error_is_reported_and_the_next_item_handled():
-    errors: list[Exception] = []
+    errors: list[tuple[type, int | None]] = []
     handled: list[int] = []
 
     def handle(item: int) -> None:
@@ -38,14 +40,71 @@ def test_an_error_is_reported_and_the_next_item_handled():
     def prepare() -> None:
         raise RuntimeError("no warm-up")
 
-    worker: Worker[int] = Worker(prepare=prepare, handle=handle, on_error=errors.append)
+    worker: Worker[int] = Worker(
+        prepare=prepare,
+        handle=handle,
+        on_error=lambda error, item: errors.append((type(error), item)),
+        on_death=print,
+    )
     worker.start()
     worker.mailbox.put(1)
     assert wait_for(lambda: len(errors) == 2)
     worker.mailbox.put(2)
     assert wait_for(lambda: handled == [2])
     worker.stop()
-    assert [type(e) for e in errors] == [RuntimeError, ZeroDivisionError]
+    assert errors == [(RuntimeError, None), (ZeroDivisionError, 1)]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_whatever_ends_the_thread_is_told(kind):
+    deaths: list[tuple[type, int | None]] = []
+
+    def handle(item: int) -> None:
+        raise kind
+
+    worker: Worker[int] = Worker(
+        prepare=lambda: None,
+        handle=handle,
+        on_error=print,
+        on_death=lambda error, item: deaths.append((type(error), item)),
+    )
+    worker.start()
+    assert not worker.died
+    worker.mailbox.put(5)
+    assert wait_for(lambda: worker.died)
+    assert deaths == [(kind, 5)]
+    worker.stop()
+
+
+def test_a_watchdog_sees_how_long_the_item_in_hand_takes_and_how_long_they_usually_do():
+    now_s, go_on = [0.0], threading.Event()
+
+    def handle(item: int) -> None:
+        now_s[0] += 0.5
+        if item == 9:
+            now_s[0] += 100.0
+            go_on.wait(10.0)
+
+    worker: Worker[int] = Worker(
+        prepare=lambda: None,
+        handle=handle,
+        on_error=print,
+        on_death=print,
+        clock=lambda: now_s[0],
+    )
+    worker.start()
+    for item in range(5):
+        worker.mailbox.put(item)
+        assert wait_for(lambda: worker.mailbox.empty and not worker.busy_s)
+    assert wait_for(lambda: worker.pace.usual_s == 0.5)
+    assert worker.prepared
+    worker.mailbox.put(9)
+    assert wait_for(lambda: worker.busy_s > 100)
+    assert worker.pace.is_overdue(worker.busy_s)
+    go_on.set()
+    assert wait_for(lambda: worker.busy_s == 0)
+    worker.stop()
+    assert not worker.died
 
 
 def test_stopping_waits_for_the_item_in_hand():
@@ -55,7 +114,9 @@ def test_stopping_waits_for_the_item_in_hand():
         time.sleep(0.2)
         done.append(item)
 
-    worker: Worker[int] = Worker(prepare=lambda: None, handle=handle, on_error=print)
+    worker: Worker[int] = Worker(
+        prepare=lambda: None, handle=handle, on_error=print, on_death=print
+    )
     worker.start()
     worker.mailbox.put(1)
     assert wait_for(lambda: worker.mailbox.empty)
@@ -66,7 +127,10 @@ def test_stopping_waits_for_the_item_in_hand():
 def test_stopping_before_the_start_does_nothing():
     called = []
     worker = Worker(
-        prepare=lambda: called.append("prepare"), handle=called.append, on_error=called.append
+        prepare=lambda: called.append("prepare"),
+        handle=called.append,
+        on_error=print,
+        on_death=print,
     )
     worker.mailbox.put(1)
     worker.stop()

@@ -14,6 +14,7 @@ import numpy as np
 
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
+from genpose_ros.estimation.stop_flag import StopFlag
 from genpose_ros.geometry.categories import NOCS
 from genpose_ros.tracking.tracks import Track, TrackingResult, TrackState
 
@@ -54,6 +55,7 @@ class FakeEstimator:
         self.delay_s = 0.0
         self.error: Exception | None = None
         self.change: dict[str, Any] = {}
+        self.stop = StopFlag()
 
     def warm_up(self) -> None:
         pass

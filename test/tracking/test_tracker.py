@@ -673,10 +673,24 @@ class TestBadInput:
         scene.put(1, "mug", (0.0, 0.0, 0.8))
         following = tracker(clock_jump_s=1.0)
         run(following, scene, 4)
-        result = following.track(scene.frame(), stamp(0) - 2_000_000_000)
-        assert result.notes == ("the clock jumped back by 2.100 s: 1 tracks cleared",)
+        for i in range(2):
+            result = following.track(scene.frame(), stamp(i) - 2_000_000_000)
+            assert [r.reason for r in result.rejections] == [Reason.STAMP_OUT_OF_ORDER]
+            assert [t.name for t in following.tracks] == ["mug_1"]
+        result = following.track(scene.frame(), stamp(2) - 2_000_000_000)
+        (note,) = result.notes
+        assert note.endswith(" s: 1 tracks cleared")
         assert [(t.name, t.state) for t in result.tracks] == [("mug_2", TrackState.NEW)]
-        assert following.track(scene.frame(), stamp(1) - 2_000_000_000).notes == ()
+        assert following.track(scene.frame(), stamp(3) - 2_000_000_000).notes == ()
+
+    def test_a_single_frame_with_a_stamp_of_long_ago_renames_nothing(self, scene, tracker):
+        scene.put(1, "mug", (0.0, 0.0, 0.8))
+        following = tracker(clock_jump_s=1.0)
+        for i in range(4):
+            assert following.track(scene.frame(), stamp(i)).notes == ()
+            result = following.track(scene.frame(), stamp(i) - 50 * 10**9)
+            assert [r.reason for r in result.rejections] == [Reason.STAMP_OUT_OF_ORDER]
+        assert [t.name for t in following.tracks] == ["mug_1"]
 
     def test_reset_forgets_everything_but_the_ids(self, scene, tracker):
         scene.put(1, "mug", (0.0, 0.0, 0.8))
