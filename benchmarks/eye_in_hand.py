@@ -101,7 +101,7 @@ class _Simulation:
     cameras: dict[int, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
         self._mailbox: Mailbox[LocatedFrame] = Mailbox(_TURNS)
         self._transforms = TransformBuffer()
@@ -146,7 +146,7 @@ class _Simulation:
         for number in range(round((case.seconds + 3) / _OVERDUE_S)):
             self._at(_START_S + number * _OVERDUE_S, self._queue.refuse_overdue)
 
-    def _at(self, at_s: float, happen: Callable[[], None]) -> None:
+    def _at(self, at_s: float, happen: Callable[[], object]) -> None:
         heapq.heappush(self._events, (at_s, next(self._order), happen))
 
     def _show(self, number: int, masked: bool) -> None:

@@ -17,6 +17,7 @@ from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CategorySet
+from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.estimate_mode import ActiveEstimator, MakeEstimator
 from genpose_ros.ros.frame_builder import build_frame
 from genpose_ros.ros.matching import Matched
@@ -144,8 +145,8 @@ class Tracking:
         """Return the estimates of a frame by itself, apart from all tracks."""
         return self._active.estimate(matched)
 
-    def process(self, located: LocatedFrame) -> PublishedFrame | Rejection | None:
-        """Return what to publish of a frame, or why all of it is refused; None: nothing.
+    def process(self, located: LocatedFrame) -> PublishedFrame | Rejection | Drop:
+        """Return what to publish of a frame, why all of it is refused, or why nothing is.
 
         Raises:
             KeyError: the camera's pose in the fixed frame is not given.
@@ -165,13 +166,13 @@ class Tracking:
                 self._begin_epoch(matched.epoch)
             frame = replace(built.frame, up_cam=located.up_cam)
             result = self._track(frame, matched.masks is None, T_fixed_cam)
-            if result is None:
-                return None
+            if isinstance(result, Drop):
+                return result
             for note in result.notes:
                 self._warn("tracker", note)
             self._kept.extend(built.rejections + result.rejections)
             if self._outdated(built.frame.stamp_ns):
-                return None
+                return Drop.LATE_MASKS
             self._published_ns = built.frame.stamp_ns
             return self._published(result, header, settings)
 
@@ -197,13 +198,15 @@ class Tracking:
 
     def _track(
         self, frame: Frame, depth_only: bool, T_fixed_cam: np.ndarray | None
-    ) -> TrackingResult | None:
-        """The tracker's result; None where there was nothing to do."""
+    ) -> TrackingResult | Drop:
+        """The tracker's result, or why there was nothing to do."""
         stamp_ns = frame.stamp_ns
-        if depth_only and (self._outdated(stamp_ns) or not self._tracker.tracks):
-            return None
+        if depth_only and self._outdated(stamp_ns):
+            return Drop.OUTDATED
+        if depth_only and not self._tracker.tracks:
+            return Drop.NO_TRACKS
         if self._exceeds_delay(stamp_ns):
-            return None
+            return Drop.LATE_MASKS
         self.frames["depth_only" if depth_only else "masks"] += 1
         if depth_only:
             return self._tracker.track_depth(

@@ -36,7 +36,7 @@ def drawn(category: Category, rng: np.random.Generator) -> tuple[np.ndarray, ...
 def test_errors_drawn_from_a_covariance_are_covered_as_often_as_it_says(category):
     rng = np.random.default_rng(0)
     draws = (drawn(category, rng) for _ in range(2500))
-    found = coverage([ellipsoid_probabilities(*draw, category) for draw in draws])
+    found = coverage([ellipsoid_probabilities(a, c, b, category) for a, c, b in draws])
     assert found["poses"] == 2500
     for part in ("position", "rotation"):
         assert found[part]["0.68"] == pytest.approx(0.68, abs=0.03)

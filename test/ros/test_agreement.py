@@ -5,6 +5,7 @@
 
 import time
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,9 +60,9 @@ class Station:
         heard = lambda: all(self.node.count_subscribers(topic) for topic in topics)  # noqa: E731
         assert bench.spin_until(heard, 30.0)
 
-    def by_stamp(self, name: str) -> dict[int, object]:
+    def by_stamp(self, name: str) -> dict[int, Any]:
         """The messages of an output by their stamps; a second one of a stamp is a mistake."""
-        found = {}
+        found: dict[int, Any] = {}
         for message in self.got[name]:
             if name == "markers":
                 if not message.markers:
@@ -146,7 +147,7 @@ def test_depth_at_30_hz_with_masks_at_5_hz_is_answered_alike_everywhere(ros, ben
         told = {stamp_of(m.header) for m in station.got["objects"]}
         return [stamp for stamp in masks if stamp not in told]
 
-    dropped = lambda: station.node.dropped_frames  # noqa: E731
+    dropped = lambda: station.node.account.dropped.total()  # noqa: E731
     assert bench.spin_until(lambda: len(unanswered()) <= dropped(), 30.0), (
         unanswered(),
         station.node.rejections.counts,

@@ -74,7 +74,7 @@ def sources():
             create_subscription=lambda kind, name, callback, qos, **_: heard.append(callback)
         )
         made = UpSources(node, Transforms(), settings(*given))
-        made.hear = heard[0]
+        vars(made)["hear"] = heard[0]
         return made
 
     return make
@@ -91,7 +91,7 @@ def located(ros):
 
 def at_rest(ros, made, acceleration, frame_id="imu", count=100):
     for i in range(count):
-        made.hear(imu(ros, START_NS + (i - count + 1) * 5 * MS, acceleration, frame_id))
+        vars(made)["hear"](imu(ros, START_NS + (i - count + 1) * 5 * MS, acceleration, frame_id))
 
 
 def test_the_z_axis_of_the_named_frame_is_up(sources, located):
