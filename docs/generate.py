@@ -46,6 +46,7 @@ _MESSAGES = (
     "ObjectPose",
     "Rejection",
     "StageTiming",
+    "UpDirection",
     "InstanceMasks",
     "InstanceMask",
     "CategoryArray",

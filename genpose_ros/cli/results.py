@@ -1,14 +1,16 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Estimates and rejections as JSON."""
+"""Estimates, rejections and the direction up as JSON."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genpose_ros.estimation import ObjectEstimate, Rejection
+    from genpose_ros.estimation.up import UpDirection
 
-__all__ = ["estimate_json", "rejection_json"]
+__all__ = ["estimate_json", "rejection_json", "up_json"]
 
 
 def estimate_json(estimate: "ObjectEstimate") -> dict[str, Any]:
@@ -28,7 +30,11 @@ def estimate_json(estimate: "ObjectEstimate") -> dict[str, Any]:
         "energy_rotation": e.energy_rotation,
         "energy_translation": e.energy_translation,
         "mode_shares": list(e.mode_shares),
+        "T_cam_other": None if e.T_cam_other is None else e.T_cam_other.tolist(),
         "n_points": e.n_points,
+        "rests": e.rests,
+        "up_turn_deg": math.degrees(e.up_turn_rad),
+        "remarks": [remark.value for remark in e.remarks],
     }
 
 
@@ -36,3 +42,13 @@ def rejection_json(rejection: "Rejection") -> dict[str, Any]:
     """Return one refusal as JSON holds it."""
     r = rejection
     return {"id": r.instance_id, "reason": r.reason.value, "detail": r.detail}
+
+
+def up_json(up: "UpDirection") -> dict[str, Any]:
+    """Return the direction up as JSON holds it, in the camera's frame."""
+    return {
+        "source": up.source,
+        "direction": up.direction_cam.tolist(),
+        "sigma_deg": math.degrees(up.sigma_rad),
+        "level_m": up.level_m,
+    }

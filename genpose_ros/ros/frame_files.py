@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.files import check_file, write_whole
 from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.ros.compressed_images import CompressedDepth
-from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
+from genpose_ros.ros.matching import DepthMessage, MaskCamera, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.transform_queue import LocatedFrame
@@ -81,10 +82,12 @@ _CLASSES: dict[str, type] = {
         KeptObject,
         LocatedFrame,
         MaskInput,
+        MaskCamera,
         Matched,
         NodeSettings,
         Settings,
         TrackerSettings,
+        UpDirection,
     )
 }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.networks.model_set import checkpoint_files
+from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.frame_files import KeptFrame, KeptObject, write_frame_file
 from genpose_ros.ros.node_settings import NodeSettings
@@ -33,7 +34,7 @@ _PATTERN = "frame_*.npz"
 class _Seen:
     located: LocatedFrame
     settings: Settings
-    result: PublishedFrame | Rejection | None
+    result: PublishedFrame | Rejection | Drop
 
 
 class FrameKeeper:
@@ -72,7 +73,7 @@ class FrameKeeper:
         self,
         located: LocatedFrame,
         settings: Settings,
-        result: PublishedFrame | Rejection | None,
+        result: PublishedFrame | Rejection | Drop,
     ) -> None:
         """Note what became of a frame; it is written where it was refused, or an object of it.
 
@@ -169,10 +170,10 @@ def _name(seen: _Seen, reason: str) -> str:
     return f"frame_{stamp_ns(seen.located.matched.depth.header)}_{reason}.npz"
 
 
-def _rejections(result: PublishedFrame | Rejection | None) -> tuple[Rejection, ...]:
+def _rejections(result: PublishedFrame | Rejection | Drop) -> tuple[Rejection, ...]:
     if isinstance(result, Rejection):
         return (result,)
-    return () if result is None else tuple(result.rejections)
+    return () if isinstance(result, Drop) else tuple(result.rejections)
 
 
 def _objects(seen: _Seen) -> tuple[KeptObject, ...]:

@@ -335,6 +335,8 @@ def test_a_bag_of_poses_is_there_whole_or_not_at_all(ros, tmp_path):
         ((_, time_ns, message),) = read.messages(["/genpose/objects"])
     assert time_ns == rec.BEGIN_NS + 5
     assert [o.id for o in message.objects] == ["", "bowl_9"]
+    names = sorted(p.name for p in (tmp_path / "poses").iterdir())
+    assert names == ["metadata.yaml", "poses_0.db3"]
     with pytest.raises(ValueError, match="is there already"):
         PoseBag(tmp_path / "poses")
     with pytest.raises(KeyError), PoseBag(tmp_path / "other"):

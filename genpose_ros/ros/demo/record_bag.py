@@ -17,7 +17,7 @@ from tf2_msgs.msg import TFMessage
 from genpose_ros.ros.demo.moving_frames import MovingFrames
 from genpose_ros.ros.demo.session import CAMERA
 from genpose_ros.ros.demo.simulated_camera_node import FRAME_ID
-from genpose_ros.ros.replay.bag import known_types
+from genpose_ros.ros.replay.bag import finish_bag, known_types
 from genpose_ros.ros.subscriptions import type_name
 
 __all__ = ["record_bag"]
@@ -73,8 +73,7 @@ def record_bag(
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    _rename_files(partial, path.name)
-    partial.replace(path)
+    finish_bag(partial, path)
     return sum(file.stat().st_size for file in path.iterdir())
 
 
@@ -106,14 +105,3 @@ def _messages(moving: MovingFrames) -> Iterator[tuple[int, str, str, bytes]]:
 
 def _content(message: Any) -> tuple[str, bytes]:
     return type_name(type(message)), bytes(serialize_message(message))
-
-
-def _rename_files(folder: Path, name: str) -> None:
-    """Give the files of a bag the name that the folder will have."""
-    metadata = folder / "metadata.yaml"
-    text = metadata.read_text()
-    for file in [*folder.glob("*.db3")]:
-        new = f"{name}{file.suffix}"
-        text = text.replace(file.name, new)
-        file.rename(folder / new)
-    metadata.write_text(text)

@@ -16,7 +16,7 @@ from rosbags.typesys.store import Typestore
 
 from genpose_ros.files import check_file
 
-__all__ = ["Bag", "known_types"]
+__all__ = ["Bag", "finish_bag", "known_types"]
 
 #: Bytes of a message, and of a compressed part of a file once it is unpacked.
 _MOST_MESSAGE, _MOST_CHUNK = 2**28, 2**30
@@ -127,6 +127,18 @@ def known_types() -> Typestore:
         package, _, name = head.removeprefix("MSG: ").partition("/")
         types.register(get_types_from_msg(definition, f"{package}/msg/{name}"))
     return types
+
+
+def finish_bag(partial: Path, path: Path) -> None:
+    """Give a bag that was written under another name its own, and its files too."""
+    metadata = partial / "metadata.yaml"
+    text = metadata.read_text()
+    for file in list(partial.glob("*.db3")):
+        name = f"{path.name}_0{file.suffix}"
+        text = text.replace(file.name, name)
+        file.rename(partial / name)
+    metadata.write_text(text)
+    partial.replace(path)
 
 
 def _check_files(path: Path) -> None:

@@ -13,6 +13,7 @@ from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.images import depth_pixels, label_pixels
 from genpose_ros.ros.mask_arrays import message_header
 from genpose_ros.ros.matching import DepthMessage, FrameMatcher, MaskInput, Matched
+from genpose_ros.ros.message_sizes import MB, message_bytes
 from genpose_ros.ros.replay.bag import Bag
 from genpose_ros.ros.replay.topics import BagTopics
 from genpose_ros.ros.settings import Settings
@@ -53,6 +54,7 @@ class BagFrames:
         self._matcher = FrameMatcher(
             node.depth_history_s, node.sync_slop_s, node.sync_wait_s, clock=lambda: self._now_s
         )
+        self._matcher.most_bytes = node.max_held_mb * MB
         self._label_names: dict[int, str] = {}
         self._refused: list[RefusedFrame] = []
         on_masks = self._on_labels if topics.mask_source in _IMAGES else self._on_message
@@ -102,12 +104,14 @@ class BagFrames:
     def _on_depth(self, message: Any) -> None:
         header = message.header
         header.frame_id = header.frame_id.lstrip("/")
-        pixels = depth_pixels(message)
+        pixels = depth_pixels(message, self._settings.max_image_pixels)
         if isinstance(pixels, Rejection):
             self._refuse(pixels, header)
             return
         self._refuse(
-            self._matcher.add_depth(stamp_ns(header), DepthMessage(header, pixels)).rejection,
+            self._matcher.add_depth(
+                stamp_ns(header), DepthMessage(header, pixels, message_bytes(message))
+            ).rejection,
             header,
         )
 
@@ -115,7 +119,7 @@ class BagFrames:
         self._matcher.add_calibration(stamp_ns(message.header), calibration_from_info(message))
 
     def _on_labels(self, message: Any) -> None:
-        pixels = label_pixels(message)
+        pixels = label_pixels(message, self._settings.max_image_pixels)
         if isinstance(pixels, Rejection):
             self._refuse(pixels, message.header)
             return
@@ -145,7 +149,9 @@ class BagFrames:
         self._refuse(self._matcher.add_detections(stamp, detections), message.header)
 
     def _add(self, masks: MaskInput) -> None:
-        self._refuse(self._matcher.add_masks(stamp_ns(masks.header), masks), masks.header)
+        refused = self._matcher.add_masks(stamp_ns(masks.header), masks)
+        if refused is not None:
+            self._refuse(refused.rejection, refused.masks.header)
 
     def _refuse(self, rejection: Rejection | None, header: Any) -> None:
         if rejection is not None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
 from genpose_ros.ros.model_loader import ModelLoader
 from genpose_ros.ros.published import PublishedFrame
@@ -105,7 +106,9 @@ class BagReplay:
         if isinstance(result, Rejection):
             return PublishedFrame((), (result,), header)
         target = self.settings.node.target_frame
-        if result is None or not target:
+        if isinstance(result, Drop):
+            return None
+        if not target:
             return result
         there = SimpleNamespace(stamp=header.stamp, frame_id=target)
         return result.expressed_in(frame.T_frame_cam[target], there)

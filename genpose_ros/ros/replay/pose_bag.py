@@ -19,13 +19,14 @@ from rosbags.rosbag2.enums import StoragePlugin
 from rosbags.typesys.store import Typestore
 
 from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.files import remove_unfinished
 from genpose_ros.geometry.categories import CATEGORIES, category_id
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.geometry.transforms import rotate_covariance
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.published import PublishedFrame, PublishedObject
-from genpose_ros.ros.replay.bag import known_types
+from genpose_ros.ros.replay.bag import finish_bag, known_types
 
 __all__ = ["PoseBag", "pose_messages_of"]
 
@@ -78,7 +79,7 @@ class PoseBag:
     ) -> None:
         self._writer.close()
         if error is None:
-            self._partial.replace(self._path)
+            finish_bag(self._partial, self._path)
         else:
             shutil.rmtree(self._partial, ignore_errors=True)
 
@@ -118,6 +119,7 @@ def pose_messages_of(
             header=header,
             objects=[message for _, message in pairs],
             rejections=[make.rejection(r) for r in frame.rejections],
+            up=make.up(frame.up_cam, frame.T_out_cam),
             timings=timings,
         ),
         _TF: make(_TYPES[_TF], transforms=transforms),
@@ -168,6 +170,11 @@ class _Maker:
             energy_translation=float(e.energy_translation or 0.0),
             n_points=int(e.n_points),
             mode_shares=np.array(e.mode_shares, dtype=np.float32),
+            rests=e.rests,
+            up_turn=float(e.up_turn_rad),
+            remarks=[remark.value for remark in e.remarks],
+            has_second_mode=e.T_cam_other is not None,
+            second_mode=self._second_mode(e.T_cam_other, T_out_cam),
             tracking_state=item.state,
             velocity=self(
                 "geometry_msgs/msg/Twist",
@@ -193,6 +200,25 @@ class _Maker:
             detail=rejection.detail,
             instance_id=-1 if number is None else number,
         )
+
+    def up(self, up_cam: UpDirection | None, T_out_cam: np.ndarray) -> Any:
+        kind = "genpose_ros/msg/UpDirection"
+        if up_cam is None:
+            return self(kind)
+        direction = T_out_cam[:3, :3] @ up_cam.direction_cam
+        level_m = up_cam.level_m
+        return self(
+            kind,
+            source=up_cam.source,
+            direction=self._vector("Vector3", direction),
+            sigma=float(up_cam.sigma_rad),
+            has_level=level_m is not None,
+            level=0.0 if level_m is None else level_m + float(direction @ T_out_cam[:3, 3]),
+        )
+
+    def _second_mode(self, T_cam_other: np.ndarray | None, T_out_cam: np.ndarray) -> Any:
+        """The pose of the largest other cluster; the identity where there is none."""
+        return self._pose(np.eye(4) if T_cam_other is None else T_out_cam @ T_cam_other)
 
     def _pose(self, T: np.ndarray) -> Any:
         quat_wxyz = quat_wxyz_from_rotation(torch.from_numpy(T[:3, :3].copy())).tolist()
