@@ -13,7 +13,7 @@ from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.images import depth_pixels, label_pixels
 from genpose_ros.ros.mask_arrays import message_header
 from genpose_ros.ros.matching import DepthMessage, FrameMatcher, MaskInput, Matched
-from genpose_ros.ros.message_sizes import MB, message_bytes
+from genpose_ros.ros.message_sizes import MB
 from genpose_ros.ros.replay.bag import Bag
 from genpose_ros.ros.replay.topics import BagTopics
 from genpose_ros.ros.settings import Settings
@@ -108,12 +108,8 @@ class BagFrames:
         if isinstance(pixels, Rejection):
             self._refuse(pixels, header)
             return
-        self._refuse(
-            self._matcher.add_depth(
-                stamp_ns(header), DepthMessage(header, pixels, message_bytes(message))
-            ).rejection,
-            header,
-        )
+        depth = DepthMessage(header, pixels, len(message.data))
+        self._refuse(self._matcher.add_depth(stamp_ns(header), depth).rejection, header)
 
     def _on_camera_info(self, message: Any) -> None:
         self._matcher.add_calibration(stamp_ns(message.header), calibration_from_info(message))
@@ -129,6 +125,7 @@ class BagFrames:
             source=self._topics.mask_source,
             header=message.header,
             label_names=self._label_names,
+            n_bytes=pixels.nbytes,
         )
         self._add(masks)
 
