@@ -67,9 +67,9 @@ class Supervisor:
         if self._worker.died:
             self.condemn("the thread that estimates has ended")
         elif 0 < limit_s < busy_s:
+            what = "one frame" if self._worker.prepared else "the warm-up"
             self.condemn(
-                f"one frame has taken {busy_s:.0f} s and does not end (hang_timeout_s is "
-                f"{limit_s:g} s)"
+                f"{what} has taken {busy_s:.0f} s and does not end (hang_timeout_s is {limit_s:g} s)"
             )
 
     @property

@@ -248,9 +248,8 @@ def test_what_only_a_new_process_helps_against_ends_it_with_code_70_and_a_senten
     rig, figures, fault_rounds, mode, word
 ):
     for _ in range(fault_rounds):
-        node = rig.start_node(mode, "hang_timeout_s:=4.0")
-        rig.wait_pose()
-        for _ in range(5):
+        node = rig.start_node(mode, f"hang_timeout_s:={8.0 if word == 'hang' else 0.0}")
+        for _ in range(6):
             rig.wait_pose()
         node.order(word)
         begin, since_ns = time.monotonic(), rig.send()
