@@ -68,9 +68,8 @@ class Supervisor:
             self.condemn("the thread that estimates has ended")
         elif 0 < limit_s < busy_s:
             what = "one frame" if self._worker.prepared else "the warm-up"
-            self.condemn(
-                f"{what} has taken {busy_s:.0f} s and does not end (hang_timeout_s is {limit_s:g} s)"
-            )
+            limit = f"hang_timeout_s is {limit_s:g} s"
+            self.condemn(f"{what} has taken {busy_s:.0f} s and does not end ({limit})")
 
     @property
     def trouble(self) -> str:
