@@ -378,8 +378,15 @@ def test_transforms_that_are_missing_late_looped_or_have_two_parents_hold_up_nob
 
     def tell(edges) -> None:
         stamp = clock.now().to_msg()
-        edges = [tuple(ros.frame if n == "CAMERA" else n for n in edge) for edge in edges]
-        publisher.publish(TFMessage(transforms=[transform(*edge, stamp) for edge in edges]))
+        names = {"CAMERA": ros.frame}
+        publisher.publish(
+            TFMessage(
+                transforms=[
+                    transform(names.get(parent, parent), names.get(child, child), stamp)
+                    for parent, child in edges
+                ]
+            )
+        )
 
     for _ in range(fault_rounds):
         for name, (edges, late_s) in TREES.items():
