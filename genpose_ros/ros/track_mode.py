@@ -6,6 +6,7 @@
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,8 +14,10 @@ from std_msgs.msg import Header
 
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CategorySet
+from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.estimate_mode import ActiveEstimator, MakeEstimator
 from genpose_ros.ros.frame_builder import build_frame
 from genpose_ros.ros.matching import Matched
@@ -54,6 +57,8 @@ class ObjectTracker(Protocol):
         camera: PinholeCamera,
         stamp_ns: int,
         T_fixed_cam: np.ndarray | None = None,
+        *,
+        up_cam: UpDirection | None = None,
     ) -> TrackingResult:
         """Take a depth image without masks."""
 
@@ -140,8 +145,8 @@ class Tracking:
         """Return the estimates of a frame by itself, apart from all tracks."""
         return self._active.estimate(matched)
 
-    def process(self, located: LocatedFrame) -> PublishedFrame | Rejection | None:
-        """Return what to publish of a frame, or why all of it is refused; None: nothing.
+    def process(self, located: LocatedFrame) -> PublishedFrame | Rejection | Drop:
+        """Return what to publish of a frame, why all of it is refused, or why nothing is.
 
         Raises:
             KeyError: the camera's pose in the fixed frame is not given.
@@ -159,14 +164,15 @@ class Tracking:
             self._do_what_is_due()
             if matched.epoch != self._epoch:
                 self._begin_epoch(matched.epoch)
-            result = self._track(built.frame, matched.masks is None, T_fixed_cam)
-            if result is None:
-                return None
+            frame = replace(built.frame, up_cam=located.up_cam)
+            result = self._track(frame, matched.masks is None, T_fixed_cam)
+            if isinstance(result, Drop):
+                return result
             for note in result.notes:
                 self._warn("tracker", note)
             self._kept.extend(built.rejections + result.rejections)
             if self._outdated(built.frame.stamp_ns):
-                return None
+                return Drop.LATE_MASKS
             self._published_ns = built.frame.stamp_ns
             return self._published(result, header, settings)
 
@@ -192,16 +198,20 @@ class Tracking:
 
     def _track(
         self, frame: Frame, depth_only: bool, T_fixed_cam: np.ndarray | None
-    ) -> TrackingResult | None:
-        """The tracker's result; None where there was nothing to do."""
+    ) -> TrackingResult | Drop:
+        """The tracker's result, or why there was nothing to do."""
         stamp_ns = frame.stamp_ns
-        if depth_only and (self._outdated(stamp_ns) or not self._tracker.tracks):
-            return None
+        if depth_only and self._outdated(stamp_ns):
+            return Drop.OUTDATED
+        if depth_only and not self._tracker.tracks:
+            return Drop.NO_TRACKS
         if self._exceeds_delay(stamp_ns):
-            return None
+            return Drop.LATE_MASKS
         self.frames["depth_only" if depth_only else "masks"] += 1
         if depth_only:
-            return self._tracker.track_depth(frame.depth_m, frame.camera, stamp_ns, T_fixed_cam)
+            return self._tracker.track_depth(
+                frame.depth_m, frame.camera, stamp_ns, T_fixed_cam, up_cam=frame.up_cam
+            )
         return self._tracker.track(frame, stamp_ns, T_fixed_cam)
 
     def _outdated(self, stamp_ns: int) -> bool:
@@ -233,4 +243,5 @@ class Tracking:
                 objects.append(published_track(track, R_fixed_cam, settings.tracker.max_coast_s))
             else:
                 rejections.append(refused)
-        return PublishedFrame(objects, rejections, header, dict(result.timings_ms))
+        timings_ms, up_cam = dict(result.timings_ms), result.up_cam
+        return PublishedFrame(objects, rejections, header, timings_ms, up_cam=up_cam)

@@ -248,8 +248,9 @@ def test_what_only_a_new_process_helps_against_ends_it_with_code_70_and_a_senten
     rig, figures, fault_rounds, mode, word
 ):
     for _ in range(fault_rounds):
-        node = rig.start_node(mode, f"hang_timeout_s:={8.0 if word == 'hang' else 0.0}")
-        for _ in range(6):
+        node = rig.start_node(mode, "hang_timeout_s:=4.0")
+        rig.wait_pose()
+        for _ in range(5):
             rig.wait_pose()
         node.order(word)
         begin, since_ns = time.monotonic(), rig.send()
@@ -378,15 +379,9 @@ def test_transforms_that_are_missing_late_looped_or_have_two_parents_hold_up_nob
 
     def tell(edges) -> None:
         stamp = clock.now().to_msg()
-        names = {"CAMERA": ros.frame}
-        publisher.publish(
-            TFMessage(
-                transforms=[
-                    transform(names.get(parent, parent), names.get(child, child), stamp)
-                    for parent, child in edges
-                ]
-            )
-        )
+        named = [[ros.frame if n == "CAMERA" else n for n in edge] for edge in edges]
+        transforms = [transform(parent, child, stamp) for parent, child in named]
+        publisher.publish(TFMessage(transforms=transforms))
 
     for _ in range(fault_rounds):
         for name, (edges, late_s) in TREES.items():
