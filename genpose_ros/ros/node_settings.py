@@ -275,8 +275,8 @@ class NodeSettings:
     )
     hang_timeout_s: float = setting(
         120.0,
-        "The process ends with code 70, for a launch that starts it again, when one frame takes "
-        "this long, seconds; 0: never.",
+        "The process ends with code 70, for a launch that starts it again, when one frame or the "
+        "warm-up takes this long, seconds; 0: never.",
         low=0.0,
         high=3600.0,
         advanced=True,
