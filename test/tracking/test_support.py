@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.estimation import Frame, Instance
-from genpose_ros.estimation.up import UpDirection
+from genpose_ros.estimation.up import UpDirection, find_support_plane
 from genpose_ros.geometry import PinholeCamera
 from genpose_ros.tracking import support
 from genpose_ros.tracking.ego_motion import StampedCameraPose
@@ -47,11 +47,11 @@ def image(camera_pose=STILL, level_m=LEVEL_M):
 @pytest.fixture
 def fits(monkeypatch):
     """How often a plane was fitted."""
-    calls, fit = [], support.find_support_plane
+    calls = []
 
     def counted(*given):
         calls.append(given)
-        return fit(*given)
+        return find_support_plane(*given)
 
     monkeypatch.setattr(support, "find_support_plane", counted)
     return calls
