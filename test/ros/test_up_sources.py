@@ -74,7 +74,7 @@ def sources():
             create_subscription=lambda kind, name, callback, qos, **_: heard.append(callback)
         )
         made = UpSources(node, Transforms(), settings(*given))
-        made.hear = heard[0]
+        vars(made)["hear"] = heard[0]
         return made
 
     return make
