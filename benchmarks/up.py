@@ -164,8 +164,8 @@ def row(name: str, use: str, errors: Errors, before: Errors) -> tuple[str, ...]:
     now, then = np.array(errors), np.array(before)
     cells = []
     for limit in _LIMITS:
-        hits, before_hits = np.all(now < limit, axis=1), np.all(then < limit, axis=1)
-        cells += [share(hits), "" if use == "none" else gain(hits, before_hits)]
+        hits, hits_before = (np.asarray((e < limit).all(1)) for e in (now, then))
+        cells += [share(hits), "" if use == "none" else gain(hits, hits_before)]
     return name, use, str(len(now)), *cells, share(now[:, 0] > 90)
 
 

@@ -78,6 +78,20 @@ class FrameOptions:
             "1 for floats."
         ),
     ] = None
+    mask_camera: Annotated[
+        Path | None,
+        typer.Option(
+            help="Camera file of the image that was segmented, where the depth image is not "
+            "aligned to it; needs --extrinsics."
+        ),
+    ] = None
+    extrinsics: Annotated[
+        Path | None,
+        typer.Option(
+            help="From the depth camera to that one: a 4 x 4 matrix as text, JSON, YAML or .npy, "
+            "or rotation and translation as realsense-ros publishes them."
+        ),
+    ] = None
     rectified: Annotated[
         bool,
         typer.Option(
@@ -86,7 +100,6 @@ class FrameOptions:
             "one; raw ones have K.",
         ),
     ] = True
-
     up: Annotated[
         str | None,
         typer.Option(
@@ -112,6 +125,8 @@ class FrameOptions:
 
         if self.background not in BACKGROUNDS:
             raise ValueError(f"--background is 0, -1 or 255, got {self.background}")
+        if self.extrinsics is not None and self.mask_camera is None:
+            raise ValueError("--extrinsics lead to the camera of --mask-camera, which is missing")
         frame = read_frame(
             self.depth,
             self.mask,
@@ -120,6 +135,8 @@ class FrameOptions:
             self.depth_unit,
             rectified=self.rectified,
             background=self.background,
+            mask_camera=self.mask_camera,
+            extrinsics=self.extrinsics,
             categories=known_categories(weights),
             names=ClassNames.read(self.class_names or ""),
         )
@@ -133,6 +150,9 @@ def estimate(
     options: EstimatorOptions,
     json: Annotated[Path | None, typer.Option(help="Write the estimates; -: print them.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Write a picture of the estimates.")] = None,
+    warn_below: Annotated[
+        float, typer.Option(help="Warn of poses that score less, 0 to 1.", min=0.0, max=1.0)
+    ] = 0.5,
 ) -> None:
     """Estimate the objects of one recorded frame.
 
@@ -154,7 +174,7 @@ def estimate(
     background = _background(files.colour, frame.depth_m)
     estimator = load_estimator(settings)
     result = estimator.estimate(frame)
-    _report(result, json)
+    _report(result, json, warn_below)
     if picture is not None:
         _draw(background, frame, result, estimator.categories, picture)
     if not result.estimates:
@@ -178,14 +198,14 @@ def _given_up(text: str) -> "UpDirection":
     return UpDirection(vector / length, _GIVEN_SIGMA_RAD, source="given")
 
 
-def _report(result: "FrameResult", json: Path | None) -> None:
+def _report(result: "FrameResult", json: Path | None, warn_below: float) -> None:
     """Print a table and write JSON, or print the JSON alone."""
     from genpose_ros.cli.tables import print_result
 
     if str(json) == "-":
         OUT.print_json(data=_result_json(result))
         return
-    print_result(result, OUT)
+    print_result(result, OUT, warn_below=warn_below)
     if json is not None:
         write_json(json, _result_json(result))
 
@@ -232,9 +252,11 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
             "energy_rotation": e.energy_rotation,
             "energy_translation": e.energy_translation,
             "mode_shares": list(e.mode_shares),
+            "T_cam_other": None if e.T_cam_other is None else e.T_cam_other.tolist(),
             "n_points": e.n_points,
             "rests": e.rests,
             "up_turn_deg": math.degrees(e.up_turn_rad),
+            "remarks": [remark.value for remark in e.remarks],
         }
         for e in result.estimates
     ]

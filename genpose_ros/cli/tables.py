@@ -24,17 +24,22 @@ __all__ = ["print_nocs", "print_report", "print_result", "print_synthetic", "pri
 
 #: Refused objects of a frame that are printed.
 _MOST_REFUSED = 100
-#: Poses that score less are hardly ever right, and those of more hardly ever wrong.
-LOW_SCORE, HIGH_SCORE = 0.3, 0.9
+#: Poses that score less are as likely wrong as right, and those of more hardly ever wrong.
+LOW_SCORE, HIGH_SCORE = 0.5, 0.9
 
 
-def print_result(result: FrameResult, console: Console) -> None:
+def print_result(result: FrameResult, console: Console, *, warn_below: float = LOW_SCORE) -> None:
     """Print one frame's objects, what was refused, and the time each stage took.
 
-    Scores are coloured; low ones are warned of.
+    Scores are coloured.
+
+    Args:
+        result: of the frame.
+        console: to print on.
+        warn_below: scores that are warned of.
     """
     if result.estimates:
-        _print_estimates(result.estimates, console)
+        _print_estimates(result.estimates, console, warn_below)
     for r in result.rejections[:_MOST_REFUSED]:
         what = "frame" if r.instance_id is None else f"object {r.instance_id}"
         line = f"{what} refused: {r.reason.value}: {r.detail}"
@@ -48,7 +53,9 @@ def print_result(result: FrameResult, console: Console) -> None:
     console.print(f"milliseconds: {stages}", markup=False)
 
 
-def _print_estimates(estimates: Sequence[ObjectEstimate], console: Console) -> None:
+def _print_estimates(
+    estimates: Sequence[ObjectEstimate], console: Console, warn_below: float
+) -> None:
     table = Table("id", "class", "x m", "y m", "z m", "size cm", "score", "axis", "points")
     for e in estimates:
         position = [f"{v:.3f}" for v in e.T_cam_obj[:3, 3]]
@@ -61,8 +68,11 @@ def _print_estimates(estimates: Sequence[ObjectEstimate], console: Console) -> N
         line = f"{e.category} {e.instance_id}: quaternion x y z w {numbers}, tilt {e.tilt_deg:.0f}°"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for e in estimates:
-        if e.score < LOW_SCORE:
-            console.print(_low_score(e), style="yellow", markup=False, soft_wrap=True)
+        for remark in e.remarks:
+            line = f"{e.category} {e.instance_id}: {remark.text}"
+            console.print(line, style="yellow", markup=False, soft_wrap=True)
+        if e.score < warn_below:
+            console.print(_low_score(e, warn_below), style="yellow", markup=False, soft_wrap=True)
 
 
 def _up_line(up: UpDirection, estimates: Sequence[ObjectEstimate]) -> str:
@@ -75,14 +85,14 @@ def _up_line(up: UpDirection, estimates: Sequence[ObjectEstimate]) -> str:
     return f"{line}; {resting} of {len(estimates)} objects rest on the support"
 
 
-def _low_score(estimate: ObjectEstimate) -> str:
+def _low_score(estimate: ObjectEstimate, warn_below: float) -> str:
     """What a low score means, as a line."""
     what = f"{estimate.category} {estimate.instance_id} scores {estimate.score:.2f}"
-    if estimate.score_axis >= LOW_SCORE:
+    if estimate.score_axis >= warn_below:
         return f"{what}: its turn about the up axis is not known, the axis itself is"
     return (
         f"{what}: its pose is not to be trusted. Is the mask aligned to the depth image, and is it "
-        "a whole object?"
+        "a whole object of this class?"
     )
 
 

@@ -3,8 +3,9 @@
 
 """Batch of objects through one model: encoding, candidates, ranking, pooling, estimates."""
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,8 +13,15 @@ from torch import Tensor
 
 from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.candidates import draw_candidates
-from genpose_ros.estimation.checks import check_finite, check_size, check_workspace
+from genpose_ros.estimation.checks import (
+    check_finite,
+    check_size,
+    check_workspace,
+    is_unusual_size,
+)
+from genpose_ros.estimation.evidence import EVIDENCE, Drawn, Seen, evidence
 from genpose_ros.estimation.extent import visible_extent
+from genpose_ros.estimation.frame import Remark
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -33,8 +41,11 @@ from genpose_ros.estimation.up import CONTACT_M
 from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks.interface import Encoding, PoseModel, Up
+from genpose_ros.networks.score_calibration import ScoreCalibration
 
 __all__ = ["BatchEstimator", "padded_size"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,11 +98,13 @@ class _BatchResult:
 
     Attributes:
         T_cam_obj: (B, 4, 4).
+        T_cam_other: (B, 4, 4) of the largest mode that was not pooled.
+        has_other: (B,) bool, whether there is one.
         T_cam_candidates: (B, K, 4, 4).
         finite: (B, K) bool, of the candidates.
         covariance: (B, 6, 6).
-        score: (B,).
-        score_axis: (B,).
+        score: (B, 2) of the pose, and of its y axis and place.
+        evidence: (B, E) that the scores come from.
         mode_shares: per object.
         energy: (B, 2) of rotation and translation; None without energy network.
         size_m: (B, 3); None without size head.
@@ -101,11 +114,13 @@ class _BatchResult:
     """
 
     T_cam_obj: np.ndarray
+    T_cam_other: np.ndarray
+    has_other: np.ndarray
     T_cam_candidates: np.ndarray
     finite: np.ndarray
     covariance: np.ndarray
     score: np.ndarray
-    score_axis: np.ndarray
+    evidence: np.ndarray
     mode_shares: tuple[tuple[float, ...], ...]
     energy: np.ndarray | None
     size_m: np.ndarray | None
@@ -125,6 +140,8 @@ class BatchEstimator:
     def __init__(self, model: PoseModel, stop: StopFlag) -> None:
         self.model = model
         self._stop = stop
+        self._calibration = _usable(model.score_calibration)
+        self._sizes = {} if self._calibration is None else self._calibration.sizes
 
     @torch.inference_mode()
     def estimate(
@@ -191,7 +208,11 @@ class BatchEstimator:
             turn_rad = torch.zeros_like(posed.pooled.translation[:, 0])
             if posed is not plain:
                 turn_rad = symmetry.angle_rad(posed.pooled.rotation, plain.pooled.rotation)
-            result = self._batch_result(posed, symmetry, encoding, rests, turn_rad)
+            sizes = [self._sizes.get(category.name) for category in categories]
+            seen = Seen(points_cam, up.direction, rests, sizes)
+            result = self._batch_result(
+                posed, symmetry, encoding, seen, turn_rad, tracked=near is not None
+            )
             return [
                 _outcome(cloud, categories[row], result, row, settings)
                 for row, cloud in enumerate(clouds)
@@ -248,8 +269,10 @@ class BatchEstimator:
         posed: _Pose,
         symmetry: SymmetryBatch,
         encoding: Encoding,
-        rests: Tensor,
+        seen: Seen,
         turn_rad: Tensor,
+        *,
+        tracked: bool,
     ) -> _BatchResult:
         c, pooled = posed.drawn, posed.pooled
         rotation, translation = pooled.rotation, pooled.translation
@@ -265,20 +288,36 @@ class BatchEstimator:
         if encoding.size_m is not None:
             sizes = encoding.size_m.double().log().view(-1, len(rotation), 3)
             size_m = sizes.mean(0).exp()
+        agree = torch.stack(
+            (
+                agreement(*drawn, *about),
+                agreement(*drawn, rotation, translation, symmetry.without_yaw),
+            ),
+            -1,
+        )
+        second = [shares[1] if len(shares) > 1 else 0.0 for shares in pooled.mode_shares]
+        shown = evidence(
+            Drawn(*drawn, *about, agree, torch.tensor(second, device=agree.device), size_m), seen
+        )
+        score = agree
+        if self._calibration is not None:
+            score = self._calibration.probabilities(shown, tracked=tracked)
         return _BatchResult(
             T_cam_obj=_array(_transforms(rotation, translation)),
+            T_cam_other=_array(_transforms(pooled.other_rotation, pooled.other_translation)),
+            has_other=_array(pooled.has_other),
             T_cam_candidates=_array(
                 _transforms(symmetry.nearest(c.rotation, rotation[:, None]), c.translation)
             ),
             finite=_array(c.finite),
             covariance=_array(pose_covariance(c.rotation, c.translation, pooled.members, *about)),
-            score=_array(agreement(*drawn, *about)),
-            score_axis=_array(agreement(*drawn, rotation, translation, symmetry.without_yaw)),
+            score=_array(score),
+            evidence=_array(shown),
             mode_shares=pooled.mode_shares,
             energy=None if energy is None else _array(energy),
             size_m=None if size_m is None else _array(size_m),
             axisymmetric=_array(symmetry.free),
-            rests=_array(rests),
+            rests=_array(seen.touches),
             up_turn_rad=_array(turn_rad),
         )
 
@@ -349,6 +388,14 @@ def _resting(
     )
 
 
+def _usable(calibration: ScoreCalibration | None) -> ScoreCalibration | None:
+    """The calibration, where it is one of the evidence there is."""
+    if calibration is None or calibration.features == EVIDENCE:
+        return calibration
+    _log.warning("the calibration of scores is of another version: scores are mere agreement")
+    return None
+
+
 def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | None:
     """Which objects (B,) bool have mirrored views; None: all."""
     if all(category.mirror for category in categories):
@@ -399,6 +446,8 @@ def _outcome(
     # What is visible of an object may be small, its estimated size may not.
     smallest_m, largest_m = category.size_m
     limits_m = (smallest_m if result.size_m is not None else 0.0, largest_m)
+    if settings.size_factor and is_unusual_size(estimate, limits_m):
+        estimate = replace(estimate, remarks=(*estimate.remarks, Remark.UNUSUAL_SIZE))
     return (
         check_finite(estimate)
         or check_workspace(estimate, settings.workspace_m)
@@ -420,18 +469,21 @@ def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> Obje
         category=instance.category,
         T_cam_obj=T_cam_obj,
         covariance=result.covariance[row],
-        score=float(result.score[row]),
-        score_axis=float(result.score_axis[row]),
+        score=float(result.score[row, 0]),
+        score_axis=float(result.score[row, 1]),
+        evidence=tuple(result.evidence[row].tolist()),
         energy_rotation=energies[0],
         energy_translation=energies[1],
         size_m=size_m,
         n_points=cloud.n_points,
         mode_shares=result.mode_shares[row],
+        T_cam_other=result.T_cam_other[row] if result.has_other[row] else None,
         T_cam_candidates=result.T_cam_candidates[row][result.finite[row]],
         points_cam=cloud.points_cam,
         detection_score=instance.detection_score,
         rests=bool(result.rests[row]),
         up_turn_rad=float(result.up_turn_rad[row]),
+        remarks=instance.remarks,
     )
 
 

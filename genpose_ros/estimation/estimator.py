@@ -14,6 +14,7 @@ from genpose_ros.estimation.accelerator_errors import in_halves_where_memory_lac
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, shuffled_cloud
 from genpose_ros.estimation.batch import BatchEstimator, padded_size
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
+from genpose_ros.estimation.mask_parts import separate_instances
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
@@ -169,7 +170,13 @@ class PoseEstimator:
         if refused is not None:
             return [], [refused]
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
-        clouds, known = [], self.categories
+        known = self.categories
+        separate, parts = separate_instances(
+            instances, frame.depth_m, frame.camera, settings, known
+        )
+        instances, more = _largest_masks(separate, settings.max_objects)
+        rejections += parts + more
+        clouds = []
         for instance in instances:
             cloud = object_cloud(frame.depth_m, frame.camera, instance, settings, categories=known)
             if isinstance(cloud, Rejection):

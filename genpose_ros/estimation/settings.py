@@ -152,6 +152,13 @@ class EstimatorSettings:
         group="segmentation",
         advanced=True,
     )
+    parts: str = setting(
+        "largest",
+        "What becomes of a mask with separate parts. largest: only that part is estimated; split: "
+        "each is an object of its own; together: the mask is taken as it is.",
+        choices=("largest", "split", "together"),
+        group="segmentation",
+    )
     depth_min_m: float = setting(
         0.1, "Depth nearer than this is ignored, metres.", low=0.0, high=100.0, group="depth"
     )
@@ -261,6 +268,7 @@ PRESETS: dict[str, EstimatorSettings] = {
         start_sigma=0.01 * 5000**0.55,
         pooling="mean",
         mask_erosion_px=0,
+        parts="together",
         depth_min_m=0.0,
         depth_max_m=100.0,
         depth_window_m=0.0,

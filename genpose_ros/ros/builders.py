@@ -72,11 +72,13 @@ class PosedObject:
         item: the object; its own numbers are in the camera's frame.
         pose: pose and covariance in the frame of the outputs.
         velocity: along the axes of that frame, m/s and rad/s.
+        second_mode: pose of the second mode in that frame; None: there is none.
     """
 
     item: PublishedObject
     pose: PoseWithCovariance
     velocity: Twist
+    second_mode: Pose | None = None
 
 
 def posed_objects(objects: Sequence[PublishedObject], T_out_cam: np.ndarray) -> list[PosedObject]:
@@ -94,9 +96,17 @@ def posed_objects(objects: Sequence[PublishedObject], T_out_cam: np.ndarray) -> 
             item,
             PoseWithCovariance(pose=pose, covariance=_covariance(item.estimate, R_out_cam)),
             _twist(item.velocity, R_out_cam),
+            _second_mode(item.estimate, T_out_cam),
         )
         for item, pose in zip(objects, poses, strict=True)
     ]
+
+
+def _second_mode(estimate: ObjectEstimate, T_out_cam: np.ndarray) -> Pose | None:
+    if estimate.T_cam_other is None:
+        return None
+    (pose,) = pose_messages((T_out_cam @ estimate.T_cam_other)[None])
+    return pose
 
 
 def pose_messages(transforms: np.ndarray) -> list[Pose]:
@@ -271,6 +281,9 @@ def _object(posed: PosedObject) -> ObjectPose:
         mode_shares=[float(share) for share in estimate.mode_shares],
         rests=estimate.rests,
         up_turn=float(estimate.up_turn_rad),
+        remarks=[remark.value for remark in estimate.remarks],
+        has_second_mode=posed.second_mode is not None,
+        second_mode=posed.second_mode or Pose(),
         tracking_state=item.state,
         velocity=posed.velocity,
         age=_duration(item.age_s),

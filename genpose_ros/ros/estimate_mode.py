@@ -62,7 +62,7 @@ class ActiveEstimator:
     def __init__(self, make_estimator: MakeEstimator, settings: Settings) -> None:
         self._make_estimator = make_estimator
         estimator = make_estimator(settings.estimator)
-        settings.node.category_rules(estimator.categories)
+        settings.node.object_filter(estimator.categories)
         self.current = (estimator, settings)
 
     def configure(self, settings: Settings) -> None:
@@ -72,7 +72,7 @@ class ActiveEstimator:
             ValueError: they name a category that the estimator does not know.
         """
         estimator, old = self.current
-        settings.node.category_rules(estimator.categories)
+        settings.node.object_filter(estimator.categories)
         if settings.estimator != old.estimator:
             estimator = self._make_estimator(settings.estimator)
         self.current = (estimator, settings)

@@ -14,6 +14,7 @@ from pathlib import Path
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from genpose_ros.estimation.reasons import Reason
+from genpose_ros.ros.accounting import FrameAccount
 from genpose_ros.ros.diagnostics import status
 from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.rejection_log import RejectionLog
@@ -23,6 +24,7 @@ from genpose_ros.ros.up_sources import UpSources
 from genpose_ros.tracking.tracks import TrackState
 
 __all__ = [
+    "AccountStatus",
     "EstimatorStatus",
     "InputStatus",
     "LastFrames",
@@ -37,6 +39,8 @@ Clock = Callable[[], float]
 _MATCHED, _FRAMES = "matched masks", "whole frames"
 #: Topics that masks come on, each before those that only tell of them.
 _MASK_TOPICS = ("masks", "instance_masks", "mask_array", "yolo", "mask_detections")
+#: What masks are where boxes come alone.
+_GUESSED = "guessed from boxes and depth"
 #: An input that pauses for so long is named, though it does not count as silent yet, seconds.
 _PAUSE_S = 1.0
 #: Frames whose times are kept.
@@ -99,6 +103,8 @@ class InputStatus:
         values["depth images in a row that are the same"] = frozen.repeats + 1
         named = "; ".join(silent) or self._awaited() or "; ".join(paused) or frozen.doubt
         message = named or "messages come on all inputs"
+        if "mask_detections" in names and "masks" not in names:
+            values["masks"] = _GUESSED
         if not self._inputs.enabled:
             message = f"images are ignored (~/enable); {message}"
         return status(
@@ -147,6 +153,35 @@ class RejectionStatus:
         return {**counts, _FRAMES: self._log.frames}
 
 
+class AccountStatus:
+    """State of the account: how many frames came in, were answered, dropped by cause, and wait.
+
+    Args:
+        account: counts them.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, account: FrameAccount, clock: Clock = time.monotonic) -> None:
+        self._account = account
+        self._rates = _Rates(account.counts, clock)
+
+    def __call__(self) -> DiagnosticStatus:
+        """Return the state since the last call."""
+        new, passed_s = self._rates.take()
+        received, answered = new.pop("received", 0), new.pop("answered", 0)
+        new.pop("waiting", 0)
+        message = f"in {passed_s:.0f} s {received} frames came in, {answered} were answered"
+        if new:
+            causes = ", ".join(f"{count} {cause}" for cause, count in new.most_common())
+            message = f"{message}, {new.total()} dropped: {causes}"
+        return status("frames", message, self._values(), warn=False)
+
+    def _values(self) -> dict[str, object]:
+        counts = self._account.counts()
+        own = {name: counts.pop(name) for name in ("received", "answered", "waiting")}
+        return {**own, **{f"dropped, {cause}": n for cause, n in sorted(counts.items())}}
+
+
 @dataclass
 class LastFrames:
     """Results of the worker so far.
@@ -174,7 +209,6 @@ class EstimatorStatus:
     Args:
         about: what does not change: device, checkpoint and so on.
         last: the last frames.
-        dropped: number of frames that were replaced by newer ones so far.
         clock: seconds, monotonic.
         state: gives the node's state.
     """
@@ -183,12 +217,11 @@ class EstimatorStatus:
         self,
         about: Mapping[str, str],
         last: LastFrames,
-        dropped: Callable[[], int],
         clock: Clock = time.monotonic,
         state: Callable[[], str] = lambda: "active",
     ) -> None:
-        self._about, self._last, self._dropped, self._state = about, last, dropped, state
-        self._rates = _Rates(lambda: {"frames": last.count, "dropped": dropped()}, clock)
+        self._about, self._last, self._state = about, last, state
+        self._rates = _Rates(lambda: {"frames": last.count}, clock)
 
     def __call__(self) -> DiagnosticStatus:
         """Return the state since the last call."""
@@ -199,7 +232,6 @@ class EstimatorStatus:
             **self._about,
             "state": state,
             "frames published per second": per_second,
-            "frames dropped for newer ones": self._dropped(),
             "resident memory, MB": f"{_resident_mb():.0f}",
         }
         for stage, timings_ms in list(self._last.timings_ms.items()):

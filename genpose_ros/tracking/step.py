@@ -96,8 +96,12 @@ class Association:
 
 
 class TrackingStep:
-    """One frame's step: its methods take tracks and give new ones; beside, `rejections` grows and
+    """One frame's step: its methods take tracks and give new ones; beside, the lists grow and
     `support` learns.
+
+    Attributes:
+        rejections: what of the frame is not used, and why.
+        unfollowed: names of the tracks that were followed without a mask, and no longer are.
 
     Args:
         estimator: for clouds and candidates.
@@ -122,6 +126,7 @@ class TrackingStep:
         self.rejections: list[Rejection] = []
         source = estimator.settings.up_source
         self.support = SupportMemory(frame, source, camera_pose, state.support)
+        self.unfollowed: list[str] = []
         self._categories = estimator.categories
         self._rng = np.random.default_rng(estimator.settings.seed)
 
@@ -328,12 +333,16 @@ class TrackingStep:
         """Whether a track without mask may go on with the depth where it is expected."""
         obj, settings = track.obj, self.settings
         unmasked_s = self.camera_pose.since_s(obj.masked_ns)
+        longest_s = settings.max_unmasked_s
         if not settings.track_without_masks or obj.is_doubtful:
             return False
         lost = obj.state is TrackState.LOST
         least = constants.SEEN_AGAIN_SHARE if lost else constants.SEEN_SHARE
-        followed = settings.max_unmasked_s == 0 or unmasked_s <= settings.max_unmasked_s
-        return followed and track.view.seen >= least
+        if longest_s == 0 or unmasked_s <= longest_s:
+            return track.view.seen >= least
+        if obj.state is TrackState.CONFIRMED:
+            self.unfollowed.append(obj.name)
+        return False
 
     def _depth_cloud(self, track: PredictedTrack) -> ObjectCloud | None:
         """The depth around a track's prediction, in random order; None: there is too little."""

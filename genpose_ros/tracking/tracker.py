@@ -3,6 +3,7 @@
 
 """Tracker of objects over time: frames in, tracks out (paper section 3.3)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -127,6 +128,8 @@ class Tracker:
             state = process_delayed(step, has_masks=has_masks)
         else:
             state = self._with_image(step.process(has_masks=has_masks), step)
+        if step.unfollowed:
+            notes = (*notes, _unfollowed(step.unfollowed, self.settings.max_unmasked_s))
         compensated = not delayed and _is_compensated(before, state.ego_motion)
         result = self._result(step, state, delayed=delayed)
         self._state = state
@@ -178,6 +181,14 @@ class Tracker:
             T_fixed_cam=step.camera_pose.T_fixed_cam,
             up_cam=step.support.told,
         )
+
+
+def _unfollowed(names: Sequence[str], longest_s: float) -> str:
+    """A note about tracks that are no longer followed."""
+    return (
+        f"no mask for {longest_s:g} s: {', '.join(names)} no longer followed by depth alone "
+        "(tracking.max_unmasked_s; 0: for as long as the depth shows them)"
+    )
 
 
 def _is_compensated(before: EgoMotion, after: EgoMotion) -> bool:

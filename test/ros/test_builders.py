@@ -49,6 +49,17 @@ def pose_matrix(pose) -> np.ndarray:
     return matrix
 
 
+def test_a_second_mode_is_published_in_the_frame_of_the_outputs(ros, header, T_out_cam):
+    T_cam_other = np.eye(4)
+    T_cam_other[:3, :3] = Rotation.from_euler("x", 180, degrees=True).as_matrix()
+    T_cam_other[:3, 3] = 0.1, 0.2, 0.8
+    two, one = published(ros, 3, T_cam_other=T_cam_other), published(ros, 4)
+    message = builders.object_array(posed(two, one, T_out_cam=T_out_cam), (), header)
+    first, second = message.objects
+    assert (first.has_second_mode, second.has_second_mode) == (True, False)
+    np.testing.assert_allclose(pose_matrix(first.second_mode), T_out_cam @ T_cam_other, atol=1e-12)
+
+
 def test_poses_keep_rotation_and_position():
     rotations = Rotation.random(50, random_state=1)
     matrices = np.tile(np.eye(4), (50, 1, 1))

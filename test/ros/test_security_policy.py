@@ -37,12 +37,17 @@ def allowed(root: Path) -> dict[str, set[str]]:
     for rules in profiles[0]:
         ((what, verdict),) = rules.attrib.items()
         assert (rules.tag, what) in {
-            ("topics", "publish"), ("topics", "subscribe"), ("services", "reply")
+            ("topics", "publish"), ("topics", "subscribe"), ("services", "reply"),
+            ("actions", "execute"),
         }  # fmt: skip
         assert verdict == "ALLOW"
         names = [name.text or "" for name in rules]
         assert all(re.fullmatch(r"(/\w+)+", name) for name in names), "no wildcards"
         found[what] = set(names)
+    for action in found.pop("execute"):
+        found["publish"] |= {f"{action}/_action/{name}" for name in ("feedback", "status")}
+        services = ("cancel_goal", "get_result", "send_goal")
+        found["reply"] |= {f"{action}/_action/{name}" for name in services}
     return found
 
 

@@ -10,10 +10,12 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.up import UpDirection
+from genpose_ros.ros.accounting import Drop, FrameAccount
 from genpose_ros.ros.frozen_depth import FrozenDepth
 from genpose_ros.ros.input_watchdog import InputWatchdog
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.statuses import (
+    AccountStatus,
     EstimatorStatus,
     InputStatus,
     LastFrames,
@@ -182,11 +184,37 @@ class TestRejectionStatus:
         assert status().level == OK
 
 
+class TestAccountStatus:
+    def test_the_message_tells_the_last_second_and_the_values_tell_all(self, clock):
+        account = FrameAccount()
+        status = AccountStatus(account, clock=lambda: clock[0])
+        for _ in range(9):
+            account.receive()
+        account.settle(None, 5)
+        clock[0] = 1.0
+        assert status().message == "in 1 s 9 frames came in, 5 were answered"
+        account.settle(Drop.NEWER_FRAME, 2)
+        account.settle(Reason.NO_TRANSFORM)
+        clock[0] = 2.0
+        state = status()
+        assert state.level == OK
+        assert state.message == (
+            "in 1 s 0 frames came in, 0 were answered, 3 dropped: 2 newer_frame, 1 no_transform"
+        )
+        assert values(state) == {
+            "received": "9",
+            "answered": "5",
+            "waiting": "1",
+            "dropped, newer_frame": "2",
+            "dropped, no_transform": "1",
+        }
+
+
 class TestEstimatorStatus:
     def test_the_state_has_the_device_and_the_times_of_the_last_frame(self, clock):
         last = LastFrames()
         about = {"device": "cpu", "checkpoint": "a.safetensors"}
-        status = EstimatorStatus(about, last, lambda: 7, clock=lambda: clock[0])
+        status = EstimatorStatus(about, last, clock=lambda: clock[0])
         assert status().message == "warming up"
         last.ready = True
         for ms in range(30):
@@ -200,7 +228,6 @@ class TestEstimatorStatus:
             **about,
             "state": "active",
             "frames published per second": "15.0",
-            "frames dropped for newer ones": "7",
             "encode p50, ms": "14.3",
             "encode p95, ms": "28.3",
         }

@@ -91,7 +91,7 @@ def located(ros):
 
 def at_rest(ros, made, acceleration, frame_id="imu", count=100):
     for i in range(count):
-        made.hear(imu(ros, START_NS + (i - count + 1) * 5 * MS, acceleration, frame_id))
+        vars(made)["hear"](imu(ros, START_NS + (i - count + 1) * 5 * MS, acceleration, frame_id))
 
 
 def test_the_z_axis_of_the_named_frame_is_up(sources, located):

@@ -71,7 +71,11 @@ class FakeEstimator:
             T_cam_obj = np.eye(4)
             points_cam = frame.camera.back_project(frame.depth_m, instance.mask)
             T_cam_obj[:3, 3] = points_cam.mean(axis=0, dtype=np.float64)
-            values = {"T_cam_obj": T_cam_obj, "detection_score": instance.detection_score}
+            values = {
+                "T_cam_obj": T_cam_obj,
+                "detection_score": instance.detection_score,
+                "remarks": instance.remarks,
+            }
             estimates.append(
                 make_estimate(instance.id, instance.category, **{**values, **self.change})
             )

@@ -47,11 +47,11 @@ def image(camera_pose=STILL, level_m=LEVEL_M):
 @pytest.fixture
 def fits(monkeypatch):
     """How often a plane was fitted."""
-    calls = []
+    calls, fit = [], find_support_plane
 
     def counted(*given):
         calls.append(given)
-        return find_support_plane(*given)
+        return fit(*given)
 
     monkeypatch.setattr(support, "find_support_plane", counted)
     return calls
