@@ -5,6 +5,7 @@
 
 import time
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,9 +60,9 @@ class Station:
         heard = lambda: all(self.node.count_subscribers(topic) for topic in topics)  # noqa: E731
         assert bench.spin_until(heard, 30.0)
 
-    def by_stamp(self, name: str) -> dict[int, object]:
+    def by_stamp(self, name: str) -> dict[int, Any]:
         """The messages of an output by their stamps; a second one of a stamp is a mistake."""
-        found = {}
+        found: dict[int, Any] = {}
         for message in self.got[name]:
             if name == "markers":
                 if not message.markers:
