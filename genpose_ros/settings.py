@@ -17,6 +17,8 @@ __all__ = [
     "setting_from_text",
 ]
 
+#: Characters of a text: class names and categories of some hundred labels.
+LONGEST_TEXT = 32768
 #: Names that share less with a misspelt one than this are not what was meant (0 to 1).
 _NEAR = 0.6
 
@@ -121,7 +123,7 @@ def check_settings(settings: Any) -> None:
     Whole numbers are taken for floats.
 
     Raises:
-        ValueError: a value is of the wrong type, out of range, or none of the choices.
+        ValueError: a value is of the wrong type, out of range, too long or none of the choices.
     """
     for item in fields(settings):
         value, rule = getattr(settings, item.name), item.metadata
@@ -132,6 +134,10 @@ def check_settings(settings: Any) -> None:
         if type(value) is not expected:
             raise ValueError(
                 f"{item.name} must be {expected.__name__}, got {type(value).__name__} {value!r}"
+            )
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            raise ValueError(
+                f"{item.name} must have {LONGEST_TEXT} characters at most, got {len(value)}"
             )
         if rule["choices"] and value not in rule["choices"]:
             raise ValueError(

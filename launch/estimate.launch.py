@@ -34,6 +34,7 @@ REMAPPINGS = {
     "instance_masks": "instance_masks_topic",
     "mask_array": "mask_array_topic",
     "yolo": "yolo_topic",
+    "imu": "imu_topic",
 }
 #: Topics of the node that are the camera's.
 CAMERA_TOPICS = ("depth", "camera_info", "mask_camera_info", "extrinsics")
@@ -54,6 +55,7 @@ TEXT_PARAMETERS = {
     "min_scores": "segmentation.min_scores",
     "target_frame": "target_frame",
     "fixed_frame": "fixed_frame",
+    "up_frame": "up_frame",
     "tf_prefix": "tf_prefix",
     "mode": "mode",
 }
@@ -259,6 +261,18 @@ def arguments() -> list[DeclareLaunchArgument]:
             description="Frame of the outputs, looked up at the image's time; empty: the camera's.",
         ),
         DeclareLaunchArgument(
+            "imu_topic",
+            default_value="/camera/camera/imu",
+            description="sensor_msgs/Imu of the camera, which tells the direction up where "
+            "up_source is imu, or auto without up_frame.",
+        ),
+        DeclareLaunchArgument(
+            "up_frame",
+            default_value="",
+            description="Frame whose z axis points against gravity, such as the robot's base; "
+            "empty: none.",
+        ),
+        DeclareLaunchArgument(
             "fixed_frame",
             default_value="",
             description="For mode track and a camera that moves, on an arm for example: a frame "
@@ -285,8 +299,8 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "transform_wait_s",
             default_value="",
-            description="How long a frame waits for its transform to target_frame or fixed_frame "
-            "while no newer one comes, seconds. Empty: as in the parameter file.",
+            description="How long a frame waits for its transform to target_frame, fixed_frame or "
+            "up_frame while no newer one comes, seconds. Empty: as in the parameter file.",
         ),
         DeclareLaunchArgument(
             "publish_tf",

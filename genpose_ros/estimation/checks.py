@@ -59,6 +59,7 @@ def check_finite(estimate: ObjectEstimate) -> Rejection | None:
         "detection score": estimate.detection_score,
         "energy": [e for e in energies if e is not None],
         "mode shares": estimate.mode_shares,
+        "pose of the second mode": [] if estimate.T_cam_other is None else estimate.T_cam_other,
         "candidates": estimate.T_cam_candidates,
         "points": estimate.points_cam,
     }

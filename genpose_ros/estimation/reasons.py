@@ -22,6 +22,7 @@ class Reason(str, Enum):
     BAD_INTRINSICS = "bad_intrinsics"
     SIZE_MISMATCH = "size_mismatch"
     EMPTY_FRAME_ID = "empty_frame_id"
+    TOO_LARGE = "too_large"
     NO_DEPTH_FOR_MASKS = "no_depth_for_masks"
     STAMP_OUT_OF_ORDER = "stamp_out_of_order"
     BAD_MASK_MESSAGE = "bad_mask_message"

@@ -6,6 +6,7 @@
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from genpose_ros.estimation.up import UP_SOURCES
 from genpose_ros.settings import check_settings, setting
 
 __all__ = [
@@ -191,9 +192,17 @@ class EstimatorSettings:
     )
     up_source: str = setting(
         "auto",
-        "Where the direction up comes from. plane: the support plane in the depth around the "
-        "masks; auto: what is known of the frame, else that plane; none: it is not used.",
-        choices=("auto", "plane", "none"),
+        "Where the direction up comes from. tf: the z axis of up_frame; imu: the camera's IMU; "
+        "plane: the support plane in the depth around the masks; auto: up_frame where it is named, "
+        "else the IMU where it is heard, else that plane; none: it is not used.",
+        choices=UP_SOURCES,
+    )
+    up_use: str = setting(
+        "both",
+        "What the direction up is used for. condition: networks that take it are told; prior: "
+        "candidates that rest as objects do count more; or both.",
+        choices=("both", "condition", "prior"),
+        advanced=True,
     )
     workspace_m: float = setting(
         10.0, "Estimates farther than this from the camera are refused, metres.", low=0.1, high=1e3

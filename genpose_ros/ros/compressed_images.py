@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from sensor_msgs.msg import CompressedImage
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.ros.message_sizes import MOST_PIXELS, too_many_pixels
 
 __all__ = ["CompressedDepth", "compressed_depth", "compressed_labels", "decode_rvl"]
 
@@ -19,7 +20,6 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 #: Before the image stand a number and the two of the quantization, as little-endian floats.
 _HEADER = struct.Struct("<i2f")
 _SIZE = struct.Struct("<2I")
-_LARGEST_PIXELS = 1 << 26
 #: A number of RVL has at most 6 groups of 3 bits, those of 17 bits.
 _LONGEST = 6
 
@@ -66,12 +66,15 @@ class CompressedDepth:
             return np.asarray(image)
 
 
-def compressed_depth(message: CompressedImage) -> CompressedDepth | Rejection:
+def compressed_depth(
+    message: CompressedImage, most: int = MOST_PIXELS
+) -> CompressedDepth | Rejection:
     """Return the depth image of a message of the transports compressedDepth or compressed.
 
     Args:
         message: its format is such as '16UC1; compressedDepth png', '32FC1; compressedDepth rvl'
             or '16UC1; png compressed'.
+        most: images of more pixels are refused.
     """
     words, data = message.format.lower(), bytes(message.data)
     start = next((i for i in (0, _HEADER.size) if data[i : i + len(_PNG)] == _PNG), None)
@@ -89,9 +92,11 @@ def compressed_depth(message: CompressedImage) -> CompressedDepth | Rejection:
         return Rejection(Reason.TRUNCATED_IMAGE, detail)
     layout, at = ("<2I", begin) if rvl else (">2I", begin + 16)  # of PNG, in its first chunk
     width, height = struct.unpack_from(layout, data, at)
-    if not 0 < width * height <= _LARGEST_PIXELS:
+    if not width * height:
         detail = f"compressed depth image is {width} x {height} pixels"
         return Rejection(Reason.TRUNCATED_IMAGE, detail)
+    if width * height > most:
+        return too_many_pixels("compressed depth image", width, height, most)
     quantization = None
     if words.startswith("32fc1") and begin:
         quantization = _HEADER.unpack_from(data)[1:]
@@ -99,14 +104,17 @@ def compressed_depth(message: CompressedImage) -> CompressedDepth | Rejection:
     return CompressedDepth(payload, (height, width), rvl, quantization)
 
 
-def compressed_labels(message: CompressedImage) -> np.ndarray | Rejection:
+def compressed_labels(message: CompressedImage, most: int = MOST_PIXELS) -> np.ndarray | Rejection:
     """Return the labels of a compressed mask, (H, W) unsigned: one channel, or equal ones.
 
     Args:
         message: a PNG, or a JPEG of a binary mask.
+        most: images of more pixels are refused.
     """
     try:
         with Image.open(io.BytesIO(bytes(message.data))) as image:
+            if image.width * image.height > most:
+                return too_many_pixels("compressed mask", image.width, image.height, most)
             pixels = np.asarray(image)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         detail = f"compressed mask ({message.format[:48]!r}) cannot be decoded: {error}"

@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +60,12 @@ class CategoryRules:
     def known(self) -> str:
         """The names of the categories, as they are listed for a user."""
         return ", ".join(self.categories.names)
+
+    def with_labels(self, labels: Mapping[int, str]) -> "CategoryRules":
+        """Return the same rules, not checked anew, with other class names of label values."""
+        rules = copy(self)
+        object.__setattr__(rules, "labels", labels)
+        return rules
 
     def of_label(self, label: int) -> str | None:
         """The category of a label that no detection belongs to; None: it has none."""

@@ -27,6 +27,7 @@ from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.stop_flag import EstimateStoppedError
 from genpose_ros.msg import CategoryArray
 from genpose_ros.networks.devices import usable_cores
+from genpose_ros.ros.accounting import Drop, FrameAccount, Outcome
 from genpose_ros.ros.builders import posed_objects
 from genpose_ros.ros.category_messages import category_array
 from genpose_ros.ros.diagnostics import Diagnostics
@@ -34,6 +35,7 @@ from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
 from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.managed_node import ManagedNode
 from genpose_ros.ros.matching import Matched
+from genpose_ros.ros.message_sizes import MB
 from genpose_ros.ros.model_loader import ModelLoader
 from genpose_ros.ros.outputs import Outputs, objects_message
 from genpose_ros.ros.parameters import Parameters, Settings
@@ -42,18 +44,21 @@ from genpose_ros.ros.published import PublishedFrame
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.requests import Requests
 from genpose_ros.ros.statuses import (
+    AccountStatus,
     EstimatorStatus,
     InputStatus,
     LastFrames,
     RejectionStatus,
     TrackingStatus,
     TransformStatus,
+    UpStatus,
 )
 from genpose_ros.ros.supervisor import Supervisor, WorkerStatus
 from genpose_ros.ros.throttled_log import ThrottledLog
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame, TransformQueue
 from genpose_ros.ros.transforms import TransformBuffer, header_in
+from genpose_ros.ros.up_sources import UpSources
 from genpose_ros.ros.waiting_callers import Caller
 from genpose_ros.ros.worker import Worker
 from genpose_ros.tracking.tracker import Tracker
@@ -81,6 +86,10 @@ class EstimatorNode(ManagedNode):
     Configured, it has loaded the networks, and the worker warms them up; while it is active it
     subscribes and publishes. With `autostart` both come with its making.
 
+    Attributes:
+        account: what became of each frame that came in.
+        rejections: how often each reason for a refusal occurred.
+
     Args:
         make_estimator: builds the estimator for given settings; default: the released network,
             which is loaded once.
@@ -107,6 +116,7 @@ class EstimatorNode(ManagedNode):
         super().__init__(node_name, **node_options)
         self._parameters_in_force = Parameters(self)
         settings = self._parameters_in_force.current
+        self.account = FrameAccount()
         self.rejections = RejectionLog(self.get_logger().warning, settings.node.log_period_s)
         self._log = ThrottledLog(self, lambda: self._settings.node.log_period_s)
         self._make_estimator = make_estimator or ModelLoader()
@@ -115,6 +125,7 @@ class EstimatorNode(ManagedNode):
         self._inputs: Inputs | None = None
         self._transforms: TransformBuffer | None = None
         self._queue: TransformQueue | None = None
+        self._up: UpSources | None = None
         self._overdue: Timer | None = None
         self._enabled = True
         # Held while results are published, so that none is when the node is not active any more.
@@ -122,7 +133,7 @@ class EstimatorNode(ManagedNode):
         self._outputs = Outputs(self, self._log.warn_about)
         self._worker: Worker[LocatedFrame] = Worker(
             prepare=lambda: torch.set_num_threads(settings.node.threads or _spare_threads()),
-            handle=self._process,
+            handle=self._handle,
             on_error=self._on_error,
             on_death=self._on_death,
             turns=_TURNS,
@@ -142,10 +153,11 @@ class EstimatorNode(ManagedNode):
             estimate=self._estimate_apart,
         )
         self._last = LastFrames()
-        self._constant_parts = [
+        self._constant_parts: list[Callable[[], DiagnosticStatus]] = [
             RejectionStatus(self.rejections),
             self._estimator_status(),
             WorkerStatus(self._supervisor, self._worker),
+            AccountStatus(self.account),
         ]
         self._diagnostics = Diagnostics(self, self._constant_parts, self._alarms)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -176,10 +188,11 @@ class EstimatorNode(ManagedNode):
         """Subscribe; nothing is known of what came before."""
         if self._processing is not None:
             self._processing.restart()
-        self._wait_for_transforms(self._settings)
+        self._up = UpSources(self, self._wait_for_transforms(self._settings), self._settings)
         self._inputs = Inputs(
             self,
             settings=lambda: self._settings.node,
+            account=self.account,
             deliver=self._deliver,
             refuse=self._refuse,
             jumped=self._on_jump,
@@ -193,15 +206,17 @@ class EstimatorNode(ManagedNode):
         """Unsubscribe, and forget what waits; nothing is published any more."""
         with self._publishing:
             if self._inputs is not None:
-                self._inputs.close()
+                self.account.settle(Drop.NOT_ACTIVE, self._inputs.close())
             self._inputs = None
+        if self._up is not None:
+            self._up.close()
         if self._transforms is not None:
             self._transforms.close(self)
         if self._overdue is not None:
             self.destroy_timer(self._overdue)
-        self._forget_waiting()
+        self._forget_waiting(Drop.NOT_ACTIVE)
         self._requests.callers.end(Rejection(Reason.NOT_ACTIVE, "the node was deactivated"))
-        self._transforms = self._queue = self._overdue = None
+        self._transforms = self._queue = self._overdue = self._up = None
         self._diagnostics.parts = self._constant_parts
 
     def clean_up(self) -> None:
@@ -215,9 +230,9 @@ class EstimatorNode(ManagedNode):
         self._worker.mailbox.append(_free_memory, _STEPS)
 
     @property
-    def dropped_frames(self) -> int:
-        """How many matched frames were replaced by newer ones before they were estimated."""
-        return self._worker.mailbox.dropped
+    def waiting_callers(self) -> int:
+        """How many callers of the service and the action wait for their frames."""
+        return len(self._requests.callers)
 
     def report_error(self, error: BaseException, header: Header | None = None) -> None:
         """Count an unexpected error as a rejection; the node goes on.
@@ -247,25 +262,27 @@ class EstimatorNode(ManagedNode):
     def _tracking(self) -> Tracking | None:
         return self._processing if isinstance(self._processing, Tracking) else None
 
-    def _wait_for_transforms(self, settings: Settings) -> None:
+    def _wait_for_transforms(self, settings: Settings) -> TransformBuffer:
         """Let frames wait for the camera's pose in the frames that are named, if any."""
-        frames = [settings.node.target_frame]
+        self._transforms = TransformBuffer()
+        frames = [settings.node.target_frame, settings.node.up_frame]
         if settings.node.mode == "track":
             frames.append(settings.node.fixed_frame)
         if not any(frames):
-            return
-        self._transforms = TransformBuffer()
+            return self._transforms
         self._queue = TransformQueue(
             self._transforms,
             [frame for frame in frames if frame],
             wait_s=lambda: self._settings.node.transform_wait_s,
             deliver=self._hand_over,
-            refuse=self._refuse,
+            refuse=self._refuse_frame,
+            most_bytes=lambda: self._settings.node.max_held_mb * MB,
         )
         self._transforms.listen(self, self._queue.look_up)
         # Steady: a simulated clock that stands still must not stop it.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._overdue = self.create_timer(_OVERDUE_S, self._queue.refuse_overdue, clock=steady)
+        return self._transforms
 
     def _categories(self, processing: Estimating | Tracking) -> CategoryArray:
         """What the models know, as a message."""
@@ -278,9 +295,7 @@ class EstimatorNode(ManagedNode):
         about = {"mode": self._settings.node.mode, "preset": self._parameters_in_force.preset}
         if isinstance(self._make_estimator, ModelLoader):
             about |= self._make_estimator.about
-        return EstimatorStatus(
-            about, self._last, lambda: self.dropped_frames, state=lambda: self.state
-        )
+        return EstimatorStatus(about, self._last, state=lambda: self.state)
 
     def _statuses(self, inputs: Inputs) -> list[Callable[[], DiagnosticStatus]]:
         """The parts that diagnostics report on while the node is active."""
@@ -288,6 +303,8 @@ class EstimatorNode(ManagedNode):
             InputStatus(inputs, lambda: self._settings.node.input_timeout_s),
             *self._constant_parts,
         ]
+        if self._up is not None:
+            parts.append(UpStatus(self._up))
         if self._tracking is not None:
             parts.append(TrackingStatus(self._tracking, lambda: self._supervisor.since_result_s))
         if self._queue is not None:
@@ -320,8 +337,9 @@ class EstimatorNode(ManagedNode):
         """Say that the node cannot go on, and end the process where that is wanted."""
         if not self.context.ok():
             return
-        what = "is not estimating any more" if self._end_process is None else "ends with code 70"
-        line = f"genpose {what}: {sentence}"
+        line = f"genpose ends with code 70: {sentence}"
+        if self._end_process is None:
+            line = f"genpose is not estimating any more: {sentence}"
         self.get_logger().fatal(" ".join(line.split())[:_LINE_LENGTH])
         try:
             self._diagnostics.publish()
@@ -346,16 +364,23 @@ class EstimatorNode(ManagedNode):
         if self._queue is None:
             self._hand_over([LocatedFrame(matched)])
         else:
-            self._queue.add(matched)
+            self.account.settle(Drop.MASKS_CAME, self._queue.add(matched))
 
     def _hand_over(self, frames: Sequence[LocatedFrame]) -> None:
         """Give frames to the worker, oldest first."""
+        if self._up is not None:
+            frames = [self._up.told(frame) for frame in frames]
         alone = [frame for frame in frames if frame.matched.masks is None]
         masked = [frame for frame in frames if frame.matched.masks is not None]
         self._supervisor.note_frame()
         for slot, items in ((_MASKS, masked), (_DEPTH_ONLY, alone)):
             if items:
-                self._worker.mailbox.put(*items, slot=slot)
+                replaced = self._worker.mailbox.put(*items, slot=slot)
+                self.account.settle(Drop.NEWER_FRAME, replaced)
+
+    def _refuse_frame(self, rejection: Rejection, header: Header) -> None:
+        self.account.settle(rejection.reason)
+        self._refuse(rejection, header)
 
     def _refuse(self, rejection: Rejection, header: Header | None) -> None:
         """Report that a whole frame is refused, or a message without a header."""
@@ -364,11 +389,11 @@ class EstimatorNode(ManagedNode):
         if header is not None and header.stamp.sec >= 0:  # no clock shows a negative one
             self._outputs.publish_rejected(rejection, header)
 
-    def _forget_waiting(self) -> None:
+    def _forget_waiting(self, cause: Drop) -> None:
         """Forget the frames that nobody has processed yet."""
-        self._worker.mailbox.clear(_MASKS, _DEPTH_ONLY)
+        self.account.settle(cause, self._worker.mailbox.clear(_MASKS, _DEPTH_ONLY))
         if self._queue is not None:
-            self._queue.clear()
+            self.account.settle(cause, self._queue.clear())
 
     def _take_settings(self, settings: Settings) -> None:
         if self._processing is not None:
@@ -376,15 +401,19 @@ class EstimatorNode(ManagedNode):
         self.rejections.period_s = settings.node.log_period_s
         if self._inputs is not None:
             self._inputs.configure(settings.node)
+        if self._up is not None:
+            self._up.configure(settings)
 
     def _on_jump(self) -> str:
         """Forget what belongs to the time before a jump of the clock; returns words for the log.
 
         The worker clears the tracks, before the first frame of the new time.
         """
-        self._forget_waiting()
+        self._forget_waiting(Drop.CLOCK_JUMP)
         if self._transforms is not None:
             self._transforms.clear()
+        if self._up is not None:
+            self._up.clear()
         return "" if self._tracking is None else f", {len(self._tracking.tracks)} tracks cleared"
 
     def _on_reset_tracks(
@@ -403,30 +432,43 @@ class EstimatorNode(ManagedNode):
         if self._inputs is not None:
             self._inputs.enabled = request.data
         if not request.data:
-            self._forget_waiting()
+            self._forget_waiting(Drop.DISABLED)
         response.success = True
         response.message = "estimating" if request.data else "images are ignored"
         if not self.is_active:
             response.message += f" once the node is active; it is {self.state}"
         return response
 
-    def _process(self, located: LocatedFrame) -> None:
-        """Estimate or track one frame and publish the result; runs in the worker."""
+    def _handle(self, located: LocatedFrame) -> None:
+        """Process one frame and count what became of it; runs in the worker."""
+        outcome: Outcome = Reason.INTERNAL_ERROR
+        try:
+            outcome = self._process(located)
+        except EstimateStoppedError:
+            outcome = Drop.NOT_ACTIVE
+            raise
+        finally:
+            self.account.settle(outcome)
+
+    def _process(self, located: LocatedFrame) -> Outcome:
+        """Estimate or track one frame and publish the result."""
         if self._processing is None:
-            return
+            return Drop.NOT_ACTIVE
         result = self._processing.process(located)
         self._supervisor.note_result(_failure(result))
         with self._publishing:
-            if self._inputs is not None:
-                self._publish(located, result)
+            if self._inputs is None:
+                return Drop.NOT_ACTIVE
+            return self._publish(located, result)
 
-    def _publish(self, located: LocatedFrame, result: PublishedFrame | Rejection | None) -> None:
-        """Publish what became of a frame."""
+    def _publish(self, located: LocatedFrame, result: PublishedFrame | Rejection | Drop) -> Outcome:
+        """Publish what became of a frame, and return it for the account."""
         settings = self._settings.node
         message = None
         if isinstance(result, Rejection):
             self._refuse(result, located.matched.depth.header)
-        elif result is not None:
+            return result.reason
+        if isinstance(result, PublishedFrame):
             for rejection in result.rejections:
                 self.rejections.add(rejection)
             target = settings.target_frame
@@ -435,8 +477,10 @@ class EstimatorNode(ManagedNode):
                 result = result.expressed_in(located.T_frame_cam[target], header)
             message = self._outputs.publish(result, settings)
             self._last.note(result.timings_ms)
-        if not isinstance(result, Rejection):
-            self._requests.callers.offer(located.matched, message)
+            if self._up is not None:
+                self._up.note(result.up_cam)
+        self._requests.callers.offer(located.matched, message)
+        return result if isinstance(result, Drop) else None
 
     def _refused_request(self) -> Rejection | None:
         if self.is_active:
@@ -520,7 +564,7 @@ def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}{place}"
 
 
-def _failure(result: PublishedFrame | Rejection | None) -> str:
+def _failure(result: PublishedFrame | Rejection | Drop) -> str:
     """What a frame tells of a network that gives no numbers; empty: nothing."""
     if not isinstance(result, PublishedFrame) or any(item.seen for item in result.objects):
         return ""

@@ -74,11 +74,11 @@ def build_frame(
         return refused
     if matched.masks is None:
         return BuiltFrame(frame, ())
-    rules = replace(settings.node.category_rules(categories), labels=matched.masks.label_names)
+    rules = settings.node.category_rules(categories).with_labels(matched.masks.label_names)
     segmented = _segmented(matched, matched.masks, frame, rules, settings)
     if isinstance(segmented, Rejection):
         return segmented
-    wanted = settings.node.object_filter(rules)
+    wanted = settings.node.object_filter(categories)
     instances = tuple(i for i in segmented.instances if wanted.wants(i.category, i.detection_score))
     rejections = segmented.rejections
     if wanted.classes:  # what is of no class that the model knows is not wanted either

@@ -15,6 +15,7 @@ from genpose_ros.ros.compressed_images import (
     compressed_depth,
     compressed_labels,
 )
+from genpose_ros.ros.message_sizes import MOST_PIXELS, too_many_pixels
 
 __all__ = [
     "DEPTH_ENCODINGS",
@@ -54,16 +55,19 @@ LABEL_ENCODINGS: dict[str, _Encoding] = {
 }
 
 
-def depth_pixels(message: Image | CompressedImage) -> DepthPixels | Rejection:
+def depth_pixels(
+    message: Image | CompressedImage, most: int = MOST_PIXELS
+) -> DepthPixels | Rejection:
     """Return the stored pixels of a depth image, (H, W), as a view into the message.
 
     Args:
         message: a sensor_msgs/Image in one of `DEPTH_ENCODINGS`, or a CompressedImage, whose pixels
             are decoded later.
+        most: images of more pixels are refused.
     """
     if hasattr(message, "format"):
-        return compressed_depth(message)
-    return _pixels(message, DEPTH_ENCODINGS, "depth")
+        return compressed_depth(message, most)
+    return _pixels(message, DEPTH_ENCODINGS, "depth", most)
 
 
 def depth_m(stored: DepthPixels, unit_m: float = 0.0) -> np.ndarray | Rejection:
@@ -87,18 +91,23 @@ def depth_m(stored: DepthPixels, unit_m: float = 0.0) -> np.ndarray | Rejection:
     return metres
 
 
-def label_pixels(message: Image | CompressedImage) -> np.ndarray | Rejection:
+def label_pixels(
+    message: Image | CompressedImage, most: int = MOST_PIXELS
+) -> np.ndarray | Rejection:
     """Return the stored pixels of a label image, (H, W), as a view into the message.
 
     Args:
         message: a sensor_msgs/Image in one of `LABEL_ENCODINGS`, or a CompressedImage.
+        most: images of more pixels are refused.
     """
     if hasattr(message, "format"):
-        return compressed_labels(message)
-    return _pixels(message, LABEL_ENCODINGS, "label")
+        return compressed_labels(message, most)
+    return _pixels(message, LABEL_ENCODINGS, "label", most)
 
 
-def _pixels(message: Image, encodings: dict[str, _Encoding], what: str) -> np.ndarray | Rejection:
+def _pixels(
+    message: Image, encodings: dict[str, _Encoding], what: str, most: int
+) -> np.ndarray | Rejection:
     encoding = encodings.get(message.encoding)
     if encoding is None:
         return Rejection(
@@ -107,8 +116,8 @@ def _pixels(message: Image, encodings: dict[str, _Encoding], what: str) -> np.nd
         )
     dtype = np.dtype(encoding.dtype).newbyteorder(">" if message.is_bigendian else "<")
     height, width, step = int(message.height), int(message.width), int(message.step)
-    if height < 1 or width < 1:
-        return Rejection(Reason.TRUNCATED_IMAGE, f"{what} image is {width} x {height} pixels")
+    if not 0 < width * height <= most:
+        return _refused_size(what, width, height, most)
     if step < width * dtype.itemsize:
         return Rejection(
             Reason.TRUNCATED_IMAGE,
@@ -126,3 +135,10 @@ def _pixels(message: Image, encodings: dict[str, _Encoding], what: str) -> np.nd
         )
     rows = data[: step * height].reshape(height, step)[:, : width * dtype.itemsize]
     return rows.view(dtype)
+
+
+def _refused_size(what: str, width: int, height: int, most: int) -> Rejection:
+    """The rejection of an image without pixels, or with too many."""
+    if width * height:
+        return too_many_pixels(f"{what} image", width, height, most)
+    return Rejection(Reason.TRUNCATED_IMAGE, f"{what} image is {width} x {height} pixels")

@@ -4,7 +4,7 @@
 """Inputs of the node: subscriptions that check, store and match messages, and compute nothing."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from genpose_ros.estimation.label_images import read_label_image
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.msg import InstanceMasks
+from genpose_ros.ros.accounting import Drop, FrameAccount
 from genpose_ros.ros.camera_info import calibration_from_info
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.frozen_depth import FrozenDepth
@@ -27,6 +28,7 @@ from genpose_ros.ros.input_watchdog import InputWatchdog
 from genpose_ros.ros.mask_arrays import message_header
 from genpose_ros.ros.mask_camera import MaskCameraSource
 from genpose_ros.ros.matching import DepthMessage, FrameMatcher, MaskInput, Matched
+from genpose_ros.ros.message_sizes import MB, check_bytes, message_bytes
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.subscriptions import AdaptiveSubscription
 from genpose_ros.ros.throttled_log import ThrottledLog
@@ -42,6 +44,8 @@ _BOXES = (
 )
 #: Characters of a frame's name that are shown.
 _NAME_LENGTH = 64
+#: What is taken of one message that lists classes or detections.
+_MOST_CLASSES, _MOST_DETECTIONS, _LIST_BYTES = 20_000, 5_000, 16_000_000
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,10 @@ class Inputs:
     Args:
         node: subscribes here.
         settings: gives the settings in force.
+        account: counts the frames: messages with masks, depth images that go by themselves.
         deliver: called with each match, in the executor's thread.
-        refuse: called with each refusal of a message, and the message's header.
+        refuse: called with each refusal of a message, and the message's header; those of masks are
+            in the account already.
         jumped: called when the clock of the depth images jumped; returns what else the
             log line shall say.
         between_masks: says whether depth images without masks are to be delivered too.
@@ -79,6 +85,7 @@ class Inputs:
         node: Node,
         *,
         settings: Callable[[], NodeSettings],
+        account: FrameAccount,
         deliver: Callable[[Matched], None],
         refuse: Callable[[Rejection, Header | None], None],
         jumped: Callable[[], str],
@@ -89,7 +96,7 @@ class Inputs:
         self._asked = asked
         self.matched = 0
         self.frozen = FrozenDepth()
-        self._node, self._settings = node, settings
+        self._node, self._settings, self._account = node, settings, account
         self._deliver, self._refuse = deliver, refuse
         self._jumped, self._between_masks = jumped, between_masks
         self._depth_frame = ""
@@ -99,7 +106,10 @@ class Inputs:
         self._look_at_labels_s = 0.0
         self._log = ThrottledLog(node, lambda: settings().log_period_s)
         now = settings()
-        self._matcher = FrameMatcher(now.depth_history_s, now.sync_slop_s, now.sync_wait_s)
+        self._matcher = FrameMatcher(
+            now.depth_history_s, now.sync_slop_s, now.sync_wait_s, account.settle
+        )
+        self._matcher.most_bytes = now.max_held_mb * MB
         self._mask_camera = None if now.aligned else MaskCameraSource(node)
         topics = self._topics(now.mask_source)
         self.topic_names = {name: node.resolve_topic_name(name) for name in topics}
@@ -127,8 +137,8 @@ class Inputs:
             )
         ]
 
-    def close(self) -> None:
-        """Unsubscribe; nothing is delivered any more."""
+    def close(self) -> int:
+        """Unsubscribe; nothing is delivered any more. Returns how many masks still waited."""
         self.enabled = False
         for timer in self._timers:
             self._node.destroy_timer(timer)
@@ -136,17 +146,29 @@ class Inputs:
             subscription.close()
         if self._mask_camera is not None:
             self._mask_camera.close()
+        return self._matcher.waiting
 
     @property
     def newest(self) -> tuple[int, int | None]:
         """Epoch of the matcher, and stamp of the newest depth image, ns; None: there was none."""
         return self._matcher.newest
 
+    @property
+    def let_go(self) -> int:
+        """How many depth images went early, as `limits.held_mb` was reached."""
+        return self._matcher.let_go
+
+    @property
+    def held_bytes(self) -> int:
+        """What depth images and waiting masks hold."""
+        return self._matcher.held_bytes
+
     def configure(self, settings: NodeSettings) -> None:
         """Take other waiting times and slop from now on."""
         self._matcher.configure(
             settings.depth_history_s, settings.sync_slop_s, settings.sync_wait_s
         )
+        self._matcher.most_bytes = settings.max_held_mb * MB
 
     def _topics(self, mask_source: str) -> dict[str, _Topic]:
         images = (Image, CompressedImage)
@@ -181,7 +203,9 @@ class Inputs:
             detail = "the depth image has no frame_id, so nobody could use its poses"
             self._refuse(Rejection(Reason.EMPTY_FRAME_ID, detail), header)
             return
-        pixels = depth_pixels(message)
+        n_bytes = message_bytes(message)
+        refused = self._check_bytes(n_bytes, "the depth image")
+        pixels = refused or depth_pixels(message, self._settings().max_image_pixels)
         if isinstance(pixels, Rejection):
             self._refuse(pixels, header)
             return
@@ -189,7 +213,7 @@ class Inputs:
         self.frozen.note(stamp, pixels)
         if self.frozen.doubt:
             self._log.warn_about("frozen", self.frozen.doubt)
-        added = self._matcher.add_depth(stamp, DepthMessage(header, pixels))
+        added = self._matcher.add_depth(stamp, DepthMessage(header, pixels, n_bytes))
         if added.jump_s:
             way = f"{'back' if added.jump_s < 0 else 'ahead'} by {abs(added.jump_s):.3f} s"
             line = f"the clock of the depth images jumped {way}; starting again"
@@ -225,9 +249,12 @@ class Inputs:
 
     def _on_labels(self, message: Image | CompressedImage) -> None:
         stamp = self._note("masks", message.header)
-        pixels = label_pixels(message)
+        n_bytes = message_bytes(message)
+        refused = self._check_bytes(n_bytes, "the label image")
+        pixels = refused or label_pixels(message, self._settings().max_image_pixels)
         if isinstance(pixels, Rejection):
-            self._refuse(pixels, message.header)
+            self._account.receive()
+            self._refuse_masks(pixels, message.header)
             return
         self._tell_doubt_of(pixels)
         settings = self._settings()
@@ -240,6 +267,7 @@ class Inputs:
             source=settings.mask_source,
             header=message.header,
             label_names=self._label_names,
+            n_bytes=max(n_bytes, pixels.nbytes),
         )
         self._add_masks(stamp, masks)
 
@@ -250,20 +278,43 @@ class Inputs:
         topic = "mask_detections" if source == "boxes" else source
         if header is None:
             detail = f"{type(message).__name__} has no header, so nothing tells its image"
-            self._refuse(Rejection(Reason.BAD_MASK_MESSAGE, detail), None)
+            self._account.receive()
+            self._refuse_masks(Rejection(Reason.BAD_MASK_MESSAGE, detail), None)
             return
         if source == "boxes":
             self._log.warn_about("boxes", _BOXES)
-        self._add_masks(self._note(topic, header), MaskInput(message, source=source, header=header))
+        stamp, n_bytes = self._note(topic, header), message_bytes(message)
+        refused = self._check_bytes(n_bytes, "the message with masks")
+        if refused is not None:
+            self._account.receive()
+            self._refuse_masks(refused, header)
+            return
+        masks = MaskInput(message, source=source, header=header, n_bytes=n_bytes)
+        self._add_masks(stamp, masks)
 
     def _on_label_info(self, message: LabelInfo) -> None:
         self._note("label_info", message.header)
+        if self._refuse_long(message, message.class_map, _MOST_CLASSES, "classes"):
+            return
         self._label_names = {int(c.class_id): str(c.class_name) for c in message.class_map}
 
     def _on_detections(self, message: Detection2DArray) -> None:
         stamp = self._note("mask_detections", message.header)
+        if self._refuse_long(message, message.detections, _MOST_DETECTIONS, "detections"):
+            return
         rejection = self._matcher.add_detections(stamp, tuple(message.detections))
         self._accept(rejection, message.header)
+
+    def _check_bytes(self, n_bytes: int, what: str) -> Rejection | None:
+        return check_bytes(n_bytes, self._settings().max_held_mb, what)
+
+    def _refuse_long(self, message: Any, items: Sequence[Any], most: int, what: str) -> bool:
+        """Refuse a message with too many items, or megabytes of text in them; whether it was."""
+        if len(items) <= most and message_bytes(items) <= _LIST_BYTES:
+            return False
+        detail = f"{len(items)} {what} in one message; {most} in {_LIST_BYTES} bytes are taken"
+        self._refuse(Rejection(Reason.TOO_LARGE, detail), message.header)
+        return True
 
     def _tell_doubt_of(self, labels: np.ndarray) -> None:
         """Warn, now and then, where the values of a label image show another background."""
@@ -284,8 +335,18 @@ class Inputs:
     def _add_masks(self, stamp: int, masks: MaskInput) -> None:
         if masks.header is not None and self._mask_camera is None:
             self._compare_frames("masks are", masks.header)
-        if self.enabled or self._asked():
-            self._accept(self._matcher.add_masks(stamp, masks), masks.header)
+        self._account.receive()
+        if not (self.enabled or self._asked()):
+            self._account.settle(Drop.DISABLED)
+            return
+        refused = self._matcher.add_masks(stamp, masks)
+        if refused is not None:
+            self._refuse_masks(refused.rejection, refused.masks.header)
+        self._poll()
+
+    def _refuse_masks(self, rejection: Rejection, header: Header | None) -> None:
+        self._account.settle(rejection.reason)
+        self._refuse(rejection, header)
 
     def _accept(self, rejection: Rejection | None, header: Header | None) -> None:
         if rejection is not None:
@@ -296,13 +357,15 @@ class Inputs:
         outcome = self._matcher.poll()
         self.matched += len(outcome.matched)
         for refused in outcome.refused:
-            self._refuse(refused.rejection, refused.masks.header)
+            self._refuse_masks(refused.rejection, refused.masks.header)
         if not (self.enabled or self._asked()):
+            self._account.settle(Drop.DISABLED, len(outcome.matched))
             return
         for matched in outcome.matched:
             self._deliver_masks(matched)
         alone = self._matcher.poll_depth() if self._between_masks() else None
         if alone is not None:
+            self._account.receive()
             self._deliver(alone)
 
     def _deliver_masks(self, matched: Matched) -> None:
@@ -313,7 +376,7 @@ class Inputs:
         header = matched.depth.header
         camera = self._mask_camera.find(header)
         if isinstance(camera, Rejection):
-            self._refuse(camera, header)
+            self._refuse_masks(camera, header)
         else:
             self._deliver(replace(matched, mask_camera=camera))
 

@@ -22,15 +22,11 @@ class Mailbox(Generic[Item]):
     Items that come together are fetched one after the other, unless newer ones replace them. Where
     that happens, the one who fetches does not keep up, and only the newest is left for it.
 
-    Attributes:
-        dropped: how many items were replaced before anyone fetched them.
-
     Args:
         turns: the slots in the order of their turns, over and over; one that is empty is passed.
     """
 
     def __init__(self, turns: Sequence[int] = (0,)) -> None:
-        self.dropped = 0
         self._items: list[deque[Item]] = [deque() for _ in range(max(turns) + 1)]
         self._turns = tuple(turns)
         self._last = len(self._turns) - 1
@@ -43,7 +39,6 @@ class Mailbox(Generic[Item]):
             left = self._items[slot]
             kept = items[-1:] if left else items
             replaced = len(left) + len(items) - len(kept)
-            self.dropped += replaced
             self._items[slot] = deque(kept)
             self._changed.notify()
         return replaced
@@ -60,11 +55,18 @@ class Mailbox(Generic[Item]):
             self._changed.wait_for(lambda: self._closed or not self._empty(), timeout)
             return None if self._closed else self._fetch()
 
-    def clear(self, *slots: int) -> None:
-        """Forget what nobody has fetched; of some slots alone, where they are named."""
+    def clear(self, *slots: int) -> int:
+        """Forget what nobody has fetched, of some slots alone where they are named.
+
+        Returns:
+            how many items that were.
+        """
+        forgotten = 0
         with self._changed:
             for slot in slots or range(len(self._items)):
+                forgotten += len(self._items[slot])
                 self._items[slot] = deque()
+        return forgotten
 
     def close(self) -> None:
         """Wake whoever waits, for good: every later `get` returns None at once."""

@@ -18,6 +18,7 @@ from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.calibration import Calibration
+from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.images import DepthPixels
 from genpose_ros.ros.stamped_ring import Added, StampedRing
 
@@ -35,16 +36,19 @@ Item = TypeVar("Item")
 
 #: Masks that may wait at the same time.
 MAX_WAITING = 32
+#: What depth images and waiting masks may hold together where nothing else is said.
+MOST_BYTES = 512_000_000
 #: Images in a row whose masks came before the next image: the segmenter keeps up with the camera.
 _KEEPS_UP = 2
 
 
 @dataclass(frozen=True)
 class DepthMessage:
-    """Depth image as received: its header and its stored pixels, (H, W)."""
+    """Depth image as received: its header, its stored pixels (H, W), and the bytes it holds."""
 
     header: Header
     pixels: DepthPixels
+    n_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class MaskInput:
         source: one of the node's mask sources.
         header: of the message; None: it had none.
         label_names: class names of label values, as the segmenter has published them.
+        n_bytes: what it holds.
     """
 
     content: Any
@@ -64,6 +69,7 @@ class MaskInput:
     source: str = "label_image"
     header: Header | None = None
     label_names: Mapping[int, str] = field(default_factory=dict)
+    n_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,11 @@ class Matched:
     detections: tuple[Detection2D, ...] = ()
     epoch: int = 0
     mask_camera: MaskCamera | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """How much memory depth and masks hold."""
+        return self.depth.n_bytes + (0 if self.masks is None else self.masks.n_bytes)
 
 
 @dataclass(frozen=True)
@@ -150,11 +161,15 @@ class FrameMatcher:
 
     Attributes:
         calibration: the newest; None: there was none yet.
+        most_bytes: what depth images and waiting masks may hold together; the oldest images go
+            first, then the oldest masks, never the newest of either.
+        let_go: how many depth images went for that.
 
     Args:
         history_s: how much depth is held; masks later than this find nothing.
         slop_s: greatest difference of stamps.
         wait_s: how long masks wait for depth, camera or detections that come after them.
+        drop: called with the cause for which masks are neither matched nor refused, and how many.
         clock: seconds, monotonic.
     """
 
@@ -163,10 +178,13 @@ class FrameMatcher:
         history_s: float,
         slop_s: float,
         wait_s: float,
+        drop: Callable[[Drop, int], None] = lambda cause, count: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._slop_s, self._wait_s = slop_s, wait_s
+        self._slop_s, self._wait_s, self._drop = slop_s, wait_s, drop
         self.calibration: Calibration | None = None
+        self.most_bytes = MOST_BYTES
+        self.let_go = 0
         self._depth: StampedRing[DepthMessage] = StampedRing(history_s, clock)
         self._detections: StampedRing[tuple[Detection2D, ...]] = StampedRing(history_s, clock)
         self._calibrations: StampedRing[Calibration] = StampedRing(history_s, clock)
@@ -201,6 +219,7 @@ class FrameMatcher:
             self._begin_epoch()
         if added.rejection is None:
             self._newest = self._newest.followed_by(stamp_ns, depth)
+            self._limit_memory()
         return added
 
     def add_calibration(self, stamp_ns: int, calibration: Calibration) -> None:
@@ -214,20 +233,26 @@ class FrameMatcher:
         """Hold the detections of an image."""
         return self._detections.add(stamp_ns, detections).rejection
 
-    def add_masks(self, stamp_ns: int, masks: MaskInput) -> Rejection | None:
-        """Let masks wait for what belongs to them."""
+    @property
+    def waiting(self) -> int:
+        """How many masks wait."""
+        return len(self._waiting)
+
+    def add_masks(self, stamp_ns: int, masks: MaskInput) -> RefusedMasks | None:
+        """Let masks wait for what belongs to them, in the place of others of their stamp."""
         if self._last_ns is not None and stamp_ns < self._last_ns:
             back_ms = (self._last_ns - stamp_ns) / 1e6
             detail = f"masks are {back_ms:.1f} ms older than the last ones estimated"
-            return Rejection(Reason.STAMP_OUT_OF_ORDER, detail)
+            return RefusedMasks(Rejection(Reason.STAMP_OUT_OF_ORDER, detail), masks)
+        if stamp_ns in self._waiting:
+            self._drop(Drop.SAME_STAMP, 1)
         self._waiting[stamp_ns] = _Waiting(masks, self._clock())
+        self._limit_memory()
         if len(self._waiting) <= MAX_WAITING:
             return None
-        oldest = min(self._waiting)
-        del self._waiting[oldest]
-        return Rejection(
-            Reason.NO_DEPTH_FOR_MASKS, f"more than {MAX_WAITING} masks wait for their depth"
-        )
+        oldest = self._waiting.pop(min(self._waiting))
+        detail = f"more than {MAX_WAITING} masks wait for their depth"
+        return RefusedMasks(Rejection(Reason.NO_DEPTH_FOR_MASKS, detail), oldest.masks)
 
     def poll(self) -> MatchOutcome:
         """Match what can be matched now and reject what never can.
@@ -262,11 +287,27 @@ class FrameMatcher:
         newest.taken = True
         return Matched(newest.depth, None, calibration, epoch=self._epoch)
 
+    @property
+    def held_bytes(self) -> int:
+        """What depth images and waiting masks hold together."""
+        waiting = sum(waiting.masks.n_bytes for waiting in self._waiting.values())
+        return waiting + sum(depth.n_bytes for depth in self._depth.values())
+
+    def _limit_memory(self) -> None:
+        excess = self.held_bytes - self.most_bytes
+        while excess > 0 and len(self._depth) > 1:
+            excess -= self._depth.pop_oldest().n_bytes
+            self.let_go += 1
+        while excess > 0 and len(self._waiting) > 1:
+            excess -= self._waiting.pop(min(self._waiting)).masks.n_bytes
+            self._drop(Drop.MEMORY, 1)
+
     def _begin_epoch(self) -> None:
         """Forget what belongs to the time before a jump of the clock, but the newest camera."""
         self._epoch += 1
         self._detections.clear()
         self._calibrations.clear()
+        self._drop(Drop.CLOCK_JUMP, len(self._waiting))
         self._waiting.clear()
         self._last_ns = None
         self._newest = _Newest()

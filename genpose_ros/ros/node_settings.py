@@ -3,7 +3,9 @@
 
 """Settings of the node's connection to ROS, beside those of the estimator and the tracker."""
 
+import re
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from genpose_ros.estimation.class_names import ClassNames
 from genpose_ros.estimation.label_images import BACKGROUNDS
@@ -14,6 +16,7 @@ from genpose_ros.ros.detections import (
     parse_label_categories,
     parse_min_scores,
 )
+from genpose_ros.ros.message_sizes import MOST_PIXELS
 from genpose_ros.ros.subscriptions import RELIABILITIES
 from genpose_ros.settings import check_settings, setting
 
@@ -23,6 +26,11 @@ __all__ = ["MASK_SOURCES", "MODES", "NodeSettings"]
 MODES = ("estimate", "track")
 #: The mask messages that the node understands.
 MASK_SOURCES = ("label_image", "instance_masks", "mask_array", "yolo", "semantic", "boxes")
+
+
+#: Characters of a frame's name, and of what is no such name as it is shown.
+_FRAME_LENGTH, _SHOWN = 128, 64
+_FRAME = re.compile(rf"(?!/)[A-Za-z0-9_\-./]{{0,{_FRAME_LENGTH}}}")
 
 
 @dataclass(frozen=True)
@@ -163,10 +171,17 @@ class NodeSettings:
         "off.",
         fixed=True,
     )
+    up_frame: str = setting(
+        "",
+        "Frame whose z axis points against gravity, such as the robot's base: the direction up, "
+        "looked up at the images' times, where up_source is tf or auto; empty: none.",
+        fixed=True,
+    )
     transform_wait_s: float = setting(
         1.0,
-        "How long a frame waits for its transform to target_frame or fixed_frame while no newer "
-        "one comes, seconds; then it is refused. While newer ones come it waits on, 2 s in all.",
+        "How long a frame waits for its transform to target_frame, fixed_frame or up_frame while "
+        "no newer one comes, seconds; then it is refused. While newer ones come it waits on, 2 s "
+        "in all.",
         low=0.0,
         high=10.0,
         advanced=True,
@@ -208,6 +223,31 @@ class NodeSettings:
         advanced=True,
         formerly="silence_seconds",
     )
+    max_image_pixels: int = setting(
+        MOST_PIXELS,
+        "Images of more pixels are refused, unread: those of 4096 x 3072.",
+        low=1,
+        high=2**28,
+        group="limits",
+        advanced=True,
+    )
+    max_held_mb: int = setting(
+        512,
+        "What depth images and the masks that wait for them may hold together, and again the "
+        "frames that wait for a transform, MB (millions of bytes): the newest stay. No message of "
+        "more is taken.",
+        low=1,
+        high=65536,
+        group="limits",
+        advanced=True,
+    )
+    lock_parameters: bool = setting(
+        False,
+        "Refuse every change of a parameter after the start, whoever asks: where no SROS2 keeps "
+        "other programs from it.",
+        fixed=True,
+        advanced=True,
+    )
     hang_timeout_s: float = setting(
         120.0,
         "The process ends with code 70, for a launch that starts it again, when one frame takes "
@@ -219,7 +259,7 @@ class NodeSettings:
     log_period_s: float = setting(
         5.0,
         "Least time between two log lines about the same reason, seconds.",
-        low=0.0,
+        low=0.1,
         high=3600.0,
         advanced=True,
         formerly="log_seconds",
@@ -227,12 +267,16 @@ class NodeSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        for name in ("target_frame", "fixed_frame", "tf_prefix"):
-            if getattr(self, name).startswith("/") or " " in getattr(self, name):
-                raise ValueError(f"{name} must be a frame name, got {getattr(self, name)!r}")
+        for name in ("target_frame", "fixed_frame", "up_frame", "tf_prefix"):
+            if not _FRAME.fullmatch(getattr(self, name)):
+                found = getattr(self, name)[:_SHOWN]
+                raise ValueError(
+                    f"{name} must be a frame name, of {_FRAME_LENGTH} letters, digits, _ - . / at "
+                    f"most and no / in front, got {found!r}"
+                )
         if self.background not in BACKGROUNDS:
             raise ValueError(f"background must be 0, -1 or 255, got {self.background}")
-        parse_label_categories(self.label_categories)
+        _ = self.label_table
         parse_min_scores(self.min_scores)
         try:
             ClassNames.read(self.class_names)
@@ -242,7 +286,12 @@ class NodeSettings:
     @property
     def names_classes(self) -> bool:
         """Whether labels can have a category without detections."""
-        return bool(self.default_category or parse_label_categories(self.label_categories))
+        return bool(self.default_category or self.label_table)
+
+    @cached_property
+    def label_table(self) -> dict[str, str]:
+        """The entries of `label_categories`: label values, class numbers or names to categories."""
+        return parse_label_categories(self.label_categories)
 
     def category_rules(self, categories: CategorySet) -> CategoryRules:
         """Return the categories of labels and class names.
@@ -253,17 +302,29 @@ class NodeSettings:
         Raises:
             ValueError: a parameter names another one.
         """
-        names = parse_label_categories(self.label_categories)
-        words = ClassNames.read(self.class_names)
-        return CategoryRules(self.default_category, names, categories, words)
+        return _category_rules(self, categories)
 
-    def object_filter(self, rules: CategoryRules) -> ObjectFilter:
+    def object_filter(self, categories: CategorySet) -> ObjectFilter:
         """Return which objects are wanted.
 
         Args:
-            rules: the categories of class names.
+            categories: that the models know.
 
         Raises:
             ValueError: a parameter names a category that no model knows.
         """
-        return ObjectFilter.parse(self.classes, self.min_scores, rules)
+        return _object_filter(self, categories)
+
+
+@lru_cache(maxsize=8)
+def _category_rules(settings: NodeSettings, categories: CategorySet) -> CategoryRules:
+    """The rules, made once for settings instead of once for every frame."""
+    words = ClassNames.read(settings.class_names)
+    return CategoryRules(settings.default_category, settings.label_table, categories, words)
+
+
+@lru_cache(maxsize=8)
+def _object_filter(settings: NodeSettings, categories: CategorySet) -> ObjectFilter:
+    """The filter, made once likewise."""
+    rules = _category_rules(settings, categories)
+    return ObjectFilter.parse(settings.classes, settings.min_scores, rules)

@@ -31,14 +31,25 @@ from genpose_ros.tracking.settings import TrackerSettings
 
 __all__ = ["Parameters", "Settings", "changed", "descriptor"]
 
+#: Names in a refusal, and characters of each.
+_NAMES_SHOWN, _NAME_LENGTH = 5, 64
+
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of all the node's parameters, as one value; its parts are those of `NAMES`."""
+    """Settings of all the node's parameters, as one value; its parts are those of `NAMES`.
+
+    Raises:
+        ValueError: parts do not go together.
+    """
 
     estimator: EstimatorSettings
     node: NodeSettings
     tracker: TrackerSettings
+
+    def __post_init__(self) -> None:
+        if self.estimator.up_source == "tf" and not self.node.up_frame:
+            raise ValueError("up_source tf needs up_frame, the frame whose z axis points up")
 
 
 def descriptor(item: Field[Any], name: str) -> ParameterDescriptor:
@@ -121,6 +132,7 @@ class Parameters:
                 name, default = names[item.name], getattr(defaults, item.name)
                 values[name] = _declare(node, name, default, descriptor(item, name))
         self.current = changed(self.current, values)
+        self._is_declared = node.has_parameter
         node.add_on_set_parameters_callback(self._validate)
         if hasattr(node, "add_pre_set_parameters_callback"):  # not in Humble
             node.add_pre_set_parameters_callback(partial(_refuse_unknown, node))
@@ -130,6 +142,14 @@ class Parameters:
         self._on_change = callback
 
     def _validate(self, parameters: Iterable[Parameter]) -> SetParametersResult:
+        parameters = list(parameters)
+        locked = [p.name for p in parameters if self._is_locked(p.name)]
+        if locked:
+            shown = ", ".join(name[:_NAME_LENGTH] for name in locked[:_NAMES_SHOWN])
+            return SetParametersResult(
+                successful=False,
+                reason=f"{shown} cannot be changed: the node was started with lock_parameters",
+            )
         try:
             values = {p.name: _value(p) for p in parameters}
             settings = changed(self.current, values)
@@ -139,6 +159,10 @@ class Parameters:
             return SetParametersResult(successful=False, reason=str(error))
         self.current = settings
         return SetParametersResult(successful=True)
+
+    def _is_locked(self, name: str) -> bool:
+        """Whether a change is refused; what is still to be declared is none."""
+        return self.current.node.lock_parameters and self._is_declared(name)
 
 
 class _UnknownParameterError(ParameterNotDeclaredException):

@@ -5,7 +5,7 @@
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -108,6 +108,14 @@ class StampedRing(Generic[Item]):
     def nearest_stamp_ns(self, stamp_ns: int) -> int | None:
         """The stamp that is nearest to another one; None when empty."""
         return min(self._items, key=lambda held: abs(held - stamp_ns), default=None)
+
+    def pop_oldest(self) -> Item:
+        """Let the oldest item go and return it; KeyError when empty."""
+        return self._items.popitem(last=False)[1]
+
+    def values(self) -> Iterable[Item]:
+        """The items held, oldest first."""
+        return self._items.values()
 
     def clear(self) -> None:
         """Forget everything."""

@@ -3,6 +3,7 @@
 
 """Diagnostic states of the node's parts: inputs, rejections, estimator, tracking, transforms."""
 
+import math
 import resource
 import time
 from collections import Counter, deque
@@ -13,20 +14,24 @@ from pathlib import Path
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from genpose_ros.estimation.reasons import Reason
+from genpose_ros.ros.accounting import FrameAccount
 from genpose_ros.ros.diagnostics import status
 from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.track_mode import Tracking
 from genpose_ros.ros.transform_queue import TransformQueue
+from genpose_ros.ros.up_sources import UpSources
 from genpose_ros.tracking.tracks import TrackState
 
 __all__ = [
+    "AccountStatus",
     "EstimatorStatus",
     "InputStatus",
     "LastFrames",
     "RejectionStatus",
     "TrackingStatus",
     "TransformStatus",
+    "UpStatus",
 ]
 
 Clock = Callable[[], float]
@@ -148,6 +153,35 @@ class RejectionStatus:
         return {**counts, _FRAMES: self._log.frames}
 
 
+class AccountStatus:
+    """State of the account: how many frames came in, were answered, dropped by cause, and wait.
+
+    Args:
+        account: counts them.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, account: FrameAccount, clock: Clock = time.monotonic) -> None:
+        self._account = account
+        self._rates = _Rates(account.counts, clock)
+
+    def __call__(self) -> DiagnosticStatus:
+        """Return the state since the last call."""
+        new, passed_s = self._rates.take()
+        received, answered = new.pop("received", 0), new.pop("answered", 0)
+        new.pop("waiting", 0)
+        message = f"in {passed_s:.0f} s {received} frames came in, {answered} were answered"
+        if new:
+            causes = ", ".join(f"{count} {cause}" for cause, count in new.most_common())
+            message = f"{message}, {new.total()} dropped: {causes}"
+        return status("frames", message, self._values(), warn=False)
+
+    def _values(self) -> dict[str, object]:
+        counts = self._account.counts()
+        own = {name: counts.pop(name) for name in ("received", "answered", "waiting")}
+        return {**own, **{f"dropped, {cause}": n for cause, n in sorted(counts.items())}}
+
+
 @dataclass
 class LastFrames:
     """Results of the worker so far.
@@ -175,7 +209,6 @@ class EstimatorStatus:
     Args:
         about: what does not change: device, checkpoint and so on.
         last: the last frames.
-        dropped: number of frames that were replaced by newer ones so far.
         clock: seconds, monotonic.
         state: gives the node's state.
     """
@@ -184,12 +217,11 @@ class EstimatorStatus:
         self,
         about: Mapping[str, str],
         last: LastFrames,
-        dropped: Callable[[], int],
         clock: Clock = time.monotonic,
         state: Callable[[], str] = lambda: "active",
     ) -> None:
-        self._about, self._last, self._dropped, self._state = about, last, dropped, state
-        self._rates = _Rates(lambda: {"frames": last.count, "dropped": dropped()}, clock)
+        self._about, self._last, self._state = about, last, state
+        self._rates = _Rates(lambda: {"frames": last.count}, clock)
 
     def __call__(self) -> DiagnosticStatus:
         """Return the state since the last call."""
@@ -200,7 +232,6 @@ class EstimatorStatus:
             **self._about,
             "state": state,
             "frames published per second": per_second,
-            "frames dropped for newer ones": self._dropped(),
             "resident memory, MB": f"{_resident_mb():.0f}",
         }
         for stage, timings_ms in list(self._last.timings_ms.items()):
@@ -270,6 +301,36 @@ class TransformStatus:
             count = new.total()
             message = f"the camera's pose was not known in {new['refused']} of {count} frames"
         return status("transforms", message, values, warn=new["refused"] > 0)
+
+
+class UpStatus:
+    """State of the direction up: where the last one came from, its age, and what the IMU lacks.
+
+    Args:
+        sources: of the node.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, sources: UpSources, clock: Clock = time.monotonic) -> None:
+        self._sources, self._clock = sources, clock
+
+    def __call__(self) -> DiagnosticStatus:
+        """Return the present state."""
+        sources, last = self._sources, self._sources.last
+        source = "none" if last is None else last.source
+        values: dict[str, object] = {"up_source": sources.source, "last source": source}
+        since_s = sources.last_s
+        values["age, s"] = "none" if since_s is None else f"{self._clock() - since_s:.2f}"
+        if last is not None:
+            values["tilt, standard deviation, degrees"] = f"{math.degrees(last.sigma_rad):.2f}"
+            values["support"] = "not known" if last.level_m is None else "known"
+        if sources.asks_imu:
+            values["imu"] = sources.imu_problem or "told the direction of the last image"
+        message = "not known" if last is None else f"known from {source}"
+        lacks_imu = sources.source == "imu" and bool(sources.imu_problem)
+        if lacks_imu:
+            message = f"{message}: {sources.imu_problem}"
+        return status("up", message, values, warn=lacks_imu)
 
 
 def _resident_mb() -> float:

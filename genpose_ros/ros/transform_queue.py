@@ -13,8 +13,9 @@ import numpy as np
 from std_msgs.msg import Header
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.ros.frame_builder import stamp_ns
-from genpose_ros.ros.matching import Matched
+from genpose_ros.ros.matching import MOST_BYTES, Matched
 
 __all__ = ["LocatedFrame", "TransformQueue"]
 
@@ -39,10 +40,12 @@ class LocatedFrame:
     Attributes:
         matched: the messages.
         T_frame_cam: (4, 4) the camera in each of the frames that were asked for, by name.
+        up_cam: which way is up, as far as TF or an IMU tells.
     """
 
     matched: Matched
     T_frame_cam: Mapping[str, np.ndarray] = field(default_factory=dict)
+    up_cam: UpDirection | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class TransformQueue:
         wait_s: gives how long a frame waits while no newer transform comes, seconds.
         deliver: called with frames whose poses are known, oldest first.
         refuse: called with each other frame and the reason.
+        most_bytes: gives how much the frames that wait may hold; the oldest go first.
         clock: seconds, monotonic.
     """
 
@@ -99,6 +103,7 @@ class TransformQueue:
         wait_s: Callable[[], float],
         deliver: Callable[[Sequence[LocatedFrame]], None],
         refuse: Callable[[Rejection, Header], None],
+        most_bytes: Callable[[], int] = lambda: MOST_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.frames = tuple(dict.fromkeys(frames))
@@ -108,6 +113,7 @@ class TransformQueue:
         self._transforms = transforms
         self._wait_s, self._clock = wait_s, clock
         self._deliver, self._refuse = deliver, refuse
+        self._most_bytes = most_bytes
         self._waiting: list[_Waiting] = []
         self._chains: dict[str, _Chain] = {}
 
@@ -115,16 +121,25 @@ class TransformQueue:
         """How many frames wait."""
         return len(self._waiting)
 
-    def add(self, matched: Matched) -> None:
-        """Deliver a frame, at once or later; one with masks replaces its image without them."""
-        new = _Waiting(matched, self._clock())
+    def add(self, matched: Matched) -> int:
+        """Deliver a frame, at once or later; one with masks replaces its image without them.
+
+        Returns:
+            how many frames were replaced.
+        """
+        new, before = _Waiting(matched, self._clock()), len(self._waiting)
         if matched.masks is not None:
             self._waiting = [w for w in self._waiting if not _is_image_of(w, new)]
+        replaced = before - len(self._waiting)
         self._waiting.append(new)
         self.look_up()
         if len(self._waiting) > _MOST:
             oldest = self._waiting.pop(0)
             self._give_up(oldest, f"more than {_MOST} newer images wait for their transforms")
+        while len(self._waiting) > 1 and self._held_bytes() > self._most_bytes():
+            oldest = self._waiting.pop(0)
+            self._give_up(oldest, "newer images that wait hold limits.held_mb")
+        return replaced
 
     def look_up(self) -> None:
         """Deliver the frames whose poses are known by now, as after new transforms."""
@@ -163,10 +178,15 @@ class TransformQueue:
             else:
                 self._waiting.append(item)
 
-    def clear(self) -> None:
-        """Forget the frames that wait."""
+    def clear(self) -> int:
+        """Forget the frames that wait; returns how many there were."""
+        forgotten = len(self._waiting)
         self._waiting.clear()
         self._chains.clear()
+        return forgotten
+
+    def _held_bytes(self) -> int:
+        return sum(item.matched.n_bytes for item in self._waiting)
 
     def _note_progress(self) -> None:
         """Note up to which stamp the poses of the cameras of waiting frames are known."""

@@ -31,6 +31,7 @@ from genpose_ros.tracking.state import (
     update,
     update_mask,
 )
+from genpose_ros.tracking.support import SupportMemory
 from genpose_ros.tracking.tracks import TrackState
 from genpose_ros.tracking.verification import (
     VerifyPriority,
@@ -95,7 +96,8 @@ class Association:
 
 
 class TrackingStep:
-    """One frame's step: its methods take tracks and give new ones; only the lists grow.
+    """One frame's step: its methods take tracks and give new ones; beside, the lists grow and
+    `support` learns.
 
     Attributes:
         rejections: what of the frame is not used, and why.
@@ -122,6 +124,8 @@ class TrackingStep:
         self.estimator, self.settings, self.state = estimator, settings, state
         self.frame, self.camera_pose, self.timer = frame, camera_pose, timer
         self.rejections: list[Rejection] = []
+        source = estimator.settings.up_source
+        self.support = SupportMemory(frame, source, camera_pose, state.support)
         self.unfollowed: list[str] = []
         self._categories = estimator.categories
         self._rng = np.random.default_rng(estimator.settings.seed)
@@ -250,7 +254,7 @@ class TrackingStep:
             association: of this frame.
             objects: the tracked ones after it.
         """
-        clouds = self._admitted(association, objects)
+        clouds = self._informed(self._admitted(association, objects), fit=True)
         outcomes = self.estimator.estimate_clouds(clouds, timer=self.timer)
         new: list[TrackedObject] = []
         for cloud, outcome in zip(clouds, outcomes, strict=True):
@@ -282,7 +286,12 @@ class TrackingStep:
             objects = [obj for obj in objects if obj.track_id not in going]
             detail = f"{excess} tracks more than {self.settings.max_tracks} were given up"
             self.reject(Reason.TOO_MANY_OBJECTS, detail)
-        return replace(self.state, objects=tuple(objects), next_id=self.state.next_id + new)
+        return replace(
+            self.state,
+            objects=tuple(objects),
+            next_id=self.state.next_id + new,
+            support=self.support.remembered,
+        )
 
     def reject(self, reason: Reason, detail: str, instance_id: int | None = None) -> None:
         """Note what of the frame is not used, and why."""
@@ -362,12 +371,19 @@ class TrackingStep:
     ) -> dict[int, ObjectEstimate]:
         """Estimates of tracks that have points, in one batch, by track id."""
         clouds = [track.cloud for track in tracks if track.cloud is not None]
+        clouds = self._informed(clouds, fit=T_cam_start is None)
         outcomes = self.estimator.estimate_clouds(
             clouds, T_cam_start=T_cam_start, settings=settings, timer=self.timer
         )
         self.rejections += [item for item in outcomes if isinstance(item, Rejection)]
         pairs = zip(tracks, outcomes, strict=True)
         return {t.track_id: item for t, item in pairs if isinstance(item, ObjectEstimate)}
+
+    def _informed(self, clouds: Sequence[ObjectCloud], *, fit: bool) -> list[ObjectCloud]:
+        """Clouds with the direction up; its support is fitted only where asked for."""
+        with self.timer.stage("up"):
+            up_cam = self.support.up([cloud.points_cam for cloud in clouds], fit=fit)
+        return [replace(cloud, up_cam=up_cam) for cloud in clouds]
 
     def _priority(self, track: PredictedTrack) -> tuple[VerifyPriority, float]:
         # Half hidden objects look like something else, and so do the points around a wrong pose.

@@ -12,6 +12,7 @@ from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Frame, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.stage_timer import StageTimer
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.transforms import is_transform
 from genpose_ros.tracking import depth_history
@@ -82,6 +83,8 @@ class Tracker:
         camera: PinholeCamera,
         stamp_ns: int,
         T_fixed_cam: np.ndarray | None = None,
+        *,
+        up_cam: UpDirection | None = None,
     ) -> TrackingResult:
         """Follow all tracked objects into a depth image without masks; bad content never raises.
 
@@ -93,8 +96,10 @@ class Tracker:
             camera: of the depth image.
             stamp_ns: when it was taken.
             T_fixed_cam: (4, 4) pose of the camera in a fixed frame at that time; None: unknown.
+            up_cam: as of `Frame`.
         """
-        return self._advance(Frame(depth_m, camera), stamp_ns, T_fixed_cam, has_masks=False)
+        frame = Frame(depth_m, camera, up_cam=up_cam)
+        return self._advance(frame, stamp_ns, T_fixed_cam, has_masks=False)
 
     def _advance(
         self, frame: Frame, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
@@ -174,6 +179,7 @@ class Tracker:
             timings_ms=step.timer.timings_ms,
             delayed=delayed,
             T_fixed_cam=step.camera_pose.T_fixed_cam,
+            up_cam=step.support.told,
         )
 
 

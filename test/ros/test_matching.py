@@ -1,6 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from genpose_ros.estimation.reasons import Reason
 from genpose_ros.geometry import Calibration
+from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.matching import MAX_WAITING, DepthMessage, FrameMatcher, MaskInput
 
 MS = 1_000_000
@@ -113,7 +115,9 @@ def test_masks_older_than_the_last_ones_are_named(matcher):
         matcher.add_depth(ms * MS, depth(f"d{ms}"))
     matcher.add_masks(66 * MS, MaskInput("m"))
     assert matches(matcher) == [("d66", "m")]
-    assert matcher.add_masks(33 * MS, MaskInput("late")).reason is Reason.STAMP_OUT_OF_ORDER
+    assert (
+        matcher.add_masks(33 * MS, MaskInput("late")).rejection.reason is Reason.STAMP_OUT_OF_ORDER
+    )
     added = matcher.add_depth(50 * MS, depth("late"))
     assert added.jump_s == 0
     assert added.rejection.reason is Reason.STAMP_OUT_OF_ORDER
@@ -156,6 +160,7 @@ def test_masks_without_depth_name_the_nearest_image_and_the_setting(matcher, clo
     (refused,) = matcher.poll().refused
     detail = refused.rejection.detail
     assert "nearest depth image is 13.0 ms later (sync.slop_s is 0.01 s)" in detail
+    clock.now_s += 1.5
     matcher.add_depth(3100 * MS, depth("d"))
     matcher.add_masks(1050 * MS, MaskInput("late"))
     clock.now_s += 0.6
@@ -240,9 +245,10 @@ def test_a_camera_of_another_size_is_waited_for_no_longer_than_it_can_come(match
 
 
 def test_masks_that_flood_in_do_not_fill_the_memory(matcher):
-    rejections = [matcher.add_masks((1000 + i) * MS, MaskInput(i)) for i in range(2 * MAX_WAITING)]
-    assert rejections[:MAX_WAITING] == [None] * MAX_WAITING
-    assert {r.reason for r in rejections[MAX_WAITING:]} == {Reason.NO_DEPTH_FOR_MASKS}
+    refused = [matcher.add_masks((1000 + i) * MS, MaskInput(i)) for i in range(2 * MAX_WAITING)]
+    assert refused[:MAX_WAITING] == [None] * MAX_WAITING
+    assert {r.rejection.reason for r in refused[MAX_WAITING:]} == {Reason.NO_DEPTH_FOR_MASKS}
+    assert [r.masks.content for r in refused[MAX_WAITING:]] == list(range(MAX_WAITING))
 
 
 def test_several_waiting_masks_come_out_in_the_order_of_their_stamps(matcher):
@@ -331,6 +337,24 @@ class TestDepthAlone:
 
     def test_a_clock_that_jumps_back_starts_anew(self, matcher):
         matcher.add_depth(10**12, depth("old"))
-        matcher.add_depth(4 * MS, depth("first"))
+        matcher.add_depth(3 * MS, depth("first"))
+        matcher.add_depth(4 * MS, depth("second"))
         matcher.add_depth(5 * MS, depth("new"))
         assert self.alone(matcher) == "new"
+
+
+def test_masks_that_are_neither_matched_nor_refused_are_counted(clock):
+    dropped = Counter()
+    matcher = FrameMatcher(
+        2.0, 0.01, 0.5, lambda cause, count: dropped.update({cause: count}), clock=clock
+    )
+    for name in ("a", "b", "c"):
+        assert matcher.add_masks(10**9, MaskInput(name)) is None
+    assert dropped == {Drop.SAME_STAMP: 2}
+    matcher.add_masks(10**9 + 1, MaskInput("d"))
+    for i in range(6):
+        matcher.add_depth(5 * 10**9 + i * MS, depth("before"))
+    for i in range(6):
+        matcher.add_depth(10**8 + i * MS, depth("after"))
+    assert dropped[Drop.CLOCK_JUMP] == 2
+    assert matcher.waiting == 0

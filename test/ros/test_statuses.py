@@ -9,16 +9,20 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.up import UpDirection
+from genpose_ros.ros.accounting import Drop, FrameAccount
 from genpose_ros.ros.frozen_depth import FrozenDepth
 from genpose_ros.ros.input_watchdog import InputWatchdog
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.statuses import (
+    AccountStatus,
     EstimatorStatus,
     InputStatus,
     LastFrames,
     RejectionStatus,
     TrackingStatus,
     TransformStatus,
+    UpStatus,
 )
 from genpose_ros.ros.transform_queue import TransformQueue
 from genpose_ros.tracking.tracks import TrackState
@@ -180,11 +184,37 @@ class TestRejectionStatus:
         assert status().level == OK
 
 
+class TestAccountStatus:
+    def test_the_message_tells_the_last_second_and_the_values_tell_all(self, clock):
+        account = FrameAccount()
+        status = AccountStatus(account, clock=lambda: clock[0])
+        for _ in range(9):
+            account.receive()
+        account.settle(None, 5)
+        clock[0] = 1.0
+        assert status().message == "in 1 s 9 frames came in, 5 were answered"
+        account.settle(Drop.NEWER_FRAME, 2)
+        account.settle(Reason.NO_TRANSFORM)
+        clock[0] = 2.0
+        state = status()
+        assert state.level == OK
+        assert state.message == (
+            "in 1 s 0 frames came in, 0 were answered, 3 dropped: 2 newer_frame, 1 no_transform"
+        )
+        assert values(state) == {
+            "received": "9",
+            "answered": "5",
+            "waiting": "1",
+            "dropped, newer_frame": "2",
+            "dropped, no_transform": "1",
+        }
+
+
 class TestEstimatorStatus:
     def test_the_state_has_the_device_and_the_times_of_the_last_frame(self, clock):
         last = LastFrames()
         about = {"device": "cpu", "checkpoint": "a.safetensors"}
-        status = EstimatorStatus(about, last, lambda: 7, clock=lambda: clock[0])
+        status = EstimatorStatus(about, last, clock=lambda: clock[0])
         assert status().message == "warming up"
         last.ready = True
         for ms in range(30):
@@ -198,10 +228,45 @@ class TestEstimatorStatus:
             **about,
             "state": "active",
             "frames published per second": "15.0",
-            "frames dropped for newer ones": "7",
             "encode p50, ms": "14.3",
             "encode p95, ms": "28.3",
         }
+
+
+class TestUpStatus:
+    def test_source_age_and_what_the_imu_lacks_are_told(self, clock):
+        sources = SimpleNamespace(
+            source="imu", last=None, last_s=None, asks_imu=True, imu_problem="nothing was heard"
+        )
+        status = UpStatus(sources, clock=lambda: clock[0])
+        state = status()
+        assert (state.level, state.message) == (WARN, "not known: nothing was heard")
+        assert values(state) == {
+            "up_source": "imu",
+            "last source": "none",
+            "age, s": "none",
+            "imu": "nothing was heard",
+        }
+        sources.last = UpDirection(np.array([0.0, -1, 0]), 0.02, level_m=-0.3, source="imu")
+        sources.last_s, sources.imu_problem, clock[0] = 5.0, "", 5.5
+        state = status()
+        assert (state.level, state.message) == (OK, "known from imu")
+        assert values(state) == {
+            "up_source": "imu",
+            "last source": "imu",
+            "age, s": "0.50",
+            "tilt, standard deviation, degrees": "1.15",
+            "support": "known",
+            "imu": "told the direction of the last image",
+        }
+
+    def test_an_imu_that_is_not_there_is_no_warning_where_a_plane_does(self, clock):
+        plane = UpDirection(np.array([0.0, -1, 0]), 0.02, level_m=-0.3, source="plane")
+        sources = SimpleNamespace(
+            source="auto", last=plane, last_s=0.0, asks_imu=True, imu_problem="nothing was heard"
+        )
+        state = UpStatus(sources, clock=lambda: clock[0])()
+        assert (state.level, state.message) == (OK, "known from plane")
 
 
 class TestTrackingStatus:

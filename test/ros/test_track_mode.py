@@ -13,6 +13,7 @@ from genpose_ros.estimation.reasons import Reason
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry import Calibration
 from genpose_ros.ros import track_mode
+from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.parameters import Settings
@@ -68,7 +69,7 @@ def names(frame) -> list[str]:
 
 
 def test_a_depth_image_without_anything_to_follow_publishes_nothing(bench):
-    assert bench.depth(1.0) is None
+    assert bench.depth(1.0) is Drop.NO_TRACKS
     assert not bench.tracker.calls
     assert names(bench.masks(1.0)) == ["mug_3"]
     assert names(bench.depth(1.1)) == ["mug_3"]
@@ -76,12 +77,12 @@ def test_a_depth_image_without_anything_to_follow_publishes_nothing(bench):
 
 def test_published_frames_never_go_back_in_time(bench):
     bench.masks(1.0)
-    assert bench.depth(1.3) is not None
-    assert bench.masks(1.1) is None
-    assert bench.masks(1.3) is None
-    assert bench.depth(1.2) is None
+    assert names(bench.depth(1.3)) == ["mug_3"]
+    assert bench.masks(1.1) is Drop.LATE_MASKS
+    assert bench.masks(1.3) is Drop.LATE_MASKS
+    assert bench.depth(1.2) is Drop.OUTDATED
     assert [call.kind for call in bench.tracker.calls] == ["masks", "depth", "masks", "masks"]
-    assert bench.depth(1.4) is not None
+    assert names(bench.depth(1.4)) == ["mug_3"]
 
 
 def test_rejections_of_delayed_masks_come_with_the_next_frame(bench):
@@ -93,7 +94,7 @@ def test_rejections_of_delayed_masks_come_with_the_next_frame(bench):
     bench.labels = np.full((48, 64), 255, dtype=np.uint8)
     bench.labels[0, 0] = 1
     bench.tracker.estimator.change = {"covariance": np.full((6, 6), np.nan)}
-    assert bench.masks(1.2) is None
+    assert bench.masks(1.2) is Drop.LATE_MASKS
     frame = bench.depth(1.4)
     assert [r.reason for r in frame.rejections].count(Reason.NOT_FINITE) >= 1
     assert all(np.isfinite(item.estimate.covariance).all() for item in frame.objects)
@@ -102,7 +103,7 @@ def test_rejections_of_delayed_masks_come_with_the_next_frame(bench):
 def test_masks_delayed_more_than_the_tracker_takes_are_refused(bench):
     bench.masks(1.0)
     bench.depth(3.0)
-    assert bench.masks(1.9) is None
+    assert bench.masks(1.9) is Drop.LATE_MASKS
     frame = bench.depth(3.1)
     (rejection,) = frame.rejections
     assert rejection.reason is Reason.STAMP_OUT_OF_ORDER
@@ -114,11 +115,11 @@ def test_masks_delayed_more_than_the_tracker_takes_are_refused(bench):
 def test_another_epoch_clears_the_tracks_however_far_the_clock_jumped(bench, back_s):
     bench.masks(5000.0)
     bench.depth(5000.1)
-    assert bench.depth(5000.1 - back_s, epoch=1) is None
+    assert bench.depth(5000.1 - back_s, epoch=1) is Drop.NO_TRACKS
     assert bench.tracker.tracks == ()
     frame = bench.masks(5000.2 - back_s, epoch=1)
     assert names(frame) == ["mug_3"]
-    assert bench.depth(5000.3 - back_s, epoch=1) is not None
+    assert bench.depth(5000.3 - back_s, epoch=1).header is not None
 
 
 def test_reset_waits_for_the_frame_in_hand_and_counts(bench):

@@ -382,7 +382,7 @@ class TestBetweenMasks:
         # Three images by themselves for each with masks, where there are enough of them.
         assert kinds.count("masks") >= 3
         assert kinds.count("depth") >= 2 * kinds.count("masks") - 2
-        assert rig.node.dropped_frames >= 30
+        assert rig.node.account.dropped["newer_frame"] >= 30
         assert len(rig.objects[-1].objects) == 50
         assert {o.id for o in rig.objects[-1].objects} == {f"mug_{i}" for i in range(1, 51)}
 

@@ -1,0 +1,70 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Sizes of messages and images, and rejections of what is larger than is taken."""
+
+from array import array
+from typing import Any
+
+import numpy as np
+
+from genpose_ros.estimation.reasons import Reason, Rejection
+
+__all__ = ["MB", "MOST_PIXELS", "check_bytes", "message_bytes", "too_many_pixels"]
+
+#: Pixels of an image where nothing else is said: those of 4096 x 3072.
+MOST_PIXELS = 4096 * 3072
+#: What a Python object with a few numbers takes, bytes.
+_OBJECT = 200
+#: A megabyte, in bytes.
+MB = 1_000_000
+
+
+def message_bytes(message: Any) -> int:
+    """Return about how much memory a message, or a sequence of messages, holds, bytes.
+
+    Exact for what is large: pixels, texts and lists of numbers. Lists of messages without lists of
+    their own, such as the points of a polygon, are only counted.
+    """
+    if isinstance(message, (bytes, bytearray, str)):
+        return len(message)
+    if isinstance(message, array):
+        return len(message) * message.itemsize
+    if isinstance(message, np.ndarray):
+        return int(message.nbytes)
+    if isinstance(message, (list, tuple)):
+        if message and _is_flat(message[0]):
+            return len(message) * _OBJECT
+        return sum(map(message_bytes, message))
+    names: dict[str, str] = getattr(message, "get_fields_and_field_types", dict)()
+    return _OBJECT + sum(message_bytes(getattr(message, name)) for name in names)
+
+
+def check_bytes(n_bytes: int, most_mb: int, what: str) -> Rejection | None:
+    """Return why a message is not taken: it alone holds more than all may; None: it is taken.
+
+    Args:
+        n_bytes: of the message.
+        most_mb: setting `limits.held_mb`.
+        what: the message's name in a sentence.
+    """
+    if n_bytes <= most_mb * MB:
+        return None
+    detail = f"{what} holds {n_bytes / MB:.1f} MB, more than {most_mb} (limits.held_mb)"
+    return Rejection(Reason.TOO_LARGE, detail)
+
+
+def too_many_pixels(what: str, width: int, height: int, most: int) -> Rejection:
+    """Return the rejection of an image that has more than `most` pixels."""
+    detail = f"{what} is {width} x {height} pixels, more than {most} (limits.pixels)"
+    return Rejection(Reason.TOO_LARGE, detail)
+
+
+def _is_flat(message: Any) -> bool:
+    """Whether something is a number, or a message of numbers alone."""
+    if isinstance(message, (int, float, bool)):
+        return True
+    if isinstance(message, (bytes, str, list, tuple, array, np.ndarray)):
+        return False
+    names: dict[str, str] = getattr(message, "get_fields_and_field_types", dict)()
+    return all(_is_flat(getattr(message, name)) for name in names)
