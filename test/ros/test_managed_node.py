@@ -202,7 +202,7 @@ def test_nothing_is_published_of_a_frame_in_hand_when_it_is_deactivated(rig):
     rig.made[0].delay_s = 0.5
     rig.camera.send()
     rig.camera.send()
-    assert rig.bench.spin_until(lambda: rig.node.dropped_frames or rig.bench.spin_for(0.1) is None)
+    assert rig.bench.spin_until(lambda: rig.node.account.received == 2)
     assert rig.change(DEACTIVATE)
     rig.bench.spin_for(1.2)
     assert rig.objects == []
