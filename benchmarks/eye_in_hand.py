@@ -34,7 +34,6 @@ from genpose_ros.ros.builders import object_array, posed_objects
 from genpose_ros.ros.camera_info import calibration_from_info
 from genpose_ros.ros.demo.moving_frames import WORLD, MovingFrames
 from genpose_ros.ros.demo.node_processes import NodeEndedError
-from genpose_ros.ros.demo.simulated_camera_node import FRAME_ID
 from genpose_ros.ros.demo.track import TrackDemo, measure_tracking
 from genpose_ros.ros.demo.track_report import TrackReport, summarise_tracks
 from genpose_ros.ros.images import depth_pixels, label_pixels
@@ -102,7 +101,7 @@ class _Simulation:
     cameras: dict[int, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
         self._mailbox: Mailbox[LocatedFrame] = Mailbox(_TURNS)
         self._transforms = TransformBuffer()
@@ -147,7 +146,7 @@ class _Simulation:
         for number in range(round((case.seconds + 3) / _OVERDUE_S)):
             self._at(_START_S + number * _OVERDUE_S, self._queue.refuse_overdue)
 
-    def _at(self, at_s: float, happen: Callable[[], None]) -> None:
+    def _at(self, at_s: float, happen: Callable[[], object]) -> None:
         heapq.heappush(self._events, (at_s, next(self._order), happen))
 
     def _show(self, number: int, masked: bool) -> None:
@@ -207,7 +206,7 @@ class _Simulation:
 
 
 def _header(at_s: float) -> Header:
-    header = Header(frame_id=FRAME_ID)
+    header = Header(frame_id="camera_color_optical_frame")
     header.stamp.sec, header.stamp.nanosec = divmod(round(at_s * 1e9), 10**9)
     return header
 

@@ -44,6 +44,7 @@ _MESSAGES = (
     "ObjectPose",
     "Rejection",
     "StageTiming",
+    "UpDirection",
     "InstanceMasks",
     "InstanceMask",
     "CategoryArray",

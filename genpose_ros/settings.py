@@ -135,7 +135,7 @@ def check_settings(settings: Any) -> None:
             raise ValueError(
                 f"{item.name} must be {expected.__name__}, got {type(value).__name__} {value!r}"
             )
-        if expected is str and len(value) > LONGEST_TEXT:
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
             raise ValueError(
                 f"{item.name} must have {LONGEST_TEXT} characters at most, got {len(value)}"
             )

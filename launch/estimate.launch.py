@@ -34,7 +34,10 @@ REMAPPINGS = {
     "instance_masks": "instance_masks_topic",
     "mask_array": "mask_array_topic",
     "yolo": "yolo_topic",
+    "imu": "imu_topic",
 }
+#: Topics of the node that are the camera's.
+CAMERA_TOPICS = ("depth", "camera_info", "mask_camera_info", "extrinsics")
 MASK_SOURCES = ["label_image", "instance_masks", "mask_array", "yolo", "semantic", "boxes"]
 
 #: Arguments and the parameters that they set; left empty, the parameter file or the node's default
@@ -48,9 +51,11 @@ TEXT_PARAMETERS = {
     "default_category": "segmentation.default_category",
     "label_categories": "segmentation.label_categories",
     "classes": "segmentation.classes",
+    "parts": "segmentation.parts",
     "min_scores": "segmentation.min_scores",
     "target_frame": "target_frame",
     "fixed_frame": "fixed_frame",
+    "up_frame": "up_frame",
     "tf_prefix": "tf_prefix",
     "mode": "mode",
 }
@@ -63,6 +68,7 @@ NUMBER_PARAMETERS = {
 BOOLEAN_PARAMETERS = {
     "publish_tf": "publish_tf",
     "rectified": "depth.rectified",
+    "aligned": "depth.aligned",
     "use_sim_time": "use_sim_time",
     "autostart": "autostart",
 }
@@ -108,12 +114,34 @@ def arguments() -> list[DeclareLaunchArgument]:
             "depth_topic",
             default_value="",
             description="Depth image (16UC1, mono16: millimetres; 32FC1: metres), or its "
-            "compressedDepth. Empty: aligned_depth_to_color/image_raw of the camera.",
+            "compressedDepth. Empty: aligned_depth_to_color/image_raw of the camera, with "
+            "aligned:=false depth/image_rect_raw.",
         ),
         DeclareLaunchArgument(
             "camera_info_topic",
             default_value="",
             description="Intrinsics of the depth image. Empty: the camera_info beside it.",
+        ),
+        DeclareLaunchArgument(
+            "aligned",
+            default_value="",
+            choices=["", *YES_OR_NO],
+            description="Whether the depth image is aligned to the image that is segmented; false: "
+            "masks are carried over to the raw one, and the camera need not align. Empty: as in "
+            "the parameter file.",
+        ),
+        DeclareLaunchArgument(
+            "mask_camera_info_topic",
+            default_value="",
+            description="Intrinsics of the image that is segmented; read with aligned:=false. "
+            "Empty: color/camera_info of the camera.",
+        ),
+        DeclareLaunchArgument(
+            "extrinsics_topic",
+            default_value="",
+            description="realsense2_camera_msgs/Extrinsics from the depth image's camera to that "
+            "one; where nothing comes, TF tells; read with aligned:=false. Empty: "
+            "extrinsics/depth_to_color of the camera.",
         ),
         DeclareLaunchArgument(
             "color_topic",
@@ -184,6 +212,13 @@ def arguments() -> list[DeclareLaunchArgument]:
             description="Only objects of these categories are estimated, such as 'mug, can'.",
         ),
         DeclareLaunchArgument(
+            "parts",
+            default_value="",
+            choices=["", "largest", "split", "together"],
+            description="What becomes of a mask with separate parts: the largest is an object, "
+            "each is, or all together are. Empty: as in the parameter file.",
+        ),
+        DeclareLaunchArgument(
             "min_scores",
             default_value="",
             description="Objects whose detection scores less are ignored, such as '0.3' or "
@@ -226,6 +261,18 @@ def arguments() -> list[DeclareLaunchArgument]:
             description="Frame of the outputs, looked up at the image's time; empty: the camera's.",
         ),
         DeclareLaunchArgument(
+            "imu_topic",
+            default_value="/camera/camera/imu",
+            description="sensor_msgs/Imu of the camera, which tells the direction up where "
+            "up_source is imu, or auto without up_frame.",
+        ),
+        DeclareLaunchArgument(
+            "up_frame",
+            default_value="",
+            description="Frame whose z axis points against gravity, such as the robot's base; "
+            "empty: none.",
+        ),
+        DeclareLaunchArgument(
             "fixed_frame",
             default_value="",
             description="For mode track and a camera that moves, on an arm for example: a frame "
@@ -252,8 +299,8 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "transform_wait_s",
             default_value="",
-            description="How long a frame waits for its transform to target_frame or fixed_frame "
-            "while no newer one comes, seconds. Empty: as in the parameter file.",
+            description="How long a frame waits for its transform to target_frame, fixed_frame or "
+            "up_frame while no newer one comes, seconds. Empty: as in the parameter file.",
         ),
         DeclareLaunchArgument(
             "publish_tf",
@@ -336,15 +383,21 @@ def given(context: LaunchContext, name: str) -> str:
 
 
 def camera_topics(context: LaunchContext) -> dict[str, str]:
-    """Return the names of the camera's topics: depth, camera_info and color."""
+    """Return the names of the camera's topics."""
     parts = (given(context, "camera_namespace"), given(context, "camera"))
     camera = "".join(f"/{part.strip('/')}" for part in parts if part.strip("/"))
-    depth = given(context, "depth_topic") or f"{camera}/aligned_depth_to_color/image_raw"
+    raw = given(context, "aligned") == "false"
+    usual = "depth/image_rect_raw" if raw else "aligned_depth_to_color/image_raw"
+    depth = given(context, "depth_topic") or f"{camera}/{usual}"
+    segmented = given(context, "mask_camera_info_topic") or f"{camera}/color/camera_info"
+    extrinsics = given(context, "extrinsics_topic") or f"{camera}/extrinsics/depth_to_color"
     beside = depth.removesuffix("/compressedDepth").rpartition("/")[0]
     return {
         "depth": depth,
         "camera_info": given(context, "camera_info_topic") or f"{beside}/camera_info",
         "color": given(context, "color_topic") or f"{camera}/color/image_raw",
+        "mask_camera_info": segmented,
+        "extrinsics": extrinsics,
     }
 
 
@@ -406,7 +459,7 @@ def respawning(
 def estimator(context: LaunchContext) -> list[Node]:
     """Return the estimator node with the parameters that were given."""
     camera = camera_topics(context)
-    remappings = [(topic, camera[topic]) for topic in ("depth", "camera_info")]
+    remappings = [(topic, camera[topic]) for topic in CAMERA_TOPICS]
     remappings += [(topic, given(context, argument)) for topic, argument in REMAPPINGS.items()]
     level = f"{'.'.join(full_name(context))}:={given(context, 'log_level')}"
     options = {

@@ -249,6 +249,14 @@ class TestCamera:
         expected = (f"{folder}/image_raw", f"{folder}/camera_info")
         assert self.topics(estimate, **arguments) == expected
 
+    def test_with_raw_depth_the_camera_need_not_align(self, estimate):
+        node = estimate.node(camera="wrist", camera_namespace="arm", aligned="false")
+        remapped, camera = dict(node.remappings), "/arm/wrist"
+        assert remapped["depth"] == f"{camera}/depth/image_rect_raw"
+        assert remapped["camera_info"] == f"{camera}/depth/camera_info"
+        assert remapped["mask_camera_info"] == f"{camera}/color/camera_info"
+        assert remapped["extrinsics"] == f"{camera}/extrinsics/depth_to_color"
+
     def test_the_camera_info_is_the_one_beside_the_depth_image(self, estimate):
         given = {"depth_topic": "/zed/depth/image/compressedDepth"}
         assert self.topics(estimate, **given)[1] == "/zed/depth/camera_info"

@@ -108,6 +108,7 @@ def train_categories(
     - `genpose category train my_drills drill.safetensors --keep none --clouds 30000`
     """
     folders, output = _split(paths)
+    from genpose_ros.files import folder_lock
     from genpose_ros.own_categories.plan import run_folder
 
     checks = _checked(folders)
@@ -118,9 +119,10 @@ def train_categories(
             f"{output} exists already: name another file, or delete it to train it anew"
         )
     _say_what(plan)
-    outcome = _train(plan, output, run, workers, device)
-    _report(outcome, checks, output)
-    shutil.rmtree(run)
+    with folder_lock(run):
+        outcome = _train(plan, output, run, workers, device)
+        _report(outcome, checks, output)
+        shutil.rmtree(run)
 
 
 def _split(paths: list[Path]) -> tuple[list[Path], Path]:

@@ -3,7 +3,8 @@
 
 """`genpose estimate`: the objects of one recorded frame."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,9 +23,13 @@ from genpose_ros.cli.options import EstimatorOptions, load_estimator
 
 if TYPE_CHECKING:
     from genpose_ros.estimation import Frame, FrameResult
+    from genpose_ros.estimation.up import UpDirection
     from genpose_ros.geometry import CategorySet
 
 __all__ = ["estimate"]
+
+#: Deviation of a direction that is given on the command line.
+_GIVEN_SIGMA_RAD = math.radians(1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +78,20 @@ class FrameOptions:
             "1 for floats."
         ),
     ] = None
+    mask_camera: Annotated[
+        Path | None,
+        typer.Option(
+            help="Camera file of the image that was segmented, where the depth image is not "
+            "aligned to it; needs --extrinsics."
+        ),
+    ] = None
+    extrinsics: Annotated[
+        Path | None,
+        typer.Option(
+            help="From the depth camera to that one: a 4 x 4 matrix as text, JSON, YAML or .npy, "
+            "or rotation and translation as realsense-ros publishes them."
+        ),
+    ] = None
     rectified: Annotated[
         bool,
         typer.Option(
@@ -81,6 +100,13 @@ class FrameOptions:
             "one; raw ones have K.",
         ),
     ] = True
+    up: Annotated[
+        str | None,
+        typer.Option(
+            help="Direction against gravity in the camera's frame (x right, y down, z forward), "
+            "such as 0,-0.8,-0.6; default: as the setting up_source says."
+        ),
+    ] = None
 
     def read(self, weights: str) -> "Frame":
         """Read the frame.
@@ -99,7 +125,9 @@ class FrameOptions:
 
         if self.background not in BACKGROUNDS:
             raise ValueError(f"--background is 0, -1 or 255, got {self.background}")
-        return read_frame(
+        if self.extrinsics is not None and self.mask_camera is None:
+            raise ValueError("--extrinsics lead to the camera of --mask-camera, which is missing")
+        frame = read_frame(
             self.depth,
             self.mask,
             self.camera_info,
@@ -107,9 +135,12 @@ class FrameOptions:
             self.depth_unit,
             rectified=self.rectified,
             background=self.background,
+            mask_camera=self.mask_camera,
+            extrinsics=self.extrinsics,
             categories=known_categories(weights),
             names=ClassNames.read(self.class_names or ""),
         )
+        return frame if self.up is None else replace(frame, up_cam=_given_up(self.up))
 
 
 @readable_errors
@@ -119,6 +150,9 @@ def estimate(
     options: EstimatorOptions,
     json: Annotated[Path | None, typer.Option(help="Write the estimates; -: print them.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Write a picture of the estimates.")] = None,
+    warn_below: Annotated[
+        float, typer.Option(help="Warn of poses that score less, 0 to 1.", min=0.0, max=1.0)
+    ] = 0.5,
 ) -> None:
     """Estimate the objects of one recorded frame.
 
@@ -140,7 +174,7 @@ def estimate(
     background = _background(files.colour, frame.depth_m)
     estimator = load_estimator(settings)
     result = estimator.estimate(frame)
-    _report(result, json)
+    _report(result, json, warn_below)
     if picture is not None:
         _draw(background, frame, result, estimator.categories, picture)
     if not result.estimates:
@@ -148,14 +182,30 @@ def estimate(
         raise typer.Exit(1)
 
 
-def _report(result: "FrameResult", json: Path | None) -> None:
+def _given_up(text: str) -> "UpDirection":
+    """The direction of three numbers with commas between, of any length."""
+    import numpy as np
+
+    from genpose_ros.estimation.up import UpDirection
+
+    try:
+        vector = np.array([float(word) for word in text.split(",")])
+    except ValueError:
+        vector = np.empty(0)
+    length = float(np.linalg.norm(vector)) if vector.shape == (3,) else 0.0
+    if not 0 < length < np.inf:
+        raise ValueError(f"--up is three numbers such as 0,-1,0, not all 0; got {text!r}")
+    return UpDirection(vector / length, _GIVEN_SIGMA_RAD, source="given")
+
+
+def _report(result: "FrameResult", json: Path | None, warn_below: float) -> None:
     """Print a table and write JSON, or print the JSON alone."""
     from genpose_ros.cli.tables import print_result
 
     if str(json) == "-":
         OUT.print_json(data=_result_json(result))
         return
-    print_result(result, OUT)
+    print_result(result, OUT, warn_below=warn_below)
     if json is not None:
         write_json(json, _result_json(result))
 
@@ -202,7 +252,11 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
             "energy_rotation": e.energy_rotation,
             "energy_translation": e.energy_translation,
             "mode_shares": list(e.mode_shares),
+            "T_cam_other": None if e.T_cam_other is None else e.T_cam_other.tolist(),
             "n_points": e.n_points,
+            "rests": e.rests,
+            "up_turn_deg": math.degrees(e.up_turn_rad),
+            "remarks": [remark.value for remark in e.remarks],
         }
         for e in result.estimates
     ]
@@ -212,7 +266,17 @@ def _result_json(result: "FrameResult") -> dict[str, Any]:
     ]
     return {
         "frame": "camera optical frame: x right, y down, z forward, metres",
+        "up": None if result.up_cam is None else _up_json(result.up_cam),
         "objects": objects,
         "rejected": rejected,
         "stages_ms": result.timings_ms,
+    }
+
+
+def _up_json(up: "UpDirection") -> dict[str, Any]:
+    return {
+        "source": up.source,
+        "direction": up.direction_cam.tolist(),
+        "sigma_deg": math.degrees(up.sigma_rad),
+        "level_m": up.level_m,
     }

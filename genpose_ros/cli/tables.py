@@ -13,6 +13,7 @@ from rich.text import Text
 from genpose_ros.datasets.frame_folders import Truth
 from genpose_ros.datasets.nocs_truth import PoseSource
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.evaluation.metrics import THRESHOLDS
 from genpose_ros.evaluation.nocs import NocsReport
 from genpose_ros.evaluation.recorded_frames import FramesReport
@@ -23,28 +24,38 @@ __all__ = ["print_nocs", "print_report", "print_result", "print_synthetic", "pri
 
 #: Refused objects of a frame that are printed.
 _MOST_REFUSED = 100
-#: Poses that score less are hardly ever right, and those of more hardly ever wrong.
-LOW_SCORE, HIGH_SCORE = 0.3, 0.9
+#: Poses that score less are as likely wrong as right, and those of more hardly ever wrong.
+LOW_SCORE, HIGH_SCORE = 0.5, 0.9
 
 
-def print_result(result: FrameResult, console: Console) -> None:
+def print_result(result: FrameResult, console: Console, *, warn_below: float = LOW_SCORE) -> None:
     """Print one frame's objects, what was refused, and the time each stage took.
 
-    Scores are coloured; low ones are warned of.
+    Scores are coloured.
+
+    Args:
+        result: of the frame.
+        console: to print on.
+        warn_below: scores that are warned of.
     """
     if result.estimates:
-        _print_estimates(result.estimates, console)
+        _print_estimates(result.estimates, console, warn_below)
     for r in result.rejections[:_MOST_REFUSED]:
         what = "frame" if r.instance_id is None else f"object {r.instance_id}"
         line = f"{what} refused: {r.reason.value}: {r.detail}"
         console.print(line, markup=False, soft_wrap=True)
     if len(result.rejections) > _MOST_REFUSED:
         console.print(f"{len(result.rejections) - _MOST_REFUSED} more refused", markup=False)
+    if result.up_cam is not None:
+        line = _up_line(result.up_cam, result.estimates)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     stages = ", ".join(f"{name} {ms:.0f}" for name, ms in result.timings_ms.items())
     console.print(f"milliseconds: {stages}", markup=False)
 
 
-def _print_estimates(estimates: Sequence[ObjectEstimate], console: Console) -> None:
+def _print_estimates(
+    estimates: Sequence[ObjectEstimate], console: Console, warn_below: float
+) -> None:
     table = Table("id", "class", "x m", "y m", "z m", "size cm", "score", "axis", "points")
     for e in estimates:
         position = [f"{v:.3f}" for v in e.T_cam_obj[:3, 3]]
@@ -57,18 +68,31 @@ def _print_estimates(estimates: Sequence[ObjectEstimate], console: Console) -> N
         line = f"{e.category} {e.instance_id}: quaternion x y z w {numbers}, tilt {e.tilt_deg:.0f}°"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for e in estimates:
-        if e.score < LOW_SCORE:
-            console.print(_low_score(e), style="yellow", markup=False, soft_wrap=True)
+        for remark in e.remarks:
+            line = f"{e.category} {e.instance_id}: {remark.text}"
+            console.print(line, style="yellow", markup=False, soft_wrap=True)
+        if e.score < warn_below:
+            console.print(_low_score(e, warn_below), style="yellow", markup=False, soft_wrap=True)
 
 
-def _low_score(estimate: ObjectEstimate) -> str:
+def _up_line(up: UpDirection, estimates: Sequence[ObjectEstimate]) -> str:
+    """Where the direction up comes from, and what rests."""
+    x, y, z = up.direction_cam
+    line = f"up is {up.source}: {x:.2f} {y:.2f} {z:.2f} in the camera's frame"
+    if up.level_m is None:
+        return line
+    resting = sum(e.rests for e in estimates)
+    return f"{line}; {resting} of {len(estimates)} objects rest on the support"
+
+
+def _low_score(estimate: ObjectEstimate, warn_below: float) -> str:
     """What a low score means, as a line."""
     what = f"{estimate.category} {estimate.instance_id} scores {estimate.score:.2f}"
-    if estimate.score_axis >= LOW_SCORE:
+    if estimate.score_axis >= warn_below:
         return f"{what}: its turn about the up axis is not known, the axis itself is"
     return (
         f"{what}: its pose is not to be trusted. Is the mask aligned to the depth image, and is it "
-        "a whole object?"
+        "a whole object of this class?"
     )
 
 

@@ -4,6 +4,7 @@
 """Readers of recorded frames and camera files."""
 
 from genpose_ros.datasets.camera_files import CameraFile, read_camera, read_camera_file
+from genpose_ros.datasets.extrinsics import read_extrinsics
 from genpose_ros.datasets.frame_folders import (
     RecordedFrame,
     RecordedInstance,
@@ -44,6 +45,7 @@ __all__ = [
     "read_classes",
     "read_color",
     "read_depth_m",
+    "read_extrinsics",
     "read_frame",
     "read_labels",
 ]

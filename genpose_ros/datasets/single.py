@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from genpose_ros.datasets.camera_files import read_camera_file
+from genpose_ros.datasets.extrinsics import read_extrinsics
 from genpose_ros.datasets.images import read_depth_m, read_labels
 from genpose_ros.estimation.class_names import ClassNames
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.label_images import check_aspect, read_label_image, scaled_labels
 from genpose_ros.files import read_json
+from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import NOCS, CategorySet
+from genpose_ros.geometry.registration import mask_at_pixels, pixels_in_image
 
 __all__ = ["read_classes", "read_frame"]
 
@@ -36,6 +39,8 @@ def read_frame(
     *,
     rectified: bool = True,
     background: int = 0,
+    mask_camera: Path | None = None,
+    extrinsics: Path | None = None,
     categories: CategorySet = NOCS,
     names: ClassNames | None = None,
 ) -> Frame:
@@ -50,6 +55,9 @@ def read_frame(
             0.001 for integers and 1 for floats.
         rectified: the images are rectified, see `Calibration.camera`.
         background: value of the mask where there is no object, see `read_label_image`.
+        mask_camera: camera file of the image that was segmented, where the depth image is not
+            aligned to it; None: it is.
+        extrinsics: how the depth camera's frame lies in that camera's, see `read_extrinsics`.
         categories: see `read_classes`.
         names: see `read_classes`.
 
@@ -68,9 +76,15 @@ def read_frame(
         raise ValueError(f"{mask}: {error}") from error
     if found.doubt:
         _log.warning("%s: %s", mask, found.doubt)
-    labels = _scaled(found.labels, depth_m.shape, mask)
     height, width = depth_m.shape
     pinhole = described.camera(width, height, rectified=rectified)
+    view = None
+    if mask_camera is None:
+        labels = _scaled(found.labels, depth_m.shape, mask)
+    else:
+        other = _mask_camera(mask_camera, found.labels.shape, rectified=rectified)
+        labels = _scaled(found.labels, (other.height, other.width), mask)
+        view = pixels_in_image(depth_m, pinhole, other, _extrinsics(extrinsics))
     ids = found.values.tolist()
     names = names or ClassNames.shipped()
     if classes:
@@ -85,10 +99,10 @@ def read_frame(
     missing = [number for number in listed if number not in ids]
     if missing:
         _log.warning("%s has no object %s; it has %s", mask, _text(missing), _ids_text(ids))
-    nowhere = np.zeros(depth_m.shape, dtype=bool)
-    instances = tuple(
-        Instance(i, name, labels == i if i in ids else nowhere) for i, name in listed.items()
-    )
+    masks = {number: labels == number for number in listed}
+    if view is not None:
+        masks = {number: mask_at_pixels(seen, view) for number, seen in masks.items()}
+    instances = tuple(Instance(i, name, masks[i]) for i, name in listed.items())
     return Frame(depth_m, pinhole, instances)
 
 
@@ -137,6 +151,28 @@ def read_classes(
             raise ValueError(f"id {int(number)} is given two classes: {text!r:.200}")
         listed[int(number)] = category
     return listed
+
+
+def _mask_camera(path: Path, shape: tuple[int, ...], *, rectified: bool) -> PinholeCamera:
+    """The camera of the segmented image, which is of the mask's size unless the file says more."""
+    calibration = read_camera_file(path).calibration
+    try:
+        size = calibration.image_size or (shape[1], shape[0])
+        camera = calibration.camera(size, rectified=rectified)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    for doubt in calibration.doubts(size, rectified=rectified):
+        _log.warning("%s %s", path, doubt)
+    return camera
+
+
+def _extrinsics(path: Path | None) -> np.ndarray:
+    if path is None:
+        raise ValueError(
+            "a mask of another camera (--mask-camera) needs --extrinsics, from the depth camera to "
+            "that one"
+        )
+    return read_extrinsics(path)
 
 
 def _depth_m(path: Path, given_m: float | None, told_m: float | None, camera: Path) -> np.ndarray:

@@ -7,7 +7,7 @@ from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud
 from genpose_ros.estimation.candidates import draw_candidates, draw_noise
 from genpose_ros.estimation.estimator import STAGES, PoseEstimator
 from genpose_ros.estimation.extent import visible_extent
-from genpose_ros.estimation.frame import Frame, Instance, check_frame
+from genpose_ros.estimation.frame import Frame, Instance, Remark, check_frame
 from genpose_ros.estimation.likelihood import pose_log_likelihood
 from genpose_ros.estimation.pooling import Pooled, find_modes, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
@@ -30,6 +30,7 @@ __all__ = [
     "Ranking",
     "Reason",
     "Rejection",
+    "Remark",
     "agreement",
     "candidate_density",
     "check_frame",

@@ -22,6 +22,10 @@ from genpose_ros.geometry.clouds import (
 
 __all__ = ["ObjectCloud", "object_cloud", "shuffled_cloud"]
 
+#: Masks whose depth is mostly nearer or farther, metres, are of no object that anybody handles,
+#: unless the settings' own limits reach farther.
+_NEAREST_M, _FARTHEST_M = 0.1, 10.0
+
 
 @dataclass(frozen=True)
 class ObjectCloud:
@@ -97,7 +101,7 @@ def object_cloud(
         >>> cloud.points_cam.shape, cloud.n_points  # the mask is eroded by a pixel
         ((1024, 3), 324)
         >>> object_cloud(np.zeros((120, 160)), camera, can, EstimatorSettings()).detail
-        "none of the mask's 400 pixels has a depth of 0.1 to 5 m: none is measured"
+        "none of the mask's 400 pixels have a depth of 0.1 to 5 m: none is measured"
     """
     refused = check_frame(Frame(depth_m, camera)) or _check_instance(instance, camera, categories)
     if refused is not None:
@@ -108,7 +112,7 @@ def object_cloud(
     mask = instance.mask[box].astype(bool, copy=False)
     valid = _valid_depth(depth_m[box], settings) & mask
     n_valid = int(valid.sum())
-    if n_valid == 0:
+    if n_valid == 0 or _mostly_out_of_reach(depth_m[box][mask], settings):
         detail = _without_depth(depth_m[box][mask], settings)
         return _reject(Reason.NO_VALID_DEPTH, detail, instance)
     valid = _without_border(valid, mask, settings)
@@ -167,17 +171,32 @@ def _valid_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> np.ndarray
     return valid
 
 
-def _without_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> str:
-    """A sentence about an object's pixels, none of which has a depth within the limits."""
-    limits = f"{settings.depth_min_m:g} to {settings.depth_max_m:g} m"
-    sentence = f"none of the mask's {depth_m.size} pixels has a depth of {limits}"
+def _mostly_out_of_reach(depth_m: np.ndarray, settings: EstimatorSettings) -> bool:
+    """Whether most of an object's pixels (M,) with a depth are where no object can be."""
     measured = depth_m[np.isfinite(depth_m) & (depth_m > 0)]
+    limits_m = min(_NEAREST_M, settings.depth_min_m), max(_FARTHEST_M, settings.depth_max_m)
+    return not limits_m[0] <= float(np.median(measured)) <= limits_m[1]
+
+
+def _without_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> str:
+    """A sentence about an object's pixels (M,), few or none of which have a depth in the limits."""
+    low_m, high_m = settings.depth_min_m, settings.depth_max_m
+    measured = depth_m[np.isfinite(depth_m) & (depth_m > 0)]
+    inside = np.count_nonzero((measured >= low_m) & (measured <= high_m))
+    sentence = (
+        f"{inside or 'none'} of the mask's {depth_m.size} pixels have a depth of {low_m:g} to "
+        f"{high_m:g} m"
+    )
     if not measured.size:
         return f"{sentence}: none is measured"
     median_m = float(np.median(measured))
     sentence = f"{sentence}: the median is {median_m:.3g} m"
-    if settings.depth_min_m <= median_m / 1000 <= settings.depth_max_m:
-        return f"{sentence}, as of millimetres taken for metres (depth.unit, --depth-unit)"
+    for factor, units in (
+        (0.001, "millimetres taken for metres"),
+        (1000, "metres for millimetres"),
+    ):
+        if low_m <= median_m * factor <= high_m:
+            return f"{sentence}, as of {units} (depth.unit, --depth-unit)"
     return f"{sentence} (is the unit right? depth.unit, --depth-unit)"
 
 

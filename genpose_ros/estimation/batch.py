@@ -3,9 +3,9 @@
 
 """Batch of objects through one model: encoding, candidates, ranking, pooling, estimates."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,8 +13,15 @@ from torch import Tensor
 
 from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.candidates import draw_candidates
-from genpose_ros.estimation.checks import check_finite, check_size, check_workspace
+from genpose_ros.estimation.checks import (
+    check_finite,
+    check_size,
+    check_workspace,
+    is_unusual_size,
+)
+from genpose_ros.estimation.evidence import EVIDENCE, Drawn, Seen, evidence
 from genpose_ros.estimation.extent import visible_extent
+from genpose_ros.estimation.frame import Remark
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -34,25 +41,55 @@ from genpose_ros.estimation.up import CONTACT_M
 from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks.interface import Encoding, PoseModel, Up
+from genpose_ros.networks.score_calibration import ScoreCalibration
 
 __all__ = ["BatchEstimator", "padded_size"]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
-class _Candidates:
-    """K candidates of B objects; those that are not finite stand as the identity.
+class _Drawn:
+    """K candidates of B objects as drawn; those that are not finite stand as the identity.
 
     Attributes:
         rotation: (B, K, 3, 3), object to camera.
         translation: (B, K, 3), metres, camera frame.
         finite: (B, K) bool.
-        ranking: of the K candidates.
+        energies: (B, K, 2) of rotation and translation; None where nobody asks for them.
     """
 
     rotation: Tensor
     translation: Tensor
     finite: Tensor
-    ranking: Ranking
+    energies: Tensor | None = None
+
+    def taken(self, index: Tensor) -> "_Drawn":
+        """Candidates (B, K) of each object, by their indices."""
+
+        def gathered(values: Tensor) -> Tensor:
+            shape = (*index.shape, *[1] * (values.ndim - 2))
+            return torch.take_along_dim(values, index.view(shape), 1)
+
+        return _Drawn(
+            gathered(self.rotation),
+            gathered(self.translation),
+            gathered(self.finite),
+            None if self.energies is None else gathered(self.energies),
+        )
+
+
+@dataclass(frozen=True)
+class _Pose:
+    """Pooled pose of B objects, and the candidates it is of.
+
+    Attributes:
+        drawn: K candidates each.
+        pooled: of the best of them.
+    """
+
+    drawn: _Drawn
+    pooled: Pooled
 
 
 @dataclass(frozen=True)
@@ -61,27 +98,35 @@ class _BatchResult:
 
     Attributes:
         T_cam_obj: (B, 4, 4).
+        T_cam_other: (B, 4, 4) of the largest mode that was not pooled.
+        has_other: (B,) bool, whether there is one.
         T_cam_candidates: (B, K, 4, 4).
         finite: (B, K) bool, of the candidates.
         covariance: (B, 6, 6).
-        score: (B,).
-        score_axis: (B,).
+        score: (B, 2) of the pose, and of its y axis and place.
+        evidence: (B, E) that the scores come from.
         mode_shares: per object.
         energy: (B, 2) of rotation and translation; None without energy network.
         size_m: (B, 3); None without size head.
         axisymmetric: (B,) bool.
+        rests: (B,) bool.
+        up_turn_rad: (B,).
     """
 
     T_cam_obj: np.ndarray
+    T_cam_other: np.ndarray
+    has_other: np.ndarray
     T_cam_candidates: np.ndarray
     finite: np.ndarray
     covariance: np.ndarray
     score: np.ndarray
-    score_axis: np.ndarray
+    evidence: np.ndarray
     mode_shares: tuple[tuple[float, ...], ...]
     energy: np.ndarray | None
     size_m: np.ndarray | None
     axisymmetric: np.ndarray
+    rests: np.ndarray
+    up_turn_rad: np.ndarray
 
 
 class BatchEstimator:
@@ -95,6 +140,8 @@ class BatchEstimator:
     def __init__(self, model: PoseModel, stop: StopFlag) -> None:
         self.model = model
         self._stop = stop
+        self._calibration = _usable(model.score_calibration)
+        self._sizes = {} if self._calibration is None else self._calibration.sizes
 
     @torch.inference_mode()
     def estimate(
@@ -133,7 +180,9 @@ class BatchEstimator:
         tta_views = settings.tta_views if self.model.mirrors else 1
         with timer.stage("encode"):
             views = augmented_clouds(points_cam, tta_views, mirrored)
-            told = {"up": augmented_up(up, tta_views, mirrored)} if self.model.uses_up else {}
+            told = {}
+            if self.takes_up(settings):
+                told = {"up": augmented_up(up, tta_views, mirrored)}
             encoding = self.model.encode(views, patches=settings.patches, **told)
         with timer.stage("sample"):
             start = None if near is None else self._starts(near, encoding, tta_views, mirrored)
@@ -147,20 +196,31 @@ class BatchEstimator:
             )
         self._stop.check()
         with timer.stage("rank"):
-            chosen = None
-            known = any(cloud.up_cam is not None for cloud in clouds)
-            if known and near is None and not self.model.uses_up:
-                shares = stance_shares(categories).to(device)
-                chosen = partial(_fitting_stances, points_cam=points_cam, up=up, shares=shares)
-            candidates = self._rank(pose, encoding, settings, tta_views, mirrored, symmetry, chosen)
+            drawn = self._drawn(pose, encoding, settings, tta_views, mirrored)
+            ranking = _ranked(drawn, settings, symmetry)
         self._stop.check()
         with timer.stage("pool"):
-            pooled = _pool(candidates, symmetry, settings, near)
-            result = self._batch_result(candidates, pooled, symmetry, encoding)
+            plain = _Pose(drawn, _pool(drawn, ranking, symmetry, settings, near))
+            posed, rests = plain, _touches_support(points_cam, up)
+            if near is None and settings.up_use != "condition":
+                shares = stance_shares(categories).to(device)
+                posed = _resting(plain, up, rests, shares, symmetry, settings)
+            turn_rad = torch.zeros_like(posed.pooled.translation[:, 0])
+            if posed is not plain:
+                turn_rad = symmetry.angle_rad(posed.pooled.rotation, plain.pooled.rotation)
+            sizes = [self._sizes.get(category.name) for category in categories]
+            seen = Seen(points_cam, up.direction, rests, sizes)
+            result = self._batch_result(
+                posed, symmetry, encoding, seen, turn_rad, tracked=near is not None
+            )
             return [
                 _outcome(cloud, categories[row], result, row, settings)
                 for row, cloud in enumerate(clouds)
             ]
+
+    def takes_up(self, settings: EstimatorSettings) -> bool:
+        """Whether the network is told the direction up."""
+        return self.model.uses_up and settings.up_use != "prior"
 
     def _symmetry(self, categories: Sequence[Category]) -> SymmetryBatch:
         """Symmetries of objects by their categories; tensors of one shape for all of the model."""
@@ -178,16 +238,14 @@ class BatchEstimator:
         seen = augmented_poses(T[..., :3, :3], T[..., :3, 3], tta_views, mirrored)
         return self.model.encode_pose(*seen, encoding)
 
-    def _rank(
+    def _drawn(
         self,
         pose: Tensor,
         encoding: Encoding,
         settings: EstimatorSettings,
         tta_views: int,
         mirrored: Tensor | None,
-        symmetry: SymmetryBatch,
-        chosen: Callable[[Tensor, Tensor], Tensor] | None,
-    ) -> _Candidates:
+    ) -> _Drawn:
         pose = pose.float()
         seen = augmented_poses(*self.model.decode_pose(pose, encoding), tta_views, mirrored)
 
@@ -196,27 +254,27 @@ class BatchEstimator:
 
         rotation, translation = (gathered(part.double()) for part in seen)
         finite = rotation.isfinite().all(dim=-1).all(dim=-1) & translation.isfinite().all(dim=-1)
-        rotation = torch.where(finite[..., None, None], rotation, torch.eye(3).to(rotation))
-        translation = torch.where(finite[..., None], translation, 0.0)
-        index = torch.arange(finite.shape[1], device=finite.device).expand_as(finite)
-        if chosen is not None:
-            index = chosen(rotation, finite)
-            rotation, translation, finite = (
-                torch.take_along_dim(values, index.view(*index.shape, *[1] * (values.ndim - 2)), 1)
-                for values in (rotation, translation, finite)
-            )
-        key = None
-        if settings.ranking == "density":
-            key = candidate_density(rotation, translation, finite, symmetry)
-        elif settings.ranking == "energy" and self.model.has_energy:
+        energies = None
+        if settings.ranking == "energy" and self.model.has_energy:
             energies = gathered(self.model.energy(pose, encoding))
-            key = torch.take_along_dim(energies, index.unsqueeze(-1), 1)
-        ranking = rank_candidates(key, finite, settings.keep_fraction)
-        return _Candidates(rotation, translation, finite, ranking)
+        return _Drawn(
+            torch.where(finite[..., None, None], rotation, torch.eye(3).to(rotation)),
+            torch.where(finite[..., None], translation, 0.0),
+            finite,
+            energies,
+        )
 
     def _batch_result(
-        self, c: _Candidates, pooled: Pooled, symmetry: SymmetryBatch, encoding: Encoding
+        self,
+        posed: _Pose,
+        symmetry: SymmetryBatch,
+        encoding: Encoding,
+        seen: Seen,
+        turn_rad: Tensor,
+        *,
+        tracked: bool,
     ) -> _BatchResult:
+        c, pooled = posed.drawn, posed.pooled
         rotation, translation = pooled.rotation, pooled.translation
         about = (rotation, translation, symmetry)
         drawn = (c.rotation, c.translation, c.finite)
@@ -230,19 +288,37 @@ class BatchEstimator:
         if encoding.size_m is not None:
             sizes = encoding.size_m.double().log().view(-1, len(rotation), 3)
             size_m = sizes.mean(0).exp()
+        agree = torch.stack(
+            (
+                agreement(*drawn, *about),
+                agreement(*drawn, rotation, translation, symmetry.without_yaw),
+            ),
+            -1,
+        )
+        second = [shares[1] if len(shares) > 1 else 0.0 for shares in pooled.mode_shares]
+        shown = evidence(
+            Drawn(*drawn, *about, agree, torch.tensor(second, device=agree.device), size_m), seen
+        )
+        score = agree
+        if self._calibration is not None:
+            score = self._calibration.probabilities(shown, tracked=tracked)
         return _BatchResult(
             T_cam_obj=_array(_transforms(rotation, translation)),
+            T_cam_other=_array(_transforms(pooled.other_rotation, pooled.other_translation)),
+            has_other=_array(pooled.has_other),
             T_cam_candidates=_array(
                 _transforms(symmetry.nearest(c.rotation, rotation[:, None]), c.translation)
             ),
             finite=_array(c.finite),
             covariance=_array(pose_covariance(c.rotation, c.translation, pooled.members, *about)),
-            score=_array(agreement(*drawn, *about)),
-            score_axis=_array(agreement(*drawn, rotation, translation, symmetry.without_yaw)),
+            score=_array(score),
+            evidence=_array(shown),
             mode_shares=pooled.mode_shares,
             energy=None if energy is None else _array(energy),
             size_m=None if size_m is None else _array(size_m),
             axisymmetric=_array(symmetry.free),
+            rests=_array(seen.touches),
+            up_turn_rad=_array(turn_rad),
         )
 
 
@@ -269,26 +345,55 @@ def _up(clouds: Sequence[ObjectCloud]) -> Up:
     return Up(direction, level_m)
 
 
-def _fitting_stances(
-    rotation: Tensor, finite: Tensor, *, points_cam: Tensor, up: Up, shares: Tensor
-) -> Tensor:
-    """Which candidates (B, K) to go on with, more of those that rest as objects do.
+def _touches_support(points_cam: Tensor, up: Up) -> Tensor:
+    """Which of B objects (B,) bool touch their support, as far as it is known.
 
     Args:
-        rotation: (B, K, 3, 3) of the candidates drawn.
-        finite: (B, K) bool.
         points_cam: (B, N, 3) of the objects.
-        up: which way is up; where it is not known every candidate is taken once.
-        shares: (B, 3) of the objects' stances.
+        up: which way is up, and the support.
     """
-    known = (up.direction != 0).any(-1)
     heights = (points_cam * up.direction.unsqueeze(1)).sum(-1)
     lowest = heights.kthvalue(max(1, round(0.03 * heights.shape[1])), 1).values - up.level_m
-    cosine = (rotation[..., 1] @ up.direction.double().unsqueeze(-1)).squeeze(-1)
-    weights = stance_weights(cosine, lowest.abs() < CONTACT_M, shares)
-    weights = torch.where(finite, weights, 0.0)
-    usable = known & finite.any(1)
-    return resampled(torch.where(usable.unsqueeze(-1), weights, 1.0))
+    return lowest.abs() < CONTACT_M  # not where the level is not known, as NaN is not
+
+
+def _resting(
+    plain: _Pose,
+    up: Up,
+    touches: Tensor,
+    shares: Tensor,
+    symmetry: SymmetryBatch,
+    settings: EstimatorSettings,
+) -> _Pose:
+    """The poses where candidates that rest as objects do count more.
+
+    Args:
+        plain: where all count alike.
+        up: which way is up; where it is not known all count alike.
+        touches: (B,) bool, which objects touch their support.
+        shares: (B, 3) of the objects' stances.
+        symmetry: of the objects.
+        settings: of ranking and pooling.
+    """
+    drawn = plain.drawn
+    cosine = (drawn.rotation[..., 1] @ up.direction.double().unsqueeze(-1)).squeeze(-1)
+    weights = torch.where(drawn.finite, stance_weights(cosine, touches, shares), 0.0)
+    usable = touches & drawn.finite.any(1)
+    if not bool(usable.any()):
+        return plain
+    index = resampled(torch.where(usable.unsqueeze(-1), weights, 1.0))
+    drawn = drawn.taken(index)
+    return _Pose(
+        drawn, _pool(drawn, _ranked(drawn, settings, symmetry), symmetry, settings, near=None)
+    )
+
+
+def _usable(calibration: ScoreCalibration | None) -> ScoreCalibration | None:
+    """The calibration, where it is one of the evidence there is."""
+    if calibration is None or calibration.features == EVIDENCE:
+        return calibration
+    _log.warning("the calibration of scores is of another version: scores are mere agreement")
+    return None
 
 
 def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | None:
@@ -298,16 +403,27 @@ def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | 
     return torch.tensor([category.mirror for category in categories], device=device)
 
 
+def _ranked(drawn: _Drawn, settings: EstimatorSettings, symmetry: SymmetryBatch) -> Ranking:
+    key = drawn.energies
+    if settings.ranking == "density":
+        key = candidate_density(drawn.rotation, drawn.translation, drawn.finite, symmetry)
+    return rank_candidates(key, drawn.finite, settings.keep_fraction)
+
+
 def _pool(
-    c: _Candidates, symmetry: SymmetryBatch, settings: EstimatorSettings, near: Tensor | None
+    c: _Drawn,
+    ranking: Ranking,
+    symmetry: SymmetryBatch,
+    settings: EstimatorSettings,
+    near: Tensor | None,
 ) -> Pooled:
     rotation = None if near is None else near[:, :3, :3]
     if settings.pooling == "mean":
-        return pool_mean(c.rotation, c.translation, c.ranking, symmetry, near=rotation)
+        return pool_mean(c.rotation, c.translation, ranking, symmetry, near=rotation)
     return pool_modes(
         c.rotation,
         c.translation,
-        c.ranking,
+        ranking,
         symmetry,
         settings.keep_fraction,
         near=rotation,
@@ -330,6 +446,8 @@ def _outcome(
     # What is visible of an object may be small, its estimated size may not.
     smallest_m, largest_m = category.size_m
     limits_m = (smallest_m if result.size_m is not None else 0.0, largest_m)
+    if settings.size_factor and is_unusual_size(estimate, limits_m):
+        estimate = replace(estimate, remarks=(*estimate.remarks, Remark.UNUSUAL_SIZE))
     return (
         check_finite(estimate)
         or check_workspace(estimate, settings.workspace_m)
@@ -351,16 +469,21 @@ def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> Obje
         category=instance.category,
         T_cam_obj=T_cam_obj,
         covariance=result.covariance[row],
-        score=float(result.score[row]),
-        score_axis=float(result.score_axis[row]),
+        score=float(result.score[row, 0]),
+        score_axis=float(result.score[row, 1]),
+        evidence=tuple(result.evidence[row].tolist()),
         energy_rotation=energies[0],
         energy_translation=energies[1],
         size_m=size_m,
         n_points=cloud.n_points,
         mode_shares=result.mode_shares[row],
+        T_cam_other=result.T_cam_other[row] if result.has_other[row] else None,
         T_cam_candidates=result.T_cam_candidates[row][result.finite[row]],
         points_cam=cloud.points_cam,
         detection_score=instance.detection_score,
+        rests=bool(result.rests[row]),
+        up_turn_rad=float(result.up_turn_rad[row]),
+        remarks=instance.remarks,
     )
 
 

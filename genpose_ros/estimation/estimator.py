@@ -14,13 +14,14 @@ from genpose_ros.estimation.accelerator_errors import in_halves_where_memory_lac
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, shuffled_cloud
 from genpose_ros.estimation.batch import BatchEstimator, padded_size
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
+from genpose_ros.estimation.mask_parts import separate_instances
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.estimation.stop_flag import StopFlag
 from genpose_ros.estimation.uncertainty import with_common_error
-from genpose_ros.estimation.up import up_direction
+from genpose_ros.estimation.up import UpDirection, up_direction
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.networks.devices import prefers_bf16, torch_device
 from genpose_ros.networks.interface import PoseModel
@@ -116,6 +117,11 @@ class PoseEstimator:
         return self.models.categories
 
     @property
+    def takes_up(self) -> bool:
+        """Whether a network is told the direction up: by its weights and the settings."""
+        return any(batches.takes_up(self.settings) for batches in self._batches)
+
+    @property
     def device(self) -> torch.device:
         """Where the networks are."""
         return self.models.device
@@ -137,6 +143,8 @@ class PoseEstimator:
         timer = StageTimer(self.device, STAGES)
         with timer.stage("clouds"):
             clouds, rejections = self.object_clouds(frame, settings=settings)
+            up_cam = self.frame_up(frame, clouds)
+            clouds = [replace(cloud, up_cam=up_cam) for cloud in clouds]
         outcomes = self.estimate_clouds(clouds, settings=settings, timer=timer)
         estimates = tuple(
             replace(o, covariance=with_common_error(o.covariance, o.T_cam_obj))
@@ -144,12 +152,14 @@ class PoseEstimator:
             if isinstance(o, ObjectEstimate)
         )
         rejections += [o for o in outcomes if isinstance(o, Rejection)]
-        return FrameResult(estimates, tuple(rejections), timer.timings_ms)
+        return FrameResult(estimates, tuple(rejections), timer.timings_ms, up_cam)
 
     def object_clouds(
         self, frame: Frame, *, settings: EstimatorSettings | None = None
     ) -> tuple[list[ObjectCloud], list[Rejection]]:
         """Return the points of each object of a frame, and why some have none.
+
+        What is known of the direction up is not among them: see `frame_up`.
 
         Args:
             frame: depth image, camera and masks.
@@ -160,16 +170,31 @@ class PoseEstimator:
         if refused is not None:
             return [], [refused]
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
-        masks = [instance.mask for instance in instances]
-        up_cam = up_direction(settings.up_source, frame.up_cam, frame.depth_m, frame.camera, masks)
-        clouds, known = [], self.categories
+        known = self.categories
+        separate, parts = separate_instances(
+            instances, frame.depth_m, frame.camera, settings, known
+        )
+        instances, more = _largest_masks(separate, settings.max_objects)
+        rejections += parts + more
+        clouds = []
         for instance in instances:
             cloud = object_cloud(frame.depth_m, frame.camera, instance, settings, categories=known)
             if isinstance(cloud, Rejection):
                 rejections.append(cloud)
             else:
-                clouds.append(replace(cloud, up_cam=up_cam))
+                clouds.append(cloud)
         return clouds, rejections
+
+    def frame_up(self, frame: Frame, clouds: Sequence[ObjectCloud]) -> UpDirection | None:
+        """Return which way is up in a frame, by the settings; None: it is not known, or not used.
+
+        Args:
+            frame: says what is known beside its depth image.
+            clouds: of its objects.
+        """
+        masks = [cloud.instance.mask for cloud in clouds]
+        source = self.settings.up_source
+        return up_direction(source, frame.up_cam, frame.depth_m, frame.camera, masks)
 
     def estimate_clouds(
         self,

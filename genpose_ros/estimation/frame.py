@@ -4,6 +4,7 @@
 """Frame, the input of the estimator: a depth image, its camera and its segmented objects."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 import numpy as np
 
@@ -11,7 +12,32 @@ from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.camera import PinholeCamera
 
-__all__ = ["Frame", "Instance", "check_frame"]
+__all__ = ["Frame", "Instance", "Remark", "check_frame"]
+
+
+class Remark(str, Enum):
+    """Remark on a mask or an estimate that makes its pose worth less than the score says.
+
+    Example:
+        >>> print(Remark("guessed_mask").text)
+        the mask was guessed from a box and the depth
+    """
+
+    GUESSED_MASK = "guessed_mask"
+    SEPARATE_PART = "separate_part"
+    UNUSUAL_SIZE = "unusual_size"
+
+    @property
+    def text(self) -> str:
+        """The remark in a few words, for people."""
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    Remark.GUESSED_MASK: "the mask was guessed from a box and the depth",
+    Remark.SEPARATE_PART: "the mask is one of several separate parts of what was segmented",
+    Remark.UNUSUAL_SIZE: "the size is not that of its category: is the depth's unit right?",
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +50,7 @@ class Instance:
             `genpose_ros.geometry.CATEGORIES`.
         mask: (H, W) bool, true on the object.
         detection_score: the segmenter's confidence in [0, 1].
+        remarks: what is to be known of the mask.
 
     Example:
         >>> label_image = np.array([[0, 0, 7], [0, 7, 7]])
@@ -36,6 +63,7 @@ class Instance:
     category: str
     mask: np.ndarray
     detection_score: float = 1.0
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,10 @@ class Pooled:
         translation: (B, 3), metres.
         members: (B, K) bool, the candidates whose rotations were averaged.
         mode_shares: per object, share of the kept candidates in each mode, largest first.
+        other_rotation: (B, 3, 3) of the largest mode that was not pooled; of the pose where there
+            is none.
+        other_translation: (B, 3) of the same, metres.
+        has_other: (B,) bool, whether there is such a mode.
 
     Example:
         >>> pooled = Pooled(
@@ -37,6 +41,9 @@ class Pooled:
         ...     translation=torch.tensor([[0.0, 0.0, 0.8]]),
         ...     members=torch.tensor([[True, True, False]]),
         ...     mode_shares=((2 / 3, 1 / 3),),
+        ...     other_rotation=torch.eye(3)[None],
+        ...     other_translation=torch.tensor([[0.0, 0.0, 0.8]]),
+        ...     has_other=torch.tensor([False]),
         ... )
         >>> [round(share, 2) for share in pooled.mode_shares[0]]
         [0.67, 0.33]
@@ -46,6 +53,9 @@ class Pooled:
     translation: Tensor
     members: Tensor
     mode_shares: tuple[tuple[float, ...], ...]
+    other_rotation: Tensor
+    other_translation: Tensor
+    has_other: Tensor
 
 
 def pool_mean(
@@ -88,11 +98,16 @@ def pool_mean(
     turned = symmetry.nearest(kept, kept[:, :1] if near is None else near[:, None])
     mean = mean_rotation(turned, counts.to(kept.dtype))
     modes = find_modes(kept, symmetry, counts)
+    pooled_rotation = _nearest_equivalent(mean, mean[..., 1], symmetry, near)
+    pooled_translation = _mean(_gather(translation, ranking.translation), counts_t)
     return Pooled(
-        rotation=_nearest_equivalent(mean, mean[..., 1], symmetry, near),
-        translation=_mean(_gather(translation, ranking.translation), counts_t),
+        rotation=pooled_rotation,
+        translation=pooled_translation,
         members=_members(ranking.rotation, counts, rotation.shape[1]),
         mode_shares=_shares(modes, counts),
+        other_rotation=pooled_rotation,
+        other_translation=pooled_translation,
+        has_other=counts.new_zeros(len(counts)),  # all of them were pooled
     )
 
 
@@ -140,18 +155,31 @@ def pool_modes(
     counts = _counting(ranking, ranking.rotation)
     modes = find_modes(kept, symmetry, counts)
     in_mode = _largest(modes) if near is None else _nearest(modes, kept, near, symmetry)
-    in_mode = in_mode & counts
-    weights = in_mode.to(kept.dtype)
-    turned = symmetry.nearest(kept, _gather(kept, weights.argmax(dim=1, keepdim=True)))
-    y_axis = (turned[..., 1] * weights[..., None]).sum(dim=1)
-    mean = mean_rotation(turned, weights)
-    members = _members(ranking.rotation, in_mode, rotation.shape[1])
-    best = _best_members(members, ranking.translation_rank, keep_fraction)
+    in_other = _largest_of_the_rest(modes, in_mode)
+
+    def pose_of(in_mode: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        weights = in_mode.to(kept.dtype)
+        turned = symmetry.nearest(kept, _gather(kept, weights.argmax(dim=1, keepdim=True)))
+        y_axis = (turned[..., 1] * weights[..., None]).sum(dim=1)
+        mean = mean_rotation(turned, weights)
+        members = _members(ranking.rotation, in_mode, rotation.shape[1])
+        best = _best_members(members, ranking.translation_rank, keep_fraction)
+        pooled = _nearest_equivalent(mean, y_axis, symmetry, near)
+        return pooled, _mean(translation, best), members
+
+    pooled_rotation, pooled_translation, members = pose_of(in_mode & counts)
+    has_other = in_other.any(dim=1)
+    other_rotation, other_translation, _ = pose_of(
+        torch.where(has_other[:, None], in_other, in_mode) & counts
+    )
     return Pooled(
-        rotation=_nearest_equivalent(mean, y_axis, symmetry, near),
-        translation=_mean(translation, best),
+        rotation=pooled_rotation,
+        translation=pooled_translation,
         members=members,
         mode_shares=_shares(modes, counts),
+        other_rotation=other_rotation,
+        other_translation=other_translation,
+        has_other=has_other,
     )
 
 
@@ -218,6 +246,17 @@ def _largest(modes: Tensor) -> Tensor:
     # Of equal modes the one named by the better candidate; argmax alone would take any.
     largest = (counts * m - torch.arange(m, device=modes.device)).argmax(dim=1, keepdim=True)
     return (modes == largest) | (counts.sum(dim=1, keepdim=True) == 0)
+
+
+def _largest_of_the_rest(modes: Tensor, taken: Tensor) -> Tensor:
+    """Members (B, M) bool of the largest mode without a member that is taken; none: there is none.
+
+    Args:
+        modes: (B, M) as of `find_modes`.
+        taken: (B, M) bool, the members of one mode, or all where there is none.
+    """
+    rest = torch.where(taken, -1, modes)
+    return _largest(rest) & (rest >= 0)
 
 
 def _nearest(modes: Tensor, kept: Tensor, near: Tensor, symmetry: SymmetryBatch) -> Tensor:

@@ -28,6 +28,7 @@ class Reason(str, Enum):
     BAD_MASK_MESSAGE = "bad_mask_message"
     UNKNOWN_CATEGORY = "unknown_category"
     TOO_MANY_OBJECTS = "too_many_objects"
+    SEPARATE_PARTS = "separate_parts"
     MASK_EMPTY = "mask_empty"
     NO_VALID_DEPTH = "no_valid_depth"
     TOO_FEW_POINTS = "too_few_points"

@@ -17,12 +17,12 @@ from genpose_ros.geometry.categories import Category
 
 __all__ = ["STANCE_SHARES", "resampled", "stance_shares", "stance_weights"]
 
-#: How objects that touch a support rest on it, by `Category.rests`; what is left leans. A candidate
-#: that stands counts as a hundred that lean: with less, cans remain upside down of which one
-#: candidate in fifty stands.
-STANCE_SHARES: Mapping[str, float] = {"standing": 0.4, "upside_down": 0.08, "lying": 0.1}
+#: How objects that touch a support rest on it, by `Category.rests`; what is left leans. Less of a
+#: difference than there is, or what the network knows of those that do not stand would be lost:
+#: these shares cost no stance more than a point, and four times as large ones up to four.
+STANCE_SHARES: Mapping[str, float] = {"standing": 0.1, "upside_down": 0.05, "lying": 0.02}
 #: Deviation of the tilt of a candidate that rests, radians: the candidates' spread.
-_SPREAD_RAD = math.radians(8.0)
+_SPREAD_RAD = math.radians(6.0)
 
 
 def stance_shares(categories: Sequence[Category]) -> Tensor:
@@ -34,7 +34,7 @@ def stance_shares(categories: Sequence[Category]) -> Tensor:
     Example:
         >>> cup = Category(name="cup", rests=("standing",))
         >>> stance_shares([cup]).tolist()
-        [[0.4, 0.0, 0.0]]
+        [[0.1, 0.0, 0.0]]
     """
     shares = [
         [p if name in c.rests else 0.0 for name, p in STANCE_SHARES.items()] for c in categories
@@ -57,7 +57,7 @@ def stance_weights(tilt_cosine: Tensor, touches: Tensor, shares: Tensor) -> Tens
         >>> standing_lying_leaning = torch.tensor([[1.0, 0.0, 0.7]])
         >>> shares = torch.tensor([[0.4, 0.08, 0.1]])
         >>> stance_weights(standing_lying_leaning, torch.tensor([True]), shares).round().tolist()
-        [[41.0, 1.0, 0.0]]
+        [[73.0, 1.0, 0.0]]
     """
     tilt = tilt_cosine.clamp(-1, 1).acos()
     pole, band = 2 / _SPREAD_RAD**2, 2 / (math.sqrt(2 * math.pi) * _SPREAD_RAD)

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from genpose_ros.estimation.frame import Remark
 from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.geometry.transforms import rotate_covariance
@@ -29,11 +31,12 @@ class ObjectEstimate:
         covariance: (6, 6) of (x, y, z, rotation vector), metres and radians, both in the axes of
             the camera frame; see `uncertainty.with_common_error`. Of clouds by themselves
             (`PoseEstimator.estimate_clouds`) the spread alone: `uncertainty.pose_covariance`.
-        score: share in [0, 1] of the candidates that agree with the pose; see
-            `uncertainty.agreement`.
-        score_axis: share that agrees with its y axis and place, whatever their yaw; at least
-            `score`, and equal to it where the yaw is unobservable. A mug whose handle is hidden has
-            a low score and a high one of the axis, which is what a grasp from above needs.
+        score: probability in [0, 1] that the pose is within 10 degrees and 5 cm and the object one
+            of its category, by the model's `ScoreCalibration`; of models without one, the share of
+            the candidates that agree with the pose (`uncertainty.agreement`).
+        score_axis: the same of its y axis and place, whatever the yaw; at least `score`. A mug
+            whose handle is hidden has a low score and a high one of the axis, which is what a grasp
+            from above needs.
         energy_rotation: rotation energy of the pose, higher is better; None without energy network.
         energy_translation: its translation energy; None without energy network.
         size_m: (3,) edge lengths of the bounding box along the object's axes, metres.
@@ -44,6 +47,13 @@ class ObjectEstimate:
         points_cam: (N, 3) float32, the points the network saw, metres, camera frame, in random
             order.
         detection_score: the segmenter's confidence.
+        rests: whether the object touches the support that was known below it.
+        up_turn_rad: by how much the prior of resting objects turned its pose, modulo its symmetry.
+        remarks: what is to be known of the mask (see `Instance`) and of the size.
+        T_cam_other: (4, 4) pose of the second mode, the largest that was not pooled: what else the
+            object may be; None: there is none.
+        evidence: that the scores come from, in the order of `evidence.EVIDENCE`; the first is the
+            agreement of the candidates.
 
     Example:
         >>> T_cam_obj = np.eye(4)
@@ -81,6 +91,11 @@ class ObjectEstimate:
     T_cam_candidates: np.ndarray
     points_cam: np.ndarray
     detection_score: float = 1.0
+    rests: bool = False
+    up_turn_rad: float = 0.0
+    remarks: tuple[Remark, ...] = ()
+    T_cam_other: np.ndarray | None = None
+    evidence: tuple[float, ...] = ()
 
     @property
     def energy(self) -> float | None:
@@ -110,6 +125,7 @@ class ObjectEstimate:
             self,
             T_cam_obj=motion @ self.T_cam_obj,
             T_cam_candidates=motion @ self.T_cam_candidates,
+            T_cam_other=None if self.T_cam_other is None else motion @ self.T_cam_other,
             covariance=rotate_covariance(self.covariance, motion[:3, :3]),
             points_cam=transform_points(motion, self.points_cam).astype(np.float32),
         )
@@ -123,6 +139,7 @@ class FrameResult:
         estimates: in the order of the frame's instances.
         rejections: every instance that has no estimate, with the reason.
         timings_ms: wall time per stage: clouds, encode, sample, rank, pool.
+        up_cam: the direction up that they were made with; None: it was not known.
 
     Example:
         >>> from genpose_ros.estimation import Reason
@@ -135,3 +152,4 @@ class FrameResult:
     estimates: tuple[ObjectEstimate, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
+    up_cam: UpDirection | None = None

@@ -6,6 +6,7 @@
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from genpose_ros.estimation.up import UP_SOURCES
 from genpose_ros.settings import check_settings, setting
 
 __all__ = [
@@ -151,6 +152,13 @@ class EstimatorSettings:
         group="segmentation",
         advanced=True,
     )
+    parts: str = setting(
+        "largest",
+        "What becomes of a mask with separate parts. largest: only that part is estimated; split: "
+        "each is an object of its own; together: the mask is taken as it is.",
+        choices=("largest", "split", "together"),
+        group="segmentation",
+    )
     depth_min_m: float = setting(
         0.1, "Depth nearer than this is ignored, metres.", low=0.0, high=100.0, group="depth"
     )
@@ -184,9 +192,17 @@ class EstimatorSettings:
     )
     up_source: str = setting(
         "auto",
-        "Where the direction up comes from. plane: the support plane in the depth around the "
-        "masks; auto: what is known of the frame, else that plane; none: it is not used.",
-        choices=("auto", "plane", "none"),
+        "Where the direction up comes from. tf: the z axis of up_frame; imu: the camera's IMU; "
+        "plane: the support plane in the depth around the masks; auto: up_frame where it is named, "
+        "else the IMU where it is heard, else that plane; none: it is not used.",
+        choices=UP_SOURCES,
+    )
+    up_use: str = setting(
+        "both",
+        "What the direction up is used for. condition: networks that take it are told; prior: "
+        "candidates that rest as objects do count more; or both.",
+        choices=("both", "condition", "prior"),
+        advanced=True,
     )
     workspace_m: float = setting(
         10.0, "Estimates farther than this from the camera are refused, metres.", low=0.1, high=1e3
@@ -252,6 +268,7 @@ PRESETS: dict[str, EstimatorSettings] = {
         start_sigma=0.01 * 5000**0.55,
         pooling="mean",
         mask_erosion_px=0,
+        parts="together",
         depth_min_m=0.0,
         depth_max_m=100.0,
         depth_window_m=0.0,

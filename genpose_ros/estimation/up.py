@@ -10,7 +10,22 @@ import numpy as np
 
 from genpose_ros.geometry.camera import PinholeCamera
 
-__all__ = ["CONTACT_M", "UpDirection", "find_support_plane", "up_direction"]
+__all__ = [
+    "CONTACT_M",
+    "UP_SOURCES",
+    "UpDirection",
+    "find_support_plane",
+    "given_up",
+    "is_level",
+    "needs_support",
+    "on_support",
+    "support_share",
+    "supports",
+    "up_direction",
+]
+
+#: Where the direction up may come from.
+UP_SOURCES = ("auto", "tf", "imu", "plane", "none")
 
 #: Pixels of the grid that planes are looked for on, along the image's longer side.
 _GRID = 128
@@ -21,8 +36,8 @@ _PLANES = 3
 #: Distance from a plane at which points belong to it, metres: at the camera, and what a metre's
 #: square adds, as the error of depth grows.
 _TOLERANCE_M, _TOLERANCE_PER_M = 0.006, 0.005
-#: Share of the points around the masks that a support has at least.
-_MIN_SHARE = 0.12
+#: Points around the masks that planes are fitted to at least, and share of them on a support.
+_LEAST_AROUND, _MIN_SHARE = 50, 0.12
 #: Depth from here on is no measurement.
 _FARTHEST_M = 20.0
 #: Distance between an object's lowest points and its support, metres, and height above it.
@@ -31,6 +46,8 @@ CONTACT_M, _MIN_HEIGHT_M = 0.025, 0.015
 _SIGMA_RAD, _CORRELATED = np.radians(0.5), 25.0
 #: A plane that leans more than this against a known direction up is no support, radians.
 _LEVEL_RAD = np.radians(12.0)
+#: Pixels along the image's longer side that a support is looked for on again.
+_FEW = 24
 
 
 @dataclass(frozen=True)
@@ -76,7 +93,8 @@ def up_direction(
     """Return which way is up in an image: as given, with the support below the objects, or fitted.
 
     Args:
-        source: auto, plane, none, or what else `given` comes from.
+        source: of `UP_SOURCES`. With tf and imu what is given counts alone, with plane the depth
+            alone, with auto what is given, else the depth; with none nothing does.
         given: known of the image already; None: nothing.
         depth_m: (H, W), metres along z.
         camera: of the depth image.
@@ -87,26 +105,89 @@ def up_direction(
         >>> up_direction("none", None, np.ones((48, 64)), camera, []) is None
         True
     """
-    if source == "none":
-        return None
-    if given is not None and given.level_m is not None:
-        return given
-    if given is None and source not in ("auto", "plane"):
-        return None
-    plane = find_support_plane(depth_m, camera, masks)
-    if given is None or plane is None or plane.level_m is None:
-        return given or plane
-    cosine = float(plane.direction_cam @ given.direction_cam)
-    if cosine < np.cos(_LEVEL_RAD):
-        return given
-    # The same support along the known direction, at the point of the plane below the objects.
-    centre = _centre(depth_m, camera, masks)
-    foot = centre - (plane.direction_cam @ centre - plane.level_m) * plane.direction_cam
-    return replace(given, level_m=float(given.direction_cam @ foot))
+    known = given_up(source, given)
+    if not needs_support(source, known):
+        return known
+    scene = _Scene.of(depth_m, camera, masks)
+    plane = None if scene is None else scene.support(known)
+    if scene is None or plane is None:
+        return known
+    return plane if known is None else on_support(known, plane, scene.centre)
+
+
+def given_up(source: str, given: UpDirection | None) -> UpDirection | None:
+    """Return what of a given direction counts; None: nothing.
+
+    Args:
+        source: of `UP_SOURCES`.
+        given: known beside the depth image.
+
+    Example:
+        >>> given = UpDirection(np.array([0.0, -1.0, 0.0]))
+        >>> given_up("auto", given) is given, given_up("plane", given)
+        (True, None)
+    """
+    return None if source in ("plane", "none") else given
+
+
+def needs_support(source: str, known: UpDirection | None) -> bool:
+    """Return whether a support plane is to be looked for.
+
+    Args:
+        source: of `UP_SOURCES`.
+        known: as of `given_up`.
+
+    Example:
+        >>> needs_support("auto", None), needs_support("tf", None)
+        (True, False)
+    """
+    if known is None:
+        return source in ("auto", "plane")
+    return known.level_m is None
+
+
+def is_level(plane: UpDirection, known: UpDirection | None) -> bool:
+    """Return whether a plane may be a support, its normal being near the known direction up.
+
+    Args:
+        plane: found in the depth.
+        known: which way is up; None: every plane may be one.
+
+    Example:
+        >>> wall = UpDirection(np.array([0.0, 0.0, -1.0]), level_m=-1.0, source="plane")
+        >>> is_level(wall, UpDirection(np.array([0.0, -1.0, 0.0])))
+        False
+    """
+    return known is None or bool(plane.direction_cam @ known.direction_cam >= np.cos(_LEVEL_RAD))
+
+
+def on_support(known: UpDirection, plane: UpDirection, below_cam: np.ndarray) -> UpDirection:
+    """Return a known direction with the level of a support; as it is where that leans too much.
+
+    Args:
+        known: the direction.
+        plane: the support, its normal and level.
+        below_cam: (3,) point below which the level is that of the support, such as the objects'
+            centre, metres.
+
+    Example:
+        >>> known = UpDirection(np.array([0.0, -1.0, 0.0]), source="tf")
+        >>> leaning = UpDirection(np.array([0.0, -0.995, -0.0999]), level_m=-0.3, source="plane")
+        >>> told = on_support(known, leaning, np.array([0.0, 0.1, 0.8]))
+        >>> told.source, round(told.level_m, 3)
+        ('tf', -0.22)
+    """
+    if plane.level_m is None or not is_level(plane, known):
+        return known
+    foot = below_cam - (plane.direction_cam @ below_cam - plane.level_m) * plane.direction_cam
+    return replace(known, level_m=float(known.direction_cam @ foot))
 
 
 def find_support_plane(
-    depth_m: np.ndarray, camera: PinholeCamera, masks: Sequence[np.ndarray]
+    depth_m: np.ndarray,
+    camera: PinholeCamera,
+    masks: Sequence[np.ndarray],
+    known: UpDirection | None = None,
 ) -> UpDirection | None:
     """Return the plane that the objects stand on, where the depth around them shows one.
 
@@ -118,6 +199,7 @@ def find_support_plane(
         depth_m: (H, W), metres along z; what is not positive and finite is no measurement.
         camera: of the depth image.
         masks: (H, W) bool, of the objects.
+        known: the direction up, which the plane's normal has to agree with; None: not known.
 
     Example:
         >>> camera = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
@@ -132,34 +214,116 @@ def find_support_plane(
         >>> plane.direction_cam.round(3).tolist(), round(plane.level_m, 3)
         ([0.0, -0.8, -0.6], -0.6)
     """
-    masks = [mask for mask in masks if mask.shape == depth_m.shape]
-    if not masks:
-        return None
-    step, depth = _coarse(depth_m)
-    shown = [np.ascontiguousarray(mask[::step, ::step], dtype=bool) for mask in masks]
-    points, valid = _grid_points(depth, camera, step), depth > 0
-    objects = [points[valid & mask] for mask in shown]
-    around = points[valid & _surroundings(shown)]
-    if len(around) < 50 or not any(len(cloud) for cloud in objects):
-        return None
-    rng = np.random.default_rng(0)
-    total = len(around)
-    for _ in range(_PLANES):
-        if len(around) < max(50, _MIN_SHARE * total):
-            return None
-        normal, level, inside = _largest_plane(around, rng)
-        if inside.sum() < _MIN_SHARE * total:
-            return None
-        if _supports(normal, level, objects):
-            sigma = _normal_sigma(around[inside], normal)
-            return UpDirection(normal, sigma, level, "plane")
-        around = around[~inside]
-    return None
+    scene = _Scene.of(depth_m, camera, masks)
+    return None if scene is None else scene.support(known)
 
 
-def _coarse(depth_m: np.ndarray) -> tuple[int, np.ndarray]:
+def support_share(plane: UpDirection, depth_m: np.ndarray, camera: PinholeCamera) -> float:
+    """Return the share of an image's pixels with depth that lie on a plane, of a few hundred.
+
+    It tells cheaply whether a plane found in another image is still where it was.
+
+    Args:
+        plane: its normal and level, camera frame.
+        depth_m: (H, W), metres along z.
+        camera: of the depth image.
+
+    Example:
+        >>> camera = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
+        >>> wall = UpDirection(np.array([0.0, 0.0, -1.0]), level_m=-0.8)
+        >>> depth_m = np.full((48, 64), 0.8)
+        >>> depth_m[:, :16] = 0.7
+        >>> support_share(wall, depth_m, camera)
+        0.75
+    """
+    step, depth = _coarse(depth_m, _FEW)
+    points = _grid_points(depth, camera, step)[depth > 0]
+    if plane.level_m is None or not len(points):
+        return 0.0
+    return float((np.abs(points @ plane.direction_cam - plane.level_m) < _tolerance(points)).mean())
+
+
+def supports(plane: UpDirection, clouds: Sequence[np.ndarray]) -> bool:
+    """Return whether at least half of the objects touch a plane from above and rise from it.
+
+    Args:
+        plane: its normal and level.
+        clouds: (N, 3) points of each object, metres, camera frame; those of few points do not
+            count.
+
+    Example:
+        >>> floor = UpDirection(np.array([0.0, -1.0, 0.0]), level_m=-0.3)
+        >>> column = np.stack([np.zeros(50), np.linspace(0.2, 0.3, 50), np.ones(50)], -1)
+        >>> supports(floor, [column]), supports(floor, [column - [0, 0.1, 0]])
+        (True, False)
+    """
+    standing = counted = 0
+    for cloud in clouds:
+        if len(cloud) < 5 or plane.level_m is None:
+            continue
+        counted += 1
+        heights = np.sort(cloud @ plane.direction_cam.astype(np.float32)) - plane.level_m
+        low, high = heights[int(0.03 * len(cloud))], heights[int(0.97 * len(cloud))]
+        standing += bool(abs(low) < CONTACT_M and high > _MIN_HEIGHT_M)
+    return counted > 0 and standing >= 0.5 * counted
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Coarse points of an image, metres, camera frame.
+
+    Attributes:
+        objects: (n, 3) of each mask.
+        around: (n, 3) of what is around them.
+    """
+
+    objects: Sequence[np.ndarray]
+    around: np.ndarray
+
+    @classmethod
+    def of(
+        cls, depth_m: np.ndarray, camera: PinholeCamera, masks: Sequence[np.ndarray]
+    ) -> "_Scene | None":
+        """The points of an image; None where there are no objects, or too little around them."""
+        masks = [mask for mask in masks if mask.shape == depth_m.shape]
+        if not masks:
+            return None
+        step, depth = _coarse(depth_m, _GRID)
+        shown = [np.ascontiguousarray(mask[::step, ::step], dtype=bool) for mask in masks]
+        points, valid = _grid_points(depth, camera, step), depth > 0
+        objects = [points[valid & mask] for mask in shown]
+        around = points[valid & _surroundings(shown)]
+        if len(around) < _LEAST_AROUND or not any(len(cloud) for cloud in objects):
+            return None
+        return cls(objects, around)
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Mean of the objects' points."""
+        mean: np.ndarray = np.concatenate(self.objects).mean(0).astype(np.float64)
+        return mean
+
+    def support(self, known: UpDirection | None) -> UpDirection | None:
+        """The plane that the objects stand on, its normal near the known direction up."""
+        rng = np.random.default_rng(0)
+        around, least = self.around, max(_LEAST_AROUND, _MIN_SHARE * len(self.around))
+        up = None if known is None else known.direction_cam
+        for _ in range(_PLANES):
+            if len(around) < least:
+                return None
+            normal, level, inside = _largest_plane(around, rng, up)
+            if inside.sum() < _MIN_SHARE * len(self.around):
+                return None
+            plane = UpDirection(normal, _normal_sigma(around[inside], normal), level, "plane")
+            if is_level(plane, known) and supports(plane, self.objects):
+                return plane
+            around = around[~inside]
+        return None
+
+
+def _coarse(depth_m: np.ndarray, pixels: int) -> tuple[int, np.ndarray]:
     """The grid's step in pixels, and its depth; 0 where there is no measurement."""
-    step = max(1, round(max(depth_m.shape) / _GRID))
+    step = max(1, round(max(depth_m.shape) / pixels))
     depth = depth_m[::step, ::step].astype(np.float32)
     depth[~((depth > 0) & (depth < _FARTHEST_M))] = 0
     return step, depth
@@ -193,9 +357,12 @@ def _surroundings(masks: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _largest_plane(
-    points: np.ndarray, rng: np.random.Generator
+    points: np.ndarray, rng: np.random.Generator, up: np.ndarray | None
 ) -> tuple[np.ndarray, float, np.ndarray]:
-    """Normal towards the camera, level and points (N,) bool of the plane with the most points."""
+    """Normal towards the camera, level and points (N,) bool of the plane with the most points.
+
+    Where it is known which way is up, of those across it.
+    """
     some = points[rng.choice(len(points), min(_POINTS, len(points)), replace=False)]
     corners = some[rng.integers(len(some), size=(_TRIPLES, 3))]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -206,7 +373,10 @@ def _largest_plane(
     distance = normals @ some.T
     distance -= levels[:, None]
     close = np.abs(distance, out=distance) < tolerance
-    best = int(np.where(lengths[:, 0] > 0, np.count_nonzero(close, 1), -1).argmax())
+    usable = lengths[:, 0] > 0
+    if up is not None:
+        usable &= np.abs(normals @ up) >= np.cos(_LEVEL_RAD)
+    best = int(np.where(usable, np.count_nonzero(close, 1), -1).argmax())
     normal, level, inside = normals[best], float(levels[best]), close[best]
     for _ in range(2):
         normal, level = _fit(some[inside], normal, level)
@@ -231,19 +401,6 @@ def _fit(points: np.ndarray, normal: np.ndarray, level: float) -> tuple[np.ndarr
     return axes[:, 0], float(axes[:, 0] @ centre)
 
 
-def _supports(normal: np.ndarray, level: float, objects: Sequence[np.ndarray]) -> bool:
-    """Whether most of the objects touch the plane from above."""
-    standing = counted = 0
-    for cloud in objects:
-        if len(cloud) < 5:
-            continue
-        counted += 1
-        heights = np.sort(cloud @ normal.astype(np.float32)) - level
-        low, high = heights[int(0.03 * len(cloud))], heights[int(0.97 * len(cloud))]
-        standing += bool(abs(low) < CONTACT_M and high > _MIN_HEIGHT_M)
-    return counted > 0 and standing >= 0.5 * counted
-
-
 def _normal_sigma(points: np.ndarray, normal: np.ndarray) -> float:
     """Deviation of a fitted normal, radians: of the points' errors, over their extent."""
     spread = points - points.mean(0)
@@ -251,12 +408,3 @@ def _normal_sigma(points: np.ndarray, normal: np.ndarray) -> float:
     extent = np.linalg.eigvalsh(spread.T @ spread / len(points))[1]
     independent = max(len(points) / _CORRELATED, 1.0)
     return float(np.sqrt(_SIGMA_RAD**2 + error / (independent * max(float(extent), 1e-9))))
-
-
-def _centre(depth_m: np.ndarray, camera: PinholeCamera, masks: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean of the objects' points, coarsely."""
-    step, depth = _coarse(depth_m)
-    shown = [mask[::step, ::step] for mask in masks if mask.shape == depth_m.shape]
-    points = _grid_points(depth, camera, step)[np.logical_or.reduce(shown) & (depth > 0)]
-    mean: np.ndarray = points.mean(0).astype(np.float64)
-    return mean

@@ -22,6 +22,7 @@ from genpose_ros.geometry.clouds import (
     statistical_inliers,
     transform_points,
 )
+from genpose_ros.geometry.registration import at_pixels, mask_at_pixels, pixels_in_image
 from genpose_ros.geometry.rotations import (
     axis_angle_rad,
     columns_from_rotation,
@@ -59,6 +60,7 @@ __all__ = [
     "PinholeCamera",
     "Symmetry",
     "SymmetryBatch",
+    "at_pixels",
     "axis_angle_rad",
     "bounding_box",
     "category_id",
@@ -70,9 +72,11 @@ __all__ = [
     "inverse_transform_points",
     "is_symmetric",
     "is_transform",
+    "mask_at_pixels",
     "mean_rotation",
     "nearest_equivalent",
     "pin_yaw",
+    "pixels_in_image",
     "pose_difference",
     "quat_wxyz_from_rotation",
     "random_rotations",

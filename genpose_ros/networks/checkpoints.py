@@ -29,6 +29,7 @@ from genpose_ros.networks.reference import (
     ReferenceScoreNetwork,
 )
 from genpose_ros.networks.released import released_name
+from genpose_ros.networks.score_calibration import ScoreCalibration
 from genpose_ros.networks.torch_files import load_torch_file
 
 __all__ = [
@@ -58,6 +59,8 @@ _ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], PoseModel]] = {
     ReferencePoseModel.architecture: ReferencePoseModel.from_config,
 }
 
+#: Entry of the metadata.
+_CALIBRATION = "score_calibration"
 #: Names of tensors in a file that are no part of the model begin so.
 _ATTACHED = "attached/"
 #: Bytes of a checkpoint, far above the largest network.
@@ -133,7 +136,8 @@ def save_model(
         model: any registered architecture.
         path: the file; its folder is made where missing.
         metadata: what to record, such as training_data and git_commit. Recorded by itself:
-            architecture, config, categories and tensor_sha256.
+            architecture, config, categories, the calibration of scores where there is one, and
+            tensor_sha256.
 
         attachments: further tensors by name, which are no part of the model, such as meshes of the
             objects; see `load_attachments`.
@@ -145,6 +149,9 @@ def save_model(
     described = {**metadata, "architecture": model.architecture}
     described["config"] = json.dumps(model.config(), sort_keys=True)
     described["categories"] = model.categories.to_text()
+    described.pop(_CALIBRATION, None)
+    if model.score_calibration is not None:
+        described[_CALIBRATION] = model.score_calibration.to_text()
     _write(model.state_dict(), Path(path), described, attachments)
 
 
@@ -398,6 +405,15 @@ def _categories(file: Path, metadata: Mapping[str, str]) -> CategorySet:
         raise ValueError(f"{file} has categories that cannot be used: {error}") from error
 
 
+def _score_calibration(file: Path, metadata: Mapping[str, str]) -> ScoreCalibration | None:
+    if _CALIBRATION not in metadata:
+        return None
+    try:
+        return ScoreCalibration.from_text(metadata[_CALIBRATION])
+    except ValueError as error:
+        raise ValueError(f"{file} has a calibration that cannot be used: {error}") from error
+
+
 def _model_from_ours(file: Path) -> PoseModel:
     metadata, tensors = _read_ours(file)
     name = metadata["architecture"]
@@ -423,6 +439,7 @@ def _model_from_ours(file: Path) -> PoseModel:
         model = _ARCHITECTURES[name](config)
     model.load_state_dict(tensors)
     model.categories = _categories(file, metadata)
+    model.score_calibration = _score_calibration(file, metadata)
     return model
 
 

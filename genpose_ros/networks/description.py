@@ -15,6 +15,9 @@ from genpose_ros.networks.interface import PoseModel
 
 __all__ = ["WeightsDescription", "describe_weights"]
 
+#: Entries that a description has as something else, or that are long tables of numbers.
+_SAID_ANYWAY = ("architecture", "categories", "score_calibration")
+
 
 @dataclass(frozen=True)
 class WeightsDescription:
@@ -96,7 +99,9 @@ def _recorded(file: Path) -> dict[str, str]:
     except ValueError:
         return {}
     return {
-        name: text for name, text in known.items() if name not in ("architecture", "categories")
+        name: text
+        for name, text in known.items()
+        if name not in ("architecture", "categories", "score_calibration")
     }
 
 

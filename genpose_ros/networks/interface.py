@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from genpose_ros.geometry.categories import NOCS, CategorySet
+from genpose_ros.networks.score_calibration import ScoreCalibration
 
 __all__ = ["Encoding", "PoseModel", "Up"]
 
@@ -77,6 +78,8 @@ class PoseModel(nn.Module, ABC):
     mirrors: ClassVar[bool] = False
     #: What it was trained on; checkpoints hold it.
     categories: CategorySet = NOCS
+    #: What makes probabilities of its estimates' evidence; None: their scores are agreement.
+    score_calibration: ScoreCalibration | None = None
     #: Whether `encode` uses what is known of the direction up.
     uses_up: bool = False
     #: Whether `encode` computes in bfloat16, as far as the architecture can; poses and scores stay

@@ -7,6 +7,7 @@ A run's folder lies beside the weights that it will write, and is deleted when t
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ import torch
 
 from genpose_ros.checkout import git
 from genpose_ros.estimation import EstimatorSettings, PoseEstimator
+from genpose_ros.evaluation.score_calibration import calibration_views, fit_calibration
 from genpose_ros.evaluation.synthetic import SyntheticReport, evaluate_synthetic, synthetic_views
 from genpose_ros.files import read_json, write_whole
 from genpose_ros.networks.checkpoints import load_model, save_model
@@ -36,6 +38,8 @@ from genpose_ros.training.objectives import Teacher
 
 __all__ = ["FineTuningProgress", "Stage", "fine_tune"]
 
+_log = logging.getLogger(__name__)
+
 RECIPE = "own-category"
 
 #: Shards are small, so that a short run ends in time and an interrupted one loses little.
@@ -46,8 +50,10 @@ _NO_CLOCK = 1e5
 _ENERGY_CLOUDS = 1 / 3
 #: Views that the finished weights are measured on: per new category, and per kept one.
 NEW_VIEWS, KEPT_VIEWS = 240, 60
-#: Seeds of these views, and of those of meshes that were trained on.
-_SEED, _SEED_TRAINED_ON = 3_000_000, 3_100_000
+#: Views that scores are calibrated on.
+_CALIBRATION_VIEWS = 480
+#: Seeds of the held-out views, of those of meshes that were trained on, and of the scores'.
+_SEED, _SEED_TRAINED_ON, _SEED_SCORES = 3_000_000, 3_100_000, 3_200_000
 #: Held-out meshes of a category that the weights carry, at most.
 _ATTACHED = 6
 
@@ -166,8 +172,9 @@ class _FineTuning:
         return self._train(Stage.ENERGY, model)
 
     def measure(self, model: PoseModel) -> Outcome:
-        """Measure the trained model, and the start on what is kept."""
+        """Calibrate the trained model's scores; measure it, and the start on what is kept."""
         plan = self.plan
+        self._calibrate(model)
         parts: list[tuple[PoseModel, ShapeLibrary, int, int]] = [
             (model, plan.held_out, NEW_VIEWS, _SEED),
             (model, plan.trained_on, NEW_VIEWS // 2, _SEED_TRAINED_ON),
@@ -188,6 +195,18 @@ class _FineTuning:
             rendered=len(CloudPool(self._data)),
             stages=self._stage_records(),
         )
+
+    def _calibrate(self, model: PoseModel) -> None:
+        """Give the model scores that are probabilities; of too few views, mere agreement."""
+        self._report(Stage.MEASURE, 0.0, "scores")
+        library = self.plan.training_library
+        views = calibration_views(_CALIBRATION_VIEWS, _SEED_SCORES, library)
+        estimator = PoseEstimator(model, EstimatorSettings(device=self.device))
+        try:
+            model.score_calibration, _ = fit_calibration(estimator, views, library)
+        except ValueError as error:
+            model.score_calibration = None
+            _log.warning("scores are the share of agreeing candidates: %s", error)
 
     def _measured(
         self, part: tuple[PoseModel, ShapeLibrary, int, int], done: float

@@ -36,12 +36,14 @@ from vision_msgs.msg import (
 
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.categories import CATEGORIES, category_id
 from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.geometry.transforms import rotate_covariance
 from genpose_ros.msg import ObjectPose, ObjectPoseArray, StageTiming
 from genpose_ros.msg import Rejection as RejectionMessage
+from genpose_ros.msg import UpDirection as UpMessage
 from genpose_ros.ros.published import PublishedObject
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "pose_messages",
     "posed_objects",
     "transforms",
+    "up_message",
 ]
 
 #: One point of `point_cloud`: position in metres and the number of its object.
@@ -69,11 +72,13 @@ class PosedObject:
         item: the object; its own numbers are in the camera's frame.
         pose: pose and covariance in the frame of the outputs.
         velocity: along the axes of that frame, m/s and rad/s.
+        second_mode: pose of the second mode in that frame; None: there is none.
     """
 
     item: PublishedObject
     pose: PoseWithCovariance
     velocity: Twist
+    second_mode: Pose | None = None
 
 
 def posed_objects(objects: Sequence[PublishedObject], T_out_cam: np.ndarray) -> list[PosedObject]:
@@ -91,9 +96,17 @@ def posed_objects(objects: Sequence[PublishedObject], T_out_cam: np.ndarray) -> 
             item,
             PoseWithCovariance(pose=pose, covariance=_covariance(item.estimate, R_out_cam)),
             _twist(item.velocity, R_out_cam),
+            _second_mode(item.estimate, T_out_cam),
         )
         for item, pose in zip(objects, poses, strict=True)
     ]
+
+
+def _second_mode(estimate: ObjectEstimate, T_out_cam: np.ndarray) -> Pose | None:
+    if estimate.T_cam_other is None:
+        return None
+    (pose,) = pose_messages((T_out_cam @ estimate.T_cam_other)[None])
+    return pose
 
 
 def pose_messages(transforms: np.ndarray) -> list[Pose]:
@@ -141,17 +154,37 @@ def object_array(
     rejections: Sequence[Rejection],
     header: Header,
     timings_ms: Mapping[str, float] | None = None,
+    up: UpMessage | None = None,
 ) -> ObjectPoseArray:
     """Return everything about the objects, why others were refused, and the time per stage."""
     return ObjectPoseArray(
         header=header,
         objects=[_object(posed) for posed in objects],
         rejections=[_rejection(rejection) for rejection in rejections],
+        up=up or UpMessage(),
         timings=[
             StageTiming(stage=stage, duration_ms=float(ms))
             for stage, ms in (timings_ms or {}).items()
         ],
     )
+
+
+def up_message(up_cam: UpDirection | None, T_out_cam: np.ndarray) -> UpMessage:
+    """Return the direction up as a message; empty where it is not known.
+
+    Args:
+        up_cam: in the camera's frame.
+        T_out_cam: (4, 4), camera to the frame of the outputs.
+    """
+    if up_cam is None:
+        return UpMessage()
+    direction = T_out_cam[:3, :3] @ up_cam.direction_cam
+    x, y, z = direction.tolist()
+    message = UpMessage(source=up_cam.source, direction=Vector3(x=x, y=y, z=z))
+    message.sigma, message.has_level = float(up_cam.sigma_rad), up_cam.level_m is not None
+    if up_cam.level_m is not None:
+        message.level = up_cam.level_m + float(direction @ T_out_cam[:3, 3])
+    return message
 
 
 def transforms(
@@ -246,6 +279,11 @@ def _object(posed: PosedObject) -> ObjectPose:
         energy_translation=float(estimate.energy_translation or 0.0),
         n_points=int(estimate.n_points),
         mode_shares=[float(share) for share in estimate.mode_shares],
+        rests=estimate.rests,
+        up_turn=float(estimate.up_turn_rad),
+        remarks=[remark.value for remark in estimate.remarks],
+        has_second_mode=posed.second_mode is not None,
+        second_mode=posed.second_mode or Pose(),
         tracking_state=item.state,
         velocity=posed.velocity,
         age=_duration(item.age_s),

@@ -52,12 +52,14 @@ from genpose_ros.ros.statuses import (
     RejectionStatus,
     TrackingStatus,
     TransformStatus,
+    UpStatus,
 )
 from genpose_ros.ros.supervisor import Supervisor, WorkerStatus
 from genpose_ros.ros.throttled_log import ThrottledLog
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame, TransformQueue
 from genpose_ros.ros.transforms import TransformBuffer, header_in
+from genpose_ros.ros.up_sources import UpSources
 from genpose_ros.ros.waiting_callers import Caller
 from genpose_ros.ros.worker import Worker
 from genpose_ros.tracking.tracker import Tracker
@@ -124,6 +126,7 @@ class EstimatorNode(ManagedNode):
         self._inputs: Inputs | None = None
         self._transforms: TransformBuffer | None = None
         self._queue: TransformQueue | None = None
+        self._up: UpSources | None = None
         self._overdue: Timer | None = None
         self._enabled = True
         # Held while results are published, so that none is when the node is not active any more.
@@ -151,7 +154,7 @@ class EstimatorNode(ManagedNode):
             estimate=self._estimate_apart,
         )
         self._last = LastFrames()
-        self._constant_parts = [
+        self._constant_parts: list[Callable[[], DiagnosticStatus]] = [
             RejectionStatus(self.rejections),
             self._estimator_status(),
             WorkerStatus(self._supervisor, self._worker),
@@ -187,7 +190,7 @@ class EstimatorNode(ManagedNode):
         """Subscribe; nothing is known of what came before."""
         if self._processing is not None:
             self._processing.restart()
-        self._wait_for_transforms(self._settings)
+        self._up = UpSources(self, self._wait_for_transforms(self._settings), self._settings)
         self._inputs = Inputs(
             self,
             settings=lambda: self._settings.node,
@@ -207,13 +210,15 @@ class EstimatorNode(ManagedNode):
             if self._inputs is not None:
                 self.account.settle(Drop.NOT_ACTIVE, self._inputs.close())
             self._inputs = None
+        if self._up is not None:
+            self._up.close()
         if self._transforms is not None:
             self._transforms.close(self)
         if self._overdue is not None:
             self.destroy_timer(self._overdue)
         self._forget_waiting(Drop.NOT_ACTIVE)
         self._requests.callers.end(Rejection(Reason.NOT_ACTIVE, "the node was deactivated"))
-        self._transforms = self._queue = self._overdue = None
+        self._transforms = self._queue = self._overdue = self._up = None
         self._diagnostics.parts = self._constant_parts
 
     def clean_up(self) -> None:
@@ -225,6 +230,11 @@ class EstimatorNode(ManagedNode):
         self._constant_parts[1] = self._estimator_status()
         # Once the frame in hand is done.
         self._worker.mailbox.append(_free_memory, _STEPS)
+
+    @property
+    def waiting_callers(self) -> int:
+        """How many callers of the service and the action wait for their frames."""
+        return len(self._requests.callers)
 
     def report_error(self, error: BaseException, header: Header | None = None) -> None:
         """Count an unexpected error as a rejection; the node goes on.
@@ -254,14 +264,14 @@ class EstimatorNode(ManagedNode):
     def _tracking(self) -> Tracking | None:
         return self._processing if isinstance(self._processing, Tracking) else None
 
-    def _wait_for_transforms(self, settings: Settings) -> None:
+    def _wait_for_transforms(self, settings: Settings) -> TransformBuffer:
         """Let frames wait for the camera's pose in the frames that are named, if any."""
-        frames = [settings.node.target_frame]
+        self._transforms = TransformBuffer()
+        frames = [settings.node.target_frame, settings.node.up_frame]
         if settings.node.mode == "track":
             frames.append(settings.node.fixed_frame)
         if not any(frames):
-            return
-        self._transforms = TransformBuffer()
+            return self._transforms
         self._queue = TransformQueue(
             self._transforms,
             [frame for frame in frames if frame],
@@ -274,6 +284,7 @@ class EstimatorNode(ManagedNode):
         # Steady: a simulated clock that stands still must not stop it.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._overdue = self.create_timer(_OVERDUE_S, self._queue.refuse_overdue, clock=steady)
+        return self._transforms
 
     def _categories(self, processing: Estimating | Tracking) -> CategoryArray:
         """What the models know, as a message."""
@@ -294,6 +305,8 @@ class EstimatorNode(ManagedNode):
             InputStatus(inputs, lambda: self._settings.node.input_timeout_s),
             *self._constant_parts,
         ]
+        if self._up is not None:
+            parts.append(UpStatus(self._up))
         if self._tracking is not None:
             parts.append(TrackingStatus(self._tracking, lambda: self._supervisor.since_result_s))
         if self._queue is not None:
@@ -326,8 +339,9 @@ class EstimatorNode(ManagedNode):
         """Say that the node cannot go on, and end the process where that is wanted."""
         if not self.context.ok():
             return
-        what = "is not estimating any more" if self._end_process is None else "ends with code 70"
-        line = f"genpose {what}: {sentence}"
+        line = f"genpose ends with code 70: {sentence}"
+        if self._end_process is None:
+            line = f"genpose is not estimating any more: {sentence}"
         self.get_logger().fatal(" ".join(line.split())[:_LINE_LENGTH])
         try:
             self._diagnostics.publish()
@@ -356,6 +370,8 @@ class EstimatorNode(ManagedNode):
 
     def _hand_over(self, frames: Sequence[LocatedFrame]) -> None:
         """Give frames to the worker, oldest first."""
+        if self._up is not None:
+            frames = [self._up.told(frame) for frame in frames]
         alone = [frame for frame in frames if frame.matched.masks is None]
         masked = [frame for frame in frames if frame.matched.masks is not None]
         self._supervisor.note_frame()
@@ -387,6 +403,8 @@ class EstimatorNode(ManagedNode):
         self.rejections.period_s = settings.node.log_period_s
         if self._inputs is not None:
             self._inputs.configure(settings.node)
+        if self._up is not None:
+            self._up.configure(settings)
 
     def _on_jump(self) -> str:
         """Forget what belongs to the time before a jump of the clock; returns words for the log.
@@ -396,6 +414,8 @@ class EstimatorNode(ManagedNode):
         self._forget_waiting(Drop.CLOCK_JUMP)
         if self._transforms is not None:
             self._transforms.clear()
+        if self._up is not None:
+            self._up.clear()
         return "" if self._tracking is None else f", {len(self._tracking.tracks)} tracks cleared"
 
     def _on_reset_tracks(
@@ -459,6 +479,8 @@ class EstimatorNode(ManagedNode):
                 result = result.expressed_in(located.T_frame_cam[target], header)
             message = self._outputs.publish(result, settings)
             self._last.note(result.timings_ms)
+            if self._up is not None:
+                self._up.note(result.up_cam)
         self._requests.callers.offer(located.matched, message)
         return result if isinstance(result, Drop) else None
 

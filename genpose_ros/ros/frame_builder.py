@@ -12,11 +12,16 @@ from std_msgs.msg import Header
 from genpose_ros.estimation.frame import Frame, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.categories import CategorySet
+from genpose_ros.geometry.registration import pixels_in_image
 from genpose_ros.ros.camera_info import calibrated_camera
 from genpose_ros.ros.detections import CategoryRules
 from genpose_ros.ros.images import depth_m
 from genpose_ros.ros.mask_arrays import instances_from_array, instances_from_polygons
-from genpose_ros.ros.mask_regions import instances_from_boxes, instances_from_classes
+from genpose_ros.ros.mask_regions import (
+    OtherView,
+    instances_from_boxes,
+    instances_from_classes,
+)
 from genpose_ros.ros.masks import Segmented, instances_from_labels, instances_from_message
 from genpose_ros.ros.matching import MaskInput, Matched
 from genpose_ros.ros.parameters import Settings
@@ -70,7 +75,7 @@ def build_frame(
     if matched.masks is None:
         return BuiltFrame(frame, ())
     rules = settings.node.category_rules(categories).with_labels(matched.masks.label_names)
-    segmented = _segmented(matched, matched.masks, depth, rules, settings)
+    segmented = _segmented(matched, matched.masks, frame, rules, settings)
     if isinstance(segmented, Rejection):
         return segmented
     wanted = settings.node.object_filter(categories)
@@ -84,26 +89,57 @@ def build_frame(
 def _segmented(
     matched: Matched,
     masks: MaskInput,
-    depth: np.ndarray,
+    frame: Frame,
     rules: CategoryRules,
     settings: Settings,
 ) -> Segmented | Rejection:
     """The objects of masks of any kind, at the size of the depth image."""
-    content, limit = masks.content, settings.estimator.max_objects
+    view = _mask_view(matched, masks, frame, settings)
+    if isinstance(view, Rejection):
+        return view
+    content, limit, depth = masks.content, settings.estimator.max_objects, frame.depth_m
     background = settings.node.background
-    if masks.source in _OF_MESSAGES:
-        return _OF_MESSAGES[masks.source](content, depth.shape, rules, limit)
     if masks.source == "boxes":
-        return instances_from_boxes(content.detections, depth, rules, limit)
+        return instances_from_boxes(content.detections, depth, rules, limit, view)
     if masks.source == "semantic":
-        return instances_from_classes(content, depth, rules, limit, background)
-    segmented = instances_from_labels(
-        content, depth.shape, rules, matched.detections, limit, background
-    )
-    unmatched = masks.needs_detections and not matched.detections
-    if isinstance(segmented, Rejection) or not unmatched:
+        return instances_from_classes(content, depth, rules, limit, background, view)
+    shape = depth.shape if view is None else view.shape
+    if masks.source in _OF_MESSAGES:
+        segmented = _OF_MESSAGES[masks.source](content, shape, rules, limit)
+    else:
+        segmented = instances_from_labels(
+            content, shape, rules, matched.detections, limit, background
+        )
+    if isinstance(segmented, Rejection):
         return segmented
-    return replace(segmented, rejections=tuple(map(_without_detections, segmented.rejections)))
+    if masks.needs_detections and not matched.detections:
+        told = tuple(map(_without_detections, segmented.rejections))
+        segmented = replace(segmented, rejections=told)
+    if view is None:
+        return segmented
+    seen = tuple(replace(i, mask=view.mask(i.mask)) for i in segmented.instances)
+    return replace(segmented, instances=seen)
+
+
+def _mask_view(
+    matched: Matched, masks: MaskInput, frame: Frame, settings: Settings
+) -> OtherView | Rejection | None:
+    """Where the depth image's pixels lie in the segmented one; None: they are its pixels."""
+    if matched.mask_camera is None:
+        return None
+    calibration, T_mask_depth = matched.mask_camera.calibration, matched.mask_camera.T_mask_depth
+    size = calibration.image_size
+    shape = masks.content.shape if isinstance(masks.content, np.ndarray) else None
+    if size is None and shape is None:
+        detail = "mask_camera_info: width and height are 0, and these masks do not tell them"
+        return Rejection(Reason.BAD_INTRINSICS, detail)
+    camera = calibrated_camera(
+        calibration, size[::-1] if size else shape or (0, 0), rectified=settings.node.rectified
+    )
+    if isinstance(camera, Rejection):
+        return replace(camera, detail=f"mask_{camera.detail}")
+    pixels = pixels_in_image(frame.depth_m, frame.camera, camera, T_mask_depth)
+    return OtherView((camera.height, camera.width), pixels)
 
 
 def _without_detections(rejection: Rejection) -> Rejection:

@@ -5,7 +5,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from genpose_ros.ros.frozen_depth import FrozenDepth
 from genpose_ros.ros.images import depth_pixels, label_pixels
 from genpose_ros.ros.input_watchdog import InputWatchdog
 from genpose_ros.ros.mask_arrays import message_header
+from genpose_ros.ros.mask_camera import MaskCameraSource
 from genpose_ros.ros.matching import DepthMessage, FrameMatcher, MaskInput, Matched
 from genpose_ros.ros.message_sizes import MB, check_bytes, message_bytes
 from genpose_ros.ros.node_settings import NodeSettings
@@ -109,6 +110,7 @@ class Inputs:
             now.depth_history_s, now.sync_slop_s, now.sync_wait_s, account.settle
         )
         self._matcher.most_bytes = now.limits_held_mb * MB
+        self._mask_camera = None if now.aligned else MaskCameraSource(node)
         topics = self._topics(now.mask_source)
         self.topic_names = {name: node.resolve_topic_name(name) for name in topics}
         self._subscriptions = {
@@ -142,6 +144,8 @@ class Inputs:
             self._node.destroy_timer(timer)
         for subscription in self._subscriptions.values():
             subscription.close()
+        if self._mask_camera is not None:
+            self._mask_camera.close()
         return self._matcher.waiting
 
     @property
@@ -168,6 +172,10 @@ class Inputs:
 
     def _topics(self, mask_source: str) -> dict[str, _Topic]:
         images = (Image, CompressedImage)
+        other = {
+            "mask_camera_info": _Topic((CameraInfo,), self._on_mask_camera_info),
+            "extrinsics": _Topic((), self._on_extrinsics, required=False),
+        }
         labels = {
             "masks": _Topic(images, self._on_labels),
             "label_info": _Topic((LabelInfo,), self._on_label_info, required=False),
@@ -175,6 +183,7 @@ class Inputs:
         return {
             "depth": _Topic(images, self._on_depth),
             "camera_info": _Topic((CameraInfo,), self._on_camera_info),
+            **({} if self._mask_camera is None else other),
         } | {
             "label_image": {
                 **labels,
@@ -218,6 +227,16 @@ class Inputs:
         self._tell_doubts(calibration)
         self._matcher.add_calibration(stamp, calibration)
         self._poll()
+
+    def _on_mask_camera_info(self, message: CameraInfo) -> None:
+        self._note("mask_camera_info", message.header)
+        if self._mask_camera is not None:
+            self._mask_camera.take_camera_info(message)
+
+    def _on_extrinsics(self, message: Any) -> None:
+        self.watchdog.note_message(self.topic_names["extrinsics"], 0)
+        if self._mask_camera is not None:
+            self._mask_camera.take_extrinsics(message)
 
     def _tell_doubts(self, calibration: Calibration) -> None:
         """Warn, once for each calibration, of what may make the poses wrong."""
@@ -314,7 +333,7 @@ class Inputs:
         return bool(self._node.count_publishers(self.topic_names["mask_detections"]) > 0)
 
     def _add_masks(self, stamp: int, masks: MaskInput) -> None:
-        if masks.header is not None:
+        if masks.header is not None and self._mask_camera is None:
             self._compare_frames("masks are", masks.header)
         self._account.receive()
         if not (self.enabled or self._asked()):
@@ -343,11 +362,23 @@ class Inputs:
             self._account.settle(Drop.DISABLED, len(outcome.matched))
             return
         for matched in outcome.matched:
-            self._deliver(matched)
+            self._deliver_masks(matched)
         alone = self._matcher.poll_depth() if self._between_masks() else None
         if alone is not None:
             self._account.receive()
             self._deliver(alone)
+
+    def _deliver_masks(self, matched: Matched) -> None:
+        """Deliver a match with what is known of its masks' camera; refused where that is needed."""
+        if self._mask_camera is None:
+            self._deliver(matched)
+            return
+        header = matched.depth.header
+        camera = self._mask_camera.find(header)
+        if isinstance(camera, Rejection):
+            self._refuse_masks(camera, header)
+        else:
+            self._deliver(replace(matched, mask_camera=camera))
 
     def _note(self, name: str, header: Header) -> int:
         """Note that a message came; returns its stamp in nanoseconds."""

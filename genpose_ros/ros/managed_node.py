@@ -65,35 +65,35 @@ class ManagedNode(LifecycleNode):
 
     def on_configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Take the transition from unconfigured to inactive."""
-        return self._passes("configure", "inactive", self.configure, self.clean_up)
+        return self._passes("cannot configure", "inactive", self.configure, self.clean_up)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the transition from inactive to active."""
         super().on_activate(state)
-        return self._passes("activate", "active", self.activate, self.deactivate)
+        return self._passes("cannot activate", "active", self.activate, self.deactivate)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the transition from active to inactive."""
         super().on_deactivate(state)
-        return self._passes("deactivate", "inactive", self.deactivate)
+        return self._passes("cannot deactivate", "inactive", self.deactivate)
 
     def on_cleanup(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Take the transition from inactive to unconfigured."""
-        return self._passes("clean up", "unconfigured", self.clean_up)
+        return self._passes("cannot clean up", "unconfigured", self.clean_up)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the transition from any state to finalized."""
         if state.state_id == State.PRIMARY_STATE_ACTIVE:
-            self._passes("deactivate", "inactive", self.deactivate)
-        return self._passes("shut down", "finalized", self.clean_up)
+            self._passes("cannot deactivate", "inactive", self.deactivate)
+        return self._passes("cannot shut down", "finalized", self.clean_up)
 
     def on_error(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Take the transition back to unconfigured after an error of rclpy itself."""
-        return self._passes("clean up", "unconfigured", self.clean_up)
+        return self._passes("cannot clean up", "unconfigured", self.clean_up)
 
     def _passes(
         self,
-        name: str,
+        failure: str,
         state: str,
         step: Callable[[], None],
         undo: Callable[[], None] | None = None,
@@ -103,7 +103,7 @@ class ManagedNode(LifecycleNode):
             step()
         except Exception as error:  # of whatever kind: a transition must not end the node
             self._failure = error
-            self.get_logger().error(f"cannot {name}: {' '.join(str(error).split())}")
+            self.get_logger().error(f"{failure}: {' '.join(str(error).split())}")
             if undo is not None:
                 undo()
             return TransitionCallbackReturn.FAILURE

@@ -4,14 +4,17 @@
 """Conversion of class images, and of boxes without masks, to instances with the help of depth."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.foreground import box_foreground, separate_parts
-from genpose_ros.estimation.frame import Instance
+from genpose_ros.estimation.frame import Instance, Remark
 from genpose_ros.estimation.label_images import read_label_image, scaled_labels
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.geometry.clouds import bounding_box
+from genpose_ros.geometry.registration import mask_at_pixels
 from genpose_ros.ros.detections import CategoryRules, confidence, corners
 from genpose_ros.ros.masks import (
     Segmented,
@@ -21,12 +24,47 @@ from genpose_ros.ros.masks import (
     unknown_class,
 )
 
-__all__ = ["instances_from_boxes", "instances_from_classes"]
+__all__ = ["OtherView", "instances_from_boxes", "instances_from_classes"]
 
 #: Smaller parts of a class are no object.
 _MIN_PIXELS = 64
 #: Class numbers that are listed in a message.
 _SHOWN = 12
+
+
+@dataclass(frozen=True)
+class OtherView:
+    """Segmented image of another camera than the depth image's.
+
+    Attributes:
+        shape: (h, w) of that camera's image.
+        pixels: (H, W) where the depth image's pixels lie in it, see `pixels_in_image`.
+    """
+
+    shape: tuple[int, int]
+    pixels: np.ndarray
+
+    def mask(self, mask: np.ndarray) -> np.ndarray:
+        """Return a mask (h, w) bool as the depth camera sees it, (H, W)."""
+        return mask_at_pixels(mask, self.pixels)
+
+    def box(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """Return the box around what of the depth image lies in a box of the other one.
+
+        Args:
+            box: (left, top, right, bottom) in pixels of the other image.
+
+        Returns:
+            the same in pixels of the depth image; empty where nothing does.
+        """
+        left, top, right, bottom = box
+        row, column = np.divmod(self.pixels, self.shape[1])
+        inside = (self.pixels >= 0) & (column >= left) & (column < right)
+        found = bounding_box(inside & (row >= top) & (row < bottom))
+        if found is None:
+            return 0.0, 0.0, 0.0, 0.0
+        rows, columns = found
+        return float(columns.start), float(rows.start), float(columns.stop), float(rows.stop)
 
 
 def instances_from_classes(
@@ -35,6 +73,7 @@ def instances_from_classes(
     rules: CategoryRules,
     limit: int = 1000,
     background: int = 0,
+    view: OtherView | None = None,
 ) -> Segmented | Rejection:
     """Return the objects of a class image: the connected parts of each class, numbered from 1.
 
@@ -47,15 +86,17 @@ def instances_from_classes(
         rules: the categories of class numbers, and the names that the segmenter gives these.
         limit: objects beyond this many are refused, the smallest first.
         background: class number of what is no object.
+        view: of the labels' camera, where the depth image is not aligned to it.
     """
-    refused = size_mismatch(labels.shape, depth_m.shape)
+    shape = depth_m.shape if view is None else view.shape
+    refused = size_mismatch(labels.shape, shape)
     if refused is not None:
         return refused
     try:
         found = read_label_image(labels, background)
     except ValueError as error:
         return Rejection(Reason.BAD_MASK_MESSAGE, str(error))
-    scaled = scaled_labels(found.labels, depth_m.shape)
+    scaled = scaled_labels(found.labels, shape)
     known = {value: rules.of_label(value) for value in found.values.tolist()}
     if known and not any(known.values()):
         numbers = ", ".join(map(str, list(known)[:_SHOWN]))
@@ -68,14 +109,18 @@ def instances_from_classes(
         (category, part)
         for value, category in known.items()
         if category is not None
-        for part in separate_parts(scaled == value, depth_m, _MIN_PIXELS)
+        for part in separate_parts(_seen(scaled == value, view), depth_m, _MIN_PIXELS)
     ]
     instances = [Instance(1 + i, *found) for i, found in enumerate(parts)]
     return _limited(instances, (), limit)
 
 
 def instances_from_boxes(
-    detections: Sequence[Detection2D], depth_m: np.ndarray, rules: CategoryRules, limit: int = 1000
+    detections: Sequence[Detection2D],
+    depth_m: np.ndarray,
+    rules: CategoryRules,
+    limit: int = 1000,
+    view: OtherView | None = None,
 ) -> Segmented:
     """Return the objects of boxes, whose masks are guessed from the depth, numbered from 1.
 
@@ -84,6 +129,7 @@ def instances_from_boxes(
         depth_m: (H, W), metres.
         rules: the categories of class names.
         limit: objects beyond this many are refused, the smallest first.
+        view: of the boxes' camera, where the depth image is not aligned to it.
     """
     instances, rejections = [], []
     for number, detection in enumerate(detections, start=1):
@@ -95,9 +141,14 @@ def instances_from_boxes(
             rejections.append(unknown_class(name, number, rules))
             continue
         score = 1.0 if best is None else confidence(best.score)
-        mask = box_foreground(depth_m, corners(detection.bbox))
-        instances.append(Instance(number, category, mask, score))
+        box = corners(detection.bbox)
+        mask = box_foreground(depth_m, box if view is None else view.box(box))
+        instances.append(Instance(number, category, mask, score, (Remark.GUESSED_MASK,)))
     return _limited(instances, rejections, limit)
+
+
+def _seen(mask: np.ndarray, view: OtherView | None) -> np.ndarray:
+    return mask if view is None else view.mask(mask)
 
 
 def _limited(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D
 
@@ -21,7 +22,15 @@ from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.images import DepthPixels
 from genpose_ros.ros.stamped_ring import Added, StampedRing
 
-__all__ = ["DepthMessage", "FrameMatcher", "MaskInput", "MatchOutcome", "Matched", "RefusedMasks"]
+__all__ = [
+    "DepthMessage",
+    "FrameMatcher",
+    "MaskCamera",
+    "MaskInput",
+    "MatchOutcome",
+    "Matched",
+    "RefusedMasks",
+]
 
 Item = TypeVar("Item")
 
@@ -64,6 +73,19 @@ class MaskInput:
 
 
 @dataclass(frozen=True)
+class MaskCamera:
+    """Camera whose image was segmented, of a depth image that is not aligned to it.
+
+    Attributes:
+        calibration: of that camera.
+        T_mask_depth: (4, 4), from the depth camera's frame to its own, metres.
+    """
+
+    calibration: Calibration
+    T_mask_depth: np.ndarray
+
+
+@dataclass(frozen=True)
 class Matched:
     """Messages that belong together.
 
@@ -73,6 +95,7 @@ class Matched:
         calibration: of the depth image's camera.
         detections: classes and scores of the labels.
         epoch: how often the clock had jumped until then; stamps of one epoch can be compared.
+        mask_camera: of the masks; None: their pixels are those of the depth image.
     """
 
     depth: DepthMessage
@@ -80,6 +103,7 @@ class Matched:
     calibration: Calibration
     detections: tuple[Detection2D, ...] = ()
     epoch: int = 0
+    mask_camera: MaskCamera | None = None
 
     @property
     def n_bytes(self) -> int:

@@ -36,7 +36,7 @@ def message_bytes(message: Any) -> int:
         if message and _is_flat(message[0]):
             return len(message) * _OBJECT
         return sum(map(message_bytes, message))
-    names = getattr(message, "get_fields_and_field_types", dict)()
+    names: dict[str, str] = getattr(message, "get_fields_and_field_types", dict)()
     return _OBJECT + sum(message_bytes(getattr(message, name)) for name in names)
 
 
@@ -66,5 +66,5 @@ def _is_flat(message: Any) -> bool:
         return True
     if isinstance(message, (bytes, str, list, tuple, array, np.ndarray)):
         return False
-    names = getattr(message, "get_fields_and_field_types", dict)()
+    names: dict[str, str] = getattr(message, "get_fields_and_field_types", dict)()
     return all(_is_flat(getattr(message, name)) for name in names)

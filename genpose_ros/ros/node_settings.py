@@ -121,6 +121,13 @@ class NodeSettings:
         high=1.0,
         group="depth",
     )
+    aligned: bool = setting(
+        True,
+        "The depth image is aligned to the image that was segmented; false: it is another "
+        "camera's, and masks are carried over to it by mask_camera_info and by extrinsics or TF.",
+        fixed=True,
+        group="depth",
+    )
     rectified: bool = setting(
         True,
         "The depth image is rectified: P of camera_info describes it; false: K does.",
@@ -164,10 +171,17 @@ class NodeSettings:
         "off.",
         fixed=True,
     )
+    up_frame: str = setting(
+        "",
+        "Frame whose z axis points against gravity, such as the robot's base: the direction up, "
+        "looked up at the images' times, where up_source is tf or auto; empty: none.",
+        fixed=True,
+    )
     transform_wait_s: float = setting(
         1.0,
-        "How long a frame waits for its transform to target_frame or fixed_frame while no newer "
-        "one comes, seconds; then it is refused. While newer ones come it waits on, 2 s in all.",
+        "How long a frame waits for its transform to target_frame, fixed_frame or up_frame while "
+        "no newer one comes, seconds; then it is refused. While newer ones come it waits on, 2 s "
+        "in all.",
         low=0.0,
         high=10.0,
         advanced=True,
@@ -253,7 +267,7 @@ class NodeSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        for name in ("target_frame", "fixed_frame", "tf_prefix"):
+        for name in ("target_frame", "fixed_frame", "up_frame", "tf_prefix"):
             if not _FRAME.fullmatch(getattr(self, name)):
                 found = getattr(self, name)[:_SHOWN]
                 raise ValueError(

@@ -27,6 +27,7 @@ from genpose_ros.ros.builders import (
     pose_array,
     posed_objects,
     transforms,
+    up_message,
 )
 from genpose_ros.ros.category_messages import label_info, vision_info
 from genpose_ros.ros.child_frames import ChildFrames
@@ -50,7 +51,8 @@ _PREFIX_OF_NAMESPACE = "auto"
 def objects_message(frame: PublishedFrame, objects: Sequence[PosedObject]) -> ObjectPoseArray:
     """Return all about a frame and its objects: first those that are published everywhere."""
     ordered = sorted(objects, key=lambda posed: not posed.item.trusted)
-    return object_array(ordered, frame.rejections, frame.header, frame.timings_ms)
+    up = up_message(frame.up_cam, frame.T_out_cam)
+    return object_array(ordered, frame.rejections, frame.header, frame.timings_ms, up)
 
 
 class Outputs:

@@ -37,11 +37,19 @@ _NAMES_SHOWN, _NAME_LENGTH, _VALUE_LENGTH = 5, 64, 100
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of all the node's parameters, as one value; its parts are those of `NAMES`."""
+    """Settings of all the node's parameters, as one value; its parts are those of `NAMES`.
+
+    Raises:
+        ValueError: parts do not go together.
+    """
 
     estimator: EstimatorSettings
     node: NodeSettings
     tracker: TrackerSettings
+
+    def __post_init__(self) -> None:
+        if self.estimator.up_source == "tf" and not self.node.up_frame:
+            raise ValueError("up_source tf needs up_frame, the frame whose z axis points up")
 
 
 def descriptor(item: Field[Any], name: str) -> ParameterDescriptor:

@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.msg import ObjectPose
 from genpose_ros.tracking.tracks import Track, TrackState
 
@@ -66,6 +67,7 @@ class PublishedFrame:
         header: of the outputs: the stamp of the depth image and the name of their frame.
         timings_ms: wall time per stage.
         T_out_cam: (4, 4), camera to the frame of `header`; the identity where it is the camera's.
+        up_cam: the direction up that the objects were estimated with; None: none.
     """
 
     objects: Sequence[PublishedObject]
@@ -73,6 +75,7 @@ class PublishedFrame:
     header: Header
     timings_ms: dict[str, float] = field(default_factory=dict)
     T_out_cam: np.ndarray = field(default_factory=lambda: np.eye(4))
+    up_cam: UpDirection | None = None
 
     def expressed_in(self, T_out_cam: np.ndarray, header: Header) -> "PublishedFrame":
         """Return the same objects, to be published in another frame.

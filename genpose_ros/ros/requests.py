@@ -25,6 +25,8 @@ __all__ = ["Requests"]
 _USUAL_TIMEOUT_S = 10.0
 _LONGEST_TIMEOUT_S = 600.0
 _MOST_FRAMES = 100
+#: How long the result of a goal is kept for its client, seconds.
+_KEPT_S = 60
 #: How often callers who have waited too long are looked for, seconds.
 _EXPIRE_S = 0.05
 
@@ -70,6 +72,7 @@ class Requests:
             self._on_goal,
             cancel_callback=self._on_cancel,
             callback_group=group,
+            result_timeout=_KEPT_S,
         )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(_EXPIRE_S, lambda: self.callers.expire(self._silent), clock=steady)
@@ -151,7 +154,7 @@ class Requests:
         """Wait for the estimate of the request's own images."""
         timeout_s = _seconds(request.timeout)
         refused = _wrong(1, timeout_s) or self._refused()
-        matched = matched_images(request) if refused is None else refused
+        matched = refused or _read(request)
         if isinstance(matched, Rejection):
             return Answer(rejection=matched)
         caller = Caller(1, timeout_s, alone=True)
@@ -160,6 +163,14 @@ class Requests:
             self._estimate(matched, caller)
         answer: Answer = await caller.answered
         return answer
+
+
+def _read(request: EstimatePoses.Request) -> Matched | Rejection:
+    """The images of a request; whatever is wrong with them must not leave it without an answer."""
+    try:
+        return matched_images(request)
+    except Exception as error:
+        return Rejection(Reason.BAD_REQUEST, f"{type(error).__name__}: {error}")
 
 
 def _fill(reply: Any, answer: Answer) -> None:

@@ -3,6 +3,7 @@
 
 """Diagnostic states of the node's parts: inputs, rejections, estimator, tracking, transforms."""
 
+import math
 import resource
 import time
 from collections import Counter, deque
@@ -21,6 +22,7 @@ from genpose_ros.ros.parameters import Parameters
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.track_mode import Tracking
 from genpose_ros.ros.transform_queue import TransformQueue
+from genpose_ros.ros.up_sources import UpSources
 from genpose_ros.tracking.tracks import TrackState
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "RejectionStatus",
     "TrackingStatus",
     "TransformStatus",
+    "UpStatus",
 ]
 
 Clock = Callable[[], float]
@@ -39,6 +42,8 @@ Clock = Callable[[], float]
 _MATCHED, _FRAMES = "matched masks", "whole frames"
 #: Topics that masks come on, each before those that only tell of them.
 _MASK_TOPICS = ("masks", "instance_masks", "mask_array", "yolo", "mask_detections")
+#: What masks are where boxes come alone.
+_GUESSED = "guessed from boxes and depth"
 #: An input that pauses for so long is named, though it does not count as silent yet, seconds.
 _PAUSE_S = 1.0
 #: Frames whose times are kept.
@@ -104,6 +109,8 @@ class InputStatus:
         values["depth images let go for limits.held_mb"] = self._inputs.let_go
         named = "; ".join(silent) or self._awaited() or "; ".join(paused) or frozen.doubt
         message = named or "messages come on all inputs"
+        if "mask_detections" in names and "masks" not in names:
+            values["masks"] = _GUESSED
         if not self._inputs.enabled:
             message = f"images are ignored (~/enable); {message}"
         return status(
@@ -320,6 +327,36 @@ class TransformStatus:
             count = new.total()
             message = f"the camera's pose was not known in {new['refused']} of {count} frames"
         return status("transforms", message, values, warn=new["refused"] > 0)
+
+
+class UpStatus:
+    """State of the direction up: where the last one came from, its age, and what the IMU lacks.
+
+    Args:
+        sources: of the node.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, sources: UpSources, clock: Clock = time.monotonic) -> None:
+        self._sources, self._clock = sources, clock
+
+    def __call__(self) -> DiagnosticStatus:
+        """Return the present state."""
+        sources, last = self._sources, self._sources.last
+        source = "none" if last is None else last.source
+        values: dict[str, object] = {"up_source": sources.source, "last source": source}
+        since_s = sources.last_s
+        values["age, s"] = "none" if since_s is None else f"{self._clock() - since_s:.2f}"
+        if last is not None:
+            values["tilt, standard deviation, degrees"] = f"{math.degrees(last.sigma_rad):.2f}"
+            values["support"] = "not known" if last.level_m is None else "known"
+        if sources.asks_imu:
+            values["imu"] = sources.imu_problem or "told the direction of the last image"
+        message = "not known" if last is None else f"known from {source}"
+        lacks_imu = sources.source == "imu" and bool(sources.imu_problem)
+        if lacks_imu:
+            message = f"{message}: {sources.imu_problem}"
+        return status("up", message, values, warn=lacks_imu)
 
 
 def _resident_mb() -> float:

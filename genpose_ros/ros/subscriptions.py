@@ -22,6 +22,8 @@ RELIABILITIES = ("auto", "reliable", "best_effort")
 _DEPTH = 5
 #: Messages that are known again when they come twice.
 _REMEMBERED = 32
+#: A stamp before all others.
+_NEVER = (-(2**31), 0)
 _TYPE = re.compile(r"([a-z][a-z0-9_]*)/msg/([A-Za-z][A-Za-z0-9]*)")
 
 
@@ -78,6 +80,7 @@ class AdaptiveSubscription:
         self._next_terms = self._terms
         self._next_received = False
         self._received: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
+        self._newest = {False: _NEVER, True: _NEVER}
 
     @property
     def reliable(self) -> bool:
@@ -149,6 +152,7 @@ class AdaptiveSubscription:
 
     def _start_change(self, terms: _Terms) -> None:
         self._received.clear()
+        self._newest = {False: _NEVER, True: _NEVER}
         self._next_received, self._next_terms = False, terms
         self._next = self._subscribe(terms, self._on_next)
         if self._now is not None:
@@ -165,14 +169,21 @@ class AdaptiveSubscription:
 
     def _on_next(self, message: Any) -> None:
         self._next_received = True
-        self._once(message)
+        self._once(message, is_next=True)
 
-    def _once(self, message: Any) -> None:
-        """Pass a message on unless the other subscription has."""
-        stamp = message.header.stamp
-        key = (int(stamp.sec), int(stamp.nanosec))
-        if key not in self._received:
+    def _once(self, message: Any, *, is_next: bool = False) -> None:
+        """Pass a message on unless the other subscription has, or a newer one.
+
+        What one of them has lost or holds back would come out of order, as if a clock jumped back.
+        """
+        header = getattr(message, "header", None)
+        if header is None:
+            self._callback(message)
+            return
+        key = (int(header.stamp.sec), int(header.stamp.nanosec))
+        if key not in self._received and key > self._newest[not is_next]:
             self._received.append(key)
+            self._newest[is_next] = key
             self._callback(message)
 
     def _publishers(self) -> list[Any]:

@@ -6,6 +6,7 @@
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from std_msgs.msg import Header
 
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.accounting import Drop
@@ -55,6 +57,8 @@ class ObjectTracker(Protocol):
         camera: PinholeCamera,
         stamp_ns: int,
         T_fixed_cam: np.ndarray | None = None,
+        *,
+        up_cam: UpDirection | None = None,
     ) -> TrackingResult:
         """Take a depth image without masks."""
 
@@ -100,7 +104,7 @@ class Tracking:
         self._kept: deque[Rejection] = deque(maxlen=_KEPT_REJECTIONS)
         # Held while a frame is tracked: services come in another thread.
         self._lock = threading.Lock()
-        self._reset_due = False
+        self._due: deque[Callable[[], None]] = deque()
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -130,18 +134,12 @@ class Tracking:
         Never waits for that frame, which may take long.
         """
         count = len(self._tracker.tracks)
-        self._reset_due = True
-        if self._lock.acquire(blocking=False):
-            try:
-                self._reset_if_due()
-            finally:
-                self._lock.release()
+        self._do_when_free(self._tracker.reset)
         return count
 
     def restart(self) -> None:
         """Begin anew, once the frame in hand is done: what comes may be older than before."""
-        with self._lock:
-            self._begin_epoch(0)
+        self._do_when_free(lambda: self._begin_epoch(0))
 
     def estimate(self, matched: Matched) -> PublishedFrame | Rejection:
         """Return the estimates of a frame by itself, apart from all tracks."""
@@ -163,10 +161,11 @@ class Tracking:
         T_fixed_cam = located.T_frame_cam[fixed_frame] if fixed_frame else None
         with self._lock:
             self._tracker.estimator, self._tracker.settings = estimator, settings.tracker
-            self._reset_if_due()
+            self._do_what_is_due()
             if matched.epoch != self._epoch:
                 self._begin_epoch(matched.epoch)
-            result = self._track(built.frame, matched.masks is None, T_fixed_cam)
+            frame = replace(built.frame, up_cam=located.up_cam)
+            result = self._track(frame, matched.masks is None, T_fixed_cam)
             if isinstance(result, Drop):
                 return result
             for note in result.notes:
@@ -177,11 +176,19 @@ class Tracking:
             self._published_ns = built.frame.stamp_ns
             return self._published(result, header, settings)
 
-    def _reset_if_due(self) -> None:
-        """Forget all tracks where somebody asked for it; the lock is held."""
-        if self._reset_due:
-            self._reset_due = False
-            self._tracker.reset()
+    def _do_when_free(self, step: Callable[[], None]) -> None:
+        """Take a step now or, where a frame is in hand, before the next one; never wait."""
+        self._due.append(step)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._do_what_is_due()
+            finally:
+                self._lock.release()
+
+    def _do_what_is_due(self) -> None:
+        """Take the steps that were asked for in the meantime; the lock is held."""
+        while self._due:
+            self._due.popleft()()
 
     def _begin_epoch(self, epoch: int) -> None:
         self._tracker.reset()
@@ -202,7 +209,9 @@ class Tracking:
             return Drop.LATE_MASKS
         self.frames["depth_only" if depth_only else "masks"] += 1
         if depth_only:
-            return self._tracker.track_depth(frame.depth_m, frame.camera, stamp_ns, T_fixed_cam)
+            return self._tracker.track_depth(
+                frame.depth_m, frame.camera, stamp_ns, T_fixed_cam, up_cam=frame.up_cam
+            )
         return self._tracker.track(frame, stamp_ns, T_fixed_cam)
 
     def _outdated(self, stamp_ns: int) -> bool:
@@ -234,4 +243,5 @@ class Tracking:
                 objects.append(published_track(track, R_fixed_cam, settings.tracker.max_coast_s))
             else:
                 rejections.append(refused)
-        return PublishedFrame(objects, rejections, header, dict(result.timings_ms))
+        timings_ms, up_cam = dict(result.timings_ms), result.up_cam
+        return PublishedFrame(objects, rejections, header, timings_ms, up_cam=up_cam)

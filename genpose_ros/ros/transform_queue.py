@@ -13,6 +13,7 @@ import numpy as np
 from std_msgs.msg import Header
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.matching import MOST_BYTES, Matched
 
@@ -39,10 +40,12 @@ class LocatedFrame:
     Attributes:
         matched: the messages.
         T_frame_cam: (4, 4) the camera in each of the frames that were asked for, by name.
+        up_cam: which way is up, as far as TF or an IMU tells.
     """
 
     matched: Matched
     T_frame_cam: Mapping[str, np.ndarray] = field(default_factory=dict)
+    up_cam: UpDirection | None = None
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ class TransformBuffer:
         self.buffer = Buffer()
         self._subscriptions: list[Subscription] = []
 
-    def listen(self, node: Node, heard: Callable[[], None]) -> None:
-        """Take the transforms on /tf and /tf_static from now on.
+    def listen(self, node: Node, heard: Callable[[], None] = lambda: None) -> None:
+        """Take the transforms on /tf and /tf_static from now on; done once, whoever asks.
 
         tf2_ros has a listener for it, whose quality of service no parameter overrides.
 
@@ -49,6 +49,8 @@ class TransformBuffer:
             node: subscribes.
             heard: called in its executor's thread after each message.
         """
+        if self._subscriptions:
+            return
 
         def take(store: Callable[[TransformStamped, str], object], message: TFMessage) -> None:
             for transform in message.transforms:

@@ -90,6 +90,10 @@ class WaitingCallers:
         self._callers: list[Caller] = []
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._callers)
+
     @property
     def want_frames(self) -> bool:
         """Whether anybody waits for frames of the node's inputs."""

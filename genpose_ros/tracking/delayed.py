@@ -111,7 +111,10 @@ def _propagate(step: TrackingStep, objects: Sequence[TrackedObject]) -> Sequence
         replay = TrackingStep(
             step.estimator,
             step.settings,
-            TrackerState(tuple(rebase(obj, image.camera_pose) for obj in objects)),
+            TrackerState(
+                tuple(rebase(obj, image.camera_pose) for obj in objects),
+                support=step.support.remembered,
+            ),
             Frame(image.depth_m, image.camera),
             image.camera_pose,
             step.timer,

@@ -34,6 +34,7 @@ from genpose_ros.tracking.motion import (
     significant_velocity,
 )
 from genpose_ros.tracking.settings import TrackerSettings
+from genpose_ros.tracking.support import RememberedSupport
 from genpose_ros.tracking.tracks import Track, TrackState, next_state
 
 __all__ = [
@@ -157,12 +158,14 @@ class TrackerState:
         next_id: of the next object.
         ego_motion: the camera's poses.
         images: the depth images that delayed masks may need, oldest first.
+        support: what objects stand on; None: it is not known.
     """
 
     objects: tuple[TrackedObject, ...] = ()
     next_id: int = 1
     ego_motion: EgoMotion = field(default_factory=EgoMotion)
     images: tuple[DepthImage, ...] = ()
+    support: RememberedSupport | None = None
 
     def cleared(self) -> "TrackerState":
         """Return the state of a tracker that knows nothing but the ids that are taken."""

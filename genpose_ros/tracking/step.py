@@ -31,6 +31,7 @@ from genpose_ros.tracking.state import (
     update,
     update_mask,
 )
+from genpose_ros.tracking.support import SupportMemory
 from genpose_ros.tracking.tracks import TrackState
 from genpose_ros.tracking.verification import (
     VerifyPriority,
@@ -95,7 +96,12 @@ class Association:
 
 
 class TrackingStep:
-    """One frame's step: its methods take tracks and give new ones; only `rejections` grows.
+    """One frame's step: its methods take tracks and give new ones; beside, the lists grow and
+    `support` learns.
+
+    Attributes:
+        rejections: what of the frame is not used, and why.
+        unfollowed: names of the tracks that were followed without a mask, and no longer are.
 
     Args:
         estimator: for clouds and candidates.
@@ -118,6 +124,9 @@ class TrackingStep:
         self.estimator, self.settings, self.state = estimator, settings, state
         self.frame, self.camera_pose, self.timer = frame, camera_pose, timer
         self.rejections: list[Rejection] = []
+        source = estimator.settings.up_source
+        self.support = SupportMemory(frame, source, camera_pose, state.support)
+        self.unfollowed: list[str] = []
         self._categories = estimator.categories
         self._rng = np.random.default_rng(estimator.settings.seed)
 
@@ -245,7 +254,7 @@ class TrackingStep:
             association: of this frame.
             objects: the tracked ones after it.
         """
-        clouds = self._admitted(association, objects)
+        clouds = self._informed(self._admitted(association, objects), fit=True)
         outcomes = self.estimator.estimate_clouds(clouds, timer=self.timer)
         new: list[TrackedObject] = []
         for cloud, outcome in zip(clouds, outcomes, strict=True):
@@ -277,7 +286,12 @@ class TrackingStep:
             objects = [obj for obj in objects if obj.track_id not in going]
             detail = f"{excess} tracks more than {self.settings.max_tracks} were given up"
             self.reject(Reason.TOO_MANY_OBJECTS, detail)
-        return replace(self.state, objects=tuple(objects), next_id=self.state.next_id + new)
+        return replace(
+            self.state,
+            objects=tuple(objects),
+            next_id=self.state.next_id + new,
+            support=self.support.remembered,
+        )
 
     def reject(self, reason: Reason, detail: str, instance_id: int | None = None) -> None:
         """Note what of the frame is not used, and why."""
@@ -319,12 +333,16 @@ class TrackingStep:
         """Whether a track without mask may go on with the depth where it is expected."""
         obj, settings = track.obj, self.settings
         unmasked_s = self.camera_pose.since_s(obj.masked_ns)
+        longest_s = settings.max_unmasked_s
         if not settings.track_without_masks or obj.is_doubtful:
             return False
         lost = obj.state is TrackState.LOST
         least = constants.SEEN_AGAIN_SHARE if lost else constants.SEEN_SHARE
-        followed = settings.max_unmasked_s == 0 or unmasked_s <= settings.max_unmasked_s
-        return followed and track.view.seen >= least
+        if longest_s == 0 or unmasked_s <= longest_s:
+            return track.view.seen >= least
+        if obj.state is TrackState.CONFIRMED:
+            self.unfollowed.append(obj.name)
+        return False
 
     def _depth_cloud(self, track: PredictedTrack) -> ObjectCloud | None:
         """The depth around a track's prediction, in random order; None: there is too little."""
@@ -353,12 +371,19 @@ class TrackingStep:
     ) -> dict[int, ObjectEstimate]:
         """Estimates of tracks that have points, in one batch, by track id."""
         clouds = [track.cloud for track in tracks if track.cloud is not None]
+        clouds = self._informed(clouds, fit=T_cam_start is None)
         outcomes = self.estimator.estimate_clouds(
             clouds, T_cam_start=T_cam_start, settings=settings, timer=self.timer
         )
         self.rejections += [item for item in outcomes if isinstance(item, Rejection)]
         pairs = zip(tracks, outcomes, strict=True)
         return {t.track_id: item for t, item in pairs if isinstance(item, ObjectEstimate)}
+
+    def _informed(self, clouds: Sequence[ObjectCloud], *, fit: bool) -> list[ObjectCloud]:
+        """Clouds with the direction up; its support is fitted only where asked for."""
+        with self.timer.stage("up"):
+            up_cam = self.support.up([cloud.points_cam for cloud in clouds], fit=fit)
+        return [replace(cloud, up_cam=up_cam) for cloud in clouds]
 
     def _priority(self, track: PredictedTrack) -> tuple[VerifyPriority, float]:
         # Half hidden objects look like something else, and so do the points around a wrong pose.

@@ -3,6 +3,7 @@
 
 """Tracker of objects over time: frames in, tracks out (paper section 3.3)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Frame, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.stage_timer import StageTimer
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.transforms import is_transform
 from genpose_ros.tracking import depth_history
@@ -81,6 +83,8 @@ class Tracker:
         camera: PinholeCamera,
         stamp_ns: int,
         T_fixed_cam: np.ndarray | None = None,
+        *,
+        up_cam: UpDirection | None = None,
     ) -> TrackingResult:
         """Follow all tracked objects into a depth image without masks; bad content never raises.
 
@@ -92,8 +96,10 @@ class Tracker:
             camera: of the depth image.
             stamp_ns: when it was taken.
             T_fixed_cam: (4, 4) pose of the camera in a fixed frame at that time; None: unknown.
+            up_cam: as of `Frame`.
         """
-        return self._advance(Frame(depth_m, camera), stamp_ns, T_fixed_cam, has_masks=False)
+        frame = Frame(depth_m, camera, up_cam=up_cam)
+        return self._advance(frame, stamp_ns, T_fixed_cam, has_masks=False)
 
     def _advance(
         self, frame: Frame, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
@@ -122,6 +128,8 @@ class Tracker:
             state = process_delayed(step, has_masks=has_masks)
         else:
             state = self._with_image(step.process(has_masks=has_masks), step)
+        if step.unfollowed:
+            notes = (*notes, _unfollowed(step.unfollowed, self.settings.max_unmasked_s))
         compensated = not delayed and _is_compensated(before, state.ego_motion)
         result = self._result(step, state, delayed=delayed)
         self._state = state
@@ -171,7 +179,16 @@ class Tracker:
             timings_ms=step.timer.timings_ms,
             delayed=delayed,
             T_fixed_cam=step.camera_pose.T_fixed_cam,
+            up_cam=step.support.told,
         )
+
+
+def _unfollowed(names: Sequence[str], longest_s: float) -> str:
+    """A note about tracks that are no longer followed."""
+    return (
+        f"no mask for {longest_s:g} s: {', '.join(names)} no longer followed by depth alone "
+        "(tracking.max_unmasked_s; 0: for as long as the depth shows them)"
+    )
 
 
 def _is_compensated(before: EgoMotion, after: EgoMotion) -> bool:

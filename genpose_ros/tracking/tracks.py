@@ -10,6 +10,7 @@ import numpy as np
 
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.settings import TrackerSettings
 
@@ -67,6 +68,7 @@ class TrackingResult:
         T_fixed_cam: (4, 4) the pose of the frame's camera that was counted with: the given one, or
             the last one known; the identity where none was known since the tracker began or was
             reset. It turns the axes of velocities into those of the camera.
+        up_cam: the direction up that objects were last estimated with in this frame; None: none.
     """
 
     tracks: tuple[Track, ...] = ()
@@ -76,6 +78,7 @@ class TrackingResult:
     compensated: bool = False
     delayed: bool = False
     T_fixed_cam: np.ndarray = field(default_factory=lambda: np.eye(4))
+    up_cam: UpDirection | None = None
 
 
 def next_state(

@@ -11,8 +11,10 @@ from simple_folders import tiny_weights, write_folder
 from typer.testing import CliRunner, Result
 
 from genpose_ros.cli import app
+from genpose_ros.files import folder_lock
 from genpose_ros.networks import default_weights
 from genpose_ros.own_categories import training, validation
+from genpose_ros.own_categories.plan import run_folder
 
 runner = CliRunner()
 
@@ -34,6 +36,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "_SHARD", 32)
+    monkeypatch.setattr(training, "_CALIBRATION_VIEWS", 24)
     monkeypatch.setattr(training, "NEW_VIEWS", 8)
     monkeypatch.setattr(training, "KEPT_VIEWS", 3)
     monkeypatch.setattr(validation, "_VIEWS", 6)
@@ -80,6 +83,15 @@ class TestTrain:
         done = run("category", "train", drill, tmp_path / "a.safetensors", "--start", start)
         assert done.exit_code == 130
         assert "the same genpose category train command goes on from here" in done.output
+
+    def test_a_second_command_does_not_disturb_a_run(
+        self, drill: Path, start: Path, tmp_path: Path
+    ) -> None:
+        with folder_lock(run_folder(tmp_path / "a.safetensors")):
+            done = run("category", "train", drill, tmp_path / "a.safetensors", "--start", start)
+        assert done.exit_code == 2
+        assert "another process" in done.output
+        assert not (tmp_path / "a.safetensors").exists()
 
     def test_one_mesh_is_announced_as_an_instance(
         self, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -89,6 +89,16 @@ class TestEstimate:
         assert a == b
         assert a != c
 
+    def test_the_direction_up_can_be_given_and_is_in_the_result(self, folder, weights):
+        result = estimate(folder, weights, "--json", "-", "--up", "0,-2,0")
+        up = json.loads(result.stdout)["up"]
+        assert (up["source"], up["direction"], up["level_m"]) == ("given", [0, -1, 0], None)
+        told = json.loads(result.stdout)["objects"][0]
+        assert (told["rests"], told["up_turn_deg"]) == (False, 0)
+        assert "up is given" in estimate(folder, weights, "--up", "0,-2,0").output
+        unknown = estimate(folder, weights, "--json", "-", "--set", "up_source=none")
+        assert json.loads(unknown.stdout)["up"] is None
+
     def test_only_objects_with_a_class_are_estimated(self, folder, weights):
         result = estimate(folder, weights, "--json", "-", "--classes", "7=can,9=mug")
         content = json.loads(result.stdout)
@@ -336,6 +346,10 @@ class TestMistakes:
             (("--json", "/dev/full"), "genpose: no space left on device"),
             (("--depth-unit", "0"), "depth unit"),
             (("--background", "7"), "--background is 0, -1 or 255, got 7"),
+            (("--up", "0,-1"), "--up is three numbers such as 0,-1,0"),
+            (("--up", "0,0,0"), "not all 0; got '0,0,0'"),
+            (("--up", "0,inf,0"), "--up is three numbers"),
+            (("--up", "down"), "got 'down'"),
             (("--class-names", "nowhere.yaml"), "no such file: nowhere.yaml"),
             (("--weights", "nowhere.safetensors"), "nowhere.safetensors"),
             (("--mask", "nowhere.png"), "no such file: nowhere.png"),

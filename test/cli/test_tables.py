@@ -4,6 +4,7 @@
 """Tables for the terminal: that they hold what was found."""
 
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 
 import numpy as np
@@ -79,6 +80,12 @@ def test_the_table_of_a_frame_says_how_each_object_is_turned():
 def test_a_low_score_is_warned_of():
     text = written(print_result, FrameResult((estimate_of(0.04),)))
     assert "can 4 scores 0.04: its pose is not to be trusted" in text
+
+
+def test_what_is_warned_of_can_be_set():
+    result = FrameResult((estimate_of(0.6),))
+    assert "not to be trusted" not in written(print_result, result)
+    assert "scores 0.60" in written(partial(print_result, warn_below=0.8), result)
 
 
 def test_without_an_estimate_there_is_no_table():

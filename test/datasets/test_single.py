@@ -170,3 +170,53 @@ def test_what_is_said_of_a_wrong_id_or_class_stays_short(name: str) -> None:
     with pytest.raises(ValueError, match="expected id=class") as caught:
         read_classes("9" * 5000 + f"={name}")
     assert len(str(caught.value)) < 500
+
+
+class TestMasksOfAnotherCamera:
+    """A wall at 1 m and a box at 0.5 m; the colour camera is 5 cm beside the depth camera."""
+
+    @pytest.fixture
+    def other(self, tmp_path):
+        depth_mm, mask = np.full((48, 64), 1000, np.uint16), np.zeros((96, 128), np.uint8)
+        depth_mm[10:30, 20:40] = 500
+        # Twice as fine; the box lies 5 cm to the left there: 12 pixels at 0.5 m.
+        mask[20:60, 28:68] = 3
+        Image.fromarray(depth_mm).save(tmp_path / "depth.png")
+        Image.fromarray(mask).save(tmp_path / "mask.png")
+        (tmp_path / "depth.yaml").write_text("k: [60, 0, 31.5, 0, 60, 23.5, 0, 0, 1]")
+        (tmp_path / "colour.yaml").write_text(
+            "{width: 128, height: 96, k: [120, 0, 63.5, 0, 120, 47.5, 0, 0, 1]}"
+        )
+        (tmp_path / "T.txt").write_text("1 0 0 -0.05\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+        return tmp_path
+
+    def read(self, folder, **options):
+        files = (folder / "depth.png", folder / "mask.png", folder / "depth.yaml")
+        options = {
+            "mask_camera": folder / "colour.yaml",
+            "extrinsics": folder / "T.txt",
+            **options,
+        }
+        return read_frame(*files, "3=mug", **options)
+
+    def test_masks_are_carried_over_to_the_depth_image(self, other):
+        expected = np.zeros((48, 64), dtype=bool)
+        expected[10:30, 20:40] = True
+        (mug,) = self.read(other).instances
+        assert np.count_nonzero(mug.mask != expected) <= 2 * 20  # a pixel along two sides
+
+    def test_a_mask_at_another_resolution_of_that_camera_is_scaled(self, other):
+        small = Image.open(other / "mask.png").resize((64, 48), Image.Resampling.NEAREST)
+        (whole,) = self.read(other).instances
+        small.save(other / "mask.png")
+        (mug,) = self.read(other).instances
+        np.testing.assert_array_equal(mug.mask, whole.mask)
+
+    def test_without_extrinsics_it_is_refused(self, other):
+        with pytest.raises(ValueError, match="needs --extrinsics"):
+            self.read(other, extrinsics=None)
+
+    def test_the_mask_has_the_aspect_of_its_own_camera(self, other):
+        Image.fromarray(np.ones((96, 64), np.uint8)).save(other / "mask.png")
+        with pytest.raises(ValueError, match="masks are 64 x 96 pixels"):
+            self.read(other)

@@ -171,13 +171,13 @@ def test_every_topic_and_service_of_the_node_is_in_the_reference(root):
     page = (root / "docs" / "ros_api.md").read_text()
     code = "\n".join(
         (root / "genpose_ros" / "ros" / name).read_text()
-        for name in ("inputs.py", "outputs.py", "estimator_node.py")
+        for name in ("inputs.py", "outputs.py", "estimator_node.py", "requests.py")
     )
-    services = set(re.findall(r'create_service\(\w+, "(~/\w+)"', code))
-    outputs = set(re.findall(r'"(\w+)": (?:PoseArray|Detection3DArray|\w+Array|PointCloud2)', code))
+    services = set(re.findall(r'(?:create_service|ActionServer)\([\w\s,]+"(~/\w+)"', code))
+    outputs = set(re.findall(r'"(\w+)": (?:\w+Array|PointCloud2|\w+Info)\b', code))
     inputs = set(re.findall(r'"(\w+)"\]? ?[:=] _Topic\(', code))
-    assert len(services) == 2
-    assert len(outputs) == 6
+    assert len(services) == 4
+    assert len(outputs) == 9
     assert len(inputs) == 8
     missing = {n for n in services if f"`{n}`" not in page}
     missing |= {n for n in outputs if f"`~/{n}`" not in page}

@@ -13,6 +13,7 @@ pytest.importorskip("rclpy", reason="no ROS 2 here")
 from ament_index_python.packages import get_package_share_directory
 from rclpy.serialization import deserialize_message, serialize_message
 
+from embedded.interfaces import _inputs
 from genpose_ros.msg import (
     InstanceMask,
     InstanceMasks,
@@ -56,6 +57,11 @@ def test_type_hashes_are_those_of_the_public_packages(package, name, expected):
     assert {item["type_name"]: item["hash_string"] for item in known}[
         f"{package}/msg/{name}"
     ] == expected
+
+
+def test_messages_services_and_actions_that_change_are_built_anew(root):
+    contents, _ = _inputs(root)
+    assert {".msg", ".srv", ".action"} <= {path.suffix for path in contents}
 
 
 def test_objects_survive_serialisation():

@@ -16,6 +16,7 @@ from genpose_ros.geometry import PinholeCamera
 
 CAMERA = PinholeCamera(500.0, 510.0, 79.5, 59.5, 160, 120)
 RAW = EstimatorSettings.preset("paper")
+FAST = EstimatorSettings()
 
 
 @pytest.fixture
@@ -161,6 +162,32 @@ class TestRejections:
     def test_a_mask_whose_depth_is_all_out_of_range_is_refused(self, depth_m):
         settings = replace(RAW, depth_max_m=0.5)
         assert self.reason(depth_m, instance(), settings) is Reason.NO_VALID_DEPTH
+
+    @pytest.mark.parametrize(
+        ("scale", "said"),
+        [
+            (1000.0, "median is 950 m, as of millimetres taken for metres (depth.unit"),
+            (0.001, "median is 0.00095 m, as of metres for millimetres (depth.unit"),
+            (10.0, "median is 9.5 m (is the unit right? depth.unit"),
+        ],
+    )
+    def test_the_median_that_was_found_tells_of_a_wrong_unit(self, scale, said):
+        refused = object_cloud(np.full((120, 160), 0.95 * scale), CAMERA, instance(), FAST)
+        assert refused.reason is Reason.NO_VALID_DEPTH
+        assert said in refused.detail
+
+    @pytest.mark.parametrize(("away_m", "said"), [(40.0, "40 m"), (0.05, "0.05 m")])
+    def test_a_mask_mostly_out_of_reach_is_refused_though_some_pixels_are_not(self, away_m, said):
+        depth_m = np.full((120, 160), away_m)
+        depth_m[20:30] = 0.9  # 500 pixels of 2000
+        refused = object_cloud(depth_m, CAMERA, instance(), FAST)
+        assert refused.reason is Reason.NO_VALID_DEPTH
+        assert (
+            f"500 of the mask's 2000 pixels have a depth of 0.1 to 5 m: the median is {said}"
+            in (refused.detail)
+        )
+        wider = replace(FAST, depth_min_m=0.01, depth_max_m=50.0, min_points=1)
+        assert isinstance(object_cloud(depth_m, CAMERA, instance(), wider), ObjectCloud)
 
     def test_a_mask_with_too_few_points_is_refused(self, depth_m):
         small = instance(slice(20, 25), slice(30, 35))

@@ -14,6 +14,7 @@ from genpose_ros.estimation.checks import (
     check_size,
     check_workspace,
     distance_to_camera_m,
+    is_unusual_size,
 )
 
 
@@ -64,6 +65,17 @@ def test_a_diagonal_is_taken_up_to_the_factor_beyond_the_categorys_sizes(estimat
         rejection = check_size(estimate, limits_m, factor)
         assert (rejection is not None) is refused
         assert rejection is None or rejection.reason is Reason.IMPLAUSIBLE_SIZE
+
+
+def test_a_diagonal_three_tenths_beyond_the_categorys_sizes_is_unusual(estimate):
+    diagonal_m = 0.1 * 3**0.5
+    for limits_m, unusual in (
+        ((0.1, diagonal_m / 1.29), False),
+        ((0.1, diagonal_m / 1.31), True),
+        ((1.29 * diagonal_m, 1.0), False),
+        ((1.31 * diagonal_m, 1.0), True),
+    ):
+        assert is_unusual_size(estimate, limits_m) is unusual
 
 
 def test_finite_numbers_pass_with_and_without_energies(estimate):

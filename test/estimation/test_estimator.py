@@ -19,6 +19,7 @@ from genpose_ros.estimation import (
     ObjectEstimate,
     PoseEstimator,
     Reason,
+    Remark,
     object_cloud,
 )
 from genpose_ros.estimation.batch import padded_size
@@ -348,6 +349,30 @@ class TestSizes:
         assert "a can of 20 x 42 x 20 cm, 0.51 m across" in rejection.detail
         assert "0.04 to 0.36 m" in rejection.detail
         assert "size_factor" in rejection.detail
+
+    @pytest.mark.parametrize(
+        ("count_mm", "said"),
+        [(0.25, "0.25 mm (depth.unit, --depth-unit 0.00025)"), (0.1, "0.1 mm (depth.unit, "),
+         (0.02, "in another unit (depth.unit, --depth-unit)")],
+    )  # fmt: skip
+    def test_counts_that_were_taken_for_millimetres_are_named(self, toy, count_mm, said):
+        size_m = torch.tensor([0.066, 0.123, 0.066]) / count_mm
+        (rejection,) = estimate(
+            toy, toy.frame(("can", 100, 150, 0.8)), toy.model(size_m=size_m)
+        ).rejections
+        assert rejection.reason is Reason.IMPLAUSIBLE_SIZE
+        assert said in rejection.detail
+
+    def test_the_parts_of_a_mask_are_estimated_as_the_settings_say(self, toy):
+        one, other = toy.frame(("can", 100, 80, 0.8)), toy.frame(("can", 100, 240, 0.8))
+        mask = one.instances[0].mask | other.instances[0].mask
+        depth_m = np.where(other.instances[0].mask, other.depth_m, one.depth_m)
+        frame = replace(one, depth_m=depth_m, instances=(Instance(4, "can", mask),))
+        for parts, ids, refused in (("largest", [4], 1), ("split", [4, 1], 0)):
+            result = estimate(toy, frame, settings=replace(FAST, parts=parts))
+            assert [e.instance_id for e in result.estimates] == ids
+            assert {e.remarks for e in result.estimates} == {(Remark.SEPARATE_PART,)}
+            assert len(result.rejections) == refused
 
     @pytest.mark.parametrize(("factor", "estimated"), [(2.0, 0), (3.0, 1), (0.0, 1)])
     def test_how_far_is_a_setting(self, toy, factor, estimated):

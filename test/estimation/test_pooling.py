@@ -228,3 +228,34 @@ class TestFiniteGroups:
         assert torch.allclose(pooled.rotation[0, :, 1], up * axis, atol=1e-12)
         assert torch.allclose(pooled.rotation, pin_yaw(pooled.rotation), atol=1e-9)
         assert pooled.mode_shares == ((1.0,),)
+
+
+class TestOtherMode:
+    rotation = torch.cat((around(R, 12), around(R @ turn_y(90), 6)))[None]
+    translation = torch.cat((torch.zeros(12, 3), torch.ones(6, 3)))[None].double()
+
+    def pooled(self, rows: slice = slice(None), near: torch.Tensor | None = None):
+        rotation, translation = self.rotation[:, rows], self.translation[:, rows]
+        ranking = all_kept(rotation.shape[1])
+        return pool_modes(rotation, translation, ranking, GENERAL, 1.0, near=near)
+
+    def test_the_second_mode_has_a_pose_of_its_own(self):
+        found = self.pooled()
+        assert found.has_other.tolist() == [True]
+        assert geodesic_angle(found.other_rotation[0], R @ turn_y(90)) < math.radians(5)
+        assert found.other_translation.tolist() == [[1.0, 1.0, 1.0]]
+
+    def test_the_largest_mode_is_the_other_one_where_another_is_nearer(self):
+        found = self.pooled(near=(R @ turn_y(80))[None])
+        assert geodesic_angle(found.rotation[0], R @ turn_y(90)) < math.radians(5)
+        assert geodesic_angle(found.other_rotation[0], R) < math.radians(5)
+
+    def test_one_mode_has_no_other(self):
+        found = self.pooled(slice(12))
+        assert found.has_other.tolist() == [False]
+        assert torch.equal(found.other_rotation, found.rotation)
+
+    def test_a_mean_of_all_leaves_no_other(self):
+        ranking = all_kept(18)
+        found = pool_mean(self.rotation, self.translation, ranking, GENERAL)
+        assert found.has_other.tolist() == [False]

@@ -7,9 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from genpose_ros.estimation import EstimatorSettings, Frame, Instance, ObjectCloud, PoseEstimator
-from genpose_ros.geometry import rotation_error_deg
+from genpose_ros.estimation import (
+    EstimatorSettings,
+    Frame,
+    Instance,
+    ObjectCloud,
+    PoseEstimator,
+    Reason,
+    Remark,
+)
+from genpose_ros.geometry import PinholeCamera, rotation_error_deg
+from genpose_ros.synthesis.depth_filters import smoothed
 from genpose_ros.synthesis.scenes import table_scene
 
 SETTINGS = EstimatorSettings(device="cpu", encoder_precision="float32")
@@ -83,3 +93,65 @@ def test_clouds_marked_as_shuffled_are_encoded_in_the_order_they_have(estimator,
     found = errors(scene, estimator.estimate_clouds(by_height))
     usual = errors(scene, estimator.estimate_clouds(clouds))
     assert found[:, 1].mean() > 2 * usual[:, 1].mean()
+
+
+class TestReportedCases:
+    """What users of pose estimators ran into, on tables of the project's own."""
+
+    @pytest.mark.parametrize("quarters", [1, 2, 3])
+    def test_a_camera_that_is_turned_sees_the_same_objects(self, estimator, scene, quarters):
+        """As on a wrist, or mounted upside down."""
+        camera = scene.camera
+        for _ in range(quarters):  # clockwise
+            camera = PinholeCamera(
+                camera.fy, camera.fx, camera.height - 1 - camera.cy, camera.cx,
+                camera.height, camera.width,
+            )  # fmt: skip
+        label = np.rot90(scene.label, -quarters)
+        depth_m = np.rot90(scene.depth_mm, -quarters).astype(np.float32) / 1000
+        instances = tuple(
+            Instance(o.instance_id, o.category, label == o.instance_id) for o in scene.objects
+        )
+        T_upright_cam = np.eye(4)
+        T_upright_cam[:2, :2] = np.linalg.matrix_power(np.array([[0, 1], [-1, 0]]), quarters)
+        found = [
+            replace(e, T_cam_obj=T_upright_cam @ e.T_cam_obj)
+            for e in estimator.estimate(Frame(depth_m, camera, instances)).estimates
+        ]
+        degrees, centimetres = errors(scene, found).T
+        assert degrees.max() < 10
+        assert centimetres.max() < 5
+
+    def test_depth_in_quarter_millimetres_is_told_of_with_the_unit(self, estimator, scene, frame):
+        """As of a RealSense L515: everything is four times as far and as large."""
+        result = estimator.estimate(replace(frame, depth_m=4 * frame.depth_m))
+        assert {r.reason for r in result.rejections} == {Reason.IMPLAUSIBLE_SIZE}
+        assert all(e.remarks == (Remark.UNUSUAL_SIZE,) for e in result.estimates)
+        named = [r for r in result.rejections if "counted in 0.25 mm" in r.detail]
+        assert len(named) >= 4
+        assert all("--depth-unit 0.00025" in r.detail for r in named)
+        assert not any(e.remarks for e in estimator.estimate(frame).estimates)
+
+    @pytest.mark.parametrize(
+        "passes",
+        [
+            0,
+            pytest.param(
+                2,
+                marks=pytest.mark.xfail(
+                    strict=True,
+                    reason="the released weights tell the ends of a can by its rim alone",
+                ),
+            ),
+        ],
+    )
+    def test_a_standing_can_is_not_turned_over(self, estimator, passes):
+        """Its depth as it is, and through a driver's edge-preserving filter."""
+        can = table_scene(0, categories=("can",), extras=0)
+        depth_m = torch.from_numpy(can.depth_mm.astype(np.float32) / 1000)[None]
+        for _ in range(passes):
+            depth_m = smoothed(depth_m, torch.tensor([0.5]), torch.tensor([0.02]))
+        seen = Frame(depth_m[0].numpy(), can.camera, (Instance(1, "can", can.label == 1),))
+        (estimate,) = estimator.estimate(seen).estimates
+        unsure = estimate.score < 0.5 and len(estimate.mode_shares) > 1
+        assert errors(can, [estimate])[0, 0] < 10 or unsure

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from genpose_ros.estimation.up import UpDirection, find_support_plane, up_direction
+from genpose_ros.estimation.up import (
+    UpDirection,
+    find_support_plane,
+    support_share,
+    up_direction,
+)
 from genpose_ros.geometry import PinholeCamera
 from genpose_ros.synthesis.scenes import table_scene
 
@@ -141,6 +146,36 @@ def test_the_source_decides_whether_a_plane_is_looked_for():
     assert up_direction("none", given, depth, CAMERA, [mask]) is None
     assert up_direction("auto", given, depth, CAMERA, [mask]) is given
     assert up_direction("plane", None, depth, CAMERA, [mask]).source == "plane"
+    assert up_direction("plane", given, depth, CAMERA, [mask]).source == "plane"
+    assert up_direction("tf", None, depth, CAMERA, [mask]) is None
+    known = UpDirection(up, source="tf")
+    for source in ("auto", "tf", "imu"):
+        found = up_direction(source, known, depth, CAMERA, [mask])
+        assert found.source == "tf"
+        assert found.level_m == pytest.approx(-0.5, abs=0.01)
+
+
+def test_a_wall_with_more_points_gives_way_to_the_table_where_up_is_known():
+    up = np.array([0.0, -0.8, -0.6])
+    depth, mask = with_box(plane_depth(up, -0.5), up, -0.5)
+    depth[:, 92:] = np.minimum(depth[:, 92:], 0.9)  # a board that the box touches
+    known = UpDirection(up, source="imu")
+    plane = find_support_plane(depth, CAMERA, [mask], known)
+    assert angle_deg(plane.direction_cam, up) < 1
+    assert find_support_plane(depth, CAMERA, [mask], UpDirection(np.array([1.0, 0, 0]))) is None
+
+
+def test_the_share_of_an_image_on_a_plane_tells_whether_it_is_still_there():
+    up = np.array([0.0, -0.8, -0.6])
+    depth, _ = with_box(plane_depth(up, -0.5), up, -0.5)
+    plane = UpDirection(up, level_m=-0.5)
+    there = support_share(plane, depth, CAMERA)
+    assert there > 0.9
+    tilted = Rotation.from_euler("x", 5, degrees=True).apply(up)
+    assert support_share(UpDirection(tilted, level_m=-0.5), depth, CAMERA) < 0.5 * there
+    assert support_share(UpDirection(up, level_m=-0.53), depth, CAMERA) < 0.1 * there
+    assert support_share(UpDirection(up), depth, CAMERA) == 0
+    assert support_share(plane, np.zeros_like(depth), CAMERA) == 0
 
 
 @pytest.mark.parametrize("wrong", [[0, 0, 2.0], [0, 0, 0], [0, 1.0], [0, np.nan, 1]])

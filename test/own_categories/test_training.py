@@ -24,6 +24,7 @@ from genpose_ros.synthesis.shards import shard_paths
 @pytest.fixture(autouse=True)
 def _few_views(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "_SHARD", 32)
+    monkeypatch.setattr(training, "_CALIBRATION_VIEWS", 24)
     monkeypatch.setattr(training, "NEW_VIEWS", 8)
     monkeypatch.setattr(training, "KEPT_VIEWS", 3)
     monkeypatch.setattr(validation, "_VIEWS", 6)
@@ -131,6 +132,7 @@ def test_a_small_drill_is_learnt_from_the_released_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "_SHARD", 1024)
+    monkeypatch.setattr(training, "_CALIBRATION_VIEWS", 120)
     folder = read_category_folder(write_folder(tmp_path))
     plan = make_plan([folder], keep="none", budget=Budget(clouds=2048))
     views = synthetic_views(60, 5, plan.held_out)
@@ -138,7 +140,10 @@ def test_a_small_drill_is_learnt_from_the_released_weights(
     start = load_model(default_weights())
     start.categories = plan.categories
     trained(plan, tmp_path)
-    for model in (start, load_model(tmp_path / "out.safetensors")):
+    drill = load_model(tmp_path / "out.safetensors")
+    assert drill.score_calibration is not None
+    assert set(drill.score_calibration.sizes) == {"drill"}
+    for model in (start, drill):
         estimator = PoseEstimator(model, EstimatorSettings(device="cpu"))
         report = evaluate_synthetic(estimator, views, categories=plan.categories)
         errors.append(report.to_json()["all"])

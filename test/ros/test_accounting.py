@@ -94,7 +94,7 @@ class Mixed:
             publish(*arguments)
             self.published += 1
 
-        inputs._deliver, outputs.publish = delivering, publishing
+        vars(inputs)["_deliver"], vars(outputs)["publish"] = delivering, publishing
 
     def depth(self, stamp_ns: int) -> None:
         self.node._inputs._on_camera_info(self.ros.camera_info(stamp_ns=stamp_ns))

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import PointField
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.msg import ObjectPose
 from genpose_ros.msg import Rejection as RejectionMessage
 from genpose_ros.ros import builders
@@ -46,6 +47,17 @@ def pose_matrix(pose) -> np.ndarray:
     matrix[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()  # scipy: x, y, z, w
     matrix[:3, 3] = (p.x, p.y, p.z)
     return matrix
+
+
+def test_a_second_mode_is_published_in_the_frame_of_the_outputs(ros, header, T_out_cam):
+    T_cam_other = np.eye(4)
+    T_cam_other[:3, :3] = Rotation.from_euler("x", 180, degrees=True).as_matrix()
+    T_cam_other[:3, 3] = 0.1, 0.2, 0.8
+    two, one = published(ros, 3, T_cam_other=T_cam_other), published(ros, 4)
+    message = builders.object_array(posed(two, one, T_out_cam=T_out_cam), (), header)
+    first, second = message.objects
+    assert (first.has_second_mode, second.has_second_mode) == (True, False)
+    np.testing.assert_allclose(pose_matrix(first.second_mode), T_out_cam @ T_cam_other, atol=1e-12)
 
 
 def test_poses_keep_rotation_and_position():
@@ -139,6 +151,29 @@ def test_the_time_of_each_stage_is_given_in_order(header):
         ("clouds", 3.0),
     ]
     assert list(builders.object_array((), (), header).timings) == []
+
+
+def test_up_and_its_support_are_given_in_the_frame_of_the_outputs(T_out_cam):
+    up_cam = UpDirection(np.array([0.0, -1.0, 0.0]), 0.02, level_m=-0.4, source="imu")
+    up = builders.up_message(up_cam, T_out_cam)
+    direction = np.array([up.direction.x, up.direction.y, up.direction.z])
+    np.testing.assert_allclose(direction, [0, 0, 1], atol=1e-12)
+    assert (up.source, up.sigma, up.has_level) == ("imu", 0.02, True)
+    below = T_out_cam @ [0.3, 0.4, 0.9, 1.0]  # a point of the support, 0.4 m below the camera
+    assert up.level == pytest.approx(direction @ below[:3])
+    without = builders.up_message(UpDirection(np.array([0.0, -1.0, 0.0])), T_out_cam)
+    assert (without.source, without.has_level, without.level) == ("given", False, 0)
+
+
+def test_without_a_direction_up_the_message_says_nothing_of_it(header):
+    up = builders.object_array((), (), header, None, builders.up_message(None, SAME)).up
+    assert (up.source, up.direction.x, up.has_level) == ("", 0, False)
+
+
+def test_what_rests_and_by_how_much_it_was_turned_is_told(ros, header):
+    objects = posed(published(ros, rests=True, up_turn_rad=3.0))
+    (item,) = builders.object_array(objects, (), header).objects
+    assert (item.rests, item.up_turn) == (True, 3.0)
 
 
 def test_a_detection_that_was_not_seen_has_no_score(ros, header):

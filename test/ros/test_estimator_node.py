@@ -29,8 +29,10 @@ from vision_msgs.msg import (
     Detection2D,
     Detection2DArray,
     Detection3DArray,
+    LabelInfo,
     ObjectHypothesis,
     ObjectHypothesisWithPose,
+    VisionInfo,
 )
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -279,7 +281,11 @@ class TestClasses:
             durability=DurabilityPolicy.TRANSIENT_LOCAL,
         )
         told = rig.bench.collect(CategoryArray, "/genpose/categories", latched)
-        assert rig.bench.spin_until(lambda: told)
+        numbers = rig.bench.collect(LabelInfo, "/genpose/label_info", latched)
+        where = rig.bench.collect(VisionInfo, "/genpose/vision_info", latched)
+        assert rig.bench.spin_until(lambda: told and numbers and where)
+        assert [c.class_name for c in numbers[0].class_map] == list(NOCS.names)
+        assert where[0].database_location == "/genpose/label_info"
         assert [info.name for info in told[0].categories] == list(NOCS.names)
         assert told[0].header.stamp.sec > 0
 
@@ -323,19 +329,20 @@ def test_the_quality_of_service_of_every_endpoint_can_be_overridden(ros, benches
     depth = {f"qos_overrides.{name}.depth": 7 for name in ("/tf.publisher", "/tf.subscription")}
     rig = Rig(ros, benches, **frames, **depth)
     me = (rig.node.get_name(), rig.node.get_namespace())
-    sent = rig.node.get_publisher_names_and_types_by_node(*me)
-    heard = rig.node.get_subscriber_names_and_types_by_node(*me)
-    endpoints = {f"{topic}.publisher" for topic, _ in sent}
-    endpoints |= {f"{topic}.subscription" for topic, _ in heard}
-    overridable = {
-        endpoint
-        for endpoint in endpoints
-        if rig.node.has_parameter(f"qos_overrides.{endpoint}.depth")
-    }
+
+    def without_overrides():
+        sent = rig.node.get_publisher_names_and_types_by_node(*me)
+        heard = rig.node.get_subscriber_names_and_types_by_node(*me)
+        endpoints = [f"{topic}.publisher" for topic, _ in sent]
+        endpoints += [f"{topic}.subscription" for topic, _ in heard]
+        has = rig.node.has_parameter
+        return {name for name in endpoints if not has(f"qos_overrides.{name}.depth")}
+
     # What rclpy and the action make themselves takes no options.
     made_by_ros = {"/rosout", "/parameter_events", "/genpose/transition_event"}
     made_by_ros |= {f"/genpose/estimate_frames/_action/{name}" for name in ("feedback", "status")}
-    assert endpoints - overridable == {f"{topic}.publisher" for topic in made_by_ros}
+    expected = {f"{topic}.publisher" for topic in made_by_ros}
+    assert rig.bench.spin_until(lambda: without_overrides() == expected), without_overrides()
     for name in depth:
         assert rig.node.get_parameter(name).value == 7
 
@@ -497,7 +504,7 @@ class TestDiagnostics:
 
         assert rig.bench.spin_until(reported)
         found = statuses()
-        parts = ("inputs", "rejections", "estimator", "worker")
+        parts = ("inputs", "rejections", "estimator", "worker", "up")
         assert set(found) == {f"genpose: {part}" for part in parts}
         assert {s.level for s in found.values()} == {DiagnosticStatus.OK}
         inputs = self.values(found["genpose: inputs"])
@@ -771,6 +778,7 @@ def test_an_input_that_stays_silent_is_reported_once(ros, benches):
     lines = []
     rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
     for _ in range(60):
+        rig.camera.depth_mm[0, 0] += 1  # noise, as of every camera
         rig.camera.send(masks=None)
         rig.bench.spin_for(0.05)
     (line,) = lines
@@ -863,6 +871,7 @@ class TestMaskSources:
             boxes.detections.append(item)
         message = rig.answer(masks=None, mask_detections=boxes)
         assert [o.class_name for o in message.objects] == ["mug", "mug"]
+        assert [list(o.remarks) for o in message.objects] == [["guessed_mask"]] * 2
         centre = expected_centre(rig.camera, 3)
         np.testing.assert_allclose(xyz(message.objects[0].pose.pose.position), centre, atol=0.02)
         assert [line for line in lines if "guessed from boxes" in line]
@@ -895,6 +904,36 @@ class TestMaskSources:
         rig.camera.labels[rig.camera.labels == 0] = 255
         rig.camera.labels[rig.camera.labels == 3] = 0
         assert [o.instance_id for o in rig.answer().objects] == [0, 7]
+
+    @pytest.mark.parametrize("kind", ["bilinear", "jpeg"])
+    def test_a_mask_with_a_soft_edge_is_one_object(self, rig, kind):
+        mask = np.where(rig.camera.labels == 7, 255, 0).astype(np.uint8)
+        picture = PILImage.fromarray(mask)
+        if kind == "bilinear":
+            bilinear = PILImage.Resampling.BILINEAR
+            soft = picture.resize((32, 24), bilinear).resize((64, 48), bilinear)
+        else:
+            stored = io.BytesIO()
+            picture.save(stored, "jpeg", quality=80)
+            soft = PILImage.open(stored)
+        assert len(np.unique(np.asarray(soft))) > 4
+        labels = rig.ros.image(np.array(soft), rig.camera.stamp_ns + 33_000_000)
+        message = rig.answer(masks=labels)
+        assert [o.instance_id for o in message.objects] == [255]
+        assert list(message.rejections) == []
+
+    @pytest.mark.parametrize("p_is", ["k", "empty"])
+    def test_a_distortion_that_nobody_corrected_is_told_once(self, rig, p_is):
+        lines = []
+        rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
+        for _ in range(3):
+            info = rig.ros.camera_info(stamp_ns=rig.camera.stamp_ns + 33_000_000)
+            info.d = [0.78, -2.98, 0.0007, 0.00006, 1.7]
+            if p_is == "empty":
+                info.p = [0.0] * 12
+            rig.answer(camera_info=info)
+        (line,) = lines
+        assert line.startswith("camera_info has a lens distortion that is not corrected: P ")
 
     def test_masks_of_another_frame_are_told_once(self, rig):
         lines = []

@@ -71,7 +71,7 @@ class Server:
     """Server of `faulty_programs`, and what it started."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._programs = folder, []
+        self._folder, self._programs, self._started = folder, [], 0
         paths = [str(SUPPORT), *filter(None, sys.path)]
         self._process = subprocess.Popen(
             [sys.executable, str(SUPPORT / "faulty_programs.py")],
@@ -83,7 +83,8 @@ class Server:
         assert self._process.stdout.readline() == "ready\n"
 
     def start(self, role: str, *parameters: str) -> Program:
-        base = self._folder / f"{role}_{len(self._programs)}"
+        self._started += 1
+        base = self._folder / f"{role}_{self._started}"
         orders = base.with_suffix(".orders")
         orders.write_text("")
         arguments = [part for parameter in parameters for part in ("-p", parameter)]
@@ -378,8 +379,9 @@ def test_transforms_that_are_missing_late_looped_or_have_two_parents_hold_up_nob
 
     def tell(edges) -> None:
         stamp = clock.now().to_msg()
-        edges = [tuple(ros.frame if n == "CAMERA" else n for n in edge) for edge in edges]
-        publisher.publish(TFMessage(transforms=[transform(*edge, stamp) for edge in edges]))
+        named = [[ros.frame if n == "CAMERA" else n for n in edge] for edge in edges]
+        transforms = [transform(parent, child, stamp) for parent, child in named]
+        publisher.publish(TFMessage(transforms=transforms))
 
     for _ in range(fault_rounds):
         for name, (edges, late_s) in TREES.items():

@@ -160,6 +160,7 @@ def test_masks_without_depth_name_the_nearest_image_and_the_setting(matcher, clo
     (refused,) = matcher.poll().refused
     detail = refused.rejection.detail
     assert "nearest depth image is 13.0 ms later (sync.slop_s is 0.01 s)" in detail
+    clock.now_s += 1.5
     matcher.add_depth(3100 * MS, depth("d"))
     matcher.add_masks(1050 * MS, MaskInput("late"))
     clock.now_s += 0.6
@@ -336,7 +337,8 @@ class TestDepthAlone:
 
     def test_a_clock_that_jumps_back_starts_anew(self, matcher):
         matcher.add_depth(10**12, depth("old"))
-        matcher.add_depth(4 * MS, depth("first"))
+        matcher.add_depth(3 * MS, depth("first"))
+        matcher.add_depth(4 * MS, depth("second"))
         matcher.add_depth(5 * MS, depth("new"))
         assert self.alone(matcher) == "new"
 

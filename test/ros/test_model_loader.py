@@ -1,7 +1,9 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+import gc
 import hashlib
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -27,6 +29,17 @@ def test_the_network_is_loaded_once_and_shared(settings):
     first, second = load(settings), load(replace(settings, steps=3))
     assert second.model is first.model
     assert (first.settings.steps, second.settings.steps) == (8, 3)
+
+
+def test_networks_that_were_freed_are_gone_and_can_be_loaded_again(settings):
+    load = ModelLoader()
+    network = weakref.ref(load(settings).model)
+    load.free()
+    gc.collect()
+    assert network() is None
+    assert (load.about, load.checkpoints) == ({}, {})
+    load(settings)
+    assert load.about["device"] == "cpu"
 
 
 def test_each_category_is_told_with_the_checkpoint_that_estimates_it(settings, tmp_path):

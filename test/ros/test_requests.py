@@ -60,9 +60,11 @@ class Rig:
         return self.made[-1]
 
     def ask(self, **request):
-        """Ask for one frame and see that the node has heard it; returns the future answer."""
+        """Ask for one frame; returns the future answer once the node has heard it."""
+        before = self.node.waiting_callers
         future = self.service.call_async(EstimatePoses.Request(**request))
-        self.bench.spin_for(0.2)
+        heard = lambda: future.done() or self.node.waiting_callers > before  # noqa: E731
+        assert self.bench.spin_until(heard)
         return future
 
     def result(self, future):
@@ -80,8 +82,11 @@ class Rig:
         return {name: value for name, value in request.items() if value is not None}
 
     def send_goal(self, feedback=None, **goal):
-        future = self.action.send_goal_async(EstimateFrames.Goal(**goal), feedback)
-        return self.result(future)
+        """Send a goal; returns its handle and the future result once the node works on it."""
+        handle = self.result(self.action.send_goal_async(EstimateFrames.Goal(**goal), feedback))
+        result = handle.get_result_async()
+        assert self.bench.spin_until(lambda: result.done() or self.node.waiting_callers)
+        return handle, result
 
     def close(self):
         self.action.destroy()
@@ -239,6 +244,16 @@ def test_images_that_are_no_frame_are_refused_by_name(make_rig, changes, reason,
     assert words in response.message
 
 
+def test_images_that_cannot_be_read_at_all_are_answered_too(make_rig, monkeypatch):
+    def fail(_request):
+        raise OverflowError("too large")
+
+    monkeypatch.setattr("genpose_ros.ros.requests.matched_images", fail)
+    rig = make_rig()
+    response = rig.result(rig.ask(**rig.images()))
+    assert (response.reason, response.message) == ("bad_request", "OverflowError: too large")
+
+
 def test_an_estimator_that_raises_is_told_to_who_asked(make_rig):
     rig = make_rig()
     rig.made[0].error = RuntimeError("out of memory")
@@ -251,9 +266,12 @@ def test_the_worker_estimates_and_the_callbacks_go_on(make_rig):
     threads = []
     rig.made[0].delay_s = 1.0
     estimate = rig.made[0].estimate
-    rig.made[0].estimate = lambda frame: (
-        threads.append(threading.current_thread().name) or estimate(frame)
-    )
+
+    def noting(frame):
+        threads.append(threading.current_thread().name)
+        return estimate(frame)
+
+    rig.made[0].estimate = noting
     future = rig.service.call_async(EstimatePoses.Request(**rig.images()))
     enable = rig.bench.peer.create_client(SetBool, "/genpose/enable")
     assert rig.bench.spin_until(enable.service_is_ready)
@@ -290,17 +308,16 @@ def test_a_node_that_is_not_active_says_so_at_once(make_rig):
         "not_active",
         "the node is inactive; activate it",
     )
-    goal = rig.send_goal()
-    assert rig.result(goal.get_result_async()).result.reason == "not_active"
+    _, result = rig.send_goal()
+    assert rig.result(result).result.reason == "not_active"
 
 
 class TestFrames:
     def test_a_goal_is_told_each_frame_and_gets_them_all(self, make_rig):
         rig = make_rig()
         told = []
-        goal = rig.send_goal(told.append, frames=3)
+        goal, result = rig.send_goal(told.append, frames=3)
         assert goal.accepted
-        result = goal.get_result_async()
         stamps = []
         for count in (1, 2, 3):
             assert not result.done()
@@ -315,20 +332,17 @@ class TestFrames:
 
     def test_a_goal_that_runs_out_of_time_keeps_what_there_is(self, make_rig):
         rig = make_rig()
-        goal = rig.send_goal(frames=2, timeout=Duration(sec=1))
-        result = goal.get_result_async()
+        _, result = rig.send_goal(frames=2, timeout=Duration(sec=2))
         stamp = rig.camera.send()
         answer = rig.result(result)
         assert answer.status == GoalStatus.STATUS_ABORTED
         assert (answer.result.success, answer.result.reason) == (False, "request_timed_out")
-        assert answer.result.message.startswith("1 of 2 frames in 1 s; ")
+        assert answer.result.message.startswith("1 of 2 frames in 2 s; ")
         assert [stamp_of(frame) for frame in answer.result.frames] == [stamp]
 
     def test_a_goal_can_be_cancelled(self, make_rig):
         rig = make_rig()
-        goal = rig.send_goal(frames=2)
-        result = goal.get_result_async()
-        rig.bench.spin_for(0.1)
+        goal, result = rig.send_goal(frames=2)
         cancelled = rig.result(goal.cancel_goal_async())
         assert len(cancelled.goals_canceling) == 1
         answer = rig.result(result)
@@ -337,6 +351,6 @@ class TestFrames:
 
     def test_absurd_goals_are_refused_by_name(self, make_rig):
         rig = make_rig()
-        answer = rig.result(rig.send_goal(frames=4_000_000_000).get_result_async())
+        answer = rig.result(rig.send_goal(frames=4_000_000_000)[1])
         assert answer.result.reason == "bad_request"
         assert answer.result.message == "frames must be at most 100, got 4000000000"

@@ -20,6 +20,7 @@ REMAPPED = {
     "/mask_detections": "mask_detections_topic",
     "/label_info": "label_info_topic",
     "/instance_masks": "instance_masks_topic",
+    "/imu": "imu_topic",
 }
 #: Used with use_sim_time alone, and not on Humble.
 NOT_ALWAYS = {"/clock", "/genpose/get_type_description"}
@@ -36,12 +37,17 @@ def allowed(root: Path) -> dict[str, set[str]]:
     for rules in profiles[0]:
         ((what, verdict),) = rules.attrib.items()
         assert (rules.tag, what) in {
-            ("topics", "publish"), ("topics", "subscribe"), ("services", "reply")
+            ("topics", "publish"), ("topics", "subscribe"), ("services", "reply"),
+            ("actions", "execute"),
         }  # fmt: skip
         assert verdict == "ALLOW"
         names = [name.text or "" for name in rules]
         assert all(re.fullmatch(r"(/\w+)+", name) for name in names), "no wildcards"
         found[what] = set(names)
+    for action in found.pop("execute"):
+        found["publish"] |= {f"{action}/_action/{name}" for name in ("feedback", "status")}
+        services = ("cancel_goal", "get_result", "send_goal")
+        found["reply"] |= {f"{action}/_action/{name}" for name in services}
     return found
 
 

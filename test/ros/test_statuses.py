@@ -9,6 +9,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.ros.accounting import Drop, FrameAccount
 from genpose_ros.ros.frozen_depth import FrozenDepth
 from genpose_ros.ros.input_watchdog import InputWatchdog
@@ -22,6 +23,7 @@ from genpose_ros.ros.statuses import (
     RejectionStatus,
     TrackingStatus,
     TransformStatus,
+    UpStatus,
 )
 from genpose_ros.ros.transform_queue import TransformQueue
 from genpose_ros.tracking.tracks import TrackState
@@ -255,6 +257,42 @@ class TestEstimatorStatus:
             "encode p50, ms": "14.3",
             "encode p95, ms": "28.3",
         }
+
+
+class TestUpStatus:
+    def test_source_age_and_what_the_imu_lacks_are_told(self, clock):
+        sources = SimpleNamespace(
+            source="imu", last=None, last_s=None, asks_imu=True, imu_problem="nothing was heard"
+        )
+        status = UpStatus(sources, clock=lambda: clock[0])
+        state = status()
+        assert (state.level, state.message) == (WARN, "not known: nothing was heard")
+        assert values(state) == {
+            "up_source": "imu",
+            "last source": "none",
+            "age, s": "none",
+            "imu": "nothing was heard",
+        }
+        sources.last = UpDirection(np.array([0.0, -1, 0]), 0.02, level_m=-0.3, source="imu")
+        sources.last_s, sources.imu_problem, clock[0] = 5.0, "", 5.5
+        state = status()
+        assert (state.level, state.message) == (OK, "known from imu")
+        assert values(state) == {
+            "up_source": "imu",
+            "last source": "imu",
+            "age, s": "0.50",
+            "tilt, standard deviation, degrees": "1.15",
+            "support": "known",
+            "imu": "told the direction of the last image",
+        }
+
+    def test_an_imu_that_is_not_there_is_no_warning_where_a_plane_does(self, clock):
+        plane = UpDirection(np.array([0.0, -1, 0]), 0.02, level_m=-0.3, source="plane")
+        sources = SimpleNamespace(
+            source="auto", last=plane, last_s=0.0, asks_imu=True, imu_problem="nothing was heard"
+        )
+        state = UpStatus(sources, clock=lambda: clock[0])()
+        assert (state.level, state.message) == (OK, "known from plane")
 
 
 class TestTrackingStatus:

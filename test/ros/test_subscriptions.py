@@ -152,6 +152,27 @@ def test_no_message_is_lost_or_doubled_while_a_subscription_changes_over(bench):
     assert [word for word in ear.heard if word != "start"] == said
 
 
+def test_what_one_of_two_subscriptions_has_lost_does_not_come_out_of_order(bench):
+    heard: list[int] = []
+    subscription = AdaptiveSubscription(
+        bench.node, [CameraInfo], "words", lambda message: heard.append(message.header.stamp.sec)
+    )
+    bench.peer.create_publisher(CameraInfo, "words", 5)
+    assert bench.spin_until(lambda: bench.node.count_publishers("words"))
+    subscription.adapt()  # to the reliable publisher; it has said nothing yet
+
+    def take(receive, *stamps):
+        for stamp in stamps:
+            message = CameraInfo()
+            message.header.stamp.sec = stamp
+            receive(message)
+
+    take(subscription._now.callback, 1, 5)
+    take(subscription._next.callback, 1, 2, 3, 4, 5, 6)
+    take(subscription._now.callback, 6, 7)
+    assert heard == [1, 5, 6, 7]
+
+
 @pytest.mark.parametrize(("reliability", "reliable"), [("reliable", True), ("best_effort", False)])
 def test_a_reliability_that_is_given_stays(bench, reliability, reliable):
     ear = Ear(bench, reliability)

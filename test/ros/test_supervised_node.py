@@ -5,6 +5,8 @@
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -24,7 +26,7 @@ class Rig:
 
     def __init__(self, ros, benches, **parameters):
         self.ros, self.ended = ros, []
-        self.fault = lambda: None
+        self.fault: Callable[[], Any] = lambda: None
         self.bench = benches(lambda: None)
         self.node = EstimatorNode(
             make_estimator=self.make_estimator,

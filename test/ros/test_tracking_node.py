@@ -133,6 +133,21 @@ def test_names_stay_and_are_the_same_everywhere(ros, benches):
     assert rig.tracker.threads == {"estimator"}
 
 
+def test_images_without_a_stamp_in_between_leave_the_tracks_alone(rig):
+    names = set()
+    for i in range(12):
+        if i in (4, 8):
+            stamp = rig.camera.send(depth=rig.ros.image(rig.camera.depth_mm, 0))
+            refused = lambda s=stamp: rig.about(0) and rig.about(s)  # noqa: E731
+            assert rig.bench.spin_until(refused, 30.0)
+            assert [r.reason for r in rig.about(0).rejections] == ["stamp_out_of_order"]
+            assert [r.reason for r in rig.about(stamp).rejections] == ["no_depth_for_masks"]
+            rig.objects.clear()
+        names |= {o.id for o in rig.answer_masks().objects}
+    assert names == {"mug_3", "mug_7"}
+    assert not [line for line in rig.lines if "clock" in line]
+
+
 def test_a_new_object_is_published_but_not_trusted(rig):
     rig.tracker.state = TrackState.NEW
     message = rig.answer()

@@ -106,7 +106,7 @@ def good_frame(rig) -> ObjectPoseArray:
 
 def test_frames_become_poses_and_the_program_ends_in_order(rig, program, log):
     message = good_frame(rig)
-    assert [(o.id, o.class_name) for o in message.objects] == [("3", "can"), ("7", "can")]
+    assert [(o.instance_id, o.class_name) for o in message.objects] == [(3, "can"), (7, "can")]
     assert message.objects[1].pose.pose.position.z == pytest.approx(0.9, abs=1e-5)
     assert rig.spin_until(lambda: rig.poses and rig.transforms)
     assert [t.child_frame_id for t in rig.transforms[-1].transforms] == ["can_3", "can_7"]

@@ -71,11 +71,15 @@ class FakeEstimator:
             T_cam_obj = np.eye(4)
             points_cam = frame.camera.back_project(frame.depth_m, instance.mask)
             T_cam_obj[:3, 3] = points_cam.mean(axis=0, dtype=np.float64)
-            values = {"T_cam_obj": T_cam_obj, "detection_score": instance.detection_score}
+            values = {
+                "T_cam_obj": T_cam_obj,
+                "detection_score": instance.detection_score,
+                "remarks": instance.remarks,
+            }
             estimates.append(
                 make_estimate(instance.id, instance.category, **{**values, **self.change})
             )
-        return FrameResult(estimates=tuple(estimates), rejections=(), timings_ms={})
+        return FrameResult(tuple(estimates), (), {}, frame.up_cam)
 
 
 class FakeTracker:
@@ -106,7 +110,13 @@ class FakeTracker:
         return self._step(old, stamp_ns)
 
     def track_depth(
-        self, depth_m: np.ndarray, camera: Any, stamp_ns: int, T_fixed_cam: Any = None
+        self,
+        depth_m: np.ndarray,
+        camera: Any,
+        stamp_ns: int,
+        T_fixed_cam: Any = None,
+        *,
+        up_cam: Any = None,
     ) -> TrackingResult:
         self._note("depth", stamp_ns, T_fixed_cam, depth_m)
         old = {track.track_id: replace(track, instance_id=-1) for track in self.tracks}

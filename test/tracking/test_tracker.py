@@ -210,6 +210,8 @@ class TestFollowing:
         # Half a second after the last mask nobody vouches for it any more.
         results = run(following, scene, 6, first=18, move=move, depth_only=True)
         assert states(results[-1]) == ["coasting"]
+        (said,) = [note for r in results for note in r.notes]
+        assert said.startswith("no mask for 0.5 s: mug_1 no longer followed by depth alone")
 
     def test_with_masks_for_the_first_images_only_the_depth_vouches_for_as_long_as_is_set(
         self, scene, tracker

@@ -34,9 +34,8 @@ from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.program import run_program
 from genpose_ros.tracking.ego_motion import PoseHistory, append_pose, pose_at
 
-__all__ = ["FRAME_ID", "SimulatedCameraNode", "main"]
+__all__ = ["SimulatedCameraNode", "main"]
 
-FRAME_ID = "camera_color_optical_frame"
 
 _TOPICS: dict[str, tuple[Any, str]] = {
     "color": (Image, "~/color/image_raw"),
@@ -97,6 +96,7 @@ class SimulatedCameraNode(Node):
         self, *, node_name: str = "camera", namespace: str = "/camera", **node_options: Any
     ) -> None:
         super().__init__(node_name, namespace=namespace, **node_options)
+        self._frame_id = f"{self.get_name()}_color_optical_frame"  # as realsense-ros names it
         self._camera_parameters = self._declare_parameters()
         self._frames: list[RecordedFrame] = []
         self._moving: MovingFrames | None = None
@@ -317,7 +317,7 @@ class SimulatedCameraNode(Node):
         next_ns = self._camera_poses[-1][0] + round(1e9 / given.rate_hz)
         coming = (next_ns, self._moving.camera_pose(self._number))
         T_world_cam = pose_at((*self._camera_poses, coming), stamp.nanoseconds)
-        header = Header(stamp=stamp.to_msg(), frame_id=FRAME_ID)
+        header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id)
         self._broadcaster.sendTransform(self._moving.transform(T_world_cam, header))
 
     def _masks_are_due(self, header: Header) -> bool:
@@ -341,7 +341,7 @@ class SimulatedCameraNode(Node):
             action()
 
     def _header(self) -> Header:
-        return Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
+        return Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
 
     def _publish_info(self, message: CameraInfo) -> None:
         self._topics["color_info"].publish(message)

@@ -1,0 +1,180 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Evidence of poses: what an estimate shows of whether it holds, for its calibrated score."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genpose_ros.geometry.symmetry_groups import SymmetryBatch
+from genpose_ros.networks.score_calibration import SizeSpread
+
+__all__ = ["EVIDENCE", "Drawn", "Seen", "evidence"]
+
+#: Names of the evidence, in its order.
+EVIDENCE = (
+    "agreement",
+    "agreement_squared",
+    "axis_agreement",
+    "axis_agreement_squared",
+    "second_mode",
+    "log_angle_deg",
+    "log_tilt_deg",
+    "log_distance_cm",
+    "log_away_m",
+    "outside_box",
+    "hollow_box",
+    "odd_size",
+    "up_known",
+    "stands",
+    "upside_down",
+    "lies",
+    "leans",
+)
+
+#: Points farther outside the box than this do not belong to it, metres.
+_OUTSIDE_M = 0.006
+#: Sizes are no odder than this many standard deviations.
+_ODDEST = 6.0
+#: Within this of a stance an object is in it, as a cosine: 20 degrees.
+_STANCE = math.cos(math.radians(20.0))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Candidates of B objects and the pose that was made of them.
+
+    Attributes:
+        rotation: (B, K, 3, 3) of the candidates, finite.
+        translation: (B, K, 3), metres.
+        finite: (B, K) bool; the others count for nothing.
+        pose_rotation: (B, 3, 3).
+        pose_translation: (B, 3), metres.
+        symmetry: of the objects.
+        agreement: (B, 2) share of the candidates that agree with the pose, and with its axis.
+        second_mode: (B,) share of the second largest mode.
+        size_m: (B, 3) edges of the boxes; None: not estimated.
+    """
+
+    rotation: Tensor
+    translation: Tensor
+    finite: Tensor
+    pose_rotation: Tensor
+    pose_translation: Tensor
+    symmetry: SymmetryBatch
+    agreement: Tensor
+    second_mode: Tensor
+    size_m: Tensor | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of B objects.
+
+    Attributes:
+        points_cam: (B, N, 3), metres.
+        up_cam: (B, 3) against gravity, zero where not known.
+        touches: (B,) bool, which touch their support.
+        sizes: of the objects; None where nothing is known of the category.
+    """
+
+    points_cam: Tensor
+    up_cam: Tensor
+    touches: Tensor
+    sizes: Sequence[SizeSpread | None]
+
+
+def evidence(drawn: Drawn, seen: Seen) -> Tensor:
+    """Return the evidence (B, len(EVIDENCE)) float64, finite.
+
+    Args:
+        drawn: candidates and poses.
+        seen: of the same objects.
+    """
+    agreement, axis_agreement = drawn.agreement.double().unbind(-1)
+    usable = drawn.finite.double()
+    usable = usable / usable.sum(1, keepdim=True).clamp_min(1)
+    angle = drawn.symmetry.angle_rad(drawn.rotation, drawn.pose_rotation[:, None])
+    tilt = drawn.symmetry.without_yaw.angle_rad(drawn.rotation, drawn.pose_rotation[:, None])
+    apart = (drawn.translation - drawn.pose_translation[:, None]).norm(dim=-1)
+
+    def mean(values: Tensor) -> Tensor:
+        return (values.double() * usable).sum(1)
+
+    away = drawn.pose_translation.double().norm(dim=-1)
+    outside, hollow = _box_fit(drawn, seen)
+    stances = _stances(drawn.pose_rotation[..., 1].double(), seen)
+    columns = [
+        agreement,
+        agreement.square(),
+        axis_agreement,
+        axis_agreement.square(),
+        drawn.second_mode.double(),
+        mean(angle).rad2deg().log1p(),
+        mean(tilt).rad2deg().log1p(),
+        (100 * mean(apart)).log1p(),
+        away.clamp(0.05, 20.0).log(),
+        outside,
+        hollow,
+        _oddness(drawn.size_m, seen.sizes).to(away),
+        *stances,
+    ]
+    return torch.stack(columns, -1).nan_to_num(0.0, 0.0, 0.0)
+
+
+def _box_fit(drawn: Drawn, seen: Seen) -> tuple[Tensor, Tensor]:
+    """Share of the points outside the box, and of its visible half that no point reaches, (B,)."""
+    if drawn.size_m is None:
+        nothing = torch.zeros_like(drawn.second_mode, dtype=torch.float64)
+        return nothing, nothing
+    centred = seen.points_cam.double() - drawn.pose_translation.double()[:, None]
+    points_obj = centred @ drawn.pose_rotation.double()
+    half = drawn.size_m.double()[:, None] / 2
+    outside = (points_obj.abs() > half + _OUTSIDE_M).any(-1).double().mean(1)
+    extent = points_obj.quantile(0.98, dim=1) - points_obj.quantile(0.02, dim=1)
+    filled = (extent / drawn.size_m.double()).clamp(0, 2).prod(-1)
+    return outside, (1 - filled).clamp_min(0)
+
+
+def _oddness(size_m: Tensor | None, sizes: Sequence[SizeSpread | None]) -> Tensor:
+    """Standard deviations (B,) that sizes lie off their categories' means; 0 where not known."""
+    if size_m is None:
+        return torch.zeros(len(sizes), dtype=torch.float64)
+    mean = torch.tensor([[0.0] * 3 if s is None else s.mean for s in sizes])
+    precision = torch.tensor([[0.0] * 9 if s is None else s.precision for s in sizes])
+    off = size_m.double().clamp(1e-3, 1e2).log() - mean.to(size_m.device).double()
+    weighted = precision.to(size_m.device).double().view(-1, 3, 3)
+    squared = (off[:, None] @ weighted @ off[..., None]).flatten()
+    return (squared.clamp_min(0) / 3).sqrt().clamp_max(_ODDEST)
+
+
+def _stances(y_axis: Tensor, seen: Seen) -> list[Tensor]:
+    """Whether up is known, and which of the objects that touch a support stand, ..., or lean."""
+    up = seen.up_cam.double()
+    known = (up != 0).any(-1)
+    cosine = (y_axis * up).sum(-1)
+    rests = known & seen.touches
+    stands, over = cosine > _STANCE, cosine < -_STANCE
+    lies = cosine.abs() < math.sqrt(1 - _STANCE**2)
+    leans = ~(stands | over | lies)
+    return [known.double(), *((rests & stance).double() for stance in (stands, over, lies, leans))]
+
+
+def size_spreads(sizes: Mapping[str, Tensor], floor: float = 0.05) -> dict[str, SizeSpread]:
+    """Return how the sizes of categories spread.
+
+    Args:
+        sizes: by category, (n, 3) edges of boxes, metres.
+        floor: least standard deviation of a logarithm, the error of an estimated size.
+    """
+    spreads = {}
+    for name, edges in sizes.items():
+        logs = edges.double().log()
+        covariance = torch.atleast_2d(logs.T.cov()) + floor**2 * torch.eye(3)
+        mean = logs.mean(0).tolist()
+        spreads[name] = SizeSpread(tuple(mean), tuple(covariance.inverse().flatten().tolist()))
+    return spreads
