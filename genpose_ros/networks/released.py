@@ -25,6 +25,11 @@ RELEASED_WEIGHTS = (
         17430460,
         "fbe123bf56b3f1e310f2cd255f4e987c67edd4551bc5ed3291c5b3b62ad8e1e3",
     ),
+    ReleasedWeights(
+        "genpose-base of 0.3.0",
+        17487308,
+        "3b4b320828795b202ddaf8de23a1c1ded0dc76cb46ab20a28e239183d5f283f6",
+    ),
 )
 
 

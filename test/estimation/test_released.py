@@ -132,19 +132,7 @@ class TestReportedCases:
         assert all("--depth-unit 0.00025" in r.detail for r in named)
         assert not any(e.remarks for e in estimator.estimate(frame).estimates)
 
-    @pytest.mark.parametrize(
-        "passes",
-        [
-            0,
-            pytest.param(
-                2,
-                marks=pytest.mark.xfail(
-                    strict=True,
-                    reason="the released weights tell the ends of a can by its rim alone",
-                ),
-            ),
-        ],
-    )
+    @pytest.mark.parametrize("passes", [0, 2])
     def test_a_standing_can_is_not_turned_over(self, estimator, passes):
         """Its depth as it is, and through a driver's edge-preserving filter."""
         can = table_scene(0, categories=("can",), extras=0)
