@@ -19,7 +19,7 @@ from genpose_ros.msg import ObjectPoseArray
 from genpose_ros.ros.estimator_node import EstimatorNode
 from genpose_ros.ros.matching import DepthMessage, Matched
 from genpose_ros.ros.node_settings import NodeSettings
-from genpose_ros.ros.parameters import Settings
+from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.ros.up_sources import UpSources, imu_sample
 from genpose_ros.tracking.settings import TrackerSettings
