@@ -150,7 +150,7 @@ def share(hits: np.ndarray) -> str:
     n, p, z = len(hits), float(hits.mean()), 1.96
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return f"{100 * p:.1f} ({100 * (middle - half):.0f}-{100 * (middle + half):.0f})"
+    return f"{100 * p:.1f} ({100 * max(middle - half, 0):.0f}-{100 * (middle + half):.0f})"
 
 
 def gain(hits: np.ndarray, before: np.ndarray) -> str:

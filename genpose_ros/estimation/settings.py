@@ -198,10 +198,10 @@ class EstimatorSettings:
         choices=UP_SOURCES,
     )
     up_use: str = setting(
-        "both",
-        "What the direction up is used for. condition: networks that take it are told; prior: "
-        "candidates that rest as objects do count more; or both.",
-        choices=("both", "condition", "prior"),
+        "prior",
+        "What the direction up is used for. prior: candidates that rest as objects do count more; "
+        "condition: networks that take it are told; or both.",
+        choices=("prior", "condition", "both"),
         advanced=True,
     )
     workspace_m: float = setting(

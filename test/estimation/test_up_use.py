@@ -101,7 +101,7 @@ def test_the_setting_and_the_network_decide_what_the_direction_is_used_for(
 def test_the_network_is_told_the_direction_and_the_level_of_each_object():
     made = model(0.3, takes_up=True)
     bare = replace(cloud(), up_cam=None)
-    estimator = PoseEstimator(made, replace(SETTINGS, tta_views=1))
+    estimator = PoseEstimator(made, replace(SETTINGS, tta_views=1, up_use="condition"))
     estimator.estimate_clouds([cloud(), cloud(level_m=None), bare])
     np.testing.assert_allclose(made.told.direction, [UP, UP, [0, 0, 0]], atol=1e-6)
     assert made.told.level_m.isnan().tolist() == [False, True, True]
