@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
   echo $$p && break; done)
 FRAMES ?=
 ARGS ?=
+BAG ?= demo_bag
 WORKERS ?= 2
 RUN ?= runs/light
 CLOUDS ?= 230000
@@ -16,9 +17,10 @@ CASES ?= 100000
 ROUNDS ?= 20
 SLACK ?= 1
 SEED ?= 0
+IMAGES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit fuzz faults audit lint docs bench train release-weights dist clean clean-setup
+.PHONY: help setup demo bag test test-unit fuzz faults soak audit lint docs bench train release-weights dist clean clean-setup
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +31,9 @@ setup:  ## Debian packages, .venv, ROS 2 and messages (done by every other targe
 
 demo: setup  ## simulated camera, node and table of errors; FRAMES=DIR: recorded frames instead
 	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(ARGS)
+
+bag: setup  ## the simulated camera as a bag of 6 s; BAG=demo_bag: folder to be made
+	@.venv/bin/genpose demo --record "$(BAG)" --seconds 6
 
 test: setup lint  ## everything: lint and all tests, in WORKERS=2 processes
 	@.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile --durations=25 $(ARGS)
@@ -41,6 +46,9 @@ fuzz: setup  ## CASES=N random files and messages through readers and adapters; 
 
 faults: setup  ## faults in real nodes and cameras, ROUNDS=N times each; SEED=N, SLACK=N times the promised time
 	@.venv/bin/python -m pytest test/ros/test_faults.py --timeout 0 --fault-rounds $(ROUNDS) --fault-seed $(SEED) --fault-slack $(SLACK) $(ARGS)
+
+soak: setup  ## the node for IMAGES=N images, as many malformed messages and frames as that asks for; SEED=N
+	@.venv/bin/python -m pytest -m soak --timeout 0 --soak-images $(IMAGES) --soak-frames $$(($(IMAGES) / 10)) --soak-messages $$(($(IMAGES) / 100)) --soak-seed $(SEED) --fault-slack $(SLACK) -rP $(ARGS)
 
 audit: setup  ## bill of materials in dist/sbom.json; known holes in what is installed, by pip-audit
 	@.venv/bin/python -m embedded.sbom dist/sbom.json
