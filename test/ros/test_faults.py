@@ -104,8 +104,8 @@ class Server:
 
     def close(self) -> None:
         self.stop_all()
-        self._process.stdin.close()
-        self._process.wait(30.0)
+        self._process.kill()
+        self._process.communicate()
 
 
 @pytest.fixture(scope="module")
