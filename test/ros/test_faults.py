@@ -104,8 +104,8 @@ class Server:
 
     def close(self) -> None:
         self.stop_all()
-        self._process.stdin.close()
-        self._process.wait(30.0)
+        self._process.kill()
+        self._process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -305,7 +305,8 @@ def test_a_node_that_is_asked_to_stop_ends_whatever_it_is_at(
     """`native`: its network is in a call that does not return."""
     rng = random.Random(fault_seed)
     for _ in range(fault_rounds):
-        node = rig.start_node(mode, "sampling.steps:=1000", "hang_timeout_s:=0.0")
+        steps = 8 if moment == "running" else 1000
+        node = rig.start_node(mode, f"sampling.steps:={steps}", "hang_timeout_s:=0.0")
         rig.stream(lambda: rig.camera.ready("depth", "masks", "camera_info"))
         if moment == "running":
             rig.wait_pose()
@@ -396,10 +397,9 @@ def test_transforms_that_are_missing_late_looped_or_have_two_parents_hold_up_nob
                     f"TF {name}: answer of a service", time.monotonic() - begin, CALLBACK_S
                 )
                 rig.bench.spin_for(0.05)
-        since_ns = rig.camera.stamp_ns
-
-        def again(since_ns=since_ns) -> bool:
+        since_ns, begin = rig.camera.stamp_ns, time.monotonic()
+        while not rig.has_pose(since_ns):
+            rig.send()
             tell([("world", "CAMERA")])
-            return rig.has_pose(since_ns)
-
-        rig.stream(again)
+            rig.bench.spin_for(0.1)
+            assert time.monotonic() - begin < 120.0
