@@ -211,7 +211,9 @@ def test_what_was_changed_since_the_start_is_known(node):
         "sampling.steps": "8 -> 4",
         "tf_prefix": f"auto -> {('left/' * 25)[:100]}",
     }
-    node.set_parameters([Parameter("sampling.steps", value=8), Parameter("tf_prefix", value="auto")])
+    node.set_parameters(
+        [Parameter("sampling.steps", value=8), Parameter("tf_prefix", value="auto")]
+    )
     assert node.parameters.changes == {}
 
 
