@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
   echo $$p && break; done)
 FRAMES ?=
 ARGS ?=
+BAG ?= demo_bag
 WORKERS ?= 2
 RUN ?= runs/light
 CLOUDS ?= 230000
@@ -19,7 +20,7 @@ SEED ?= 0
 IMAGES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit fuzz faults soak audit lint docs bench train release-weights dist clean clean-setup
+.PHONY: help setup demo bag test test-unit fuzz faults soak audit lint docs bench train release-weights dist clean clean-setup
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ setup:  ## Debian packages, .venv, ROS 2 and messages (done by every other targe
 
 demo: setup  ## simulated camera, node and table of errors; FRAMES=DIR: recorded frames instead
 	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(ARGS)
+
+bag: setup  ## the simulated camera as a bag of 6 s; BAG=demo_bag: folder to be made
+	@.venv/bin/genpose demo --record "$(BAG)" --seconds 6
 
 test: setup lint  ## everything: lint and all tests, in WORKERS=2 processes
 	@.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile --durations=25 $(ARGS)

@@ -40,8 +40,8 @@ from genpose_ros.ros.images import depth_pixels, label_pixels
 from genpose_ros.ros.mailbox import Mailbox
 from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
-from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.published import PublishedFrame
+from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.track_mode import Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame, TransformQueue
 from genpose_ros.ros.transforms import TransformBuffer, header_in

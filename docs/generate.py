@@ -26,6 +26,8 @@ ROOT = DOCS.parent
 #: The parts of the node's settings, as `NAMES` has them.
 _PARTS = {"node": NodeSettings, "estimator": EstimatorSettings, "tracker": TrackerSettings}
 #: The types as `ros2 param describe` calls them.
+#: Stands before each definition of a bag.
+_RULE = "=" * 80
 _ROS_TYPES = {str: "string", bool: "boolean", int: "integer", float: "double"}
 _PARAMETERS_HEAD = """\
 # Parameters of the estimator node
@@ -219,6 +221,23 @@ def tracking_page() -> str:
     return "\n".join([before + marker + head, rule, *rows, end + after])
 
 
+def interfaces_text() -> str:
+    """Return the messages of this package and of vision_msgs as bags carry definitions.
+
+    Without their comments, for reading bags that lack them and for writing those of replays.
+    """
+    packages = {
+        "genpose_ros": ROOT / "msg",
+        "vision_msgs": ROOT / "embedded" / "interfaces" / "vision_msgs" / "msg",
+    }
+    parts = []
+    for package, folder in packages.items():
+        for file in sorted(folder.glob("*.msg")):
+            lines = (line.partition("#")[0].rstrip() for line in file.read_text().splitlines())
+            parts += [_RULE, f"MSG: {package}/{file.stem}", *filter(None, lines)]
+    return "\n".join(parts)
+
+
 def _prose(text: str) -> str:
     """Text as a Markdown table's cell takes it."""
     return text.replace("|", "\\|").replace("<", "&lt;")
@@ -243,6 +262,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/messages.md": messages_page,
     "model_card.md": model_card_page,
     "tracking.md": tracking_page,
+    "../genpose_ros/ros/replay/interfaces.txt": interfaces_text,
 }
 
 

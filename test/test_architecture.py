@@ -16,6 +16,7 @@ ORDER = (
     "cli",
     "own_categories",
     "ros/demo",
+    "ros/replay",
     "ros",
     "evaluation/studies",
     "evaluation/tracking",
@@ -128,6 +129,34 @@ def test_nothing_outside_ros_imports_ros(package):
         or other.split(".")[0].endswith(("_msgs", "_srvs"))
         or f"{other}.{item}".startswith(("genpose_ros.msg.", "genpose_ros.ros."))
     ]
+    assert strangers == []
+
+
+def imported_at_once(source: str) -> Iterator[str]:
+    """The modules that a module imports when it is imported, and those of its functions."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    yield from (name for name, _ in imported(ast.unparse(tree)))
+
+
+def test_replays_need_no_ros_though_they_use_the_adapters_of_the_node(package):
+    files = modules(package)
+    needed = [name for name in files if name.startswith("genpose_ros.ros.replay.")]
+    assert needed
+    strangers = []
+    for name in needed:  # grows in the loop
+        for other in imported_at_once(files[name].read_text()):
+            if other in files and other not in needed:
+                needed.append(other)
+            top = other.split(".")[0]
+            if (
+                top in ROS_PACKAGES
+                or top.endswith(("_msgs", "_srvs"))
+                or "genpose_ros.msg" in other
+            ):
+                strangers.append((name, other))
     assert strangers == []
 
 

@@ -19,6 +19,7 @@ from genpose_ros.cli.estimate import estimate
 from genpose_ros.cli.evaluate import evaluate_app
 from genpose_ros.cli.evaluate_tracking import evaluate_tracking
 from genpose_ros.cli.evaluate_twins import evaluate_twins_command
+from genpose_ros.cli.replay import replay
 from genpose_ros.cli.study import study_app
 from genpose_ros.cli.synthesize import synthesize
 from genpose_ros.cli.train import train_app
@@ -75,6 +76,7 @@ app.add_typer(study_app, name="study")
 app.command()(calibrate)
 app.command()(convert)
 app.command()(demo)
+app.command()(replay)
 app.command()(synthesize)
 app.add_typer(train_app, name="train")
 app.command()(weights)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from genpose_ros.cli.console import OUT, check_outputs, readable_errors
+from genpose_ros.cli.console import OUT, check_outputs, progress_bar, readable_errors
 from genpose_ros.cli.option_groups import grouped_options
 from genpose_ros.cli.options import SeedOption, SetOption, WeightsOption
 
@@ -28,11 +28,17 @@ class MotionOptions:
     motion: Annotated[
         str,
         typer.Option(
-            help="With --track, what moves: sweep (the camera), turntable, carried_slow, "
-            "carried_fast, occlusion, returns, crossing, crowd, arm."
+            help="With --track or --record, what moves: sweep (the camera), turntable, "
+            "carried_slow, carried_fast, occlusion, returns, crossing, crowd, arm."
         ),
     ] = "sweep"
-    seconds: Annotated[float, typer.Option(help="With --track, how long.", min=1.0)] = 20.0
+    seconds: Annotated[float, typer.Option(help="With --track or --record, how long.", min=1.0)] = (
+        20.0
+    )
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Write what the camera would publish as a bag, a new folder, instead."),
+    ] = None
 
 
 @readable_errors
@@ -65,12 +71,17 @@ def demo(
     - `genpose demo --frames recordings --json demo.json --picture demo.png`
 
     - `genpose demo --track --motion occlusion --seconds 30`
+
+    - `genpose demo --record demo_bag --seconds 6`
     """
     from genpose_ros.cli.setting_changes import estimator_changes
     from genpose_ros.networks.model_set import absolute_weights
 
     check_outputs(json, picture)
     changes = estimator_changes(settings)
+    if motions.record is not None:
+        _record(motions.record, motions, seed, weights)
+        return
     if motions.track:
         if frames is not None or picture is not None:
             raise ValueError("--track shows simulated things and draws no picture of them")
@@ -95,6 +106,22 @@ def _session(name: str) -> ModuleType:
             f"the demo needs ROS 2 and this package's messages ({error}): run `make demo` in a "
             "checkout, or source the workspace that the package is built in"
         ) from error
+
+
+def _record(path: Path, motions: MotionOptions, seed: int, weights: Path | None) -> None:
+    """Record the simulated camera."""
+    module = _session("genpose_ros.ros.demo.record_bag")
+    with progress_bar("simulating", "{task.completed}/{task.total} images") as progress:
+        task = progress.add_task("")
+        size = module.record_bag(
+            path,
+            motion=motions.motion,
+            seed=seed,
+            seconds=motions.seconds,
+            weights=str(weights or ""),
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    OUT.print(f"bag: {path}, {size / 1e6:.1f} MB", markup=False, highlight=False, soft_wrap=True)
 
 
 def _track(motions: MotionOptions, seed: int, settings: dict[str, Any], json: Path | None) -> int:

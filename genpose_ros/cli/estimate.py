@@ -20,6 +20,7 @@ from genpose_ros.cli.console import (
 )
 from genpose_ros.cli.option_groups import grouped_options
 from genpose_ros.cli.options import EstimatorOptions, load_estimator
+from genpose_ros.cli.results import estimate_json, rejection_json, up_json
 
 if TYPE_CHECKING:
     from genpose_ros.estimation import Frame, FrameResult
@@ -237,46 +238,10 @@ def _background(colour: Path | None, depth_m: Any) -> Any:
 
 
 def _result_json(result: "FrameResult") -> dict[str, Any]:
-    objects = [
-        {
-            "id": e.instance_id,
-            "class": e.category,
-            "position_m": e.T_cam_obj[:3, 3].tolist(),
-            "quaternion_xyzw": e.quat_wxyz[[1, 2, 3, 0]].tolist(),
-            "tilt_deg": e.tilt_deg,
-            "T_cam_obj": e.T_cam_obj.tolist(),
-            "size_m": e.size_m.tolist(),
-            "score": e.score,
-            "score_axis": e.score_axis,
-            "covariance": e.covariance.tolist(),
-            "energy_rotation": e.energy_rotation,
-            "energy_translation": e.energy_translation,
-            "mode_shares": list(e.mode_shares),
-            "T_cam_other": None if e.T_cam_other is None else e.T_cam_other.tolist(),
-            "n_points": e.n_points,
-            "rests": e.rests,
-            "up_turn_deg": math.degrees(e.up_turn_rad),
-            "remarks": [remark.value for remark in e.remarks],
-        }
-        for e in result.estimates
-    ]
-    rejected = [
-        {"id": r.instance_id, "reason": r.reason.value, "detail": r.detail}
-        for r in result.rejections
-    ]
     return {
         "frame": "camera optical frame: x right, y down, z forward, metres",
-        "up": None if result.up_cam is None else _up_json(result.up_cam),
-        "objects": objects,
-        "rejected": rejected,
+        "up": None if result.up_cam is None else up_json(result.up_cam),
+        "objects": [estimate_json(e) for e in result.estimates],
+        "rejected": [rejection_json(r) for r in result.rejections],
         "stages_ms": result.timings_ms,
-    }
-
-
-def _up_json(up: "UpDirection") -> dict[str, Any]:
-    return {
-        "source": up.source,
-        "direction": up.direction_cam.tolist(),
-        "sigma_deg": math.degrees(up.sigma_rad),
-        "level_m": up.level_m,
     }

@@ -3,16 +3,19 @@
 
 """Conversion of CameraInfo messages to calibrations and, once the image is known, to cameras."""
 
-from sensor_msgs.msg import CameraInfo
+from typing import TYPE_CHECKING
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.geometry.camera import PinholeCamera
 
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo
+
 __all__ = ["calibrated_camera", "calibration_from_info"]
 
 
-def calibration_from_info(message: CameraInfo) -> Calibration:
+def calibration_from_info(message: "CameraInfo") -> Calibration:
     """Return what a sensor_msgs/CameraInfo says of its camera."""
     region = message.roi
     return Calibration(

@@ -6,13 +6,16 @@
 import io
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from sensor_msgs.msg import CompressedImage
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.ros.message_sizes import MOST_PIXELS, too_many_pixels
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CompressedImage
 
 __all__ = ["CompressedDepth", "compressed_depth", "compressed_labels", "decode_rvl"]
 
@@ -67,7 +70,7 @@ class CompressedDepth:
 
 
 def compressed_depth(
-    message: CompressedImage, most: int = MOST_PIXELS
+    message: "CompressedImage", most: int = MOST_PIXELS
 ) -> CompressedDepth | Rejection:
     """Return the depth image of a message of the transports compressedDepth or compressed.
 
@@ -104,7 +107,9 @@ def compressed_depth(
     return CompressedDepth(payload, (height, width), rvl, quantization)
 
 
-def compressed_labels(message: CompressedImage, most: int = MOST_PIXELS) -> np.ndarray | Rejection:
+def compressed_labels(
+    message: "CompressedImage", most: int = MOST_PIXELS
+) -> np.ndarray | Rejection:
     """Return the labels of a compressed mask, (H, W) unsigned: one channel, or equal ones.
 
     Args:

@@ -7,12 +7,15 @@ import math
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from vision_msgs.msg import BoundingBox2D, Detection2D
 
 from genpose_ros.estimation.class_names import ClassNames
 from genpose_ros.geometry.categories import NOCS, CategorySet
+
+if TYPE_CHECKING:
+    from vision_msgs.msg import BoundingBox2D, Detection2D
 
 __all__ = [
     "CategoryRules",
@@ -159,9 +162,9 @@ class ObjectFilter:
 
 def match_detections(
     labels: Sequence[int],
-    detections: Sequence[Detection2D],
+    detections: "Sequence[Detection2D]",
     boxes: Mapping[int, tuple[float, float, float, float]],
-) -> dict[int, Detection2D]:
+) -> "dict[int, Detection2D]":
     """Return the detection of each label, for as many as can be matched.
 
     By the detections' ids where all of them are labels: a tracker's may be labels by chance. Else
@@ -189,8 +192,8 @@ def confidence(score: float) -> float:
 
 
 def _match_boxes(
-    boxes: Mapping[int, tuple[float, float, float, float]], detections: Sequence[Detection2D]
-) -> dict[int, Detection2D]:
+    boxes: Mapping[int, tuple[float, float, float, float]], detections: "Sequence[Detection2D]"
+) -> "dict[int, Detection2D]":
     """Pairs of greatest overlap first, each label and each detection once."""
     if not boxes or not detections:
         return {}
@@ -209,7 +212,7 @@ def _match_boxes(
     return matched
 
 
-def corners(box: BoundingBox2D) -> tuple[float, float, float, float]:
+def corners(box: "BoundingBox2D") -> tuple[float, float, float, float]:
     """Return left, top, right and bottom of a vision_msgs/BoundingBox2D, pixels."""
     centre = box.center.position
     half_x, half_y = box.size_x / 2, box.size_y / 2

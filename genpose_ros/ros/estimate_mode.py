@@ -17,8 +17,8 @@ from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.frame_builder import build_frame
 from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import publishable
-from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.published import PublishedFrame, published_estimate
+from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.transform_queue import LocatedFrame
 
 __all__ = ["ActiveEstimator", "Estimating", "Estimator", "MakeEstimator"]

@@ -32,17 +32,19 @@ from genpose_ros.ros.builders import posed_objects
 from genpose_ros.ros.category_messages import category_array
 from genpose_ros.ros.diagnostics import Diagnostics
 from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
+from genpose_ros.ros.frame_keeper import FrameKeeper
 from genpose_ros.ros.inputs import Inputs
 from genpose_ros.ros.managed_node import ManagedNode
 from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.message_sizes import MB
 from genpose_ros.ros.model_loader import ModelLoader
 from genpose_ros.ros.outputs import Outputs, objects_message
-from genpose_ros.ros.parameters import Parameters, Settings
+from genpose_ros.ros.parameters import Parameters
 from genpose_ros.ros.program import end_for_respawn, run_program
 from genpose_ros.ros.published import PublishedFrame
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.requests import Requests
+from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.statuses import (
     AccountStatus,
     ChangesStatus,
@@ -124,6 +126,9 @@ class EstimatorNode(ManagedNode):
         self._make_tracker = make_tracker
         self._processing: Estimating | Tracking | None = None
         self._inputs: Inputs | None = None
+        self._keeper = FrameKeeper(
+            settings.node, lambda: _about(self._make_estimator), self.get_logger().info
+        )
         self._transforms: TransformBuffer | None = None
         self._queue: TransformQueue | None = None
         self._up: UpSources | None = None
@@ -146,6 +151,7 @@ class EstimatorNode(ManagedNode):
         self._parameters_in_force.on_change(self._take_settings)
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/reset_tracks", self._on_reset_tracks)
+        self.create_service(Trigger, "~/dump_frame", self._on_dump_frame)
         self._requests = Requests(
             self,
             newest=lambda: (0, None) if self._inputs is None else self._inputs.newest,
@@ -253,6 +259,7 @@ class EstimatorNode(ManagedNode):
         if self._processing is not None:
             self._processing.stop()
         self._worker.stop()
+        self._keeper.close()
         self._requests.close()
         super().destroy_node()
 
@@ -429,6 +436,12 @@ class EstimatorNode(ManagedNode):
             response.message = f"{self._tracking.reset()} tracks cleared"
         return response
 
+    def _on_dump_frame(
+        self, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        response.success, response.message = self._keeper.keep_last()
+        return response
+
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._enabled = request.data
         if self._inputs is not None:
@@ -440,6 +453,19 @@ class EstimatorNode(ManagedNode):
         if not self.is_active:
             response.message += f" once the node is active; it is {self.state}"
         return response
+
+    def _processed(
+        self, processing: Estimating | Tracking, located: LocatedFrame
+    ) -> PublishedFrame | Rejection | Drop:
+        """What the mode makes of a frame; one that it fails at is kept too."""
+        try:
+            return processing.process(located)
+        except EstimateStoppedError:
+            raise
+        except Exception as error:
+            failed = Rejection(Reason.INTERNAL_ERROR, _described(error))
+            self._keeper.note(located, self._settings, failed)
+            raise
 
     def _handle(self, located: LocatedFrame) -> None:
         """Process one frame and count what became of it; runs in the worker."""
@@ -456,7 +482,8 @@ class EstimatorNode(ManagedNode):
         """Estimate or track one frame and publish the result."""
         if self._processing is None:
             return Reason.NOT_ACTIVE
-        result = self._processing.process(located)
+        result = self._processed(self._processing, located)
+        self._keeper.note(located, self._settings, result)
         self._supervisor.note_result(_failure(result))
         with self._publishing:
             if self._inputs is None:
@@ -512,6 +539,12 @@ class EstimatorNode(ManagedNode):
             self._requests.callers.hand(caller, result)
 
         self._worker.mailbox.append(step, _STEPS)
+
+
+def _about(make_estimator: MakeEstimator) -> dict[str, str]:
+    """What the poses depend on beside messages and settings."""
+    about = make_estimator.about if isinstance(make_estimator, ModelLoader) else {}
+    return {**about, "threads": str(torch.get_num_threads())}
 
 
 def spin(node: EstimatorNode) -> None:

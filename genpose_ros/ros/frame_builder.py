@@ -5,9 +5,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from std_msgs.msg import Header
 
 from genpose_ros.estimation.frame import Frame, check_frame
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -24,7 +24,10 @@ from genpose_ros.ros.mask_regions import (
 )
 from genpose_ros.ros.masks import Segmented, instances_from_labels, instances_from_message
 from genpose_ros.ros.matching import MaskInput, Matched
-from genpose_ros.ros.parameters import Settings
+from genpose_ros.ros.settings import Settings
+
+if TYPE_CHECKING:
+    from std_msgs.msg import Header
 
 __all__ = ["BuiltFrame", "build_frame", "stamp_ns"]
 
@@ -44,7 +47,7 @@ class BuiltFrame:
     rejections: tuple[Rejection, ...]
 
 
-def stamp_ns(header: Header) -> int:
+def stamp_ns(header: "Header") -> int:
     """Return a header's stamp in nanoseconds."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 

@@ -4,10 +4,9 @@
 """Conversion of image messages to arrays without cv_bridge: depth in metres and label images."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from sensor_msgs.msg import CompressedImage, Image
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.ros.compressed_images import (
@@ -16,6 +15,9 @@ from genpose_ros.ros.compressed_images import (
     compressed_labels,
 )
 from genpose_ros.ros.message_sizes import MOST_PIXELS, too_many_pixels
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CompressedImage, Image
 
 __all__ = [
     "DEPTH_ENCODINGS",
@@ -56,7 +58,7 @@ LABEL_ENCODINGS: dict[str, _Encoding] = {
 
 
 def depth_pixels(
-    message: Image | CompressedImage, most: int = MOST_PIXELS
+    message: "Image | CompressedImage", most: int = MOST_PIXELS
 ) -> DepthPixels | Rejection:
     """Return the stored pixels of a depth image, (H, W), as a view into the message.
 
@@ -92,7 +94,7 @@ def depth_m(stored: DepthPixels, unit_m: float = 0.0) -> np.ndarray | Rejection:
 
 
 def label_pixels(
-    message: Image | CompressedImage, most: int = MOST_PIXELS
+    message: "Image | CompressedImage", most: int = MOST_PIXELS
 ) -> np.ndarray | Rejection:
     """Return the stored pixels of a label image, (H, W), as a view into the message.
 
@@ -106,7 +108,7 @@ def label_pixels(
 
 
 def _pixels(
-    message: Image, encodings: dict[str, _Encoding], what: str, most: int
+    message: "Image", encodings: dict[str, _Encoding], what: str, most: int
 ) -> np.ndarray | Rejection:
     encoding = encodings.get(message.encoding)
     if encoding is None:

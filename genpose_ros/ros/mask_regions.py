@@ -5,9 +5,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.foreground import box_foreground, separate_parts
 from genpose_ros.estimation.frame import Instance, Remark
@@ -23,6 +23,9 @@ from genpose_ros.ros.masks import (
     too_many,
     unknown_class,
 )
+
+if TYPE_CHECKING:
+    from vision_msgs.msg import Detection2D
 
 __all__ = ["OtherView", "instances_from_boxes", "instances_from_classes"]
 
@@ -116,7 +119,7 @@ def instances_from_classes(
 
 
 def instances_from_boxes(
-    detections: Sequence[Detection2D],
+    detections: "Sequence[Detection2D]",
     depth_m: np.ndarray,
     rules: CategoryRules,
     limit: int = 1000,

@@ -5,9 +5,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.label_images import (
@@ -17,8 +17,12 @@ from genpose_ros.estimation.label_images import (
     scaled_labels,
 )
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.msg import InstanceMask, InstanceMasks
 from genpose_ros.ros.detections import CategoryRules, confidence, match_detections
+
+if TYPE_CHECKING:
+    from vision_msgs.msg import Detection2D
+
+    from genpose_ros.msg import InstanceMask, InstanceMasks
 
 __all__ = [
     "Segmented",
@@ -47,7 +51,7 @@ def instances_from_labels(
     labels: np.ndarray,
     shape: tuple[int, int],
     rules: CategoryRules,
-    detections: Sequence[Detection2D] = (),
+    detections: "Sequence[Detection2D]" = (),
     limit: int = 1000,
     background: int = 0,
 ) -> Segmented | Rejection:
@@ -87,7 +91,7 @@ def instances_from_labels(
 
 
 def instances_from_message(
-    message: InstanceMasks, shape: tuple[int, int], rules: CategoryRules, limit: int = 1000
+    message: "InstanceMasks", shape: tuple[int, int], rules: CategoryRules, limit: int = 1000
 ) -> Segmented | Rejection:
     """Return the objects of a genpose_ros/InstanceMasks message.
 
@@ -125,7 +129,7 @@ def instances_from_message(
 
 
 def _classified(
-    label: int, detection: Detection2D | None, rules: CategoryRules
+    label: int, detection: "Detection2D | None", rules: CategoryRules
 ) -> tuple[str, float] | Rejection:
     """The category and the score of a label, or why it has no category."""
     if detection is None:
@@ -155,7 +159,7 @@ def unknown_class(class_name: str, number: int, rules: CategoryRules) -> Rejecti
 
 
 def _region_mask(
-    item: InstanceMask, source: tuple[int, int], shape: tuple[int, int]
+    item: "InstanceMask", source: tuple[int, int], shape: tuple[int, int]
 ) -> np.ndarray | Rejection:
     """The mask of an InstanceMask, (H, W) bool, scaled from the size `source` of the image."""
     region = item.roi

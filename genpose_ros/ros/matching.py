@@ -10,17 +10,19 @@ clock jumped or that a message is out of order is judged here, for all that come
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from std_msgs.msg import Header
-from vision_msgs.msg import Detection2D
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.images import DepthPixels
 from genpose_ros.ros.stamped_ring import Added, StampedRing
+
+if TYPE_CHECKING:
+    from std_msgs.msg import Header
+    from vision_msgs.msg import Detection2D
 
 __all__ = [
     "DepthMessage",
@@ -46,7 +48,7 @@ _KEEPS_UP = 2
 class DepthMessage:
     """Depth image as received: its header, its stored pixels (H, W), and the bytes it holds."""
 
-    header: Header
+    header: "Header"
     pixels: DepthPixels
     n_bytes: int = 0
 
@@ -67,7 +69,7 @@ class MaskInput:
     content: Any
     needs_detections: bool = False
     source: str = "label_image"
-    header: Header | None = None
+    header: "Header | None" = None
     label_names: Mapping[int, str] = field(default_factory=dict)
     n_bytes: int = 0
 
@@ -101,7 +103,7 @@ class Matched:
     depth: DepthMessage
     masks: MaskInput | None
     calibration: Calibration
-    detections: tuple[Detection2D, ...] = ()
+    detections: "tuple[Detection2D, ...]" = ()
     epoch: int = 0
     mask_camera: MaskCamera | None = None
 
@@ -228,7 +230,7 @@ class FrameMatcher:
         self._calibrations.add(stamp_ns, calibration)
 
     def add_detections(
-        self, stamp_ns: int, detections: tuple[Detection2D, ...]
+        self, stamp_ns: int, detections: "tuple[Detection2D, ...]"
     ) -> Rejection | None:
         """Hold the detections of an image."""
         return self._detections.add(stamp_ns, detections).rejection

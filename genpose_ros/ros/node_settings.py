@@ -17,15 +17,16 @@ from genpose_ros.ros.detections import (
     parse_min_scores,
 )
 from genpose_ros.ros.message_sizes import MOST_PIXELS
-from genpose_ros.ros.subscriptions import RELIABILITIES
 from genpose_ros.settings import check_settings, setting
 
-__all__ = ["MASK_SOURCES", "MODES", "NodeSettings"]
+__all__ = ["MASK_SOURCES", "MODES", "RELIABILITIES", "NodeSettings"]
 
 #: What the node does with a frame.
 MODES = ("estimate", "track")
 #: The mask messages that the node understands.
 MASK_SOURCES = ("label_image", "instance_masks", "mask_array", "yolo", "semantic", "boxes")
+#: How inputs can be subscribed to; see `AdaptiveSubscription`.
+RELIABILITIES = ("auto", "reliable", "best_effort")
 
 
 #: Characters of a frame's name, and of what is no such name as it is shown.
@@ -223,6 +224,30 @@ class NodeSettings:
         advanced=True,
         formerly="silence_seconds",
     )
+    dump_folder: str = setting(
+        "",
+        "Folder for frames that are kept as files, which `genpose replay` repeats: on request "
+        "(~/dump_frame), and with dump.refused; empty: none.",
+        fixed=True,
+        group="dump",
+        advanced=True,
+    )
+    dump_refused: bool = setting(
+        False,
+        "Keep frames that were refused, or an object of them, the first three of each reason.",
+        fixed=True,
+        group="dump",
+        advanced=True,
+    )
+    dump_limit: int = setting(
+        20,
+        "Most files in dump.folder; then no more frames are kept.",
+        low=1,
+        high=10_000,
+        fixed=True,
+        group="dump",
+        advanced=True,
+    )
     limits_pixels: int = setting(
         MOST_PIXELS,
         "Images of more pixels are refused, unread: those of 4096 x 3072.",
@@ -250,8 +275,8 @@ class NodeSettings:
     )
     hang_timeout_s: float = setting(
         120.0,
-        "The process ends with code 70, for a launch that starts it again, when one frame takes "
-        "this long, seconds; 0: never.",
+        "The process ends with code 70, for a launch that starts it again, when one frame or the "
+        "warm-up takes this long, seconds; 0: never.",
         low=0.0,
         high=3600.0,
         advanced=True,

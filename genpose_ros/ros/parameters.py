@@ -4,9 +4,8 @@
 """Parameters of the node, made of settings: declared, validated whole, swapped atomically."""
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, dataclass, fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import Field, fields
 from functools import partial
 from typing import Any
 
@@ -27,29 +26,13 @@ from rclpy.parameter import Parameter
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.parameter_names import NAMES, PRESET, check_names, unknown_name
+from genpose_ros.ros.settings import Settings, changed
 from genpose_ros.tracking.settings import TrackerSettings
 
-__all__ = ["Parameters", "Settings", "changed", "descriptor"]
+__all__ = ["Parameters", "descriptor"]
 
 #: Names in a refusal, and characters of each and of a value.
 _NAMES_SHOWN, _NAME_LENGTH, _VALUE_LENGTH = 5, 64, 100
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of all the node's parameters, as one value; its parts are those of `NAMES`.
-
-    Raises:
-        ValueError: parts do not go together.
-    """
-
-    estimator: EstimatorSettings
-    node: NodeSettings
-    tracker: TrackerSettings
-
-    def __post_init__(self) -> None:
-        if self.estimator.up_source == "tf" and not self.node.up_frame:
-            raise ValueError("up_source tf needs up_frame, the frame whose z axis points up")
 
 
 def descriptor(item: Field[Any], name: str) -> ParameterDescriptor:
@@ -76,32 +59,6 @@ def descriptor(item: Field[Any], name: str) -> ParameterDescriptor:
             IntegerRange(from_value=int(rule["low"]), to_value=int(rule["high"]), step=1)
         ]
     return result
-
-
-def changed(current: Settings, values: Mapping[str, Any]) -> Settings:
-    """Return the settings with the values of some parameters; other names are ignored.
-
-    Raises:
-        ValueError: the new settings are not valid as a whole.
-    """
-    parts = {}
-    for part, names in NAMES.items():
-        new = {field: values[name] for field, name in names.items() if name in values}
-        try:
-            parts[part] = replace(getattr(current, part), **new)
-        except ValueError as error:
-            raise ValueError(_with_parameter_names(str(error), names)) from error
-    return Settings(**parts)
-
-
-def _with_parameter_names(sentence: str, names: Mapping[str, str]) -> str:
-    """A settings class's sentence, which begins with a field's name, for users of parameters.
-
-    Fields whose names are English words are only replaced at the beginning.
-    """
-    first, space, rest = sentence.partition(" ")
-    rest = re.sub(r"\w+_\w+", lambda word: names.get(word[0], word[0]), rest)
-    return f"{names.get(first, first)}{space}{rest}"
 
 
 class Parameters:

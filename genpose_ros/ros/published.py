@@ -5,23 +5,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from std_msgs.msg import Header
 
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.up import UpDirection
-from genpose_ros.msg import ObjectPose
 from genpose_ros.tracking.tracks import Track, TrackState
+
+if TYPE_CHECKING:
+    from std_msgs.msg import Header
 
 __all__ = ["PublishedFrame", "PublishedObject", "published_estimate", "published_track"]
 
+#: As the constants STATE_* of ObjectPose, whose package there is only where ROS is.
+_UNTRACKED = 0
 _STATES = {
-    TrackState.NEW: ObjectPose.STATE_NEW,
-    TrackState.CONFIRMED: ObjectPose.STATE_CONFIRMED,
-    TrackState.COASTING: ObjectPose.STATE_COASTING,
-    TrackState.LOST: ObjectPose.STATE_LOST,
+    TrackState.NEW: 1,
+    TrackState.CONFIRMED: 2,
+    TrackState.COASTING: 3,
+    TrackState.LOST: 4,
 }
 
 
@@ -45,7 +49,7 @@ class PublishedObject:
     id: str
     frame: str
     number: int
-    state: int = ObjectPose.STATE_UNTRACKED
+    state: int = _UNTRACKED
     trusted: bool = True
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(6))
     age_s: float = 0.0
@@ -54,7 +58,7 @@ class PublishedObject:
     @property
     def seen(self) -> bool:
         """Whether the pose comes from the points of this frame."""
-        return self.state not in (ObjectPose.STATE_COASTING, ObjectPose.STATE_LOST)
+        return self.state not in (_STATES[TrackState.COASTING], _STATES[TrackState.LOST])
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,12 @@ class PublishedFrame:
 
     objects: Sequence[PublishedObject]
     rejections: Sequence[Rejection]
-    header: Header
+    header: "Header"
     timings_ms: dict[str, float] = field(default_factory=dict)
     T_out_cam: np.ndarray = field(default_factory=lambda: np.eye(4))
     up_cam: UpDirection | None = None
 
-    def expressed_in(self, T_out_cam: np.ndarray, header: Header) -> "PublishedFrame":
+    def expressed_in(self, T_out_cam: np.ndarray, header: "Header") -> "PublishedFrame":
         """Return the same objects, to be published in another frame.
 
         Args:

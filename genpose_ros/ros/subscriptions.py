@@ -15,10 +15,8 @@ from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPo
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription, SubscriptionEventCallbacks
 
-__all__ = ["RELIABILITIES", "AdaptiveSubscription", "message_class", "type_name"]
+__all__ = ["AdaptiveSubscription", "message_class", "type_name"]
 
-#: How a subscription can be asked for; see `AdaptiveSubscription`.
-RELIABILITIES = ("auto", "reliable", "best_effort")
 _DEPTH = 5
 #: Messages that are known again when they come twice.
 _REMEMBERED = 32

@@ -7,10 +7,9 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from std_msgs.msg import Header
 
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -22,11 +21,14 @@ from genpose_ros.ros.estimate_mode import ActiveEstimator, MakeEstimator
 from genpose_ros.ros.frame_builder import build_frame
 from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import check_estimate
-from genpose_ros.ros.parameters import Settings
 from genpose_ros.ros.published import PublishedFrame, published_track
+from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.tracks import Track, TrackingResult
+
+if TYPE_CHECKING:
+    from std_msgs.msg import Header
 
 __all__ = ["MakeTracker", "ObjectTracker", "Tracking"]
 
@@ -232,7 +234,7 @@ class Tracking:
         return True
 
     def _published(
-        self, result: TrackingResult, header: Header, settings: Settings
+        self, result: TrackingResult, header: "Header", settings: Settings
     ) -> PublishedFrame:
         rejections, objects = list(self._kept), []
         self._kept.clear()

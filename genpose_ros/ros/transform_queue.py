@@ -7,15 +7,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from std_msgs.msg import Header
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.up import UpDirection
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.matching import MOST_BYTES, Matched
+
+if TYPE_CHECKING:
+    from std_msgs.msg import Header
 
 __all__ = ["LocatedFrame", "TransformQueue"]
 
@@ -28,7 +30,7 @@ _WAITS = 256
 
 
 class _Transforms(Protocol):
-    def camera_in(self, frame: str, header: Header) -> np.ndarray | Rejection: ...
+    def camera_in(self, frame: str, header: "Header") -> np.ndarray | Rejection: ...
 
     def newest_ns(self, frame: str, camera_frame: str) -> int | None: ...
 
@@ -54,7 +56,7 @@ class _Waiting:
     since_s: float
 
     @property
-    def header(self) -> Header:
+    def header(self) -> "Header":
         return self.matched.depth.header
 
     @property
@@ -102,7 +104,7 @@ class TransformQueue:
         *,
         wait_s: Callable[[], float],
         deliver: Callable[[Sequence[LocatedFrame]], None],
-        refuse: Callable[[Rejection, Header], None],
+        refuse: "Callable[[Rejection, Header], None]",
         most_bytes: Callable[[], int] = lambda: MOST_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -209,7 +211,7 @@ class TransformQueue:
             return None
         return min((newest_ns for newest_ns in known if newest_ns), default=0)
 
-    def _poses(self, header: Header) -> dict[str, np.ndarray] | Rejection:
+    def _poses(self, header: "Header") -> dict[str, np.ndarray] | Rejection:
         """T_frame_cam of all frames at an image, or why one of them is not known."""
         poses = {}
         for frame in self.frames:

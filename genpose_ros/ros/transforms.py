@@ -7,8 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import torch
-from geometry_msgs.msg import Transform, TransformStamped
+from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -19,12 +18,10 @@ from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformException
 
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
+from genpose_ros.ros.transform_tree import transform_matrix
 
 __all__ = ["TransformBuffer", "header_in"]
 
-#: tf2 lets infinity and 1e300 pass; no camera is farther than this from any frame, metres.
-_FARTHEST_M = 1e8
 #: Messages that are kept for a listener, as in tf2_ros.
 _DEPTH = 100
 
@@ -92,7 +89,7 @@ class TransformBuffer:
             found = self.buffer.lookup_transform(
                 frame, header.frame_id, Time.from_msg(header.stamp)
             )
-            return _matrix(found.transform)
+            return transform_matrix(found.transform)
         except (TransformException, ValueError) as error:
             detail = f"no transform from {header.frame_id} to {frame} at the image: {error}"
             return Rejection(Reason.NO_TRANSFORM, detail)
@@ -116,15 +113,3 @@ class TransformBuffer:
 def header_in(frame: str, header: Header) -> Header:
     """Return the header of outputs that are given in another frame: same stamp."""
     return Header(stamp=header.stamp, frame_id=frame)
-
-
-def _matrix(transform: Transform) -> np.ndarray:
-    """The (4, 4) matrix; ValueError where it is none that a camera can have."""
-    q, t = transform.rotation, transform.translation
-    quat_wxyz = torch.tensor([q.w, q.x, q.y, q.z], dtype=torch.float64)
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation_from_quat_wxyz(quat_wxyz).numpy()
-    matrix[:3, 3] = (t.x, t.y, t.z)
-    if not (np.abs(matrix) <= _FARTHEST_M).all():  # NaN fails too
-        raise ValueError(f"the transform is not finite or absurd: {matrix.tolist()}")
-    return matrix

@@ -20,7 +20,7 @@ from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.gravity_filter import GravityFilter, ImuSample
-from genpose_ros.ros.parameters import Settings
+from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.ros.transforms import TransformBuffer
 

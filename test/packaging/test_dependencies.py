@@ -174,11 +174,11 @@ def test_the_test_extra_has_what_only_tests_import(
     assert needed <= declared_pypi["test"] | declared_pypi["dist"] | declared_pypi["docs"]
 
 
-def test_the_bench_extra_has_what_only_benchmarks_import(
+def test_benchmarks_import_nothing_beside_the_products_packages(
     root: Path, declared_pypi: dict[str, set[str]]
 ) -> None:
     needed = {PYTHON_NAMES[module][0] for module in imported(root, ("benchmarks",)) - ROS_MODULES}
-    assert needed <= declared_pypi[""] | declared_pypi["bench"]
+    assert needed <= declared_pypi[""]
 
 
 @pytest.mark.parametrize(

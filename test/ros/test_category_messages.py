@@ -19,7 +19,7 @@ from genpose_ros.ros.estimate_mode import Estimating
 from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
 from genpose_ros.ros.model_loader import CheckpointFile
 from genpose_ros.ros.node_settings import NodeSettings
-from genpose_ros.ros.parameters import Settings
+from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.track_mode import Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.tracking import Tracker, TrackerSettings

@@ -41,6 +41,7 @@ from genpose_ros.geometry.categories import NOCS
 from genpose_ros.msg import CategoryArray, InstanceMask, InstanceMasks, ObjectPoseArray
 from genpose_ros.ros.diagnostics import Diagnostics, status
 from genpose_ros.ros.estimator_node import EstimatorNode
+from genpose_ros.ros.frame_files import read_frame_file
 
 pytestmark = pytest.mark.ros
 
@@ -322,6 +323,23 @@ def test_a_reset_is_answered_though_there_are_no_tracks(rig):
     assert rig.bench.spin_until(future.done)
     assert future.result().success
     assert future.result().message == "there are no tracks in mode estimate"
+
+
+def test_the_last_frame_is_written_on_request_where_a_folder_is_named(ros, benches, tmp_path):
+    rig = Rig(ros, benches, dump__folder=str(tmp_path))
+    client = rig.bench.peer.create_client(Trigger, "/genpose/dump_frame")
+    assert client.wait_for_service(10.0)
+    rig.answer()
+    future = client.call_async(Trigger.Request())
+    assert rig.bench.spin_until(future.done)
+    path = tmp_path / f"frame_{rig.camera.stamp_ns}_asked.npz"
+    assert future.result().success
+    assert future.result().message == f"{path} is being written"
+    assert rig.bench.spin_until(path.is_file)
+    kept = read_frame_file(path)
+    assert [(o.number, o.category) for o in kept.objects] == [(3, "mug"), (7, "mug")]
+    refused = rig.node.set_parameters([Parameter("dump.folder", value="/somewhere/else")])
+    assert not refused[0].successful
 
 
 def test_the_quality_of_service_of_every_endpoint_can_be_overridden(ros, benches):
@@ -916,8 +934,9 @@ class TestMaskSources:
             stored = io.BytesIO()
             picture.save(stored, "jpeg", quality=80)
             soft = PILImage.open(stored)
-        assert len(np.unique(np.asarray(soft))) > 4
-        labels = rig.ros.image(np.array(soft), rig.camera.stamp_ns + 33_000_000)
+        pixels = np.array(soft)
+        assert len(np.unique(pixels)) > 4
+        labels = rig.ros.image(pixels, rig.camera.stamp_ns + 33_000_000)
         message = rig.answer(masks=labels)
         assert [o.instance_id for o in message.objects] == [255]
         assert list(message.rejections) == []

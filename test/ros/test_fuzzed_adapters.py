@@ -20,7 +20,7 @@ from genpose_ros.ros.images import depth_m, depth_pixels, label_pixels
 from genpose_ros.ros.masks import instances_from_labels, instances_from_message
 from genpose_ros.ros.matching import MAX_WAITING, DepthMessage, FrameMatcher, MaskInput
 from genpose_ros.ros.node_settings import NodeSettings
-from genpose_ros.ros.parameters import Settings
+from genpose_ros.ros.settings import Settings
 from genpose_ros.tracking.settings import TrackerSettings
 
 pytestmark = pytest.mark.fuzz

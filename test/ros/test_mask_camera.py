@@ -26,7 +26,7 @@ from genpose_ros.ros.frame_builder import build_frame
 from genpose_ros.ros.mask_camera import MaskCameraSource, extrinsics_matrix
 from genpose_ros.ros.matching import DepthMessage, MaskCamera, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
-from genpose_ros.ros.parameters import Settings
+from genpose_ros.ros.settings import Settings
 from genpose_ros.tracking import TrackerSettings
 
 COLOUR_FRAME = "other_optical_frame"

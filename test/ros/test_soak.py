@@ -33,7 +33,7 @@ def slack(request: pytest.FixtureRequest) -> float:
 def test_memory_does_not_grow_however_many_images_come(
     mode: str, soak_images: int, soak_seed: int, record_property: Any
 ) -> None:
-    program = [SUPPORT / "soaked_node.py", mode, str(soak_images), str(soak_seed)]
+    program = [str(SUPPORT / "soaked_node.py"), mode, str(soak_images), str(soak_seed)]
     done = subprocess.run([sys.executable, *program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads(done.stdout.splitlines()[-1])

@@ -16,7 +16,7 @@ from genpose_ros.ros import track_mode
 from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
-from genpose_ros.ros.parameters import Settings
+from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.track_mode import Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.tracking.settings import TrackerSettings
