@@ -24,7 +24,6 @@ class Drop(Enum):
     CLOCK_JUMP = "clock_jump"  #: the clock jumped back while it waited
     MEMORY = "memory"  #: what waits held more than limits.held_mb; the oldest goes first
     DISABLED = "disabled"  #: the node was switched off by ~/enable
-    NOT_ACTIVE = "not_active"  #: the node was deactivated or stopped before it was done
     NO_TRACKS = "no_tracks"  #: a depth image without masks, and nothing to follow
     OUTDATED = "outdated"  #: a depth image without masks, older than what was published
     LATE_MASKS = "late_masks"  #: delayed masks: the next image shows what they told, if anything

@@ -214,7 +214,7 @@ class EstimatorNode(ManagedNode):
         """Unsubscribe, and forget what waits; nothing is published any more."""
         with self._publishing:
             if self._inputs is not None:
-                self.account.settle(Drop.NOT_ACTIVE, self._inputs.close())
+                self.account.settle(Reason.NOT_ACTIVE, self._inputs.close())
             self._inputs = None
         if self._up is not None:
             self._up.close()
@@ -222,7 +222,7 @@ class EstimatorNode(ManagedNode):
             self._transforms.close(self)
         if self._overdue is not None:
             self.destroy_timer(self._overdue)
-        self._forget_waiting(Drop.NOT_ACTIVE)
+        self._forget_waiting(Reason.NOT_ACTIVE)
         self._requests.callers.end(Rejection(Reason.NOT_ACTIVE, "the node was deactivated"))
         self._transforms = self._queue = self._overdue = self._up = None
         self._diagnostics.parts = self._constant_parts
@@ -398,7 +398,7 @@ class EstimatorNode(ManagedNode):
         if header is not None and header.stamp.sec >= 0:  # no clock shows a negative one
             self._outputs.publish_rejected(rejection, header)
 
-    def _forget_waiting(self, cause: Drop) -> None:
+    def _forget_waiting(self, cause: Drop | Reason) -> None:
         """Forget the frames that nobody has processed yet."""
         self.account.settle(cause, self._worker.mailbox.clear(_MASKS, _DEPTH_ONLY))
         if self._queue is not None:
@@ -473,7 +473,7 @@ class EstimatorNode(ManagedNode):
         try:
             outcome = self._process(located)
         except EstimateStoppedError:
-            outcome = Drop.NOT_ACTIVE
+            outcome = Reason.NOT_ACTIVE
             raise
         finally:
             self.account.settle(outcome)
@@ -481,13 +481,13 @@ class EstimatorNode(ManagedNode):
     def _process(self, located: LocatedFrame) -> Outcome:
         """Estimate or track one frame and publish the result."""
         if self._processing is None:
-            return Drop.NOT_ACTIVE
+            return Reason.NOT_ACTIVE
         result = self._processed(self._processing, located)
         self._keeper.note(located, self._settings, result)
         self._supervisor.note_result(_failure(result))
         with self._publishing:
             if self._inputs is None:
-                return Drop.NOT_ACTIVE
+                return Reason.NOT_ACTIVE
             return self._publish(located, result)
 
     def _publish(self, located: LocatedFrame, result: PublishedFrame | Rejection | Drop) -> Outcome:

@@ -123,7 +123,8 @@ class Mixed:
 
     def masks_twice_then_depth(self) -> None:
         self.masks(self.stamp_ns)
-        self.good()
+        self.masks(self.stamp_ns)
+        self.depth_alone()
 
     def masks_without_depth(self) -> None:
         self.masks(self.stamp_ns - 15 * MS)
@@ -202,7 +203,7 @@ class Mixed:
 def test_every_frame_of_a_wild_mixture_is_accounted_for(
     ros, benches, values, soak_frames, soak_seed
 ):
-    fixed = {"tracking__fixed_frame": "world"} if values.get("fixed") else {}
+    fixed = {"fixed_frame": "world"} if values.get("fixed") else {}
     name = next(iter(fixed), "")
     mixed = Mixed(ros, benches, soak_seed, mode=values["mode"], **fixed)
     mixed.run(soak_frames)

@@ -372,8 +372,8 @@ def test_the_newest_depth_images_stay_within_the_memory_and_masks_wait_in_what_i
         assert matcher.held_bytes <= 100
     assert matcher.let_go == 47
     for i in range(4):
-        matcher.add_masks(10**9 + (60 + i) * MS, MaskInput("m", n_bytes=40))
+        matcher.add_masks(10**9 + (60 + i) * MS, MaskInput("m", n_bytes=35))
     assert dropped == {Drop.MEMORY: 2}
-    assert (matcher.waiting, matcher.held_bytes) == (2, 110)  # the newest depth image stays
+    assert (matcher.waiting, matcher.held_bytes) == (2, 100)  # the newest depth image stays
     matcher.add_depth(10**9 + 70 * MS, DepthMessage("d", pixels, n_bytes=500))
-    assert (matcher.waiting, matcher.held_bytes) == (1, 540)  # and so do the newest masks
+    assert (matcher.waiting, matcher.held_bytes) == (1, 535)  # and so do the newest masks

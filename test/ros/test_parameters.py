@@ -209,9 +209,11 @@ def test_what_was_changed_since_the_start_is_known(node):
     node.set_parameters([Parameter("tf_prefix", value="left/" * 25)])
     assert node.parameters.changes == {
         "sampling.steps": "8 -> 4",
-        "tf_prefix": f" -> {('left/' * 25)[:100]}",
+        "tf_prefix": f"auto -> {('left/' * 25)[:100]}",
     }
-    node.set_parameters([Parameter("sampling.steps", value=8), Parameter("tf_prefix", value="")])
+    node.set_parameters(
+        [Parameter("sampling.steps", value=8), Parameter("tf_prefix", value="auto")]
+    )
     assert node.parameters.changes == {}
 
 
