@@ -45,7 +45,7 @@ def make(kind: str, **values: Any) -> Any:
         if node is Nodetype.NAME:
             values[name] = make(str(of))
         elif node is Nodetype.BASE:
-            values[name] = {"string": "", "bool": False}.get(of[0], 0)
+            values[name] = {"string": "", "bool": False}.get(str(of[0]), 0)
         elif node is Nodetype.ARRAY:
             values[name] = np.zeros(of[1])
         else:
