@@ -17,9 +17,10 @@ CASES ?= 100000
 ROUNDS ?= 20
 SLACK ?= 1
 SEED ?= 0
+IMAGES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bag test test-unit fuzz faults audit lint docs bench train release-weights dist clean clean-setup
+.PHONY: help setup demo bag test test-unit fuzz faults soak audit lint docs bench train release-weights dist clean clean-setup
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,9 @@ fuzz: setup  ## CASES=N random files and messages through readers and adapters; 
 
 faults: setup  ## faults in real nodes and cameras, ROUNDS=N times each; SEED=N, SLACK=N times the promised time
 	@.venv/bin/python -m pytest test/ros/test_faults.py --timeout 0 --fault-rounds $(ROUNDS) --fault-seed $(SEED) --fault-slack $(SLACK) $(ARGS)
+
+soak: setup  ## the node for IMAGES=N images, as many malformed messages and frames as that asks for; SEED=N
+	@.venv/bin/python -m pytest -m soak --timeout 0 --soak-images $(IMAGES) --soak-frames $$(($(IMAGES) / 10)) --soak-messages $$(($(IMAGES) / 100)) --soak-seed $(SEED) --fault-slack $(SLACK) -rP $(ARGS)
 
 audit: setup  ## bill of materials in dist/sbom.json; known holes in what is installed, by pip-audit
 	@.venv/bin/python -m embedded.sbom dist/sbom.json

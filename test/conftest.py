@@ -45,9 +45,13 @@ collect_ignore = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of random cases and injected faults, which `make fuzz` and `make faults` set."""
+    """Options of random cases, injected faults and long runs: `make fuzz`, `faults` and `soak`."""
     parser.addoption("--fuzz-cases", type=int, default=6000, help="random cases of each test")
     parser.addoption("--fuzz-seed", type=int, default=0, help="seed of the random cases")
+    parser.addoption("--soak-images", type=int, default=1000, help="images of a test of memory")
+    parser.addoption("--soak-frames", type=int, default=300, help="frames that are counted")
+    parser.addoption("--soak-messages", type=int, default=300, help="malformed messages over DDS")
+    parser.addoption("--soak-seed", type=int, default=0, help="seed of what they are")
     parser.addoption("--fault-rounds", type=int, default=1, help="how often a fault is injected")
     parser.addoption("--fault-seed", type=int, default=0, help="seed of the random moments")
     parser.addoption(
@@ -122,6 +126,30 @@ def pytest_terminal_summary(
         terminalreporter.section("injected faults")
         for line in config.stash[_FIGURES].lines():
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def soak_images(request: pytest.FixtureRequest) -> int:
+    """How many images a test of the node's memory shows."""
+    return int(request.config.getoption("--soak-images"))
+
+
+@pytest.fixture
+def soak_frames(request: pytest.FixtureRequest) -> int:
+    """How many frames a test counts."""
+    return int(request.config.getoption("--soak-frames"))
+
+
+@pytest.fixture
+def soak_messages(request: pytest.FixtureRequest) -> int:
+    """How many malformed messages a test sends over DDS."""
+    return int(request.config.getoption("--soak-messages"))
+
+
+@pytest.fixture
+def soak_seed(request: pytest.FixtureRequest) -> int:
+    """Seed of a test's images or messages."""
+    return int(request.config.getoption("--soak-seed"))
 
 
 @pytest.fixture(autouse=True)

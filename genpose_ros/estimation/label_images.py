@@ -26,6 +26,8 @@ _UNLABELLED = (0, 255, 65535)
 _BLACK, _WHITE = 16, 239
 #: Grey levels that a soft edge has at least, and levels just below 255 that compression leaves.
 _GREYS, _PALE = 4, 3
+#: The edge of a small object has more pixels than its inside; so many times as many at most.
+_EDGE = 3.0
 #: Of an edge this share goes when so many pixels are taken off it.
 _THIN_PX, _THIN = 3, 0.95
 #: A binary mask with more of its pixels and of its border at 255 shows a background.
@@ -184,7 +186,7 @@ def _soft_edge(labels: np.ndarray, values: np.ndarray, counts: np.ndarray) -> bo
     pale = (values >= _WHITE) & (values < 255)
     if np.count_nonzero(grey) < _GREYS and np.count_nonzero(pale) < _PALE:
         return False
-    if int(counts[grey].sum()) > int(counts[values >= _WHITE].sum()):
+    if int(counts[grey].sum()) > _EDGE * int(counts[values >= _WHITE].sum()):
         return False
     pixels = (labels > _BLACK) & (labels < _WHITE)
     left = np.count_nonzero(erode_mask(pixels, _THIN_PX))

@@ -12,6 +12,7 @@ from genpose_ros.geometry.camera import PinholeCamera
 
 __all__ = [
     "CONTACT_M",
+    "KEPT_SHARE",
     "UP_SOURCES",
     "UpDirection",
     "find_support_plane",
@@ -48,6 +49,8 @@ _SIGMA_RAD, _CORRELATED = np.radians(0.5), 25.0
 _LEVEL_RAD = np.radians(12.0)
 #: Pixels along the image's longer side that a support is looked for on again.
 _FEW = 24
+#: A support is still there while so large a share of the pixels as when it was found lies on it.
+KEPT_SHARE = 0.7
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ from genpose_ros.ros.requests import Requests
 from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.statuses import (
     AccountStatus,
+    ChangesStatus,
     EstimatorStatus,
     InputStatus,
     LastFrames,
@@ -164,6 +165,7 @@ class EstimatorNode(ManagedNode):
             self._estimator_status(),
             WorkerStatus(self._supervisor, self._worker),
             AccountStatus(self.account),
+            ChangesStatus(self._parameters_in_force),
         ]
         self._diagnostics = Diagnostics(self, self._constant_parts, self._alarms)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -283,7 +285,7 @@ class EstimatorNode(ManagedNode):
             wait_s=lambda: self._settings.node.transform_wait_s,
             deliver=self._hand_over,
             refuse=self._refuse_frame,
-            most_bytes=lambda: self._settings.node.max_held_mb * MB,
+            most_bytes=lambda: self._settings.node.limits_held_mb * MB,
         )
         self._transforms.listen(self, self._queue.look_up)
         # Steady: a simulated clock that stands still must not stop it.

@@ -87,8 +87,10 @@ class GravityFilter:
         return self._entries[-1].stamp_ns if self._entries else None
 
     def add(self, sample: ImuSample) -> None:
-        """Take a sample; one that is older than those before begins anew."""
+        """Take a sample; one older than the last is left out, and one much older begins anew."""
         if self._entries and sample.stamp_ns < self._entries[-1].stamp_ns:
+            if (self._entries[-1].stamp_ns - sample.stamp_ns) / 1e9 < _GAP_S:
+                return
             self._begin()
         if sample.acceleration is not None or sample.rate is not None:
             self._state = _advanced(self._state, sample)

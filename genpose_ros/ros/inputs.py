@@ -109,7 +109,7 @@ class Inputs:
         self._matcher = FrameMatcher(
             now.depth_history_s, now.sync_slop_s, now.sync_wait_s, account.settle
         )
-        self._matcher.most_bytes = now.max_held_mb * MB
+        self._matcher.most_bytes = now.limits_held_mb * MB
         self._mask_camera = None if now.aligned else MaskCameraSource(node)
         topics = self._topics(now.mask_source)
         self.topic_names = {name: node.resolve_topic_name(name) for name in topics}
@@ -168,7 +168,7 @@ class Inputs:
         self._matcher.configure(
             settings.depth_history_s, settings.sync_slop_s, settings.sync_wait_s
         )
-        self._matcher.most_bytes = settings.max_held_mb * MB
+        self._matcher.most_bytes = settings.limits_held_mb * MB
 
     def _topics(self, mask_source: str) -> dict[str, _Topic]:
         images = (Image, CompressedImage)
@@ -205,7 +205,7 @@ class Inputs:
             return
         n_bytes = message_bytes(message)
         refused = self._check_bytes(n_bytes, "the depth image")
-        pixels = refused or depth_pixels(message, self._settings().max_image_pixels)
+        pixels = refused or depth_pixels(message, self._settings().limits_pixels)
         if isinstance(pixels, Rejection):
             self._refuse(pixels, header)
             return
@@ -251,7 +251,7 @@ class Inputs:
         stamp = self._note("masks", message.header)
         n_bytes = message_bytes(message)
         refused = self._check_bytes(n_bytes, "the label image")
-        pixels = refused or label_pixels(message, self._settings().max_image_pixels)
+        pixels = refused or label_pixels(message, self._settings().limits_pixels)
         if isinstance(pixels, Rejection):
             self._account.receive()
             self._refuse_masks(pixels, message.header)
@@ -306,7 +306,7 @@ class Inputs:
         self._accept(rejection, message.header)
 
     def _check_bytes(self, n_bytes: int, what: str) -> Rejection | None:
-        return check_bytes(n_bytes, self._settings().max_held_mb, what)
+        return check_bytes(n_bytes, self._settings().limits_held_mb, what)
 
     def _refuse_long(self, message: Any, items: Sequence[Any], most: int, what: str) -> bool:
         """Refuse a message with too many items, or megabytes of text in them; whether it was."""

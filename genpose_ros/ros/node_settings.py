@@ -248,7 +248,7 @@ class NodeSettings:
         group="dump",
         advanced=True,
     )
-    max_image_pixels: int = setting(
+    limits_pixels: int = setting(
         MOST_PIXELS,
         "Images of more pixels are refused, unread: those of 4096 x 3072.",
         low=1,
@@ -256,7 +256,7 @@ class NodeSettings:
         group="limits",
         advanced=True,
     )
-    max_held_mb: int = setting(
+    limits_held_mb: int = setting(
         512,
         "What depth images and the masks that wait for them may hold together, and again the "
         "frames that wait for a transform, MB (millions of bytes): the newest stay. No message of "
@@ -275,8 +275,8 @@ class NodeSettings:
     )
     hang_timeout_s: float = setting(
         120.0,
-        "The process ends with code 70, for a launch that starts it again, when one frame takes "
-        "this long, seconds; 0: never.",
+        "The process ends with code 70, for a launch that starts it again, when one frame or the "
+        "warm-up takes this long, seconds; 0: never.",
         low=0.0,
         high=3600.0,
         advanced=True,

@@ -31,8 +31,8 @@ from genpose_ros.tracking.settings import TrackerSettings
 
 __all__ = ["Parameters", "descriptor"]
 
-#: Names in a refusal, and characters of each.
-_NAMES_SHOWN, _NAME_LENGTH = 5, 64
+#: Names in a refusal, and characters of each and of a value.
+_NAMES_SHOWN, _NAME_LENGTH, _VALUE_LENGTH = 5, 64, 100
 
 
 def descriptor(item: Field[Any], name: str) -> ParameterDescriptor:
@@ -88,11 +88,23 @@ class Parameters:
             for item in fields(defaults):
                 name, default = names[item.name], getattr(defaults, item.name)
                 values[name] = _declare(node, name, default, descriptor(item, name))
-        self.current = changed(self.current, values)
+        self.current = self._started = changed(self.current, values)
         self._is_declared = node.has_parameter
         node.add_on_set_parameters_callback(self._validate)
         if hasattr(node, "add_pre_set_parameters_callback"):  # not in Humble
             node.add_pre_set_parameters_callback(partial(_refuse_unknown, node))
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """What was changed since the start: each such parameter's values, then and now."""
+        changes = {}
+        for part, names in NAMES.items():
+            then, now = getattr(self._started, part), getattr(self.current, part)
+            for field, name in names.items():
+                if getattr(then, field) != getattr(now, field):
+                    values = (str(getattr(each, field))[:_VALUE_LENGTH] for each in (then, now))
+                    changes[name] = " -> ".join(values)
+        return changes
 
     def on_change(self, callback: Callable[[Settings], None]) -> None:
         """Call this with new settings before they come into force; its ValueError refuses them."""

@@ -20,6 +20,8 @@ Item = TypeVar("Item")
 CAPACITY = 600
 #: A stamp may be so far ahead of the time that has passed, and of the usual steps, nanoseconds.
 _AHEAD_NS = 500_000_000
+#: After the first item, which may have come late, so far: publishers that are just found hold back.
+_AHEAD_OF_FIRST_NS = 10_000_000_000
 #: Longest of the usual steps that may follow, times the last one.
 _STEPS = 1.5
 #: Items whose time of arrival is remembered.
@@ -124,7 +126,8 @@ class StampedRing(Generic[Item]):
     def _latest_ns(self, newest_ns: int, now_ns: int) -> int:
         """Up to which stamp an item that comes now is in order."""
         passed_ns = max(self._ahead_ns, default=0) + now_ns
-        return max(passed_ns, newest_ns + round(_STEPS * self._step_ns)) + _AHEAD_NS
+        ahead_ns = _AHEAD_NS if len(self._ahead_ns) > 1 else _AHEAD_OF_FIRST_NS
+        return max(passed_ns, newest_ns + round(_STEPS * self._step_ns)) + ahead_ns
 
     def _jump(self, jump_s: float) -> Added:
         """Go on at another time; forget what is of another one."""

@@ -17,6 +17,8 @@ from genpose_ros.estimation.reasons import Reason
 from genpose_ros.ros.accounting import FrameAccount
 from genpose_ros.ros.diagnostics import status
 from genpose_ros.ros.inputs import Inputs
+from genpose_ros.ros.message_sizes import MB
+from genpose_ros.ros.parameters import Parameters
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.track_mode import Tracking
 from genpose_ros.ros.transform_queue import TransformQueue
@@ -25,6 +27,7 @@ from genpose_ros.tracking.tracks import TrackState
 
 __all__ = [
     "AccountStatus",
+    "ChangesStatus",
     "EstimatorStatus",
     "InputStatus",
     "LastFrames",
@@ -101,6 +104,9 @@ class InputStatus:
         lost = watchdog.lost_inputs(self._timeout_s())
         frozen = self._inputs.frozen
         values["depth images in a row that are the same"] = frozen.repeats + 1
+        values["enabled"] = self._inputs.enabled
+        values["held for masks, MB"] = f"{self._inputs.held_bytes / MB:.1f}"
+        values["depth images let go for limits.held_mb"] = self._inputs.let_go
         named = "; ".join(silent) or self._awaited() or "; ".join(paused) or frozen.doubt
         message = named or "messages come on all inputs"
         if "mask_detections" in names and "masks" not in names:
@@ -180,6 +186,26 @@ class AccountStatus:
         counts = self._account.counts()
         own = {name: counts.pop(name) for name in ("received", "answered", "waiting")}
         return {**own, **{f"dropped, {cause}": n for cause, n in sorted(counts.items())}}
+
+
+class ChangesStatus:
+    """State of the parameters: those that were changed since the start, whoever did it.
+
+    Args:
+        parameters: of the node.
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+
+    def __call__(self) -> DiagnosticStatus:
+        """Return the present state."""
+        changes = self._parameters.changes
+        locked = self._parameters.current.node.lock_parameters
+        message = f"changed since the start: {', '.join(changes)}" if changes else "as at the start"
+        if locked:
+            message = "locked, as at the start"
+        return status("parameters", message, {"locked": locked, **changes}, warn=False)
 
 
 @dataclass

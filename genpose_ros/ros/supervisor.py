@@ -67,10 +67,9 @@ class Supervisor:
         if self._worker.died:
             self.condemn("the thread that estimates has ended")
         elif 0 < limit_s < busy_s:
-            self.condemn(
-                f"one frame has taken {busy_s:.0f} s and does not end (hang_timeout_s is "
-                f"{limit_s:g} s)"
-            )
+            what = "one frame" if self._worker.prepared else "the warm-up"
+            limit = f"hang_timeout_s is {limit_s:g} s"
+            self.condemn(f"{what} has taken {busy_s:.0f} s and does not end ({limit})")
 
     @property
     def trouble(self) -> str:

@@ -276,15 +276,6 @@ REPLAY_ESTIMATES: Annotated[
 ] = 12
 
 # Memory
-SUPPORT_KEPT_SHARE: Annotated[
-    float,
-    About(
-        "share",
-        "a remembered support is forgotten when fewer pixels lie on it than this share of those "
-        "that did when it was found",
-        _BY_HAND,
-    ),
-] = 0.7
 POSE_HISTORY_S: Annotated[
     float,
     About(

@@ -10,6 +10,7 @@ import numpy as np
 
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.up import (
+    KEPT_SHARE,
     UpDirection,
     find_support_plane,
     given_up,
@@ -19,7 +20,6 @@ from genpose_ros.estimation.up import (
     support_share,
     supports,
 )
-from genpose_ros.tracking import constants
 from genpose_ros.tracking.ego_motion import StampedCameraPose
 
 __all__ = ["RememberedSupport", "SupportMemory"]
@@ -140,7 +140,7 @@ class SupportMemory:
         if seen is not None and not self._checked:
             share = support_share(seen, self._frame.depth_m, self._frame.camera)
             self._checked = True
-            if share < constants.SUPPORT_KEPT_SHARE * self.remembered.share:
+            if share < KEPT_SHARE * self.remembered.share:
                 seen = None
         if seen is None or not is_level(seen, known):
             self.remembered = None

@@ -183,3 +183,24 @@ def test_every_topic_and_service_of_the_node_is_in_the_reference(root):
     missing |= {n for n in outputs if f"`~/{n}`" not in page}
     missing |= {n for n in inputs if f"`{n}`" not in page}
     assert missing == set()
+
+
+def test_the_figures_of_raw_depth_are_those_of_the_stored_results(root):
+    stored = json.loads((root / "docs" / "results" / "registration.json").read_text())
+    page = (root / "docs" / "ros_api.md").read_text()
+    for name, way in stored["ways"].items():
+        row = next(line for line in page.splitlines() if line.startswith(f"| {_TITLES[name]} |"))
+        assert row.split(" | ")[1:] == [
+            str(way["objects"]),
+            f"{way['median_deg']:.2f}° {way['median_cm']:.2f} cm",
+            f"{way['5deg2cm']} %",
+            f"{way['10deg5cm']} % |",
+        ]
+    assert f"take {stored['carried_over_ms']:.0f} ms of one core" in page
+
+
+#: What the ways of `benchmarks.registration` are called on the page.
+_TITLES = {
+    "raw depth, masks carried over": "raw depth, masks carried over",
+    "aligned depth": "depth aligned to colour",
+}

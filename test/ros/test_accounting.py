@@ -195,18 +195,21 @@ class Mixed:
 
 
 @pytest.mark.ros
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "values", [{"mode": "estimate"}, {"mode": "track"}, {"mode": "track", "fixed": True}]
 )
-def test_every_frame_of_a_wild_mixture_is_accounted_for(ros, benches, values):
+def test_every_frame_of_a_wild_mixture_is_accounted_for(
+    ros, benches, values, soak_frames, soak_seed
+):
     fixed = {"tracking__fixed_frame": "world"} if values.get("fixed") else {}
     name = next(iter(fixed), "")
-    mixed = Mixed(ros, benches, 1, mode=values["mode"], **fixed)
-    mixed.run(400)
+    mixed = Mixed(ros, benches, soak_seed, mode=values["mode"], **fixed)
+    mixed.run(soak_frames)
     mixed.settle()
     account = mixed.node.account
     assert account.received == mixed.masks_sent + mixed.alone
-    assert account.answered == mixed.published > 30
+    assert account.answered == mixed.published > soak_frames / 20
     assert account.received == account.answered + account.dropped.total()
     causes = {"same_stamp", "clock_jump", "disabled", "bad_encoding", "no_depth_for_masks"}
     causes |= {"size_mismatch", "internal_error", "stamp_out_of_order"}

@@ -934,8 +934,9 @@ class TestMaskSources:
             stored = io.BytesIO()
             picture.save(stored, "jpeg", quality=80)
             soft = PILImage.open(stored)
-        assert len(np.unique(np.asarray(soft))) > 4
-        labels = rig.ros.image(np.array(soft), rig.camera.stamp_ns + 33_000_000)
+        pixels = np.array(soft)
+        assert len(np.unique(pixels)) > 4
+        labels = rig.ros.image(pixels, rig.camera.stamp_ns + 33_000_000)
         message = rig.answer(masks=labels)
         assert [o.instance_id for o in message.objects] == [255]
         assert list(message.rejections) == []

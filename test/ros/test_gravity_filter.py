@@ -111,6 +111,11 @@ def test_a_clock_that_was_set_back_and_a_long_gap_begin_anew():
         assert gravity.up_at(start_ns + 10 * MS) == "the IMU has just begun"
 
 
+def test_a_sample_that_comes_late_changes_nothing():
+    gravity = fed([*at_rest(), ImuSample(990 * MS, -9.81 * UP)])
+    assert angle_deg(gravity.up_at(995 * MS).direction_cam, UP) < 0.5
+
+
 def test_samples_are_not_kept_for_ever():
     gravity = fed(ImuSample(MS * i // 2, 9.81 * UP) for i in range(20_000))
     assert len(gravity._entries) == 1000

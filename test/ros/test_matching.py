@@ -358,3 +358,22 @@ def test_masks_that_are_neither_matched_nor_refused_are_counted(clock):
         matcher.add_depth(10**8 + i * MS, depth("after"))
     assert dropped[Drop.CLOCK_JUMP] == 2
     assert matcher.waiting == 0
+
+
+def test_the_newest_depth_images_stay_within_the_memory_and_masks_wait_in_what_is_left(clock):
+    dropped = Counter()
+    matcher = FrameMatcher(
+        2.0, 0.01, 0.5, lambda cause, count: dropped.update({cause: count}), clock=clock
+    )
+    matcher.most_bytes = 100
+    pixels = np.zeros((48, 64), dtype=np.uint16)
+    for i in range(50):
+        matcher.add_depth(10**9 + i * MS, DepthMessage("d", pixels, n_bytes=30))
+        assert matcher.held_bytes <= 100
+    assert matcher.let_go == 47
+    for i in range(4):
+        matcher.add_masks(10**9 + (60 + i) * MS, MaskInput("m", n_bytes=40))
+    assert dropped == {Drop.MEMORY: 2}
+    assert (matcher.waiting, matcher.held_bytes) == (2, 110)  # the newest depth image stays
+    matcher.add_depth(10**9 + 70 * MS, DepthMessage("d", pixels, n_bytes=500))
+    assert (matcher.waiting, matcher.held_bytes) == (1, 540)  # and so do the newest masks

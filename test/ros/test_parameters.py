@@ -157,6 +157,12 @@ def test_a_value_that_is_the_same_changes_nothing(node):
         ("input_timeout_s", math.nan),
         ("segmentation.label_categories", "nonsense"),
         ("tf_prefix", "/left"),
+        ("tf_prefix", "left\nright"),
+        ("tf_prefix", "x" * 129),
+        ("segmentation.label_categories", "1:mug," * 100_000),
+        ("segmentation.classes", "spoon, " * 10_000),
+        ("log_period_s", 0.0),
+        ("limits.held_mb", 0),
         ("device", "cuda"),
         ("target_frame", "world"),
         ("mode", "track"),
@@ -174,6 +180,39 @@ def test_a_bad_change_is_refused_with_a_sentence_and_changes_nothing(node, name,
     assert len(result.reason) > 10
     assert node.parameters.current == before
     assert node.get_parameter(name).value == held
+
+
+def test_a_refusal_of_a_long_text_is_short(node):
+    (result,) = node.set_parameters([Parameter("tf_prefix", value="x y" * 100_000)])
+    assert not result.successful
+    assert len(result.reason) < 300
+
+
+def test_locked_parameters_cannot_be_changed_and_say_so(context):
+    node = Parametrised(context, {"lock_parameters": True, "sampling.steps": 4})
+    try:
+        for name, value in (("sampling.steps", 5), ("publish_tf", False), ("use_sim_time", True)):
+            (result,) = node.set_parameters([Parameter(name, value=value)])
+            assert not result.successful
+            assert result.reason == (
+                f"{name} cannot be changed: the node was started with lock_parameters"
+            )
+        assert node.parameters.current.estimator.steps == 4
+        assert node.declare_parameter("of_a_later_subscription", 1).value == 1
+        assert node.parameters.changes == {}
+    finally:
+        node.destroy_node()
+
+
+def test_what_was_changed_since_the_start_is_known(node):
+    node.set_parameters([Parameter("sampling.steps", value=4)])
+    node.set_parameters([Parameter("tf_prefix", value="left/" * 25)])
+    assert node.parameters.changes == {
+        "sampling.steps": "8 -> 4",
+        "tf_prefix": f" -> {('left/' * 25)[:100]}",
+    }
+    node.set_parameters([Parameter("sampling.steps", value=8), Parameter("tf_prefix", value="")])
+    assert node.parameters.changes == {}
 
 
 def test_a_parameter_cannot_be_unset(node):

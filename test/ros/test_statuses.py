@@ -16,6 +16,7 @@ from genpose_ros.ros.input_watchdog import InputWatchdog
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.statuses import (
     AccountStatus,
+    ChangesStatus,
     EstimatorStatus,
     InputStatus,
     LastFrames,
@@ -47,7 +48,13 @@ class TestInputStatus:
             names.values(), lambda _: 1, ["/detections"], clock=lambda: clock[0]
         )
         return SimpleNamespace(
-            enabled=True, topic_names=names, watchdog=watchdog, matched=0, frozen=FrozenDepth()
+            enabled=True,
+            topic_names=names,
+            watchdog=watchdog,
+            matched=0,
+            frozen=FrozenDepth(),
+            held_bytes=1_200_000,
+            let_go=3,
         )
 
     @pytest.fixture
@@ -74,6 +81,9 @@ class TestInputStatus:
                 "matches per second": f"{4 / passed_s:.1f}",
                 "masks matched, %": "80",
                 "depth images in a row that are the same": "1",
+                "enabled": "True",
+                "held for masks, MB": "1.2",
+                "depth images let go for limits.held_mb": "3",
             }
             assert (state.level, state.message) == (OK, "messages come on all inputs")
 
@@ -208,6 +218,22 @@ class TestAccountStatus:
             "dropped, newer_frame": "2",
             "dropped, no_transform": "1",
         }
+
+
+class TestChangesStatus:
+    @pytest.mark.parametrize(
+        ("changes", "locked", "message"),
+        [
+            ({}, False, "as at the start"),
+            ({"publish_tf": "True -> False"}, False, "changed since the start: publish_tf"),
+            ({}, True, "locked, as at the start"),
+        ],
+    )
+    def test_what_was_changed_since_the_start_is_told(self, changes, locked, message):
+        current = SimpleNamespace(node=SimpleNamespace(lock_parameters=locked))
+        state = ChangesStatus(SimpleNamespace(changes=changes, current=current))()
+        assert (state.level, state.message) == (OK, message)
+        assert values(state) == {"locked": str(locked), **changes}
 
 
 class TestEstimatorStatus:

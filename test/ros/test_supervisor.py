@@ -68,6 +68,9 @@ def test_a_frame_that_does_not_end_is_an_error_first_and_the_end_later(superviso
 def test_a_long_preparation_is_no_error(supervisor, worker):
     worker.prepared, worker.busy_s = False, 50.0
     assert supervisor.trouble == ""
+    worker.busy_s = 61.0
+    supervisor.check()
+    assert supervisor.trouble.startswith("the warm-up has taken 61 s and does not end")
 
 
 def test_without_a_limit_a_frame_may_take_as_long_as_it_does(worker, told):

@@ -16,7 +16,6 @@ from tf2_msgs.msg import TFMessage
 
 from genpose_ros.ros.demo.moving_frames import MovingFrames
 from genpose_ros.ros.demo.session import CAMERA
-from genpose_ros.ros.demo.simulated_camera_node import FRAME_ID
 from genpose_ros.ros.replay.bag import finish_bag, known_types
 from genpose_ros.ros.subscriptions import type_name
 
@@ -25,6 +24,8 @@ __all__ = ["record_bag"]
 #: Stamp of the first image, and how much later the segmenter's answer comes.
 _BEGIN_NS, _MASK_DELAY_NS = 1_700_000_000_000_000_000, 60_000_000
 _RATE_HZ = 10.0
+#: Frame of the images, as realsense-ros names it.
+_FRAME = "camera_color_optical_frame"
 _TOPICS = {
     "camera_info": f"{CAMERA}/aligned_depth_to_color/camera_info",
     "depth": f"{CAMERA}/aligned_depth_to_color/image_raw",
@@ -93,7 +94,7 @@ def _messages(moving: MovingFrames) -> Iterator[tuple[int, str, str, bytes]]:
     """Time of receipt, topic, type and content of each message."""
     for number in range(len(moving)):
         stamp_ns = _BEGIN_NS + round(number * 1e9 / _RATE_HZ)
-        header = Header(frame_id=FRAME_ID)
+        header = Header(frame_id=_FRAME)
         header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
         frame = moving.messages(number, header)
         transform = moving.transform(moving.camera_pose(number), header)

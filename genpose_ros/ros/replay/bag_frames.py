@@ -54,7 +54,7 @@ class BagFrames:
         self._matcher = FrameMatcher(
             node.depth_history_s, node.sync_slop_s, node.sync_wait_s, clock=lambda: self._now_s
         )
-        self._matcher.most_bytes = node.max_held_mb * MB
+        self._matcher.most_bytes = node.limits_held_mb * MB
         self._label_names: dict[int, str] = {}
         self._refused: list[RefusedFrame] = []
         on_masks = self._on_labels if topics.mask_source in _IMAGES else self._on_message
@@ -104,7 +104,7 @@ class BagFrames:
     def _on_depth(self, message: Any) -> None:
         header = message.header
         header.frame_id = header.frame_id.lstrip("/")
-        pixels = depth_pixels(message, self._settings.max_image_pixels)
+        pixels = depth_pixels(message, self._settings.limits_pixels)
         if isinstance(pixels, Rejection):
             self._refuse(pixels, header)
             return
@@ -115,7 +115,7 @@ class BagFrames:
         self._matcher.add_calibration(stamp_ns(message.header), calibration_from_info(message))
 
     def _on_labels(self, message: Any) -> None:
-        pixels = label_pixels(message, self._settings.max_image_pixels)
+        pixels = label_pixels(message, self._settings.limits_pixels)
         if isinstance(pixels, Rejection):
             self._refuse(pixels, message.header)
             return
