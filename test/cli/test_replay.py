@@ -45,7 +45,7 @@ def test_settings_are_the_nodes_parameters(bag):
     printed = done.stdout[done.stdout.index("{") :]
     frames = json.loads(printed)["frames"]
     assert {o["class"] for f in frames for o in f["objects"]} == {"mug"}
-    done = run(bag, "--set", "segmentation.clases=mug")
+    done = run(bag, "--set", "segmentation.klasses=mug")
     assert done.exit_code == 2
     assert "did you mean segmentation.classes?" in " ".join(done.output.split())
 

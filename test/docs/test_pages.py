@@ -176,7 +176,7 @@ def test_every_topic_and_service_of_the_node_is_in_the_reference(root):
     services = set(re.findall(r'(?:create_service|ActionServer)\([\w\s,]+"(~/\w+)"', code))
     outputs = set(re.findall(r'"(\w+)": (?:\w+Array|PointCloud2|\w+Info)\b', code))
     inputs = set(re.findall(r'"(\w+)"\]? ?[:=] _Topic\(', code))
-    assert len(services) == 4
+    assert len(services) == 5
     assert len(outputs) == 9
     assert len(inputs) == 8
     missing = {n for n in services if f"`{n}`" not in page}

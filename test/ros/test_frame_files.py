@@ -17,6 +17,7 @@ from vision_msgs.msg import Detection2D, ObjectHypothesis, ObjectHypothesisWithP
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.msg import InstanceMask, InstanceMasks
+from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.camera_info import calibration_from_info
 from genpose_ros.ros.compressed_images import CompressedDepth
 from genpose_ros.ros.estimate_mode import Estimating
@@ -238,7 +239,7 @@ class TestKeeper:
             keeper.close()
         assert len(self.names(tmp_path)) == 4
         keeper = FrameKeeper(given, dict, lines.append)
-        keeper.note(located, settings(), None)
+        keeper.note(located, settings(), Drop.NO_TRACKS)
         done, why = keeper.keep_last()
         assert not done
         assert "holds 4 frames, as many as dump.limit allows: move them away" in why
