@@ -345,24 +345,33 @@ def test_the_last_frame_is_written_on_request_where_a_folder_is_named(ros, bench
 def test_the_quality_of_service_of_every_endpoint_can_be_overridden(ros, benches):
     frames = {"mode": "track", "fixed_frame": "world", "target_frame": "base"}
     depth = {f"qos_overrides.{name}.depth": 7 for name in ("/tf.publisher", "/tf.subscription")}
-    rig = Rig(ros, benches, **frames, **depth)
-    me = (rig.node.get_name(), rig.node.get_namespace())
+    bench = benches(lambda: None)
+    node = bench.node = EstimatorNode(
+        # A name of its own: the graph may still hold the nodes of other tests.
+        node_name="overridden",
+        make_estimator=ros.FakeEstimator,
+        make_tracker=ros.FakeTracker,
+        context=bench.context,
+        parameter_overrides=ros.overrides(**frames, **depth),
+    )
+    bench.executor.add_node(node)
 
     def without_overrides():
-        sent = rig.node.get_publisher_names_and_types_by_node(*me)
-        heard = rig.node.get_subscriber_names_and_types_by_node(*me)
+        sent = node.get_publisher_names_and_types_by_node("overridden", "/")
+        heard = node.get_subscriber_names_and_types_by_node("overridden", "/")
         endpoints = [f"{topic}.publisher" for topic, _ in sent]
         endpoints += [f"{topic}.subscription" for topic, _ in heard]
-        has = rig.node.has_parameter
-        return {name for name in endpoints if not has(f"qos_overrides.{name}.depth")}
+        return {n for n in endpoints if not node.has_parameter(f"qos_overrides.{n}.depth")}
 
     # What rclpy and the action make themselves takes no options.
-    made_by_ros = {"/rosout", "/parameter_events", "/genpose/transition_event"}
-    made_by_ros |= {f"/genpose/estimate_frames/_action/{name}" for name in ("feedback", "status")}
+    made_by_ros = {"/rosout", "/parameter_events", "/overridden/transition_event"}
+    made_by_ros |= {
+        f"/overridden/estimate_frames/_action/{name}" for name in ("feedback", "status")
+    }
     expected = {f"{topic}.publisher" for topic in made_by_ros}
-    assert rig.bench.spin_until(lambda: without_overrides() == expected), without_overrides()
+    assert bench.spin_until(lambda: without_overrides() == expected), without_overrides()
     for name in depth:
-        assert rig.node.get_parameter(name).value == 7
+        assert node.get_parameter(name).value == 7
 
 
 @pytest.mark.parametrize(
