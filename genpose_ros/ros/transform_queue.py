@@ -151,11 +151,14 @@ class TransformQueue:
         ready, waiting = [], []
         for item in self._waiting:
             newest_ns = self._chains[item.header.frame_id].newest_ns
-            if item.stamp_ns and (newest_ns is None or 0 < newest_ns < item.stamp_ns):
+            if item.stamp_ns and newest_ns is not None and 0 < newest_ns < item.stamp_ns:
                 waiting.append(item)
                 continue
             poses = self._poses(item.header)
-            if isinstance(poses, Rejection):
+            # Where the newest is not known the image's may be, as beside what is left of a loop.
+            if newest_ns is None and item.stamp_ns and isinstance(poses, Rejection):
+                waiting.append(item)
+            elif isinstance(poses, Rejection):
                 self._note_refused(poses, item)
             else:
                 ready.append(LocatedFrame(item.matched, poses))

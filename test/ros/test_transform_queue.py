@@ -107,6 +107,18 @@ def bench(ros):
     return Bench(ros)
 
 
+def test_a_pose_known_at_the_image_is_enough_where_the_newest_is_not_known(bench, monkeypatch):
+    """As after transforms that formed a loop for a while, of which old ones are left."""
+    monkeypatch.setattr(bench.transforms, "newest_ns", lambda *_: None)
+    bench.hear(START_S + 1)
+    bench.image(START_S)
+    bench.image(START_S + 2)
+    assert bench.delivered_s == [START_S]
+    bench.hear(START_S + 3)
+    assert bench.delivered_s == [START_S, START_S + 2]
+    assert bench.refused_s == []
+
+
 def test_a_frame_whose_pose_is_known_is_delivered_at_once(bench):
     bench.hear(START_S + 1)
     bench.image(START_S)
