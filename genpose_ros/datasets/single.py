@@ -99,7 +99,7 @@ def read_frame(
     missing = [number for number in listed if number not in ids]
     if missing:
         _log.warning("%s has no object %s; it has %s", mask, _text(missing), _ids_text(ids))
-    masks = {number: labels == number for number in listed}
+    masks = {number: (labels == number) & (number in ids) for number in listed}
     if view is not None:
         masks = {number: mask_at_pixels(seen, view) for number, seen in masks.items()}
     instances = tuple(Instance(i, name, masks[i]) for i, name in listed.items())

@@ -51,7 +51,8 @@ class ScoreCalibration:
         >>> calibration = ScoreCalibration(
         ...     ("agreement",), ((4.0, -2.0), (4.0, -1.0)), ((4.0, 0.0), (4.0, 0.0)), {}
         ... )
-        >>> calibration.probabilities(torch.tensor([[0.5], [1.0]])).round(decimals=2).tolist()
+        >>> agreement = torch.tensor([[0.5], [1.0]]).double()
+        >>> calibration.probabilities(agreement).round(decimals=2).tolist()
         [[0.5, 0.73], [0.88, 0.95]]
     """
 

@@ -7,13 +7,6 @@ from enum import Enum
 
 __all__ = ["StampGuard", "Verdict"]
 
-#: So many stamps in a row that follow one another are a clock that jumped.
-_AGREEING = 3
-#: So many out of order in a row are one whatever they are, so that nothing is refused for ever.
-_IN_A_ROW = 10
-#: Stamps follow one another that are at most so far apart, nanoseconds.
-_APART_NS = 2_000_000_000
-
 
 class Verdict(Enum):
     """What a stamp means."""
@@ -28,10 +21,19 @@ class StampGuard:
 
     Attributes:
         step_ns: from the last stray to the stamp that agreed with it, when the clock jumped.
+
+    Args:
+        agreeing: so many stamps in a row that follow one another are a clock that jumped.
+        in_a_row: so many out of order in a row are one whatever they are, so that nothing is
+            refused for ever.
+        apart_ns: stamps follow one another that are at most so far apart, nanoseconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, agreeing: int = 3, in_a_row: int = 10, apart_ns: int = 2_000_000_000
+    ) -> None:
         self.step_ns = 0
+        self._enough, self._in_a_row, self._apart_ns = agreeing, in_a_row, apart_ns
         self.clear()
 
     def clear(self) -> None:
@@ -51,11 +53,11 @@ class StampGuard:
             self.clear()
             return Verdict.FOLLOWS
         step_ns = stamp_ns - self._last_ns
-        agrees = self._strays > 0 and 0 < step_ns <= _APART_NS
+        agrees = self._strays > 0 and 0 < step_ns <= self._apart_ns
         self._strays += 1
         self._agreeing = self._agreeing + 1 if agrees else 1
         self._last_ns = stamp_ns
-        if self._agreeing < _AGREEING and self._strays < _IN_A_ROW:
+        if self._agreeing < self._enough and self._strays < self._in_a_row:
             return Verdict.STRAY
         self.clear()
         self.step_ns = max(step_ns, 0)

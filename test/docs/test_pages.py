@@ -178,7 +178,7 @@ def test_every_topic_and_service_of_the_node_is_in_the_reference(root):
     inputs = set(re.findall(r'"(\w+)"\]? ?[:=] _Topic\(', code))
     assert len(services) == 5
     assert len(outputs) == 9
-    assert len(inputs) == 8
+    assert len(inputs) == 10
     missing = {n for n in services if f"`{n}`" not in page}
     missing |= {n for n in outputs if f"`~/{n}`" not in page}
     missing |= {n for n in inputs if f"`{n}`" not in page}

@@ -129,7 +129,7 @@ class TestDepth:
     def test_a_size_that_no_memory_holds_allocates_nothing(self):
         huge = struct.pack("<2I", 2**31, 2**31) + b"\0" * 64
         result = depth_pixels(message("16UC1; compressedDepth rvl", huge))
-        assert result.reason is Reason.TRUNCATED_IMAGE
+        assert result.reason is Reason.TOO_LARGE
 
 
 @settings(deadline=None)

@@ -80,7 +80,7 @@ def test_random_messages_are_taken_or_refused_with_a_reason(fuzz_cases: int, fuz
             matcher.add_depth(stamp_ns(image.header), DepthMessage(image.header, pixels))
         matcher.add_calibration(stamp_ns(info.header), calibration)
         matcher.add_detections(stamp_ns(masks.header), found)
-        matcher.add_masks(stamp_ns(masks.header), MaskInput(masks))
+        matcher.add_masks(stamp_ns(masks.header), MaskInput(masks, source="instance_masks"))
         outcome = matcher.poll()
         assert len(matcher._waiting) <= MAX_WAITING
         for refused in outcome.refused:

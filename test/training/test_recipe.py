@@ -16,7 +16,14 @@ from genpose_ros.training.state import build_model
 
 
 def test_those_of_the_package_can_be_trained() -> None:
-    assert set(recipe_names()) >= {"light", "light-small", "gpu-25min", "paper", "real-depth", "release"}
+    assert set(recipe_names()) >= {
+        "light",
+        "light-small",
+        "gpu-25min",
+        "paper",
+        "real-depth",
+        "release",
+    }
     for name in recipe_names():
         recipe = load_recipe(name)
         assert recipe.description

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from geometry_msgs.msg import Pose
 
+from genpose_ros.estimation.frame import Remark
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
@@ -67,4 +68,8 @@ def _estimate(item: ObjectPose) -> ObjectEstimate:
         T_cam_candidates=np.empty((0, 4, 4)),
         points_cam=np.empty((0, 3), dtype=np.float32),
         detection_score=float(item.detection_score),
+        rests=item.rests,
+        up_turn_rad=float(item.up_turn),
+        remarks=tuple(map(Remark, item.remarks)),
+        T_cam_other=transform_from_pose(item.second_mode) if item.has_second_mode else None,
     )

@@ -8,12 +8,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from genpose_ros.estimation.frame import Remark
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.ros.builders import object_array, posed_objects
 from genpose_ros.ros.demo.results import result_from_message
 from genpose_ros.ros.published import published_estimate
 
-UNSENT = {"T_cam_candidates", "points_cam"}
+UNSENT = {"T_cam_candidates", "points_cam", "evidence"}
 
 
 def objects_message(ros, estimates=(), rejections=(), timings_ms=None):
@@ -26,7 +27,12 @@ def test_what_was_published_comes_back(ros):
     tilted[:3, :3] = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     tilted[:3, :3] *= np.linalg.det(tilted[:3, :3])
     tilted[:3, 3] = 0.1, -0.2, 0.9
-    estimates = (ros.estimate(4, "mug"), ros.estimate(2, "can", T_cam_obj=tilted))
+    estimates = (
+        ros.estimate(4, "mug"),
+        ros.estimate(
+            2, "can", T_cam_obj=tilted, T_cam_other=tilted, remarks=(Remark.SEPARATE_PART,)
+        ),
+    )
     rejections = (Rejection(Reason.TOO_FEW_POINTS, "3 of 64", 9),)
     timings_ms = {"clouds": 2.5, "sample": 40.25}
     result = result_from_message(objects_message(ros, estimates, rejections, timings_ms))
@@ -36,7 +42,7 @@ def test_what_was_published_comes_back(ros):
         for field in dataclasses.fields(sent):
             if field.name not in UNSENT:
                 expected, actual = getattr(sent, field.name), getattr(back, field.name)
-                if isinstance(expected, (str, int)):
+                if expected is None or isinstance(expected, (str, int)) or field.name == "remarks":
                     assert actual == expected
                 else:  # scores travel as float32
                     np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-12)
