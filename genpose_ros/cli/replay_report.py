@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genpose_ros.cli.results import estimate_json, rejection_json
+from genpose_ros.cli.tables import place_cells
 
 __all__ = ["ReplayReport"]
 
@@ -91,8 +92,11 @@ class ReplayReport:
             console.print(f"{len(self.notes) - _MOST_NOTES} more such notes", markup=False)
 
     def _table(self) -> Table:
-        columns = ("object", "frames", "x m", "y m", "z m", "size cm", "score", "last state")
-        table = Table(*columns, caption="medians, in the camera's frame")
+        columns = ("object", "seen", "x y z m", "size x y z cm", "score", "state")
+        caption = "seen: in so many frames; medians, in the camera's frame; the last state"
+        if self.mode == "estimate":
+            caption += "\nnames are of the masks' ids, which may change: --mode track follows objects"
+        table = Table(*columns, caption=caption)
         objects: dict[str, list[dict[str, Any]]] = {}
         for frame in self.frames:
             for item in frame["objects"]:
@@ -103,8 +107,7 @@ class ReplayReport:
             table.add_row(
                 name,
                 str(len(seen)),
-                *(f"{v:.3f}" for v in place),
-                " x ".join(f"{100 * v:.1f}" for v in size),
+                *place_cells(place, size),
                 f"{np.median([item['score'] for item in seen]):.2f}",
                 seen[-1]["state"],
             )

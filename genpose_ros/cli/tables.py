@@ -3,7 +3,7 @@
 
 """Tables for the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -20,7 +20,14 @@ from genpose_ros.evaluation.recorded_frames import FramesReport
 from genpose_ros.evaluation.synthetic import SyntheticReport
 from genpose_ros.evaluation.tracking.report import tracking_tables
 
-__all__ = ["print_nocs", "print_report", "print_result", "print_synthetic", "print_tracking"]
+__all__ = [
+    "place_cells",
+    "print_nocs",
+    "print_report",
+    "print_result",
+    "print_synthetic",
+    "print_tracking",
+]
 
 #: Refused objects of a frame that are printed.
 _MOST_REFUSED = 100
@@ -56,12 +63,11 @@ def print_result(result: FrameResult, console: Console, *, warn_below: float = L
 def _print_estimates(
     estimates: Sequence[ObjectEstimate], console: Console, warn_below: float
 ) -> None:
-    table = Table("id", "class", "x m", "y m", "z m", "size cm", "score", "axis", "points")
+    table = Table("id", "class", "x y z m", "size x y z cm", "score", "axis", "points")
     for e in estimates:
-        position = [f"{v:.3f}" for v in e.T_cam_obj[:3, 3]]
-        size = " x ".join(f"{100 * v:.1f}" for v in e.size_m)
         scores = [Text(f"{v:.2f}", style=_score_style(v)) for v in (e.score, e.score_axis)]
-        table.add_row(str(e.instance_id), e.category, *position, size, *scores, str(e.n_points))
+        place_and_size = place_cells(e.T_cam_obj[:3, 3], e.size_m)
+        table.add_row(str(e.instance_id), e.category, *place_and_size, *scores, str(e.n_points))
     console.print(table)
     for e in estimates:
         numbers = " ".join(f"{v:.3f}" for v in e.quat_wxyz[[1, 2, 3, 0]])
@@ -75,11 +81,16 @@ def _print_estimates(
             console.print(_low_score(e, warn_below), style="yellow", markup=False, soft_wrap=True)
 
 
+def place_cells(position_m: Iterable[float], size_m: Iterable[float]) -> tuple[str, str]:
+    """Cells of a position in metres and a size in centimetres, narrow enough for 80 columns."""
+    return " ".join(f"{v:.3f}" for v in position_m), " ".join(f"{100 * v:.1f}" for v in size_m)
+
+
 def _up_line(up: UpDirection, estimates: Sequence[ObjectEstimate]) -> str:
     """Where the direction up comes from, and what rests."""
     x, y, z = up.direction_cam
     line = f"up is {up.source}: {x:.2f} {y:.2f} {z:.2f} in the camera's frame"
-    if up.level_m is None:
+    if up.level_m is None or not estimates:
         return line
     resting = sum(e.rests for e in estimates)
     return f"{line}; {resting} of {len(estimates)} objects rest on the support"

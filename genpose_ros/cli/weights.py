@@ -85,7 +85,8 @@ def _print_categories(described: "WeightsDescription") -> None:
         table.add_row(*row)
     OUT.print(table)
     if not described.accuracy:
-        OUT.print("accuracy: not recorded in the file", highlight=False)
+        where = "in docs/accuracy.md" if described.released else "not recorded in the file"
+        OUT.print(f"accuracy: {where}", highlight=False)
 
 
 def _symmetry(category: "Category") -> str:

@@ -142,6 +142,7 @@ class TestWeights:
         assert done.exit_code == 0
         output = " ".join(done.output.split())
         assert "the released weights genpose-light, 4.37 million parameters" in output
+        assert "accuracy: in docs/accuracy.md" in output
         assert "not the released" not in output
         assert "y: any" in output
 

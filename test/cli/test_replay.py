@@ -39,6 +39,12 @@ def test_a_bag_becomes_a_table_a_bag_of_poses_and_json(bag, tmp_path):
         assert set(poses.counts.values()) == {3}
 
 
+def test_names_that_are_not_tracks_are_told_under_the_table(bag):
+    words = "names are of the masks' ids"
+    assert words in run(bag).output
+    assert words not in run(bag, "--mode", "track").output
+
+
 def test_settings_are_the_nodes_parameters(bag):
     done = run(bag, "--set", "segmentation.classes=mug", "--json", "-")
     assert done.exit_code == 0, done.output

@@ -8,11 +8,13 @@ from functools import partial
 from io import StringIO
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from genpose_ros.cli.tables import print_nocs, print_report, print_result, print_synthetic
 from genpose_ros.datasets import MugOrigin, Truth
 from genpose_ros.estimation import FrameResult, ObjectEstimate, Reason, Rejection
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.evaluation import (
     CategoryPrecision,
     FramesReport,
@@ -75,6 +77,35 @@ def test_the_table_of_a_frame_says_how_each_object_is_turned():
     text = written(print_result, FrameResult((estimate_of(0.95),)))
     assert "can 4: quaternion x y z w 0.000 0.000 -0.707 0.707, tilt 90°" in text
     assert "not to be trusted" not in text
+
+
+def test_a_row_of_a_frame_is_not_broken_in_a_terminal_of_80_columns():
+    estimate = estimate_of(0.95)
+    T_cam_obj = estimate.T_cam_obj.copy()
+    T_cam_obj[:3, 3] = -0.256, -0.124, 1.043
+    wide = replace(
+        estimate,
+        category="laptop",
+        instance_id=255,
+        T_cam_obj=T_cam_obj,
+        size_m=np.array([0.283, 0.174, 0.276]),
+        n_points=24940,
+    )
+    stream = StringIO()
+    print_result(FrameResult((wide,)), Console(file=stream, width=80))
+    row = next(line for line in stream.getvalue().splitlines() if "laptop" in line)
+    assert "-0.256 -0.124 1.043" in row
+    assert "28.3 17.4 27.6" in row
+    assert "24940" in row
+
+
+@pytest.mark.parametrize(
+    ("estimates", "end"), [((estimate_of(0.95),), "; 0 of 1 objects rest on the support"), ((), "")]
+)
+def test_the_direction_up_is_told_and_what_rests_where_something_was_found(estimates, end):
+    up = UpDirection(np.array([0.0, -0.8, -0.6]), 0.01, source="plane", level_m=-0.5)
+    lines = written(print_result, FrameResult(estimates, up_cam=up)).splitlines()
+    assert f"up is plane: 0.00 -0.80 -0.60 in the camera's frame{end}" in lines
 
 
 def test_a_low_score_is_warned_of():
