@@ -94,8 +94,8 @@ class ReplayReport:
     def _table(self) -> Table:
         columns = ("object", "seen", "x y z m", "size x y z cm", "score", "state")
         caption = "seen: in so many frames; medians, in the camera's frame; the last state"
-        if self.mode == "estimate":
-            caption += "\nnames are of the masks' ids, which may change: --mode track follows objects"
+        if self.mode == "estimate" and len(self.frames) > 1:
+            caption += "\nnames are of the masks' ids, which may change; --mode track follows them"
         table = Table(*columns, caption=caption)
         objects: dict[str, list[dict[str, Any]]] = {}
         for frame in self.frames:

@@ -48,6 +48,8 @@ class InputWatchdog:
         publishers: number of publishers of a topic.
         optional: the topics among them that may be silent.
         problem: why a topic's publishers cannot be received, as half a sentence; empty: they can.
+        latched: whether what was published once on a topic is kept for late subscribers. Then one
+            message may be all there is to come, and silence after it is none.
         clock: seconds, monotonic.
     """
 
@@ -58,10 +60,11 @@ class InputWatchdog:
         optional: Collection[str] = (),
         *,
         problem: Callable[[str], str] = lambda _: "",
+        latched: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._publishers, self._problem = publishers, problem
+        self._publishers, self._problem, self._latched = publishers, problem, latched
         self._optional = frozenset(optional)
         self._inputs = {topic: _Input(clock()) for topic in topics}
 
@@ -118,8 +121,16 @@ class InputWatchdog:
         return [
             state
             for state in self.inputs
-            if timeout_s > 0 and state.required and state.silent_s >= timeout_s
+            if timeout_s > 0
+            and state.required
+            and state.silent_s >= timeout_s
+            and not self._has_said_all(state)
         ]
+
+    def _has_said_all(self, state: InputState) -> bool:
+        """Whether a latched topic was heard, and never at a pace."""
+        paced = self._inputs[state.topic].pace.usual_s is not None
+        return state.count > 0 and not paced and self._latched(state.topic)
 
     def _sentence(self, state: InputState) -> str:
         count = self._publishers(state.topic)

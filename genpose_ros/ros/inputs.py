@@ -125,6 +125,7 @@ class Inputs:
             node.count_publishers,
             optional,
             problem=lambda topic: self._subscriptions[topic].problem,
+            latched=lambda topic: self._subscriptions[topic].latched,
         )
         # Steady: a simulated clock that stands still must not stop them.
         steady = Clock(clock_type=ClockType.STEADY_TIME)

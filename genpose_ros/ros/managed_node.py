@@ -75,11 +75,11 @@ class ManagedNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the transition from active to inactive."""
         super().on_deactivate(state)
-        return self._passes("cannot deactivate", "inactive", self.deactivate)
+        return self._told(self._passes("cannot deactivate", "inactive", self.deactivate))
 
     def on_cleanup(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Take the transition from inactive to unconfigured."""
-        return self._passes("cannot clean up", "unconfigured", self.clean_up)
+        return self._told(self._passes("cannot clean up", "unconfigured", self.clean_up))
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the transition from any state to finalized."""
@@ -90,6 +90,12 @@ class ManagedNode(LifecycleNode):
     def on_error(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Take the transition back to unconfigured after an error of rclpy itself."""
         return self._passes("cannot clean up", "unconfigured", self.clean_up)
+
+    def _told(self, passed: TransitionCallbackReturn) -> TransitionCallbackReturn:
+        """Say in the log what state a peer has brought the node to."""
+        if passed is TransitionCallbackReturn.SUCCESS:
+            self.get_logger().info(f"{self._state}: nothing is estimated until it is activated")
+        return passed
 
     def _passes(
         self,

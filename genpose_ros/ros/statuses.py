@@ -351,7 +351,8 @@ class UpStatus:
             values["tilt, standard deviation, degrees"] = f"{math.degrees(last.sigma_rad):.2f}"
             values["support"] = "not known" if last.level_m is None else "known"
         if sources.asks_imu:
-            values["imu"] = sources.imu_problem or "told the direction of the last image"
+            told = "told the direction of the last image" if source == "imu" else "was not asked"
+            values["imu"] = sources.imu_problem or told
         message = "not known" if last is None else f"known from {source}"
         lacks_imu = sources.source == "imu" and bool(sources.imu_problem)
         if lacks_imu:

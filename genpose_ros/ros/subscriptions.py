@@ -86,6 +86,11 @@ class AdaptiveSubscription:
         return self._terms.reliable
 
     @property
+    def latched(self) -> bool:
+        """Whether what was published before is received too."""
+        return self._terms.durable
+
+    @property
     def problem(self) -> str:
         """Why nothing can be received of the publishers there are; empty: it can."""
         published = sorted({info.topic_type for info in self._publishers()})

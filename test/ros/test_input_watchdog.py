@@ -77,3 +77,18 @@ def test_why_nothing_can_be_received_is_said():
     now[0] = 6.0
     (line,) = watchdog.report(5.0)
     assert "(1 publishers): it is published as X, not Y; last stamps" in line
+
+
+def test_a_latched_input_that_was_heard_once_is_not_silent_but_one_that_broke_off_is():
+    now = [0.0]
+    topics = ["/info", "/depth"]
+    watch = InputWatchdog(topics, lambda _: 1, latched=lambda _: True, clock=lambda: now[0])
+    now[0] = 6.0
+    assert len(watch.silent_inputs(5.0)) == 2  # nothing was heard
+    watch.note_message("/info", 1)
+    for second in range(6, 12):
+        now[0] = float(second)
+        watch.note_message("/depth", second)
+    now[0] = 20.0
+    assert watch.report(5.0)[0].startswith("nothing on /depth for 9.0 s")
+    assert watch.silent_inputs(5.0) == ["nothing on /depth for 9.0 s (1 publishers)"]

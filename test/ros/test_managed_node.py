@@ -185,6 +185,19 @@ def test_a_transition_that_is_not_possible_is_refused(rig, transition):
     assert rig.change(CONFIGURE)
 
 
+def test_the_log_says_that_it_was_brought_to_a_stop(rig):
+    assert rig.change(CONFIGURE)
+    assert rig.change(ACTIVATE)
+    lines = []
+    rig.node.get_logger = lambda: type("Log", (), {"info": staticmethod(lines.append)})
+    assert rig.change(DEACTIVATE)
+    assert rig.change(CLEAN_UP)
+    assert lines == [
+        f"{state}: nothing is estimated until it is activated"
+        for state in ("inactive", "unconfigured")
+    ]
+
+
 def test_odd_parameters_from_a_peer_change_nothing(rig):
     values = [ParameterValue(type=kind) for kind in (0, 1, 4)]
     request = SetParameters.Request(

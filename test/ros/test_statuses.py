@@ -294,6 +294,14 @@ class TestUpStatus:
         state = UpStatus(sources, clock=lambda: clock[0])()
         assert (state.level, state.message) == (OK, "known from plane")
 
+    @pytest.mark.parametrize("source", [None, "tf"])
+    def test_an_imu_that_was_not_asked_told_nothing(self, clock, source):
+        up = source and UpDirection(np.array([0.0, -1, 0]), 0.02, source=source)
+        sources = SimpleNamespace(
+            source="auto", last=up, last_s=None, asks_imu=True, imu_problem=""
+        )
+        assert values(UpStatus(sources, clock=lambda: clock[0])())["imu"] == "was not asked"
+
 
 class TestTrackingStatus:
     @pytest.fixture
