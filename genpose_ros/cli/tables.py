@@ -118,7 +118,7 @@ def print_report(report: FramesReport, console: Console) -> None:
     """Print every instance with its errors, then medians and shares per kind of truth."""
     # A name cut short would not say which frame it is.
     frame = Column("frame", overflow="fold")
-    table = Table(frame, "id", "class", "rotation °", "translation cm", "score", "truth")
+    table = Table(frame, "id", "class", "rot °", "trans cm", "score", "truth")
     for i in report.instances:
         errors = ["-", "-"] if i.errors is None else [f"{e:.1f}" for e in i.errors]
         note = " (handle hidden)" if i.handle_visible is False else ""
