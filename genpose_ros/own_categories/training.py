@@ -30,7 +30,7 @@ from genpose_ros.own_categories.outcome import Outcome, by_category
 from genpose_ros.own_categories.plan import Plan, begin_run
 from genpose_ros.own_categories.validation import HeldOutValidation, read_curve
 from genpose_ros.synthesis.clouds import CloudBatch
-from genpose_ros.synthesis.domains import D435
+from genpose_ros.synthesis.domains import WIDE
 from genpose_ros.synthesis.library import ShapeLibrary, mesh_attachments
 from genpose_ros.synthesis.shards import SetRecipe, write_set
 from genpose_ros.training import CloudPool, Progress, TrainingSettings, load_recipe, train
@@ -234,7 +234,7 @@ class _FineTuning:
             self.plan.seed,
             self.plan.training_library,
             self.plan.shares,
-            domain=D435.name,  # what the released weights know
+            domain=WIDE.name,  # what the released weights were trained on
             shard_size=_SHARD,
         )
         write_set(self._data, recipe, workers=self.workers, on_shards=on_shards)
