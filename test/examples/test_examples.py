@@ -163,7 +163,7 @@ def test_subscribe_to_objects_prints_what_is_published_and_trusted(root):
         "/genpose/objects",
         lambda _node: [message],
     )
-    expected = "mug mug_3 at (0.000, 0.000, 0.000) m in camera, score 0.75"
+    expected = "mug_3 at (0.000, 0.000, 0.000) m in camera, score 0.75"
     assert set(printed.splitlines()) == {expected}
 
 

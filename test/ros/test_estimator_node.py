@@ -531,7 +531,7 @@ class TestDiagnostics:
 
         assert rig.bench.spin_until(reported)
         found = statuses()
-        parts = ("inputs", "rejections", "estimator", "worker", "up")
+        parts = ("inputs", "rejections", "frames", "estimator", "worker", "parameters", "up")
         assert set(found) == {f"genpose: {part}" for part in parts}
         assert {s.level for s in found.values()} == {DiagnosticStatus.OK}
         inputs = self.values(found["genpose: inputs"])
@@ -739,10 +739,11 @@ class TestBadInput:
         rig.node.set_parameters([Parameter("sync.depth_history_s", value=0.1)])
         for _ in range(2):
             rig.camera.stamp_ns = 10**18
-            rig.answer()  # the second time, this one may have a wrong stamp
+            for _ in range(2):
+                rig.answer()  # the second time, these may have wrong stamps
             for _ in range(4):
                 assert len(rig.answer().objects) == 2
-        assert rig.estimator.n_frames == 9
+        assert rig.estimator.n_frames == 10
 
     def test_a_bag_shorter_than_the_history_that_starts_again_is_estimated_again(self, rig):
         for _ in range(10):
@@ -845,8 +846,8 @@ def test_a_clock_that_goes_to_and_fro_is_reported_once_in_a_while(rig):
         rig.camera.stamp_ns += 3600 * 10**9 * (-1) ** i
         for _ in range(3):
             rig.answer()
-    (line,) = lines
-    assert "jumped ahead by 3600" in line
+    (line,) = (line for line in lines if "jumped" in line)
+    assert "jumped back by 3599.9" in line
 
 
 class TestMaskSources:
