@@ -30,7 +30,7 @@ from genpose_ros.own_categories.outcome import Outcome, by_category
 from genpose_ros.own_categories.plan import Plan, begin_run
 from genpose_ros.own_categories.validation import HeldOutValidation, read_curve
 from genpose_ros.synthesis.clouds import CloudBatch
-from genpose_ros.synthesis.domains import D435
+from genpose_ros.synthesis.domains import WIDE
 from genpose_ros.synthesis.library import ShapeLibrary, mesh_attachments
 from genpose_ros.synthesis.shards import SetRecipe, write_set
 from genpose_ros.training import CloudPool, Progress, TrainingSettings, load_recipe, train
@@ -53,7 +53,7 @@ NEW_VIEWS, KEPT_VIEWS = 240, 60
 #: Views that scores are calibrated on.
 _CALIBRATION_VIEWS = 480
 #: Seeds of the held-out views, of those of meshes that were trained on, and of the scores'.
-_SEED, _SEED_TRAINED_ON, _SEED_SCORES = 3_000_000, 3_100_000, 3_200_000
+VIEWS_SEED, _SEED_TRAINED_ON, _SEED_SCORES = 3_000_000, 3_100_000, 3_200_000
 #: Held-out meshes of a category that the weights carry, at most.
 _ATTACHED = 6
 
@@ -176,13 +176,13 @@ class _FineTuning:
         plan = self.plan
         self._calibrate(model)
         parts: list[tuple[PoseModel, ShapeLibrary, int, int]] = [
-            (model, plan.held_out, NEW_VIEWS, _SEED),
+            (model, plan.held_out, NEW_VIEWS, VIEWS_SEED),
             (model, plan.trained_on, NEW_VIEWS // 2, _SEED_TRAINED_ON),
         ]
         kept = plan.kept_library
         if kept is not None:
             start = load_model(plan.start)
-            parts += [(who, kept, KEPT_VIEWS, _SEED) for who in (start, model)]
+            parts += [(who, kept, KEPT_VIEWS, VIEWS_SEED) for who in (start, model)]
         measured = [self._measured(part, i / len(parts)) for i, part in enumerate(parts)]
         return Outcome(
             plan=plan,
@@ -234,7 +234,7 @@ class _FineTuning:
             self.plan.seed,
             self.plan.training_library,
             self.plan.shares,
-            domain=D435.name,  # what the released weights know
+            domain=WIDE.name,  # what the released weights were trained on
             shard_size=_SHARD,
         )
         write_set(self._data, recipe, workers=self.workers, on_shards=on_shards)
