@@ -69,14 +69,17 @@ def test_the_policy_allows_what_the_node_does_and_nothing_more(ros, benches, all
 
     def named(what: str) -> set[str]:
         """The names as a launch gives them."""
-        return {launched[REMAPPED[n]] if n in REMAPPED else n for n in used[what]}
+        own = {re.sub(r"^/policy_[ab]/", "/genpose/", name) for name in used[what]}
+        return {launched[REMAPPED[name]] if name in REMAPPED else name for name in own}
 
-    for values in (
-        {"mode": "track", "fixed_frame": "map", "target_frame": "base"},
-        {"segmentation__mask_source": "instance_masks"},
-    ):
+    # Names of their own: of several nodes of one name the graph may show one that is gone.
+    for name, values in {
+        "policy_a": {"mode": "track", "fixed_frame": "map", "target_frame": "base"},
+        "policy_b": {"segmentation__mask_source": "instance_masks"},
+    }.items():
         bench = benches(lambda: None)
         node = bench.node = EstimatorNode(
+            node_name=name,
             make_estimator=FakeEstimator,
             context=bench.context,
             parameter_overrides=ros.overrides(**values),
