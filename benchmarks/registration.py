@@ -34,7 +34,7 @@ from genpose_ros.geometry import (
 from genpose_ros.synthesis.library import NOCS_LIBRARY
 from genpose_ros.synthesis.placement import Thing, pixel_rays, place_on_table
 from genpose_ros.synthesis.render import Hits, cast
-from genpose_ros.synthesis.sensor import SensorDraw, hidden_from_right, measure_depth
+from genpose_ros.synthesis.sensor import hidden_from_right, measure_depth, typical_d435
 
 #: The cameras of a D435 at 640x480, and where the depth camera's points lie for the colour camera.
 DEPTH = PinholeCamera(387.0, 387.0, 321.5, 239.0, 640, 480)
@@ -78,15 +78,7 @@ def _hits(things: list[Thing], T_cam_table: np.ndarray, camera: PinholeCamera) -
 
 def _measured(hits: Hits, rng: np.random.Generator) -> np.ndarray:
     """The depth image of a typical D435, metres."""
-    one = np.ones(1)
-    sensor = SensorDraw(
-        fine=0.0010 * one,
-        wave=0.0010 * one,
-        disparity_step=0.0008 * one,
-        hole_share=0.0 * one,
-        grazing_cosine=0.10 * one,
-        flying_share=0.25 * one,
-    )
+    sensor = typical_d435()
     depth_m = measure_depth(hits.depth_m[None], hits.cos_incidence[None], sensor, rng)[0]
     shift = np.array([DEPTH.fx * _BASELINE_M])
     depth_m[hidden_from_right(hits.depth_m[None], shift)[0]] = 0

@@ -351,7 +351,9 @@ class TestCheck:
             estimate.file.check(estimate.context(sync_slop_s="wide"))
 
     def test_the_defaults_are_taken(self, estimate):
-        estimate.file.check(estimate.context())
+        context = estimate.context()
+        estimate.file.check(context)
+        assert Path(estimate.file.given(context, "params_file")).is_file()
 
     def test_what_is_given_becomes_a_parameter(self, estimate):
         node = estimate.node(sync_slop_s="0.05", autostart="false", tf_prefix="a_")

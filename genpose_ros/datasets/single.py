@@ -14,7 +14,12 @@ from genpose_ros.datasets.extrinsics import read_extrinsics
 from genpose_ros.datasets.images import read_depth_m, read_labels
 from genpose_ros.estimation.class_names import ClassNames
 from genpose_ros.estimation.frame import Frame, Instance
-from genpose_ros.estimation.label_images import check_aspect, read_label_image, scaled_labels
+from genpose_ros.estimation.label_images import (
+    LabelImage,
+    check_aspect,
+    read_label_image,
+    scaled_labels,
+)
 from genpose_ros.files import read_json
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import NOCS, CategorySet
@@ -68,14 +73,7 @@ def read_frame(
     """
     described = read_camera_file(camera, depth.name)
     depth_m = _depth_m(depth, depth_unit_m, described.depth_unit_m, camera)
-    stored = read_labels(mask)
-    _refuse_depth(stored, mask)
-    try:
-        found = read_label_image(stored, background)
-    except ValueError as error:
-        raise ValueError(f"{mask}: {error}") from error
-    if found.doubt:
-        _log.warning("%s: %s", mask, found.doubt)
+    found = _label_image(mask, background)
     height, width = depth_m.shape
     pinhole = described.camera(width, height, rectified=rectified)
     view = None
@@ -86,11 +84,7 @@ def read_frame(
         labels = _scaled(found.labels, (other.height, other.width), mask)
         view = pixels_in_image(depth_m, pinhole, other, _extrinsics(extrinsics))
     ids = found.values.tolist()
-    names = names or ClassNames.shipped()
-    if classes:
-        listed = read_classes(classes, ids, categories, names)
-    else:
-        listed = _classes_of_label(camera, categories, names)
+    listed = _listed(classes, ids, camera, categories, names or ClassNames.shipped())
     if not listed:
         raise ValueError(
             "which object is what? give --classes, such as 1=mug,2=bowl, or mug where all are "
@@ -104,6 +98,28 @@ def read_frame(
         masks = {number: mask_at_pixels(seen, view) for number, seen in masks.items()}
     instances = tuple(Instance(i, name, masks[i]) for i, name in listed.items())
     return Frame(depth_m, pinhole, instances)
+
+
+def _label_image(mask: Path, background: int) -> LabelImage:
+    """The label image in a file, with what there is to be told of it."""
+    stored = read_labels(mask)
+    _refuse_depth(stored, mask)
+    try:
+        found = read_label_image(stored, background)
+    except ValueError as error:
+        raise ValueError(f"{mask}: {error}") from error
+    if found.doubt:
+        _log.warning("%s: %s", mask, found.doubt)
+    return found
+
+
+def _listed(
+    classes: str | None, ids: list[int], camera: Path, categories: CategorySet, names: ClassNames
+) -> dict[int, str]:
+    """The objects with their categories: as given, or as the camera file lists them."""
+    if classes:
+        return read_classes(classes, ids, categories, names)
+    return _classes_of_label(camera, categories, names)
 
 
 def read_classes(

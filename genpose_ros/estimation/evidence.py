@@ -135,7 +135,8 @@ def _box_fit(drawn: Drawn, seen: Seen) -> tuple[Tensor, Tensor]:
     points_obj = centred @ drawn.pose_rotation.double()
     half = drawn.size_m.double()[:, None] / 2
     outside = (points_obj.abs() > half + _OUTSIDE_M).any(-1).double().mean(1)
-    extent = points_obj.quantile(0.98, dim=1) - points_obj.quantile(0.02, dim=1)
+    low, high = points_obj.quantile(points_obj.new_tensor([0.02, 0.98]), dim=1)
+    extent = high - low
     filled = (extent / drawn.size_m.double()).clamp(0, 2).prod(-1)
     return outside, (1 - filled).clamp_min(0)
 

@@ -17,9 +17,9 @@ from genpose_ros.synthesis.placement import Thing, is_small, pixel_rays, place_o
 from genpose_ros.synthesis.render import Hits, cast
 from genpose_ros.synthesis.sensor import (
     D435_BASELINE_M,
-    SensorDraw,
     corrupt_mask,
     measure_depth,
+    typical_d435,
 )
 
 __all__ = ["D435_COLOR_CAMERA", "SceneObject", "SyntheticScene", "table_scene"]
@@ -160,15 +160,7 @@ def _truth(
 
 def _measure(hits: Hits, camera: PinholeCamera, rng: np.random.Generator) -> np.ndarray:
     """The depth image of a typical D435, uint16 mm."""
-    one = np.ones(1)
-    sensor = SensorDraw(
-        fine=0.0010 * one,
-        wave=0.0010 * one,
-        disparity_step=0.0008 * one,
-        hole_share=0.0 * one,
-        grazing_cosine=0.10 * one,
-        flying_share=0.25 * one,
-    )
+    sensor = typical_d435()
     depth = measure_depth(hits.depth_m[None], hits.cos_incidence[None], sensor, rng)[0]
     depth[_hidden_from_right(hits.depth_m, camera.fx)] = 0
     return np.round(depth * 1000).astype(np.uint16)

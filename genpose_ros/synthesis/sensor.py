@@ -30,6 +30,7 @@ __all__ = [
     "measure_depth",
     "smooth_noise",
     "tear_mask",
+    "typical_d435",
 ]
 
 Images = TypeVar("Images", np.ndarray, Tensor)
@@ -75,6 +76,19 @@ class SensorDraw:
     baseline_m: np.ndarray = field(default_factory=_none)
     shadow_px: np.ndarray = field(default_factory=_none)
     edge_holes: np.ndarray = field(default_factory=_none)
+
+
+def typical_d435() -> SensorDraw:
+    """Return one camera: a D435 as most are, without the shadow of its second one."""
+    one = np.ones(1)
+    return SensorDraw(
+        fine=0.0010 * one,
+        wave=0.0010 * one,
+        disparity_step=0.0008 * one,
+        hole_share=0.0 * one,
+        grazing_cosine=0.10 * one,
+        flying_share=0.25 * one,
+    )
 
 
 def draw_sensor(n: int, rng: np.random.Generator) -> SensorDraw:

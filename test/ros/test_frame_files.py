@@ -218,6 +218,7 @@ class TestKeeper:
         header = located.matched.depth.header
         keeper.note(located, settings(), PublishedFrame((), (), header))
         self.wait(keeper, 0, tmp_path)
+        assert self.names(tmp_path) == []
 
     def test_a_refused_frame_is_kept_with_its_reason(self, keeper, located, tmp_path, lines):
         keeper.note(located, settings(), self.refused())
