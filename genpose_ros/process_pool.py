@@ -6,7 +6,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
@@ -34,13 +34,33 @@ def process_pool(
         arguments: for the initializer.
     """
     before = set(active_children())
-    with ProcessPoolExecutor(count, get_context(method), _begin, (initializer, arguments)) as pool:
+    with _Pool(count, get_context(method), _begin, (initializer, arguments)) as pool:
         try:
             yield pool
         except BaseException:
             for child in set(active_children()) - before:
                 child.terminate()
             raise
+
+
+class _Pool(ProcessPoolExecutor):
+    """A pool whose tasks are never cancelled: those of processes that were ended fail instead.
+
+    Before Python 3.12.1 the executor's thread stumbles, with a traceback, over a cancelled task of
+    processes that were ended; `ProcessPoolExecutor.map` cancels whatever is left.
+    """
+
+    def map(
+        self,
+        fn: Callable[..., Any],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[Any]:
+        if timeout is not None or chunksize != 1:
+            raise NotImplementedError("neither time-out nor chunks")
+        futures = [self.submit(fn, *arguments) for arguments in zip(*iterables, strict=False)]
+        return (future.result() for future in futures)
 
 
 def _begin(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

@@ -25,7 +25,7 @@ if __name__ == "__main__":
     # Programs in the background of a shell script begin with Ctrl-C ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with process_pool(2, {method!r}) as pool:
-        list(pool.map(sleep, range(2)))
+        list(pool.map(sleep, range(8)))
 """
 
 
@@ -52,15 +52,19 @@ def test_worker_processes_end_with_their_parent(tmp_path, method, by):
     script = tmp_path / "sleepers.py"
     script.write_text(SLEEPERS.format(method=method))
     parent = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
+    assert parent.stderr is not None
     children = [int(parent.stdout.readline()) for _ in range(2)]
     assert all(map(is_alive, children))
     parent.send_signal(by)
     assert wait_until_gone(children) == []
     parent.wait(timeout=20)
+    # The tasks that were never begun, too, end without a word from the pool's own thread.
+    assert "Exception in thread" not in parent.stderr.read()
     parent.stdout.close()
+    parent.stderr.close()
 
 
 def multiplied(number: int) -> tuple[int, int]:
