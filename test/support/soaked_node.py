@@ -5,7 +5,8 @@
 
 A closed form stands for the network; all else is the node's own: callbacks, matching, the worker's
 thread, the estimator or the tracker, messages, TF, timers and diagnostics. Images come by the
-callbacks instead of DDS, the next one when the one before is settled. Prints JSON.
+callbacks instead of DDS, the next one when the one before is settled. Prints JSON, and meanwhile
+the memory so far on standard error.
 
     python soaked_node.py {estimate,track,tracker} IMAGES SEED [--leak-bytes BYTES]
 
@@ -16,6 +17,7 @@ import argparse
 import gc
 import json
 import random
+import sys
 import time
 from dataclasses import asdict
 from typing import Any
@@ -105,6 +107,7 @@ class Soak:
                 self._leaked.append(bytearray(self.leak_bytes))
             if (index + 1) * samples // images > index * samples // images:
                 taken.append(memory())
+                print(index + 1, json.dumps(_rounded(taken[-1])), file=sys.stderr, flush=True)
         return taken
 
 
