@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fuzzed_messages import Sender
+from processor_time import processor_s
 from vision_msgs.msg import Detection2DArray
 
 from genpose_ros.msg import ObjectPoseArray
@@ -76,12 +77,6 @@ def node(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen]:
     if process.poll() is None:
         process.kill()
     process.wait()
-
-
-def processor_s(pid: int) -> float:
-    """How long a process has used a processor."""
-    used = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
-    return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
 
 class Peer:
