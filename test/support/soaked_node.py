@@ -82,7 +82,7 @@ class Soak:
 
     def show(self, index: int) -> None:
         """Let an image come, in mode track every third one with masks, and wait for its end."""
-        inputs: Any = self.node._inputs
+        inputs: Any = self.node._intake.inputs
         self._stamp_ns += _PERIOD_NS
         header = Header(frame_id="camera")
         header.stamp.sec, header.stamp.nanosec = divmod(self._stamp_ns, 10**9)
@@ -91,7 +91,7 @@ class Soak:
         inputs._on_depth(shown.depth)
         if self.node._tracking is None or index % 3 == 0:
             inputs._on_detections(shown.detections)
-            inputs._on_labels(shown.label)
+            inputs._on_masks(shown.label)
         self._executor.spin_once(timeout_sec=0.0)
         while self.node.account.waiting:
             time.sleep(_IDLE_S)
