@@ -212,7 +212,7 @@ class Inputs:
             return
         self._depth_frame = header.frame_id
         self.frozen.note(stamp, pixels)
-        if self.frozen.doubt:
+        if self.frozen.is_news:
             self._log.warn_about("frozen", self.frozen.doubt)
         added = self._matcher.add_depth(stamp, DepthMessage(header, pixels, n_bytes))
         if added.jump_s:
