@@ -149,7 +149,8 @@ class SoakedNode(Soak):
         self._shown = [messages(frame) for frame in self._frames]
 
     def show(self, index: int) -> None:
-        inputs: Any = self.node._inputs
+        assert self.node._intake is not None
+        inputs: Any = self.node._intake.inputs
         header = Header(frame_id="camera")
         header.stamp.sec, header.stamp.nanosec = divmod(self._stamp_ns, 10**9)
         shown = self._rng.choice(self._shown).stamped(header)
@@ -157,7 +158,7 @@ class SoakedNode(Soak):
         inputs._on_depth(shown.depth)
         if self.node._tracking is None or index % 3 == 0:
             inputs._on_detections(shown.detections)
-            inputs._on_labels(shown.label)
+            inputs._on_masks(shown.label)
         self._executor.spin_once(timeout_sec=0.0)
         while self.node.account.waiting:
             time.sleep(_IDLE_S)
