@@ -214,7 +214,7 @@ class Inputs:
         header = depth.header
         self._depth_frame = header.frame_id
         self.frozen.note(stamp, depth.pixels)
-        if self.frozen.doubt:
+        if self.frozen.is_news:
             self._log.warn_about("frozen", self.frozen.doubt)
         added = self._matcher.add_depth(stamp, depth)
         if added.jump_s:
