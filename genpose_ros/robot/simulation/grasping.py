@@ -21,13 +21,16 @@ from genpose_ros.robot.segments import segment_point_distances
 from genpose_ros.robot.simulation.world import Solid
 from genpose_ros.robot.task_frames import SeenObject, TaskFrame
 from genpose_ros.robot.xarm6 import GRIPPER_OPENING_M
+from genpose_ros.synthesis.render import cast
 
-__all__ = ["ArmRun", "TaskError", "believed_surroundings", "straight_way"]
+__all__ = ["ArmRun", "TaskError", "believed_surroundings", "fall_m", "straight_way"]
 
 #: Steps of straight motions, metres.
 _STEP_M = 0.01
 #: The fingers' pads in the tool's frame: half their width, and from where to where along z, metres.
 _PAD_M, _PAD_Z_M = 0.01, (-0.02, 0.006)
+#: Vertical rays are so far apart; solids that are nearer touch.
+_RAY_M, _CONTACT_M = 0.003, 0.0015
 #: Collisions less deep than this are the capsules' coarseness.
 _TOUCH_M = 0.004
 
@@ -47,10 +50,34 @@ def believed_surroundings(objects: Sequence[SeenObject], table_m: float | None) 
     return Surroundings(table_m, boxes)
 
 
-def straight_way(T_from: np.ndarray, T_to: np.ndarray) -> np.ndarray:
+def fall_m(upper: Solid, lower: Solid) -> float:
+    """Return how far a solid would fall straight down until it meets another one, metres.
+
+    Along vertical rays, 3 mm apart; a metre where none meets both, less than 0 where they overlap.
+    """
+    footprint = upper.vertices @ upper.T_base_obj[:3, :3].T + upper.T_base_obj[:3, 3]
+    low, high = footprint.min(0), footprint.max(0)
+    x, y = np.meshgrid(*[np.arange(low[i], high[i], _RAY_M) for i in (0, 1)], indexing="ij")
+    start = np.stack([x, y, np.full_like(x, -1.0)], -1)
+    up = np.broadcast_to([0.0, 0.0, 1.0], start.shape)
+    bottom = cast([_placed(upper)], up, start)
+    start[..., 2] = 2.0
+    top = cast([_placed(lower)], -up, start)
+    both = (bottom.part == 0) & (top.part == 0)
+    if not both.any():
+        return 1.0
+    return float(((bottom.depth_m - 1.0) - (2.0 - top.depth_m))[both].min())
+
+
+def _placed(solid: Solid) -> tuple[np.ndarray, np.ndarray]:
+    T = solid.T_base_obj
+    return solid.vertices @ T[:3, :3].T + T[:3, 3], solid.faces
+
+
+def straight_way(T_from: np.ndarray, T_to: np.ndarray, *, step_m: float = _STEP_M) -> np.ndarray:
     """Return frames (N, 4, 4) of a straight motion without turning, the start left out."""
     offset = T_to[:3, 3] - T_from[:3, 3]
-    count = max(int(np.ceil(np.linalg.norm(offset) / _STEP_M)), 1)
+    count = max(int(np.ceil(np.linalg.norm(offset) / step_m)), 1)
     way = np.repeat(T_to[None], count, 0)
     way[:, :3, 3] = T_from[:3, 3] + np.linspace(0, 1, count + 1)[1:, None] * offset
     return way
@@ -202,6 +229,25 @@ class ArmRun:
         moved = T @ transform((0.0, float(shift), 0.0)) @ np.linalg.inv(T) @ solid.T_base_obj
         self.solids[name], self.held = solid.moved(moved), name
         self._T_tcp_held = np.linalg.inv(T) @ moved
+
+    def lower_until_contact(self, T_base_tcp: np.ndarray, name: str) -> None:
+        """Lower what is held towards a place (4, 4), until it or a finger touches a solid.
+
+        As an arm does that stops at a force.
+
+        Raises:
+            TaskError: the arm's reach ends before.
+        """
+        way = straight_way(self.T_base_tcp, T_base_tcp, step_m=0.002)
+        path = self.solver.follow(self.q_rad, way)
+        if path is None:
+            raise TaskError("lowering: the straight way leaves the arm's reach")
+        for q in path:
+            self.go(q[None], spared=[name])
+            if fall_m(self.solids[self.held], self.solids[name]) < _CONTACT_M:
+                return
+            if self._fingers_meet(self.solids[name]):
+                return
 
     def release(self) -> str:
         """Open the fingers; returns the name of what was held."""

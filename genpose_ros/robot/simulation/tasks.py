@@ -19,7 +19,12 @@ from genpose_ros.robot.hand import hand_points
 from genpose_ros.robot.inverse import InverseKinematics
 from genpose_ros.robot.kinematics import transform, turned_about
 from genpose_ros.robot.segments import segment_point_distances
-from genpose_ros.robot.simulation.grasping import ArmRun, TaskError, believed_surroundings
+from genpose_ros.robot.simulation.grasping import (
+    ArmRun,
+    TaskError,
+    believed_surroundings,
+    fall_m,
+)
 from genpose_ros.robot.simulation.world import (
     Solid,
     camera_poses,
@@ -149,9 +154,7 @@ def _seen(run: ArmRun, seed: int, estimator: PoseEstimator | None, *, held: bool
         frames = look(solids, q_views, seed)
         believed = {s.name: true_object(s) for s in solids if s.category is not None}
     else:
-        believed, frames = estimated_objects(
-            solids, q_views, estimator, seed, with_table=not held
-        )
+        believed, frames = estimated_objects(solids, q_views, estimator, seed, with_table=not held)
     missing = [s.name for s in solids if s.category is not None and s.name not in believed]
     if missing:
         raise TaskError(f"looking: no pose of {missing[0]}")
@@ -201,7 +204,9 @@ def _vessel(rng: np.random.Generator, names: Sequence[str], at: tuple[float, flo
     return Solid(name, name, shape.vertices, shape.faces, T)
 
 
-def _bowl(rng: np.random.Generator, name: str, at: tuple[float, float], like: Solid | None) -> Solid:
+def _bowl(
+    rng: np.random.Generator, name: str, at: tuple[float, float], like: Solid | None
+) -> Solid:
     if like is None:
         while True:
             shape = usual_shape("bowl", rng)
@@ -238,7 +243,11 @@ def _handover_scene(rng: np.random.Generator) -> list[Solid]:
     sizes = np.array([[0.10, 0.08, 0.025], [0.02, 0.07, 0.05], [0.25, 0.07, 0.07]])
     below = -height_m / 2
     centres = np.array(
-        [[0.0, 0.0, below - 0.014], [width_m / 2 + 0.012, 0.0, below + 0.03], [0.17, 0.0, below - 0.05]]
+        [
+            [0.0, 0.0, below - 0.014],
+            [width_m / 2 + 0.012, 0.0, below + 0.03],
+            [0.17, 0.0, below - 0.05],
+        ]
     )
     parts = box(sizes, rounding=0.004).moved(centres)
     count = parts.vertices.shape[1]
@@ -356,8 +365,8 @@ def _stack(scene: _Scene, table: GraspTable) -> tuple[dict[str, float], str]:
     upright = transform(tuple(nest[:3, 3]), (np.pi / 2, 0.0, 0.0))
     turns = [transform(rpy_rad=(0.0, a, 0.0)) for a in np.arange(24) * (np.pi / 12)]
     low = np.stack([upright @ turn @ T_obj_tcp for turn in turns])
-    low[:, 2, 3] += _DROP_M / 2
     high = low.copy()
+    low[:, 2, 3] -= 0.01
     high[:, 2, 3] += 0.10
     around = run.around.without("bowl", "bowl below")
     reaches = run.solver.solve(high, around, near_rad=run.q_rad)
@@ -369,7 +378,7 @@ def _stack(scene: _Scene, table: GraspTable) -> tuple[dict[str, float], str]:
         if run.solver.follow(q, np.stack([high[i], low[i]])) is None:
             continue
         run.go_to(q, "over the other bowl", spared=["bowl"])
-        run.go_straight(low[i], "lowering", spared=["bowl", "bowl below"])
+        run.lower_until_contact(low[i], "bowl below")
         run.release()
         return _judge_stack(run)
     raise TaskError("stack: the place cannot be reached")
@@ -380,34 +389,13 @@ def _judge_stack(run: ArmRun) -> tuple[dict[str, float], str]:
     offset = bowl.T_base_obj[:3, 3] - below.T_base_obj[:3, 3]
     aside_m = float(np.linalg.norm(offset[:2]))
     tilt_deg = float(np.degrees(np.arccos(np.clip(bowl.T_base_obj[2, 1], -1, 1))))
-    rise_m = nesting_rise(bowl)
-    drop_m = float(offset[2] - rise_m)
-    gap_m = run.gap("bowl", "bowl below")
-    numbers = {"aside_m": aside_m, "tilt_deg": tilt_deg, "drop_m": drop_m, "gap_m": gap_m}
+    drop_m = fall_m(bowl, below)
+    numbers = {"aside_m": aside_m, "tilt_deg": tilt_deg, "drop_m": drop_m}
     if aside_m > _NESTED_M:
         return numbers, "off the axis"
     if tilt_deg > _NESTED_DEG:
         return numbers, "tilted"
-    if drop_m > _DROP_M or drop_m < -0.001:
-        return numbers, "let go too high" if drop_m > 0 else "pressed into the other bowl"
-    return numbers, ""
-
-
-def nesting_rise(bowl: Solid) -> float:
-    """Return how much higher than an equal bowl below one is that is nested in it, metres.
-
-    The smallest rise at which the inside of the one below is nowhere above the outside of the other,
-    by their heights at equal distances from the axis.
-    """
-    points = replace(bowl, T_base_obj=np.eye(4)).surface(0.002)
-    radius, height = np.linalg.norm(points[:, [0, 2]], axis=1), points[:, 1]
-    bins = np.linspace(0.0, radius.max(), 60)
-    rises = []
-    for low, high in zip(bins, bins[1:], strict=False):
-        here = height[(radius >= low) & (radius < high)]
-        if len(here) > 3:
-            rises.append(float(here.max() - here.min()))  # of the wall, straight up
-    return float(np.median(rises[:-2])) if len(rises) > 2 else 0.0
+    return numbers, "let go too high" if drop_m > _DROP_M else ""
 
 
 def _handover(scene: _Scene, table: GraspTable) -> tuple[dict[str, float], str]:

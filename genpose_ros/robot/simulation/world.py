@@ -189,7 +189,7 @@ def _up(T_base_cam: np.ndarray, with_table: bool) -> UpDirection:
     """The base's z axis, and the table that is its plane z = 0, in the camera's frame."""
     up_cam = T_base_cam[:3, :3].T @ [0.0, 0.0, 1.0]
     level_m = -float(T_base_cam[2, 3]) if with_table else None
-    return UpDirection(up_cam, _UP_SIGMA_RAD, "tf", level_m)
+    return UpDirection(up_cam, float(_UP_SIGMA_RAD), level_m, "tf")
 
 
 def depth_points(frame: Frame, T_base_cam: np.ndarray) -> np.ndarray:
