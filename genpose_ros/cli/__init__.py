@@ -23,6 +23,7 @@ from genpose_ros.cli.replay import replay
 from genpose_ros.cli.study import study_app
 from genpose_ros.cli.synthesize import synthesize
 from genpose_ros.cli.train import train_app
+from genpose_ros.cli.view import view
 from genpose_ros.cli.weights import weights
 
 __all__ = ["app"]
@@ -79,4 +80,5 @@ app.command()(demo)
 app.command()(replay)
 app.command()(synthesize)
 app.add_typer(train_app, name="train")
+app.command()(view)
 app.command()(weights)

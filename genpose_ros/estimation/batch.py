@@ -102,6 +102,7 @@ class _BatchResult:
         has_other: (B,) bool, whether there is one.
         T_cam_candidates: (B, K, 4, 4).
         finite: (B, K) bool, of the candidates.
+        candidate_energies: (B, K, 2) of rotation and translation; None where not ranked by them.
         covariance: (B, 6, 6).
         score: (B, 2) of the pose, and of its y axis and place.
         evidence: (B, E) that the scores come from.
@@ -118,6 +119,7 @@ class _BatchResult:
     has_other: np.ndarray
     T_cam_candidates: np.ndarray
     finite: np.ndarray
+    candidate_energies: np.ndarray | None
     covariance: np.ndarray
     score: np.ndarray
     evidence: np.ndarray
@@ -310,6 +312,7 @@ class BatchEstimator:
                 _transforms(symmetry.nearest(c.rotation, rotation[:, None]), c.translation)
             ),
             finite=_array(c.finite),
+            candidate_energies=None if c.energies is None else _array(c.energies),
             covariance=_array(pose_covariance(c.rotation, c.translation, pooled.members, *about)),
             score=_array(score),
             evidence=_array(shown),
@@ -464,6 +467,7 @@ def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> Obje
     else:
         size_m = result.size_m[row]
     energies = [None, None] if result.energy is None else result.energy[row].tolist()
+    finite, of_candidates = result.finite[row], result.candidate_energies
     return ObjectEstimate(
         instance_id=instance.id,
         category=instance.category,
@@ -478,7 +482,8 @@ def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> Obje
         n_points=cloud.n_points,
         mode_shares=result.mode_shares[row],
         T_cam_other=result.T_cam_other[row] if result.has_other[row] else None,
-        T_cam_candidates=result.T_cam_candidates[row][result.finite[row]],
+        T_cam_candidates=result.T_cam_candidates[row][finite],
+        candidate_energies=None if of_candidates is None else of_candidates[row][finite],
         points_cam=cloud.points_cam,
         detection_score=instance.detection_score,
         rests=bool(result.rests[row]),
