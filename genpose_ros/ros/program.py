@@ -12,12 +12,12 @@ from typing import NoReturn, TypeVar
 
 import rclpy
 from rclpy.exceptions import NameValidationException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from genpose_ros.stopping import SIGNALS, end_after_grace
 
-__all__ = ["end_for_respawn", "run_program"]
+__all__ = ["end_for_respawn", "run_program", "spin_on"]
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 
@@ -63,6 +63,20 @@ def run_program(
             if node is not None:
                 node.destroy_node()
             rclpy.try_shutdown()
+
+
+def spin_on(node: Node) -> None:
+    """Spin until the node is stopped; what a peer's message provokes is logged, and it goes on."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while node.context.ok():
+        try:
+            executor.spin()
+        except (KeyboardInterrupt, ExternalShutdownException):
+            break
+        except Exception as error:  # rclpy raises what peers can cause, such as illegal calls
+            node.get_logger().error(f"{type(error).__name__}: {error}", throttle_duration_sec=5)
+    executor.shutdown(timeout_sec=1.0)
 
 
 def end_for_respawn() -> NoReturn:
