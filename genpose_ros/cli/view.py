@@ -100,6 +100,7 @@ def view(
     node_name: Annotated[
         str, typer.Option("--node", help="Name of the running node.")
     ] = "/genpose",
+    start: Annotated[int, typer.Option(help="Frame to begin with, from 0 on.", min=0)] = 0,
     frames: Annotated[int, typer.Option(help="Most frames of a bag that are shown.", min=1)] = 600,
 ) -> None:
     """Show frames, their objects and candidates in the browser, with a panel of numbers.
@@ -125,11 +126,12 @@ def view(
     found = _opened(source, topics, node, color_topic, frames)
     shown = _page(page, f"genpose: {source.resolve().name}", switches)
     try:
-        shown.show_recording(found.frames)
+        start = min(start, len(found.frames) - 1)
+        shown.show_recording(found.frames, start)
         if found.change is not None:
             shown.add_settings(found.settings, found.change)
         if page.shot is not None:
-            _shoot(shown, page, found.frames[0])
+            _shoot(shown, page, found.frames[start])
         else:
             _serve(shown)
     finally:

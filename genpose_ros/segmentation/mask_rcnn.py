@@ -155,9 +155,15 @@ def _published(torchvision: Any, settings: SegmenterSettings) -> nn.Module:
         raise ValueError(f"Mask R-CNN has no weights: {_WHERE}")
     version = "v2" if settings.version == "auto" else settings.version
     make = _maker(torchvision, version)
-    network: nn.Module = make(
-        weights=_weights(torchvision, version), progress=False, min_size=settings.input_px
-    )
+    try:
+        network: nn.Module = make(
+            weights=_weights(torchvision, version), progress=False, min_size=settings.input_px
+        )
+    except OSError as error:
+        raise OSError(
+            f"the weights could not be fetched from download.pytorch.org ({error}): fetch them by "
+            "other means and give the file as weights"
+        ) from error
     return network
 
 

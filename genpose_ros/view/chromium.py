@@ -37,7 +37,7 @@ _FLAGS = (
 _START_S, _POLL_S, _ANSWER_S, _END_S = 60.0, 0.1, 60.0, 10.0
 
 
-class BrowserError(RuntimeError):
+class BrowserError(OSError):
     """Raised where there is no browser, or it does not do what it was told."""
 
 

@@ -116,8 +116,12 @@ class Page:
                 self._look_at(frame)
             self._draw()
 
-    def show_recording(self, frames: Sequence[ViewedFrame]) -> None:
-        """Show the first of several frames, and a slider that leads to the others.
+    def show_recording(self, frames: Sequence[ViewedFrame], start: int = 0) -> None:
+        """Show one of several frames, and a slider that leads to the others.
+
+        Args:
+            frames: in the order of time.
+            start: number of the first one that is shown.
 
         Raises:
             ValueError: there is none.
@@ -125,10 +129,10 @@ class Page:
         if not frames:
             raise ValueError("there is no frame to show")
         self._frames = frames
-        self.show(frames[0])
+        self.show(frames[start])
         gui = self._server.gui
         with self._time_folder:
-            slider = gui.add_slider("frame", 0, max(len(frames) - 1, 1), 1, 0)
+            slider = gui.add_slider("frame", 0, max(len(frames) - 1, 1), 1, start)
             playing = gui.add_checkbox("play", initial_value=False)
         self._slider = slider
         slider.on_update(lambda _: self.show(frames[min(slider.value, len(frames) - 1)]))

@@ -176,3 +176,12 @@ def test_the_published_networks_classes_are_those_of_coco(torchvision):
     assert segmenter.known_classes == {
         "bottle": "bottle", "bowl": "bowl", "cup": "mug", "laptop": "laptop"
     }  # fmt: skip
+
+
+def test_weights_that_cannot_be_fetched_say_what_else_to_do(torchvision, monkeypatch):
+    def offline(**_options):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torchvision.models.detection, "maskrcnn_resnet50_fpn_v2", offline)
+    with pytest.raises(OSError, match=r"could not be fetched .* \(no network\): fetch them by"):
+        load_mask_rcnn(SegmenterSettings(download=True))

@@ -4,6 +4,7 @@
 """Live view: a node that hears the estimator's topics and shows them on a page."""
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -56,7 +57,7 @@ DEPTH = "/camera/camera/aligned_depth_to_color/image_raw"
 COLOR = "/camera/camera/color/image_raw"
 #: Frames that are drawn a second at most, images that wait for their objects, seconds to wait for
 #: services and for the first frame.
-_DRAW_HZ, _HELD, _SERVICE_S, _FIRST_S = 10.0, 90, 5.0, 30.0
+_DRAW_HZ, _HELD, _SERVICE_S, _FIRST_S, _POLL_S = 10.0, 90, 5.0, 30.0, 0.1
 _LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
@@ -299,9 +300,13 @@ class LiveSettings:
 
     def offer(self, page: Page) -> None:
         """Add the settings panel once the node answers; without it the page has none."""
-        defaults = adjustable(settings_of("fast", {}).estimator)
-        if not self._get.wait_for_service(timeout_sec=_FIRST_S):
+        with suppress(RuntimeError):  # of rclpy, where the view ends meanwhile
+            self._offer(page)
+
+    def _offer(self, page: Page) -> None:
+        if not self._ready(self._get, _FIRST_S):
             return
+        defaults = adjustable(settings_of("fast", {}).estimator)
         answer = self._call(self._get, GetParameters.Request(names=[s.name for s in defaults]))
         if answer is None or len(answer.values) != len(defaults):
             return
@@ -320,8 +325,19 @@ class LiveSettings:
         (result,) = answer.results
         return "" if result.successful else str(result.reason)
 
+    def _ready(self, client: Any, timeout_s: float) -> bool:
+        """Whether somebody answers a service, within a time and while the view runs."""
+        until_s = time.monotonic() + timeout_s
+        while time.monotonic() < until_s and self._node.context.ok():
+            if client.service_is_ready():
+                return True
+            time.sleep(_POLL_S)
+        return False
+
     def _call(self, client: Any, request: Any) -> Any:
         """The answer of a service, which comes in the executor's thread; None: there is none."""
+        if not self._ready(client, _SERVICE_S):
+            return None
         done = threading.Event()
         future = client.call_async(request)
         future.add_done_callback(lambda _: done.set())

@@ -96,6 +96,17 @@ def wait(done, timeout_s=30.0):
     assert done()
 
 
+def send(publisher, message, done):
+    """Publish until it has come: the first messages may find nobody yet."""
+    until_s = time.monotonic() + 30.0
+    while not done() and time.monotonic() < until_s:
+        publisher.publish(message)
+        pause_s = time.monotonic() + 1.0
+        while not done() and time.monotonic() < pause_s:
+            time.sleep(0.02)
+    assert done()
+
+
 def header(stamp_s=7, frame_id=FRAME):
     made = Header(frame_id=frame_id)
     made.stamp.sec = stamp_s
@@ -103,24 +114,23 @@ def header(stamp_s=7, frame_id=FRAME):
 
 
 def send_images(live, stamp_s=7):
-    depth = np.full((48, 64), 900, np.uint16)
-    live.out["info"].publish(camera_info(CAMERA, header(stamp_s)))
-    live.out["depth"].publish(image_message(depth, "16UC1", header(stamp_s)))
-    color = np.full((48, 64, 3), 70, np.uint8)
-    live.out["color"].publish(image_message(color, "rgb8", header(stamp_s)))
-    wait(lambda: stamp_s * 10**9 in live.view._depth and stamp_s * 10**9 in live.view._color)
-    wait(lambda: live.view._calibration is not None)
+    view, stamp_ns = live.view, stamp_s * 10**9
+    info = camera_info(CAMERA, header(stamp_s))
+    send(live.out["info"], info, lambda: view._calibration is not None)
+    depth = image_message(np.full((48, 64), 900, np.uint16), "16UC1", header(stamp_s))
+    send(live.out["depth"], depth, lambda: stamp_ns in view._depth)
+    color = image_message(np.full((48, 64, 3), 70, np.uint8), "rgb8", header(stamp_s))
+    send(live.out["color"], color, lambda: stamp_ns in view._color)
 
 
 def send_objects(live, objects, stamp_s=7):
     up = UpDirection(np.array([0.0, -1, 0]), 0.01, -0.3, "plane")
     published = PublishedFrame(objects, (), header(stamp_s), {"sample": 5.0}, up_cam=up)
     message = objects_message(published, posed_objects(objects, np.eye(4)))
-    live.out["candidates"].publish(candidate_array(objects, header(stamp_s), np.eye(4)))
-    wait(lambda: not objects or stamp_s * 10**9 in live.view._candidates)
+    candidates = candidate_array(objects, header(stamp_s), np.eye(4))
+    send(live.out["candidates"], candidates, lambda: stamp_s * 10**9 in live.view._candidates)
     before = len(live.page.frames)
-    live.out["objects"].publish(message)
-    wait(lambda: len(live.page.frames) > before)
+    send(live.out["objects"], message, lambda: len(live.page.frames) > before)
     return live.page.frames[-1]
 
 
@@ -152,9 +162,8 @@ def test_trails_grow_and_frames_of_others_below_objects_are_shown(live):
     grasp = TransformStamped(header=header(7, "mug_4"), child_frame_id="mug_4_grasp_top")
     grasp.transform.translation.y = 0.1
     grasp.transform.rotation.w = 1.0
-    wait(lambda: live.out["tf"].get_subscription_count() > 0)
-    live.out["tf"].publish(TFMessage(transforms=[grasp]))
-    wait(lambda: "mug_4_grasp_top" in live.view._children)
+    transforms = TFMessage(transforms=[grasp])
+    send(live.out["tf"], transforms, lambda: "mug_4_grasp_top" in live.view._children)
     send_objects(live, [track(x_m=0.0)], stamp_s=7)
     frame = send_objects(live, [track(x_m=0.1)], stamp_s=8)
     np.testing.assert_allclose(frame.trails["mug_4"], [[0, 0, 0.8], [0.1, 0, 0.8]])
