@@ -28,7 +28,7 @@ from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.color_images import color_pixels
 from genpose_ros.ros.diagnostics import Diagnostics, status
 from genpose_ros.ros.image_messages import detection, image_message, instance_mask
-from genpose_ros.ros.program import run_program, spin_on
+from genpose_ros.ros.program import run_program, spin_through_errors
 from genpose_ros.ros.settings_parameters import SettingsParameters
 from genpose_ros.ros.subscriptions import AdaptiveSubscription
 from genpose_ros.ros.throttled_log import ThrottledLog
@@ -106,6 +106,10 @@ class MaskRcnnNode(Node):
             on_death=lambda error, _: self.get_logger().fatal(f"the segmenter has ended: {error}"),
         )
         self._worker.start()
+
+    def report_error(self, error: BaseException) -> None:
+        """Log what was raised while spinning; the node goes on."""
+        self.get_logger().error(f"{type(error).__name__}: {error}", throttle_duration_sec=5)
 
     def destroy_node(self) -> None:
         """Let the worker finish its image, then free everything."""
@@ -210,7 +214,7 @@ def main(
         except ModuleNotFoundError as error:
             raise RuntimeError(str(error)) from error
 
-    run_program(_NAME, make_node, spin_on, args)
+    run_program(_NAME, make_node, spin_through_errors, args)
 
 
 if __name__ == "__main__":

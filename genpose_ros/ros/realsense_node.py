@@ -33,7 +33,7 @@ from genpose_ros.realsense.streams import (
     open_streams,
 )
 from genpose_ros.ros.diagnostics import Diagnostics, status
-from genpose_ros.ros.program import run_program, spin_on
+from genpose_ros.ros.program import run_program, spin_through_errors
 from genpose_ros.ros.realsense_messages import CameraNames, camera_messages, camera_transforms
 from genpose_ros.ros.settings_parameters import SettingsParameters
 
@@ -91,6 +91,10 @@ class RealSenseNode(Node):
         self._diagnostics = Diagnostics(self, [self._status])
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
+
+    def report_error(self, error: BaseException) -> None:
+        """Log what was raised while spinning; the node goes on."""
+        self.get_logger().error(f"{type(error).__name__}: {error}", throttle_duration_sec=5)
 
     def destroy_node(self) -> None:
         """Let go of the camera, then free everything."""
@@ -197,7 +201,7 @@ def main(
         except ModuleNotFoundError as error:
             raise RuntimeError(str(error)) from error
 
-    run_program(_NAME, make_node, spin_on, args)
+    run_program(_NAME, make_node, spin_through_errors, args)
 
 
 if __name__ == "__main__":
