@@ -186,9 +186,7 @@ class LightPoseModel(PoseModel):
         skip, out = data**2 / total, sigma * data / total.sqrt()
         return skip * pose + out * self.score_head(pose / total.sqrt(), sigma, encoding.score)
 
-    def denoiser(
-        self, encoding: Encoding, levels: NoiseLevels
-    ) -> Callable[[Tensor, int], Tensor]:
+    def denoiser(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
         data = self.settings.sigma_data
         head = self.score_head.at_levels(encoding.score, levels.sigmas)
 
