@@ -8,7 +8,7 @@ solvers are deterministic and treat every sample by itself; `sample_rk45` choose
 whole tensor at once, as the reference does, so its samples are weakly coupled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,8 +19,10 @@ from genpose_ros.diffusion.ode import integrate_rk45
 from genpose_ros.diffusion.sde import PAPER_SDE, VarianceExploding
 
 __all__ = [
+    "FlowEnd",
     "SamplerResult",
     "ScoreFunction",
+    "sample_consistency",
     "sample_dpmpp_2m",
     "sample_euler",
     "sample_rk45",
@@ -30,6 +32,10 @@ __all__ = [
 #: (x, sigma) -> gradient of the log density at noise level sigma, of x's shape. The samplers call
 #: it with a float32 x and a float32 sigma of no dimensions, both on x's device.
 ScoreFunction = Callable[[Tensor, Tensor], Tensor]
+
+#: (x, sigma) -> where the ODE through x at noise level sigma ends, of x's shape: a consistency
+#: function, called as a score function is.
+FlowEnd = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,35 @@ def sample_dpmpp_2m(score: ScoreFunction, x: Tensor, sigmas: Tensor) -> SamplerR
         x = sigmas[i] / sigmas[i - 1] * x - torch.expm1(-h) * middle
         before, denoised = denoised, tweedie(score, x, sigmas[i])
     return SamplerResult(denoised, len(sigmas))
+
+
+@torch.no_grad()
+def sample_consistency(
+    flow_end: FlowEnd, x: Tensor, sigmas: Tensor, noise: Sequence[Tensor] = ()
+) -> SamplerResult:
+    """Sample by a consistency function (Song et al. 2023, algorithm 1), with new noise in between.
+
+    Args:
+        flow_end: gives the ends of the ODE.
+        x: samples at noise level sigmas[0], any shape.
+        sigmas: (steps,) decreasing noise levels; each costs one evaluation.
+        noise: standard normal, of x's shape, for each level but the first.
+
+    Raises:
+        ValueError: `sigmas` is not a row of positive numbers, or not as much noise as levels.
+
+    Example:
+        >>> flow_end = lambda x, sigma: x / (1 + sigma**2).sqrt()  # all data is standard normal
+        >>> sample_consistency(flow_end, torch.tensor([5.0]), torch.tensor([5.0])).x.round(decimals=3)
+        tensor([0.9810], dtype=torch.float64)
+    """
+    sigmas = _check_sigmas(sigmas).to(x.device)
+    if len(noise) != len(sigmas) - 1:
+        raise ValueError(f"{len(sigmas)} levels take noise {len(sigmas) - 1} times: {len(noise)}")
+    x = _evaluate(flow_end, x, sigmas[0])
+    for sigma, fresh in zip(sigmas[1:], noise, strict=True):
+        x = _evaluate(flow_end, x + sigma * fresh, sigma)
+    return SamplerResult(x, len(sigmas))
 
 
 @torch.no_grad()

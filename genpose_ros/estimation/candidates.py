@@ -5,11 +5,18 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from genpose_ros.diffusion import karras_schedule, sample_dpmpp_2m, sample_euler, sample_rk45
+from genpose_ros.diffusion import (
+    karras_schedule,
+    sample_consistency,
+    sample_dpmpp_2m,
+    sample_euler,
+    sample_rk45,
+)
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.tta import share_out
 from genpose_ros.networks.interface import Encoding, PoseModel
@@ -17,6 +24,9 @@ from genpose_ros.networks.interface import Encoding, PoseModel
 __all__ = ["draw_candidates", "draw_noise"]
 
 _log = logging.getLogger(__name__)
+
+#: Between the seeds of an estimate's first and second noise.
+_SECOND = 2**30
 
 
 def draw_noise(settings: EstimatorSettings, *, balanced: bool = False) -> Tensor:
@@ -53,7 +63,9 @@ def draw_candidates(
 
     They start at `start` plus noise of `settings.start_sigma`, which is clamped to the levels the
     model was trained for. The fixed-step solvers go down to the model's `sigma_min` in steps equal
-    in sigma^(1/7) and take a full Tweedie step there; rk45 ends with the reference's small one.
+    in sigma^(1/7) and take a full Tweedie step there; rk45 ends with the reference's small one. The
+    distilled head takes one evaluation, and another one at its `distilled_sigma` where that lies
+    below the start and `settings.steps` allows it.
 
     Args:
         model: the score network.
@@ -91,11 +103,42 @@ def draw_candidates(
         between_steps()
         return model.score(pose, sigma, encoding)
 
-    if settings.sampler == "rk45":
+    sampler = _sampler(settings, model)
+    if sampler == "distilled":
+        return _sample_distilled(model, encoding, x, sigma_start, settings, tta_views, between_steps)
+    if sampler == "rk45":
         return _sample_rk45(model, encoding, x, sigma_start, settings.tolerance, between_steps)
     sigmas = karras_schedule(sigma_start, model.sigma_min, settings.steps)
-    solver = {"euler": sample_euler, "dpmpp_2m": sample_dpmpp_2m}[settings.sampler]
+    solver = {"euler": sample_euler, "dpmpp_2m": sample_dpmpp_2m}[sampler]
     return solver(score, x, sigmas).x
+
+
+def _sampler(settings: EstimatorSettings, model: PoseModel) -> str:
+    """The sampler that a model is drawn from with: without a distilled head it is Euler's."""
+    if settings.sampler not in ("auto", "distilled"):
+        return settings.sampler
+    return "euler" if model.distilled_sigma is None else "distilled"
+
+
+def _sample_distilled(
+    model: PoseModel,
+    encoding: Encoding,
+    x: Tensor,
+    sigma_start: float,
+    settings: EstimatorSettings,
+    tta_views: int,
+    between_steps: Callable[[], None],
+) -> Tensor:
+    def flow_end(pose: Tensor, sigma: Tensor) -> Tensor:
+        between_steps()
+        return model.flow_end(pose, sigma, encoding)
+
+    second = model.distilled_sigma
+    if second is None or second >= sigma_start or settings.steps < 2:
+        return sample_consistency(flow_end, x, torch.tensor([sigma_start])).x
+    drawn = draw_noise(replace(settings, seed=(settings.seed + _SECOND) % 2**31))
+    noise = share_out(drawn, tta_views).to(x).repeat_interleave(len(x) // tta_views, 0)
+    return sample_consistency(flow_end, x, torch.tensor([sigma_start, second]), [noise]).x
 
 
 def _sample_rk45(

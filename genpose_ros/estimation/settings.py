@@ -85,8 +85,9 @@ class EstimatorSettings:
     )
     sampler: str = setting(
         "euler",
-        "Solver of the reverse diffusion.",
-        choices=("euler", "dpmpp_2m", "rk45"),
+        "Solver of the reverse diffusion. distilled: the weights' distilled head, in one evaluation "
+        "or two; auto: that one, where the weights have it, else euler.",
+        choices=("auto", "distilled", "euler", "dpmpp_2m", "rk45"),
         group="sampling",
         advanced=True,
     )

@@ -20,6 +20,7 @@ from genpose_ros.files import folder_lock
 from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.devices import emulates_bf16
 from genpose_ros.networks.interface import PoseModel
+from genpose_ros.networks.light import LightPoseModel, without_distilled_head
 from genpose_ros.networks.reference import ReferencePoseModel
 from genpose_ros.synthesis import ShapeLibrary, set_categories
 from genpose_ros.training.data import CloudPool
@@ -29,7 +30,7 @@ from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import build_model, read_state
 from genpose_ros.training.trainer import Progress, Training, train
 
-__all__ = ["CHECKPOINT", "RunResult", "averaged_model", "train_run"]
+__all__ = ["CHECKPOINT", "RunResult", "averaged_model", "in_reach", "train_run"]
 
 #: The released file's name within a run's folder.
 CHECKPOINT = "genpose.safetensors"
@@ -86,7 +87,7 @@ def train_run(
     """
     began = time.monotonic()
     workers = connect(recipe.settings(target).device)
-    settings = _in_reach(recipe.settings(target), workers.device)
+    settings = in_reach(recipe.settings(target), workers.device)
     pool = CloudPool(data)
     shapes = library or ShapeLibrary(pool.categories)
     with ExitStack() as held:
@@ -115,8 +116,8 @@ def train_run(
         return RunResult(run / CHECKPOINT, training)
 
 
-def _in_reach(settings: TrainingSettings, device: torch.device) -> TrainingSettings:
-    """The settings without bfloat16 on a CPU that has to emulate it, ten times slower."""
+def in_reach(settings: TrainingSettings, device: torch.device) -> TrainingSettings:
+    """Return the settings without bfloat16 on a CPU that has to emulate it, ten times slower."""
     if settings.bf16 and emulates_bf16(device):
         _log.info("this CPU does not multiply in bfloat16: the encoder runs in float32")
         return replace(settings, bf16=False)
@@ -144,6 +145,8 @@ def _score_start(start: Path | None, recipe: Recipe) -> PoseModel:
     if start is None:
         return model
     known = load_model(start)
+    if isinstance(known, LightPoseModel):
+        known = without_distilled_head(known)
     config = known.config()
     if model.uses_up and not known.uses_up:
         config |= {"up": True}  # what is new says nothing at first
