@@ -217,7 +217,13 @@ def _name(limit: tuple[int, int]) -> str:
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The results as a table in Markdown."""
     shown = [f"{d}°{cm}cm" for d, cm in LIMITS]
-    heads = ["sampler", "evaluations", *shown, "best of 50 5°2cm", *(f"recorded {s}" for s in shown)]
+    heads = [
+        "sampler",
+        "evaluations",
+        *shown,
+        "best of 50 5°2cm",
+        *(f"recorded {s}" for s in shown),
+    ]
     parts = []
     for row in rows:
         cells = [row["simulated"][_name(limit)] for limit in LIMITS]
@@ -279,9 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 levels = optimise(model, variant.sampler, variant.steps, library)
             chosen = replace(settings, sampler=variant.sampler, steps=max(variant.steps, 1))
             with _scheduled(levels):
-                found = measure(
-                    PoseEstimator(model, chosen), views, options.frames, options.seeds
-                )
+                found = measure(PoseEstimator(model, chosen), views, options.frames, options.seeds)
             row = {"name": variant.name, "steps": variant.steps, "schedule": levels, **found}
             _log.info("%s", row)
             content["rows"].append(row)

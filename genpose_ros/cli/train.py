@@ -5,7 +5,7 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ from genpose_ros.cli.option_groups import grouped_options
 from genpose_ros.cli.options import SetOption, read_meshes
 
 if TYPE_CHECKING:
-    from genpose_ros.synthesis import ShapeLibrary
+    from genpose_ros.synthesis import SetRecipe, ShapeLibrary
     from genpose_ros.training import Progress, Recipe, RunResult, TrainingSettings
 
 __all__ = ["train_app"]
@@ -35,7 +35,13 @@ train_app = typer.Typer(
 class TrainingOptions:
     """Options of all trainings: set, run and recipe, and what is changed of the recipe."""
 
-    data: Annotated[Path, typer.Argument(help="Folder of a set: genpose synthesize.")]
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a set: genpose synthesize; or a dash: clouds are made while training, "
+            "from the seed and the share of meshes that the recipe gives."
+        ),
+    ]
     run: Annotated[Path, typer.Argument(help="Folder of the run: states, curves, weights.")]
     recipe: Annotated[
         str, typer.Option(help="Name (genpose train recipes), or a file that ends in .yaml.")
@@ -68,7 +74,8 @@ class TrainingOptions:
         Path | None,
         typer.Option(
             help="Held-out meshes to validate on, a folder with a manifest.json or category.yaml; "
-            "for clouds of other categories than the six."
+            "for clouds of other categories than the six. Clouds that are made while training take "
+            "its meshes of the split train."
         ),
     ] = None
     changes: SetOption = None
@@ -83,7 +90,30 @@ class TrainingOptions:
 
         if self.meshes is None:
             return None
-        return held_out_library(*read_meshes(self.meshes, "test", set_categories(self.data)))
+        known = None if self.makes_clouds else set_categories(self.data)
+        return held_out_library(*read_meshes(self.meshes, "test", known))
+
+    @property
+    def makes_clouds(self) -> bool:
+        """Whether there is no set."""
+        return str(self.data) == "-"
+
+    def clouds(self, recipe: "Recipe") -> "Path | SetRecipe":
+        """The set's folder, or what clouds to make while training.
+
+        Raises:
+            ValueError: the meshes cannot be used.
+        """
+        from genpose_ros.synthesis import SetRecipe
+
+        if not self.makes_clouds:
+            return self.data
+        made = recipe.data or SetRecipe(1)
+        if self.meshes is None:
+            return made
+        categories, meshes = read_meshes(self.meshes, "train")
+        library = replace(made.library, categories=categories, meshes=meshes)
+        return replace(made, library=library)
 
     def chosen_recipe(self, target: str) -> "Recipe":
         """The recipe with the settings of one run, `score`, `energy` or `distil`, changed.
@@ -163,6 +193,31 @@ def train_distil(
     _train("distil", options, start)
 
 
+@train_app.command("all")
+@readable_errors
+@grouped_options
+def train_all(
+    options: TrainingOptions,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Weights of the recipe's model that a new run starts from."),
+    ] = None,
+) -> None:
+    """Train the score, then the energy, then distil them, each by the recipe's budget.
+
+    What is finished already is passed over, so the same command goes on with what is not.
+    `--stop-after-minutes` and the other options hold for each of the three.
+
+    Examples:
+
+    - `genpose train all - runs/gpu --recipe gpu-10min --meshes my_meshes`
+
+    - `genpose train all data runs/light`
+    """
+    for target in _TARGETS:
+        _train(target, options, start if target == "score" else None)
+
+
 @train_app.command("recipes")
 @readable_errors
 def list_recipes(
@@ -212,6 +267,7 @@ def _train(target: str, options: TrainingOptions, start: Path | None) -> None:
     from genpose_ros.training import Progress, distil_run, train_run
 
     recipe, library = options.chosen_recipe(target), options.library()
+    clouds = options.clouds(recipe)
     # Of several processes the first one speaks.
     first = os.environ.get("RANK", "0") == "0"
     bar = progress_bar(target, "{task.fields[state]}")
@@ -231,11 +287,9 @@ def _train(target: str, options: TrainingOptions, start: Path | None) -> None:
             "library": library,
         }
         if target == "distil":
-            result = distil_run(
-                options.data, options.run, recipe, on_progress, on_flows=on_flows, **more
-            )
+            result = distil_run(clouds, options.run, recipe, on_progress, on_flows=on_flows, **more)
         else:
-            result = train_run(options.data, options.run, recipe, target, on_progress, **more)
+            result = train_run(clouds, options.run, recipe, target, on_progress, **more)
     if first:
         ERR.print(_outcome(result, target), markup=False, soft_wrap=True, highlight=False)
 

@@ -169,8 +169,9 @@ def sample_consistency(
 
     Example:
         >>> flow_end = lambda x, sigma: x / (1 + sigma**2).sqrt()  # all data is standard normal
-        >>> sample_consistency(flow_end, torch.tensor([5.0]), torch.tensor([5.0])).x.round(decimals=3)
-        tensor([0.9810], dtype=torch.float64)
+        >>> result = sample_consistency(flow_end, torch.tensor([5.0]), torch.tensor([5.0]))
+        >>> round(float(result.x[0]), 3), result.nfe
+        (0.981, 1)
     """
     sigmas = _check_sigmas(sigmas).to(x.device)
     if len(noise) != len(sigmas) - 1:

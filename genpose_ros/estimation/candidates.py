@@ -105,7 +105,9 @@ def draw_candidates(
 
     sampler = _sampler(settings, model)
     if sampler == "distilled":
-        return _sample_distilled(model, encoding, x, sigma_start, settings, tta_views, between_steps)
+        return _sample_distilled(
+            model, encoding, x, sigma_start, settings, tta_views, between_steps
+        )
     if sampler == "rk45":
         return _sample_rk45(model, encoding, x, sigma_start, settings.tolerance, between_steps)
     sigmas = karras_schedule(sigma_start, model.sigma_min, settings.steps)

@@ -294,7 +294,7 @@ def _rebuilt(model: LightPoseModel, config: Mapping[str, Any]) -> LightPoseModel
     """A model of another config with the weights, categories and calibration of this one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = LightPoseModel.from_config(model.config() | config)
+        made = LightPoseModel.from_config({**model.config(), **config})
     known = made.state_dict()
     shared = {name: v for name, v in model.state_dict().items() if name in known}
     made.load_state_dict(known | shared)

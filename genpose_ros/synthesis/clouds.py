@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -212,9 +213,7 @@ def make_device_clouds(
     Raises:
         ValueError: as of `make_clouds`.
     """
-    drawn = _Drawn.of(
-        n, rng, library, shares, stances, surroundings, domain, points, rng.device
-    )
+    drawn = _Drawn.of(n, rng, library, shares, stances, surroundings, domain, points, rng.device)
     views = drawn.views
     values = {
         "points_cam": drawn.points_cam,
@@ -255,7 +254,7 @@ class _Drawn:
     def of(
         cls,
         n: int,
-        rng: "np.random.Generator | DeviceRandom",
+        rng: Any,
         library: ShapeLibrary,
         shares: Mapping[str, float] | None,
         stances: np.ndarray | None,
@@ -264,7 +263,7 @@ class _Drawn:
         points: int,
         device: torch.device,
     ) -> "_Drawn":
-        """Draw n clouds; the arguments are those of `make_clouds`."""
+        """Draw n clouds; the arguments are those of `make_clouds`, the generator of either kind."""
         around = surroundings or Surroundings()
         shapes = library.draw(n, rng, shares, vessels=domain.vessels)
         allowed = np.array([[s in (*c.rests, "free") for s in STANCES] for c in library.categories])
@@ -286,9 +285,7 @@ def crops_around(objects: Objects, device: torch.device) -> Crops:
     """Rays over each object's outline, with a margin; no denser than a camera's pixels."""
     low, high = objects.outline()
     spacing = np.maximum((high - low).max(1) * 1.12 / (GRID - 1), NATIVE_SPACING)
-    centre, step = (
-        tensor_of(a, device, torch.float32) for a in ((low + high) / 2, spacing)
-    )
+    centre, step = (tensor_of(a, device, torch.float32) for a in ((low + high) / 2, spacing))
     return Crops(centre, step, GRID)
 
 

@@ -78,8 +78,7 @@ def filter_depth(depth_m: Tensor, draw: DriverFilters, per_px: np.ndarray) -> Te
     for number in range(int(draw.passes.max(initial=0))):
         rows = tensor_of(np.flatnonzero(draw.passes > number), depth.device)
         weight, delta = (
-            tensor_of(values, depth.device, torch.float32)[rows]
-            for values in (alpha, draw.delta_m)
+            tensor_of(values, depth.device, torch.float32)[rows] for values in (alpha, draw.delta_m)
         )
         depth[rows] = smoothed(depth[rows], weight, delta)
     for way in (1, 2):

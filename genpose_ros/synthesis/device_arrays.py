@@ -178,9 +178,7 @@ class DeviceArray(NDArrayOperatorsMixin):
         return DeviceArray(self.tensor.cumsum(axis))
 
 
-def tensor_of(
-    values: Any, device: torch.device | str, dtype: torch.dtype | None = None
-) -> Tensor:
+def tensor_of(values: Any, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
     """Return numbers, arrays of NumPy or of a device as a tensor; float64 becomes float32.
 
     Args:
@@ -283,7 +281,7 @@ def host_of(rng: "np.random.Generator | DeviceRandom") -> np.random.Generator:
 
 
 def _shape(size: Any) -> tuple[int, ...]:
-    return (size,) if isinstance(size, (int, np.integer)) else tuple(size)
+    return (int(size),) if isinstance(size, (int, np.integer)) else tuple(size)
 
 
 # The functions of NumPy that are in use; the first argument is an array that was given to them.
@@ -321,7 +319,7 @@ _UFUNCS: dict[str, Callable[..., Tensor]] = {
     "not_equal": _pairwise(torch.ne),
     "divide": lambda a, b: a / b,
     "true_divide": lambda a, b: a / b,
-    "power": lambda a, b: torch.pow(a, b),
+    "power": torch.pow,
     "invert": torch.bitwise_not,
     "logical_not": torch.logical_not,
     "rint": torch.round,

@@ -63,7 +63,7 @@ def random_turns(n: int, rng: "np.random.Generator | DeviceRandom") -> Any:
     return _of_quaternions(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
 
 
-def _of_quaternions(unit: DeviceArray) -> _DeviceTurns:
+def _of_quaternions(unit: Any) -> _DeviceTurns:
     """Rotations of unit quaternions (n, 4), real part first."""
     w, x, y, z = unit.T
     rows = [
@@ -71,4 +71,5 @@ def _of_quaternions(unit: DeviceArray) -> _DeviceTurns:
         *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
         *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
     ]
-    return _DeviceTurns(np.stack(rows, -1).reshape(-1, 3, 3))
+    stacked: Any = np.stack(rows, -1)
+    return _DeviceTurns(stacked.reshape(-1, 3, 3))

@@ -147,6 +147,11 @@ class CloudPool:
         self._sizes = dict(sorted(self._sizes.items()))
         return len(self._sizes)
 
+    def described(self) -> str:
+        """What the clouds are, for a checkpoint's metadata: the set's recipe, or its name."""
+        made = self._folder / "recipe.json"
+        return made.read_text() if made.exists() else str(self._folder.name)
+
     def generator(self, seed: int, step: int, stream: int) -> torch.Generator:
         """The generator for one step of a run: see `step_generator`."""
         return step_generator(seed, step, stream)

@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Distillation of a finished model: a head that finds in one evaluation where the score's flow ends.
+"""Distillation of a finished model: a head that finds where the score's flow ends, at once.
 
 The encoder and the other heads stay as they are, so that nothing but the sampler changes.
 """
@@ -34,12 +34,13 @@ from genpose_ros.networks.light import (
     with_distilled_head,
     without_distilled_head,
 )
-from genpose_ros.synthesis import ShapeLibrary
+from genpose_ros.synthesis import SetRecipe, ShapeLibrary
 from genpose_ros.training.data import CloudPool
 from genpose_ros.training.flows import FlowPool
+from genpose_ros.training.generated import GeneratedPool
 from genpose_ros.training.parallel import connect
 from genpose_ros.training.recipe import Recipe
-from genpose_ros.training.runs import CHECKPOINT, RunResult, in_reach
+from genpose_ros.training.runs import CHECKPOINT, RunResult, in_reach, open_pool
 from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import read_state
 from genpose_ros.training.trainer import Progress, train
@@ -53,14 +54,14 @@ _VERSION = 1
 
 #: Metadata that a checkpoint gets anew.
 _OWN = ("architecture", "config", "categories", "tensor_sha256", "attached_sha256")
-#: Settings that decide the flows.
-_FLOWS = ("clouds", "starts", "solver", "steps", "sigma")
+#: Settings that decide the flows of a part.
+_FLOWS = ("starts", "solver", "steps", "sigma")
 
 _log = logging.getLogger(__name__)
 
 
 def distil_run(
-    data: Path,
+    data: Path | SetRecipe,
     run: Path,
     recipe: Recipe,
     on_progress: Callable[[Progress], None] | None = None,
@@ -76,7 +77,7 @@ def distil_run(
     calibration and its attachments stay. Flows are kept in the folder until the run is finished.
 
     Args:
-        data: folder of a synthetic set.
+        data: folder of a synthetic set; a recipe: clouds are made for it.
         run: the run's folder; made when missing.
         recipe: its settings of `distil`.
         on_progress: called about once a second.
@@ -97,7 +98,7 @@ def distil_run(
     began = time.monotonic()
     workers = connect(recipe.distil.device)
     settings = in_reach(recipe.distil, workers.device)
-    pool, source = CloudPool(data), start or run / CHECKPOINT
+    pool, source = open_pool(data, settings, workers), start or run / CHECKPOINT
     finished = _finished(source, pool)
     teacher = tensor_fingerprint(finished.state_dict())
     state_file = run / "distil.pt"
@@ -110,7 +111,7 @@ def distil_run(
             pool,
             finished,
             settings,
-            run / f"flows-{_flows_name(data, teacher, settings)}",
+            run / f"flows-{_flows_name(pool.described(), teacher, settings)}",
             workers=workers,
             on_part=on_flows,
         )
@@ -141,7 +142,7 @@ def distil_run(
         return RunResult(run / CHECKPOINT, training)
 
 
-def _finished(source: Path, pool: CloudPool) -> LightPoseModel:
+def _finished(source: Path, pool: CloudPool | GeneratedPool) -> LightPoseModel:
     """The model to distil, without a head of before."""
     model = load_model(source)
     if not isinstance(model, LightPoseModel):
@@ -154,11 +155,10 @@ def _finished(source: Path, pool: CloudPool) -> LightPoseModel:
     return without_distilled_head(model)
 
 
-def _flows_name(data: Path, teacher: str, settings: TrainingSettings) -> str:
+def _flows_name(data: str, teacher: str, settings: TrainingSettings) -> str:
     """A name of the flows' folder that others' flows do not have."""
     decisive = [getattr(settings, f"flow_{name}") for name in _FLOWS]
-    made = data / "recipe.json"
-    text = f"{teacher} {decisive} {settings.seed} {made.read_text() if made.exists() else data}"
+    text = f"{teacher} {decisive} {settings.seed} {data}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -64,7 +64,7 @@ class GeneratedPool:
         self._every = max(1, round(self._chunk * settings.pool_draws / drawn_per_step))
         self._next_chunk: int | None = None
         self._ahead = ThreadPoolExecutor(1) if device.type == "cuda" else None
-        self._upcoming: Future[dict[str, Tensor]] | None = None
+        self._upcoming: tuple[int, Future[dict[str, Tensor]]] | None = None
         self._parts: dict[str, Tensor] = {}
 
     def __len__(self) -> int:
@@ -116,18 +116,19 @@ class GeneratedPool:
         end = self._slots + step // self._every
         if self._next_chunk is None or self._next_chunk > end:
             self._next_chunk = end - self._slots  # a run that goes on, or begins anew
-            self._upcoming = None
         for number in range(max(self._next_chunk, end - self._slots), end):
-            self._put(number, self._made(number))
+            self._put(number, self._finished(number))
             self._next_chunk = number + 1
-        if self._ahead is not None and self._upcoming is None:
-            self._upcoming = self._ahead.submit(self._make, end)
+        if self._ahead is not None and (self._upcoming is None or self._upcoming[0] != end):
+            self._upcoming = (end, self._ahead.submit(self._make, end))
 
-    def _made(self, number: int) -> dict[str, Tensor]:
-        upcoming, self._upcoming = self._upcoming, None
-        chunk = self._make(number) if upcoming is None else upcoming.result()
+    def _finished(self, number: int) -> dict[str, Tensor]:
+        """A chunk, perhaps made ahead; a GPU begins with the next one."""
+        known, self._upcoming = self._upcoming, None
+        ahead = known is not None and known[0] == number
+        chunk = known[1].result() if known is not None and ahead else self._make(number)
         if self._ahead is not None:
-            self._upcoming = self._ahead.submit(self._make, number + 1)
+            self._upcoming = (number + 1, self._ahead.submit(self._make, number + 1))
         return chunk
 
     def _put(self, number: int, chunk: dict[str, Tensor]) -> None:

@@ -264,7 +264,7 @@ class DistilObjective(nn.Module):
         super().__init__()
         if not isinstance(model, LightPoseModel) or model.distilled_head is None:
             raise ValueError(f"this {model.architecture} has no distilled head to train")
-        self.model, self.settings = model, settings
+        self.model, self.settings, self._head = model, settings, model.distilled_head
         model.requires_grad_(False)
         model.distilled_head.requires_grad_(True)
 
@@ -277,10 +277,9 @@ class DistilObjective(nn.Module):
             sigma: (B, S, 1) their noise levels.
             end: (B, S, 9) where the flows end.
         """
-        model = self.model
-        assert isinstance(model, LightPoseModel) and model.distilled_head is not None
-        found = model.flow_end_of(state, sigma, model.distilled_head.condition(features))
-        data = model.settings.sigma_data
+        condition = self._head.condition(features)
+        found = self.model.flow_end_of(state, sigma, condition)
+        data = self.model.settings.sigma_data
         # As the preconditioning scales answers, so that every noise level counts alike.
         scale = (sigma**2 + data**2).sqrt() / (sigma * data)
         apart = ((found - end) * scale).square().sum(-1)

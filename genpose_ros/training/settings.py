@@ -133,9 +133,7 @@ class TrainingSettings:
         low=1,
         high=10**9,
     )
-    pool_chunk: int = setting(
-        8192, "Of these, how many are made at a time.", low=1, high=10**6
-    )
+    pool_chunk: int = setting(8192, "Of these, how many are made at a time.", low=1, high=10**6)
     pool_draws: float = setting(
         3.0, "How often each of them is drawn before another takes its place.", low=0.01, high=1e6
     )
@@ -145,9 +143,7 @@ class TrainingSettings:
         low=1,
         high=10**8,
     )
-    flow_starts: int = setting(
-        16, "Flows per cloud, each from noise of its own.", low=1, high=1024
-    )
+    flow_starts: int = setting(16, "Flows per cloud, each from noise of its own.", low=1, high=1024)
     flow_solver: str = setting(
         "euler", "Solver that finds where they end, the estimator's.", choices=("euler", "dpmpp_2m")
     )
