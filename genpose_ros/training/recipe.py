@@ -5,7 +5,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Recipe:
     score: TrainingSettings
     energy: TrainingSettings
     data: SetRecipe | None = None
-    distil: TrainingSettings = TrainingSettings(target="distil")
+    distil: TrainingSettings = field(default_factory=lambda: TrainingSettings(target="distil"))
 
     def settings(self, target: str) -> TrainingSettings:
         """The settings of the score's, the energy's or the distilled head's run."""
