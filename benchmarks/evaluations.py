@@ -40,7 +40,7 @@ from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.evaluation.recorded_frames import evaluate_frames, instance_handle_visible
 from genpose_ros.geometry import NOCS
 from genpose_ros.geometry.symmetry import rotation_error_deg
-from genpose_ros.networks.interface import Encoding, PoseModel, Up
+from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel, Up
 from genpose_ros.synthesis import NOCS_LIBRARY, CloudBatch, held_out_library, load_meshes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,14 +105,31 @@ class EncodedOnce:
 
 
 class Counted:
-    """Score function or flow's end that counts how often it is asked, and for how many clouds."""
+    """Score, denoiser or flow's ends of a model: counts evaluations, of how many clouds each."""
 
-    def __init__(self, function: Callable[[Tensor, Tensor, Encoding], Tensor]) -> None:
-        self._function, self.calls, self.clouds = function, 0, 0
+    def __init__(self, model: PoseModel) -> None:
+        self._model, self.clouds = model, 0
 
-    def __call__(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
-        self.calls, self.clouds = self.calls + 1, self.clouds + len(pose)
-        return self._function(pose, sigma, encoding)
+    def score(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+        """The model's, counted."""
+        self.clouds += len(pose)
+        return type(self._model).score(self._model, pose, sigma, encoding)
+
+    def prepared(
+        self, of: Callable[[Encoding, NoiseLevels], Callable[[Tensor, int], Tensor]]
+    ) -> Callable[[Encoding, NoiseLevels], Callable[[Tensor, int], Tensor]]:
+        """A `denoiser` or `flow_ends`, counted."""
+
+        def prepare(encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
+            answer = of(encoding, levels)
+
+            def counted(pose: Tensor, step: int) -> Tensor:
+                self.clouds += len(pose)
+                return answer(pose, step)
+
+            return counted
+
+        return prepare
 
 
 @contextmanager
@@ -152,13 +169,17 @@ def measure(
 ) -> dict[str, Any]:
     """Shares within the limits, simulated and recorded, and how often the network was asked."""
     model = estimator.model
-    score, end = Counted(model.score), Counted(model.flow_end)
-    with patch.object(model, "score", score), patch.object(model, "flow_end", end):
+    count = Counted(model)
+    denoiser, flow_ends = count.prepared(model.denoiser), count.prepared(model.flow_ends)
+    with (
+        patch.object(model, "score", count.score),
+        patch.object(model, "denoiser", denoiser),
+        patch.object(model, "flow_ends", flow_ends),
+    ):
         report = evaluate_synthetic(estimator, views).to_json()
-        asked = score.clouds + end.clouds
     encoded = len(views) * estimator.settings.tta_views
     return {
-        "evaluations": asked / encoded,
+        "evaluations": count.clouds / encoded,
         "simulated": {key: report["all"][key] for key in map(_name, LIMITS)},
         "simulated_best_of_50": {key: report["best_of_k"][key] for key in map(_name, LIMITS)},
         "simulated_median_deg": report["all"]["median_rotation_deg"],

@@ -4,7 +4,7 @@
 """Light model: patch transformer, score head with EDM preconditioning, energy and size heads."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genpose_ros.geometry.rotations import columns_from_rotation, rotation_from_columns
-from genpose_ros.networks.interface import Encoding, PoseModel, Up
+from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel, Up
 from genpose_ros.networks.patch_transformer import PatchTransformer
 
 __all__ = [
@@ -107,6 +107,7 @@ class LightPoseModel(PoseModel):
 
     architecture: ClassVar[str] = "genpose-light"
     mirrors: ClassVar[bool] = True
+    fixed_shapes: ClassVar[bool] = True
 
     def __init__(self, config: LightConfig | None = None) -> None:
         super().__init__()
@@ -169,7 +170,8 @@ class LightPoseModel(PoseModel):
         centre = points_cam.mean(1)
         alignment = _towards_axis(centre)
         # Row vectors: the rotation from the right is its transpose from the left.
-        aligned = (points_cam - centre.unsqueeze(1)) @ alignment.mT
+        seen = points_cam[:, : self.settings.subset]
+        aligned = (seen - centre.unsqueeze(1)) @ alignment.mT
         distance = centre.norm(dim=-1, keepdim=True)
         view = torch.cat((centre / distance, distance.log()), -1)
         known = None if up is None or not self.uses_up else self._up_features(up, centre, alignment)
@@ -231,8 +233,31 @@ class LightPoseModel(PoseModel):
         skip, out = data**2 / total, sigma * data / total.sqrt()
         return skip * pose + out * head(pose / total.sqrt(), sigma, condition)
 
+    def denoiser(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
+        return self._preconditioned_at(self.score_head, encoding.score, levels)
+
+    def flow_ends(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
+        if self.distilled_head is None or encoding.distilled is None:
+            return super().flow_ends(encoding, levels)
+        return self._preconditioned_at(self.distilled_head, encoding.distilled, levels)
+
+    def _preconditioned_at(
+        self, head: "_PoseHead", condition: Tensor, levels: NoiseLevels
+    ) -> Callable[[Tensor, int], Tensor]:
+        """What `_preconditioned` does at the noise levels of steps."""
+        data = self.settings.sigma_data
+        prepared = head.at_levels(condition, levels.sigmas)
+
+        def clean(pose: Tensor, step: int) -> Tensor:
+            sigma = levels.values[step]
+            total = sigma**2 + data**2
+            answer = prepared(pose / math.sqrt(total), step)
+            return torch.add(pose * (data**2 / total), answer, alpha=sigma * data / total**0.5)
+
+        return clean
+
     def energy(self, pose: Tensor, encoding: Encoding) -> Tensor:
-        sigma = pose.new_tensor(self.settings.ranking_sigma)
+        sigma = torch.full_like(pose[0, 0, 0], self.settings.ranking_sigma)
         return self.energy_at(pose, sigma, encoding)
 
     def energy_at(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
@@ -325,6 +350,24 @@ class _PoseHead(nn.Module):
     def condition(self, features: Tensor) -> Tensor:
         """Scales and shifts (B, 2 * layers, width) of features (B, F)."""
         return self.project(features).view(len(features), 2 * self.depth, self.width)
+
+    def at_levels(self, condition: Tensor, sigmas: Tensor) -> Callable[[Tensor, int], Tensor]:
+        """Return what `forward` does at some noise levels (S,), by their index; without gradients.
+
+        What the steps have in common is computed here, and the steps write over their own numbers.
+        """
+        first_bias = self.enter.bias + self.time(_wave(sigmas.unsqueeze(1)))
+        scales, shifts = condition.unsqueeze(2).chunk(2, 1)
+        scales = 1 + scales
+
+        def head(pose: Tensor, step: int) -> Tensor:
+            h = F.linear(pose, self.enter.weight, first_bias[step])
+            for i, layer in enumerate(self.hidden):
+                h += F.silu(torch.addcmul(shifts[:, i], layer(h), scales[:, i]), inplace=True)
+            answer: Tensor = self.leave(h)
+            return answer
+
+        return head
 
     def forward(self, pose: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
         # One level for all is embedded once, not for each pose.

@@ -4,6 +4,7 @@
 """Sizes of messages and images, and rejections of what is larger than is taken."""
 
 from array import array
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,7 @@ def message_bytes(message: Any) -> int:
         if message and _is_flat(message[0]):
             return len(message) * _OBJECT
         return sum(map(message_bytes, message))
-    names: dict[str, str] = getattr(message, "get_fields_and_field_types", dict)()
-    return _OBJECT + sum(message_bytes(getattr(message, name)) for name in names)
+    return _OBJECT + sum(message_bytes(getattr(message, name)) for name in _fields(message))
 
 
 def check_bytes(n_bytes: int, most_mb: int, what: str) -> Rejection | None:
@@ -66,5 +66,11 @@ def _is_flat(message: Any) -> bool:
         return True
     if isinstance(message, (bytes, str, list, tuple, array, np.ndarray)):
         return False
-    names: dict[str, str] = getattr(message, "get_fields_and_field_types", dict)()
-    return all(_is_flat(getattr(message, name)) for name in names)
+    return all(_is_flat(getattr(message, name)) for name in _fields(message))
+
+
+def _fields(message: Any) -> list[str]:
+    """The names of a message's fields, as ROS has them or a bag's reader; of others none."""
+    if is_dataclass(message):
+        return [item.name for item in fields(message) if not item.name.startswith("__")]
+    return list(getattr(message, "get_fields_and_field_types", dict)())

@@ -105,10 +105,14 @@ class Distilled:
 
     distilled_sigma = 0.5
 
-    def flow_end(self, pose, sigma, encoding):
-        self.asked.append(float(sigma))
+    def flow_ends(self, encoding, levels):
         mean, s = self.model.modes[0], self.model.deviation
-        return (mean + (pose - mean) * s / (s**2 + sigma.double() ** 2).sqrt()).float()
+
+        def end(pose, step):
+            self.asked.append(sigma := levels.values[step])
+            return (mean + (pose - mean) * s / math.sqrt(s**2 + sigma**2)).float()
+
+        return end
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from genpose_ros.ros.replay.topics import BagTopics, WantedTopics, choose_topics
 from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame
+from genpose_ros.ros.up_sources import asks_imu
 from genpose_ros.tracking.tracker import Tracker
 
 __all__ = ["BagReplay"]
@@ -74,7 +75,13 @@ class BagReplay:
             ValueError: no bag, a topic is missing, or the settings cannot be used.
         """
         with Bag.open(path) as bag:
-            topics = choose_topics(bag.types, wanted, bag.fields)
+            topics = choose_topics(
+                bag.types,
+                wanted,
+                bag.fields,
+                aligned=settings.node.aligned,
+                asks_imu=asks_imu(settings),
+            )
             node = replace(settings.node, mask_source=topics.mask_source)
             settings = replace(settings, node=node)
             notes: list[str] = [_BOXES] if topics.mask_source == "boxes" else []
