@@ -177,7 +177,8 @@ class SoakedNode(Soak):
         self.heard += 1
 
     def show(self, index: int) -> None:
-        inputs: Any = self.node._inputs
+        assert self.node._intake is not None
+        inputs: Any = self.node._intake.inputs
         header = Header(frame_id="camera")
         header.stamp.sec, header.stamp.nanosec = divmod(self._stamp_ns, 10**9)
         shown = self._rng.choice(self._shown).stamped(header)
@@ -185,7 +186,7 @@ class SoakedNode(Soak):
         inputs._on_depth(shown.depth)
         if self.node._tracking is None or index % 3 == 0:
             inputs._on_detections(shown.detections)
-            inputs._on_labels(shown.label)
+            inputs._on_masks(shown.label)
         for _ in range(_TAKEN):
             self._executor.spin_once(timeout_sec=0.0)
         while self.node.account.waiting:
