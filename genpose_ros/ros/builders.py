@@ -290,9 +290,9 @@ def _twist(velocity_cam: np.ndarray, R_out_cam: np.ndarray) -> Twist:
     return Twist(linear=Vector3(x=x, y=y, z=z), angular=Vector3(x=rx, y=ry, z=rz))
 
 
-def _covariance(estimate: ObjectEstimate, R_out_cam: np.ndarray) -> list[float]:
-    covariance: list[float] = rotate_covariance(estimate.covariance, R_out_cam).ravel().tolist()
-    return covariance
+def _covariance(estimate: ObjectEstimate, R_out_cam: np.ndarray) -> np.ndarray:
+    """(36,) float64: of a list the message would check each number."""
+    return rotate_covariance(estimate.covariance, R_out_cam).ravel().astype(np.float64, copy=False)
 
 
 def _size(estimate: ObjectEstimate) -> Vector3:
