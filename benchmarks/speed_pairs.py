@@ -98,9 +98,7 @@ class _Served:
         self.trackers[n] = tracker, number + 1
         named = dict(list(parts[2].items())[:n])
         frame = self.frame((*parts[:2], named, *parts[3:]), len(named))
-        return _timed(
-            lambda: [t.estimate for t in tracker.track(frame, parts[3], parts[4]).tracks]
-        )
+        return _timed(lambda: [t.estimate for t in tracker.track(frame, parts[3], parts[4]).tracks])
 
 
 def _timed(estimate: Callable[[], Any]) -> dict[str, Any]:

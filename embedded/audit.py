@@ -16,9 +16,7 @@ from typing import Any
 
 __all__ = ["Audit", "main", "read_report"]
 
-_MISSING = (
-    "pip-audit is missing, and asks a network's data base: .venv/bin/pip install -e .[audit]"
-)
+_MISSING = "pip-audit is missing, and asks a network's data base: .venv/bin/pip install -e .[audit]"
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ PYTHON_NAMES = {
     "mkdocs": ("mkdocs", None),
     "numpy": ("numpy", "python3-numpy"),
     "open3d": ("open3d", None),
+    "pyrealsense2": ("pyrealsense2", None),
     "pytest": ("pytest", "python3-pytest"),
     "rich": ("rich", "python3-rich"),
     "rosbags": ("rosbags", None),
@@ -43,9 +44,12 @@ PYTHON_NAMES = {
     "sklearn": ("scikit-learn", None),
     "tensorboard": ("tensorboard", None),
     "torch": ("torch", None),
+    "torchvision": ("torchvision", None),
     "trimesh": ("trimesh", None),
     "typer": ("typer", None),
     "ultralytics": ("ultralytics", None),
+    "viser": ("viser", None),
+    "websockets": ("websockets", None),
     "yaml": ("pyyaml", "python3-yaml"),
 }
 
@@ -53,9 +57,13 @@ PYTHON_NAMES = {
 OPTIONAL = {
     "OpenEXR": "exr",
     "lightning_fabric": "train",
+    "pyrealsense2": "realsense",
     "sklearn": "study",
     "tensorboard": "tensorboard",
+    "torchvision": "mask_rcnn",
     "ultralytics": "",  # of an example
+    "viser": "view",
+    "websockets": "view",
 }
 
 #: Needed without an import: the `ros2 launch` command, generated interfaces, pytest's plug-in, and
