@@ -97,7 +97,7 @@ class MaskRcnnNode(Node):
         }
         self._images = AdaptiveSubscription(self, (Image, CompressedImage), "image", self._on_image)
         self.create_timer(_ADAPT_S, self._images.adapt)
-        self._diagnostics = Diagnostics(self, [self._status])
+        self._diagnostics = Diagnostics(self, lambda: [self._status()])
         self._worker: Worker[Any] = Worker(
             # One core stays for the node's callbacks.
             prepare=lambda: torch.set_num_threads(max(torch.get_num_threads() - 1, 1)),

@@ -88,7 +88,7 @@ class RealSenseNode(Node):
         self._transforms = self.create_publisher(TFMessage, "/tf_static", _STATIC)
         self._problem, self._about = "the camera is being opened", ""
         self._stopped = threading.Event()
-        self._diagnostics = Diagnostics(self, [self._status])
+        self._diagnostics = Diagnostics(self, lambda: [self._status()])
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
 
