@@ -16,7 +16,12 @@ from genpose_ros.geometry.rotations import columns_from_rotation, rotation_from_
 from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel, Up
 from genpose_ros.networks.patch_transformer import PatchTransformer
 
-__all__ = ["LightConfig", "LightPoseModel"]
+__all__ = [
+    "LightConfig",
+    "LightPoseModel",
+    "with_distilled_head",
+    "without_distilled_head",
+]
 
 #: Bounds of a config's sizes, far above what is of use.
 _MAX_SIZE, _MAX_LAYERS = 2**16, 64
@@ -42,6 +47,9 @@ class LightConfig:
         sigma_min: least noise level trained for.
         sigma_max: greatest noise level trained for.
         ranking_sigma: noise level at which the energies are read.
+        distilled_layers: layers of the distilled head; 0: there is none.
+        distilled_width: its width.
+        distilled_sigma: noise level of its second evaluation.
     """
 
     patches: int = 64
@@ -58,6 +66,9 @@ class LightConfig:
     sigma_min: float = 0.01
     sigma_max: float = 20.0
     ranking_sigma: float = 0.1
+    distilled_layers: int = 0
+    distilled_width: int = 256
+    distilled_sigma: float = 0.5
 
     def __post_init__(self) -> None:
         """Check types and bounds, as checkpoints bring these numbers along.
@@ -73,8 +84,11 @@ class LightConfig:
                     raise ValueError(f"{name} must be true or false: {value!r}")
             elif isinstance(item.default, int):
                 most = _MAX_LAYERS if name.endswith("layers") else _MAX_SIZE
-                if type(value) is not int or not 1 <= value <= most:
-                    raise ValueError(f"{name} must be a whole number from 1 to {most}: {value!r}")
+                least = min(1, item.default)
+                if type(value) is not int or not least <= value <= most:
+                    raise ValueError(
+                        f"{name} must be a whole number from {least} to {most}: {value!r}"
+                    )
             elif type(value) not in (int, float) or not 0 < value < math.inf:
                 raise ValueError(f"{name} must be a number above 0: {value!r}")
 
@@ -112,6 +126,11 @@ class LightPoseModel(PoseModel):
         features = self.encoder.out_features
         self.score_head = _PoseHead(features, c.head_width, c.head_layers)
         self.energy_head = _PoseHead(features, c.head_width, c.head_layers)
+        self.distilled_head = (
+            _PoseHead(features, c.distilled_width, c.distilled_layers)
+            if c.distilled_layers
+            else None
+        )
         log_size = nn.Linear(128, 3)
         nn.init.zeros_(log_size.weight)
         self.size_head = nn.Sequential(nn.Linear(features, 128), nn.GELU(), log_size)
@@ -132,6 +151,10 @@ class LightPoseModel(PoseModel):
     @property
     def has_energy(self) -> bool:
         return True
+
+    @property
+    def distilled_sigma(self) -> float | None:
+        return None if self.distilled_head is None else self.settings.distilled_sigma
 
     def features(
         self, points_cam: Tensor, *, patches: int = 0, bf16: bool = False, up: Up | None = None
@@ -173,6 +196,9 @@ class LightPoseModel(PoseModel):
             alignment=alignment,
             score=self.score_head.condition(features),
             energy=self.energy_head.condition(features),
+            distilled=None
+            if self.distilled_head is None
+            else self.distilled_head.condition(features),
             size_m=self.settings.length_unit_m * self.size_head(features).exp(),
         )
 
@@ -181,22 +207,54 @@ class LightPoseModel(PoseModel):
 
     def denoise(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
         """Return expected clean pose vectors (B, K, 9) of noisy ones, preconditioned as in EDM."""
+        return self._preconditioned(self.score_head, pose, sigma, encoding.score)
+
+    def flow_end(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+        if encoding.distilled is None:
+            return super().flow_end(pose, sigma, encoding)
+        return self.flow_end_of(pose, sigma, encoding.distilled)
+
+    def flow_end_of(self, pose: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
+        """Return what `flow_end` does, of the features of an encoding.
+
+        Raises:
+            ValueError: the model has no distilled head.
+        """
+        if self.distilled_head is None:
+            raise ValueError(f"this {self.architecture} has no distilled head")
+        return self._preconditioned(self.distilled_head, pose, sigma, condition)
+
+    def _preconditioned(
+        self, head: "_PoseHead", pose: Tensor, sigma: Tensor, condition: Tensor
+    ) -> Tensor:
+        """A head's answer and the noisy poses themselves, shared by the noise level (EDM)."""
         data = self.settings.sigma_data
         total = sigma**2 + data**2
         skip, out = data**2 / total, sigma * data / total.sqrt()
-        return skip * pose + out * self.score_head(pose / total.sqrt(), sigma, encoding.score)
+        return skip * pose + out * head(pose / total.sqrt(), sigma, condition)
 
     def denoiser(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
-        data = self.settings.sigma_data
-        head = self.score_head.at_levels(encoding.score, levels.sigmas)
+        return self._preconditioned_at(self.score_head, encoding.score, levels)
 
-        def denoise(pose: Tensor, step: int) -> Tensor:
+    def flow_ends(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
+        if self.distilled_head is None or encoding.distilled is None:
+            return super().flow_ends(encoding, levels)
+        return self._preconditioned_at(self.distilled_head, encoding.distilled, levels)
+
+    def _preconditioned_at(
+        self, head: "_PoseHead", condition: Tensor, levels: NoiseLevels
+    ) -> Callable[[Tensor, int], Tensor]:
+        """What `_preconditioned` does at the noise levels of steps."""
+        data = self.settings.sigma_data
+        prepared = head.at_levels(condition, levels.sigmas)
+
+        def clean(pose: Tensor, step: int) -> Tensor:
             sigma = levels.values[step]
             total = sigma**2 + data**2
-            answer = head(pose / math.sqrt(total), step)
+            answer = prepared(pose / math.sqrt(total), step)
             return torch.add(pose * (data**2 / total), answer, alpha=sigma * data / total**0.5)
 
-        return denoise
+        return clean
 
     def energy(self, pose: Tensor, encoding: Encoding) -> Tensor:
         sigma = torch.full_like(pose[0, 0, 0], self.settings.ranking_sigma)
@@ -226,6 +284,47 @@ class LightPoseModel(PoseModel):
         rotation = back @ rotation_from_columns(pose[..., :3], pose[..., 3:6])
         offset = back @ (pose[..., 6:] * self.settings.length_unit_m).unsqueeze(-1)
         return rotation, offset.squeeze(-1) + encoding.centre.unsqueeze(1)
+
+
+def with_distilled_head(
+    model: LightPoseModel, *, layers: int, width: int, sigma: float
+) -> LightPoseModel:
+    """Return a model with a fresh distilled head beside what it has.
+
+    A head of the score head's size begins as the score head: both map noisy poses to clean ones.
+
+    Args:
+        model: the finished one, which stays as it is.
+        layers, width: of the head.
+        sigma: noise level of its second evaluation.
+    """
+    config = {"distilled_layers": layers, "distilled_width": width, "distilled_sigma": sigma}
+    c = model.settings
+    made = _rebuilt(model, config)
+    if made.distilled_head is not None and (layers, width) == (c.head_layers, c.head_width):
+        made.distilled_head.load_state_dict(model.score_head.state_dict())
+    return made
+
+
+def without_distilled_head(model: LightPoseModel) -> LightPoseModel:
+    """Return the model without its distilled head, which is of no use once the others change."""
+    if model.distilled_head is None:
+        return model
+    default = LightConfig()
+    names = ("distilled_layers", "distilled_width", "distilled_sigma")
+    return _rebuilt(model, {name: getattr(default, name) for name in names})
+
+
+def _rebuilt(model: LightPoseModel, config: Mapping[str, Any]) -> LightPoseModel:
+    """A model of another config with the weights, categories and calibration of this one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = LightPoseModel.from_config({**model.config(), **config})
+    known = made.state_dict()
+    shared = {name: v for name, v in model.state_dict().items() if name in known}
+    made.load_state_dict(known | shared)
+    made.categories, made.score_calibration = model.categories, model.score_calibration
+    return made.to(model.device)
 
 
 class _PoseHead(nn.Module):

@@ -25,6 +25,7 @@ ROS_MODULES = {
 #: Other modules: their name on PyPI, and their rosdep key where package.xml names one.
 PYTHON_NAMES = {
     "OpenEXR": ("openexr", None),
+    "backports": ("backports-zstd", None),
     "PIL": ("pillow", "python3-pil"),
     "build": ("build", "python3-build"),
     "cv2": ("opencv-python-headless", "python3-opencv"),
@@ -65,9 +66,17 @@ OPTIONAL = {
     "websockets": "view",
 }
 
-#: Needed without an import: the `ros2 launch` command, generated interfaces, pytest's plug-in.
+#: Needed without an import: the `ros2 launch` command, generated interfaces, pytest's plug-in, and
+#: what the environment of the Python packages and open3d's libraries need.
 NOT_IMPORTED = {
-    "exec": {"action_msgs", "ros2launch", "rosidl_default_runtime"},
+    "exec": {
+        "action_msgs",
+        "libgomp1",
+        "libusb-1.0",
+        "python3-venv",
+        "ros2launch",
+        "rosidl_default_runtime",
+    },
     "test": {
         "ament_cmake_pytest",
         "ament_cmake_xmllint",
@@ -103,7 +112,8 @@ def imported_by(text: str) -> set[str]:
             names.add(node.module)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.importorskip":
             names.add(str(ast.literal_eval(node.args[0])))
-    return {name.partition(".")[0] for name in names}
+    # Of the standard library, from Python 3.14 on.
+    return {name.partition(".")[0] for name in names} - {"compression"}
 
 
 def ros_name(module: str) -> str | None:
