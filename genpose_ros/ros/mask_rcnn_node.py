@@ -145,6 +145,8 @@ class MaskRcnnNode(Node):
         self._times_ms.append(1000 * (time.perf_counter() - begin_s))
 
     def _on_error(self, error: Exception, _message: Any) -> None:
+        if not self.context.ok():  # nothing can be published any more
+            return
         self.counts["failed"] += 1
         self._log.warn_about("segmenter", f"an image failed: {type(error).__name__}: {error}")
 
