@@ -68,7 +68,7 @@ class LightConfig:
     ranking_sigma: float = 0.1
     distilled_layers: int = 0
     distilled_width: int = 256
-    distilled_sigma: float = 0.5
+    distilled_sigma: float = 0.25
 
     def __post_init__(self) -> None:
         """Check types and bounds, as checkpoints bring these numbers along.
