@@ -190,7 +190,7 @@ class FrameProgram:
             (B, W) float64: rotation, translation, other_rotation, other_translation, has_other,
             candidate_rotation, candidate_translation, finite, covariance, score (2), evidence,
             mode_counts, counted, axisymmetric, rests, up_turn_rad; energy and size_m of models
-            that have them.
+            that have them; candidate_energies where candidates are ranked by them.
         """
         posed = self._posed(candidates, ranking, known)
         first = encoding[: len(seen.touches)]  # the view of the cloud as it is
@@ -202,6 +202,8 @@ class FrameProgram:
             poses = posed.pooled.rotation, posed.pooled.translation
             pose = self.model.encode_pose(*(part[:, None].float() for part in poses), first)
             parts["energy"] = self.model.energy(pose, first)[:, 0]
+        if posed.candidates.energies is not None:
+            parts["candidate_energies"] = posed.candidates.energies
         return pack(parts)
 
     def _starts(self, known: KnownObjects, encoding: Encoding) -> Tensor:

@@ -19,6 +19,8 @@ MOST_PIXELS = 4096 * 3072
 _OBJECT = 200
 #: A megabyte, in bytes.
 MB = 1_000_000
+#: What `_large_fields` has found out.
+_LARGE_FIELDS: dict[type, tuple[str, ...]] = {}
 
 
 def message_bytes(message: Any) -> int:
@@ -37,7 +39,7 @@ def message_bytes(message: Any) -> int:
         if message and _is_flat(message[0]):
             return len(message) * _OBJECT
         return sum(map(message_bytes, message))
-    return _OBJECT + sum(message_bytes(getattr(message, name)) for name in _fields(message))
+    return _OBJECT + sum(message_bytes(getattr(message, name)) for name in _large_fields(message))
 
 
 def check_bytes(n_bytes: int, most_mb: int, what: str) -> Rejection | None:
@@ -67,6 +69,16 @@ def _is_flat(message: Any) -> bool:
     if isinstance(message, (bytes, str, list, tuple, array, np.ndarray)):
         return False
     return all(_is_flat(getattr(message, name)) for name in _fields(message))
+
+
+def _large_fields(message: Any) -> tuple[str, ...]:
+    """The names of the fields that hold more than a few numbers; looked up once for each class."""
+    kind = type(message)
+    if kind not in _LARGE_FIELDS:
+        _LARGE_FIELDS[kind] = tuple(
+            name for name in _fields(message) if not _is_flat(getattr(message, name))
+        )
+    return _LARGE_FIELDS[kind]
 
 
 def _fields(message: Any) -> list[str]:

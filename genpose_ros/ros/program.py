@@ -15,7 +15,7 @@ from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
-from genpose_ros.stopping import SIGNALS, end_after_grace
+from genpose_ros.stopping import SIGNALS, end_after_grace, end_in_order
 
 __all__ = ["end_for_respawn", "run_program", "spin_through_errors"]
 
@@ -35,8 +35,8 @@ def run_program(
     make_node: Callable[[], AnyNode],
     spin: Callable[[AnyNode], None],
     args: Sequence[str] | None = None,
-) -> None:
-    """Run a node until it is stopped; destroy it in any case.
+) -> NoReturn:
+    """Run a node until it is stopped, destroy it in any case, and end the process.
 
     A node that is asked to stop and cannot, as it is in the midst of native code, is ended with
     code 0 within two seconds.
@@ -71,6 +71,7 @@ def run_program(
             if node is not None:
                 node.destroy_node()
             rclpy.try_shutdown()
+        end_in_order(0)
 
 
 def spin_through_errors(node: _ReportingNode) -> None:

@@ -77,8 +77,8 @@ def test_a_bowl_is_taken_by_its_rim_with_the_fingers_on_both_sides_of_the_wall()
     frame = task_frames(seen("bowl"), TABLE).frame("grasp_top")
     for T in frame.T_obj_ring:
         radial = T[:3, 3] * [1, 0, 1]
-        assert np.linalg.norm(radial) == pytest.approx(0.08 - 0.004)
-        assert T[1, 3] == pytest.approx(0.035 - 0.012)
+        assert np.linalg.norm(radial) == pytest.approx(0.08 - 0.005)
+        assert T[1, 3] == pytest.approx(0.035 - 0.003)
         np.testing.assert_allclose(T[:3, 2], [0, -1, 0], atol=1e-12)  # from above
         assert abs(T[:3, 1] @ radial) == pytest.approx(np.linalg.norm(radial))
 

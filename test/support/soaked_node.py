@@ -4,9 +4,9 @@
 """The whole node under as many images as it can take, and the memory that it grows by.
 
 A closed form stands for the network; all else is the node's own: callbacks, matching, the worker's
-thread, the estimator or the tracker, messages, TF, timers and diagnostics. Images come by the
-callbacks instead of DDS, the next one when the one before is settled. Prints JSON, and meanwhile
-the memory so far on standard error.
+thread, the estimator or the tracker, messages, TF, timers and diagnostics. What it publishes goes
+over DDS to a listener; images come by the callbacks instead, the next one when the one before is
+settled. Prints JSON, and meanwhile the memory so far on standard error.
 
     python soaked_node.py {estimate,track,tracker} IMAGES SEED [--leak-bytes BYTES]
 
@@ -24,16 +24,24 @@ from typing import Any
 
 import rclpy
 import torch
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseArray
 from memory_probe import Memory, growth, memory
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.parameter import Parameter
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 from toy_models import CAMERA, MixtureModel, make_frame, make_model
+from vision_msgs.msg import Detection3DArray
+from visualization_msgs.msg import MarkerArray
 
 from genpose_ros.datasets.frame_folders import RecordedFrame, RecordedInstance
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.msg import ObjectPoseArray
 from genpose_ros.ros.demo.camera_messages import FrameMessages, frame_messages
 from genpose_ros.ros.estimator_node import EstimatorNode
 from genpose_ros.tracking.settings import TrackerSettings
@@ -48,6 +56,8 @@ _POINTS = 64
 _SAMPLES, _WARM_UP = 50, 20
 _PERIOD_NS = 33_000_000
 _IDLE_S = 0.0002
+#: Callbacks that run for each image.
+_TAKEN = 4
 
 
 def frames(rng: random.Random) -> list[Frame]:
@@ -137,6 +147,7 @@ class SoakedNode(Soak):
     def __init__(self, mode: str, seed: int) -> None:
         super().__init__(seed)
         rclpy.init()
+        self.heard = 0
         values = {"mode": mode, **_COMMON, "log_period_s": 3600.0, "depth.points": _POINTS}
         values |= {f"sampling.{name}": value for name, value in _ESTIMATOR.items()}
         values |= {f"tracking.{name}": value for name, value in _TRACKER.items()}
@@ -145,8 +156,25 @@ class SoakedNode(Soak):
             parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
         )
         self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self.node)
+        for node in (self.node, self._listener()):
+            self._executor.add_node(node)
         self._shown = [messages(frame) for frame in self._frames]
+
+    def _listener(self) -> Node:
+        """A node that hears all that is published, so that it is made and sent."""
+        listener = rclpy.create_node("listener")
+        kinds = {
+            **dict.fromkeys(("poses", "candidates"), PoseArray), "detections": Detection3DArray,
+            "objects": ObjectPoseArray, "markers": MarkerArray, "points": PointCloud2,
+        }  # fmt: skip
+        topics = {f"/genpose/{name}": kind for name, kind in kinds.items()}
+        topics |= {"/tf": TFMessage, "/diagnostics": DiagnosticArray}
+        for topic, kind in topics.items():
+            listener.create_subscription(kind, topic, self._hear, 1, raw=True)
+        return listener
+
+    def _hear(self, message: bytes) -> None:
+        self.heard += 1
 
     def show(self, index: int) -> None:
         assert self.node._intake is not None
@@ -159,7 +187,8 @@ class SoakedNode(Soak):
         if self.node._tracking is None or index % 3 == 0:
             inputs._on_detections(shown.detections)
             inputs._on_masks(shown.label)
-        self._executor.spin_once(timeout_sec=0.0)
+        for _ in range(_TAKEN):
+            self._executor.spin_once(timeout_sec=0.0)
         while self.node.account.waiting:
             time.sleep(_IDLE_S)
             self._executor.spin_once(timeout_sec=0.0)
@@ -167,6 +196,7 @@ class SoakedNode(Soak):
     def report(self) -> dict[str, Any]:
         return {
             "account": self.node.account.counts(),
+            "messages heard": self.heard,
             "rejections": {r.value: n for r, n in self.node.rejections.counts.items()},
         }
 

@@ -99,10 +99,17 @@ class BagReplay:
 
         Of a frame that is refused as a whole, the refusal alone.
         """
+        for _, published in self.located_frames():
+            yield published
+
+    def located_frames(
+        self,
+    ) -> Iterator[tuple[LocatedFrame | RefusedFrame | None, PublishedFrame | None]]:
+        """Yield the same, each beside the frame that it is of; None where there is none yet."""
         source = BagFrames(self.topics, self.settings, read_transforms(self.bag))
         for number, frame in source.of(self.bag):
             self.done = number
-            yield None if frame is None else self._published(frame)
+            yield frame, None if frame is None else self._published(frame)
         self.notes += self.bag.damaged
 
     def _published(self, frame: LocatedFrame | RefusedFrame) -> PublishedFrame | None:
