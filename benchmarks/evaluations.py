@@ -82,12 +82,14 @@ class Variant:
 
 
 VARIANTS = (
-    *(Variant("euler", steps) for steps in (1, 2, 4, 8, 16, 64)),
-    *(Variant("dpmpp_2m", steps) for steps in (1, 2, 4, 8, 16, 64)),
-    *(Variant(solver, steps, True) for solver in SOLVERS for steps in (2, 4, 8)),
-    Variant("distilled", 1),
+    Variant("euler", 8),
     Variant("distilled", 2),
+    Variant("distilled", 1),
+    *(Variant("euler", steps) for steps in (1, 2, 4, 16)),
+    *(Variant("dpmpp_2m", steps) for steps in (2, 4, 8, 16)),
+    *(Variant(solver, steps, True) for solver in SOLVERS for steps in (2, 4, 8)),
     Variant("rk45", 0),
+    *(Variant(solver, 64) for solver in SOLVERS),
 )
 
 

@@ -68,7 +68,7 @@ class LightConfig:
     ranking_sigma: float = 0.1
     distilled_layers: int = 0
     distilled_width: int = 256
-    distilled_sigma: float = 0.5
+    distilled_sigma: float = 0.25
 
     def __post_init__(self) -> None:
         """Check types and bounds, as checkpoints bring these numbers along.
@@ -234,6 +234,8 @@ class LightPoseModel(PoseModel):
         return skip * pose + out * head(pose / total.sqrt(), sigma, condition)
 
     def denoiser(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
+        if type(self).denoise is not LightPoseModel.denoise:
+            return super().denoiser(encoding, levels)  # a variant's own way
         return self._preconditioned_at(self.score_head, encoding.score, levels)
 
     def flow_ends(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
