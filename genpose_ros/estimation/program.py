@@ -192,7 +192,7 @@ class FrameProgram:
             mode_counts, counted, axisymmetric, rests, up_turn_rad; energy and size_m of models
             that have them.
         """
-        posed = self._posed(candidates, ranking, known)
+        posed = self._posed(candidates, ranking, known, seen)
         first = encoding[: len(seen.touches)]  # the view of the cloud as it is
         size_m = _size_m(encoding, len(seen.touches))
         parts = self._described(posed, known.symmetry, size_m, seen)
@@ -238,7 +238,9 @@ class FrameProgram:
             key = candidate_density(drawn.rotation, drawn.translation, drawn.finite, symmetry)
         return rank_candidates(key, drawn.finite, settings.keep_fraction)
 
-    def _posed(self, candidates: Candidates, ranking: Ranking, known: KnownObjects) -> _Posed:
+    def _posed(
+        self, candidates: Candidates, ranking: Ranking, known: KnownObjects, seen: Seen
+    ) -> _Posed:
         """The poses; where stances count those of the second half, which has them weighed."""
         twice, symmetry = self.plan.weighs_stances, known.symmetry
         if not twice:
@@ -248,6 +250,7 @@ class FrameProgram:
             return _Posed(candidates, pooled, torch.zeros_like(pooled.translation[:, 0]))
         pooled, half = self._pooled(candidates, ranking, symmetry.repeated(2)), len(symmetry)
         turn_rad = symmetry.angle_rad(pooled.rotation[half:], pooled.rotation[:half])
+        turn_rad = torch.where(seen.touches, turn_rad, 0.0)
         return _Posed(candidates.mapped(lambda part: part[half:]), pooled.rows(half), turn_rad)
 
     def _pooled(

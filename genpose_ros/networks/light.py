@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
@@ -152,7 +153,7 @@ class LightPoseModel(PoseModel):
         distance = centre.norm(dim=-1, keepdim=True)
         view = torch.cat((centre / distance, distance.log()), -1)
         known = None if up is None or not self.uses_up else self._up_features(up, centre, alignment)
-        with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=bf16):
+        with torch.autocast(points_cam.device.type, torch.bfloat16) if bf16 else nullcontext():
             features = self.encoder(aligned / self.settings.length_unit_m, view, patches, known)
         return centre, alignment, features.float()
 
