@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from genpose_ros.files import read_yaml
+from genpose_ros.yaml_files import read_yaml
 from genpose_ros.geometry.categories import CategorySet
 
 __all__ = ["ClassNames"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from genpose_ros.files import read_yaml
+from genpose_ros.yaml_files import read_yaml
 from genpose_ros.settings import setting_from_text
 from genpose_ros.synthesis.library import ShapeLibrary
 from genpose_ros.synthesis.shards import SetRecipe
