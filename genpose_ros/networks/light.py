@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genpose_ros.geometry.rotations import columns_from_rotation, rotation_from_columns
+from genpose_ros.networks.half_linear import HalfCopy
 from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel, Up
 from genpose_ros.networks.patch_transformer import PatchTransformer
 
@@ -115,6 +116,8 @@ class LightPoseModel(PoseModel):
         self.energy_head = _PoseHead(features, c.head_width, c.head_layers)
         log_size = nn.Linear(128, 3)
         nn.init.zeros_(log_size.weight)
+        self._half_encoder = HalfCopy(self.encoder)
+        self._half_hidden = HalfCopy(self.score_head.hidden)
         self.size_head = nn.Sequential(nn.Linear(features, 128), nn.GELU(), log_size)
 
     @classmethod
@@ -153,8 +156,13 @@ class LightPoseModel(PoseModel):
         distance = centre.norm(dim=-1, keepdim=True)
         view = torch.cat((centre / distance, distance.log()), -1)
         known = None if up is None or not self.uses_up else self._up_features(up, centre, alignment)
-        with torch.autocast(points_cam.device.type, torch.bfloat16) if bf16 else nullcontext():
-            features = self.encoder(aligned / self.settings.length_unit_m, view, patches, known)
+        encoder, context = self.encoder, nullcontext()
+        if bf16 and torch.is_grad_enabled():
+            context = torch.autocast(points_cam.device.type, torch.bfloat16)
+        elif bf16:
+            encoder = self._half_encoder.current()
+        with context:
+            features = encoder(aligned / self.settings.length_unit_m, view, patches, known)
         return centre, alignment, features.float()
 
     def _up_features(self, up: Up, centre: Tensor, alignment: Tensor) -> Tensor:
@@ -191,7 +199,8 @@ class LightPoseModel(PoseModel):
         self, encoding: Encoding, levels: NoiseLevels
     ) -> Callable[[Tensor, int], Tensor]:
         data = self.settings.sigma_data
-        head = self.score_head.at_levels(encoding.score, levels.sigmas)
+        hidden = self._half_hidden.current() if self.encodes_in_bf16 else self.score_head.hidden
+        head = self.score_head.at_levels(encoding.score, levels.sigmas, hidden)
 
         def denoise(pose: Tensor, step: int) -> Tensor:
             sigma = levels.values[step]
@@ -255,10 +264,14 @@ class _PoseHead(nn.Module):
         """Scales and shifts (B, 2 * layers, width) of features (B, F)."""
         return self.project(features).view(len(features), 2 * self.depth, self.width)
 
-    def at_levels(self, condition: Tensor, sigmas: Tensor) -> Callable[[Tensor, int], Tensor]:
+    def at_levels(
+        self, condition: Tensor, sigmas: Tensor, hidden: nn.ModuleList
+    ) -> Callable[[Tensor, int], Tensor]:
         """Return what `forward` does at some noise levels (S,), by their index; without gradients.
 
         What the steps have in common is computed here, and the steps write over their own numbers.
+        The hidden layers are the head's own or a copy of them in bfloat16: their products are most
+        of the work, and what they err by in one step the next ones see as noise and remove.
         """
         first_bias = self.enter.bias + self.time(_wave(sigmas.unsqueeze(1)))
         scales, shifts = condition.unsqueeze(2).chunk(2, 1)
@@ -266,8 +279,9 @@ class _PoseHead(nn.Module):
 
         def head(pose: Tensor, step: int) -> Tensor:
             h = F.linear(pose, self.enter.weight, first_bias[step])
-            for i, layer in enumerate(self.hidden):
-                h += F.silu(torch.addcmul(shifts[:, i], layer(h), scales[:, i]), inplace=True)
+            for i, layer in enumerate(hidden):
+                product = layer(h).float()
+                h += F.silu(torch.addcmul(shifts[:, i], product, scales[:, i]), inplace=True)
             answer: Tensor = self.leave(h)
             return answer
 
