@@ -261,8 +261,8 @@ def page(report: dict[str, Any]) -> str:
     lines += [
         "## Goals of an H100-class card",
         "",
-        f"{goals}; {GOAL_CLOUDS:,} made and {GOAL_TRAINING_CLOUDS:,} trained clouds per second; "
-        f"poses within {MOST_DEG:g} degrees and {MOST_MM:g} mm.",
+        f"{goals}; {GOAL_CLOUDS:,} made and {GOAL_TRAINING_CLOUDS:,} trained clouds per second.",
+        f"Poses within {MOST_DEG:g} degrees and {MOST_MM:g} mm.",
         "",
     ]
     if report["left_out"]:

@@ -129,9 +129,7 @@ class PoseModel(nn.Module, ABC):
             encoding: of the B clouds.
         """
 
-    def denoiser(
-        self, encoding: Encoding, levels: NoiseLevels
-    ) -> Callable[[Tensor, int], Tensor]:
+    def denoiser(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
         """Return what maps noisy poses (B, K, 9) and a step to the clean ones that are expected.
 
         Without gradients. Architectures prepare here what all steps have in common.

@@ -5,9 +5,9 @@
 
 import math
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -156,7 +156,7 @@ class LightPoseModel(PoseModel):
         distance = centre.norm(dim=-1, keepdim=True)
         view = torch.cat((centre / distance, distance.log()), -1)
         known = None if up is None or not self.uses_up else self._up_features(up, centre, alignment)
-        encoder, context = self.encoder, nullcontext()
+        encoder, context = self.encoder, cast(AbstractContextManager[None], nullcontext())
         if bf16 and torch.is_grad_enabled():
             context = torch.autocast(points_cam.device.type, torch.bfloat16)
         elif bf16:
@@ -195,9 +195,7 @@ class LightPoseModel(PoseModel):
         skip, out = data**2 / total, sigma * data / total.sqrt()
         return skip * pose + out * self.score_head(pose / total.sqrt(), sigma, encoding.score)
 
-    def denoiser(
-        self, encoding: Encoding, levels: NoiseLevels
-    ) -> Callable[[Tensor, int], Tensor]:
+    def denoiser(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
         data = self.settings.sigma_data
         hidden = self._half_hidden.current() if self.encodes_in_bf16 else self.score_head.hidden
         head = self.score_head.at_levels(encoding.score, levels.sigmas, hidden)
