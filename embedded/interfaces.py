@@ -19,7 +19,7 @@ _INSTALLED = ("config", "launch", "rviz", "scripts")
 def build(venv: Path, root: Path, ros_is_sourced: bool) -> None:
     """Build what the embedded ROS lacks, and this package's interfaces, where they have changed."""
     if not ros_is_sourced:
-        for name in ("tf2_msgs", "vision_msgs"):
+        for name in ("tf2_msgs", "vision_msgs", "object_recognition_msgs", "moveit_msgs"):
             _build_one(venv, root / "embedded" / "interfaces" / name, {})
     options = {
         "PYTHON_INSTALL_DIR": str(interfaces_folder(venv).relative_to(venv)),

@@ -16,14 +16,18 @@ ORDER = (
     "cli",
     "own_categories",
     "ros/demo",
+    "ros/view",
     "ros/replay",
     "ros",
+    "view",
     "evaluation/studies",
     "evaluation/tracking",
     "evaluation",
     "training",
     "synthesis",
     "datasets",
+    "segmentation",
+    "realsense",
     "drawing",
     "tracking",
     "estimation",
@@ -38,8 +42,8 @@ ORDER = (
 )
 #: What runs on a robot; it needs nothing of the rest.
 RUNTIME = {
-    "ros", "tracking", "estimation", "networks", "diffusion", "geometry", "settings", "files",
-    "stopping",
+    "ros", "segmentation", "realsense", "tracking", "estimation", "networks", "diffusion",
+    "geometry", "settings", "files", "stopping",
 }  # fmt: skip
 #: Packages that come with ROS alone, beside those whose names end in `_msgs` or `_srvs`.
 ROS_PACKAGES = {

@@ -21,9 +21,11 @@ from genpose_ros.cli.evaluate import evaluate_app
 from genpose_ros.cli.evaluate_tracking import evaluate_tracking
 from genpose_ros.cli.evaluate_twins import evaluate_twins_command
 from genpose_ros.cli.replay import replay
+from genpose_ros.cli.segment import segment
 from genpose_ros.cli.study import study_app
 from genpose_ros.cli.synthesize import synthesize
 from genpose_ros.cli.train import train_app
+from genpose_ros.cli.view import view
 from genpose_ros.cli.weights import weights
 
 __all__ = ["app"]
@@ -79,6 +81,8 @@ app.command()(calibrate)
 app.command()(convert)
 app.command()(demo)
 app.command()(replay)
+app.command()(segment)
 app.command()(synthesize)
 app.add_typer(train_app, name="train")
+app.command()(view)
 app.command()(weights)

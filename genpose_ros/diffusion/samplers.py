@@ -21,10 +21,13 @@ from genpose_ros.diffusion.sde import PAPER_SDE, VarianceExploding
 
 __all__ = [
     "Denoiser",
+    "FlowEnd",
     "SamplerResult",
     "ScoreFunction",
+    "consistency_steps",
     "dpmpp_2m_steps",
     "euler_steps",
+    "sample_consistency",
     "sample_dpmpp_2m",
     "sample_euler",
     "sample_rk45",
@@ -34,6 +37,10 @@ __all__ = [
 #: (x, sigma) -> gradient of the log density at noise level sigma, of x's shape. The samplers call
 #: it with a float32 x and a float32 sigma of no dimensions, both on x's device.
 ScoreFunction = Callable[[Tensor, Tensor], Tensor]
+
+#: (x, sigma) -> where the ODE through x at noise level sigma ends, of x's shape: a consistency
+#: function, called as a score function is.
+FlowEnd = Callable[[Tensor, Tensor], Tensor]
 
 #: (x, step) -> expected clean data of x's shape and type, at the noise level of that step.
 Denoiser = Callable[[Tensor, int], Tensor]
@@ -188,6 +195,54 @@ def dpmpp_2m_steps(denoise: Denoiser, x: Tensor, sigmas: Sequence[float]) -> Ten
         x = sigmas[i] / sigmas[i - 1] * x - math.expm1(-h) * middle
         before, denoised = denoised, denoise(x, i)
     return denoised
+
+
+@torch.no_grad()
+def sample_consistency(
+    flow_end: FlowEnd, x: Tensor, sigmas: Tensor, noise: Sequence[Tensor] = ()
+) -> SamplerResult:
+    """Sample by a consistency function (Song et al. 2023, algorithm 1), with new noise in between.
+
+    Args:
+        flow_end: gives the ends of the ODE.
+        x: samples at noise level sigmas[0], any shape.
+        sigmas: (steps,) decreasing noise levels; each costs one evaluation.
+        noise: standard normal, of x's shape, for each level but the first.
+
+    Raises:
+        ValueError: `sigmas` is not a row of positive numbers, or not as much noise as levels.
+
+    Example:
+        >>> flow_end = lambda x, sigma: x / (1 + sigma**2).sqrt()  # all data is standard normal
+        >>> result = sample_consistency(flow_end, torch.tensor([5.0]), torch.tensor([5.0]))
+        >>> round(float(result.x[0]), 3), result.nfe
+        (0.981, 1)
+    """
+    sigmas = _check_sigmas(sigmas).to(x.device)
+    if len(noise) != len(sigmas) - 1:
+        raise ValueError(f"{len(sigmas)} levels take noise {len(sigmas) - 1} times: {len(noise)}")
+
+    def end(pose: Tensor, step: int) -> Tensor:
+        return _evaluate(flow_end, pose, sigmas[step])
+
+    return SamplerResult(consistency_steps(end, x, sigmas.tolist(), noise), len(sigmas))
+
+
+def consistency_steps(
+    end: Denoiser, x: Tensor, sigmas: Sequence[float], noise: Sequence[Tensor]
+) -> Tensor:
+    """Return the samples of `sample_consistency`, in the type that `end` answers.
+
+    Args:
+        end: gives the ends of the ODE from the level of a step.
+        x: samples at noise level sigmas[0].
+        sigmas: noise levels.
+        noise: standard normal, for each level but the first.
+    """
+    x = end(x, 0)
+    for step, fresh in enumerate(noise, 1):
+        x = end(x + sigmas[step] * fresh, step)
+    return x
 
 
 @torch.no_grad()

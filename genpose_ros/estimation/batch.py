@@ -214,6 +214,7 @@ def _object_estimate(cloud: ObjectCloud, numbers: dict[str, np.ndarray]) -> Obje
     if numbers["has_other"]:
         other = _transforms(numbers["other_rotation"], numbers["other_translation"])
     candidates = numbers["candidate_rotation"][finite], numbers["candidate_translation"][finite]
+    of_candidates = numbers.get("candidate_energies")
     return ObjectEstimate(
         instance_id=instance.id,
         category=instance.category,
@@ -229,6 +230,7 @@ def _object_estimate(cloud: ObjectCloud, numbers: dict[str, np.ndarray]) -> Obje
         mode_shares=mode_shares([numbers["mode_counts"].tolist()], [float(numbers["counted"])])[0],
         T_cam_other=other,
         T_cam_candidates=_transforms(*candidates),
+        candidate_energies=None if of_candidates is None else of_candidates[finite],
         points_cam=cloud.points_cam,
         detection_score=instance.detection_score,
         rests=bool(numbers["rests"]),

@@ -5,13 +5,13 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from genpose_ros.diffusion import karras_schedule, sample_rk45
-from genpose_ros.diffusion.samplers import dpmpp_2m_steps, euler_steps
+from genpose_ros.diffusion.samplers import consistency_steps, dpmpp_2m_steps, euler_steps
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.tta import share_out
 from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel
@@ -19,6 +19,9 @@ from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel
 __all__ = ["Sampling", "draw_candidates", "draw_noise", "sampled"]
 
 _log = logging.getLogger(__name__)
+
+#: Between the seeds of an estimate's first and second noise.
+_SECOND = 2**30
 
 
 def draw_noise(settings: EstimatorSettings, *, balanced: bool = False) -> Tensor:
@@ -47,14 +50,18 @@ class Sampling:
     """Sampling of candidates: what of it is the same in every frame.
 
     Attributes:
-        settings: solver and tolerance.
+        settings: tolerance.
+        sampler: the solver; of weights without a distilled head never that one.
         noise: (tta_views, K', 9) float32 that the views' candidates start from, of `levels`' first.
         levels: of the steps; rk45 has the first and the last.
+        renewed: (tta_views, K', 9) standard normal, for the distilled head's second step.
     """
 
     settings: EstimatorSettings
+    sampler: str
     noise: Tensor
     levels: NoiseLevels
+    renewed: Tensor
 
     @classmethod
     def of(
@@ -71,10 +78,18 @@ class Sampling:
         sigma_start = min(max(settings.start_sigma, model.sigma_min), model.sigma_max)
         # Around a known pose, the same lopsided noise in every frame would pull the same way.
         drawn = draw_noise(settings, balanced=around_start)
-        steps = 2 if settings.sampler == "rk45" else settings.steps
+        sampler, second = settings.sampler, model.distilled_sigma
+        if sampler in ("auto", "distilled"):
+            sampler = "euler" if second is None else "distilled"
+        steps = 2 if sampler == "rk45" else settings.steps
         values = karras_schedule(sigma_start, model.sigma_min, steps).tolist()
+        if sampler == "distilled" and second is not None:
+            lower = [second] if settings.steps > 1 and second < sigma_start else []
+            values = [sigma_start, *lower]
         noise = (sigma_start * share_out(drawn, tta_views)).float().to(model.device)
-        return cls(settings, noise, NoiseLevels.of(values, model.device))
+        again = draw_noise(replace(settings, seed=(settings.seed + _SECOND) % 2**31))
+        renewed = share_out(again, tta_views).float().to(model.device)
+        return cls(settings, sampler, noise, NoiseLevels.of(values, model.device), renewed)
 
 
 def draw_candidates(
@@ -90,7 +105,9 @@ def draw_candidates(
 
     They start at `start` plus noise of `settings.start_sigma`, which is clamped to the levels the
     model was trained for. The fixed-step solvers go down to the model's `sigma_min` in steps equal
-    in sigma^(1/7) and take a full Tweedie step there; rk45 ends with the reference's small one.
+    in sigma^(1/7) and take a full Tweedie step there; rk45 ends with the reference's small one. The
+    distilled head takes one evaluation, and another one at its `distilled_sigma` where that lies
+    below the start and `settings.steps` allows it.
 
     Args:
         model: the score network.
@@ -137,16 +154,21 @@ def sampled(
     if start is not None:
         x = x + start.to(x)
     values, settings = sampling.levels.values, sampling.settings
-    if settings.sampler == "rk45":
+    if sampling.sampler == "rk45":
         x = x.double()
         return _sample_rk45(model, encoding, x, values[0], settings.tolerance, between_steps)
-    denoise = model.denoiser(encoding, sampling.levels)
+    distilled = sampling.sampler == "distilled"
+    prepare = model.flow_ends if distilled else model.denoiser
+    denoise = prepare(encoding, sampling.levels)
 
     def watched(pose: Tensor, step: int) -> Tensor:
         between_steps()
         return denoise(pose, step)
 
-    solve = {"euler": euler_steps, "dpmpp_2m": dpmpp_2m_steps}[settings.sampler]
+    if distilled:
+        renewed = sampling.renewed.repeat_interleave(len(x) // views, 0)
+        return consistency_steps(watched, x, values, [renewed][: len(values) - 1]).double()
+    solve = {"euler": euler_steps, "dpmpp_2m": dpmpp_2m_steps}[sampling.sampler]
     return solve(watched, x, values).double()
 
 

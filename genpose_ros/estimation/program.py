@@ -192,7 +192,7 @@ class FrameProgram:
             (B, W) float64: rotation, translation, other_rotation, other_translation, has_other,
             candidate_rotation, candidate_translation, finite, covariance, score (2), evidence,
             mode_counts, counted, axisymmetric, rests, up_turn_rad; energy and size_m of models
-            that have them.
+            that have them; candidate_energies where candidates are ranked by them.
         """
         posed = self._posed(candidates, ranking, known, seen)
         first = encoding[: len(seen.touches)]  # the view of the cloud as it is
@@ -205,6 +205,8 @@ class FrameProgram:
             translation = posed.pooled.translation[:, None].float()
             pose = self.model.encode_pose(rotation, translation, first)
             parts["energy"] = self.model.energy(pose, first)[:, 0]
+        if posed.candidates.energies is not None:
+            parts["candidate_energies"] = posed.candidates.energies
         return pack(parts)
 
     def _starts(self, T_cam_start: Tensor, mirrored: Tensor, encoding: Encoding) -> Tensor:

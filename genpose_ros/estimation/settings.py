@@ -85,8 +85,9 @@ class EstimatorSettings:
     )
     sampler: str = setting(
         "euler",
-        "Solver of the reverse diffusion.",
-        choices=("euler", "dpmpp_2m", "rk45"),
+        "Solver of the reverse diffusion. distilled: the distilled head, in one evaluation or two; "
+        "auto: that one. Weights without such a head take euler instead.",
+        choices=("auto", "distilled", "euler", "dpmpp_2m", "rk45"),
         group="sampling",
         advanced=True,
     )

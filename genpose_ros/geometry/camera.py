@@ -4,6 +4,7 @@
 """Pinhole camera: pixels and metres, in the optical frame (x right, y down, z forward)."""
 
 import math
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,8 +104,12 @@ class PinholeCamera:
             ValueError: no row or no column is left.
         """
         taken_v, taken_u = range(self.height)[rows], range(self.width)[columns]
+        if not taken_v or not taken_u:
+            raise ValueError(f"no pixel is left of {rows}, {columns}")
         step_v, step_u = taken_v.step, taken_u.step
-        return PinholeCamera(
+        # Not made anew: the principal point of a part may lie farther off than a camera's may.
+        part = copy(self)
+        vars(part).update(
             fx=self.fx / step_u,
             fy=self.fy / step_v,
             cx=(self.cx - taken_u.start) / step_u,
@@ -112,6 +117,7 @@ class PinholeCamera:
             width=len(taken_u),
             height=len(taken_v),
         )
+        return part
 
     def back_project(self, depth_m: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
         """Return the points of the pixels that have a depth and lie in the mask.

@@ -45,6 +45,7 @@ class Encoding:
         score: features of the score network, (B, ...).
         energy: features of the energy network, (B, ...); None when the model has none.
         size_m: (B, 3) box edge lengths, metres; None when the model has no size head.
+        distilled: features of the distilled head, (B, ...); None when the model has none.
     """
 
     centre: Tensor
@@ -52,6 +53,7 @@ class Encoding:
     score: Tensor
     energy: Tensor | None = None
     size_m: Tensor | None = None
+    distilled: Tensor | None = None
 
     def __getitem__(self, index: slice | Tensor) -> "Encoding":
         """Return the encoding of some of the clouds; `index` selects along the batch."""
@@ -145,6 +147,32 @@ class PoseModel(nn.Module, ABC):
 
         return denoise
 
+    def flow_end(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+        """Return where the probability flow from noisy poses ends, (B, K, 9), in one evaluation.
+
+        What a solver finds by many evaluations of `score`, learnt from it: see `distilled_sigma`.
+
+        Args:
+            pose: (B, K, 9) pose vectors with noise of `sigma` on them.
+            sigma: noise level, broadcasts against (B, K, 1).
+            encoding: of the B clouds.
+
+        Raises:
+            ValueError: the model has no distilled head.
+        """
+        raise ValueError(f"this {self.architecture} has no distilled head")
+
+    def flow_ends(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
+        """Return what maps noisy poses (B, K, 9) and a step to what `flow_end` finds of them.
+
+        Without gradients, prepared as `denoiser` is.
+
+        Args:
+            encoding: of the B clouds.
+            levels: of the steps.
+        """
+        return lambda pose, step: self.flow_end(pose, levels.sigmas[step], encoding)
+
     @abstractmethod
     def energy(self, pose: Tensor, encoding: Encoding) -> Tensor:
         """Return rotation and translation energies for ranking, (B, K, 2), higher is better.
@@ -193,6 +221,11 @@ class PoseModel(nn.Module, ABC):
     @abstractmethod
     def has_energy(self) -> bool:
         """True with an energy network, so that `energy` can be called."""
+
+    @property
+    def distilled_sigma(self) -> float | None:
+        """Noise level of the second evaluation of `flow_end`; None: it cannot be called."""
+        return None
 
     @property
     def device(self) -> torch.device:

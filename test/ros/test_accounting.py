@@ -83,7 +83,7 @@ class Mixed:
         self._count_deliveries()
 
     def _count_deliveries(self) -> None:
-        inputs, outputs = self.node._inputs, self.node._outputs
+        inputs, outputs = self.node._intake.inputs, self.node._outputs
         deliver, publish = inputs._deliver, outputs.publish
 
         def delivering(matched):
@@ -97,20 +97,20 @@ class Mixed:
         vars(inputs)["_deliver"], vars(outputs)["publish"] = delivering, publishing
 
     def depth(self, stamp_ns: int) -> None:
-        self.node._inputs._on_camera_info(self.ros.camera_info(stamp_ns=stamp_ns))
-        self.node._inputs._on_depth(self.ros.image(self.depth_mm, stamp_ns))
+        self.node._intake.inputs._on_camera_info(self.ros.camera_info(stamp_ns=stamp_ns))
+        self.node._intake.inputs._on_depth(self.ros.image(self.depth_mm, stamp_ns))
 
     def masks(self, stamp_ns: int, encoding: str = "") -> None:
         self.masks_sent += 1
-        self.node._inputs._on_labels(self.ros.image(self.labels, stamp_ns, encoding=encoding))
+        self.node._intake.inputs._on_masks(self.ros.image(self.labels, stamp_ns, encoding=encoding))
 
     def tell_camera(self) -> None:
-        if self.node._queue is not None:
+        if self.node._intake.queue is not None:
             message = TransformStamped(header=self.ros.header(self.stamp_ns, "world"))
             message.child_frame_id = self.ros.frame
             message.transform.rotation.w = 1.0
-            self.node._transforms.buffer.set_transform(message, "test")
-            self.node._queue.look_up()
+            self.node._intake.transforms.buffer.set_transform(message, "test")
+            self.node._intake.queue.look_up()
 
     def good(self) -> None:
         self.depth(self.stamp_ns)
