@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
+from genpose_ros.cli.bench import bench
 from genpose_ros.cli.calibrate import calibrate
 from genpose_ros.cli.category import category_app
 from genpose_ros.cli.category_train import train_categories
@@ -75,6 +76,7 @@ evaluate_app.command("tracking")(evaluate_tracking)
 evaluate_app.command("twins")(evaluate_twins_command)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(study_app, name="study")
+app.command()(bench)
 app.command()(calibrate)
 app.command()(convert)
 app.command()(demo)

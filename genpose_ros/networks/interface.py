@@ -106,8 +106,8 @@ class PoseModel(nn.Module, ABC):
     score_calibration: ScoreCalibration | None = None
     #: Whether `encode` uses what is known of the direction up.
     uses_up: bool = False
-    #: Whether `encode` computes in bfloat16, as far as the architecture can; poses and scores stay
-    #: in float32.
+    #: Whether the large products of `encode` and `denoiser` are in bfloat16, as far as the
+    #: architecture can; poses and scores stay in float32.
     encodes_in_bf16: bool = False
 
     @abstractmethod
