@@ -85,8 +85,8 @@ class EstimatorSettings:
     )
     sampler: str = setting(
         "euler",
-        "Solver of the reverse diffusion. distilled: the distilled head, in one evaluation or two; "
-        "auto: that one. Weights without such a head take euler instead.",
+        "Solver of the reverse diffusion. distilled: the distilled head, and one step of the score "
+        "after it; auto: the same. Weights without such a head take euler instead.",
         choices=("auto", "distilled", "euler", "dpmpp_2m", "rk45"),
         group="sampling",
         advanced=True,

@@ -224,7 +224,7 @@ class PoseModel(nn.Module, ABC):
 
     @property
     def distilled_sigma(self) -> float | None:
-        """Noise level of the second evaluation of `flow_end`; None: it cannot be called."""
+        """Noise level that the score goes on from after `flow_end`; None: there is no such head."""
         return None
 
     @property

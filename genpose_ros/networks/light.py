@@ -51,7 +51,7 @@ class LightConfig:
         ranking_sigma: noise level at which the energies are read.
         distilled_layers: layers of the distilled head; 0: there is none.
         distilled_width: its width.
-        distilled_sigma: noise level of its second evaluation.
+        distilled_sigma: noise level that the score goes on from, after its answer.
     """
 
     patches: int = 64
@@ -70,7 +70,7 @@ class LightConfig:
     ranking_sigma: float = 0.1
     distilled_layers: int = 0
     distilled_width: int = 256
-    distilled_sigma: float = 0.25
+    distilled_sigma: float = 0.3
 
     def __post_init__(self) -> None:
         """Check types and bounds, as checkpoints bring these numbers along.
@@ -308,7 +308,7 @@ def with_distilled_head(
     Args:
         model: the finished one, which stays as it is.
         layers, width: of the head.
-        sigma: noise level of its second evaluation.
+        sigma: noise level that the score goes on from, after its answer.
     """
     config = {"distilled_layers": layers, "distilled_width": width, "distilled_sigma": sigma}
     c = model.settings
