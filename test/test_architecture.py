@@ -17,14 +17,17 @@ ORDER = (
     "own_categories",
     "ros/demo",
     "ros/replay",
+    "ros/robot",
     "ros",
     "evaluation/studies",
     "evaluation/tracking",
     "evaluation",
     "training",
+    "robot/simulation",
     "synthesis",
     "datasets",
     "drawing",
+    "robot",
     "tracking",
     "estimation",
     "networks",
@@ -38,7 +41,8 @@ ORDER = (
 )
 #: What runs on a robot; it needs nothing of the rest.
 RUNTIME = {
-    "ros", "tracking", "estimation", "networks", "diffusion", "geometry", "settings", "files",
+    "ros", "ros/robot", "robot", "tracking", "estimation", "networks", "diffusion", "geometry",
+    "settings", "files",
     "stopping",
 }  # fmt: skip
 #: Packages that come with ROS alone, beside those whose names end in `_msgs` or `_srvs`.

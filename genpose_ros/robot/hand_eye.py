@@ -176,7 +176,9 @@ class _Problem:
 
     def mean_rotation(self) -> np.ndarray:
         R = self.placed(np.zeros(6))[:, :3, :3]
-        return np.asarray(Rotation.from_matrix(R).mean().as_matrix()) if not self.symmetric else R[0]
+        return (
+            np.asarray(Rotation.from_matrix(R).mean().as_matrix()) if not self.symmetric else R[0]
+        )
 
     def residuals(self, values: np.ndarray) -> np.ndarray:
         T = self.placed(values[:6])
