@@ -110,8 +110,8 @@ def _of_frames(
         if path.name not in table:
             raise ValueError(f"{poses} has no pose of the frame {path.name}")
         T_base_flange = pose_of(table[path.name], f"{poses}: {path.name}: ")
-        for item in estimator.estimate(load_frame(path).to_frame()).estimates:
-            seen.append((item.category, T_base_flange, item.T_cam_obj))
+        found = estimator.estimate(load_frame(path).to_frame()).estimates
+        seen += [(item.category, T_base_flange, item.T_cam_obj) for item in found]
     return seen, _optical(calibration)
 
 
@@ -123,8 +123,8 @@ def _optical(calibration: Path) -> "np.ndarray":
     mount = CameraMount.read(calibration)
     if mount.kind != "eye_in_hand":
         raise ValueError(
-            f"{calibration} is {mount.kind}: a camera that stands still sees an object at rest from "
-            "one side alone; let the gripper hold an object and calibrate by it"
+            f"{calibration} is {mount.kind}: a camera that stands still sees an object at rest "
+            "from one side alone; let the gripper hold an object and calibrate by it"
         )
     return mount.T_parent_link @ T_CAMERA_LINK_OPTICAL
 

@@ -138,9 +138,9 @@ def check_hand_eye(
 
 _ADVICE = {
     Verdict.GOOD: "the calibration agrees with what is seen: nothing is to be done",
-    Verdict.OFF: "the calibration is off: calibrate again, or take the fitted one and check it anew",
-    Verdict.UNSURE: "the sightings are too few or too alike to tell: look from more sides, or at an "
-    "object whose pose is surer",
+    Verdict.OFF: "the calibration is off: calibrate again, or take the fitted one and check it",
+    Verdict.UNSURE: "the sightings are too few or too alike to tell: look from more sides, or at "
+    "an object whose pose is surer",
 }
 
 

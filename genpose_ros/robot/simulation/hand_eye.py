@@ -31,7 +31,7 @@ def look_around(
     frames = []
     for _ in range(12 * count):
         angle, height, away = rng.uniform(-1.3, 1.3), rng.uniform(0.28, 0.5), rng.uniform(0.2, 0.4)
-        eye = target + [-away * np.cos(angle), away * np.sin(angle), height]
+        eye = target + np.array([-away * np.cos(angle), away * np.sin(angle), height])
         aim = target + rng.uniform(-0.05, 0.05, 3)
         R = quarter[:3, :3].T
         frames.append(quarter @ look_at(R @ eye, R @ aim, rng.uniform(-np.pi, np.pi)))
@@ -59,8 +59,8 @@ def simulated_sightings(
     found = []
     for view, T_base_flange in zip(look([solid], q_rad, seed), flanges, strict=True):
         # No direction up is given: it would come by way of the calibration that is checked.
-        for estimate in estimator.estimate(replace(view.frame, up_cam=None)).estimates:
-            found.append(Sighting(T_base_flange, estimate.T_cam_obj))
+        estimates = estimator.estimate(replace(view.frame, up_cam=None)).estimates
+        found += [Sighting(T_base_flange, estimate.T_cam_obj) for estimate in estimates]
     return found
 
 

@@ -3,8 +3,8 @@
 
 """Node `camera_mount`: a hand-eye calibration as a transform on /tf_static.
 
-It refuses a calibration that is none, and tells where somebody else gives the camera another parent:
-a frame with two parents jumps to and fro, or tears the tree apart.
+It refuses a calibration that is none, and tells where somebody else gives the camera another
+parent: a frame with two parents jumps to and fro, or tears the tree apart.
 """
 
 from collections.abc import Sequence
