@@ -108,7 +108,7 @@ def _unit_meshes(folder: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     files = sorted(Path(folder).iterdir()) if Path(folder).is_dir() else []
     for path in files:
         if path.suffix.lower() in _MESH_FILES:
-            mesh = trimesh.load(path, force="mesh")
+            mesh: Any = trimesh.load(path, force="mesh")
             vertices = np.asarray(mesh.vertices, dtype=np.float64)
             low, high = vertices.min(0), vertices.max(0)
             found[path.stem] = ((vertices - (low + high) / 2) / (high - low), np.array(mesh.faces))
