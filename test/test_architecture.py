@@ -38,6 +38,7 @@ ORDER = (
     "diffusion",
     "geometry",
     "settings",
+    "yaml_files",
     "files",
     "process_pool",
     "checkout",

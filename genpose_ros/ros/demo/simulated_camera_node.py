@@ -27,12 +27,8 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 from genpose_ros.datasets.frame_folders import RecordedFrame
 from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.builders import pose_messages
-<<<<<<< HEAD
-from genpose_ros.ros.demo.camera_messages import FrameMessages, frame_messages
-=======
 from genpose_ros.ros.demo.arm_frames import ArmFrames
 from genpose_ros.ros.demo.camera_messages import FrameMessages, camera_info, frame_messages
->>>>>>> robot
 from genpose_ros.ros.demo.moving_frames import MOTIONS, WORLD, MovingFrames
 from genpose_ros.ros.demo.still_frames import frames_to_show
 from genpose_ros.ros.frame_builder import stamp_ns
