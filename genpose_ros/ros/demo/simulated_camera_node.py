@@ -28,7 +28,7 @@ from genpose_ros.datasets.frame_folders import RecordedFrame
 from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.builders import pose_messages
 from genpose_ros.ros.demo.arm_frames import ArmFrames
-from genpose_ros.ros.demo.camera_messages import FrameMessages, camera_info, frame_messages
+from genpose_ros.ros.demo.camera_messages import FrameMessages, frame_messages
 from genpose_ros.ros.demo.moving_frames import MOTIONS, WORLD, MovingFrames
 from genpose_ros.ros.demo.still_frames import frames_to_show
 from genpose_ros.ros.frame_builder import stamp_ns
