@@ -53,8 +53,7 @@ soak: setup  ## the node for IMAGES=N images, as many malformed messages and fra
 
 audit: setup  ## bill of materials in dist/sbom.json; known holes in what is installed, by pip-audit
 	@.venv/bin/python -m embedded.sbom dist/sbom.json
-	@.venv/bin/python -c "import pip_audit" 2>/dev/null || { echo "pip-audit is missing, and asks a network's data base: .venv/bin/pip install -e .[audit]" >&2; exit 1; }
-	@.venv/bin/python -m pip_audit --skip-editable $(ARGS)
+	@.venv/bin/python -m embedded.audit $(ARGS)
 
 lint: setup  ## ruff (rules and layout), codespell and mypy
 	@.venv/bin/python -m ruff check .

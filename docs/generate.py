@@ -15,8 +15,11 @@ from typing import Any
 
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
 from genpose_ros.networks.checkpoints import default_weights
+from genpose_ros.realsense.settings import RealSenseSettings
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.parameter_names import NAMES, OLD_NAMES
+from genpose_ros.segmentation.settings import SegmenterSettings
+from genpose_ros.settings import parameter_name
 from genpose_ros.tracking.settings import TrackerSettings
 
 __all__ = ["PAGES", "main", "parse_message"]
@@ -25,6 +28,11 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 #: The parts of the node's settings, as `NAMES` has them.
 _PARTS = {"node": NodeSettings, "estimator": EstimatorSettings, "tracker": TrackerSettings}
+#: The nodes beside the estimator.
+_OTHER_NODES = {
+    "The segmenter `mask_rcnn_node`": SegmenterSettings,
+    "The camera `realsense_node`": RealSenseSettings,
+}
 #: The types as `ros2 param describe` calls them.
 #: Stands before each definition of a bag.
 _RULE = "=" * 80
@@ -59,7 +67,9 @@ def parameters_page() -> str:
     presets = " or ".join(f"`{name}`" for name in PRESETS)
     parts = [_section("Basic parameters", advanced=False)]
     parts += [_section("Advanced parameters", advanced=True)]
-    parts += [_preset_section(), _old_names_section()]
+    parts += [_preset_section()]
+    parts += [_node_section(title, kind) for title, kind in _OTHER_NODES.items()]
+    parts += [_old_names_section()]
     return "\n".join([_PARAMETERS_HEAD.format(presets=presets), *parts])
 
 
@@ -71,6 +81,12 @@ def _section(title: str, *, advanced: bool) -> str:
         for item in fields(kind)
         if item.metadata["advanced"] == advanced
     ]
+    return f"## {title}\n\n{_table(head, rows)}\n"
+
+
+def _node_section(title: str, kind: type) -> str:
+    head = ["parameter", "type", "default", "values", "set", "meaning"]
+    rows = [_parameter(item, parameter_name(item)) for item in fields(kind)]
     return f"## {title}\n\n{_table(head, rows)}\n"
 
 

@@ -82,7 +82,7 @@ def install_product(venv: Path, root: Path, ros_is_sourced: bool) -> None:
         "--constraint",
         for_docs,
         "--editable",
-        f"{root}[docs,lint,study,test,train]",
+        f"{root}[docs,lint,study,test,train,view]",
     )
     stamp.set()
 

@@ -16,9 +16,11 @@ ORDER = (
     "cli",
     "own_categories",
     "ros/demo",
+    "ros/view",
     "ros/replay",
     "ros/robot",
     "ros",
+    "view",
     "evaluation/studies",
     "evaluation/tracking",
     "evaluation",
@@ -26,6 +28,8 @@ ORDER = (
     "robot/simulation",
     "synthesis",
     "datasets",
+    "segmentation",
+    "realsense",
     "drawing",
     "robot",
     "tracking",
@@ -41,9 +45,8 @@ ORDER = (
 )
 #: What runs on a robot; it needs nothing of the rest.
 RUNTIME = {
-    "ros", "ros/robot", "robot", "tracking", "estimation", "networks", "diffusion", "geometry",
-    "settings", "files",
-    "stopping",
+    "ros", "ros/robot", "robot", "segmentation", "realsense", "tracking", "estimation", "networks",
+    "diffusion", "geometry", "settings", "files", "stopping",
 }  # fmt: skip
 #: Packages that come with ROS alone, beside those whose names end in `_msgs` or `_srvs`.
 ROS_PACKAGES = {

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
+from genpose_ros.cli.bench import bench
 from genpose_ros.cli.calibrate import calibrate
 from genpose_ros.cli.category import category_app
 from genpose_ros.cli.category_train import train_categories
@@ -21,9 +22,11 @@ from genpose_ros.cli.evaluate import evaluate_app
 from genpose_ros.cli.evaluate_tracking import evaluate_tracking
 from genpose_ros.cli.evaluate_twins import evaluate_twins_command
 from genpose_ros.cli.replay import replay
+from genpose_ros.cli.segment import segment
 from genpose_ros.cli.study import study_app
 from genpose_ros.cli.synthesize import synthesize
 from genpose_ros.cli.train import train_app
+from genpose_ros.cli.view import view
 from genpose_ros.cli.weights import weights
 
 __all__ = ["app"]
@@ -74,11 +77,14 @@ evaluate_app.command("tracking")(evaluate_tracking)
 evaluate_app.command("twins")(evaluate_twins_command)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(study_app, name="study")
+app.command()(bench)
 app.command()(calibrate)
 app.command("check-hand-eye")(check_hand_eye_command)
 app.command()(convert)
 app.command()(demo)
 app.command()(replay)
+app.command()(segment)
 app.command()(synthesize)
 app.add_typer(train_app, name="train")
+app.command()(view)
 app.command()(weights)

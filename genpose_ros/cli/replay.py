@@ -73,6 +73,24 @@ class TopicOptions:
     label_info_topic: Annotated[
         str, typer.Option(help="Class names of its values.", show_default="found")
     ] = ""
+    mask_camera_info_topic: Annotated[
+        str,
+        typer.Option(
+            help="With --unaligned, camera_info of the image that was segmented.",
+            show_default="found",
+        ),
+    ] = ""
+    extrinsics_topic: Annotated[
+        str,
+        typer.Option(
+            help="With --unaligned, from the depth camera to that one; else the bag's TF tells.",
+            show_default="found",
+        ),
+    ] = ""
+    imu_topic: Annotated[
+        str,
+        typer.Option(help="The camera's IMU, which tells what is up.", show_default="found"),
+    ] = ""
 
     def wanted(self) -> Any:
         """As the bag's reader takes them."""
@@ -83,6 +101,9 @@ class TopicOptions:
             masks=self.masks_topic,
             detections=self.detections_topic,
             label_info=self.label_info_topic,
+            mask_camera_info=self.mask_camera_info_topic,
+            extrinsics=self.extrinsics_topic,
+            imu=self.imu_topic,
             mask_source=source,
         )
 
@@ -100,6 +121,13 @@ class NodeOptions:
     target_frame: Annotated[
         str, typer.Option(help="Frame of the poses, by the bag's TF.", show_default="the camera's")
     ] = ""
+    up_frame: Annotated[
+        str, typer.Option(help="Frame whose z axis points up, by the bag's TF.")
+    ] = ""
+    unaligned: Annotated[
+        bool,
+        typer.Option("--unaligned", help="The depth image is not aligned to the segmented image."),
+    ] = False
     default_category: Annotated[
         str, typer.Option(help="Category of objects whose class nothing tells.")
     ] = ""
@@ -118,6 +146,8 @@ class NodeOptions:
             "mode": self.mode.value,
             "fixed_frame": self.fixed_frame,
             "target_frame": self.target_frame,
+            "up_frame": self.up_frame,
+            "depth.aligned": not self.unaligned,
             "segmentation.default_category": self.default_category,
         }
         return import_module(_SETTINGS).settings_of(self.preset.value, values | self.given())

@@ -1,13 +1,13 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""`genpose train`: the score and the energy, by a recipe."""
+"""`genpose train`: the score, the energy and the distilled head, by a recipe."""
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,10 +16,13 @@ from genpose_ros.cli.option_groups import grouped_options
 from genpose_ros.cli.options import SetOption, read_meshes
 
 if TYPE_CHECKING:
-    from genpose_ros.synthesis import ShapeLibrary
+    from genpose_ros.synthesis import SetRecipe, ShapeLibrary
     from genpose_ros.training import Progress, Recipe, RunResult, TrainingSettings
 
 __all__ = ["train_app"]
+
+#: What a recipe trains, in this order.
+_TARGETS = ("score", "energy", "distil")
 
 train_app = typer.Typer(
     help="Train the networks on synthetic clouds; an interrupted run goes on where it was.",
@@ -30,9 +33,15 @@ train_app = typer.Typer(
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """Options of both trainings: set, run and recipe, and what is changed of the recipe."""
+    """Options of all trainings: set, run and recipe, and what is changed of the recipe."""
 
-    data: Annotated[Path, typer.Argument(help="Folder of a set: genpose synthesize.")]
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a set: genpose synthesize; or a dash: clouds are made while training, "
+            "from the seed and the share of meshes that the recipe gives."
+        ),
+    ]
     run: Annotated[Path, typer.Argument(help="Folder of the run: states, curves, weights.")]
     recipe: Annotated[
         str, typer.Option(help="Name (genpose train recipes), or a file that ends in .yaml.")
@@ -65,7 +74,8 @@ class TrainingOptions:
         Path | None,
         typer.Option(
             help="Held-out meshes to validate on, a folder with a manifest.json or category.yaml; "
-            "for clouds of other categories than the six."
+            "for clouds of other categories than the six. Clouds that are made while training take "
+            "its meshes of the split train."
         ),
     ] = None
     changes: SetOption = None
@@ -80,10 +90,33 @@ class TrainingOptions:
 
         if self.meshes is None:
             return None
-        return held_out_library(*read_meshes(self.meshes, "test", set_categories(self.data)))
+        known = None if self.makes_clouds else set_categories(self.data)
+        return held_out_library(*read_meshes(self.meshes, "test", known))
+
+    @property
+    def makes_clouds(self) -> bool:
+        """Whether there is no set."""
+        return str(self.data) == "-"
+
+    def clouds(self, recipe: "Recipe") -> "Path | SetRecipe":
+        """The set's folder, or what clouds to make while training.
+
+        Raises:
+            ValueError: the meshes cannot be used.
+        """
+        from genpose_ros.synthesis import SetRecipe
+
+        if not self.makes_clouds:
+            return self.data
+        made = recipe.data or SetRecipe(1)
+        if self.meshes is None:
+            return made
+        categories, meshes = read_meshes(self.meshes, "train")
+        library = replace(made.library, categories=categories, meshes=meshes)
+        return replace(made, library=library)
 
     def chosen_recipe(self, target: str) -> "Recipe":
-        """The recipe with the settings of one run, `score` or `energy`, changed.
+        """The recipe with the settings of one run, `score`, `energy` or `distil`, changed.
 
         Raises:
             ValueError: no such recipe or setting, or a value of another type or out of range.
@@ -123,6 +156,29 @@ def train_score(
     _train("score", options, start)
 
 
+@train_app.command("average")
+@readable_errors
+def train_average(
+    run: Annotated[Path, typer.Argument(help="Folder of a run whose score is finished.")],
+    weights: Annotated[
+        Path, typer.Argument(help="Weights that the run started from, or a sibling's.")
+    ],
+    share: Annotated[float, typer.Option(help="Of these weights in the mean.")] = 0.5,
+) -> None:
+    """Average a finished score with the weights it started from: often better than either.
+
+    Comes before the energy and the distilled head, which are trained on the score.
+
+    Example:
+
+    - `genpose train average runs/longer genpose_ros/weights/genpose-base.safetensors`
+    """
+    from genpose_ros.training import average_run
+
+    average_run(run, weights, share)
+    OUT.print(f"averaged: {run / 'score.pt'}; train the energy next", soft_wrap=True)
+
+
 @train_app.command("energy")
 @readable_errors
 @grouped_options
@@ -134,6 +190,55 @@ def train_energy(options: TrainingOptions) -> None:
     - `genpose train energy data runs/light --minutes 8`
     """
     _train("energy", options, None)
+
+
+@train_app.command("distil")
+@readable_errors
+@grouped_options
+def train_distil(
+    options: TrainingOptions,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Finished weights to distil.", show_default="those of the run"),
+    ] = None,
+) -> None:
+    """Distil finished weights: learn to draw candidates with one or two network evaluations.
+
+    The encoder stays as it is: features and flows of the clouds are computed once, which the
+    budget does not count, and kept until the run is finished.
+
+    Examples:
+
+    - `genpose train distil data runs/light --minutes 10`
+
+    - `genpose train distil data runs/fast --start genpose_ros/weights/genpose-base.safetensors`
+    """
+    _train("distil", options, start)
+
+
+@train_app.command("all")
+@readable_errors
+@grouped_options
+def train_all(
+    options: TrainingOptions,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Weights of the recipe's model that a new run starts from."),
+    ] = None,
+) -> None:
+    """Train the score, then the energy, then distil them, each by the recipe's budget.
+
+    What is finished already is passed over, so the same command goes on with what is not.
+    `--stop-after-minutes` and the other options hold for each of the three.
+
+    Examples:
+
+    - `genpose train all - runs/gpu --recipe gpu-10min --meshes my_meshes`
+
+    - `genpose train all data runs/light`
+    """
+    for target in _TARGETS:
+        _train(target, options, start if target == "score" else None)
 
 
 @train_app.command("recipes")
@@ -154,10 +259,10 @@ def list_recipes(
     if name is not None:
         _show_settings(load_recipe(name))
         return
-    table = Table("recipe", "architecture", "score", "energy", "what for", box=None)
+    table = Table("recipe", "architecture", *_TARGETS, "what for", box=None)
     for known in recipe_names():
         recipe = load_recipe(known)
-        budgets = [_budget(recipe.settings(target)) for target in ("score", "energy")]
+        budgets = [_budget(recipe.settings(target)) for target in _TARGETS]
         table.add_row(known, recipe.architecture, *budgets, recipe.description)
     OUT.print(table)
 
@@ -172,19 +277,20 @@ def _show_settings(recipe: "Recipe") -> None:
 
     from rich.table import Table
 
-    table = Table("setting", "score", "energy", "meaning", box=None)
+    table = Table("setting", *_TARGETS, "meaning", box=None)
     for item in fields(recipe.score):
         if item.name != "target":
-            values = [str(getattr(recipe.settings(t), item.name)) for t in ("score", "energy")]
+            values = [str(getattr(recipe.settings(t), item.name)) for t in _TARGETS]
             table.add_row(item.name, *values, item.metadata["description"])
     OUT.print(f"{recipe.name}: {recipe.architecture} {recipe.model or ''}", highlight=False)
     OUT.print(table)
 
 
 def _train(target: str, options: TrainingOptions, start: Path | None) -> None:
-    from genpose_ros.training import Progress, train_run
+    from genpose_ros.training import Progress, distil_run, train_run
 
     recipe, library = options.chosen_recipe(target), options.library()
+    clouds = options.clouds(recipe)
     # Of several processes the first one speaks.
     first = os.environ.get("RANK", "0") == "0"
     bar = progress_bar(target, "{task.fields[state]}")
@@ -195,16 +301,18 @@ def _train(target: str, options: TrainingOptions, start: Path | None) -> None:
         def on_progress(now: Progress) -> None:
             bar.update(task, completed=now.done, state=_state(now))
 
-        result = train_run(
-            options.data,
-            options.run,
-            recipe,
-            target,
-            on_progress,
-            start=start,
-            stop_after_minutes=options.stop_after_minutes,
-            library=library,
-        )
+        def on_flows(done: int, total: int) -> None:
+            bar.update(task, completed=done / total, state=f"flows of {done} of {total} clouds")
+
+        more: dict[str, Any] = {
+            "start": start,
+            "stop_after_minutes": options.stop_after_minutes,
+            "library": library,
+        }
+        if target == "distil":
+            result = distil_run(clouds, options.run, recipe, on_progress, on_flows=on_flows, **more)
+        else:
+            result = train_run(clouds, options.run, recipe, target, on_progress, **more)
     if first:
         ERR.print(_outcome(result, target), markup=False, soft_wrap=True, highlight=False)
 

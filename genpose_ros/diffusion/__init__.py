@@ -15,19 +15,26 @@ from genpose_ros.diffusion.losses import (
     score_of_energy,
 )
 from genpose_ros.diffusion.samplers import (
+    FlowEnd,
     SamplerResult,
     ScoreFunction,
+    sample_consistency,
     sample_dpmpp_2m,
     sample_euler,
     sample_rk45,
     tweedie,
 )
-from genpose_ros.diffusion.schedules import karras_schedule, log_sigma_schedule
+from genpose_ros.diffusion.schedules import (
+    karras_schedule,
+    log_sigma_schedule,
+    optimised_schedule,
+)
 from genpose_ros.diffusion.sde import PAPER_SDE, VarianceExploding
 
 __all__ = [
     "PAPER_SDE",
     "EnergyFunction",
+    "FlowEnd",
     "SamplerResult",
     "ScoreFunction",
     "VarianceExploding",
@@ -36,6 +43,8 @@ __all__ = [
     "karras_schedule",
     "log_likelihood",
     "log_sigma_schedule",
+    "optimised_schedule",
+    "sample_consistency",
     "sample_dpmpp_2m",
     "sample_euler",
     "sample_rk45",

@@ -8,7 +8,8 @@ solvers are deterministic and treat every sample by itself; `sample_rk45` choose
 whole tensor at once, as the reference does, so its samples are weakly coupled.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,8 +20,14 @@ from genpose_ros.diffusion.ode import integrate_rk45
 from genpose_ros.diffusion.sde import PAPER_SDE, VarianceExploding
 
 __all__ = [
+    "Denoiser",
+    "FlowEnd",
     "SamplerResult",
     "ScoreFunction",
+    "consistency_steps",
+    "dpmpp_2m_steps",
+    "euler_steps",
+    "sample_consistency",
     "sample_dpmpp_2m",
     "sample_euler",
     "sample_rk45",
@@ -30,6 +37,13 @@ __all__ = [
 #: (x, sigma) -> gradient of the log density at noise level sigma, of x's shape. The samplers call
 #: it with a float32 x and a float32 sigma of no dimensions, both on x's device.
 ScoreFunction = Callable[[Tensor, Tensor], Tensor]
+
+#: (x, sigma) -> where the ODE through x at noise level sigma ends, of x's shape: a consistency
+#: function, called as a score function is.
+FlowEnd = Callable[[Tensor, Tensor], Tensor]
+
+#: (x, step) -> expected clean data of x's shape and type, at the noise level of that step.
+Denoiser = Callable[[Tensor, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -102,13 +116,31 @@ def sample_euler(score: ScoreFunction, x: Tensor, sigmas: Tensor) -> SamplerResu
         >>> round(float(result.x[0]), 4), result.nfe
         (2.0, 2)
     """
-    sigmas = _check_sigmas(sigmas).to(x.device)
-    x = x.double()
-    for sigma, sigma_next in zip(sigmas, [*sigmas[1:], sigmas.new_zeros(())], strict=True):
-        denoised = tweedie(score, x, sigma)
+    sigmas = _check_sigmas(sigmas)
+
+    def denoise(x: Tensor, step: int) -> Tensor:
+        return tweedie(score, x, sigmas[step])
+
+    return SamplerResult(euler_steps(denoise, x.double(), sigmas.tolist()), len(sigmas))
+
+
+def euler_steps(denoise: Denoiser, x: Tensor, sigmas: Sequence[float]) -> Tensor:
+    """Return the samples of `sample_euler`, of x's type, given what denoises at each level.
+
+    Args:
+        denoise: gives the expected clean data.
+        x: samples at noise level sigmas[0], any shape.
+        sigmas: decreasing noise levels.
+
+    Example:
+        >>> euler_steps(lambda x, step: 2.0 + 0 * x, torch.tensor([7.0]), [5.0, 0.5]).tolist()
+        [2.0]
+    """
+    for step, sigma_next in enumerate((*sigmas[1:], 0.0)):
+        denoised = denoise(x, step)
         # The noise that is left keeps its direction and shrinks to sigma_next.
-        x = denoised + sigma_next / sigma * (x - denoised)
-    return SamplerResult(x, len(sigmas))
+        x = denoised.lerp(x, sigma_next / sigmas[step]) if sigma_next else denoised
+    return x
 
 
 @torch.no_grad()
@@ -130,20 +162,87 @@ def sample_dpmpp_2m(score: ScoreFunction, x: Tensor, sigmas: Tensor) -> SamplerR
         >>> round(float(result.x[0]), 1), result.nfe  # exactly: 5 / sqrt(1 + 5**2) = 0.98
         (1.0, 5)
     """
-    sigmas = _check_sigmas(sigmas).to(x.device)
+    sigmas = _check_sigmas(sigmas)
     if not bool((sigmas.diff() < 0).all()):
         raise ValueError(f"sigmas must decrease strictly, got {sigmas.tolist()}")
-    x, lambdas = x.double(), -sigmas.log()
-    denoised = tweedie(score, x, sigmas[0])
+
+    def denoise(x: Tensor, step: int) -> Tensor:
+        return tweedie(score, x, sigmas[step])
+
+    return SamplerResult(dpmpp_2m_steps(denoise, x.double(), sigmas.tolist()), len(sigmas))
+
+
+def dpmpp_2m_steps(denoise: Denoiser, x: Tensor, sigmas: Sequence[float]) -> Tensor:
+    """Return the samples of `sample_dpmpp_2m`, of x's type, given what denoises at each level.
+
+    Args:
+        denoise: gives the expected clean data.
+        x: samples at noise level sigmas[0], any shape.
+        sigmas: strictly decreasing noise levels.
+
+    Example:
+        >>> dpmpp_2m_steps(lambda x, step: 2.0 + 0 * x, torch.tensor([7.0]), [5.0, 0.5]).tolist()
+        [2.0]
+    """
+    lambdas = [-math.log(sigma) for sigma in sigmas]
+    denoised = denoise(x, 0)
     before = denoised
     for i in range(1, len(sigmas)):
         h = lambdas[i] - lambdas[i - 1]
         # Multistep: the denoised point, extrapolated linearly to the middle of the step.
-        r = (lambdas[i - 1] - lambdas[i - 2]) / h if i > 1 else torch.ones_like(h)
+        r = (lambdas[i - 1] - lambdas[i - 2]) / h if i > 1 else 1.0
         middle = denoised + (denoised - before) / (2 * r)
-        x = sigmas[i] / sigmas[i - 1] * x - torch.expm1(-h) * middle
-        before, denoised = denoised, tweedie(score, x, sigmas[i])
-    return SamplerResult(denoised, len(sigmas))
+        x = sigmas[i] / sigmas[i - 1] * x - math.expm1(-h) * middle
+        before, denoised = denoised, denoise(x, i)
+    return denoised
+
+
+@torch.no_grad()
+def sample_consistency(
+    flow_end: FlowEnd, x: Tensor, sigmas: Tensor, noise: Sequence[Tensor] = ()
+) -> SamplerResult:
+    """Sample by a consistency function (Song et al. 2023, algorithm 1), with new noise in between.
+
+    Args:
+        flow_end: gives the ends of the ODE.
+        x: samples at noise level sigmas[0], any shape.
+        sigmas: (steps,) decreasing noise levels; each costs one evaluation.
+        noise: standard normal, of x's shape, for each level but the first.
+
+    Raises:
+        ValueError: `sigmas` is not a row of positive numbers, or not as much noise as levels.
+
+    Example:
+        >>> flow_end = lambda x, sigma: x / (1 + sigma**2).sqrt()  # all data is standard normal
+        >>> result = sample_consistency(flow_end, torch.tensor([5.0]), torch.tensor([5.0]))
+        >>> round(float(result.x[0]), 3), result.nfe
+        (0.981, 1)
+    """
+    sigmas = _check_sigmas(sigmas).to(x.device)
+    if len(noise) != len(sigmas) - 1:
+        raise ValueError(f"{len(sigmas)} levels take noise {len(sigmas) - 1} times: {len(noise)}")
+
+    def end(pose: Tensor, step: int) -> Tensor:
+        return _evaluate(flow_end, pose, sigmas[step])
+
+    return SamplerResult(consistency_steps(end, x, sigmas.tolist(), noise), len(sigmas))
+
+
+def consistency_steps(
+    end: Denoiser, x: Tensor, sigmas: Sequence[float], noise: Sequence[Tensor]
+) -> Tensor:
+    """Return the samples of `sample_consistency`, in the type that `end` answers.
+
+    Args:
+        end: gives the ends of the ODE from the level of a step.
+        x: samples at noise level sigmas[0].
+        sigmas: noise levels.
+        noise: standard normal, for each level but the first.
+    """
+    x = end(x, 0)
+    for step, fresh in enumerate(noise, 1):
+        x = end(x + sigmas[step] * fresh, step)
+    return x
 
 
 @torch.no_grad()

@@ -1,132 +1,46 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Batch of objects through one model: encoding, candidates, ranking, pooling, estimates."""
+"""Batch of objects through one model: from clouds to estimates, by the program of their frame."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from genpose_ros.estimation.back_projection import ObjectCloud
-from genpose_ros.estimation.candidates import draw_candidates
 from genpose_ros.estimation.checks import (
     check_finite,
     check_size,
     check_workspace,
     is_unusual_size,
 )
-from genpose_ros.estimation.evidence import EVIDENCE, Drawn, Seen, evidence
+from genpose_ros.estimation.evidence import EVIDENCE
 from genpose_ros.estimation.extent import visible_extent
 from genpose_ros.estimation.frame import Remark
-from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
-from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
+from genpose_ros.estimation.frame_graphs import FrameGraphs
+from genpose_ros.estimation.object_rows import CategoryRows, KnownObjects, object_rows
+from genpose_ros.estimation.packing import Layout, unpack
+from genpose_ros.estimation.pooling import mode_shares
+from genpose_ros.estimation.program import FrameProgram, Plan
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.estimation.rest_prior import resampled, stance_shares, stance_weights
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.estimation.stop_flag import StopFlag
-from genpose_ros.estimation.tta import (
-    augmented_clouds,
-    augmented_poses,
-    augmented_up,
-    merge_augmentations,
-)
-from genpose_ros.estimation.uncertainty import agreement, pose_covariance
-from genpose_ros.estimation.up import CONTACT_M
 from genpose_ros.geometry.categories import Category
-from genpose_ros.geometry.symmetry_groups import SymmetryBatch
-from genpose_ros.networks.interface import Encoding, PoseModel, Up
+from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.score_calibration import ScoreCalibration
 
 __all__ = ["BatchEstimator", "padded_size"]
 
 _log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class _Drawn:
-    """K candidates of B objects as drawn; those that are not finite stand as the identity.
-
-    Attributes:
-        rotation: (B, K, 3, 3), object to camera.
-        translation: (B, K, 3), metres, camera frame.
-        finite: (B, K) bool.
-        energies: (B, K, 2) of rotation and translation; None where nobody asks for them.
-    """
-
-    rotation: Tensor
-    translation: Tensor
-    finite: Tensor
-    energies: Tensor | None = None
-
-    def taken(self, index: Tensor) -> "_Drawn":
-        """Candidates (B, K) of each object, by their indices."""
-
-        def gathered(values: Tensor) -> Tensor:
-            shape = (*index.shape, *[1] * (values.ndim - 2))
-            return torch.take_along_dim(values, index.view(shape), 1)
-
-        return _Drawn(
-            gathered(self.rotation),
-            gathered(self.translation),
-            gathered(self.finite),
-            None if self.energies is None else gathered(self.energies),
-        )
-
-
-@dataclass(frozen=True)
-class _Pose:
-    """Pooled pose of B objects, and the candidates it is of.
-
-    Attributes:
-        drawn: K candidates each.
-        pooled: of the best of them.
-    """
-
-    drawn: _Drawn
-    pooled: Pooled
-
-
-@dataclass(frozen=True)
-class _BatchResult:
-    """Numbers that the estimates of B objects consist of, one row each, float64.
-
-    Attributes:
-        T_cam_obj: (B, 4, 4).
-        T_cam_other: (B, 4, 4) of the largest mode that was not pooled.
-        has_other: (B,) bool, whether there is one.
-        T_cam_candidates: (B, K, 4, 4).
-        finite: (B, K) bool, of the candidates.
-        covariance: (B, 6, 6).
-        score: (B, 2) of the pose, and of its y axis and place.
-        evidence: (B, E) that the scores come from.
-        mode_shares: per object.
-        energy: (B, 2) of rotation and translation; None without energy network.
-        size_m: (B, 3); None without size head.
-        axisymmetric: (B,) bool.
-        rests: (B,) bool.
-        up_turn_rad: (B,).
-    """
-
-    T_cam_obj: np.ndarray
-    T_cam_other: np.ndarray
-    has_other: np.ndarray
-    T_cam_candidates: np.ndarray
-    finite: np.ndarray
-    covariance: np.ndarray
-    score: np.ndarray
-    evidence: np.ndarray
-    mode_shares: tuple[tuple[float, ...], ...]
-    energy: np.ndarray | None
-    size_m: np.ndarray | None
-    axisymmetric: np.ndarray
-    rests: np.ndarray
-    up_turn_rad: np.ndarray
+#: Programs kept at once: settings change while the node runs, and trackers take some in turn.
+_MOST_PROGRAMS = 16
 
 
 class BatchEstimator:
@@ -141,7 +55,10 @@ class BatchEstimator:
         self.model = model
         self._stop = stop
         self._calibration = _usable(model.score_calibration)
-        self._sizes = {} if self._calibration is None else self._calibration.sizes
+        sizes = {} if self._calibration is None else self._calibration.sizes
+        self._rows = CategoryRows(model.categories.max_members, dict(sizes))
+        self._programs: OrderedDict[Plan, FrameProgram] = OrderedDict()
+        self._graphs = FrameGraphs()
 
     @torch.inference_mode()
     def estimate(
@@ -164,57 +81,19 @@ class BatchEstimator:
             EstimateStoppedError: `stop` was set.
         """
         self._stop.check()
-        device = self.model.device
         # The last one again, until the batch has one of few sizes.
-        size = padded_size(len(clouds), settings.batch_size, device)
+        size = padded_size(len(clouds), settings.batch_size, self.model.device)
         rows = np.minimum(np.arange(size), len(clouds) - 1)
-        stacked = np.stack([clouds[i].points_cam for i in rows])
-        points_cam = torch.from_numpy(stacked).to(device, torch.float32)
-        categories = [self.model.categories[clouds[i].instance.category] for i in rows]
-        symmetry = self._symmetry(categories)
-        up = _up([clouds[i] for i in rows]).to(device)
-        mirrored = _mirrored(categories, device)
-        near = None
-        if T_cam_start is not None:
-            near = torch.from_numpy(np.asarray(T_cam_start, dtype=np.float64)[rows]).to(device)
-        tta_views = settings.tta_views if self.model.mirrors else 1
-        with timer.stage("encode"):
-            views = augmented_clouds(points_cam, tta_views, mirrored)
-            told = {}
-            if self.takes_up(settings):
-                told = {"up": augmented_up(up, tta_views, mirrored)}
-            encoding = self.model.encode(views, patches=settings.patches, **told)
-        with timer.stage("sample"):
-            start = None if near is None else self._starts(near, encoding, tta_views, mirrored)
-            pose = draw_candidates(
-                self.model,
-                encoding,
-                settings,
-                start=start,
-                tta_views=tta_views,
-                between_steps=self._stop.check,
-            )
-        self._stop.check()
-        with timer.stage("rank"):
-            drawn = self._drawn(pose, encoding, settings, tta_views, mirrored)
-            ranking = _ranked(drawn, settings, symmetry)
-        self._stop.check()
+        padded = [clouds[i] for i in rows]
+        categories = [self.model.categories[cloud.instance.category] for cloud in padded]
+        start = None if T_cam_start is None else np.asarray(T_cam_start)[rows]
+        known, layout = object_rows(padded, categories, self._rows, start)
+        points_cam = np.stack([cloud.points_cam for cloud in padded]).astype(np.float32, copy=False)
+        program = self._program(self._plan(padded, settings, tracked=start is not None))
+        numbers = self._run(program, points_cam, known, layout, timer)
         with timer.stage("pool"):
-            plain = _Pose(drawn, _pool(drawn, ranking, symmetry, settings, near))
-            posed, rests = plain, _touches_support(points_cam, up)
-            if near is None and settings.up_use != "condition":
-                shares = stance_shares(categories).to(device)
-                posed = _resting(plain, up, rests, shares, symmetry, settings)
-            turn_rad = torch.zeros_like(posed.pooled.translation[:, 0])
-            if posed is not plain:
-                turn_rad = symmetry.angle_rad(posed.pooled.rotation, plain.pooled.rotation)
-            sizes = [self._sizes.get(category.name) for category in categories]
-            seen = Seen(points_cam, up.direction, rests, sizes)
-            result = self._batch_result(
-                posed, symmetry, encoding, seen, turn_rad, tracked=near is not None
-            )
             return [
-                _outcome(cloud, categories[row], result, row, settings)
+                _outcome(cloud, categories[row], numbers, row, settings)
                 for row, cloud in enumerate(clouds)
             ]
 
@@ -222,104 +101,55 @@ class BatchEstimator:
         """Whether the network is told the direction up."""
         return self.model.uses_up and settings.up_use != "prior"
 
-    def _symmetry(self, categories: Sequence[Category]) -> SymmetryBatch:
-        """Symmetries of objects by their categories; tensors of one shape for all of the model."""
-        return SymmetryBatch.of(
-            [category.symmetry for category in categories],
-            members=self.model.categories.max_members,
-            device=self.model.device,
-        )
+    def _plan(
+        self, clouds: Sequence[ObjectCloud], settings: EstimatorSettings, *, tracked: bool
+    ) -> Plan:
+        """The plan of a batch: a support that no object is known to have is not computed with."""
+        level = any(c.up_cam is not None and c.up_cam.level_m is not None for c in clouds)
+        weighs = level and not tracked and settings.up_use != "condition"
+        return Plan(settings, tracked, self.takes_up(settings), weighs)
 
-    def _starts(
-        self, T_cam_obj: Tensor, encoding: Encoding, tta_views: int, mirrored: Tensor | None
-    ) -> Tensor:
-        """Pose vectors (tta_views * B, 1, 9) of transforms (B, 4, 4), as the views have them."""
-        T = T_cam_obj[:, None].float().repeat(tta_views, 1, 1, 1)
-        seen = augmented_poses(T[..., :3, :3], T[..., :3, 3], tta_views, mirrored)
-        return self.model.encode_pose(*seen, encoding)
+    def _program(self, plan: Plan) -> FrameProgram:
+        """The program of a plan, kept for the next frame."""
+        program = self._programs.pop(plan, None)
+        if program is None:
+            program = FrameProgram(self.model, plan, self._calibration)
+        self._programs[plan] = program
+        if len(self._programs) > _MOST_PROGRAMS:
+            _, oldest = self._programs.popitem(last=False)
+            self._graphs.forget(oldest)
+        return program
 
-    def _drawn(
+    def _run(
         self,
-        pose: Tensor,
-        encoding: Encoding,
-        settings: EstimatorSettings,
-        tta_views: int,
-        mirrored: Tensor | None,
-    ) -> _Drawn:
-        pose = pose.float()
-        seen = augmented_poses(*self.model.decode_pose(pose, encoding), tta_views, mirrored)
-
-        def gathered(values: Tensor) -> Tensor:
-            return merge_augmentations(values, tta_views, settings.candidates)
-
-        rotation, translation = (gathered(part.double()) for part in seen)
-        finite = rotation.isfinite().all(dim=-1).all(dim=-1) & translation.isfinite().all(dim=-1)
-        energies = None
-        if settings.ranking == "energy" and self.model.has_energy:
-            energies = gathered(self.model.energy(pose, encoding))
-        return _Drawn(
-            torch.where(finite[..., None, None], rotation, torch.eye(3).to(rotation)),
-            torch.where(finite[..., None], translation, 0.0),
-            finite,
-            energies,
-        )
-
-    def _batch_result(
-        self,
-        posed: _Pose,
-        symmetry: SymmetryBatch,
-        encoding: Encoding,
-        seen: Seen,
-        turn_rad: Tensor,
-        *,
-        tracked: bool,
-    ) -> _BatchResult:
-        c, pooled = posed.drawn, posed.pooled
-        rotation, translation = pooled.rotation, pooled.translation
-        about = (rotation, translation, symmetry)
-        drawn = (c.rotation, c.translation, c.finite)
-        energy = size_m = None
-        first = encoding[: len(rotation)]  # the view of the cloud as it is
-        if self.model.has_energy:
-            pose = self.model.encode_pose(
-                rotation[:, None].float(), translation[:, None].float(), first
-            )
-            energy = self.model.energy(pose, first)[:, 0].double()
-        if encoding.size_m is not None:
-            sizes = encoding.size_m.double().log().view(-1, len(rotation), 3)
-            size_m = sizes.mean(0).exp()
-        agree = torch.stack(
-            (
-                agreement(*drawn, *about),
-                agreement(*drawn, rotation, translation, symmetry.without_yaw),
-            ),
-            -1,
-        )
-        second = [shares[1] if len(shares) > 1 else 0.0 for shares in pooled.mode_shares]
-        shown = evidence(
-            Drawn(*drawn, *about, agree, torch.tensor(second, device=agree.device), size_m), seen
-        )
-        score = agree
-        if self._calibration is not None:
-            score = self._calibration.probabilities(shown, tracked=tracked)
-        return _BatchResult(
-            T_cam_obj=_array(_transforms(rotation, translation)),
-            T_cam_other=_array(_transforms(pooled.other_rotation, pooled.other_translation)),
-            has_other=_array(pooled.has_other),
-            T_cam_candidates=_array(
-                _transforms(symmetry.nearest(c.rotation, rotation[:, None]), c.translation)
-            ),
-            finite=_array(c.finite),
-            covariance=_array(pose_covariance(c.rotation, c.translation, pooled.members, *about)),
-            score=_array(score),
-            evidence=_array(shown),
-            mode_shares=pooled.mode_shares,
-            energy=None if energy is None else _array(energy),
-            size_m=None if size_m is None else _array(size_m),
-            axisymmetric=_array(symmetry.free),
-            rests=_array(seen.touches),
-            up_turn_rad=_array(turn_rad),
-        )
+        program: FrameProgram,
+        points_cam: np.ndarray,
+        known: np.ndarray,
+        layout: Layout,
+        timer: StageTimer,
+    ) -> dict[str, np.ndarray]:
+        """The numbers of a batch: of a graph where there is one, else stage by stage."""
+        inputs = torch.from_numpy(points_cam), torch.from_numpy(known)
+        if self._graphs.serve(program):
+            with timer.stage("program"):
+                replayed = self._graphs.replayed(program, *inputs, layout)
+            if replayed is not None:
+                self._stop.check()
+                return unpack(*replayed)
+        device = self.model.device
+        points, objects = inputs[0].to(device), KnownObjects.of(inputs[1].to(device), layout)
+        with timer.stage("encode"):
+            encoding = program.encode(points, objects)
+        with timer.stage("sample"):
+            pose = program.sample(encoding, objects, self._stop.check)
+        self._stop.check()
+        with timer.stage("rank"):
+            seen = program.seen(points, objects)
+            candidates, ranking = program.rank(pose, encoding, objects, seen)
+        self._stop.check()
+        with timer.stage("pool"):
+            packed, parts = program.conclude(candidates, ranking, encoding, objects, seen)
+            return unpack(packed.cpu().numpy(), parts)
 
 
 def padded_size(n: int, batch_size: int, device: torch.device) -> int:
@@ -335,59 +165,6 @@ def padded_size(n: int, batch_size: int, device: torch.device) -> int:
     return min(1 << (n - 1).bit_length(), max(batch_size, n))
 
 
-def _up(clouds: Sequence[ObjectCloud]) -> Up:
-    """What is known of the direction up of B objects, on the CPU."""
-    direction, level_m = torch.zeros(len(clouds), 3), torch.full((len(clouds),), torch.nan)
-    for row, cloud in enumerate(clouds):
-        if cloud.up_cam is not None:
-            direction[row] = torch.from_numpy(cloud.up_cam.direction_cam)
-            level_m[row] = torch.nan if cloud.up_cam.level_m is None else cloud.up_cam.level_m
-    return Up(direction, level_m)
-
-
-def _touches_support(points_cam: Tensor, up: Up) -> Tensor:
-    """Which of B objects (B,) bool touch their support, as far as it is known.
-
-    Args:
-        points_cam: (B, N, 3) of the objects.
-        up: which way is up, and the support.
-    """
-    heights = (points_cam * up.direction.unsqueeze(1)).sum(-1)
-    lowest = heights.kthvalue(max(1, round(0.03 * heights.shape[1])), 1).values - up.level_m
-    return lowest.abs() < CONTACT_M  # not where the level is not known, as NaN is not
-
-
-def _resting(
-    plain: _Pose,
-    up: Up,
-    touches: Tensor,
-    shares: Tensor,
-    symmetry: SymmetryBatch,
-    settings: EstimatorSettings,
-) -> _Pose:
-    """The poses where candidates that rest as objects do count more.
-
-    Args:
-        plain: where all count alike.
-        up: which way is up; where it is not known all count alike.
-        touches: (B,) bool, which objects touch their support.
-        shares: (B, 3) of the objects' stances.
-        symmetry: of the objects.
-        settings: of ranking and pooling.
-    """
-    drawn = plain.drawn
-    cosine = (drawn.rotation[..., 1] @ up.direction.double().unsqueeze(-1)).squeeze(-1)
-    weights = torch.where(drawn.finite, stance_weights(cosine, touches, shares), 0.0)
-    usable = touches & drawn.finite.any(1)
-    if not bool(usable.any()):
-        return plain
-    index = resampled(torch.where(usable.unsqueeze(-1), weights, 1.0))
-    drawn = drawn.taken(index)
-    return _Pose(
-        drawn, _pool(drawn, _ranked(drawn, settings, symmetry), symmetry, settings, near=None)
-    )
-
-
 def _usable(calibration: ScoreCalibration | None) -> ScoreCalibration | None:
     """The calibration, where it is one of the evidence there is."""
     if calibration is None or calibration.features == EVIDENCE:
@@ -396,56 +173,22 @@ def _usable(calibration: ScoreCalibration | None) -> ScoreCalibration | None:
     return None
 
 
-def _mirrored(categories: Sequence[Category], device: torch.device) -> Tensor | None:
-    """Which objects (B,) bool have mirrored views; None: all."""
-    if all(category.mirror for category in categories):
-        return None
-    return torch.tensor([category.mirror for category in categories], device=device)
-
-
-def _ranked(drawn: _Drawn, settings: EstimatorSettings, symmetry: SymmetryBatch) -> Ranking:
-    key = drawn.energies
-    if settings.ranking == "density":
-        key = candidate_density(drawn.rotation, drawn.translation, drawn.finite, symmetry)
-    return rank_candidates(key, drawn.finite, settings.keep_fraction)
-
-
-def _pool(
-    c: _Drawn,
-    ranking: Ranking,
-    symmetry: SymmetryBatch,
-    settings: EstimatorSettings,
-    near: Tensor | None,
-) -> Pooled:
-    rotation = None if near is None else near[:, :3, :3]
-    if settings.pooling == "mean":
-        return pool_mean(c.rotation, c.translation, ranking, symmetry, near=rotation)
-    return pool_modes(
-        c.rotation,
-        c.translation,
-        ranking,
-        symmetry,
-        settings.keep_fraction,
-        near=rotation,
-    )
-
-
 def _outcome(
     cloud: ObjectCloud,
     category: Category,
-    result: _BatchResult,
+    numbers: dict[str, np.ndarray],
     row: int,
     settings: EstimatorSettings,
 ) -> ObjectEstimate | Rejection:
     """The estimate of one object; refused where a number is not finite or far out."""
-    finite = result.finite[row]
+    finite = numbers["finite"][row]
     if not finite.any():
         detail = f"{len(finite)} of {len(finite)} candidates not finite"
         return Rejection(Reason.NOT_FINITE, detail, cloud.instance.id)
-    estimate = _object_estimate(cloud, result, row)
+    estimate = _object_estimate(cloud, {name: part[row] for name, part in numbers.items()})
     # What is visible of an object may be small, its estimated size may not.
     smallest_m, largest_m = category.size_m
-    limits_m = (smallest_m if result.size_m is not None else 0.0, largest_m)
+    limits_m = (smallest_m if "size_m" in numbers else 0.0, largest_m)
     if settings.size_factor and is_unusual_size(estimate, limits_m):
         estimate = replace(estimate, remarks=(*estimate.remarks, Remark.UNUSUAL_SIZE))
     return (
@@ -456,44 +199,48 @@ def _outcome(
     )
 
 
-def _object_estimate(cloud: ObjectCloud, result: _BatchResult, row: int) -> ObjectEstimate:
-    instance, T_cam_obj = cloud.instance, result.T_cam_obj[row]
-    if result.size_m is None:
-        axisymmetric = bool(result.axisymmetric[row])
+def _object_estimate(cloud: ObjectCloud, numbers: dict[str, np.ndarray]) -> ObjectEstimate:
+    """The estimate of one object's numbers (see `FrameProgram.conclude`)."""
+    instance = cloud.instance
+    T_cam_obj = _transforms(numbers["rotation"], numbers["translation"])
+    size_m = numbers.get("size_m")
+    if size_m is None:
+        axisymmetric = bool(numbers["axisymmetric"])
         size_m = visible_extent(cloud.points_cam, T_cam_obj, symmetric=axisymmetric)
-    else:
-        size_m = result.size_m[row]
-    energies = [None, None] if result.energy is None else result.energy[row].tolist()
+    energies: list[float | None] = [None, None]
+    if "energy" in numbers:
+        energies = numbers["energy"].tolist()
+    finite, other = numbers["finite"] > 0, None
+    if numbers["has_other"]:
+        other = _transforms(numbers["other_rotation"], numbers["other_translation"])
+    candidates = numbers["candidate_rotation"][finite], numbers["candidate_translation"][finite]
+    of_candidates = numbers.get("candidate_energies")
     return ObjectEstimate(
         instance_id=instance.id,
         category=instance.category,
         T_cam_obj=T_cam_obj,
-        covariance=result.covariance[row],
-        score=float(result.score[row, 0]),
-        score_axis=float(result.score[row, 1]),
-        evidence=tuple(result.evidence[row].tolist()),
+        covariance=numbers["covariance"],
+        score=float(numbers["score"][0]),
+        score_axis=float(numbers["score"][1]),
+        evidence=tuple(numbers["evidence"].tolist()),
         energy_rotation=energies[0],
         energy_translation=energies[1],
         size_m=size_m,
         n_points=cloud.n_points,
-        mode_shares=result.mode_shares[row],
-        T_cam_other=result.T_cam_other[row] if result.has_other[row] else None,
-        T_cam_candidates=result.T_cam_candidates[row][result.finite[row]],
+        mode_shares=mode_shares([numbers["mode_counts"].tolist()], [float(numbers["counted"])])[0],
+        T_cam_other=other,
+        T_cam_candidates=_transforms(*candidates),
+        candidate_energies=None if of_candidates is None else of_candidates[finite],
         points_cam=cloud.points_cam,
         detection_score=instance.detection_score,
-        rests=bool(result.rests[row]),
-        up_turn_rad=float(result.up_turn_rad[row]),
+        rests=bool(numbers["rests"]),
+        up_turn_rad=float(numbers["up_turn_rad"]),
         remarks=instance.remarks,
     )
 
 
-def _transforms(rotation: Tensor, translation: Tensor) -> Tensor:
+def _transforms(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
     """Transforms (..., 4, 4) of rotations (..., 3, 3) and translations (..., 3)."""
-    T = torch.zeros(*translation.shape[:-1], 4, 4).to(translation)
+    T = np.zeros((*translation.shape[:-1], 4, 4))
     T[..., :3, :3], T[..., :3, 3], T[..., 3, 3] = rotation, translation, 1.0
     return T
-
-
-def _array(values: Tensor) -> np.ndarray:
-    array: np.ndarray = values.cpu().numpy()
-    return array

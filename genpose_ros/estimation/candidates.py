@@ -5,18 +5,23 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from genpose_ros.diffusion import karras_schedule, sample_dpmpp_2m, sample_euler, sample_rk45
+from genpose_ros.diffusion import karras_schedule, sample_rk45
+from genpose_ros.diffusion.samplers import consistency_steps, dpmpp_2m_steps, euler_steps
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.tta import share_out
-from genpose_ros.networks.interface import Encoding, PoseModel
+from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel
 
-__all__ = ["draw_candidates", "draw_noise"]
+__all__ = ["Sampling", "draw_candidates", "draw_noise", "sampled"]
 
 _log = logging.getLogger(__name__)
+
+#: Between the seeds of an estimate's first and second noise.
+_SECOND = 2**30
 
 
 def draw_noise(settings: EstimatorSettings, *, balanced: bool = False) -> Tensor:
@@ -40,6 +45,58 @@ def draw_noise(settings: EstimatorSettings, *, balanced: bool = False) -> Tensor
     return torch.cat((drawn, -drawn))[:k] if balanced else drawn
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """Sampling of candidates: what of it is the same in every frame.
+
+    Attributes:
+        settings: tolerance.
+        sampler: the solver; of weights without a distilled head never that one.
+        noise: (tta_views, K', 9) float32 that the views' candidates start from, of `levels`' first.
+        levels: of the steps; rk45 has the first and the last.
+        renewed: (tta_views, K', 9) standard normal, for the step after the distilled head's.
+    """
+
+    settings: EstimatorSettings
+    sampler: str
+    noise: Tensor
+    levels: NoiseLevels
+    renewed: Tensor
+
+    @property
+    def distilled(self) -> bool:
+        """Whether the distilled head takes the first step."""
+        return self.sampler == "distilled"
+
+    @classmethod
+    def of(
+        cls, model: PoseModel, settings: EstimatorSettings, tta_views: int, *, around_start: bool
+    ) -> "Sampling":
+        """Return the sampling of a model, on its device.
+
+        Args:
+            model: knows the noise levels it was trained for, which the start is clamped to.
+            settings: K, solver, steps, start level, seed.
+            tta_views: that share the candidates.
+            around_start: the noise is put on known poses.
+        """
+        sigma_start = min(max(settings.start_sigma, model.sigma_min), model.sigma_max)
+        # Around a known pose, the same lopsided noise in every frame would pull the same way.
+        drawn = draw_noise(settings, balanced=around_start)
+        sampler, second = settings.sampler, model.distilled_sigma
+        if sampler in ("auto", "distilled"):
+            sampler = "euler" if second is None else "distilled"
+        steps = 2 if sampler == "rk45" else settings.steps
+        values = karras_schedule(sigma_start, model.sigma_min, steps).tolist()
+        if sampler == "distilled" and second is not None:
+            lower = [second] if settings.steps > 1 and second < sigma_start else []
+            values = [sigma_start, *lower]
+        noise = (sigma_start * share_out(drawn, tta_views)).float().to(model.device)
+        again = draw_noise(replace(settings, seed=(settings.seed + _SECOND) % 2**31))
+        renewed = share_out(again, tta_views).float().to(model.device)
+        return cls(settings, sampler, noise, NoiseLevels.of(values, model.device), renewed)
+
+
 def draw_candidates(
     model: PoseModel,
     encoding: Encoding,
@@ -53,7 +110,10 @@ def draw_candidates(
 
     They start at `start` plus noise of `settings.start_sigma`, which is clamped to the levels the
     model was trained for. The fixed-step solvers go down to the model's `sigma_min` in steps equal
-    in sigma^(1/7) and take a full Tweedie step there; rk45 ends with the reference's small one.
+    in sigma^(1/7) and take a full Tweedie step there; rk45 ends with the reference's small one. The
+    distilled head takes one evaluation; where the start lies above its `distilled_sigma` and
+    `settings.steps` allows it, the score takes a Tweedie step from its answer with new noise of
+    that level.
 
     Args:
         model: the score network.
@@ -79,23 +139,42 @@ def draw_candidates(
         >>> rotation.shape, translation.shape
         (torch.Size([2, 5, 3, 3]), torch.Size([2, 5, 3]))
     """
-    sigma_start = min(max(settings.start_sigma, model.sigma_min), model.sigma_max)
-    # Around a known pose, the same lopsided noise in every frame would pull the same way each time.
-    drawn = draw_noise(settings, balanced=start is not None)
-    noise = share_out(drawn, tta_views).to(encoding.centre.device)
-    x = sigma_start * noise.repeat_interleave(len(encoding.centre) // tta_views, 0)
+    sampling = Sampling.of(model, settings, tta_views, around_start=start is not None)
+    return sampled(model, encoding, sampling, start, between_steps)
+
+
+@torch.no_grad()
+def sampled(
+    model: PoseModel,
+    encoding: Encoding,
+    sampling: Sampling,
+    start: Tensor | None = None,
+    between_steps: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Return the candidates (B, K, 9) float64 of `draw_candidates`, its other arguments prepared.
+
+    But for rk45, nothing here waits for the device or copies from the host.
+    """
+    views = len(sampling.noise)
+    x = sampling.noise.repeat_interleave(len(encoding.centre) // views, 0)
     if start is not None:
         x = x + start.to(x)
+    values, settings = sampling.levels.values, sampling.settings
+    if sampling.sampler == "rk45":
+        x = x.double()
+        return _sample_rk45(model, encoding, x, values[0], settings.tolerance, between_steps)
+    denoise = model.denoiser(encoding, sampling.levels)
+    first = model.flow_ends(encoding, sampling.levels) if sampling.distilled else denoise
 
-    def score(pose: Tensor, sigma: Tensor) -> Tensor:
+    def watched(pose: Tensor, step: int) -> Tensor:
         between_steps()
-        return model.score(pose, sigma, encoding)
+        return denoise(pose, step) if step else first(pose, step)
 
-    if settings.sampler == "rk45":
-        return _sample_rk45(model, encoding, x, sigma_start, settings.tolerance, between_steps)
-    sigmas = karras_schedule(sigma_start, model.sigma_min, settings.steps)
-    solver = {"euler": sample_euler, "dpmpp_2m": sample_dpmpp_2m}[settings.sampler]
-    return solver(score, x, sigmas).x
+    if sampling.distilled:
+        renewed = sampling.renewed.repeat_interleave(len(x) // views, 0)
+        return consistency_steps(watched, x, values, [renewed][: len(values) - 1]).double()
+    solve = {"euler": euler_steps, "dpmpp_2m": dpmpp_2m_steps}[sampling.sampler]
+    return solve(watched, x, values).double()
 
 
 def _sample_rk45(

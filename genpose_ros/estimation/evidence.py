@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genpose_ros.geometry.symmetry_groups import SymmetryBatch
+from genpose_ros.estimation.uncertainty import Deviations
 from genpose_ros.networks.score_calibration import SizeSpread
 
-__all__ = ["EVIDENCE", "Drawn", "Seen", "evidence"]
+__all__ = ["EVIDENCE", "Drawn", "Seen", "SizeTable", "evidence"]
 
 #: Names of the evidence, in its order.
 EVIDENCE = (
@@ -38,6 +38,8 @@ EVIDENCE = (
 
 #: Points farther outside the box than this do not belong to it, metres.
 _OUTSIDE_M = 0.006
+#: Share of the points beyond each end of their extent.
+_END = 0.02
 #: Sizes are no odder than this many standard deviations.
 _ODDEST = 6.0
 #: Within this of a stance an object is in it, as a cosine: 20 degrees.
@@ -49,26 +51,42 @@ class Drawn:
     """Candidates of B objects and the pose that was made of them.
 
     Attributes:
-        rotation: (B, K, 3, 3) of the candidates, finite.
-        translation: (B, K, 3), metres.
+        apart: how far the candidates are from the pose.
         finite: (B, K) bool; the others count for nothing.
         pose_rotation: (B, 3, 3).
         pose_translation: (B, 3), metres.
-        symmetry: of the objects.
         agreement: (B, 2) share of the candidates that agree with the pose, and with its axis.
         second_mode: (B,) share of the second largest mode.
         size_m: (B, 3) edges of the boxes; None: not estimated.
     """
 
-    rotation: Tensor
-    translation: Tensor
+    apart: Deviations
     finite: Tensor
     pose_rotation: Tensor
     pose_translation: Tensor
-    symmetry: SymmetryBatch
     agreement: Tensor
     second_mode: Tensor
     size_m: Tensor | None
+
+
+@dataclass(frozen=True)
+class SizeTable:
+    """Sizes that B objects have by their categories; zeros where nothing is known.
+
+    Attributes:
+        mean: (B, 3) of the logarithms of the box's edges in metres.
+        precision: (B, 3, 3) inverse of their covariance.
+    """
+
+    mean: Tensor
+    precision: Tensor
+
+    @classmethod
+    def of(cls, sizes: Sequence[SizeSpread | None]) -> "SizeTable":
+        """Return the table of some objects; None: nothing is known of one's category."""
+        mean = torch.tensor([[0.0] * 3 if s is None else s.mean for s in sizes])
+        precision = torch.tensor([[0.0] * 9 if s is None else s.precision for s in sizes])
+        return cls(mean.double(), precision.double().view(-1, 3, 3))
 
 
 @dataclass(frozen=True)
@@ -79,13 +97,13 @@ class Seen:
         points_cam: (B, N, 3), metres.
         up_cam: (B, 3) against gravity, zero where not known.
         touches: (B,) bool, which touch their support.
-        sizes: of the objects; None where nothing is known of the category.
+        sizes: of the objects.
     """
 
     points_cam: Tensor
     up_cam: Tensor
     touches: Tensor
-    sizes: Sequence[SizeSpread | None]
+    sizes: SizeTable
 
 
 def evidence(drawn: Drawn, seen: Seen) -> Tensor:
@@ -98,9 +116,7 @@ def evidence(drawn: Drawn, seen: Seen) -> Tensor:
     agreement, axis_agreement = drawn.agreement.double().unbind(-1)
     usable = drawn.finite.double()
     usable = usable / usable.sum(1, keepdim=True).clamp_min(1)
-    angle = drawn.symmetry.angle_rad(drawn.rotation, drawn.pose_rotation[:, None])
-    tilt = drawn.symmetry.without_yaw.angle_rad(drawn.rotation, drawn.pose_rotation[:, None])
-    apart = (drawn.translation - drawn.pose_translation[:, None]).norm(dim=-1)
+    apart = drawn.apart
 
     def mean(values: Tensor) -> Tensor:
         return (values.double() * usable).sum(1)
@@ -114,13 +130,13 @@ def evidence(drawn: Drawn, seen: Seen) -> Tensor:
         axis_agreement,
         axis_agreement.square(),
         drawn.second_mode.double(),
-        mean(angle).rad2deg().log1p(),
-        mean(tilt).rad2deg().log1p(),
-        (100 * mean(apart)).log1p(),
+        mean(apart.angle_rad).rad2deg().log1p(),
+        mean(apart.tilt_rad).rad2deg().log1p(),
+        (100 * mean(apart.distance_m)).log1p(),
         away.clamp(0.05, 20.0).log(),
         outside,
         hollow,
-        _oddness(drawn.size_m, seen.sizes).to(away),
+        torch.zeros_like(away) if drawn.size_m is None else _oddness(drawn.size_m, seen.sizes),
         *stances,
     ]
     return torch.stack(columns, -1).nan_to_num(0.0, 0.0, 0.0)
@@ -135,21 +151,30 @@ def _box_fit(drawn: Drawn, seen: Seen) -> tuple[Tensor, Tensor]:
     points_obj = centred @ drawn.pose_rotation.double()
     half = drawn.size_m.double()[:, None] / 2
     outside = (points_obj.abs() > half + _OUTSIDE_M).any(-1).double().mean(1)
-    low, high = points_obj.quantile(points_obj.new_tensor([0.02, 0.98]), dim=1)
-    extent = high - low
+    extent = _middle_extent(points_obj)
     filled = (extent / drawn.size_m.double()).clamp(0, 2).prod(-1)
     return outside, (1 - filled).clamp_min(0)
 
 
-def _oddness(size_m: Tensor | None, sizes: Sequence[SizeSpread | None]) -> Tensor:
+def _middle_extent(points_obj: Tensor) -> Tensor:
+    """Extent (B, 3) of points (B, N, 3) between the quantiles 0.02 and 0.98 of each coordinate.
+
+    Interpolated between neighbours in order, as `torch.quantile` does after sorting them all.
+    """
+    along = points_obj.mT
+    place = _END * (along.shape[-1] - 1)
+    count = min(int(place) + 2, along.shape[-1])
+    ends = []
+    for top in (False, True):
+        near = along.topk(count, largest=top).values[..., -2:]
+        ends.append(near[..., 0] + (place - int(place)) * (near[..., -1] - near[..., 0]))
+    return ends[1] - ends[0]
+
+
+def _oddness(size_m: Tensor, sizes: SizeTable) -> Tensor:
     """Standard deviations (B,) that sizes lie off their categories' means; 0 where not known."""
-    if size_m is None:
-        return torch.zeros(len(sizes), dtype=torch.float64)
-    mean = torch.tensor([[0.0] * 3 if s is None else s.mean for s in sizes])
-    precision = torch.tensor([[0.0] * 9 if s is None else s.precision for s in sizes])
-    off = size_m.double().clamp(1e-3, 1e2).log() - mean.to(size_m.device).double()
-    weighted = precision.to(size_m.device).double().view(-1, 3, 3)
-    squared = (off[:, None] @ weighted @ off[..., None]).flatten()
+    off = size_m.double().clamp(1e-3, 1e2).log() - sizes.mean
+    squared = (off[:, None] @ sizes.precision @ off[..., None]).flatten()
     return (squared.clamp_min(0) / 3).sqrt().clamp_max(_ODDEST)
 
 

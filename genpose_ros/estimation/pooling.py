@@ -3,17 +3,27 @@
 
 """Pooling of the kept candidates to one pose: their mean (paper eq. 8), or their largest mode's."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from genpose_ros.estimation.ranking import Ranking
 from genpose_ros.geometry.rotations import mean_rotation
-from genpose_ros.geometry.symmetry import FACING_CAMERA, pin_yaw
+from genpose_ros.geometry.symmetry import facing_camera, pin_yaw
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 
-__all__ = ["MODE_DISTANCE", "MODE_MIN_SHARE", "Pooled", "find_modes", "pool_mean", "pool_modes"]
+__all__ = [
+    "MODE_DISTANCE",
+    "MODE_MIN_SHARE",
+    "Pooled",
+    "find_modes",
+    "mode_shares",
+    "pool_mean",
+    "pool_modes",
+]
 
 #: Rotations are neighbours below this squared sine of half the angle between them: 25.8 degrees.
 MODE_DISTANCE = 0.05
@@ -29,7 +39,8 @@ class Pooled:
         rotation: (B, 3, 3).
         translation: (B, 3), metres.
         members: (B, K) bool, the candidates whose rotations were averaged.
-        mode_shares: per object, share of the kept candidates in each mode, largest first.
+        mode_counts: (B, M) kept candidates in each mode, largest first, zeros after the last.
+        counted: (B,) kept candidates that count.
         other_rotation: (B, 3, 3) of the largest mode that was not pooled; of the pose where there
             is none.
         other_translation: (B, 3) of the same, metres.
@@ -40,7 +51,8 @@ class Pooled:
         ...     rotation=torch.eye(3)[None],
         ...     translation=torch.tensor([[0.0, 0.0, 0.8]]),
         ...     members=torch.tensor([[True, True, False]]),
-        ...     mode_shares=((2 / 3, 1 / 3),),
+        ...     mode_counts=torch.tensor([[2, 1, 0]]),
+        ...     counted=torch.tensor([3]),
         ...     other_rotation=torch.eye(3)[None],
         ...     other_translation=torch.tensor([[0.0, 0.0, 0.8]]),
         ...     has_other=torch.tensor([False]),
@@ -52,10 +64,20 @@ class Pooled:
     rotation: Tensor
     translation: Tensor
     members: Tensor
-    mode_shares: tuple[tuple[float, ...], ...]
+    mode_counts: Tensor
+    counted: Tensor
     other_rotation: Tensor
     other_translation: Tensor
     has_other: Tensor
+
+    @property
+    def mode_shares(self) -> tuple[tuple[float, ...], ...]:
+        """Per object, share of the kept candidates in each mode, largest first."""
+        return mode_shares(self.mode_counts.tolist(), self.counted.tolist())
+
+    def rows(self, first: int) -> "Pooled":
+        """Return the poses of the objects from `first` on."""
+        return Pooled(**{item.name: getattr(self, item.name)[first:] for item in fields(self)})
 
 
 def pool_mean(
@@ -104,7 +126,8 @@ def pool_mean(
         rotation=pooled_rotation,
         translation=pooled_translation,
         members=_members(ranking.rotation, counts, rotation.shape[1]),
-        mode_shares=_shares(modes, counts),
+        mode_counts=_sorted_counts(modes),
+        counted=counts.sum(dim=1),
         other_rotation=pooled_rotation,
         other_translation=pooled_translation,
         has_other=counts.new_zeros(len(counts)),  # all of them were pooled
@@ -156,31 +179,50 @@ def pool_modes(
     modes = find_modes(kept, symmetry, counts)
     in_mode = _largest(modes) if near is None else _nearest(modes, kept, near, symmetry)
     in_other = _largest_of_the_rest(modes, in_mode)
-
-    def pose_of(in_mode: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        weights = in_mode.to(kept.dtype)
-        turned = symmetry.nearest(kept, _gather(kept, weights.argmax(dim=1, keepdim=True)))
-        y_axis = (turned[..., 1] * weights[..., None]).sum(dim=1)
-        mean = mean_rotation(turned, weights)
-        members = _members(ranking.rotation, in_mode, rotation.shape[1])
-        best = _best_members(members, ranking.translation_rank, keep_fraction)
-        pooled = _nearest_equivalent(mean, y_axis, symmetry, near)
-        return pooled, _mean(translation, best), members
-
-    pooled_rotation, pooled_translation, members = pose_of(in_mode & counts)
     has_other = in_other.any(dim=1)
-    other_rotation, other_translation, _ = pose_of(
-        torch.where(has_other[:, None], in_other, in_mode) & counts
+    in_other = torch.where(has_other[:, None], in_other, in_mode)
+    # Both modes of all objects in one batch: half of the steps, which cost more than their work.
+    in_modes, both = torch.cat((in_mode & counts, in_other & counts)), symmetry.repeated(2)
+    rotations = _mode_rotations(
+        kept.repeat(2, 1, 1, 1), in_modes, both, None if near is None else near.repeat(2, 1, 1)
     )
+    members = _members(ranking.rotation.repeat(2, 1), in_modes, rotation.shape[1])
+    best = _best_members(members, ranking.translation_rank.repeat(2, 1), keep_fraction)
+    translations = _mean(translation.repeat(2, 1, 1), best)
+    n = len(rotation)
     return Pooled(
-        rotation=pooled_rotation,
-        translation=pooled_translation,
-        members=members,
-        mode_shares=_shares(modes, counts),
-        other_rotation=other_rotation,
-        other_translation=other_translation,
+        rotation=rotations[:n],
+        translation=translations[:n],
+        members=members[:n],
+        mode_counts=_sorted_counts(modes),
+        counted=counts.sum(dim=1),
+        other_rotation=rotations[n:],
+        other_translation=translations[n:],
         has_other=has_other,
     )
+
+
+def mode_shares(
+    counts: Sequence[Sequence[float]], counted: Sequence[float]
+) -> tuple[tuple[float, ...], ...]:
+    """Return per object the share of the kept candidates in each mode, largest first.
+
+    Args:
+        counts: as `Pooled.mode_counts`.
+        counted: as `Pooled.counted`.
+    """
+    pairs = zip(counts, counted, strict=True)
+    return tuple(tuple(n / total for n in row if n > 0) for row, total in pairs)
+
+
+def _mode_rotations(
+    kept: Tensor, in_mode: Tensor, symmetry: SymmetryBatch, near: Tensor | None
+) -> Tensor:
+    """Mean rotations (B, 3, 3) of the members (B, M) bool of one mode each."""
+    weights = in_mode.to(kept.dtype)
+    turned = symmetry.nearest(kept, _gather(kept, weights.argmax(dim=1, keepdim=True)))
+    y_axis = (turned[..., 1] * weights[..., None]).sum(dim=1)
+    return _nearest_equivalent(mean_rotation(turned, weights), y_axis, symmetry, near)
 
 
 def find_modes(rotation: Tensor, symmetry: SymmetryBatch, counting: Tensor | None = None) -> Tensor:
@@ -213,16 +255,12 @@ def find_modes(rotation: Tensor, symmetry: SymmetryBatch, counting: Tensor | Non
         counting = distance.new_ones(distance.shape[:-1], dtype=torch.bool)
     near = (distance < MODE_DISTANCE) & counting[:, None, :] & counting[:, :, None]
     core = counting & (near.sum(dim=-1) >= MODE_MIN_SHARE * counting.sum(dim=1, keepdim=True))
-    linked = near & core[:, None, :] & core[:, :, None]
-    label = torch.where(core, torch.arange(m, device=rotation.device), m)
-    while True:
-        # The smallest label in reach; then that label's own, which halves the remaining way.
-        reached = torch.where(linked, label[:, None, :], m).amin(dim=-1).minimum(label)
-        padded = torch.cat((reached, reached.new_full((len(reached), 1), m)), dim=1)
-        reached = padded.gather(1, reached)
-        if torch.equal(reached, label):
-            break
-        label = reached
+    # What is reached in two steps of one's reach, again and again: paths have M - 1 links at most.
+    reach = (near & core[:, None, :] & core[:, :, None]).to(torch.float32)
+    for _ in range(math.ceil(math.log2(max(m - 1, 1)))):
+        reach = (reach @ reach).clamp_max(1.0)
+    number = torch.arange(m, device=rotation.device)
+    label = torch.where(reach > 0, number, m).amin(dim=-1)
     joined = torch.where(near & core[:, None, :], label[:, None, :], m).amin(dim=-1)
     return torch.where(joined < m, joined, -1)
 
@@ -272,12 +310,9 @@ def _counts(modes: Tensor) -> Tensor:
     return torch.zeros_like(modes).scatter_add_(1, modes.clamp_min(0), (modes >= 0).long())
 
 
-def _shares(modes: Tensor, counting: Tensor) -> tuple[tuple[float, ...], ...]:
-    counts = _counts(modes).sort(dim=1, descending=True).values.tolist()
-    totals = counting.sum(dim=1).tolist()
-    return tuple(
-        tuple(n / total for n in row if n > 0) for row, total in zip(counts, totals, strict=True)
-    )
+def _sorted_counts(modes: Tensor) -> Tensor:
+    """Number of rotations (B, M) of each mode, the largest first."""
+    return _counts(modes).sort(dim=1, descending=True).values
 
 
 def _best_members(members: Tensor, rank: Tensor, keep_fraction: float) -> Tensor:
@@ -294,7 +329,7 @@ def _nearest_equivalent(
 
     Where it is, they have the y axes (B, 3), of any length, and `mean` is not looked at.
     """
-    reference = mean.new_tensor(FACING_CAMERA) if near is None else near
+    reference = facing_camera(mean) if near is None else near
     axes = symmetry.nearest(y_axis[..., None].expand(-1, 3, 3), reference)
     turned = symmetry.nearest(mean, reference)
     return torch.where(symmetry.free[:, None, None], pin_yaw(axes, near), turned)

@@ -54,6 +54,8 @@ class ObjectEstimate:
             object may be; None: there is none.
         evidence: that the scores come from, in the order of `evidence.EVIDENCE`; the first is the
             agreement of the candidates.
+        candidate_energies: (K, 2) of the rotations and translations of the candidates, higher is
+            better; None where they were not ranked by energy.
 
     Example:
         >>> T_cam_obj = np.eye(4)
@@ -96,6 +98,7 @@ class ObjectEstimate:
     remarks: tuple[Remark, ...] = ()
     T_cam_other: np.ndarray | None = None
     evidence: tuple[float, ...] = ()
+    candidate_energies: np.ndarray | None = None
 
     @property
     def energy(self) -> float | None:

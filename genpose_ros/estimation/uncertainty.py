@@ -4,6 +4,7 @@
 """Uncertainty of a pose: its covariance and the agreement of its candidates."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +13,16 @@ from torch import Tensor
 from genpose_ros.geometry.rotations import axis_angle_rad, so3_log
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 
-__all__ = ["AGREEMENT_DEG", "AGREEMENT_M", "agreement", "pose_covariance", "with_common_error"]
+__all__ = [
+    "AGREEMENT_DEG",
+    "AGREEMENT_M",
+    "Deviations",
+    "agreement",
+    "deviations",
+    "pose_covariance",
+    "share_within",
+    "with_common_error",
+]
 
 #: A candidate agrees with a pose within this angle and this distance.
 AGREEMENT_DEG, AGREEMENT_M = 10.0, 0.02
@@ -22,6 +32,46 @@ AGREEMENT_DEG, AGREEMENT_M = 10.0, 0.02
 _ACROSS, _ALONG, _TURN_RAD = 0.001, 0.003, math.radians(1.0)
 #: Standard deviations that no estimate claims to beat: 0.1 mm and 0.06 degrees.
 _FLOOR_M, _FLOOR_RAD = 1e-4, 1e-3
+
+
+@dataclass(frozen=True)
+class Deviations:
+    """Deviations of K candidates of each of B objects from the pose that was made of them.
+
+    Attributes:
+        angle_rad: (B, K) smallest over the symmetry's group; where y is free that of the y axes.
+        tilt_rad: (B, K) of the y axes, whatever the yaw.
+        distance_m: (B, K).
+    """
+
+    angle_rad: Tensor
+    tilt_rad: Tensor
+    distance_m: Tensor
+
+
+def deviations(
+    rotation: Tensor,
+    translation: Tensor,
+    pooled_rotation: Tensor,
+    pooled_translation: Tensor,
+    symmetry: SymmetryBatch,
+) -> Deviations:
+    """Return how far candidates are from the pooled pose; arguments as of `agreement`."""
+    angle, tilt = symmetry.angle_and_tilt_rad(rotation, pooled_rotation[:, None])
+    distance = (translation - pooled_translation[:, None]).norm(dim=-1)
+    return Deviations(angle, tilt, distance)
+
+
+def share_within(angle_rad: Tensor, distance_m: Tensor, finite: Tensor) -> Tensor:
+    """Return the share (B,) float64 of candidates (B, K) within 10 degrees and 2 cm.
+
+    Args:
+        angle_rad: (B, K) from the pose.
+        distance_m: (B, K) from the pose.
+        finite: (B, K) bool; the others are not within.
+    """
+    within = (angle_rad <= math.radians(AGREEMENT_DEG)) & (distance_m <= AGREEMENT_M) & finite
+    return within.double().mean(dim=1)
 
 
 def pose_covariance(
@@ -77,7 +127,8 @@ def pose_covariance(
     free = torch.zeros_like(covariance)
     free[:, 3:, 3:] = math.pi**2 / 3 * y_axis[:, :, None] * y_axis[:, None, :]
     covariance = covariance + torch.where(symmetry.free[:, None, None], free, 0.0)
-    floor = torch.tensor([_FLOOR_M**2] * 3 + [_FLOOR_RAD**2] * 3).to(covariance)
+    floor = torch.full_like(covariance[0, 0], _FLOOR_M**2)
+    floor[3:] = _FLOOR_RAD**2
     return (covariance + covariance.mT) / 2 + floor.diag()
 
 
@@ -142,10 +193,8 @@ def agreement(
         >>> agreement(rotation, translation[None], finite, *pooled, mug).tolist()
         [0.75]
     """
-    angle = symmetry.angle_rad(rotation, pooled_rotation[:, None])
-    distance = (translation - pooled_translation[:, None]).norm(dim=-1)
-    agrees: Tensor = (angle <= math.radians(AGREEMENT_DEG)) & (distance <= AGREEMENT_M) & finite
-    return agrees.double().mean(dim=1)
+    apart = deviations(rotation, translation, pooled_rotation, pooled_translation, symmetry)
+    return share_within(apart.angle_rad, apart.distance_m, finite)
 
 
 def _shortest_turn(a: Tensor, b: Tensor) -> Tensor:
@@ -155,7 +204,8 @@ def _shortest_turn(a: Tensor, b: Tensor) -> Tensor:
     sine = cross.norm(dim=-1, keepdim=True)
     angle = axis_angle_rad(a, b)[..., None]
     # Opposite vectors: every axis perpendicular to them will do.
-    smallest = torch.nn.functional.one_hot(a.abs().argmin(dim=-1), 3).to(a)
+    least = a.abs().argmin(dim=-1, keepdim=True)
+    smallest = (least == torch.arange(3, device=a.device)).to(a)
     other = torch.linalg.cross(a, smallest, dim=-1)
     other = other / other.norm(dim=-1, keepdim=True)
     axis = torch.where(sine > 1e-9, cross / sine.clamp_min(1e-12), other)

@@ -14,6 +14,7 @@ from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 
 __all__ = [
     "FACING_CAMERA",
+    "facing_camera",
     "handle_visible",
     "is_symmetric",
     "nearest_equivalent",
@@ -24,6 +25,15 @@ __all__ = [
 #: Columns x to the camera and y up, in the optical frame: what poses are made to resemble where
 #: nothing else tells which of equivalent ones to take.
 FACING_CAMERA = ((0.0, 0.0, -1.0), (0.0, -1.0, 0.0), (-1.0, 0.0, 0.0))
+
+
+def facing_camera(like: Tensor) -> Tensor:
+    """Return `FACING_CAMERA` as a (3, 3) tensor of the type and on the device of another.
+
+    It is made there: a copy from the host would make it wait for the device.
+    """
+    return -torch.eye(3, dtype=like.dtype, device=like.device).flip(-1)
+
 
 #: A handle is visible when this share of the object's points lies on it.
 _HANDLE_SHARE = 10 / 1024
@@ -165,7 +175,7 @@ def pin_yaw(rotation: Tensor, reference: Tensor | None = None) -> Tensor:
     """
     y = rotation[..., 1] / rotation[..., 1].norm(dim=-1, keepdim=True)
     if reference is None:
-        reference = y.new_tensor(FACING_CAMERA)
+        reference = facing_camera(y)
     x_ref, y_ref = reference[..., 0].to(y), reference[..., 1].to(y)
     along = (y * y_ref).sum(dim=-1, keepdim=True)
     # Shortest rotation of x_ref by y_ref -> y, x_ref being perpendicular to y_ref.

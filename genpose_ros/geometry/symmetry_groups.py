@@ -249,8 +249,28 @@ class SymmetryBatch:
         """
         near = self.nearest(rotation, reference)
         turn = geodesic_angle(near, reference)
-        tilt = axis_angle_rad(*torch.broadcast_tensors(near[..., 1], reference[..., 1]))
-        return torch.where(self._per_object(turn), tilt, turn)
+        return torch.where(self._per_object(turn), _tilt_rad(near, reference), turn)
+
+    def angle_and_tilt_rad(self, rotation: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the angles to a reference and those of the y axes alone, radians, (B, ...) each.
+
+        The same as `angle_rad` of this batch and of the one `without_yaw`, for less.
+
+        Args:
+            rotation: (B, ..., 3, 3), object to camera.
+            reference: broadcasts against (B, ..., 3, 3).
+        """
+        near = self.nearest(rotation, reference)
+        turn, tilt = geodesic_angle(near, reference), _tilt_rad(near, reference)
+        angle = torch.where(self._per_object(turn), tilt, turn)
+        if self.is_trivial:
+            return angle, tilt
+        # The member that suits the whole rotation best need not be the best for its axis.
+        return angle, _tilt_rad(self.without_yaw.nearest(rotation, reference), reference)
+
+    def repeated(self, times: int) -> "SymmetryBatch":
+        """Return the symmetries of so many batches of the same objects, one after the other."""
+        return SymmetryBatch(self.free.repeat(times), self.rotations.repeat(times, 1, 1, 1))
 
     @property
     def entries(self) -> Tensor:
@@ -265,6 +285,11 @@ class SymmetryBatch:
     def _per_object(self, values: Tensor) -> Tensor:
         """`free` in a shape that broadcasts against (B, ...)."""
         return self.free.view(-1, *[1] * (values.ndim - 1))
+
+
+def _tilt_rad(rotation: Tensor, reference: Tensor) -> Tensor:
+    """Angles between the y axes, radians."""
+    return axis_angle_rad(*torch.broadcast_tensors(rotation[..., 1], reference[..., 1]))
 
 
 def _fold(axis: str, word: object) -> int:

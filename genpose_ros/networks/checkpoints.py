@@ -41,6 +41,7 @@ __all__ = [
     "load_categories",
     "load_model",
     "save_model",
+    "tensor_fingerprint",
 ]
 
 _log = logging.getLogger(__name__)
@@ -330,8 +331,8 @@ def _refuse_follow_up(file: Path, state: Mapping[str, Tensor]) -> None:
             )
 
 
-def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 over names, types, shapes and values."""
+def tensor_fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 over names, types, shapes and values, a checkpoint's tensor_sha256."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -347,12 +348,12 @@ def _write(
     attachments: Mapping[str, Tensor] | None = None,
 ) -> None:
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    described = {**metadata, "tensor_sha256": _fingerprint(stored)}
+    described = {**metadata, "tensor_sha256": tensor_fingerprint(stored)}
     if attachments:
         attached = {
             name: tensor.detach().cpu().contiguous() for name, tensor in attachments.items()
         }
-        described["attached_sha256"] = _fingerprint(attached)
+        described["attached_sha256"] = tensor_fingerprint(attached)
         stored |= {f"{_ATTACHED}{name}": tensor for name, tensor in attached.items()}
     wrong = [key for key, value in described.items() if not isinstance(value, str)]
     if wrong:
@@ -389,7 +390,7 @@ def _read_parts(
     hashes = [(stored, "tensor_sha256")]
     hashes += [(attached, "attached_sha256")] if attached or "attached_sha256" in metadata else []
     for part, key in hashes:
-        if tensors and _fingerprint(part) != metadata.get(key):
+        if tensors and tensor_fingerprint(part) != metadata.get(key):
             raise ValueError(
                 f"{file} is damaged: its tensors do not have the hash it states; copy it again"
             )

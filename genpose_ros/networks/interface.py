@@ -4,7 +4,7 @@
 """Interface of the pose models: encoding, scores, energies and pose vectors."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.networks.score_calibration import ScoreCalibration
 
-__all__ = ["Encoding", "PoseModel", "Up"]
+__all__ = ["Encoding", "NoiseLevels", "PoseModel", "Up"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Encoding:
         score: features of the score network, (B, ...).
         energy: features of the energy network, (B, ...); None when the model has none.
         size_m: (B, 3) box edge lengths, metres; None when the model has no size head.
+        distilled: features of the distilled head, (B, ...); None when the model has none.
     """
 
     centre: Tensor
@@ -52,12 +53,32 @@ class Encoding:
     score: Tensor
     energy: Tensor | None = None
     size_m: Tensor | None = None
+    distilled: Tensor | None = None
 
     def __getitem__(self, index: slice | Tensor) -> "Encoding":
         """Return the encoding of some of the clouds; `index` selects along the batch."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         taken: dict[str, Any] = {k: None if v is None else v[index] for k, v in parts.items()}
         return Encoding(**taken)
+
+
+@dataclass(frozen=True)
+class NoiseLevels:
+    """Noise levels of a solver's steps, where they are needed: on the host and on the device.
+
+    Attributes:
+        values: of each step.
+        sigmas: (steps,) float32, the same.
+    """
+
+    values: tuple[float, ...]
+    sigmas: Tensor
+
+    @classmethod
+    def of(cls, values: Sequence[float], device: torch.device) -> "NoiseLevels":
+        """Return the levels with their copy on a device."""
+        numbers = tuple(float(value) for value in values)
+        return cls(numbers, torch.tensor(numbers, dtype=torch.float32, device=device))
 
 
 class PoseModel(nn.Module, ABC):
@@ -76,14 +97,17 @@ class PoseModel(nn.Module, ABC):
     #: Whether the model was trained for test-time augmentation: with mirrored clouds, and with
     #: other points of them first.
     mirrors: ClassVar[bool] = False
+    #: Whether the shapes of everything it computes follow from those of its arguments, without a
+    #: look at their content: only then can a GPU replay it.
+    fixed_shapes: ClassVar[bool] = False
     #: What it was trained on; checkpoints hold it.
     categories: CategorySet = NOCS
     #: What makes probabilities of its estimates' evidence; None: their scores are agreement.
     score_calibration: ScoreCalibration | None = None
     #: Whether `encode` uses what is known of the direction up.
     uses_up: bool = False
-    #: Whether `encode` computes in bfloat16, as far as the architecture can; poses and scores stay
-    #: in float32.
+    #: Whether the large products of `encode` and `denoiser` are in bfloat16, as far as the
+    #: architecture can; poses and scores stay in float32.
     encodes_in_bf16: bool = False
 
     @abstractmethod
@@ -106,6 +130,48 @@ class PoseModel(nn.Module, ABC):
             sigma: noise level, broadcasts against (B, K, 1).
             encoding: of the B clouds.
         """
+
+    def denoiser(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
+        """Return what maps noisy poses (B, K, 9) and a step to the clean ones that are expected.
+
+        Without gradients. Architectures prepare here what all steps have in common.
+
+        Args:
+            encoding: of the B clouds.
+            levels: of the steps.
+        """
+
+        def denoise(pose: Tensor, step: int) -> Tensor:
+            score = self.score(pose, levels.sigmas[step], encoding)
+            return pose + levels.values[step] ** 2 * score
+
+        return denoise
+
+    def flow_end(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+        """Return where the probability flow from noisy poses ends, (B, K, 9), in one evaluation.
+
+        What a solver finds by many evaluations of `score`, learnt from it: see `distilled_sigma`.
+
+        Args:
+            pose: (B, K, 9) pose vectors with noise of `sigma` on them.
+            sigma: noise level, broadcasts against (B, K, 1).
+            encoding: of the B clouds.
+
+        Raises:
+            ValueError: the model has no distilled head.
+        """
+        raise ValueError(f"this {self.architecture} has no distilled head")
+
+    def flow_ends(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
+        """Return what maps noisy poses (B, K, 9) and a step to what `flow_end` finds of them.
+
+        Without gradients, prepared as `denoiser` is.
+
+        Args:
+            encoding: of the B clouds.
+            levels: of the steps.
+        """
+        return lambda pose, step: self.flow_end(pose, levels.sigmas[step], encoding)
 
     @abstractmethod
     def energy(self, pose: Tensor, encoding: Encoding) -> Tensor:
@@ -155,6 +221,11 @@ class PoseModel(nn.Module, ABC):
     @abstractmethod
     def has_energy(self) -> bool:
         """True with an energy network, so that `energy` can be called."""
+
+    @property
+    def distilled_sigma(self) -> float | None:
+        """Noise level that the score goes on from after `flow_end`; None: there is no such head."""
+        return None
 
     @property
     def device(self) -> torch.device:

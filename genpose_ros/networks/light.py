@@ -4,19 +4,26 @@
 """Light model: patch transformer, score head with EDM preconditioning, energy and size heads."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genpose_ros.geometry.rotations import columns_from_rotation, rotation_from_columns
-from genpose_ros.networks.interface import Encoding, PoseModel, Up
+from genpose_ros.networks.half_linear import HalfCopy
+from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel, Up
 from genpose_ros.networks.patch_transformer import PatchTransformer
 
-__all__ = ["LightConfig", "LightPoseModel"]
+__all__ = [
+    "LightConfig",
+    "LightPoseModel",
+    "with_distilled_head",
+    "without_distilled_head",
+]
 
 #: Bounds of a config's sizes, far above what is of use.
 _MAX_SIZE, _MAX_LAYERS = 2**16, 64
@@ -42,6 +49,9 @@ class LightConfig:
         sigma_min: least noise level trained for.
         sigma_max: greatest noise level trained for.
         ranking_sigma: noise level at which the energies are read.
+        distilled_layers: layers of the distilled head; 0: there is none.
+        distilled_width: its width.
+        distilled_sigma: noise level that the score goes on from, after its answer.
     """
 
     patches: int = 64
@@ -58,6 +68,9 @@ class LightConfig:
     sigma_min: float = 0.01
     sigma_max: float = 20.0
     ranking_sigma: float = 0.1
+    distilled_layers: int = 0
+    distilled_width: int = 256
+    distilled_sigma: float = 0.3
 
     def __post_init__(self) -> None:
         """Check types and bounds, as checkpoints bring these numbers along.
@@ -73,8 +86,11 @@ class LightConfig:
                     raise ValueError(f"{name} must be true or false: {value!r}")
             elif isinstance(item.default, int):
                 most = _MAX_LAYERS if name.endswith("layers") else _MAX_SIZE
-                if type(value) is not int or not 1 <= value <= most:
-                    raise ValueError(f"{name} must be a whole number from 1 to {most}: {value!r}")
+                least = min(1, item.default)
+                if type(value) is not int or not least <= value <= most:
+                    raise ValueError(
+                        f"{name} must be a whole number from {least} to {most}: {value!r}"
+                    )
             elif type(value) not in (int, float) or not 0 < value < math.inf:
                 raise ValueError(f"{name} must be a number above 0: {value!r}")
 
@@ -93,6 +109,7 @@ class LightPoseModel(PoseModel):
 
     architecture: ClassVar[str] = "genpose-light"
     mirrors: ClassVar[bool] = True
+    fixed_shapes: ClassVar[bool] = True
 
     def __init__(self, config: LightConfig | None = None) -> None:
         super().__init__()
@@ -111,8 +128,14 @@ class LightPoseModel(PoseModel):
         features = self.encoder.out_features
         self.score_head = _PoseHead(features, c.head_width, c.head_layers)
         self.energy_head = _PoseHead(features, c.head_width, c.head_layers)
+        self.distilled_head = (
+            _PoseHead(features, c.distilled_width, c.distilled_layers)
+            if c.distilled_layers
+            else None
+        )
         log_size = nn.Linear(128, 3)
         nn.init.zeros_(log_size.weight)
+        self._half_encoder = HalfCopy(self.encoder)
         self.size_head = nn.Sequential(nn.Linear(features, 128), nn.GELU(), log_size)
 
     @classmethod
@@ -132,6 +155,10 @@ class LightPoseModel(PoseModel):
     def has_energy(self) -> bool:
         return True
 
+    @property
+    def distilled_sigma(self) -> float | None:
+        return None if self.distilled_head is None else self.settings.distilled_sigma
+
     def features(
         self, points_cam: Tensor, *, patches: int = 0, bf16: bool = False, up: Up | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -146,12 +173,18 @@ class LightPoseModel(PoseModel):
         centre = points_cam.mean(1)
         alignment = _towards_axis(centre)
         # Row vectors: the rotation from the right is its transpose from the left.
-        aligned = (points_cam - centre.unsqueeze(1)) @ alignment.mT
+        seen = points_cam[:, : self.settings.subset]
+        aligned = (seen - centre.unsqueeze(1)) @ alignment.mT
         distance = centre.norm(dim=-1, keepdim=True)
         view = torch.cat((centre / distance, distance.log()), -1)
         known = None if up is None or not self.uses_up else self._up_features(up, centre, alignment)
-        with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=bf16):
-            features = self.encoder(aligned / self.settings.length_unit_m, view, patches, known)
+        encoder, context = self.encoder, cast(AbstractContextManager[None], nullcontext())
+        if bf16 and torch.is_grad_enabled():
+            context = torch.autocast(points_cam.device.type, torch.bfloat16)
+        elif bf16:
+            encoder = self._half_encoder.current()
+        with context:
+            features = encoder(aligned / self.settings.length_unit_m, view, patches, known)
         return centre, alignment, features.float()
 
     def _up_features(self, up: Up, centre: Tensor, alignment: Tensor) -> Tensor:
@@ -171,6 +204,9 @@ class LightPoseModel(PoseModel):
             alignment=alignment,
             score=self.score_head.condition(features),
             energy=self.energy_head.condition(features),
+            distilled=None
+            if self.distilled_head is None
+            else self.distilled_head.condition(features),
             size_m=self.settings.length_unit_m * self.size_head(features).exp(),
         )
 
@@ -179,13 +215,61 @@ class LightPoseModel(PoseModel):
 
     def denoise(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
         """Return expected clean pose vectors (B, K, 9) of noisy ones, preconditioned as in EDM."""
+        return self._preconditioned(self.score_head, pose, sigma, encoding.score)
+
+    def flow_end(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
+        if encoding.distilled is None:
+            return super().flow_end(pose, sigma, encoding)
+        return self.flow_end_of(pose, sigma, encoding.distilled)
+
+    def flow_end_of(self, pose: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
+        """Return what `flow_end` does, of the features of an encoding.
+
+        Raises:
+            ValueError: the model has no distilled head.
+        """
+        if self.distilled_head is None:
+            raise ValueError(f"this {self.architecture} has no distilled head")
+        return self._preconditioned(self.distilled_head, pose, sigma, condition)
+
+    def _preconditioned(
+        self, head: "_PoseHead", pose: Tensor, sigma: Tensor, condition: Tensor
+    ) -> Tensor:
+        """A head's answer and the noisy poses themselves, shared by the noise level (EDM)."""
         data = self.settings.sigma_data
         total = sigma**2 + data**2
         skip, out = data**2 / total, sigma * data / total.sqrt()
-        return skip * pose + out * self.score_head(pose / total.sqrt(), sigma, encoding.score)
+        return skip * pose + out * head(pose / total.sqrt(), sigma, condition)
+
+    def denoiser(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
+        if type(self).denoise is not LightPoseModel.denoise:
+            return super().denoiser(encoding, levels)  # a variant's own way
+        return self._preconditioned_at(
+            self.score_head, encoding.score, levels, bf16=self.encodes_in_bf16
+        )
+
+    def flow_ends(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
+        if self.distilled_head is None or encoding.distilled is None:
+            return super().flow_ends(encoding, levels)
+        return self._preconditioned_at(self.distilled_head, encoding.distilled, levels)
+
+    def _preconditioned_at(
+        self, head: "_PoseHead", condition: Tensor, levels: NoiseLevels, *, bf16: bool = False
+    ) -> Callable[[Tensor, int], Tensor]:
+        """What `_preconditioned` does at the noise levels of steps."""
+        data = self.settings.sigma_data
+        prepared = head.at_levels(condition, levels.sigmas, bf16=bf16)
+
+        def clean(pose: Tensor, step: int) -> Tensor:
+            sigma = levels.values[step]
+            total = sigma**2 + data**2
+            answer = prepared(pose / math.sqrt(total), step)
+            return torch.add(pose * (data**2 / total), answer, alpha=sigma * data / total**0.5)
+
+        return clean
 
     def energy(self, pose: Tensor, encoding: Encoding) -> Tensor:
-        sigma = pose.new_tensor(self.settings.ranking_sigma)
+        sigma = torch.full_like(pose[0, 0, 0], self.settings.ranking_sigma)
         return self.energy_at(pose, sigma, encoding)
 
     def energy_at(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
@@ -214,6 +298,47 @@ class LightPoseModel(PoseModel):
         return rotation, offset.squeeze(-1) + encoding.centre.unsqueeze(1)
 
 
+def with_distilled_head(
+    model: LightPoseModel, *, layers: int, width: int, sigma: float
+) -> LightPoseModel:
+    """Return a model with a fresh distilled head beside what it has.
+
+    A head of the score head's size begins as the score head: both map noisy poses to clean ones.
+
+    Args:
+        model: the finished one, which stays as it is.
+        layers, width: of the head.
+        sigma: noise level that the score goes on from, after its answer.
+    """
+    config = {"distilled_layers": layers, "distilled_width": width, "distilled_sigma": sigma}
+    c = model.settings
+    made = _rebuilt(model, config)
+    if made.distilled_head is not None and (layers, width) == (c.head_layers, c.head_width):
+        made.distilled_head.load_state_dict(model.score_head.state_dict())
+    return made
+
+
+def without_distilled_head(model: LightPoseModel) -> LightPoseModel:
+    """Return the model without its distilled head, which is of no use once the others change."""
+    if model.distilled_head is None:
+        return model
+    default = LightConfig()
+    names = ("distilled_layers", "distilled_width", "distilled_sigma")
+    return _rebuilt(model, {name: getattr(default, name) for name in names})
+
+
+def _rebuilt(model: LightPoseModel, config: Mapping[str, Any]) -> LightPoseModel:
+    """A model of another config with the weights, categories and calibration of this one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = LightPoseModel.from_config({**model.config(), **config})
+    known = made.state_dict()
+    shared = {name: v for name, v in model.state_dict().items() if name in known}
+    made.load_state_dict(known | shared)
+    made.categories, made.score_calibration = model.categories, model.score_calibration
+    return made.to(model.device)
+
+
 class _PoseHead(nn.Module):
     """Head that maps noisy poses, a noise level and a cloud's features to nine numbers per pose.
 
@@ -230,6 +355,7 @@ class _PoseHead(nn.Module):
         self.time = nn.Sequential(nn.Linear(33, 128), nn.GELU(), nn.Linear(128, width))
         self.enter = nn.Linear(9, width)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
+        self._half_hidden = HalfCopy(self.hidden)
         self.leave = nn.Linear(width, 9)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
@@ -237,6 +363,29 @@ class _PoseHead(nn.Module):
     def condition(self, features: Tensor) -> Tensor:
         """Scales and shifts (B, 2 * layers, width) of features (B, F)."""
         return self.project(features).view(len(features), 2 * self.depth, self.width)
+
+    def at_levels(
+        self, condition: Tensor, sigmas: Tensor, *, bf16: bool = False
+    ) -> Callable[[Tensor, int], Tensor]:
+        """Return what `forward` does at some noise levels (S,), by their index; without gradients.
+
+        What the steps have in common is computed here, and the steps write over their own numbers.
+        In bfloat16 are the hidden layers' products alone, most of the work: what they err by in
+        one step the next ones see as noise and remove. A single step has none.
+        """
+        first_bias = self.enter.bias + self.time(_wave(sigmas.unsqueeze(1)))
+        scales, shifts = condition.unsqueeze(2).chunk(2, 1)
+        scales, hidden = 1 + scales, self._half_hidden.current() if bf16 else self.hidden
+
+        def head(pose: Tensor, step: int) -> Tensor:
+            h = F.linear(pose, self.enter.weight, first_bias[step])
+            for i, layer in enumerate(hidden):
+                product = layer(h).float()
+                h += F.silu(torch.addcmul(shifts[:, i], product, scales[:, i]), inplace=True)
+            answer: Tensor = self.leave(h)
+            return answer
+
+        return head
 
     def forward(self, pose: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
         # One level for all is embedded once, not for each pose.

@@ -7,12 +7,11 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
-__all__ = ["ScoreCalibration", "SizeSpread"]
+__all__ = ["ScoreCalibration", "SizeSpread", "probabilities"]
 
 #: Bounds of the numbers in a file.
 _LARGEST, _MOST_FEATURES = 1e6, 64
@@ -83,14 +82,11 @@ class ScoreCalibration:
             evidence: (B, F), finite.
             tracked: whether the candidates started around known poses.
         """
-        table = self._tables[int(tracked)].to(evidence)
-        logit = evidence @ table[:, :-1].mT + table[:, -1]
-        pose, axis = logit.sigmoid().clamp(_MARGIN, 1 - _MARGIN).unbind(-1)
-        return torch.stack((pose, torch.maximum(pose, axis)), -1)
+        return probabilities(evidence, self.table(tracked=tracked).to(evidence))
 
-    @cached_property
-    def _tables(self) -> Tensor:
-        return torch.tensor([self.fresh, self.tracked], dtype=torch.float64)
+    def table(self, *, tracked: bool = False) -> Tensor:
+        """Return the coefficients and offsets (2, F + 1) float64."""
+        return torch.tensor(self.tracked if tracked else self.fresh, dtype=torch.float64)
 
     def to_text(self) -> str:
         """Return it as JSON, for `from_text`."""
@@ -122,6 +118,18 @@ class ScoreCalibration:
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"no calibration of scores: {str(error)[:100]}") from error
         return cls(features, fresh, tracked, sizes)  # type: ignore[arg-type]
+
+
+def probabilities(evidence: Tensor, table: Tensor) -> Tensor:
+    """Return the probabilities (B, 2) that poses hold, and that their y axes and places do.
+
+    Args:
+        evidence: (B, F), finite.
+        table: (2, F + 1) as of `ScoreCalibration.table`, of the evidence's type and on its device.
+    """
+    logit = evidence @ table[:, :-1].mT + table[:, -1]
+    pose, axis = logit.sigmoid().clamp(_MARGIN, 1 - _MARGIN).unbind(-1)
+    return torch.stack((pose, torch.maximum(pose, axis)), -1)
 
 
 def _row(values: Sequence[float]) -> tuple[float, ...]:

@@ -25,7 +25,7 @@ from genpose_ros.files import read_json, write_whole
 from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.devices import emulates_bf16, torch_device
 from genpose_ros.networks.interface import PoseModel
-from genpose_ros.networks.light import LightPoseModel
+from genpose_ros.networks.light import LightPoseModel, without_distilled_head
 from genpose_ros.own_categories.outcome import Outcome, by_category
 from genpose_ros.own_categories.plan import Plan, begin_run
 from genpose_ros.own_categories.validation import HeldOutValidation, read_curve
@@ -165,6 +165,8 @@ class _FineTuning:
     def score(self) -> PoseModel:
         """Fine-tune the score network, and return the model of averaged weights."""
         model = load_model(self.plan.start)
+        if isinstance(model, LightPoseModel):
+            model = without_distilled_head(model)
         return self._train(Stage.SCORE, model)
 
     def energy(self, model: PoseModel) -> PoseModel:

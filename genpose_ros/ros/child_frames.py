@@ -15,13 +15,17 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from tf2_msgs.msg import TFMessage
 
+from genpose_ros.ros.frame_builder import stamp_ns
+
 __all__ = ["ChildFrames"]
 
 #: How long it listens, seconds, and in which share of the time: an arm sends hundreds a second.
 _LISTEN_S = 5.0
 _EVERY = 12
-#: Frames that are known, and stamps of each: more than are sent while it listens.
-_FRAMES, _STAMPS = 256, 512
+#: Messages that a subscription keeps until they are taken.
+_DEPTH = 100
+#: Frames that are known, and stamps of each: more than the messages that wait to be taken.
+_FRAMES, _STAMPS = 256, 128
 
 
 class ChildFrames:
@@ -37,10 +41,10 @@ class ChildFrames:
         self, node: Node, warn: Callable[[str, str], None], *, listen_s: float = _LISTEN_S
     ) -> None:
         self._node, self._warn = node, warn
-        self._sent: dict[str, deque[tuple[int, int]]] = {}
+        self._sent: dict[str, deque[int]] = {}
         self._lock = threading.Lock()
         self._subscription: Subscription | None = None
-        self._heard: set[tuple[str, tuple[int, int]]] = set()
+        self._heard: set[tuple[str, int]] = set()
         self._ticks = 0
         node.create_timer(listen_s, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -65,7 +69,7 @@ class ChildFrames:
                 TFMessage,
                 "/tf",
                 self._on_transforms,
-                QoSProfile(depth=100),
+                QoSProfile(depth=_DEPTH),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
         self._ticks += bool(self._sent)
@@ -87,5 +91,5 @@ class ChildFrames:
                 )
 
 
-def _stamp(item: TransformStamped) -> tuple[int, int]:
-    return item.header.stamp.sec, item.header.stamp.nanosec
+def _stamp(item: TransformStamped) -> int:
+    return stamp_ns(item.header)

@@ -20,23 +20,19 @@ _ALARM_S = 0.1
 class Diagnostics:
     """Publisher of the states of the node's parts.
 
-    Attributes:
-        parts: each gives the state of one part when asked; may be replaced.
-
     Args:
         node: publishes here; its name, with its namespace, stands before those of the parts.
-        parts: each gives the state of one part when asked.
+        states: gives the present states of all parts.
         alarms: gives what is broken; where that changes, the states are published at once.
     """
 
     def __init__(
         self,
         node: Node,
-        parts: Sequence[Callable[[], DiagnosticStatus]],
+        states: Callable[[], Sequence[DiagnosticStatus]],
         alarms: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
-        self.parts = parts
-        self._node, self._alarms = node, alarms
+        self._node, self._states, self._alarms = node, states, alarms
         self._told: frozenset[str] = frozenset()
         self._publisher = node.create_publisher(
             DiagnosticArray,
@@ -51,7 +47,7 @@ class Diagnostics:
 
     def publish(self) -> None:
         """Publish the present states."""
-        message = DiagnosticArray(status=[part() for part in self.parts])
+        message = DiagnosticArray(status=list(self._states()))
         message.header.stamp = self._node.get_clock().now().to_msg()
         full_name = self._node.get_fully_qualified_name()
         for state in message.status:

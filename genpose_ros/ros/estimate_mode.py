@@ -12,10 +12,8 @@ from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import FrameResult
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stop_flag import StopFlag
-from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.frame_builder import build_frame
-from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import publishable
 from genpose_ros.ros.published import PublishedFrame, published_estimate
 from genpose_ros.ros.settings import Settings
@@ -77,20 +75,18 @@ class ActiveEstimator:
             estimator = self._make_estimator(settings.estimator)
         self.current = (estimator, settings)
 
-    def estimate(
-        self, matched: Matched, up_cam: UpDirection | None = None
-    ) -> PublishedFrame | Rejection:
+    def estimate(self, located: LocatedFrame) -> PublishedFrame | Rejection:
         """Return what to publish of a frame by itself, or why all of it is refused."""
         estimator, settings = self.current
-        built = build_frame(matched, settings, estimator.categories)
+        built = build_frame(located.matched, settings, estimator.categories)
         if isinstance(built, Rejection):
             return built
-        result = estimator.estimate(replace(built.frame, up_cam=up_cam))
+        result = estimator.estimate(replace(built.frame, up_cam=located.up_cam))
         estimates, refused = publishable(result.estimates, settings.estimator.workspace_m)
         return PublishedFrame(
             objects=[published_estimate(estimate) for estimate in estimates],
             rejections=built.rejections + result.rejections + refused,
-            header=matched.depth.header,
+            header=located.matched.depth.header,
             timings_ms=result.timings_ms,
             up_cam=result.up_cam,
         )
@@ -129,8 +125,8 @@ class Estimating:
 
     def process(self, located: LocatedFrame) -> PublishedFrame | Rejection:
         """Return what to publish of a frame, or why all of it is refused."""
-        return self._active.estimate(located.matched, located.up_cam)
+        return self._active.estimate(located)
 
-    def estimate(self, matched: Matched) -> PublishedFrame | Rejection:
+    def estimate(self, located: LocatedFrame) -> PublishedFrame | Rejection:
         """Return the estimates of a frame by itself, or why all of it is refused."""
-        return self._active.estimate(matched)
+        return self._active.estimate(located)

@@ -15,10 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.timer import Timer
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
@@ -28,45 +25,32 @@ from genpose_ros.estimation.stop_flag import EstimateStoppedError
 from genpose_ros.msg import CategoryArray
 from genpose_ros.networks.devices import usable_cores
 from genpose_ros.ros.accounting import Drop, FrameAccount, Outcome
-from genpose_ros.ros.builders import posed_objects
 from genpose_ros.ros.category_messages import category_array
 from genpose_ros.ros.diagnostics import Diagnostics
 from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
 from genpose_ros.ros.frame_keeper import FrameKeeper
-from genpose_ros.ros.inputs import Inputs
+from genpose_ros.ros.intake import Intake
 from genpose_ros.ros.managed_node import ManagedNode
 from genpose_ros.ros.matching import Matched
-from genpose_ros.ros.message_sizes import MB
 from genpose_ros.ros.model_loader import ModelLoader
-from genpose_ros.ros.outputs import Outputs, objects_message
+from genpose_ros.ros.node_statuses import NodeStatuses
+from genpose_ros.ros.outputs import Outputs
 from genpose_ros.ros.parameters import Parameters
-from genpose_ros.ros.program import end_for_respawn, run_program
+from genpose_ros.ros.program import end_for_respawn, run_program, spin_through_errors
 from genpose_ros.ros.published import PublishedFrame
 from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.requests import Requests
 from genpose_ros.ros.settings import Settings
-from genpose_ros.ros.statuses import (
-    AccountStatus,
-    ChangesStatus,
-    EstimatorStatus,
-    InputStatus,
-    LastFrames,
-    RejectionStatus,
-    TrackingStatus,
-    TransformStatus,
-    UpStatus,
-)
-from genpose_ros.ros.supervisor import Supervisor, WorkerStatus
+from genpose_ros.ros.supervisor import Supervisor
 from genpose_ros.ros.throttled_log import ThrottledLog
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
-from genpose_ros.ros.transform_queue import LocatedFrame, TransformQueue
-from genpose_ros.ros.transforms import TransformBuffer, header_in
-from genpose_ros.ros.up_sources import UpSources
-from genpose_ros.ros.waiting_callers import Caller
+from genpose_ros.ros.transform_queue import LocatedFrame
+from genpose_ros.ros.transforms import header_in
+from genpose_ros.ros.wording import counted
 from genpose_ros.ros.worker import Worker
 from genpose_ros.tracking.tracker import Tracker
 
-__all__ = ["EstimatorNode", "main", "spin"]
+__all__ = ["EstimatorNode", "main"]
 
 #: Slots of the worker's mailbox: steps that are done one after the other, and frames.
 _STEPS, _MASKS, _DEPTH_ONLY = 0, 1, 2
@@ -74,8 +58,6 @@ _STEPS, _MASKS, _DEPTH_ONLY = 0, 1, 2
 _TURNS = (_STEPS, _MASKS, _DEPTH_ONLY, _DEPTH_ONLY, _DEPTH_ONLY)
 #: An input without messages for so long is named to those who have asked in vain, seconds.
 _SILENT_S = 1.0
-#: How often frames that wait for a transform in vain are looked for, seconds.
-_OVERDUE_S = 0.05
 #: How often the worker is looked after, seconds.
 _SUPERVISION_S = 0.2
 #: Characters of a line that are shown.
@@ -125,14 +107,8 @@ class EstimatorNode(ManagedNode):
         self._make_estimator = make_estimator or ModelLoader()
         self._make_tracker = make_tracker
         self._processing: Estimating | Tracking | None = None
-        self._inputs: Inputs | None = None
-        self._keeper = FrameKeeper(
-            settings.node, lambda: _about(self._make_estimator), self.get_logger().info
-        )
-        self._transforms: TransformBuffer | None = None
-        self._queue: TransformQueue | None = None
-        self._up: UpSources | None = None
-        self._overdue: Timer | None = None
+        self._intake: Intake | None = None
+        self._keeper = FrameKeeper(settings.node, self._about_poses, self.get_logger().info)
         self._enabled = True
         # Held while results are published, so that none is when the node is not active any more.
         self._publishing = threading.Lock()
@@ -154,20 +130,22 @@ class EstimatorNode(ManagedNode):
         self.create_service(Trigger, "~/dump_frame", self._on_dump_frame)
         self._requests = Requests(
             self,
-            newest=lambda: (0, None) if self._inputs is None else self._inputs.newest,
+            newest=lambda: (0, None) if self._intake is None else self._intake.inputs.newest,
             refused=self._refused_request,
             silent=self._missing_inputs,
-            estimate=self._estimate_apart,
+            locate=self._located,
+            work=lambda step: self._worker.mailbox.append(step, _STEPS),
+            processing=lambda: self._processing,
         )
-        self._last = LastFrames()
-        self._constant_parts: list[Callable[[], DiagnosticStatus]] = [
-            RejectionStatus(self.rejections),
-            self._estimator_status(),
-            WorkerStatus(self._supervisor, self._worker),
-            AccountStatus(self.account),
-            ChangesStatus(self._parameters_in_force),
-        ]
-        self._diagnostics = Diagnostics(self, self._constant_parts, self._alarms)
+        self._statuses = NodeStatuses(
+            self._parameters_in_force,
+            self.account,
+            self.rejections,
+            self._supervisor,
+            self._worker,
+            lambda: self.state,
+        )
+        self._diagnostics = Diagnostics(self, self._statuses, self._alarms)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_SUPERVISION_S, self._supervisor.check, clock=steady)
         if settings.node.autostart:
@@ -189,51 +167,45 @@ class EstimatorNode(ManagedNode):
             processing = Estimating(make, settings)
         self._processing = processing
         self._outputs.publish_categories(self._categories(processing))
-        self._constant_parts[1] = self._estimator_status()
+        self._statuses.describe(self._about)
         self._worker.mailbox.append(self._warm_up, _STEPS)
 
     def activate(self) -> None:
         """Subscribe; nothing is known of what came before."""
         if self._processing is not None:
             self._processing.restart()
-        self._up = UpSources(self, self._wait_for_transforms(self._settings), self._settings)
-        self._inputs = Inputs(
+        self._intake = Intake(
             self,
-            settings=lambda: self._settings.node,
+            settings=lambda: self._settings,
             account=self.account,
-            deliver=self._deliver,
+            hand_over=self._hand_over,
             refuse=self._refuse,
             jumped=self._on_jump,
             between_masks=self._wants_depth_alone,
             asked=lambda: self._requests.callers.want_frames,
         )
-        self._inputs.enabled = self._enabled
-        self._diagnostics.parts = self._statuses(self._inputs)
+        self._intake.inputs.enabled = self._enabled
+        self._statuses.open(self._intake, self._tracking)
+        self._worker.mailbox.append(self._say_ready, _STEPS)  # once it is warm
 
     def deactivate(self) -> None:
         """Unsubscribe, and forget what waits; nothing is published any more."""
         with self._publishing:
-            if self._inputs is not None:
-                self.account.settle(Reason.NOT_ACTIVE, self._inputs.close())
-            self._inputs = None
-        if self._up is not None:
-            self._up.close()
-        if self._transforms is not None:
-            self._transforms.close(self)
-        if self._overdue is not None:
-            self.destroy_timer(self._overdue)
+            if self._intake is not None:
+                self._intake.close()
+            self._intake = None
         self._forget_waiting(Reason.NOT_ACTIVE)
         self._requests.callers.end(Rejection(Reason.NOT_ACTIVE, "the node was deactivated"))
-        self._transforms = self._queue = self._overdue = self._up = None
-        self._diagnostics.parts = self._constant_parts
+        self._statuses.close()
 
     def clean_up(self) -> None:
         """Free the networks and their memory."""
         self._processing = None
-        self._last = LastFrames()
+        self._keeper.forget()
+        self._statuses.forget_frames()
         if isinstance(self._make_estimator, ModelLoader):
             self._make_estimator.free()
-        self._constant_parts[1] = self._estimator_status()
+        self._statuses.describe(self._about)
         # Once the frame in hand is done.
         self._worker.mailbox.append(_free_memory, _STEPS)
 
@@ -271,27 +243,15 @@ class EstimatorNode(ManagedNode):
     def _tracking(self) -> Tracking | None:
         return self._processing if isinstance(self._processing, Tracking) else None
 
-    def _wait_for_transforms(self, settings: Settings) -> TransformBuffer:
-        """Let frames wait for the camera's pose in the frames that are named, if any."""
-        self._transforms = TransformBuffer()
-        frames = [settings.node.target_frame, settings.node.up_frame]
-        if settings.node.mode == "track":
-            frames.append(settings.node.fixed_frame)
-        if not any(frames):
-            return self._transforms
-        self._queue = TransformQueue(
-            self._transforms,
-            [frame for frame in frames if frame],
-            wait_s=lambda: self._settings.node.transform_wait_s,
-            deliver=self._hand_over,
-            refuse=self._refuse_frame,
-            most_bytes=lambda: self._settings.node.limits_held_mb * MB,
-        )
-        self._transforms.listen(self, self._queue.look_up)
-        # Steady: a simulated clock that stands still must not stop it.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._overdue = self.create_timer(_OVERDUE_S, self._queue.refuse_overdue, clock=steady)
-        return self._transforms
+    @property
+    def _about(self) -> dict[str, str]:
+        """What there is to say of the networks that are loaded."""
+        make = self._make_estimator
+        return make.about if isinstance(make, ModelLoader) else {}
+
+    def _about_poses(self) -> dict[str, str]:
+        """What the poses depend on beside messages and settings."""
+        return {**self._about, "threads": str(torch.get_num_threads())}
 
     def _categories(self, processing: Estimating | Tracking) -> CategoryArray:
         """What the models know, as a message."""
@@ -300,31 +260,11 @@ class EstimatorNode(ManagedNode):
         header = Header(stamp=self.get_clock().now().to_msg())
         return category_array(processing.categories, files, header)
 
-    def _estimator_status(self) -> EstimatorStatus:
-        about = {"mode": self._settings.node.mode, "preset": self._parameters_in_force.preset}
-        if isinstance(self._make_estimator, ModelLoader):
-            about |= self._make_estimator.about
-        return EstimatorStatus(about, self._last, state=lambda: self.state)
-
-    def _statuses(self, inputs: Inputs) -> list[Callable[[], DiagnosticStatus]]:
-        """The parts that diagnostics report on while the node is active."""
-        parts: list[Callable[[], DiagnosticStatus]] = [
-            InputStatus(inputs, lambda: self._settings.node.input_timeout_s),
-            *self._constant_parts,
-        ]
-        if self._up is not None:
-            parts.append(UpStatus(self._up))
-        if self._tracking is not None:
-            parts.append(TrackingStatus(self._tracking, lambda: self._supervisor.since_result_s))
-        if self._queue is not None:
-            parts.append(TransformStatus(self._queue))
-        return parts
-
     def _alarms(self) -> frozenset[str]:
         """What is broken, for diagnostics that are not to wait until they are due."""
         lost: list[str] = []
-        if self._inputs is not None:
-            lost = self._inputs.watchdog.lost_inputs(self._settings.node.input_timeout_s)
+        if self._intake is not None:
+            lost = self._intake.inputs.watchdog.lost_inputs(self._settings.node.input_timeout_s)
         return frozenset([*lost, "worker"] if self._supervisor.trouble else lost)
 
     def _on_error(self, error: Exception, located: LocatedFrame | None) -> None:
@@ -363,22 +303,17 @@ class EstimatorNode(ManagedNode):
         try:
             processing.warm_up()
         finally:
-            self._last.ready = True  # frames are taken even where it failed
-        self.get_logger().info("ready")
+            self._statuses.last.ready = True  # frames are taken even where it failed
+
+    def _say_ready(self) -> None:
+        if self._intake is not None:  # not deactivated before the worker came to it
+            self.get_logger().info("ready")
 
     def _wants_depth_alone(self) -> bool:
         return self._tracking is not None and self._settings.tracker.track_without_masks
 
-    def _deliver(self, matched: Matched) -> None:
-        if self._queue is None:
-            self._hand_over([LocatedFrame(matched)])
-        else:
-            self.account.settle(Drop.MASKS_CAME, self._queue.add(matched))
-
     def _hand_over(self, frames: Sequence[LocatedFrame]) -> None:
         """Give frames to the worker, oldest first."""
-        if self._up is not None:
-            frames = [self._up.told(frame) for frame in frames]
         alone = [frame for frame in frames if frame.matched.masks is None]
         masked = [frame for frame in frames if frame.matched.masks is not None]
         self._supervisor.note_frame()
@@ -386,10 +321,6 @@ class EstimatorNode(ManagedNode):
             if items:
                 replaced = self._worker.mailbox.put(*items, slot=slot)
                 self.account.settle(Drop.NEWER_FRAME, replaced)
-
-    def _refuse_frame(self, rejection: Rejection, header: Header) -> None:
-        self.account.settle(rejection.reason)
-        self._refuse(rejection, header)
 
     def _refuse(self, rejection: Rejection, header: Header | None) -> None:
         """Report that a whole frame is refused, or a message without a header."""
@@ -401,29 +332,25 @@ class EstimatorNode(ManagedNode):
     def _forget_waiting(self, cause: Drop | Reason) -> None:
         """Forget the frames that nobody has processed yet."""
         self.account.settle(cause, self._worker.mailbox.clear(_MASKS, _DEPTH_ONLY))
-        if self._queue is not None:
-            self.account.settle(cause, self._queue.clear())
+        if self._intake is not None:
+            self._intake.forget_waiting(cause)
 
     def _take_settings(self, settings: Settings) -> None:
         if self._processing is not None:
             self._processing.configure(settings)
         self.rejections.period_s = settings.node.log_period_s
-        if self._inputs is not None:
-            self._inputs.configure(settings.node)
-        if self._up is not None:
-            self._up.configure(settings)
+        if self._intake is not None:
+            self._intake.configure(settings)
 
     def _on_jump(self) -> str:
         """Forget what belongs to the time before a jump of the clock; returns words for the log.
 
         The worker clears the tracks, before the first frame of the new time.
         """
-        self._forget_waiting(Drop.CLOCK_JUMP)
-        if self._transforms is not None:
-            self._transforms.clear()
-        if self._up is not None:
-            self._up.clear()
-        return "" if self._tracking is None else f", {len(self._tracking.tracks)} tracks cleared"
+        self.account.settle(Drop.CLOCK_JUMP, self._worker.mailbox.clear(_MASKS, _DEPTH_ONLY))
+        if self._tracking is None:
+            return ""
+        return f", {counted(len(self._tracking.tracks), 'track')} cleared"
 
     def _on_reset_tracks(
         self, request: Trigger.Request, response: Trigger.Response
@@ -433,7 +360,7 @@ class EstimatorNode(ManagedNode):
         if self._settings.node.mode == "track":
             response.message = f"there are no tracks while the node is {self.state}"
         if self._tracking is not None:
-            response.message = f"{self._tracking.reset()} tracks cleared"
+            response.message = f"{counted(self._tracking.reset(), 'track')} cleared"
         return response
 
     def _on_dump_frame(
@@ -444,8 +371,8 @@ class EstimatorNode(ManagedNode):
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._enabled = request.data
-        if self._inputs is not None:
-            self._inputs.enabled = request.data
+        if self._intake is not None:
+            self._intake.inputs.enabled = request.data
         if not request.data:
             self._forget_waiting(Drop.DISABLED)
         response.success = True
@@ -486,11 +413,13 @@ class EstimatorNode(ManagedNode):
         self._keeper.note(located, self._settings, result)
         self._supervisor.note_result(_failure(result))
         with self._publishing:
-            if self._inputs is None:
+            if self._intake is None:
                 return Reason.NOT_ACTIVE
-            return self._publish(located, result)
+            return self._publish(located, result, self._intake)
 
-    def _publish(self, located: LocatedFrame, result: PublishedFrame | Rejection | Drop) -> Outcome:
+    def _publish(
+        self, located: LocatedFrame, result: PublishedFrame | Rejection | Drop, intake: Intake
+    ) -> Outcome:
         """Publish what became of a frame, and return it for the account."""
         settings = self._settings.node
         message = None
@@ -505,9 +434,8 @@ class EstimatorNode(ManagedNode):
                 header = header_in(target, result.header)
                 result = result.expressed_in(located.T_frame_cam[target], header)
             message = self._outputs.publish(result, settings)
-            self._last.note(result.timings_ms)
-            if self._up is not None:
-                self._up.note(result.up_cam)
+            self._statuses.last.note(result.timings_ms)
+            intake.up.note(result.up_cam)
         self._requests.callers.offer(located.matched, message)
         return result if isinstance(result, Drop) else None
 
@@ -518,56 +446,15 @@ class EstimatorNode(ManagedNode):
 
     def _missing_inputs(self) -> str:
         """A sentence about the inputs that are silent; empty: there are none."""
-        if self._inputs is None:
+        if self._intake is None:
             return ""
-        return "; ".join(self._inputs.watchdog.silent_inputs(_SILENT_S))
+        return self._intake.inputs.watchdog.silent_inputs(_SILENT_S)
 
-    def _estimate_apart(self, matched: Matched, caller: Caller) -> None:
-        """Let the worker estimate a frame by itself, and nobody but the caller know."""
-
-        def step() -> None:
-            if caller.answered.done() or self._processing is None:
-                return
-            try:
-                result = self._processing.estimate(matched)
-            except Exception as error:
-                detail = f"{type(error).__name__}: {error}"
-                self._requests.callers.hand(caller, Rejection(Reason.INTERNAL_ERROR, detail))
-                raise
-            if not isinstance(result, Rejection):
-                result = objects_message(result, posed_objects(result.objects, result.T_out_cam))
-            self._requests.callers.hand(caller, result)
-
-        self._worker.mailbox.append(step, _STEPS)
-
-
-def _about(make_estimator: MakeEstimator) -> dict[str, str]:
-    """What the poses depend on beside messages and settings."""
-    about = make_estimator.about if isinstance(make_estimator, ModelLoader) else {}
-    return {**about, "threads": str(torch.get_num_threads())}
-
-
-def spin(node: EstimatorNode) -> None:
-    """Spin until shutdown; what a callback or rclpy itself raises is reported, not fatal.
-
-    A parameter of an unknown type from any peer, for one, raises out of rclpy's spin.
-    """
-    executor = SingleThreadedExecutor(context=node.context)
-    executor.add_node(node)
-    while _spin_once_more(executor, node):
-        pass
-    executor.shutdown(timeout_sec=1.0)
-
-
-def _spin_once_more(executor: SingleThreadedExecutor, node: EstimatorNode) -> bool:
-    """Spin until something raises; returns whether to go on."""
-    try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return False
-    except Exception as error:  # whatever a peer can provoke must not end the node
-        node.report_error(error)
-    return bool(node.context.ok())
+    def _located(self, matched: Matched) -> LocatedFrame | Rejection:
+        """The frame of a request, with what topics and TF tell of its image."""
+        if self._intake is None:
+            return Rejection(Reason.NOT_ACTIVE, "the node was deactivated")
+        return self._intake.located(matched)
 
 
 def main(
@@ -589,7 +476,7 @@ def main(
             make_estimator=make_estimator, make_tracker=make_tracker, end_process=end_for_respawn
         )
 
-    run_program("genpose", make_node, spin, args)
+    run_program("genpose", make_node, spin_through_errors, args)
 
 
 def _described(error: BaseException) -> str:
@@ -604,7 +491,7 @@ def _failure(result: PublishedFrame | Rejection | Drop) -> str:
     if not isinstance(result, PublishedFrame) or any(item.seen for item in result.objects):
         return ""
     count = sum(rejection.reason is Reason.NOT_FINITE for rejection in result.rejections)
-    return f"the network gave no finite pose for {count} objects" if count else ""
+    return f"the network gave no finite pose for {counted(count, 'object')}" if count else ""
 
 
 def _free_memory() -> None:

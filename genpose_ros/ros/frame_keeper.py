@@ -96,6 +96,11 @@ class FrameKeeper:
                     self._of_reason[rejection.reason] += not problem
                     return
 
+    def forget(self) -> None:
+        """Forget the last frame, which what is loaded next has nothing to do with."""
+        with self._lock:
+            self._last = None
+
     def keep_last(self) -> tuple[bool, str]:
         """Write the last frame with masks; returns whether it will be, and a sentence."""
         if self._folder is None:

@@ -39,6 +39,11 @@ class FrozenDepth:
         self._stamp_ns, self._before, self._sample = stamp_ns, pixels, sample
 
     @property
+    def is_news(self) -> bool:
+        """Whether the last image makes it worth a line: the tenth repeat, the hundredth, ..."""
+        return self.repeats >= _FROZEN and str(self.repeats).strip("0") == "1"
+
+    @property
     def doubt(self) -> str:
         """What there is to wonder about, as half a sentence; empty: nothing."""
         if self.repeats < _FROZEN:

@@ -4,10 +4,11 @@
 """Watchdog of the inputs: when the last message of each came, and which ones have fallen silent."""
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from genpose_ros.ros.pace import Pace
+from genpose_ros.ros.wording import counted
 
 __all__ = ["InputState", "InputWatchdog"]
 
@@ -86,12 +87,12 @@ class InputWatchdog:
             for topic, i in self._inputs.items()
         )
 
-    def silent_inputs(self, timeout_s: float) -> list[str]:
-        """Return a sentence for each required input without a message for `timeout_s` seconds.
+    def silent_inputs(self, timeout_s: float) -> str:
+        """Return a sentence about the required inputs without a message for `timeout_s` seconds.
 
-        With a timeout of 0 there are none.
+        It is empty where there are none, as always with a timeout of 0.
         """
-        return [self._sentence(state) for state in self._overdue(timeout_s)]
+        return self._sentence(self._overdue(timeout_s))
 
     def lost_inputs(self, timeout_s: float) -> list[str]:
         """Return the required inputs that came regularly and then broke off.
@@ -107,15 +108,17 @@ class InputWatchdog:
             and self._inputs[state.topic].pace.is_overdue(state.silent_s)
         ]
 
-    def report(self, timeout_s: float) -> list[str]:
-        """Return the sentences of `silent_inputs` that were not reported since the last message."""
-        lines = []
-        for state in self._overdue(timeout_s):
-            own = self._inputs[state.topic]
-            if not own.reported:
-                own.reported = True
-                lines.append(f"{self._sentence(state)}; last stamps: {self._stamps()}")
-        return lines
+    def report(self, timeout_s: float) -> str:
+        """Return the sentence of `silent_inputs`, with the last stamps, where it has grown.
+
+        Once an input was named it is not again until a message has come; empty: there is nothing
+        new to say.
+        """
+        overdue = self._overdue(timeout_s)
+        new = [state for state in overdue if not self._inputs[state.topic].reported]
+        for state in new:
+            self._inputs[state.topic].reported = True
+        return f"{self._sentence(new)}; last stamps: {self._stamps()}" if new else ""
 
     def _overdue(self, timeout_s: float) -> list[InputState]:
         return [
@@ -132,11 +135,14 @@ class InputWatchdog:
         paced = self._inputs[state.topic].pace.usual_s is not None
         return state.count > 0 and not paced and self._latched(state.topic)
 
-    def _sentence(self, state: InputState) -> str:
-        count = self._publishers(state.topic)
+    def _sentence(self, silent: Sequence[InputState]) -> str:
+        return f"nothing on {', '.join(map(self._about, silent))}" if silent else ""
+
+    def _about(self, state: InputState) -> str:
+        publishers = counted(self._publishers(state.topic), "publisher")
         problem = self._problem(state.topic)
         why = f": {problem}" if problem else ""
-        return f"nothing on {state.topic} for {state.silent_s:.1f} s ({count} publishers){why}"
+        return f"{state.topic} for {state.silent_s:.1f} s ({publishers}{why})"
 
     def _stamps(self) -> str:
         return ", ".join(

@@ -4,7 +4,7 @@
 """Inputs of the node: subscriptions that check, store and match messages, and compute nothing."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,22 +16,23 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from genpose_ros.estimation.label_images import read_label_image
-from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.accounting import Drop, FrameAccount
 from genpose_ros.ros.camera_info import calibration_from_info
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.frozen_depth import FrozenDepth
-from genpose_ros.ros.images import depth_pixels, label_pixels
+from genpose_ros.ros.input_reader import IMAGE_SOURCES, InputReader
 from genpose_ros.ros.input_watchdog import InputWatchdog
 from genpose_ros.ros.mask_arrays import message_header
 from genpose_ros.ros.mask_camera import MaskCameraSource
-from genpose_ros.ros.matching import DepthMessage, FrameMatcher, MaskInput, Matched
-from genpose_ros.ros.message_sizes import MB, check_bytes, message_bytes
+from genpose_ros.ros.matching import FrameMatcher, MaskInput, Matched
+from genpose_ros.ros.message_sizes import MB
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.subscriptions import AdaptiveSubscription
 from genpose_ros.ros.throttled_log import ThrottledLog
+from genpose_ros.ros.transforms import TransformBuffer
 
 __all__ = ["Inputs"]
 
@@ -44,8 +45,6 @@ _BOXES = (
 )
 #: Characters of a frame's name that are shown.
 _NAME_LENGTH = 64
-#: What is taken of one message that lists classes or detections.
-_MOST_CLASSES, _MOST_DETECTIONS, _LIST_BYTES = 20_000, 5_000, 16_000_000
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,14 @@ class Inputs:
         watchdog: counts the messages of each topic.
         frozen: compares each depth image with the one before.
         matched: number of masks that were matched with their depth image so far.
+        mask_camera: what is known of the camera whose image is segmented; None: the depth image is
+            aligned to it.
 
     Args:
         node: subscribes here.
         settings: gives the settings in force.
         account: counts the frames: messages with masks, depth images that go by themselves.
+        transforms: tell where the camera of the masks is, where that is another one.
         deliver: called with each match, in the executor's thread.
         refuse: called with each refusal of a message, and the message's header; those of masks are
             in the account already.
@@ -86,6 +88,7 @@ class Inputs:
         *,
         settings: Callable[[], NodeSettings],
         account: FrameAccount,
+        transforms: TransformBuffer,
         deliver: Callable[[Matched], None],
         refuse: Callable[[Rejection, Header | None], None],
         jumped: Callable[[], str],
@@ -102,7 +105,7 @@ class Inputs:
         self._depth_frame = ""
         self._looked_at: tuple[Calibration, bool] | None = None
         self._reported_frames: dict[str, tuple[str, str]] = {}
-        self._label_names: dict[int, str] = {}
+        self._reader = InputReader(settings, self._has_detector)
         self._look_at_labels_s = 0.0
         self._log = ThrottledLog(node, lambda: settings().log_period_s)
         now = settings()
@@ -110,7 +113,9 @@ class Inputs:
             now.depth_history_s, now.sync_slop_s, now.sync_wait_s, account.settle
         )
         self._matcher.most_bytes = now.limits_held_mb * MB
-        self._mask_camera = None if now.aligned else MaskCameraSource(node)
+        self.mask_camera = None if now.aligned else MaskCameraSource(transforms)
+        if self.mask_camera is not None:
+            transforms.listen(node)
         topics = self._topics(now.mask_source)
         self.topic_names = {name: node.resolve_topic_name(name) for name in topics}
         self._subscriptions = {
@@ -145,8 +150,6 @@ class Inputs:
             self._node.destroy_timer(timer)
         for subscription in self._subscriptions.values():
             subscription.close()
-        if self._mask_camera is not None:
-            self._mask_camera.close()
         return self._matcher.waiting
 
     @property
@@ -178,43 +181,42 @@ class Inputs:
             "extrinsics": _Topic((), self._on_extrinsics, required=False),
         }
         labels = {
-            "masks": _Topic(images, self._on_labels),
+            "masks": _Topic(images, self._on_masks),
             "label_info": _Topic((LabelInfo,), self._on_label_info, required=False),
         }
         return {
             "depth": _Topic(images, self._on_depth),
             "camera_info": _Topic((CameraInfo,), self._on_camera_info),
-            **({} if self._mask_camera is None else other),
+            **({} if self.mask_camera is None else other),
         } | {
             "label_image": {
                 **labels,
                 "mask_detections": _Topic((Detection2DArray,), self._on_detections, required=False),
             },
             "semantic": labels,
-            "instance_masks": {"instance_masks": _Topic((InstanceMasks,), self._on_message)},
-            "mask_array": {"mask_array": _Topic((), self._on_message)},
-            "yolo": {"yolo": _Topic((), self._on_message)},
-            "boxes": {"mask_detections": _Topic((Detection2DArray,), self._on_message)},
+            "instance_masks": {"instance_masks": _Topic((InstanceMasks,), self._on_masks)},
+            "mask_array": {"mask_array": _Topic((), self._on_masks)},
+            "yolo": {"yolo": _Topic((), self._on_masks)},
+            "boxes": {"mask_detections": _Topic((Detection2DArray,), self._on_masks)},
         }[mask_source]
 
     def _on_depth(self, message: Image | CompressedImage) -> None:
         stamp = self._note("depth", message.header)
-        header = self._without_slash(message.header)
-        if not header.frame_id:
-            detail = "the depth image has no frame_id, so nobody could use its poses"
-            self._refuse(Rejection(Reason.EMPTY_FRAME_ID, detail), header)
+        frame = message.header.frame_id
+        if frame.startswith("/"):
+            name = frame.lstrip("/")[:_NAME_LENGTH]
+            line = f"the depth image's frame is /{name}; taken without the slash"
+            self._log.warn_about("slash", line)
+        depth = self._reader.depth(message)
+        if isinstance(depth, Rejection):
+            self._refuse(depth, message.header)
             return
-        n_bytes = message_bytes(message)
-        refused = self._check_bytes(n_bytes, "the depth image")
-        pixels = refused or depth_pixels(message, self._settings().limits_pixels)
-        if isinstance(pixels, Rejection):
-            self._refuse(pixels, header)
-            return
+        header = depth.header
         self._depth_frame = header.frame_id
-        self.frozen.note(stamp, pixels)
-        if self.frozen.doubt:
+        self.frozen.note(stamp, depth.pixels)
+        if self.frozen.is_news:
             self._log.warn_about("frozen", self.frozen.doubt)
-        added = self._matcher.add_depth(stamp, DepthMessage(header, pixels, n_bytes))
+        added = self._matcher.add_depth(stamp, depth)
         if added.jump_s:
             way = f"{'back' if added.jump_s < 0 else 'ahead'} by {abs(added.jump_s):.3f} s"
             line = f"the clock of the depth images jumped {way}; starting again"
@@ -231,13 +233,13 @@ class Inputs:
 
     def _on_mask_camera_info(self, message: CameraInfo) -> None:
         self._note("mask_camera_info", message.header)
-        if self._mask_camera is not None:
-            self._mask_camera.take_camera_info(message)
+        if self.mask_camera is not None:
+            self.mask_camera.take_camera_info(message)
 
     def _on_extrinsics(self, message: Any) -> None:
         self.watchdog.note_message(self.topic_names["extrinsics"], 0)
-        if self._mask_camera is not None:
-            self._mask_camera.take_extrinsics(message)
+        if self.mask_camera is not None:
+            self.mask_camera.take_extrinsics(message)
 
     def _tell_doubts(self, calibration: Calibration) -> None:
         """Warn, once for each calibration, of what may make the poses wrong."""
@@ -248,74 +250,35 @@ class Inputs:
         for doubt in calibration.doubts(rectified=rectified):
             self._log.warn_about("calibration", f"camera_info {doubt} (depth.rectified)")
 
-    def _on_labels(self, message: Image | CompressedImage) -> None:
-        stamp = self._note("masks", message.header)
-        n_bytes = message_bytes(message)
-        refused = self._check_bytes(n_bytes, "the label image")
-        pixels = refused or label_pixels(message, self._settings().limits_pixels)
-        if isinstance(pixels, Rejection):
-            self._account.receive()
-            self._refuse_masks(pixels, message.header)
-            return
-        self._tell_doubt_of(pixels)
-        settings = self._settings()
-        waits = settings.mask_source == "label_image" and (
-            not (settings.names_classes or self._label_names) or self._has_detector()
-        )
-        masks = MaskInput(
-            pixels,
-            needs_detections=waits and bool(pixels.any()),
-            source=settings.mask_source,
-            header=message.header,
-            label_names=self._label_names,
-            n_bytes=max(n_bytes, pixels.nbytes),
-        )
-        self._add_masks(stamp, masks)
-
-    def _on_message(self, message: Any) -> None:
-        """Take masks of any kind but label images, as they are."""
-        source = self._settings().mask_source
-        header = message_header(message)
-        topic = "mask_detections" if source == "boxes" else source
-        if header is None:
-            detail = f"{type(message).__name__} has no header, so nothing tells its image"
-            self._account.receive()
-            self._refuse_masks(Rejection(Reason.BAD_MASK_MESSAGE, detail), None)
+    def _on_masks(self, message: Any) -> None:
+        """Take masks of the mask source's kind, or boxes that stand for them."""
+        self._account.receive()
+        source, header = self._settings().mask_source, message_header(message)
+        topics = dict.fromkeys(IMAGE_SOURCES, "masks") | {"boxes": "mask_detections"}
+        stamp = 0 if header is None else self._note(topics.get(source, source), header)
+        masks = self._reader.masks(message)
+        if isinstance(masks, Rejection):
+            self._refuse_masks(masks, header)
             return
         if source == "boxes":
             self._log.warn_about("boxes", _BOXES)
-        stamp, n_bytes = self._note(topic, header), message_bytes(message)
-        refused = self._check_bytes(n_bytes, "the message with masks")
-        if refused is not None:
-            self._account.receive()
-            self._refuse_masks(refused, header)
-            return
-        masks = MaskInput(message, source=source, header=header, n_bytes=n_bytes)
+        if source in IMAGE_SOURCES:
+            self._tell_doubt_of(masks.content)
         self._add_masks(stamp, masks)
 
     def _on_label_info(self, message: LabelInfo) -> None:
         self._note("label_info", message.header)
-        if self._refuse_long(message, message.class_map, _MOST_CLASSES, "classes"):
-            return
-        self._label_names = {int(c.class_id): str(c.class_name) for c in message.class_map}
+        refused = self._reader.take_label_info(message)
+        if refused is not None:
+            self._refuse(refused, message.header)
 
     def _on_detections(self, message: Detection2DArray) -> None:
         stamp = self._note("mask_detections", message.header)
-        if self._refuse_long(message, message.detections, _MOST_DETECTIONS, "detections"):
+        detections = self._reader.detections(message)
+        if isinstance(detections, Rejection):
+            self._refuse(detections, message.header)
             return
-        rejection = self._matcher.add_detections(stamp, tuple(message.detections))
-        self._accept(rejection, message.header)
-
-    def _check_bytes(self, n_bytes: int, what: str) -> Rejection | None:
-        return check_bytes(n_bytes, self._settings().limits_held_mb, what)
-
-    def _refuse_long(self, message: Any, items: Sequence[Any], most: int, what: str) -> bool:
-        """Refuse a message with too many items, or megabytes of text in them; whether it was."""
-        if len(items) <= most and message_bytes(items) <= _LIST_BYTES:
-            return False
-        detail = f"{len(items)} {what} in one message; {most} in {_LIST_BYTES} bytes are taken"
-        self._refuse(Rejection(Reason.TOO_LARGE, detail), message.header)
-        return True
+        self._accept(self._matcher.add_detections(stamp, detections), message.header)
 
     def _tell_doubt_of(self, labels: np.ndarray) -> None:
         """Warn, now and then, where the values of a label image show another background."""
@@ -334,9 +297,8 @@ class Inputs:
         return bool(self._node.count_publishers(self.topic_names["mask_detections"]) > 0)
 
     def _add_masks(self, stamp: int, masks: MaskInput) -> None:
-        if masks.header is not None and self._mask_camera is None:
+        if masks.header is not None and self.mask_camera is None:
             self._compare_frames("masks are", masks.header)
-        self._account.receive()
         if not (self.enabled or self._asked()):
             self._account.settle(Drop.DISABLED)
             return
@@ -371,11 +333,11 @@ class Inputs:
 
     def _deliver_masks(self, matched: Matched) -> None:
         """Deliver a match with what is known of its masks' camera; refused where that is needed."""
-        if self._mask_camera is None:
+        if self.mask_camera is None:
             self._deliver(matched)
             return
         header = matched.depth.header
-        camera = self._mask_camera.find(header)
+        camera = self.mask_camera.find(header)
         if isinstance(camera, Rejection):
             self._refuse_masks(camera, header)
         else:
@@ -386,15 +348,6 @@ class Inputs:
         stamp = stamp_ns(header)
         self.watchdog.note_message(self.topic_names[name], stamp)
         return stamp
-
-    def _without_slash(self, header: Header) -> Header:
-        """The header with a frame that TF takes: names have had no leading slash since tf2."""
-        if header.frame_id.startswith("/"):
-            name = header.frame_id.lstrip("/")
-            line = f"the depth image's frame is /{name[:_NAME_LENGTH]}; taken without the slash"
-            self._log.warn_about("slash", line)
-            header.frame_id = name
-        return header
 
     def _compare_frames(self, what: str, header: Header) -> None:
         """Warn, once, when something is not of the depth image's frame; equal sizes hide it."""
@@ -411,5 +364,6 @@ class Inputs:
             subscription.adapt()
 
     def _report_silence(self) -> None:
-        for line in self.watchdog.report(self._settings().input_timeout_s):
+        line = self.watchdog.report(self._settings().input_timeout_s)
+        if line:
             self._node.get_logger().warning(line)

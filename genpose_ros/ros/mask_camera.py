@@ -3,19 +3,20 @@
 
 """Camera whose image was segmented, where that is not the depth image's: intrinsics and place."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo
-from std_msgs.msg import Header
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.geometry.transforms import is_transform
 from genpose_ros.ros.camera_info import calibration_from_info
 from genpose_ros.ros.matching import MaskCamera
-from genpose_ros.ros.transforms import TransformBuffer
+from genpose_ros.ros.transform_queue import CameraPoses
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo
+    from std_msgs.msg import Header
 
 __all__ = ["MaskCameraSource", "extrinsics_matrix"]
 
@@ -31,22 +32,17 @@ class MaskCameraSource:
         calibration: the newest; None: there was none yet.
 
     Args:
-        node: listens to TF.
+        transforms: what TF tells.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, transforms: CameraPoses) -> None:
         self.calibration: Calibration | None = None
         self._frame = ""
         self._T_mask_depth: np.ndarray | None = None
         self._problem = ""
-        self._node, self._transforms = node, TransformBuffer()
-        self._transforms.listen(node, _ignore)
+        self._transforms = transforms
 
-    def close(self) -> None:
-        """Listen to TF no more."""
-        self._transforms.close(self._node)
-
-    def take_camera_info(self, message: CameraInfo) -> None:
+    def take_camera_info(self, message: "CameraInfo") -> None:
         """Take the intrinsics, and the frame that TF knows the camera by."""
         self._frame = message.header.frame_id.lstrip("/")
         self.calibration = calibration_from_info(message)
@@ -58,7 +54,7 @@ class MaskCameraSource:
         except ValueError as error:
             self._problem = f"; {error}"
 
-    def find(self, header: Header) -> MaskCamera | Rejection:
+    def find(self, header: "Header") -> MaskCamera | Rejection:
         """Return the camera for the depth image of a header, or what is missing.
 
         Args:
@@ -92,7 +88,7 @@ def extrinsics_matrix(message: Any) -> np.ndarray:
     Raises:
         ValueError: it lacks these, or they are no rigid transform.
     """
-    kind = type(message).__name__
+    kind = str(getattr(message, "__msgtype__", type(message).__name__))
     try:
         rotation = np.asarray(message.rotation, dtype=np.float64).reshape(3, 3).T
         translation = np.asarray(message.translation, dtype=np.float64).reshape(3)
@@ -105,7 +101,3 @@ def extrinsics_matrix(message: Any) -> np.ndarray:
     if not is_transform(matrix):
         raise ValueError(f"{kind} on extrinsics is no rotation and translation")
     return matrix
-
-
-def _ignore() -> None:
-    """Do nothing."""

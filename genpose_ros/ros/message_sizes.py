@@ -4,6 +4,7 @@
 """Sizes of messages and images, and rejections of what is larger than is taken."""
 
 from array import array
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ MOST_PIXELS = 4096 * 3072
 _OBJECT = 200
 #: A megabyte, in bytes.
 MB = 1_000_000
+#: What `_large_fields` has found out.
+_LARGE_FIELDS: dict[type, tuple[str, ...]] = {}
 
 
 def message_bytes(message: Any) -> int:
@@ -36,8 +39,7 @@ def message_bytes(message: Any) -> int:
         if message and _is_flat(message[0]):
             return len(message) * _OBJECT
         return sum(map(message_bytes, message))
-    names: dict[str, str] = getattr(message, "get_fields_and_field_types", dict)()
-    return _OBJECT + sum(message_bytes(getattr(message, name)) for name in names)
+    return _OBJECT + sum(message_bytes(getattr(message, name)) for name in _large_fields(message))
 
 
 def check_bytes(n_bytes: int, most_mb: int, what: str) -> Rejection | None:
@@ -66,5 +68,21 @@ def _is_flat(message: Any) -> bool:
         return True
     if isinstance(message, (bytes, str, list, tuple, array, np.ndarray)):
         return False
-    names: dict[str, str] = getattr(message, "get_fields_and_field_types", dict)()
-    return all(_is_flat(getattr(message, name)) for name in names)
+    return all(_is_flat(getattr(message, name)) for name in _fields(message))
+
+
+def _large_fields(message: Any) -> tuple[str, ...]:
+    """The names of the fields that hold more than a few numbers; looked up once for each class."""
+    kind = type(message)
+    if kind not in _LARGE_FIELDS:
+        _LARGE_FIELDS[kind] = tuple(
+            name for name in _fields(message) if not _is_flat(getattr(message, name))
+        )
+    return _LARGE_FIELDS[kind]
+
+
+def _fields(message: Any) -> list[str]:
+    """The names of a message's fields, as ROS has them or a bag's reader; of others none."""
+    if is_dataclass(message):
+        return [item.name for item in fields(message) if not item.name.startswith("__")]
+    return list(getattr(message, "get_fields_and_field_types", dict)())

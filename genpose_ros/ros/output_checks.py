@@ -55,7 +55,7 @@ def check_estimate(estimate: ObjectEstimate, workspace_m: float) -> Rejection | 
 
 def _check_rotation(estimate: ObjectEstimate) -> Rejection | None:
     rotation = estimate.T_cam_obj[:3, :3]
-    if np.allclose(rotation @ rotation.T, np.eye(3), atol=_ROTATION_TOLERANCE):
+    if np.abs(rotation @ rotation.T - np.eye(3)).max() <= _ROTATION_TOLERANCE:
         return None
     detail = f"orientation of the {estimate.category} is no rotation"
     return Rejection(Reason.NOT_FINITE, detail, estimate.instance_id)

@@ -56,7 +56,7 @@ def objects_message(frame: PublishedFrame, objects: Sequence[PosedObject]) -> Ob
 
 
 class Outputs:
-    """Publishes the results of a frame on all topics, empty ones too.
+    """Publishes the results of a frame on all topics that somebody listens to, empty ones too.
 
     Args:
         node: owns the publishers.
@@ -96,16 +96,18 @@ class Outputs:
         objects = posed_objects(frame.objects, frame.T_out_cam)
         trusted = [posed for posed in objects if posed.item.trusted]
         everything = objects_message(frame, objects)
-        self._send("poses", pose_array(trusted, header))
-        self._send("detections", detection_array(trusted, header))
         self._send("objects", everything)
+        # What nobody listens to is not built: that takes longer than all the rest.
+        if self._has_subscribers("poses"):
+            self._send("poses", pose_array(trusted, header))
+        if self._has_subscribers("detections"):
+            self._send("detections", detection_array(trusted, header))
         if settings.publish_tf and trusted:
             automatic = settings.tf_prefix == _PREFIX_OF_NAMESPACE
             prefix = self._prefix if automatic else settings.tf_prefix
             sent = transforms(trusted, header, prefix)
             self._children.note_sent(sent)
             self._transforms.publish(TFMessage(transforms=sent))
-        # These take long to build or are large, and few subscribe to them.
         if self._has_subscribers("markers"):
             self._send_markers(objects, header, settings.marker_lifetime_s)
         seen = [item for item in frame.objects if item.seen]

@@ -29,7 +29,7 @@ from genpose_ros.ros.parameter_names import NAMES, PRESET, check_names, unknown_
 from genpose_ros.ros.settings import Settings, changed
 from genpose_ros.tracking.settings import TrackerSettings
 
-__all__ = ["Parameters", "descriptor"]
+__all__ = ["Parameters", "declared", "descriptor", "value_of"]
 
 #: Names in a refusal, and characters of each and of a value.
 _NAMES_SHOWN, _NAME_LENGTH, _VALUE_LENGTH = 5, 64, 100
@@ -87,7 +87,7 @@ class Parameters:
             defaults = getattr(self.current, part)
             for item in fields(defaults):
                 name, default = names[item.name], getattr(defaults, item.name)
-                values[name] = _declare(node, name, default, descriptor(item, name))
+                values[name] = declared(node, name, default, descriptor(item, name))
         self.current = self._started = changed(self.current, values)
         self._is_declared = node.has_parameter
         node.add_on_set_parameters_callback(self._validate)
@@ -120,7 +120,7 @@ class Parameters:
                 reason=f"{shown} cannot be changed: the node was started with lock_parameters",
             )
         try:
-            values = {p.name: _value(p) for p in parameters}
+            values = {p.name: value_of(p) for p in parameters}
             settings = changed(self.current, values)
             if self._on_change is not None and settings != self.current:
                 self._on_change(settings)
@@ -167,18 +167,23 @@ def _declare_preset(node: Node) -> str:
         additional_constraints=f"one of {', '.join(PRESETS)}",
         read_only=True,
     )
-    return str(_declare(node, PRESET, "fast", rule))
+    return str(declared(node, PRESET, "fast", rule))
 
 
-def _declare(node: Node, name: str, default: Any, rule: ParameterDescriptor) -> Any:
+def declared(node: Node, name: str, default: Any, rule: ParameterDescriptor) -> Any:
+    """Declare a parameter and return its value.
+
+    Raises:
+        ValueError: the one that is given at start is of another type or out of range.
+    """
     try:
         return node.declare_parameter(name, default, rule).value
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
         raise ValueError(f"parameter {name}: {error}") from error
 
 
-def _value(parameter: Parameter) -> Any:
-    """The value of a parameter that a peer wants to set.
+def value_of(parameter: Parameter) -> Any:
+    """Return the value of a parameter that a peer wants to set.
 
     Raises:
         ValueError: it has no name or no value, is not finite, or is a wrong `use_sim_time`.

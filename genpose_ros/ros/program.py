@@ -3,23 +3,32 @@
 
 """Running of a node as a program: start, spin, and an orderly end whatever ends it."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import rclpy
 from rclpy.exceptions import NameValidationException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
-from genpose_ros.stopping import SIGNALS, end_after_grace
+from genpose_ros.stopping import SIGNALS, end_after_grace, end_in_order
 
-__all__ = ["end_for_respawn", "run_program"]
+__all__ = ["end_for_respawn", "run_program", "spin_through_errors"]
 
 AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+class _ReportingNode(Protocol):
+    """Node that can be told of an error."""
+
+    context: rclpy.Context
+
+    def report_error(self, error: BaseException) -> None: ...
 
 
 def run_program(
@@ -27,8 +36,8 @@ def run_program(
     make_node: Callable[[], AnyNode],
     spin: Callable[[AnyNode], None],
     args: Sequence[str] | None = None,
-) -> None:
-    """Run a node until it is stopped; destroy it in any case.
+) -> NoReturn:
+    """Run a node until it is stopped, destroy it in any case, and end the process.
 
     A node that is asked to stop and cannot, as it is in the midst of native code, is ended with
     code 0 within two seconds.
@@ -63,6 +72,33 @@ def run_program(
             if node is not None:
                 node.destroy_node()
             rclpy.try_shutdown()
+        # Peers learn that it is gone from what its last parts do when they are freed.
+        node = None
+        gc.collect()
+        end_in_order(0)
+
+
+def spin_through_errors(node: _ReportingNode) -> None:
+    """Spin until shutdown; what a callback or rclpy itself raises is reported, not fatal.
+
+    A parameter of an unknown type from any peer, for one, raises out of rclpy's spin.
+    """
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    while _spin_once_more(executor, node):
+        pass
+    executor.shutdown(timeout_sec=1.0)
+
+
+def _spin_once_more(executor: SingleThreadedExecutor, node: _ReportingNode) -> bool:
+    """Spin until something raises; returns whether to go on."""
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return False
+    except Exception as error:  # whatever a peer can provoke must not end the node
+        node.report_error(error)
+    return bool(node.context.ok())
 
 
 def end_for_respawn() -> NoReturn:

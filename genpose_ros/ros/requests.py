@@ -15,8 +15,13 @@ from rclpy.node import Node
 from genpose_ros.action import EstimateFrames
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.msg import ObjectPoseArray
+from genpose_ros.ros.builders import posed_objects
+from genpose_ros.ros.estimate_mode import Estimating
 from genpose_ros.ros.matching import Matched
+from genpose_ros.ros.outputs import objects_message
 from genpose_ros.ros.request_images import has_images, matched_images
+from genpose_ros.ros.track_mode import Tracking
+from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.ros.waiting_callers import Answer, Caller, WaitingCallers
 from genpose_ros.srv import EstimatePoses
 
@@ -42,7 +47,10 @@ class Requests:
             there is none.
         refused: gives why no frame can be estimated now; None: it can.
         silent: gives what does not arrive, as a sentence; empty: nothing is missing.
-        estimate: lets the worker estimate a frame by itself, for one caller alone.
+        locate: gives a frame of a request with what else is known of its image, or why it cannot be
+            estimated.
+        work: lets the worker take a step, after those that it has been given.
+        processing: gives the mode that estimates; None: there is none any more.
     """
 
     def __init__(
@@ -52,10 +60,12 @@ class Requests:
         newest: Callable[[], tuple[int, int | None]],
         refused: Callable[[], Rejection | None],
         silent: Callable[[], str],
-        estimate: Callable[[Matched, Caller], None],
+        locate: Callable[[Matched], LocatedFrame | Rejection],
+        work: Callable[[Callable[[], None]], None],
+        processing: Callable[[], Estimating | Tracking | None],
     ) -> None:
         self._newest, self._refused, self._silent = newest, refused, silent
-        self._estimate = estimate
+        self._locate, self._work, self._processing = locate, work, processing
         # Wakes the executor, so that it goes on with the coroutine of who was answered.
         self._answered = node.create_guard_condition(lambda: None)
         self.callers = WaitingCallers(self._answered.trigger)
@@ -154,23 +164,38 @@ class Requests:
         """Wait for the estimate of the request's own images."""
         timeout_s = _seconds(request.timeout)
         refused = _wrong(1, timeout_s) or self._refused()
-        matched = refused or _read(request)
-        if isinstance(matched, Rejection):
-            return Answer(rejection=matched)
+        located = refused or self._read(request)
+        if isinstance(located, Rejection):
+            return Answer(rejection=located)
         caller = Caller(1, timeout_s, alone=True)
         self.callers.add(caller)
         if not caller.answered.done():
-            self._estimate(matched, caller)
+            self._work(lambda: self._estimate(located, caller))
         answer: Answer = await caller.answered
         return answer
 
+    def _read(self, request: EstimatePoses.Request) -> LocatedFrame | Rejection:
+        """The frame of a request; whatever is wrong with it must not leave it without an answer."""
+        try:
+            matched = matched_images(request)
+            return matched if isinstance(matched, Rejection) else self._locate(matched)
+        except Exception as error:
+            return Rejection(Reason.BAD_REQUEST, f"{type(error).__name__}: {error}")
 
-def _read(request: EstimatePoses.Request) -> Matched | Rejection:
-    """The images of a request; whatever is wrong with them must not leave it without an answer."""
-    try:
-        return matched_images(request)
-    except Exception as error:
-        return Rejection(Reason.BAD_REQUEST, f"{type(error).__name__}: {error}")
+    def _estimate(self, located: LocatedFrame, caller: Caller) -> None:
+        """Estimate a frame by itself, for a caller alone; runs in the worker."""
+        processing = self._processing()
+        if caller.answered.done() or processing is None:
+            return
+        try:
+            result = processing.estimate(located)
+        except Exception as error:
+            detail = f"{type(error).__name__}: {error}"
+            self.callers.hand(caller, Rejection(Reason.INTERNAL_ERROR, detail))
+            raise
+        if not isinstance(result, Rejection):
+            result = objects_message(result, posed_objects(result.objects, result.T_out_cam))
+        self.callers.hand(caller, result)
 
 
 def _fill(reply: Any, answer: Answer) -> None:

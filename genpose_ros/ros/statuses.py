@@ -23,6 +23,7 @@ from genpose_ros.ros.rejection_log import RejectionLog
 from genpose_ros.ros.track_mode import Tracking
 from genpose_ros.ros.transform_queue import TransformQueue
 from genpose_ros.ros.up_sources import UpSources
+from genpose_ros.ros.wording import counted
 from genpose_ros.tracking.tracks import TrackState
 
 __all__ = [
@@ -107,7 +108,7 @@ class InputStatus:
         values["enabled"] = self._inputs.enabled
         values["held for masks, MB"] = f"{self._inputs.held_bytes / MB:.1f}"
         values["depth images let go for limits.held_mb"] = self._inputs.let_go
-        named = "; ".join(silent) or self._awaited() or "; ".join(paused) or frozen.doubt
+        named = silent or self._awaited() or paused or frozen.doubt
         message = named or "messages come on all inputs"
         if "mask_detections" in names and "masks" not in names:
             values["masks"] = _GUESSED
@@ -176,7 +177,8 @@ class AccountStatus:
         new, passed_s = self._rates.take()
         received, answered = new.pop("received", 0), new.pop("answered", 0)
         new.pop("waiting", 0)
-        message = f"in {passed_s:.0f} s {received} frames came in, {answered} were answered"
+        came = counted(received, "frame")
+        message = f"in {passed_s:.0f} s {came} came in, answered: {answered}"
         if new:
             causes = ", ".join(f"{count} {cause}" for cause, count in new.most_common())
             message = f"{message}, {new.total()} dropped: {causes}"

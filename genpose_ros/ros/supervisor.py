@@ -39,7 +39,9 @@ class Supervisor:
         self._worker, self._hang_timeout_s = worker, hang_timeout_s
         self._give_up, self._clock = give_up, clock
         self._fatal = ""
-        self._frame_s = self._result_s = clock()
+        self._result_s = clock()
+        self._frame_s: float | None = None
+        self._has_result = False
 
     def note_frame(self) -> None:
         """Note that the worker was given a frame."""
@@ -49,7 +51,7 @@ class Supervisor:
         """Note that the worker is through with a frame; with a failure, why it has no result."""
         self.failure = failure
         if not failure:
-            self._result_s = self._clock()
+            self._result_s, self._has_result = self._clock(), True
 
     def condemn(self, sentence: str) -> None:
         """Say that nothing more is to be expected of this process; the first one who does counts.
@@ -84,9 +86,14 @@ class Supervisor:
         return f"the last frame failed: {self.failure}" if self.failure else ""
 
     @property
-    def since_frame_s(self) -> float:
-        """Time since the worker was given a frame, or since the start, seconds."""
-        return self._clock() - self._frame_s
+    def since_frame_s(self) -> float | None:
+        """Time since the worker was given a frame, seconds; None: it never was."""
+        return None if self._frame_s is None else self._clock() - self._frame_s
+
+    @property
+    def has_result(self) -> bool:
+        """Whether any frame was done without failure."""
+        return self._has_result
 
     @property
     def since_result_s(self) -> float:
@@ -111,11 +118,17 @@ class WorkerStatus:
         values: dict[str, object] = {
             "frame in hand, s": f"{busy_s:.2f}" if busy_s else "none",
             "usual frame, s": "not known yet" if usual_s is None else f"{usual_s:.2f}",
-            "age of the last frame, s": f"{watched.since_frame_s:.2f}",
-            "age of the last result, s": f"{watched.since_result_s:.2f}",
+            "age of the last frame, s": _age(watched.since_frame_s),
+            "age of the last result, s": _age(
+                watched.since_result_s if watched.has_result else None
+            ),
         }
         message = "warming up"
         if self._worker.prepared:
             message = "at work" if busy_s else "waiting for frames"
         trouble = watched.trouble
         return status("worker", trouble or message, values, warn=False, error=bool(trouble))
+
+
+def _age(seconds: float | None) -> str:
+    return "none" if seconds is None else f"{seconds:.2f}"

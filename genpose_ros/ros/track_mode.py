@@ -19,7 +19,6 @@ from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.ros.accounting import Drop
 from genpose_ros.ros.estimate_mode import ActiveEstimator, MakeEstimator
 from genpose_ros.ros.frame_builder import build_frame
-from genpose_ros.ros.matching import Matched
 from genpose_ros.ros.output_checks import check_estimate
 from genpose_ros.ros.published import PublishedFrame, published_track
 from genpose_ros.ros.settings import Settings
@@ -143,9 +142,9 @@ class Tracking:
         """Begin anew, once the frame in hand is done: what comes may be older than before."""
         self._do_when_free(lambda: self._begin_epoch(0))
 
-    def estimate(self, matched: Matched) -> PublishedFrame | Rejection:
+    def estimate(self, located: LocatedFrame) -> PublishedFrame | Rejection:
         """Return the estimates of a frame by itself, apart from all tracks."""
-        return self._active.estimate(matched)
+        return self._active.estimate(located)
 
     def process(self, located: LocatedFrame) -> PublishedFrame | Rejection | Drop:
         """Return what to publish of a frame, why all of it is refused, or why nothing is.

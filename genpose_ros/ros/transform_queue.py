@@ -19,7 +19,7 @@ from genpose_ros.ros.matching import MOST_BYTES, Matched
 if TYPE_CHECKING:
     from std_msgs.msg import Header
 
-__all__ = ["LocatedFrame", "TransformQueue"]
+__all__ = ["CameraPoses", "LocatedFrame", "TransformQueue"]
 
 #: However long transforms keep coming, no frame waits longer, seconds, but for a longer `wait_s`.
 _LONGEST_S = 2.0
@@ -29,9 +29,14 @@ _MOST = 64
 _WAITS = 256
 
 
-class _Transforms(Protocol):
-    def camera_in(self, frame: str, header: "Header") -> np.ndarray | Rejection: ...
+class CameraPoses(Protocol):
+    """Whatever tells where the camera was, such as a buffer of transforms."""
 
+    def camera_in(self, frame: str, header: "Header") -> np.ndarray | Rejection:
+        """Return T_frame_cam, (4, 4), at the header's stamp, or why it is not known."""
+
+
+class _Transforms(CameraPoses, Protocol):
     def newest_ns(self, frame: str, camera_frame: str) -> int | None: ...
 
 

@@ -6,14 +6,10 @@
 import math
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Imu
-from std_msgs.msg import Header
 
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.up import UpDirection
@@ -21,28 +17,25 @@ from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.gravity_filter import GravityFilter, ImuSample
 from genpose_ros.ros.settings import Settings
-from genpose_ros.ros.transform_queue import LocatedFrame
-from genpose_ros.ros.transforms import TransformBuffer
+from genpose_ros.ros.transform_queue import CameraPoses, LocatedFrame
 
-__all__ = ["UpSources", "imu_sample"]
+if TYPE_CHECKING:
+    from sensor_msgs.msg import Imu
+    from std_msgs.msg import Header
+
+__all__ = ["UpSources", "asks_imu", "imu_sample"]
 
 #: How well frames on TF are taken to stand upright: cameras are calibrated to a degree.
 _TF_SIGMA_RAD = math.radians(1.0)
 #: Deviations that an orientation's covariance is believed to say, and the one where it says none.
 _LEAST_RAD, _MOST_RAD, _UNSAID_RAD = math.radians(0.2), math.radians(10.0), math.radians(1.0)
-#: IMUs send up to 400 samples a second, and lost ones do not matter.
-_QOS = QoSProfile(
-    depth=50,
-    reliability=ReliabilityPolicy.BEST_EFFORT,
-    durability=DurabilityPolicy.VOLATILE,
-)
 
 
 class UpSources:
     """Directions up of frames, as TF and the camera's IMU tell them.
 
     The z axis of `up_frame` counts where that is named; else the IMU where it is heard. All methods
-    but `note` are to be called in the executor's thread.
+    but `note` are to be called in one thread.
 
     Attributes:
         last: what the objects of the last frame were estimated with; None: nothing.
@@ -50,38 +43,28 @@ class UpSources:
         imu_problem: why the IMU told nothing of the last image; empty: it did, or was not asked.
 
     Args:
-        node: subscribes here.
         transforms: where the IMU's place on the camera is looked up.
         settings: in force.
     """
 
-    def __init__(self, node: Node, transforms: TransformBuffer, settings: Settings) -> None:
+    def __init__(self, transforms: CameraPoses, settings: Settings) -> None:
         self.last: UpDirection | None = None
         self.last_s: float | None = None
         self.imu_problem = ""
-        self._node, self._transforms = node, transforms
+        self._transforms = transforms
         self._filter = GravityFilter()
         self._imu_frame = ""
-        self._up_frame, self._source = settings.node.up_frame, settings.estimator.up_source
-        self._subscription = node.create_subscription(
-            Imu,
-            "imu",
-            self._on_imu,
-            _QOS,
-            qos_overriding_options=QoSOverridingOptions(
-                (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
-            ),
-        )
+        self._settings = settings
 
     @property
     def source(self) -> str:
         """Where the direction may come from."""
-        return self._source
+        return self._settings.estimator.up_source
 
     @property
     def asks_imu(self) -> bool:
         """Whether the IMU counts."""
-        return self._source == "imu" or (self._source == "auto" and not self._up_frame)
+        return asks_imu(self._settings)
 
     @property
     def imu_heard(self) -> bool:
@@ -90,15 +73,24 @@ class UpSources:
 
     def configure(self, settings: Settings) -> None:
         """Take other settings from now on."""
-        self._source = settings.estimator.up_source
+        self._settings = settings
 
     def clear(self) -> None:
         """Forget the IMU's samples, as after a jump of the clock."""
         self._filter = GravityFilter()
 
-    def close(self) -> None:
-        """Listen no more."""
-        self._node.destroy_subscription(self._subscription)
+    def hear(self, message: "Imu") -> bool:
+        """Take a message of the IMU; returns whether it counts, so that its place is wanted too."""
+        if not self.asks_imu:
+            return False
+        frame = message.header.frame_id.lstrip("/")
+        if frame != self._imu_frame:
+            self._imu_frame = frame
+            self.clear()
+        sample = imu_sample(message)
+        if sample is not None:
+            self._filter.add(sample)
+        return True
 
     def told(self, located: LocatedFrame) -> LocatedFrame:
         """Return a frame with what is known of the direction up at its image."""
@@ -111,8 +103,9 @@ class UpSources:
             self.last_s = time.monotonic()
 
     def _up(self, located: LocatedFrame) -> UpDirection | None:
-        if self._source in ("auto", "tf") and self._up_frame in located.T_frame_cam:
-            z_axis_cam = located.T_frame_cam[self._up_frame][2, :3]
+        up_frame = self._settings.node.up_frame
+        if self.source in ("auto", "tf") and up_frame in located.T_frame_cam:
+            z_axis_cam = located.T_frame_cam[up_frame][2, :3]
             return UpDirection(z_axis_cam, _TF_SIGMA_RAD, None, "tf")
         if not self.asks_imu:
             return None
@@ -120,7 +113,7 @@ class UpSources:
         self.imu_problem = found if isinstance(found, str) else ""
         return None if isinstance(found, str) else found
 
-    def _imu_up(self, header: Header) -> UpDirection | str:
+    def _imu_up(self, header: "Header") -> UpDirection | str:
         """The direction that the IMU tells at an image, camera frame; else why it does not."""
         found = self._filter.up_at(stamp_ns(header))
         if isinstance(found, str) or self._imu_frame == header.frame_id:
@@ -130,20 +123,14 @@ class UpSources:
             return T_imu_cam.detail
         return replace(found, direction_cam=T_imu_cam[:3, :3].T @ found.direction_cam)
 
-    def _on_imu(self, message: Imu) -> None:
-        if not self.asks_imu:
-            return
-        frame = message.header.frame_id.lstrip("/")
-        if frame != self._imu_frame:
-            self._imu_frame = frame
-            self.clear()
-        self._transforms.listen(self._node)
-        sample = imu_sample(message)
-        if sample is not None:
-            self._filter.add(sample)
+
+def asks_imu(settings: Settings) -> bool:
+    """Return whether an IMU may tell which way is up: it is asked, or no frame on TF is named."""
+    source = settings.estimator.up_source
+    return source == "imu" or (source == "auto" and not settings.node.up_frame)
 
 
-def imu_sample(message: Imu) -> ImuSample | None:
+def imu_sample(message: "Imu") -> ImuSample | None:
     """Return what an IMU's message measures; None: nothing, or no finite numbers.
 
     Args:

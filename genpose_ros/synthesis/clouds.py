@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from genpose_ros.synthesis.clutter import ground, hands, neighbours, occluders, support_levels
 from genpose_ros.synthesis.depth_errors import add_depth_errors, shifted
 from genpose_ros.synthesis.depth_filters import filter_depth
+from genpose_ros.synthesis.device_arrays import DeviceRandom, array_for, tensor_of
 from genpose_ros.synthesis.domains import D435, Cameras, Domain
 from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.synthesis.objects import Objects
@@ -29,10 +31,12 @@ from genpose_ros.synthesis.views import STANCES, Views, sample_views
 __all__ = [
     "TRAINING_SURROUNDINGS",
     "CloudBatch",
+    "DeviceClouds",
     "Surroundings",
     "crops_around",
     "draw_in_air",
     "make_clouds",
+    "make_device_clouds",
     "render_views",
     "sense_depth",
     "sense_views",
@@ -80,6 +84,34 @@ class CloudBatch:
         return cls(
             **{f.name: np.concatenate([getattr(b, f.name) for b in batches]) for f in fields(cls)}
         )
+
+
+@dataclass(frozen=True)
+class DeviceClouds:
+    """Clouds on a device with their ground truth: as of `CloudBatch`, as tensors.
+
+    Attributes:
+        points_cam: (n, N, 3) metres, camera optical frame.
+        rotation: (n, 3, 3) object to camera.
+        translation: (n, 3) metres.
+        size_m: (n, 3) box edge lengths.
+        category: (n,) int64.
+        stance: (n,) int64.
+        up: (n, 3) unit vector against gravity.
+        level_m: (n,) coordinate along it of the table.
+    """
+
+    points_cam: Tensor
+    rotation: Tensor
+    translation: Tensor
+    size_m: Tensor
+    category: Tensor
+    stance: Tensor
+    up: Tensor
+    level_m: Tensor
+
+    def __len__(self) -> int:
+        return len(self.points_cam)
 
 
 @dataclass(frozen=True)
@@ -141,37 +173,119 @@ def make_clouds(
     Raises:
         ValueError: the shares are of no use, see `ShapeLibrary.draw`.
     """
-    around = surroundings or Surroundings()
-    shapes = library.draw(n, rng, shares, vessels=domain.vessels)
-    allowed = np.array([[s in (*c.rests, "free") for s in STANCES] for c in library.categories])
-    views = sample_views(n, rng, stances=stances, allowed=allowed[shapes.category], domain=domain)
-    size_m = shapes.size_m
-    objects = shapes.placed(views.rotation, views.translation)
-    crops = crops_around(objects, torch.device(device))
-    in_air = draw_in_air(views, rng)
-    images = render_views(objects, size_m, views, in_air, crops, around, rng)
-    clouds, enough = sense_views(images, size_m, views, crops, around, domain, points, rng)
+    drawn = _Drawn.of(
+        n, rng, library, shares, stances, surroundings, domain, points, torch.device(device)
+    )
+    views, category = drawn.views, drawn.category
     batch = CloudBatch(
-        points_cam=clouds.cpu().numpy(),
+        points_cam=drawn.points_cam.cpu().numpy(),
         rotation=views.rotation.astype(np.float32),
         translation=views.translation.astype(np.float32),
-        size_m=size_m.astype(np.float32),
-        category=shapes.category,
+        size_m=drawn.size_m.astype(np.float32),
+        category=category,
         stance=views.stance,
         up=views.up.astype(np.float32),
-        # Draws of its own, so that those of the clouds stay what they are.
-        level_m=support_levels(objects, views, in_air, rng.spawn(1)[0]).astype(np.float32),
+        level_m=drawn.level_m.astype(np.float32),
     )
-    return batch[enough.cpu().numpy()]
+    return batch[drawn.enough.cpu().numpy()]
+
+
+def make_device_clouds(
+    n: int,
+    rng: DeviceRandom,
+    *,
+    library: ShapeLibrary = NOCS_LIBRARY,
+    shares: Mapping[str, float] | None = None,
+    stances: np.ndarray | None = None,
+    surroundings: Surroundings | None = None,
+    domain: Domain = D435,
+    points: int = 1024,
+) -> DeviceClouds:
+    """Make about n clouds as `make_clouds` does, all of it on a device; they stay there.
+
+    Shapes, views and cameras are drawn by the same code, in single precision and from other random
+    numbers: the clouds are others, of the same distribution.
+
+    Args:
+        n, library, shares, stances, surroundings, domain, points: as of `make_clouds`.
+        rng: source of all draws, and the device.
+
+    Raises:
+        ValueError: as of `make_clouds`.
+    """
+    drawn = _Drawn.of(n, rng, library, shares, stances, surroundings, domain, points, rng.device)
+    views = drawn.views
+    values = {
+        "points_cam": drawn.points_cam,
+        "rotation": views.rotation,
+        "translation": views.translation,
+        "size_m": drawn.size_m,
+        "category": drawn.category,
+        "stance": views.stance,
+        "up": views.up,
+        "level_m": drawn.level_m,
+    }
+    usable = drawn.enough.nonzero()[:, 0]
+    tensors = {name: tensor_of(v, rng.device)[usable] for name, v in values.items()}
+    return DeviceClouds(**tensors)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Clouds as drawn, usable ones or not, with arrays of the kind that the generator makes.
+
+    Attributes:
+        points_cam: (n, N, 3).
+        enough: (n,) bool, which have enough points.
+        views: of the objects.
+        size_m: (n, 3).
+        category: (n,).
+        level_m: (n,).
+    """
+
+    points_cam: Tensor
+    enough: Tensor
+    views: Views
+    size_m: np.ndarray
+    category: np.ndarray
+    level_m: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        n: int,
+        rng: Any,
+        library: ShapeLibrary,
+        shares: Mapping[str, float] | None,
+        stances: np.ndarray | None,
+        surroundings: Surroundings | None,
+        domain: Domain,
+        points: int,
+        device: torch.device,
+    ) -> "_Drawn":
+        """Draw n clouds; the arguments are those of `make_clouds`, the generator of either kind."""
+        around = surroundings or Surroundings()
+        shapes = library.draw(n, rng, shares, vessels=domain.vessels)
+        allowed = np.array([[s in (*c.rests, "free") for s in STANCES] for c in library.categories])
+        views = sample_views(
+            n, rng, stances=stances, allowed=allowed[shapes.category], domain=domain
+        )
+        size_m = shapes.size_m
+        objects = shapes.placed(views.rotation, views.translation)
+        crops = crops_around(objects, device)
+        in_air = draw_in_air(views, rng)
+        images = render_views(objects, size_m, views, in_air, crops, around, rng)
+        clouds, enough = sense_views(images, size_m, views, crops, around, domain, points, rng)
+        # Draws of its own, so that those of the clouds stay what they are.
+        level_m = support_levels(objects, views, in_air, rng.spawn(1)[0])
+        return cls(clouds, enough, views, size_m, shapes.category, level_m)
 
 
 def crops_around(objects: Objects, device: torch.device) -> Crops:
     """Rays over each object's outline, with a margin; no denser than a camera's pixels."""
     low, high = objects.outline()
     spacing = np.maximum((high - low).max(1) * 1.12 / (GRID - 1), NATIVE_SPACING)
-    centre, step = (
-        torch.as_tensor(a, dtype=torch.float32, device=device) for a in ((low + high) / 2, spacing)
-    )
+    centre, step = (tensor_of(a, device, torch.float32) for a in ((low + high) / 2, spacing))
     return Crops(centre, step, GRID)
 
 
@@ -218,7 +332,7 @@ def render_views(
     rows = np.flatnonzero(held)
     batches.append((rows, hands(size_m[rows], views[rows], rng), 1))
     device = crops.spacing.device
-    floor = torch.as_tensor(ground(objects, views, in_air, rng), dtype=torch.float32, device=device)
+    floor = tensor_of(ground(objects, views, in_air, rng), device, torch.float32)
     return rasterise(_triangles(batches, device), crops, floor)
 
 
@@ -229,8 +343,9 @@ def _triangles(batches: list[tuple[np.ndarray, MeshBatch, int]], device: torch.d
         k, count = meshes.vertices.shape[:2]
         if k == 0:
             continue
-        vertices.append(torch.from_numpy(meshes.vertices.reshape(-1, 3).astype(np.float32)))
-        owner.append(torch.from_numpy(rows).repeat_interleave(count))
+        corners = meshes.vertices.reshape(-1, 3)
+        vertices.append(tensor_of(corners, device, torch.float32))
+        owner.append(tensor_of(rows, device).repeat_interleave(count))
         first = start + count * torch.arange(k, device=device)
         triangles = torch.from_numpy(meshes.faces.astype(np.int64)).to(device)
         faces.append((triangles + first[:, None, None]).view(-1, 3))
@@ -238,8 +353,8 @@ def _triangles(batches: list[tuple[np.ndarray, MeshBatch, int]], device: torch.d
         closed.append(torch.full((len(faces[-1]),), meshes.closed, device=device))
         start += k * count
     return Triangles(
-        vertices=torch.cat(vertices).to(device),
-        vertex_image=torch.cat(owner).to(device),
+        vertices=torch.cat(vertices),
+        vertex_image=torch.cat(owner),
         faces=torch.cat(faces),
         part=torch.cat(part),
         closed=torch.cat(closed),
@@ -268,7 +383,7 @@ def sense_views(
         points: points per cloud.
         rng: source of the draws.
     """
-    n, per_px = len(crops), crops.spacing.double().cpu().numpy() / NATIVE_SPACING
+    n, per_px = len(crops), array_for(crops.spacing, rng) / NATIVE_SPACING
     cameras = domain.draw_cameras(n, rng)
     depth = sense_depth(images, size_m, views, crops, cameras, rng)
     is_object = images.part == 0
@@ -300,7 +415,7 @@ def sense_depth(
         cameras: n of them.
         rng: source of the draws.
     """
-    spacing = crops.spacing.double().cpu().numpy()
+    spacing = array_for(crops.spacing, rng)
     true, errors, filters = images.depth_m, cameras.errors, cameras.filters
     if errors is not None:
         axis = views.rotation[:, :, 1]
@@ -324,7 +439,7 @@ def sense_depth(
 
 def _shadows(depth_m: Tensor, spacing: np.ndarray, cameras: Cameras) -> Tensor:
     """Where something nearer hides the surface from the other eye or from the projector."""
-    flip = torch.as_tensor(cameras.mirrored, device=depth_m.device)[:, None, None]
+    flip = tensor_of(cameras.mirrored, depth_m.device)[:, None, None]
     sensor = cameras.sensor
     seen = torch.where(flip, depth_m.flip(2), depth_m) if cameras.mirrored.any() else depth_m
     hidden = hidden_from_right(
@@ -341,7 +456,7 @@ def _window(crops: Crops, share: float, rng: np.random.Generator) -> Tensor:
     angle = np.where(border, np.round(angle / (np.pi / 2)) * (np.pi / 2), angle)
     limit = np.where(rng.random(n) < share, rng.uniform(0.0, 0.8, n), 10.0)
     cos, sin, end = (
-        torch.as_tensor(a, dtype=torch.float32, device=device)[:, None, None]
+        tensor_of(a, device, torch.float32)[:, None, None]
         for a in (np.cos(angle), np.sin(angle), limit)
     )
     across = torch.linspace(-1, 1, crops.size, device=device)

@@ -8,10 +8,10 @@ batch; who is to have which is the caller's to decide.
 """
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from genpose_ros.synthesis.objects import Objects
 from genpose_ros.synthesis.primitives import MeshBatch, lathe, merge, profile, tube
+from genpose_ros.synthesis.turns import random_turns
 from genpose_ros.synthesis.views import Views
 
 __all__ = ["ground", "hands", "neighbours", "occluders", "support_levels"]
@@ -113,7 +113,7 @@ def occluders(
     """
     n = len(size_m)
     size = rng.uniform(0.02, 0.14, (n, 3))
-    lumps = _lumps(size, rng).turned(Rotation.random(n, random_state=rng).as_matrix())
+    lumps = _lumps(size, rng).turned(random_turns(n, rng).as_matrix())
     object_radius = np.linalg.norm(size_m, axis=1) / 2
     lump_radius = np.linalg.norm(size, axis=1) / 2
     distance = np.linalg.norm(views.translation, axis=1)
@@ -134,7 +134,7 @@ def hands(size_m: np.ndarray, views: Views, rng: np.random.Generator) -> MeshBat
     n = len(size_m)
     # Mostly around the longest axis.
     axis = np.argsort(size_m + rng.uniform(0, 0.05, (n, 3)), axis=1)[:, 2]
-    others = np.array([[1, 2], [2, 0], [0, 1]])[axis]
+    others = np.stack([(axis + 1) % 3, (axis + 2) % 3], 1)
     half = np.take_along_axis(size_m, others, 1) / 2
     length = np.take_along_axis(size_m, axis[:, None], 1)[:, 0]
     columns = np.stack([others[:, 0], others[:, 1], axis], 1)

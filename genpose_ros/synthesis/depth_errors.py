@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genpose_ros.synthesis.device_arrays import tensor_of
 from genpose_ros.synthesis.rasterise import Crops
 
 __all__ = ["DepthErrors", "add_depth_errors", "draw_depth_errors", "shifted"]
@@ -135,18 +136,18 @@ def add_depth_errors(
     error *= (depth * (1 / _AT_M)).pow(_GROWTH)
     _add_faces(error, depth_m, is_object, crops, axis, draw)
     _add_levels(error, depth_m, is_object, crops, axis, middle_m + draw.level * half_height_m, draw)
-    scale = torch.as_tensor(draw.scale, dtype=torch.float32, device=device)[:, None, None]
+    scale = tensor_of(draw.scale, device, torch.float32)[:, None, None]
     return ((depth + error) * scale).clamp_min_(0.05).masked_fill_(empty, 0)
 
 
 def _rows(amount: np.ndarray, device: torch.device) -> Tensor:
     """Numbers (k,) of the images with an error."""
-    return torch.as_tensor(np.flatnonzero(amount), device=device)
+    return tensor_of(np.flatnonzero(amount), device)
 
 
 def _of(values: np.ndarray, rows: Tensor) -> Tensor:
     """Single-precision values (k, ...) of the rows."""
-    return torch.as_tensor(values, dtype=torch.float32, device=rows.device)[rows]
+    return tensor_of(values, rows.device, torch.float32)[rows]
 
 
 def _windowed(depth: Tensor, window_px: np.ndarray, per_px: Tensor) -> Tensor:
@@ -282,7 +283,7 @@ def shifted(masks: Tensor, shift_px: np.ndarray, per_px: np.ndarray) -> Tensor:
     """
     n, height, width = masks.shape
     steps = np.rint(shift_px / per_px[:, None]).astype(np.int64)
-    step = torch.as_tensor(steps, device=masks.device)
+    step = tensor_of(steps, masks.device)
     column = (torch.arange(width, device=masks.device) - step[:, :1]).clamp_(0, width - 1)
     row = (torch.arange(height, device=masks.device) - step[:, 1:]).clamp_(0, height - 1)
     moved = masks.gather(1, row[:, :, None].expand(n, height, width))

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genpose_ros.synthesis.device_arrays import tensor_of
+
 __all__ = [
     "DriverFilters",
     "decimated",
@@ -68,20 +70,19 @@ def filter_depth(depth_m: Tensor, draw: DriverFilters, per_px: np.ndarray) -> Te
     factor = np.rint(draw.decimation / per_px)
     for size in (2, 4):
         chosen = np.flatnonzero((factor == size) | ((factor == 3) & (size == 2)))
-        rows = torch.as_tensor(chosen, device=depth.device)
+        rows = tensor_of(chosen, depth.device)
         if len(rows):
             depth[rows] = decimated(depth[rows], size)
     # A step of the array is several of the camera's, and each takes its share.
     alpha = 1 - (1 - draw.alpha) ** per_px
     for number in range(int(draw.passes.max(initial=0))):
-        rows = torch.as_tensor(np.flatnonzero(draw.passes > number), device=depth.device)
+        rows = tensor_of(np.flatnonzero(draw.passes > number), depth.device)
         weight, delta = (
-            torch.as_tensor(values, dtype=torch.float32, device=depth.device)[rows]
-            for values in (alpha, draw.delta_m)
+            tensor_of(values, depth.device, torch.float32)[rows] for values in (alpha, draw.delta_m)
         )
         depth[rows] = smoothed(depth[rows], weight, delta)
     for way in (1, 2):
-        rows = torch.as_tensor(np.flatnonzero(draw.filling == way), device=depth.device)
+        rows = tensor_of(np.flatnonzero(draw.filling == way), depth.device)
         if len(rows):
             depth[rows] = filled(depth[rows], furthest=way == 2)
     return depth

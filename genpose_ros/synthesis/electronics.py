@@ -193,12 +193,12 @@ class _Draw:
 
     def within(self, *ranges: tuple[float, float]) -> np.ndarray:
         """(n,) values, each within its kind's range."""
-        low, high = np.array(ranges)[self.kind].T
+        low, high = (np.choose(self.kind, limits) for limits in np.array(ranges).T)
         return self.rng.uniform(low, high)
 
     def happens(self, *shares: float) -> np.ndarray:
         """(n,) booleans, each with its kind's probability."""
-        return self.rng.random(len(self.kind)) < np.array(shares)[self.kind]
+        return self.rng.random(len(self.kind)) < np.choose(self.kind, np.array(shares, float))
 
 
 _Parts = list[tuple[MeshBatch, np.ndarray]]

@@ -14,7 +14,8 @@ from torch import Tensor
 from genpose_ros.geometry.categories import NOCS, Category, CategorySet
 from genpose_ros.networks.checkpoints import load_attachments
 from genpose_ros.networks.model_set import checkpoint_files, known_categories
-from genpose_ros.synthesis.meshes import Mesh, deform
+from genpose_ros.synthesis.device_arrays import host_of
+from genpose_ros.synthesis.meshes import Mesh, deform, deformed
 from genpose_ros.synthesis.objects import Objects
 from genpose_ros.synthesis.primitives import MeshBatch
 from genpose_ros.synthesis.shapes import GENERATORS, make_shapes
@@ -100,7 +101,8 @@ class ShapeLibrary:
         Raises:
             ValueError: a share is of no category, negative or not finite, or all are 0.
         """
-        category = rng.permutation(_dealt(_weights(self.categories, shares), n, rng))
+        host = host_of(rng)
+        category = host.permutation(_dealt(_weights(self.categories, shares), n, host))
         groups: list[tuple[np.ndarray, MeshBatch]] = []
         for index in np.unique(category):
             groups += self._shapes(index, np.flatnonzero(category == index), rng, vessels)
@@ -129,15 +131,14 @@ class ShapeLibrary:
         chosen = np.full(len(rows), -1)
         if known:
             share = self.mesh_share if category.generator else 1.0
-            scanned = rng.random(len(rows)) < share
-            chosen = np.where(scanned, rng.integers(len(known), size=len(rows)), -1)
+            host = host_of(rng)
+            scanned = host.random(len(rows)) < share
+            chosen = np.where(scanned, host.integers(len(known), size=len(rows)), -1)
         for number, mesh in enumerate(known):
             of_mesh = rows[chosen == number]
             if len(of_mesh):
-                vertices = [deform(mesh, category, rng, amount=self.deformation) for _ in of_mesh]
-                groups.append(
-                    (of_mesh, MeshBatch(np.stack(vertices), mesh.faces, closed=mesh.closed))
-                )
+                vertices = deformed(mesh, category, rng, len(of_mesh), amount=self.deformation)
+                groups.append((of_mesh, MeshBatch(vertices, mesh.faces, closed=mesh.closed)))
         if category.generator and (chosen < 0).any():
             shapes = make_shapes(category.generator, int((chosen < 0).sum()), rng, vessels)
             groups.append((rows[chosen < 0], shapes))

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import open3d as o3d
 
 from genpose_ros.files import read_json
 from genpose_ros.geometry.categories import NOCS, Category, CategorySet
+from genpose_ros.synthesis.device_arrays import DeviceRandom, array_for
 from genpose_ros.synthesis.mesh_files import read_mesh
 
-__all__ = ["METRIC_DIAGONAL_M", "Mesh", "deform", "load_meshes", "make_mesh"]
+__all__ = ["METRIC_DIAGONAL_M", "Mesh", "deform", "deformed", "load_meshes", "make_mesh"]
 
 _MANIFEST_FIELDS = {"category", "file", "split", "metric"}
 #: Box diagonals that a mesh in metres may have.
@@ -151,6 +151,8 @@ def make_mesh(
 def _simplified(
     vertices: np.ndarray, faces: np.ndarray, max_faces: int
 ) -> tuple[np.ndarray, np.ndarray]:
+    import open3d as o3d  # not everywhere that clouds are made
+
     mesh = o3d.geometry.TriangleMesh(
         o3d.utility.Vector3dVector(vertices), o3d.utility.Vector3iVector(faces.astype(np.int32))
     )
@@ -199,38 +201,79 @@ def deform(
     if not mesh.metric:
         scale = scale * rng.uniform(*category.size_m)
     draws = amount * np.concatenate([rng.uniform(-r, r, n) for r, n in _DRAWS[cage]])
-    bent = _BENDS[cage](mesh.vertices * scale, draws)
+    return _bent(mesh.vertices, scale, draws, cage, category)
+
+
+def deformed(
+    mesh: Mesh,
+    category: Category,
+    rng: "np.random.Generator | DeviceRandom",
+    count: int,
+    *,
+    amount: float = 1.0,
+) -> np.ndarray:
+    """Return several of what `deform` returns, (count, V, 3); on a device all at once.
+
+    Args:
+        mesh, category, rng, amount: as of `deform`.
+        count: how many.
+    """
+    if not isinstance(rng, DeviceRandom):
+        return np.stack([deform(mesh, category, rng, amount=amount) for _ in range(count)])
+    cage = "rings" if category.deform == "box" and category.symmetry.free_axis else category.deform
+    amount = 0.0 if cage == "none" else amount
+    scale = 1 + amount * rng.uniform(-0.2, 0.2, (count, 3))
+    if cage in ("rings", "handle"):
+        scale[:, 2] = scale[:, 0]
+    if not mesh.metric:
+        scale = scale * rng.uniform(*category.size_m, (count, 1))
+    drawn = [rng.uniform(-r, r, (count, n)) for r, n in _DRAWS[cage]]
+    draws = amount * np.concatenate(drawn, 1)
+    return _bent(array_for(mesh.vertices, rng), scale, draws, cage, category)
+
+
+def _bent(
+    vertices: np.ndarray, scale: np.ndarray, draws: np.ndarray, cage: str, category: Category
+) -> np.ndarray:
+    """Vertices (..., V, 3) scaled by (..., 3) and bent by the numbers (..., D) of a cage."""
+    scale = scale[..., None, :]
+    bent = _BENDS[cage](vertices * scale, draws)
     group = category.symmetry.rotations
     for turn in group[1:]:
-        bent = bent + _BENDS[cage]((mesh.vertices @ turn.T) * scale, draws) @ turn
+        bent = bent + _BENDS[cage]((vertices @ turn.T) * scale, draws) @ turn
     bent = bent / len(group)
-    moved: np.ndarray = bent - (bent.max(0) + bent.min(0)) / 2
+    moved: np.ndarray = bent - ((bent.max(-2) + bent.min(-2)) / 2)[..., None, :]
     return moved
 
 
-def _bend_rings(vertices: np.ndarray, draws: np.ndarray, axis_x: float = 0.0) -> np.ndarray:
+def _bend_rings(
+    vertices: np.ndarray, draws: np.ndarray, axis_x: "np.ndarray | float" = 0.0
+) -> np.ndarray:
     """Widen or narrow four rings of a cage around the vertical axis at `axis_x`."""
-    level = vertices[:, 1] / np.ptp(vertices[:, 1])
-    taper, rings = 1 + draws[0] * level, 1 + draws[1:5]
+    x, y, z = (vertices[..., axis] for axis in range(3))
+    level = y / np.ptp(y, -1)[..., None]
+    taper, rings = 1 + draws[..., :1] * level, 1 + draws[..., 1:5]
     factor = taper * np.interp(level, np.linspace(-0.5, 0.5, 4), rings)
-    x = axis_x + (vertices[:, 0] - axis_x) * factor
-    return np.stack([x, vertices[:, 1], vertices[:, 2] * factor], -1)
+    return np.stack([axis_x + (x - axis_x) * factor, y, z * factor], -1)
 
 
 def _bend_handle(vertices: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Bend the body around its own axis, which a handle at +x moves off the middle of the box."""
-    width = np.ptp(vertices[:, 2])
-    axis_x = vertices[:, 0].min() + width / 2
+    x = vertices[..., 0]
+    width = np.ptp(vertices[..., 2], -1)[..., None]
+    axis_x = x.min(-1)[..., None] + width / 2
     bent = _bend_rings(vertices, draws, axis_x)
     edge = axis_x + width / 2
-    bent[:, 0] += np.maximum(vertices[:, 0] - edge, 0) * draws[5]
+    bent[..., 0] += np.maximum(x - edge, 0) * draws[..., 5:6]
     return bent
 
 
 def _bend_box(vertices: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Make trapezia of the box's faces, symmetric about its middle planes."""
-    x, y = (vertices / np.ptp(vertices, 0))[:, :2].T  # from -0.5 to 0.5
-    factors = [1 + draws[0] * y, 1 + draws[1] * x, (1 + draws[2] * x) * (1 + draws[3] * y)]
+    whole = vertices / np.ptp(vertices, -2)[..., None, :]
+    x, y = whole[..., 0], whole[..., 1]  # from -0.5 to 0.5
+    a, b, c, d = (draws[..., number : number + 1] for number in range(4))
+    factors = [1 + a * y, 1 + b * x, (1 + c * x) * (1 + d * y)]
     return vertices * np.stack(factors, -1)
 
 

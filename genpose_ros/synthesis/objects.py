@@ -30,10 +30,7 @@ class Objects:
     @property
     def size_m(self) -> np.ndarray:
         """(n, 3) edges of the boxes along the axes of the frame the vertices are in."""
-        size = np.empty((len(self), 3))
-        for rows, meshes in self.groups:
-            size[rows] = meshes.extents
-        return size
+        return self._in_order([meshes.extents for _, meshes in self.groups])
 
     def placed(self, rotation: np.ndarray, translation: np.ndarray) -> "Objects":
         """The objects turned by (n, 3, 3) and moved by (n, 3), in single precision."""
@@ -51,18 +48,24 @@ class Objects:
 
     def lowest(self, axis: np.ndarray) -> np.ndarray:
         """(n,) smallest coordinate of each object along its `axis` (n, 3)."""
-        lowest = np.empty(len(self))
+        lowest = []
         for rows, meshes in self.groups:
             along = meshes.vertices @ axis[rows, :, None].astype(meshes.vertices.dtype)
-            lowest[rows] = along[..., 0].min(1)
-        return lowest
+            lowest.append(along[..., 0].min(1).astype(np.float64))
+        return self._in_order(lowest)
 
     def outline(self) -> tuple[np.ndarray, np.ndarray]:
         """Smallest and largest tangents x / z and y / z, each (n, 2), of objects placed."""
-        low, high = np.empty((len(self), 2)), np.empty((len(self), 2))
-        for rows, meshes in self.groups:
-            x, y, z = np.ascontiguousarray(np.moveaxis(meshes.vertices, 2, 0))
-            for axis, values in enumerate((x, y)):
-                tangents = values / np.maximum(z, 0.05)
-                low[rows, axis], high[rows, axis] = tangents.min(1), tangents.max(1)
-        return low, high
+        low, high = [], []
+        for _, meshes in self.groups:
+            x, y, z = np.moveaxis(meshes.vertices, 2, 0).copy()
+            tangents = [values / np.maximum(z, 0.05) for values in (x, y)]
+            low.append(np.stack([t.min(1) for t in tangents], -1).astype(np.float64))
+            high.append(np.stack([t.max(1) for t in tangents], -1).astype(np.float64))
+        return self._in_order(low), self._in_order(high)
+
+    def _in_order(self, parts: list[np.ndarray]) -> np.ndarray:
+        """Values of the groups as values (n, ...) of the objects."""
+        order = np.argsort(np.concatenate([rows for rows, _ in self.groups]))
+        together: np.ndarray = np.concatenate(parts)[order]
+        return together

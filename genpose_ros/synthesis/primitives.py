@@ -35,7 +35,7 @@ class MeshBatch:
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Smallest and largest coordinates, each (n, 3) metres."""
         # numpy is twenty times faster along a contiguous axis than across three columns.
-        coordinates = np.ascontiguousarray(self.vertices.swapaxes(1, 2))
+        coordinates = self.vertices.swapaxes(1, 2).copy()
         return coordinates.min(2), coordinates.max(2)
 
     @property

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genpose_ros.synthesis.device_arrays import tensor_of
+
 __all__ = [
     "D435_BASELINE_M",
     "Images",
@@ -184,7 +186,7 @@ def _like(example: Images, images: Tensor) -> Images:
 
 
 def _per_image(values: np.ndarray, device: torch.device) -> Tensor:
-    return torch.as_tensor(values, dtype=torch.float32, device=device)[:, None, None]
+    return tensor_of(values, device, torch.float32)[:, None, None]
 
 
 def measure_depth(
@@ -314,7 +316,7 @@ def corrupt_mask(mask: Images, spacing_px: np.ndarray, rng: np.random.Generator)
     threshold = _per_image(0.5 + slope * inward, true.device)
     threshold = threshold + _per_image(slope * ragged, true.device) * noise.smooth(12)
     # Some detectors are right: leave a third as it is.
-    exact = torch.as_tensor(rng.random(n) < 0.33, device=true.device)[:, None, None]
+    exact = tensor_of(rng.random(n) < 0.33, true.device)[:, None, None]
     moved = _blurred(true) > threshold.clamp_(0.06, 0.94)
     return _like(mask, torch.where(exact, true, moved))
 
@@ -334,7 +336,7 @@ def tear_mask(
     pattern = _Noise(whole.shape, whole.device, rng).smooth(5)
     limits = _per_image(np.where(missing, 0.9, np.inf), whole.device)
     kept = whole & (pattern <= limits)
-    leak = torch.as_tensor(np.flatnonzero(leaking), device=whole.device)
+    leak = tensor_of(np.flatnonzero(leaking), whole.device)
     near = _blurred(whole[leak]) > 0.004
     kept[leak] |= near & (pattern[leak] < -0.4)
     return _like(mask, kept)

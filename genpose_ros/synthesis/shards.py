@@ -28,6 +28,7 @@ from genpose_ros.synthesis.library import NOCS_LIBRARY, ShapeLibrary
 __all__ = [
     "SHARD_SIZE",
     "SetRecipe",
+    "decisive_entries",
     "read_shard",
     "set_categories",
     "shard_paths",
@@ -160,9 +161,9 @@ def _in_processes(
 
 def _record(folder: Path, recipe: SetRecipe) -> None:
     """Write down what the set is made of; a folder holds one recipe's shards only."""
-    file, clouds, decisive = folder / _RECIPE, recipe.clouds, _decisive(recipe)
+    file, clouds, decisive = folder / _RECIPE, recipe.clouds, decisive_entries(recipe)
     if file.exists():
-        known = {**_decisive(SetRecipe(clouds)), **_recorded(file)}
+        known = {**decisive_entries(SetRecipe(clouds)), **_recorded(file)}
         for name, value in decisive.items():
             if known[name] != value:
                 differs = f"{name} is {known[name]!r}, not {value!r}"
@@ -179,8 +180,8 @@ def _record(folder: Path, recipe: SetRecipe) -> None:
     write_whole(file, json.dumps({"clouds": clouds, **decisive}) + "\n")
 
 
-def _decisive(recipe: SetRecipe) -> dict[str, Any]:
-    """What decides the content of the shards, as JSON values."""
+def decisive_entries(recipe: SetRecipe) -> dict[str, Any]:
+    """Return what decides the content of a set's shards, as JSON values."""
     library, digest = recipe.library, hashlib.sha256()
     for mesh in library.meshes:
         digest.update(f"{mesh.category} {mesh.name} {mesh.metric}".encode())

@@ -429,7 +429,7 @@ def mugs(rng: Generator, n: int, variety: VesselVariety = USUAL) -> MeshBatch:
     floor = floor + (height - floor) * _some(rng, n, variety.filled_mugs, *variety.mug_level)
 
     def wall_radius(s: np.ndarray) -> np.ndarray:
-        shape = 1 + taper[:, None] * (1 - s) + belly[:, None] * np.sin(np.pi * s) ** 1.5
+        shape = 1 + taper[:, None] * (1 - s) + belly[:, None] * np.abs(np.sin(np.pi * s)) ** 1.5
         return radius[:, None] * shape
 
     s = np.broadcast_to(np.linspace(0, 1, 12), (n, 12))

@@ -4,11 +4,13 @@
 """Views of objects: their poses in front of the camera, standing, lying or upside down."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from genpose_ros.synthesis.device_arrays import array_for
 from genpose_ros.synthesis.domains import D435, Domain
+from genpose_ros.synthesis.turns import about, from_matrix, from_rotvec, random_turns
 
 __all__ = ["STANCES", "Views", "sample_views"]
 
@@ -59,22 +61,22 @@ def sample_views(
     if stances is None:
         stances = rng.choice(len(STANCES), n, p=domain.stance_shares)
     if allowed is not None:
-        stances = _possible(stances, allowed, domain.stance_shares, rng)
+        stances = _possible(stances, array_for(allowed, rng), domain.stance_shares, rng)
     elevation = np.radians(np.clip(rng.normal(38, 22, n), 2, 88))
     upright = rng.random(n) < 1 - domain.any_roll
     roll = np.where(upright, rng.normal(0, 8, n), rng.uniform(-180, 180, n))
     # Gravity first: the camera looks down by the elevation, then rolls about its optical axis.
     up = np.stack([np.zeros(n), -np.cos(elevation), -np.sin(elevation)], -1)
-    up = _about("z", roll).apply(up)
+    up = about("z", roll).apply(up)
 
     # A lying object first turns about its own axis, so that handles point anywhere.
-    own = _about("y", rng.uniform(0, 360, n))
-    tip = _about("x", np.choose(stances, [0.0, 90.0, 180.0, 0.0]))
-    spin = _about("y", rng.uniform(0, 360, n))
-    wobble = Rotation.from_rotvec(rng.normal(0, np.radians(2.0), (n, 3)))
+    own = about("y", rng.uniform(0, 360, n))
+    tip = about("x", np.choose(stances, [0.0, 90.0, 180.0, 0.0]))
+    spin = about("y", rng.uniform(0, 360, n))
+    wobble = from_rotvec(rng.normal(0, np.radians(2.0), (n, 3)))
     on_table = spin * tip * own * wobble
     placed = _align_y_with(up) * on_table
-    free = Rotation.random(n, random_state=rng)
+    free = random_turns(n, rng)
     rotation = np.where((stances == 3)[:, None, None], free.as_matrix(), placed.as_matrix())
 
     distance = np.exp(rng.uniform(np.log(0.3), np.log(1.8), n))
@@ -99,12 +101,8 @@ def _possible(
     return stances
 
 
-def _about(axis: str, degrees: np.ndarray) -> Rotation:
-    return Rotation.from_euler(axis, degrees[:, None], degrees=True)
-
-
-def _align_y_with(up: np.ndarray) -> Rotation:
+def _align_y_with(up: np.ndarray) -> Any:
     """Rotations that take the y axis onto each `up` (n, 3)."""
     z = np.cross(np.array([1.0, 0.0, 0.0]), up)
     z /= np.linalg.norm(z, axis=-1, keepdims=True)
-    return Rotation.from_matrix(np.stack([np.cross(up, z), up, z], -1))
+    return from_matrix(np.stack([np.cross(up, z), up, z], -1))

@@ -5,6 +5,7 @@
 
 import math
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -15,7 +16,14 @@ from torch import Tensor
 from genpose_ros.synthesis.shards import set_categories, shard_paths, with_up
 from genpose_ros.training.settings import TrainingSettings
 
-__all__ = ["Batch", "CloudPool", "augment", "disturb_up", "step_generator"]
+__all__ = [
+    "Batch",
+    "CloudPool",
+    "augment",
+    "disturb_up",
+    "reordered",
+    "step_generator",
+]
 
 #: What a shard holds of each cloud.
 _PARTS = (
@@ -139,6 +147,15 @@ class CloudPool:
         self._sizes = dict(sorted(self._sizes.items()))
         return len(self._sizes)
 
+    def described(self) -> str:
+        """What the clouds are, for a checkpoint's metadata: the set's recipe, or its name."""
+        made = self._folder / "recipe.json"
+        return made.read_text() if made.exists() else str(self._folder.name)
+
+    def generator(self, seed: int, step: int, stream: int) -> torch.Generator:
+        """The generator for one step of a run: see `step_generator`."""
+        return step_generator(seed, step, stream)
+
     def draw(
         self, step: int, settings: TrainingSettings, *, rank: int = 0, ranks: int = 1
     ) -> Batch:
@@ -152,7 +169,7 @@ class CloudPool:
         chance = torch.rand(settings.batch, _PICK + _ORDER + _CHANGE, generator=generator)[mine]
         pick, order, change = chance.split((_PICK, _ORDER, _CHANGE), 1)
         parts = self._gather((step * settings.batch + mine) % self.shards, pick, settings.balanced)
-        points = _reordered(parts.pop("points_centred").float(), order)
+        points = reordered(parts.pop("points_centred").float(), order)
         mirror = self._mirror[parts["category"]]
         batch = Batch(points_cam=points + parts.pop("centre").unsqueeze(1), **parts)
         batch = augment(batch, change, settings, mirror)
@@ -176,19 +193,24 @@ class CloudPool:
         return self._read[path]
 
 
-def _reordered(points: Tensor, chance: Tensor) -> Tensor:
-    """The points (B, N, 3) of each cloud in another order, which uniform numbers (B, 2) choose.
+def reordered(points: Tensor, chance: Tensor) -> Tensor:
+    """Return the points (B, N, 3) of each cloud in another order, chosen by uniform numbers (B, 2).
 
     They lie in a random order already: starting anywhere and taking every k-th, k without a common
     divisor with N, is as good as sorting random numbers, and costs next to nothing.
     """
     count = points.shape[1]
-    strides = torch.arange(1, count + 1)
-    strides = strides[torch.gcd(strides, torch.tensor(count)) == 1]
+    strides = torch.tensor(_coprime(count), device=points.device)
     start = (chance[:, :1] * count).long()
     stride = strides[(chance[:, 1:] * len(strides)).long()]
-    order = (start + stride * torch.arange(count)) % count
+    order = (start + stride * torch.arange(count, device=points.device)) % count
     return points.gather(1, order.unsqueeze(-1).expand_as(points))
+
+
+@lru_cache
+def _coprime(count: int) -> tuple[int, ...]:
+    """The numbers up to `count` that have no common divisor with it."""
+    return tuple(stride for stride in range(1, count + 1) if math.gcd(stride, count) == 1)
 
 
 def step_generator(seed: int, step: int, stream: int) -> torch.Generator:

@@ -21,13 +21,13 @@ from genpose_ros.networks.reference import (
 )
 from genpose_ros.training.settings import TrainingSettings
 
-__all__ = ["Objective", "Teacher", "draw_noise_levels", "objective_of"]
+__all__ = ["DistilObjective", "Objective", "Teacher", "draw_noise_levels", "objective_of"]
 
 
 def draw_noise_levels(
     count: int, settings: TrainingSettings, largest: float, generator: torch.Generator
 ) -> Tensor:
-    """Noise levels (count, draws, 1), in units of the pose vector, on the CPU.
+    """Noise levels (count, draws, 1), in units of the pose vector, on the generator's device.
 
     A share is log-normal around the middle, where the pose is decided; the others are log-uniform,
     so that the whole range stays covered.
@@ -38,11 +38,11 @@ def draw_noise_levels(
         largest: the model's largest noise level, which `sigma_high` = 0 stands for.
         generator: source of the draws.
     """
-    shape = (count, settings.draws, 1)
+    shape, device = (count, settings.draws, 1), generator.device
     low, high = math.log(settings.sigma_low), math.log(settings.sigma_high or largest)
-    around = settings.middle_spread * torch.randn(shape, generator=generator)
-    wide = low + (high - low) * torch.rand(shape, generator=generator)
-    pick = torch.rand(shape, generator=generator) < settings.middle_share
+    around = settings.middle_spread * torch.randn(shape, generator=generator, device=device)
+    wide = low + (high - low) * torch.rand(shape, generator=generator, device=device)
+    pick = torch.rand(shape, generator=generator, device=device) < settings.middle_share
     return torch.where(pick, math.log(settings.middle_sigma) + around, wide).clamp(low, high).exp()
 
 
@@ -249,10 +249,49 @@ class ReferenceObjective(Objective):
         return self._network(pose, sigma, encoding.score)
 
 
+class DistilObjective(nn.Module):
+    """Loss of the distilled head: how far it is from where the score's flows end.
+
+    Args:
+        model: with a distilled head, which alone is trained.
+        settings: `huber` is used.
+
+    Raises:
+        ValueError: the model has no distilled head.
+    """
+
+    def __init__(self, model: PoseModel, settings: TrainingSettings) -> None:
+        super().__init__()
+        if not isinstance(model, LightPoseModel) or model.distilled_head is None:
+            raise ValueError(f"this {model.architecture} has no distilled head to train")
+        self.model, self.settings, self._head = model, settings, model.distilled_head
+        model.requires_grad_(False)
+        model.distilled_head.requires_grad_(True)
+
+    def forward(self, features: Tensor, state: Tensor, sigma: Tensor, end: Tensor) -> Tensor:
+        """The loss, in units of what the head answers, and 0, (2,).
+
+        Args:
+            features: (B, F) of the clouds.
+            state: (B, S, 9) pose vectors along flows.
+            sigma: (B, S, 1) their noise levels.
+            end: (B, S, 9) where the flows end.
+        """
+        condition = self._head.condition(features)
+        found = self.model.flow_end_of(state, sigma, condition)
+        data = self.model.settings.sigma_data
+        # As the preconditioning scales answers, so that every noise level counts alike.
+        scale = (sigma**2 + data**2).sqrt() / (sigma * data)
+        apart = ((found - end) * scale).square().sum(-1)
+        c = self.settings.huber
+        loss = ((apart + c * c).sqrt() - c).mean()
+        return torch.stack((loss, torch.zeros_like(loss)))
+
+
 def objective_of(
     model: PoseModel, settings: TrainingSettings, teacher: Teacher | None = None
-) -> Objective:
-    """The objective of a model's architecture.
+) -> nn.Module:
+    """The objective of a model's architecture and of what is trained of it.
 
     Raises:
         ValueError: the architecture cannot be trained, or not with these settings or a teacher.
@@ -262,6 +301,8 @@ def objective_of(
         or (settings.target, settings.weighting) != ("score", "edm")
     ):
         raise ValueError("a teacher is for the score of the light model, with weighting edm")
+    if settings.target == "distil":
+        return DistilObjective(model, settings)
     if isinstance(model, LightPoseModel):
         return LightObjective(model, settings, teacher)
     if isinstance(model, ReferencePoseModel):

@@ -5,20 +5,20 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from genpose_ros.files import read_yaml
 from genpose_ros.settings import setting_from_text
 from genpose_ros.synthesis.library import ShapeLibrary
 from genpose_ros.synthesis.shards import SetRecipe
 from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import build_model
+from genpose_ros.yaml_files import read_yaml
 
 __all__ = ["Recipe", "load_recipe", "parse_changes", "recipe_names"]
 
-_TARGETS = ("score", "energy")
+_TARGETS = ("score", "energy", "distil")
 _KEYS = ("description", "architecture", "model", "data", *_TARGETS)
 
 #: What a recipe can say of its clouds; meshes and machines are given when they are made.
@@ -37,7 +37,7 @@ class Recipe:
         description: in a line.
         architecture: genpose-light or genpose-reference.
         model: what the architecture's `from_config` takes.
-        score, energy: the two runs.
+        score, energy, distil: the runs.
         data: the clouds, for `genpose synthesize`; None: as many as one likes.
     """
 
@@ -48,10 +48,12 @@ class Recipe:
     score: TrainingSettings
     energy: TrainingSettings
     data: SetRecipe | None = None
+    distil: TrainingSettings = field(default_factory=lambda: TrainingSettings(target="distil"))
 
     def settings(self, target: str) -> TrainingSettings:
-        """The settings of the score's or the energy's run."""
-        return self.score if target == "score" else self.energy
+        """The settings of the score's, the energy's or the distilled head's run."""
+        chosen: TrainingSettings = getattr(self, target)
+        return chosen
 
     def changed(self, target: str, changes: Mapping[str, Any]) -> "Recipe":
         """The recipe with some settings of one run changed.
@@ -60,9 +62,8 @@ class Recipe:
             ValueError: no such setting, or a value out of range.
         """
         settings = replace(self.settings(target), **_checked(changes, target))
-        if target == "score":
-            return replace(self, score=settings)
-        return replace(self, energy=settings)
+        changed: dict[str, Any] = {target: settings}
+        return replace(self, **changed)
 
 
 def recipe_names() -> list[str]:
@@ -114,7 +115,7 @@ def _find(name: str | Path) -> Path:
 
 def _recipe(name: str, content: Any) -> Recipe:
     if not isinstance(content, dict):
-        raise ValueError("a recipe is a mapping of architecture, model, score and energy")
+        raise ValueError("a recipe is a mapping of architecture, model, score, energy and distil")
     _refuse_unknown(content, _KEYS, "key")
     architecture = content.get("architecture", "genpose-light")
     model = content.get("model") or {}

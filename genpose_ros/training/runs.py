@@ -20,16 +20,18 @@ from genpose_ros.files import folder_lock
 from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.devices import emulates_bf16
 from genpose_ros.networks.interface import PoseModel
+from genpose_ros.networks.light import LightPoseModel, without_distilled_head
 from genpose_ros.networks.reference import ReferencePoseModel
-from genpose_ros.synthesis import ShapeLibrary, set_categories
+from genpose_ros.synthesis import SetRecipe, ShapeLibrary
 from genpose_ros.training.data import CloudPool
-from genpose_ros.training.parallel import connect
+from genpose_ros.training.generated import GeneratedPool
+from genpose_ros.training.parallel import Workers, connect
 from genpose_ros.training.recipe import Recipe
 from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import build_model, read_state
 from genpose_ros.training.trainer import Progress, Training, train
 
-__all__ = ["CHECKPOINT", "RunResult", "averaged_model", "train_run"]
+__all__ = ["CHECKPOINT", "RunResult", "averaged_model", "in_reach", "open_pool", "train_run"]
 
 #: The released file's name within a run's folder.
 CHECKPOINT = "genpose.safetensors"
@@ -51,7 +53,7 @@ class RunResult:
 
 
 def train_run(
-    data: Path,
+    data: Path | SetRecipe,
     run: Path,
     recipe: Recipe,
     target: str,
@@ -68,7 +70,7 @@ def train_run(
     torchrun the processes work together, and the first one writes.
 
     Args:
-        data: folder of a synthetic set.
+        data: folder of a synthetic set; a recipe: clouds are made while training.
         run: the run's folder; made when missing.
         recipe: model and settings.
         target: "score" or "energy".
@@ -86,8 +88,8 @@ def train_run(
     """
     began = time.monotonic()
     workers = connect(recipe.settings(target).device)
-    settings = _in_reach(recipe.settings(target), workers.device)
-    pool = CloudPool(data)
+    settings = in_reach(recipe.settings(target), workers.device)
+    pool = open_pool(data, settings, workers)
     shapes = library or ShapeLibrary(pool.categories)
     with ExitStack() as held:
         if workers.rank == 0:
@@ -111,12 +113,25 @@ def train_run(
             )
         finally:
             if workers.rank == 0 and state_file.exists():
-                _export(data, run, recipe, target)
+                _export(pool, run, recipe, target)
         return RunResult(run / CHECKPOINT, training)
 
 
-def _in_reach(settings: TrainingSettings, device: torch.device) -> TrainingSettings:
-    """The settings without bfloat16 on a CPU that has to emulate it, ten times slower."""
+def open_pool(
+    data: Path | SetRecipe, settings: TrainingSettings, workers: Workers
+) -> CloudPool | GeneratedPool:
+    """Return the pool of a set on disk, or of clouds made while training.
+
+    Raises:
+        ValueError: the folder holds no shard, or a damaged one.
+    """
+    if isinstance(data, SetRecipe):
+        return GeneratedPool(data, settings, workers.device, rank=workers.rank, ranks=workers.count)
+    return CloudPool(data)
+
+
+def in_reach(settings: TrainingSettings, device: torch.device) -> TrainingSettings:
+    """Return the settings without bfloat16 on a CPU that has to emulate it, ten times slower."""
     if settings.bf16 and emulates_bf16(device):
         _log.info("this CPU does not multiply in bfloat16: the encoder runs in float32")
         return replace(settings, bf16=False)
@@ -144,6 +159,8 @@ def _score_start(start: Path | None, recipe: Recipe) -> PoseModel:
     if start is None:
         return model
     known = load_model(start)
+    if isinstance(known, LightPoseModel):
+        known = without_distilled_head(known)
     config = known.config()
     if model.uses_up and not known.uses_up:
         config |= {"up": True}  # what is new says nothing at first
@@ -195,12 +212,11 @@ def _drop_outdated_energy(run: Path, state_file: Path) -> None:
         state_file.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def _export(data: Path, run: Path, recipe: Recipe, target: str) -> None:
+def _export(pool: CloudPool | GeneratedPool, run: Path, recipe: Recipe, target: str) -> None:
     """Write the averaged weights with what they were made of."""
     state = read_state(run / f"{target}.pt")
-    made = data / "recipe.json"
     metadata = {
-        "training_data": made.read_text() if made.exists() else str(data.name),
+        "training_data": pool.described(),
         "git_commit": git("describe", "--always", "--dirty", "--abbrev=40") or "unknown",
         "recipe": recipe.name,
         "settings": json.dumps(asdict(recipe.settings(target)), sort_keys=True),
@@ -210,5 +226,5 @@ def _export(data: Path, run: Path, recipe: Recipe, target: str) -> None:
         "has_trained_energy": json.dumps(target == "energy"),
     }
     model = _averaged(state).eval()
-    model.categories = set_categories(data)
+    model.categories = pool.categories
     save_model(model, run / CHECKPOINT, metadata)

@@ -23,8 +23,9 @@ class TrainingSettings:
 
     target: str = setting(
         "score",
-        "score: encoder, score head and size head; energy: the energy network alone.",
-        choices=("score", "energy"),
+        "score: encoder, score head and size head; energy: the energy network alone; distil: the "
+        "head that says where the score's flow ends.",
+        choices=("score", "energy", "distil"),
     )
     minutes: float = setting(
         60.0,
@@ -125,6 +126,51 @@ class TrainingSettings:
     )
     level_noise_m: float = setting(
         0.008, "Standard deviation of that height, metres.", low=0.0, high=1.0
+    )
+    pool_clouds: int = setting(
+        262144,
+        "Clouds kept where they are made while training, of all processes together; 6.3 kB each.",
+        low=1,
+        high=10**9,
+    )
+    pool_chunk: int = setting(8192, "Of these, how many are made at a time.", low=1, high=10**6)
+    pool_draws: float = setting(
+        3.0, "How often each of them is drawn before another takes its place.", low=0.01, high=1e6
+    )
+    flow_clouds: int = setting(
+        32768,
+        "Clouds whose features and flows are computed before distilling, once.",
+        low=1,
+        high=10**8,
+    )
+    flow_starts: int = setting(16, "Flows per cloud, each from noise of its own.", low=1, high=1024)
+    flow_solver: str = setting(
+        "euler", "Solver that finds where they end, the estimator's.", choices=("euler", "dpmpp_2m")
+    )
+    flow_steps: int = setting(8, "Its evaluations, which are learnt from.", low=2, high=1000)
+    flow_sigma: float = setting(
+        5.0, "Noise level that flows start from, the estimator's start_sigma.", low=0.1, high=100.0
+    )
+    flow_first_share: float = setting(
+        0.5,
+        "Share of the draws at the beginning of a flow; the others are anywhere along it.",
+        low=0.0,
+        high=1.0,
+    )
+    distilled_layers: int = setting(3, "Layers of the distilled head.", low=1, high=64)
+    distilled_width: int = setting(256, "Width of the distilled head.", low=8, high=4096)
+    distilled_sigma: float = setting(
+        0.3,
+        "Noise level that the score goes on from, after the distilled head's answer.",
+        low=0.01,
+        high=10.0,
+    )
+    huber: float = setting(
+        0.03,
+        "Errors of the distilled head below this count by their square, others as they are: "
+        "between two ends it decides for one.",
+        low=1e-4,
+        high=100.0,
     )
     bf16: bool = setting(True, "Run the encoder in bfloat16, but for CPUs that emulate it.")
     compile: bool = setting(False, "Compile the light encoder's patch layers (needs a compiler).")

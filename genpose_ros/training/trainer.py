@@ -20,7 +20,9 @@ from genpose_ros.networks.interface import PoseModel
 from genpose_ros.networks.light import LightPoseModel
 from genpose_ros.synthesis import NOCS_LIBRARY, ShapeLibrary
 from genpose_ros.training.curves import Curves
-from genpose_ros.training.data import Batch, CloudPool, step_generator
+from genpose_ros.training.data import Batch, CloudPool
+from genpose_ros.training.flows import FlowBatch, FlowPool
+from genpose_ros.training.generated import GeneratedPool
 from genpose_ros.training.interrupts import Interrupts
 from genpose_ros.training.objectives import Teacher, draw_noise_levels, objective_of
 from genpose_ros.training.optimizers import Optimizer
@@ -74,6 +76,9 @@ class Training:
     done: float
 
 
+#: What a step is taken on: clouds or flows, and what else is drawn for them.
+_Inputs = tuple[Batch | FlowBatch, tuple[Tensor, ...]]
+
 #: Columns of the curves.
 _COLUMNS = (
     "step",
@@ -91,7 +96,7 @@ _COLUMNS = (
 
 
 def train(
-    pool: CloudPool,
+    pool: CloudPool | GeneratedPool | FlowPool,
     state_file: Path,
     settings: TrainingSettings,
     model: PoseModel,
@@ -110,7 +115,7 @@ def train(
     the first one writes.
 
     Args:
-        pool: the training clouds.
+        pool: the training clouds; flows, where these are distilled.
         state_file: written every `save_every_s` and at the end. Beside it lie the curves (CSV) and,
             with validation, the best weights so far.
         settings: the run.
@@ -183,7 +188,7 @@ class _Run:
         if settings.compile and isinstance(model, LightPoseModel):
             model.encoder.compile_patches()
         self._ahead = ThreadPoolExecutor(1) if workers.device.type == "cuda" else None
-        self._upcoming: Future[tuple[Batch, Tensor, Tensor]] | None = None
+        self._upcoming: Future[_Inputs] | None = None
         self.validation: Validation | None = None
         self._measure = validate
         self._validated = -1
@@ -241,7 +246,7 @@ class _Run:
 
     def loop(
         self,
-        pool: CloudPool,
+        pool: CloudPool | GeneratedPool | FlowPool,
         on_progress: Callable[[Progress], None] | None,
         deadline: float,
         interrupts: Interrupts,
@@ -283,7 +288,7 @@ class _Run:
             self.save()
 
     def _one_step(
-        self, pool: CloudPool, requests: list[bool]
+        self, pool: CloudPool | GeneratedPool | FlowPool, requests: list[bool]
     ) -> tuple[tuple[float, float], bool, bool, bool]:
         """Take one step of the optimiser; returns the losses, and what any process requests.
 
@@ -291,8 +296,8 @@ class _Run:
         """
         s, workers = self.settings, self.workers
         self.optimizer.learning_rate = self._learning_rate(pool)
-        batch, sigma, noise = self._inputs(pool)
-        losses = self.shared(*vars(batch).values(), sigma, noise)
+        batch, drawn = self._inputs(pool)
+        losses = self.shared(*vars(batch).values(), *drawn)
         own = losses.tolist()
         first = self.spent if self.writes else 0.0
         pose, size, self.elapsed, *flags = workers.total(
@@ -309,7 +314,7 @@ class _Run:
         interrupted, save, stop = (flag > 0 for flag in flags)
         return (pose, size), interrupted, save, stop
 
-    def _inputs(self, pool: CloudPool) -> tuple[Batch, Tensor, Tensor]:
+    def _inputs(self, pool: CloudPool | GeneratedPool | FlowPool) -> _Inputs:
         """Those of `_draw`; while a GPU computes, the CPU draws the next step's."""
         if self._ahead is None:
             return self._draw(pool, self.step)
@@ -318,17 +323,19 @@ class _Run:
         self._upcoming = self._ahead.submit(self._draw, pool, self.step + 1)
         return inputs
 
-    def _draw(self, pool: CloudPool, step: int) -> tuple[Batch, Tensor, Tensor]:
-        """This process's clouds of a step, with noise levels and noise for them."""
+    def _draw(self, pool: CloudPool | GeneratedPool | FlowPool, step: int) -> _Inputs:
+        """This process's clouds of a step, with noise levels and noise for them; or its flows."""
         s, rank, count = self.settings, self.workers.rank, self.workers.count
         batch = pool.draw(step, s, rank=rank, ranks=count)
-        generator = step_generator(s.seed, step, 1)
+        if isinstance(batch, FlowBatch):
+            return batch.to(self.workers.device), ()
+        device, generator = self.workers.device, pool.generator(s.seed, step, 1)
         sigma = draw_noise_levels(s.batch, s, self.model.sigma_max, generator)[rank::count]
-        noise = torch.randn(s.batch, s.draws, 9, generator=generator)[rank::count]
-        device = self.workers.device
-        return batch.to(device), sigma.to(device), noise.to(device)
+        shape = (s.batch, s.draws, 9)
+        noise = torch.randn(shape, generator=generator, device=generator.device)[rank::count]
+        return batch.to(device), (sigma.to(device), noise.to(device))
 
-    def _give_up(self, batch: Batch, own: float) -> None:
+    def _give_up(self, batch: Batch | FlowBatch, own: float) -> None:
         if not math.isfinite(own):
             mark = f".{self.workers.rank}" if self.workers.count > 1 else ""
             saved = self.file.with_suffix(f".nan-batch{mark}.pt")
@@ -341,7 +348,7 @@ class _Run:
             "go on from the last saved state with a lower learning rate"
         )
 
-    def _learning_rate(self, pool: CloudPool) -> float:
+    def _learning_rate(self, pool: CloudPool | GeneratedPool | FlowPool) -> float:
         """Warm-up by steps; then flat and a cosine along the budget, or a factor per epoch."""
         s = self.settings
         warm = min(1.0, (self.step + 1) / s.warm_up)
@@ -362,7 +369,7 @@ class _Run:
         for ours, theirs in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
             ours.copy_(theirs)
 
-    def _refresh(self, pool: CloudPool) -> None:
+    def _refresh(self, pool: CloudPool | GeneratedPool | FlowPool) -> None:
         """Let new shards join, the same ones in every process and from the same step on."""
         if self._upcoming is not None:
             self._upcoming.result()

@@ -67,6 +67,7 @@ class Validator:
         self._settings = EstimatorSettings(
             candidates=24,
             tta_views=1,
+            sampler="auto",
             steps=5,
             batch_size=16,
             ranking="energy" if energy else "none",

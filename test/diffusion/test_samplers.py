@@ -14,6 +14,7 @@ from genpose_ros.diffusion import (
     SamplerResult,
     ScoreFunction,
     log_sigma_schedule,
+    sample_consistency,
     sample_dpmpp_2m,
     sample_euler,
     sample_rk45,
@@ -208,3 +209,32 @@ def test_tweedie_is_the_posterior_mean() -> None:
     std, sigma, x = 0.3, 0.4, torch.tensor([[0.5, -2.0]])
     expected = x.double() * std**2 / (std**2 + sigma**2)
     torch.testing.assert_close(tweedie(_gaussian_score(std), x, sigma), expected, rtol=1e-6, atol=0)
+
+
+class TestConsistency:
+    """On normal data the flow's end is known: x std / sqrt(std^2 + sigma^2)."""
+
+    STD = 0.3
+
+    def end(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return x * self.STD / (self.STD**2 + sigma**2).sqrt()
+
+    def test_one_evaluation_is_the_flows_end(self) -> None:
+        x = torch.tensor([5.0, -2.0])
+        result = sample_consistency(self.end, x, torch.tensor([5.0]))
+        expected = x.double() * self.STD / math.sqrt(self.STD**2 + 25)
+        assert torch.allclose(result.x, expected, rtol=1e-6)
+        assert result.nfe == 1
+
+    def test_samples_keep_the_spread_of_the_data_with_new_noise_in_between(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        first, *more = torch.randn(3, 20_000, generator=generator, dtype=torch.float64)
+        start = (self.STD**2 + 25) ** 0.5 * first
+        result = sample_consistency(self.end, start, torch.tensor([5.0, 0.5, 0.2]), more)
+        # Four standard errors of a standard deviation.
+        assert float(result.x.std()) == pytest.approx(self.STD, rel=4 / math.sqrt(2 * 20_000))
+        assert result.nfe == 3
+
+    def test_as_much_noise_as_levels_is_asked_for(self) -> None:
+        with pytest.raises(ValueError, match="2 levels take noise 1 times"):
+            sample_consistency(self.end, torch.zeros(3), torch.tensor([5.0, 1.0]))

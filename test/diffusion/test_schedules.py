@@ -7,7 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from genpose_ros.diffusion import karras_schedule, log_sigma_schedule
+from genpose_ros.diffusion import (
+    karras_schedule,
+    log_sigma_schedule,
+    optimised_schedule,
+    sample_euler,
+)
 
 both = pytest.mark.parametrize("schedule", [log_sigma_schedule, karras_schedule])
 Schedule = Callable[[float, float, int], Tensor]
@@ -54,3 +59,23 @@ def test_the_karras_schedule_is_even_in_the_root_of_sigma() -> None:
 def test_the_karras_schedule_needs_a_positive_rho() -> None:
     with pytest.raises(ValueError, match="rho"):
         karras_schedule(5.0, 0.01, 8, rho=0.0)
+
+
+class TestOptimised:
+    def test_it_is_better_than_that_of_karras_where_the_flow_is_known(self) -> None:
+        std, start, end = 0.1, 5.0, 0.01
+
+        def error(sigmas: Tensor) -> float:
+            x = torch.full((1,), start, dtype=torch.float64)
+            found = sample_euler(lambda x, s: -x / (std**2 + s**2), x, sigmas).x
+            exact = start * std / (std**2 + start**2) ** 0.5
+            return float((found - exact).abs())
+
+        sigmas = optimised_schedule(error, start, end, 4)
+        assert float(sigmas[0]) == pytest.approx(start)
+        assert (sigmas.diff() < 0).all()
+        assert float(sigmas[-1]) >= end * 0.999
+        assert error(sigmas) < 0.7 * error(karras_schedule(start, end, 4))
+
+    def test_one_step_leaves_nothing_to_choose(self) -> None:
+        assert optimised_schedule(lambda sigmas: 0.0, 5.0, 0.01, 1)[0] == pytest.approx(5.0)

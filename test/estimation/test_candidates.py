@@ -92,3 +92,54 @@ def test_an_object_without_scores_comes_out_as_nan_and_leaves_the_others(toy, sa
     x = draw_candidates(model, model.encode(points_cam), settings)
     assert x[1].isnan().all()
     assert x[[0, 2]].isfinite().all()
+
+
+class Distilled:
+    """Mixture of one mode whose flow's end is known, and what it was asked for."""
+
+    def __init__(self, model):
+        self.model, self.asked = model, []
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+    distilled_sigma = 0.5
+
+    def flow_ends(self, encoding, levels):
+        mean, s = self.model.modes[0], self.model.deviation
+
+        def end(pose, step):
+            self.asked.append(sigma := levels.values[step])
+            return (mean + (pose - mean) * s / math.sqrt(s**2 + sigma**2)).float()
+
+        return end
+
+
+@pytest.mark.parametrize(
+    ("sampler", "steps", "start", "levels"),
+    [
+        ("distilled", 8, 5.0, [5.0]),
+        ("auto", 8, 5.0, [5.0]),
+        ("distilled", 1, 5.0, [5.0]),
+        ("distilled", 2, 0.2, [0.2]),
+        ("euler", 2, 5.0, []),
+    ],
+)
+def test_the_distilled_head_is_asked_once_or_twice(toy, encoding, sampler, steps, start, levels):
+    model = Distilled(toy.model(deviation=0.1))
+    settings = replace(FAST, sampler=sampler, steps=steps, start_sigma=start, candidates=400)
+    x = draw_candidates(model, encoding, settings)
+    assert model.asked == pytest.approx(levels)
+    if start == 5.0 and levels:
+        away = x - model.model.modes[0]
+        # After one step the data's spread, after the score's from level 0.5 that of its answers:
+        # four standard errors; the start is centred on zero instead of the mode.
+        spread = 0.1 if steps == 1 else 0.1**2 / math.sqrt(0.1**2 + 0.5**2)
+        assert float(away.std()) == pytest.approx(spread, rel=4 / math.sqrt(2 * 400 * 9) + 0.05)
+
+
+@pytest.mark.parametrize("sampler", ["auto", "distilled"])
+def test_without_a_distilled_head_candidates_are_eulers(toy, encoding, sampler):
+    model = toy.model(deviation=0.1)
+    found = draw_candidates(model, encoding, replace(FAST, sampler=sampler))
+    assert torch.equal(found, draw_candidates(model, encoding, replace(FAST, sampler="euler")))

@@ -464,6 +464,13 @@ class TestBadContent:
                 assert np.isfinite(item.T_cam_obj).all()
                 assert np.isfinite(item.covariance).all()
 
+    @pytest.mark.parametrize("far", [(-1e6, 0.0), (1e6, 1e6), (0.0, -1e6)])
+    def test_cameras_that_look_far_aside_never_raise(self, toy, far):
+        frame = toy.frame(("can", 100, 150, 0.8))
+        camera = replace(frame.camera, cx=far[0], cy=far[1])
+        result = estimate(toy, replace(frame, camera=camera))
+        assert len(result.estimates) + len(result.rejections) == 1
+
 
 class TestBatches:
     @pytest.mark.parametrize(

@@ -12,7 +12,15 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.estimation import EstimatorSettings, Instance, ObjectCloud, PoseEstimator
-from genpose_ros.estimation.evidence import EVIDENCE, Drawn, Seen, evidence, size_spreads
+from genpose_ros.estimation.evidence import (
+    EVIDENCE,
+    Drawn,
+    Seen,
+    SizeTable,
+    evidence,
+    size_spreads,
+)
+from genpose_ros.estimation.uncertainty import deviations
 from genpose_ros.geometry import NOCS
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks import load_model
@@ -35,14 +43,20 @@ def turned(axis: str, degrees: float) -> torch.Tensor:
     return torch.from_numpy(Rotation.from_euler(axis, degrees, degrees=True).as_matrix())
 
 
-def drawn(category: str = "mug", poses: tuple[torch.Tensor, ...] = (torch.eye(3).double(),) * 2):
+def drawn(
+    category: str = "mug",
+    poses: tuple[torch.Tensor, ...] = (torch.eye(3).double(),) * 2,
+    aside_m: float = 0.0,
+):
+    translation = torch.tensor([[[0.0, 0.0, 0.8]] * len(poses)]).double()
+    translation[0, 1, 0] = aside_m
+    pose = torch.eye(3).double()[None], torch.tensor([[0.0, 0.0, 0.8]]).double()
+    symmetry = SymmetryBatch.of([NOCS[category].symmetry])
     return Drawn(
-        rotation=torch.stack(poses)[None],
-        translation=torch.tensor([[[0.0, 0.0, 0.8]] * len(poses)]).double(),
+        apart=deviations(torch.stack(poses)[None], translation, *pose, symmetry),
         finite=torch.ones(1, len(poses), dtype=torch.bool),
-        pose_rotation=torch.eye(3).double()[None],
-        pose_translation=torch.tensor([[0.0, 0.0, 0.8]]).double(),
-        symmetry=SymmetryBatch.of([NOCS[category].symmetry]),
+        pose_rotation=pose[0],
+        pose_translation=pose[1],
         agreement=torch.tensor([[0.5, 0.75]]),
         second_mode=torch.tensor([0.25]),
         size_m=torch.tensor([SIZE]).double(),
@@ -52,7 +66,7 @@ def drawn(category: str = "mug", poses: tuple[torch.Tensor, ...] = (torch.eye(3)
 def seen(up=(0.0, 0.0, 0.0), touches=False, sizes=None):
     corners = torch.cartesian_prod(*[torch.tensor([-0.5, 0.5])] * 3) * torch.tensor(SIZE)
     points = corners.repeat(20, 1)[None] + torch.tensor([0.0, 0.0, 0.8])
-    return Seen(points, torch.tensor([up]), torch.tensor([touches]), [sizes])
+    return Seen(points, torch.tensor([up]), torch.tensor([touches]), SizeTable.of([sizes]))
 
 
 def named(values: torch.Tensor) -> dict[str, float]:
@@ -68,8 +82,7 @@ def test_agreement_and_modes_are_taken_as_they_are():
 
 
 def test_spreads_are_mean_angles_and_distances_of_the_candidates():
-    item = drawn(poses=(torch.eye(3).double(), turned("y", 40)))
-    item.translation[0, 1, 0] = 0.06
+    item = drawn(poses=(torch.eye(3).double(), turned("y", 40)), aside_m=0.06)
     found = named(evidence(item, seen()))
     assert math.expm1(found["log_angle_deg"]) == pytest.approx(20.0)
     assert math.expm1(found["log_tilt_deg"]) == pytest.approx(0.0, abs=1e-4)

@@ -20,7 +20,7 @@ from genpose_ros.tracking import TrackerSettings
         ({"candidates": True}, "candidates must be int, got bool"),
         ({"keep_fraction": math.nan}, "keep_fraction must lie in"),
         ({"keep_fraction": math.inf}, "keep_fraction must lie in"),
-        ({"sampler": "heun"}, "sampler must be one of euler, dpmpp_2m, rk45"),
+        ({"sampler": "heun"}, "sampler must be one of auto, distilled, euler, dpmpp_2m, rk45"),
         ({"depth_min_m": 2.0, "depth_max_m": 1.0}, "must be below"),
         ({"weights": None}, "weights must be str"),
     ],

@@ -59,6 +59,24 @@ def test_a_part_of_every_third_row_and_fourth_column_shows_the_same_points():
     np.testing.assert_allclose(points, CAMERA.back_project(depth_m, mask), atol=1e-6)
 
 
+@pytest.mark.parametrize(("cx", "cy"), [(-1e6, 0.0), (1e6, 1e6), (0.0, -1e6)])
+def test_parts_of_a_camera_whose_principal_point_is_as_far_off_as_may_be_are_cameras(cx, cy):
+    camera = PinholeCamera(600.0, 600.0, cx, cy, 640, 480)
+    depth_m = np.random.default_rng(0).uniform(0.3, 2.0, (480, 640))
+    part = slice(100, 200, 3), slice(50, 60)
+    points = camera.cropped(*part).cropped(slice(1, None), slice(1, None))
+    mask = np.zeros((480, 640), dtype=bool)
+    mask[103:200:3, 51:60] = True
+    found = points.back_project(depth_m[103:200:3, 51:60])
+    np.testing.assert_allclose(found, camera.back_project(depth_m, mask), rtol=1e-6)
+
+
+@pytest.mark.parametrize("part", [(slice(5, 5), slice(0, 9)), (slice(0, 9), slice(640, 700))])
+def test_no_part_of_a_camera_is_without_pixels(part):
+    with pytest.raises(ValueError, match="no pixel is left"):
+        CAMERA.cropped(*part)
+
+
 def test_points_behind_the_camera_have_no_pixel():
     assert np.isnan(CAMERA.project(np.array([[0.1, 0.1, -1.0], [0, 0, 0]]))).all()
 

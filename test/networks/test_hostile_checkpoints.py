@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from genpose_ros.networks import LightConfig, LightPoseModel, load_model, save_model
-from genpose_ros.networks.checkpoints import _fingerprint
+from genpose_ros.networks.checkpoints import tensor_fingerprint
 from genpose_ros.networks.torch_files import load_torch_file
 
 SMALL = LightConfig(patches=8, neighbours=8, subset=64, width=16, layers=1, attention_heads=2)
@@ -76,7 +76,7 @@ def test_weights_of_another_type_are_refused(genuine: Path, dtype: torch.dtype) 
     tensors = load_file(genuine)
     name = next(iter(tensors))
     tensors[name] = torch.ones(tensors[name].shape, dtype=dtype)
-    save_file(tensors, genuine, {**metadata, "tensor_sha256": _fingerprint(tensors)})
+    save_file(tensors, genuine, {**metadata, "tensor_sha256": tensor_fingerprint(tensors)})
     with pytest.raises(ValueError, match=rf"{name} is of {dtype} instead of torch\.float32"):
         load_model(genuine)
 

@@ -25,6 +25,7 @@ ROS_MODULES = {
 #: Other modules: their name on PyPI, and their rosdep key where package.xml names one.
 PYTHON_NAMES = {
     "OpenEXR": ("openexr", None),
+    "backports": ("backports-zstd", None),
     "PIL": ("pillow", "python3-pil"),
     "build": ("build", "python3-build"),
     "cv2": ("opencv-python-headless", "python3-opencv"),
@@ -34,6 +35,7 @@ PYTHON_NAMES = {
     "mkdocs": ("mkdocs", None),
     "numpy": ("numpy", "python3-numpy"),
     "open3d": ("open3d", None),
+    "pyrealsense2": ("pyrealsense2", None),
     "pytest": ("pytest", "python3-pytest"),
     "rich": ("rich", "python3-rich"),
     "rosbags": ("rosbags", None),
@@ -42,9 +44,12 @@ PYTHON_NAMES = {
     "sklearn": ("scikit-learn", None),
     "tensorboard": ("tensorboard", None),
     "torch": ("torch", None),
+    "torchvision": ("torchvision", None),
     "trimesh": ("trimesh", None),
     "typer": ("typer", None),
     "ultralytics": ("ultralytics", None),
+    "viser": ("viser", None),
+    "websockets": ("websockets", None),
     "yaml": ("pyyaml", "python3-yaml"),
 }
 
@@ -52,14 +57,26 @@ PYTHON_NAMES = {
 OPTIONAL = {
     "OpenEXR": "exr",
     "lightning_fabric": "train",
+    "pyrealsense2": "realsense",
     "sklearn": "study",
     "tensorboard": "tensorboard",
+    "torchvision": "mask_rcnn",
     "ultralytics": "",  # of an example
+    "viser": "view",
+    "websockets": "view",
 }
 
-#: Needed without an import: the `ros2 launch` command, generated interfaces, pytest's plug-in.
+#: Needed without an import: the `ros2 launch` command, generated interfaces, pytest's plug-in, and
+#: what the environment of the Python packages and open3d's libraries need.
 NOT_IMPORTED = {
-    "exec": {"action_msgs", "ros2launch", "rosidl_default_runtime"},
+    "exec": {
+        "action_msgs",
+        "libgomp1",
+        "libusb-1.0",
+        "python3-venv",
+        "ros2launch",
+        "rosidl_default_runtime",
+    },
     "test": {
         "ament_cmake_pytest",
         "ament_cmake_xmllint",
@@ -95,7 +112,8 @@ def imported_by(text: str) -> set[str]:
             names.add(node.module)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.importorskip":
             names.add(str(ast.literal_eval(node.args[0])))
-    return {name.partition(".")[0] for name in names}
+    # Of the standard library, from Python 3.14 on.
+    return {name.partition(".")[0] for name in names} - {"compression"}
 
 
 def ros_name(module: str) -> str | None:

@@ -83,7 +83,7 @@ class Mixed:
         self._count_deliveries()
 
     def _count_deliveries(self) -> None:
-        inputs, outputs = self.node._inputs, self.node._outputs
+        inputs, outputs = self.node._intake.inputs, self.node._outputs
         deliver, publish = inputs._deliver, outputs.publish
 
         def delivering(matched):
@@ -97,20 +97,20 @@ class Mixed:
         vars(inputs)["_deliver"], vars(outputs)["publish"] = delivering, publishing
 
     def depth(self, stamp_ns: int) -> None:
-        self.node._inputs._on_camera_info(self.ros.camera_info(stamp_ns=stamp_ns))
-        self.node._inputs._on_depth(self.ros.image(self.depth_mm, stamp_ns))
+        self.node._intake.inputs._on_camera_info(self.ros.camera_info(stamp_ns=stamp_ns))
+        self.node._intake.inputs._on_depth(self.ros.image(self.depth_mm, stamp_ns))
 
     def masks(self, stamp_ns: int, encoding: str = "") -> None:
         self.masks_sent += 1
-        self.node._inputs._on_labels(self.ros.image(self.labels, stamp_ns, encoding=encoding))
+        self.node._intake.inputs._on_masks(self.ros.image(self.labels, stamp_ns, encoding=encoding))
 
     def tell_camera(self) -> None:
-        if self.node._queue is not None:
+        if self.node._intake.queue is not None:
             message = TransformStamped(header=self.ros.header(self.stamp_ns, "world"))
             message.child_frame_id = self.ros.frame
             message.transform.rotation.w = 1.0
-            self.node._transforms.buffer.set_transform(message, "test")
-            self.node._queue.look_up()
+            self.node._intake.transforms.buffer.set_transform(message, "test")
+            self.node._intake.queue.look_up()
 
     def good(self) -> None:
         self.depth(self.stamp_ns)
@@ -206,19 +206,23 @@ def test_every_frame_of_a_wild_mixture_is_accounted_for(
     fixed = {"fixed_frame": "world"} if values.get("fixed") else {}
     name = next(iter(fixed), "")
     mixed = Mixed(ros, benches, soak_seed, mode=values["mode"], **fixed)
-    mixed.run(soak_frames)
-    mixed.settle()
-    account = mixed.node.account
-    assert account.received == mixed.masks_sent + mixed.alone
-    assert account.answered == mixed.published > soak_frames / 20
-    assert account.received == account.answered + account.dropped.total()
     causes = {"same_stamp", "clock_jump", "disabled", "bad_encoding", "no_depth_for_masks"}
     causes |= {"size_mismatch", "internal_error", "stamp_out_of_order"}
     if values["mode"] == "track":
         causes |= {"no_tracks"}
     if name:
         causes |= {"no_transform", "masks_came"}
+    account = mixed.node.account
+    for _ in range(10):  # which causes there are depends on how fast the machine is, too
+        mixed.run(soak_frames)
+        mixed.settle()
+        assert account.received == mixed.masks_sent + mixed.alone
+        assert account.answered == mixed.published
+        assert account.received == account.answered + account.dropped.total()
+        if causes <= set(account.dropped):
+            break
     assert causes <= set(account.dropped)
+    assert account.answered > soak_frames / 20
 
 
 @pytest.mark.ros

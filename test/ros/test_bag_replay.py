@@ -11,7 +11,7 @@ import pytest
 import recorded_bags as rec
 from fake_estimator import FakeEstimator, FakeTracker, make_estimate
 from rclpy.serialization import serialize_message
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.msg import ObjectPose
@@ -99,6 +99,165 @@ def test_masks_of_every_kind_are_found_by_their_type(tmp_path, source, topic, me
     check_objects(frame)
     assert [o.estimate.detection_score for o in frame.objects] == [0.75, 0.75]
     assert any("masks are guessed" in note for note in played.notes) == (source == "boxes")
+
+
+def test_parts_of_a_class_image_are_objects_of_the_class_that_label_info_names(tmp_path):
+    stamp = rec.BEGIN_NS
+    classes = np.where(rec.labels() > 0, 41, 0).astype(np.uint8)
+    names = [rec.make("vision_msgs/msg/VisionClass", class_id=41, class_name="coffee mug")]
+    info = rec.make("vision_msgs/msg/LabelInfo", header=rec.header(stamp), class_map=names)
+    messages = [
+        *rec.frame(stamp)[:2],
+        (stamp, "/segmentation/info", info),
+        (stamp + 1, "/segmentation/mask", rec.image(classes, stamp)),
+    ]
+    bag = rec.write_bag(tmp_path / "bag", messages)
+    (frame,), played = replayed(bag, WantedTopics(mask_source="semantic"))
+    assert (played.topics.masks, played.topics.label_info) == (
+        "/segmentation/mask",
+        "/segmentation/info",
+    )
+    assert [o.estimate.category for o in frame.objects] == ["mug", "mug"]
+    for item, centre in zip(frame.objects, CENTRES.values(), strict=True):
+        np.testing.assert_allclose(item.estimate.T_cam_obj[:3, 3], centre, atol=1e-4)
+
+
+class TestRawDepth:
+    """Depth that is not aligned to the image that was segmented."""
+
+    def bag(self, path, *others, info=rec.colour_info):
+        stamp = rec.BEGIN_NS
+        messages = [
+            (stamp, rec.RAW_INFO, rec.camera_info(stamp)),
+            (stamp, rec.COLOUR_INFO, info(stamp)),
+            (stamp, rec.RAW_DEPTH, rec.image(rec.depth_mm(), stamp)),
+            (stamp + 1, rec.LABELS, rec.image(rec.colour_labels(), stamp)),
+            (stamp + 1, rec.DETECTIONS, rec.detections(stamp)),
+            *others,
+        ]
+        return rec.write_bag(path / "bag", messages)
+
+    @pytest.mark.parametrize("by", ["extrinsics", "tf"])
+    def test_masks_are_carried_over_by_extrinsics_or_by_the_transforms_of_the_bag(
+        self, tmp_path, by
+    ):
+        beside = rec.transform(0, -0.06, parent=rec.COLOUR_FRAME, child=rec.FRAME)
+        told = {
+            "extrinsics": (rec.BEGIN_NS, rec.EXTRINSICS, rec.extrinsics()),
+            "tf": (rec.BEGIN_NS + 5, "/tf_static", rec.tf(beside)),
+        }
+        values = {"depth.aligned": False}
+        (frame,), played = replayed(self.bag(tmp_path, told[by]), **values)
+        check_objects(frame, atol=0.015)  # a pixel along the masks' borders
+        topics = played.topics
+        assert (topics.depth, topics.camera_info) == (rec.RAW_DEPTH, rec.RAW_INFO)
+        assert topics.mask_camera_info == rec.COLOUR_INFO
+        assert topics.extrinsics == (rec.EXTRINSICS if by == "extrinsics" else "")
+
+    def test_what_is_missing_is_the_refusal_of_its_frame(self, tmp_path):
+        frames, _ = replayed(self.bag(tmp_path), **{"depth.aligned": False})
+        assert reasons(frames) == [Reason.NO_TRANSFORM]
+        assert "depth_to_color" in frames[0].rejections[0].detail
+
+    def test_a_bag_without_the_other_camera_info_is_refused(self, table):
+        with pytest.raises(ValueError, match=r"segmented image .*--mask-camera-info-topic"):
+            replayed(table, **{"depth.aligned": False})
+
+
+class TestUp:
+    """Which way is up, by the bag's transforms and IMU."""
+
+    def up(self, tmp_path, *others, **values):
+        bag = rec.write_bag(tmp_path / "bag", [*rec.frame(rec.BEGIN_NS), *others])
+        (frame,), played = replayed(bag, **values)
+        return frame.up_cam, played.topics
+
+    def imus(self, up):
+        stamps = [rec.BEGIN_NS + (n - 99) * 5_000_000 for n in range(100)]
+        return [(stamp, rec.IMU, rec.imu(stamp, up)) for stamp in stamps]
+
+    def test_the_z_axis_of_the_named_frame_is_up(self, tmp_path):
+        base = (rec.BEGIN_NS, "/tf_static", rec.tf(rec.transform(0, 1.0)))
+        up_cam, topics = self.up(tmp_path, base, *self.imus((0.0, -1.0, 0.0)), up_frame="base")
+        assert (up_cam.source, topics.imu) == ("tf", "")
+        np.testing.assert_allclose(up_cam.direction_cam, [0, 0, 1], atol=1e-12)
+
+    def test_an_imu_tells_it(self, tmp_path):
+        up_cam, topics = self.up(tmp_path, *self.imus((0.0, -0.8, -0.6)))
+        assert (up_cam.source, topics.imu) == ("imu", rec.IMU)
+        np.testing.assert_allclose(up_cam.direction_cam, [0, -0.8, -0.6], atol=1e-9)
+
+    def test_an_imu_that_is_not_asked_is_not_read(self, tmp_path):
+        up_cam, topics = self.up(
+            tmp_path, *self.imus((0.0, -0.8, -0.6)), **typed_changes(["up_source=none"])
+        )
+        assert (up_cam, topics.imu) == (None, "")
+
+    def test_one_of_several_imus_is_the_one_of_the_usual_name_or_none(self):
+        types = dict.fromkeys(("/a/imu", "/b/data"), "sensor_msgs/msg/Imu")
+        types |= {"/depth": "sensor_msgs/msg/Image", "/info": "sensor_msgs/msg/CameraInfo"}
+        types |= {"/i": "genpose_ros/msg/InstanceMasks"}
+        assert choose_topics(types, WantedTopics(), asks_imu=True).imu == "/a/imu"
+        types["/b/imu"] = "sensor_msgs/msg/Imu"
+        assert choose_topics(types, WantedTopics(), asks_imu=True).imu == ""
+        assert choose_topics(types, WantedTopics(imu="/b/imu")).imu == "/b/imu"
+
+
+class TestCompression:
+    """Bags that are compressed as whole files, or message by message."""
+
+    @pytest.fixture(params=[CompressionMode.FILE, CompressionMode.MESSAGE])
+    def packed(self, request, tmp_path):
+        frames = [rec.frame(rec.BEGIN_NS + n * THIRD_S) for n in range(2)]
+        messages = [m for frame in frames for m in frame]
+        return rec.write_bag(tmp_path / "packed", messages, compression=request.param)
+
+    def test_they_are_read_like_others_and_leave_nothing_behind(
+        self, packed, tmp_path, monkeypatch
+    ):
+        place = tmp_path / "temporary"
+        place.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(place))
+        frames, played = replayed(packed)
+        assert len(frames) == 2
+        assert played.notes == []
+        for frame in frames:
+            check_objects(frame)
+        assert list(place.iterdir()) == []
+
+    def test_nothing_is_unpacked_beyond_the_limits(self, packed, tmp_path, monkeypatch):
+        place = tmp_path / "temporary"
+        place.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(place))
+        monkeypatch.setattr("genpose_ros.ros.replay.compressed.MOST_FILES", 1000)
+        monkeypatch.setattr("genpose_ros.ros.replay.bag._MOST_MESSAGE", 1000)
+        if next(packed.glob("*.db3*")).suffix == ".zstd":
+            with pytest.raises(ValueError, match="more than 1000 bytes unpacked"):
+                replayed(packed)
+        else:
+            frames, played = replayed(packed)
+            assert frames == []
+            assert any("more than 1000 bytes unpacked" in note for note in played.notes)
+        assert list(place.iterdir()) == []
+
+    def test_what_is_cut_off_is_told(self, packed):
+        file = next(packed.glob("*.db3*"))
+        if file.suffix == ".zstd":
+            file.write_bytes(file.read_bytes()[:-20])
+            with pytest.raises(ValueError, match="not a bag, or damaged"):
+                replayed(packed)
+            return
+        with sqlite3.connect(file) as content:
+            content.execute("UPDATE messages SET data = substr(data, 1, 20) WHERE id = 1")
+        frames, played = replayed(packed)
+        assert len(frames) == 2
+        assert [note for note in played.notes if "ends before it is unpacked" in note]
+
+    def test_another_compression_is_named(self, packed):
+        metadata = packed / "metadata.yaml"
+        metadata.write_text(metadata.read_text().replace("zstd", "lz4"))
+        with pytest.raises(ValueError, match=r"lz4.*expected zstd of files or messages"):
+            replayed(packed)
 
 
 def test_masks_are_matched_within_the_slop_and_no_farther(tmp_path):

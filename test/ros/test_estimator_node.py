@@ -562,7 +562,7 @@ class TestDiagnostics:
         collected = bench.collect(DiagnosticArray, "/diagnostics")
         for namespace in ("left", "/arm/right"):
             node = Node("genpose", namespace=namespace, context=bench.context)
-            diagnostics = Diagnostics(node, [lambda: status("inputs", "fine", {}, warn=False)])
+            diagnostics = Diagnostics(node, lambda: [status("inputs", "fine", {}, warn=False)])
             assert bench.spin_until(lambda node=node: node.count_subscribers("/diagnostics"))
             bench.spin_for(0.2)
             diagnostics.publish()
@@ -811,7 +811,7 @@ def test_an_input_that_stays_silent_is_reported_once(ros, benches):
         rig.bench.spin_for(0.05)
     (line,) = lines
     assert line.startswith("nothing on /masks for ")
-    assert "(1 publishers)" in line
+    assert "(1 publisher)" in line
     assert "/depth 17" in line
 
 

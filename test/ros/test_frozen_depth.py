@@ -57,3 +57,13 @@ def test_images_of_another_size_or_kind_are_others():
     for stamp, image in enumerate((zeros, zeros.reshape(20, 80), zeros.astype("f4"), compressed())):
         frozen.note(stamp, image)
         assert frozen.repeats == 0
+
+
+def test_a_scene_at_rest_is_told_ever_more_seldom():
+    frozen = FrozenDepth()
+    told = []
+    for stamp in range(3000):
+        frozen.note(stamp, PIXELS)
+        if frozen.is_news:
+            told.append(frozen.repeats)
+    assert told == [10, 100, 1000]

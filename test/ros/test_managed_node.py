@@ -9,65 +9,26 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState, GetState
+from node_rig import INPUTS, NodeRig
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import SetParameters
 from std_srvs.srv import SetBool, Trigger
 
-from genpose_ros.msg import CategoryArray, ObjectPoseArray
+from genpose_ros.msg import CategoryArray
 from genpose_ros.ros.estimator_node import EstimatorNode
 
 pytestmark = pytest.mark.ros
 
 CONFIGURE, CLEAN_UP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
-INPUTS = ("depth", "camera_info", "masks")
 
 
-class Rig:
-    """The node without autostart, a peer that manages it, and a camera."""
+class Rig(NodeRig):
+    """The node without autostart, and a peer that manages it."""
 
     def __init__(self, ros, benches, **parameters):
-        values = {
-            "autostart": False,
-            "segmentation__default_category": "mug",
-            "input_timeout_s": 0.0,
-            "input_reliability": "reliable",
-            **parameters,
-        }
-        self.ros, self.made, self.trackers = ros, [], []
-        self.error: Exception | None = None
-        self.bench = benches(lambda: None)
-        self.node = EstimatorNode(
-            make_estimator=self.make_estimator,
-            make_tracker=self.make_tracker,
-            context=self.bench.context,
-            parameter_overrides=ros.overrides(**values),
-        )
-        self.bench.node = self.node
-        self.bench.executor.add_node(self.node)
-        self.camera = ros.Camera(self.bench.peer)
-        self.objects = self.bench.collect(ObjectPoseArray, "/genpose/objects")
-        for name in INPUTS:
-            self.camera.publisher(name)
-
-    def make_estimator(self, settings):
-        if self.error is not None:
-            raise self.error
-        self.made.append(self.ros.FakeEstimator(settings))
-        return self.made[-1]
-
-    def make_tracker(self, estimator, settings):
-        self.trackers.append(self.ros.FakeTracker(estimator, settings))
-        return self.trackers[-1]
-
-    def call(self, kind, name, request):
-        client = self.bench.peer.create_client(kind, f"/genpose/{name}")
-        assert self.bench.spin_until(client.service_is_ready)
-        future = client.call_async(request)
-        assert self.bench.spin_until(future.done)
-        self.bench.peer.destroy_client(client)
-        return future.result()
+        super().__init__(ros, benches, **{"autostart": False, **parameters})
 
     def change(self, transition):
         """Ask for a transition by its number; returns whether it was taken."""
@@ -79,11 +40,6 @@ class Rig:
         label = self.call(GetState, "get_state", GetState.Request()).current_state.label
         assert label == self.node.state
         return label
-
-    def connect(self):
-        assert self.bench.spin_until(lambda: self.camera.ready(*INPUTS))
-        assert self.bench.spin_until(lambda: self.node.count_subscribers("/genpose/objects"))
-        self.bench.spin_for(0.1)
 
     def answer(self):
         stamp = self.camera.send()
@@ -178,9 +134,15 @@ def test_with_autostart_weights_that_cannot_be_read_end_the_program(ros, benches
     ],
     ids=lambda t: f"{t.id} {t.label[:10]}",
 )
-def test_a_transition_that_is_not_possible_is_refused(rig, transition):
+def test_a_transition_that_is_not_possible_is_refused_with_one_line(rig, transition, capfd):
+    lines = []
+    rig.node.get_logger = lambda: type("Log", (), {"warning": staticmethod(lines.append)})
     request = ChangeState.Request(transition=transition)
     assert not rig.call(ChangeState, "change_state", request).success
+    del rig.node.get_logger
+    name = transition.label[:32] or transition.id
+    assert lines == [f"there is no transition {name} from unconfigured"]
+    assert "rcl" not in capfd.readouterr().err  # which would tell it again
     assert rig.state == "unconfigured"
     assert rig.change(CONFIGURE)
 
@@ -196,6 +158,32 @@ def test_the_log_says_that_it_was_brought_to_a_stop(rig):
         f"{state}: nothing is estimated until it is activated"
         for state in ("inactive", "unconfigured")
     ]
+
+
+def test_it_is_ready_once_it_is_active_and_warm(rig):
+    lines = []
+    rig.node.get_logger = lambda: type("Log", (), {"info": staticmethod(lines.append)})
+    assert rig.change(CONFIGURE)
+    rig.bench.spin_for(0.3)
+    assert lines == []
+    assert rig.change(ACTIVATE)
+    assert rig.bench.spin_until(lambda: lines == ["ready"])
+
+
+def test_a_frame_of_before_is_not_kept_after_a_clean_up(ros, benches, tmp_path):
+    rig = Rig(ros, benches, dump__folder=str(tmp_path))
+    assert rig.change(CONFIGURE)
+    assert rig.change(ACTIVATE)
+    rig.connect()
+    rig.answer()
+    assert rig.change(DEACTIVATE)
+    assert rig.call(Trigger, "dump_frame", Trigger.Request()).success
+    assert rig.change(CLEAN_UP)
+    answer = rig.call(Trigger, "dump_frame", Trigger.Request())
+    assert (answer.success, answer.message) == (
+        False,
+        "no frame with masks has been processed yet",
+    )
 
 
 def test_odd_parameters_from_a_peer_change_nothing(rig):

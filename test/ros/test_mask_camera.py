@@ -27,6 +27,7 @@ from genpose_ros.ros.mask_camera import MaskCameraSource, extrinsics_matrix
 from genpose_ros.ros.matching import DepthMessage, MaskCamera, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.settings import Settings
+from genpose_ros.ros.transforms import TransformBuffer
 from genpose_ros.tracking import TrackerSettings
 
 COLOUR_FRAME = "other_optical_frame"
@@ -144,9 +145,8 @@ class TestSources:
 
 class TestSource:
     @pytest.fixture
-    def source(self, benches):
-        bench = benches(lambda: None)
-        return MaskCameraSource(bench.peer)
+    def source(self):
+        return MaskCameraSource(TransformBuffer())
 
     def test_what_is_missing_is_said(self, ros, source, seen):
         refused = source.find(ros.header(1))

@@ -10,12 +10,15 @@ import pytest
 from action_msgs.msg import GoalStatus
 from builtin_interfaces.msg import Duration
 from builtin_interfaces.msg import Time as TimeMessage
+from geometry_msgs.msg import TransformStamped
+from node_rig import INPUTS, NodeRig
 from rclpy.action import ActionClient
+from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool
+from tf2_ros import StaticTransformBroadcaster
 
 from genpose_ros.action import EstimateFrames
-from genpose_ros.msg import InstanceMask, InstanceMasks, ObjectPoseArray
-from genpose_ros.ros.estimator_node import EstimatorNode
+from genpose_ros.msg import InstanceMask, InstanceMasks
 from genpose_ros.srv import EstimatePoses
 
 pytestmark = pytest.mark.ros
@@ -23,41 +26,16 @@ pytestmark = pytest.mark.ros
 MODES = ("estimate", "track")
 
 
-class Rig:
+class Rig(NodeRig):
     """The node, a camera, and a peer that asks."""
 
-    def __init__(self, ros, benches, mode="estimate", **parameters):
-        values = {
-            "mode": mode,
-            "segmentation__default_category": "mug",
-            "input_timeout_s": 0.0,
-            "input_reliability": "reliable",
-            **parameters,
-        }
-        self.ros, self.made = ros, []
-        self.bench = benches(lambda: None)
-        self.node = EstimatorNode(
-            make_estimator=self.make_estimator,
-            make_tracker=ros.FakeTracker,
-            context=self.bench.context,
-            parameter_overrides=ros.overrides(**values),
-        )
-        self.bench.node = self.node
-        self.bench.executor.add_node(self.node)
-        self.camera = ros.Camera(self.bench.peer)
-        self.objects = self.bench.collect(ObjectPoseArray, "/genpose/objects")
+    def __init__(self, ros, benches, mode="estimate", inputs=INPUTS, **parameters):
+        super().__init__(ros, benches, mode=mode, **parameters)
         self.service = self.bench.peer.create_client(EstimatePoses, "/genpose/estimate_poses")
         self.action = ActionClient(self.bench.peer, EstimateFrames, "/genpose/estimate_frames")
-        topics = ("depth", "camera_info", "masks")
-        assert self.bench.spin_until(lambda: self.camera.ready(*topics))
-        assert self.bench.spin_until(lambda: self.node.count_subscribers("/genpose/objects"))
+        self.connect(inputs)
         assert self.bench.spin_until(self.service.service_is_ready)
         assert self.bench.spin_until(self.action.server_is_ready)
-        self.bench.spin_for(0.1)
-
-    def make_estimator(self, settings):
-        self.made.append(self.ros.FakeEstimator(settings))
-        return self.made[-1]
 
     def ask(self, **request):
         """Ask for one frame; returns the future answer once the node has heard it."""
@@ -66,10 +44,6 @@ class Rig:
         heard = lambda: future.done() or self.node.waiting_callers > before  # noqa: E731
         assert self.bench.spin_until(heard)
         return future
-
-    def result(self, future):
-        assert self.bench.spin_until(future.done)
-        return future.result()
 
     def images(self, **changes):
         """A request with images of its own."""
@@ -215,6 +189,49 @@ def test_masks_of_ones_own_can_name_their_classes(make_rig):
     response = rig.result(rig.ask(**rig.images(label_image=None, instance_masks=masks)))
     (item,) = response.objects.objects
     assert (item.instance_id, item.class_name) == (12, "can")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_images_of_ones_own_are_told_which_way_is_up(make_rig, mode):
+    rig = make_rig(mode, up_frame="base")
+    message = TransformStamped(header=rig.ros.header(0, "base"), child_frame_id=rig.ros.frame)
+    message.transform.rotation.x, message.transform.rotation.w = 1.0, 0.0  # it looks down
+    StaticTransformBroadcaster(rig.bench.peer).sendTransform(message)
+    rig.bench.spin_for(0.3)
+    response = rig.result(rig.ask(**rig.images()))
+    assert response.success
+    up = response.objects.up
+    assert up.source == "tf"
+    assert (up.direction.x, up.direction.y, up.direction.z) == pytest.approx((0, 0, -1))
+    # Where TF does not tell, they are estimated without.
+    elsewhere = rig.images()
+    elsewhere["depth"].header.frame_id = "other"
+    response = rig.result(rig.ask(**elsewhere))
+    assert (response.success, response.objects.up.source) == (True, "")
+
+
+def test_images_of_ones_own_need_not_be_aligned(make_rig):
+    rig = make_rig(depth__aligned=False)
+    labels = np.zeros((96, 128), np.uint8)
+    labels[20:40, 11:41], labels[60:80, 72:112] = 3, 7
+    images = rig.images(label_image=rig.ros.image(labels, 5))
+    response = rig.result(rig.ask(**images))
+    assert (response.success, response.reason) == (False, "bad_intrinsics")
+    assert "mask_camera_info" in response.message
+    info = rig.ros.camera_info(96, 128, fx=120.0, fy=120.0)
+    info.header.frame_id = "other"
+    publisher = rig.bench.peer.create_publisher(CameraInfo, "mask_camera_info", 10)
+    assert rig.bench.spin_until(publisher.get_subscription_count)
+    publisher.publish(info)
+    message = TransformStamped(header=rig.ros.header(0, "other"), child_frame_id=rig.ros.frame)
+    message.transform.translation.x, message.transform.rotation.w = -0.06, 1.0
+    StaticTransformBroadcaster(rig.bench.peer).sendTransform(message)
+    rig.bench.spin_for(0.3)
+    response = rig.result(rig.ask(**images))
+    assert (response.reason, response.message) == ("", "")
+    first, second = (item.pose.pose.position for item in response.objects.objects)
+    assert (first.x, first.y, first.z) == pytest.approx((-0.2, -0.127, 0.8), abs=0.015)
+    assert (second.x, second.y, second.z) == pytest.approx((0.2625, 0.1575, 0.9), abs=0.015)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ class TestInputStatus:
         inputs.watchdog.note_message("/depth", 0)
         clock[0] = 6.0
         state = status()
-        assert (state.level, state.message) == (WARN, "nothing on /masks for 6.0 s (1 publishers)")
+        assert (state.level, state.message) == (WARN, "nothing on /masks for 6.0 s (1 publisher)")
         assert values(state)["masks matched, %"] == "none"
 
     def test_an_input_that_pauses_is_named_within_two_seconds_before_it_counts_as_silent(
@@ -106,7 +106,7 @@ class TestInputStatus:
             if at_s < 0.7:
                 inputs.watchdog.note_message("/masks", 0)
         state = status()
-        assert (state.level, state.message) == (OK, "nothing on /masks for 1.0 s (1 publishers)")
+        assert (state.level, state.message) == (OK, "nothing on /masks for 1.0 s (1 publisher)")
 
     def test_an_input_that_came_regularly_and_broke_off_is_an_error_within_a_second(
         self, status, inputs, clock
@@ -119,7 +119,7 @@ class TestInputStatus:
             clock[0] += 0.1
             inputs.watchdog.note_message("/depth", 0)
         state = status()
-        assert (state.level, state.message) == (ERROR, "nothing on /masks for 1.0 s (1 publishers)")
+        assert (state.level, state.message) == (ERROR, "nothing on /masks for 1.0 s (1 publisher)")
         inputs.watchdog.note_message("/masks", 0)
         assert status().level == OK
 
@@ -202,14 +202,14 @@ class TestAccountStatus:
             account.receive()
         account.settle(None, 5)
         clock[0] = 1.0
-        assert status().message == "in 1 s 9 frames came in, 5 were answered"
+        assert status().message == "in 1 s 9 frames came in, answered: 5"
         account.settle(Drop.NEWER_FRAME, 2)
         account.settle(Reason.NO_TRANSFORM)
         clock[0] = 2.0
         state = status()
         assert state.level == OK
         assert state.message == (
-            "in 1 s 0 frames came in, 0 were answered, 3 dropped: 2 newer_frame, 1 no_transform"
+            "in 1 s 0 frames came in, answered: 0, 3 dropped: 2 newer_frame, 1 no_transform"
         )
         assert values(state) == {
             "received": "9",

@@ -82,6 +82,7 @@ def test_without_a_limit_a_frame_may_take_as_long_as_it_does(worker, told):
 def test_frames_that_fail_are_an_error_until_one_does_not(supervisor, worker, clock):
     status = WorkerStatus(supervisor, worker)
     clock[0] = 2.0
+    assert [item.value for item in status().values[-2:]] == ["none", "none"]
     supervisor.note_frame()
     supervisor.note_result("ValueError: no")
     clock[0] = 2.5
@@ -92,8 +93,10 @@ def test_frames_that_fail_are_an_error_until_one_does_not(supervisor, worker, cl
         "frame in hand, s": "none",
         "usual frame, s": "not known yet",
         "age of the last frame, s": "0.50",
-        "age of the last result, s": "2.50",
+        "age of the last result, s": "none",  # there was none
     }
     supervisor.note_result()
+    clock[0] = 4.0
     state = status()
+    assert state.values[-1].value == "1.50"
     assert (state.level, state.message) == (OK, "waiting for frames")

@@ -4,7 +4,6 @@
 """Tests of the direction up from TF and from an IMU, by themselves and through the node."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,12 +35,6 @@ class Transforms:
 
     known = True
 
-    def __init__(self):
-        self.listens = 0
-
-    def listen(self, node):
-        self.listens += 1
-
     def camera_in(self, frame, header):
         if not self.known:
             return Rejection(Reason.NO_TRANSFORM, f"no transform from {header.frame_id} to {frame}")
@@ -66,18 +59,8 @@ def imu(ros, stamp_ns, acceleration, frame_id):
 
 @pytest.fixture
 def sources():
-    """Makes sources of a node that only subscribes; `hear(message)` is what the IMU sends."""
-
-    def make(*given):
-        heard = []
-        node = SimpleNamespace(
-            create_subscription=lambda kind, name, callback, qos, **_: heard.append(callback)
-        )
-        made = UpSources(node, Transforms(), settings(*given))
-        vars(made)["hear"] = heard[0]
-        return made
-
-    return make
+    """Makes sources by their settings."""
+    return lambda *given: UpSources(Transforms(), settings(*given))
 
 
 @pytest.fixture
@@ -91,7 +74,7 @@ def located(ros):
 
 def at_rest(ros, made, acceleration, frame_id="imu", count=100):
     for i in range(count):
-        vars(made)["hear"](imu(ros, START_NS + (i - count + 1) * 5 * MS, acceleration, frame_id))
+        made.hear(imu(ros, START_NS + (i - count + 1) * 5 * MS, acceleration, frame_id))
 
 
 def test_the_z_axis_of_the_named_frame_is_up(sources, located):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from rosbags.interfaces import Nodetype
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg
 
 from genpose_ros.ros.replay.bag import known_types
@@ -19,6 +19,11 @@ FRAME = "camera_color_optical_frame"
 DEPTH = "/camera/camera/aligned_depth_to_color/image_raw"
 INFO = "/camera/camera/aligned_depth_to_color/camera_info"
 LABELS, DETECTIONS = "/segmentation/label_image", "/segmentation/detections"
+#: Of a camera whose depth is not aligned.
+RAW_DEPTH = "/camera/camera/depth/image_rect_raw"
+RAW_INFO, COLOUR_INFO = "/camera/camera/depth/camera_info", "/camera/camera/color/camera_info"
+EXTRINSICS, IMU = "/camera/camera/extrinsics/depth_to_color", "/camera/camera/imu"
+COLOUR_FRAME = "camera_other_optical_frame"
 #: Messages of other packages, shortened.
 OTHERS = {
     "yolo_msgs/msg/Point2D": "float64 x\nfloat64 y\n",
@@ -81,6 +86,50 @@ def camera_info(stamp_ns: int) -> Any:
     p = np.array([60.0, 0, 32, 0, 0, 60, 24, 0, 0, 0, 1, 0])
     return make(
         "sensor_msgs/msg/CameraInfo", header=header(stamp_ns), height=48, width=64, k=k, p=p
+    )
+
+
+def colour_info(stamp_ns: int) -> Any:
+    """Of a camera twice as fine, which sees everything as the depth camera does, 6 cm beside it."""
+    k = np.array([120.0, 0, 64, 0, 120, 48, 0, 0, 1])
+    p = np.array([120.0, 0, 64, 0, 0, 120, 48, 0, 0, 0, 1, 0])
+    return make(
+        "sensor_msgs/msg/CameraInfo",
+        header=header(stamp_ns, COLOUR_FRAME),
+        height=96,
+        width=128,
+        k=k,
+        p=p,
+    )
+
+
+def colour_labels() -> np.ndarray:
+    """The boxes as that camera sees them: 9 and 8 pixels to the left."""
+    pixels = np.zeros((96, 128), dtype=np.uint8)
+    pixels[20:40, 11:41], pixels[60:80, 72:112] = 3, 7
+    return pixels
+
+
+def extrinsics() -> Any:
+    """From the depth camera to that one."""
+    return make(
+        "realsense2_camera_msgs/msg/Extrinsics",
+        rotation=np.eye(3).ravel(),
+        translation=np.array([-0.06, 0.0, 0.0]),
+    )
+
+
+def imu(stamp_ns: int, up: tuple[float, float, float]) -> Any:
+    """Of an IMU at rest in the camera's own frame."""
+    x, y, z = (9.81 * np.array(up)).tolist()
+    unknown = np.array([-1.0, *[0.0] * 8])
+    return make(
+        "sensor_msgs/msg/Imu",
+        header=header(stamp_ns),
+        linear_acceleration=make("geometry_msgs/msg/Vector3", x=x, y=y, z=z),
+        orientation_covariance=unknown,
+        angular_velocity_covariance=unknown,
+        linear_acceleration_covariance=np.zeros(9),
     )
 
 
@@ -206,10 +255,14 @@ def write_bag(
     path: Path,
     messages: Iterable[tuple[int, str, Any]],
     plugin: StoragePlugin = StoragePlugin.SQLITE3,
+    compression: CompressionMode = CompressionMode.NONE,
 ) -> Path:
     """Write messages (time, topic, message) as a bag."""
     connections: dict[str, Any] = {}
-    with Writer(path, version=8, storage_plugin=plugin) as writer:
+    writer = Writer(path, version=8, storage_plugin=plugin)
+    if compression is not CompressionMode.NONE:
+        writer.set_compression(compression, CompressionFormat.ZSTD)
+    with writer:
         for time_ns, topic, message in sorted(messages, key=lambda item: item[0]):
             kind = message.__msgtype__
             if topic not in connections:

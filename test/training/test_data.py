@@ -17,7 +17,7 @@ from torch import Tensor
 from genpose_ros.geometry import NOCS, CategorySet
 from genpose_ros.synthesis import read_shard
 from genpose_ros.training import CloudPool, TrainingSettings
-from genpose_ros.training.data import Batch, _reordered, augment, step_generator
+from genpose_ros.training.data import Batch, augment, reordered, step_generator
 
 UNCHANGED: dict[str, Any] = {"mirror_share": 0.0, "roll_deg": 0.0, "scale_range": 0.0}
 
@@ -65,7 +65,7 @@ class TestDraw:
         # The encoder looks at the first half alone: of many draws every point is in it as often.
         points = torch.arange(96.0).expand(4000, 96).unsqueeze(-1).expand(-1, -1, 3)
         chance = torch.rand(4000, 2, generator=torch.Generator().manual_seed(0))
-        first = _reordered(points, chance)[:, :48, 0].flatten().long().bincount(minlength=96)
+        first = reordered(points, chance)[:, :48, 0].flatten().long().bincount(minlength=96)
         # Five standard deviations of a binomial count.
         assert (first - 2000).abs().max() < 5 * math.sqrt(4000 / 4)
 

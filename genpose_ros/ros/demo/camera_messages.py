@@ -3,17 +3,14 @@
 
 """Messages of realsense-ros and a segmenter, made from a recorded or simulated frame."""
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import (
-    BoundingBox2D,
     BoundingBox3D,
-    Detection2D,
     Detection2DArray,
     Detection3D,
     Detection3DArray,
@@ -23,11 +20,11 @@ from vision_msgs.msg import (
 
 from genpose_ros.datasets.frame_folders import RecordedFrame, RecordedInstance, Truth
 from genpose_ros.drawing import depth_picture
-from genpose_ros.geometry.camera import PinholeCamera
-from genpose_ros.msg import InstanceMask, InstanceMasks
+from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.builders import pose_messages
+from genpose_ros.ros.image_messages import camera_info, detection, image_message, instance_mask
 
-__all__ = ["FrameMessages", "camera_info", "color_message", "frame_messages"]
+__all__ = ["FrameMessages", "color_message", "frame_messages"]
 
 
 @dataclass(frozen=True)
@@ -85,17 +82,20 @@ def frame_messages(
     visible = [item for item in frame.instances if item.mask.any()]
     return FrameMessages(
         color=color_message(frame, header) if with_color else None,
-        depth=_image(depth_mm, "16UC1", header),
+        depth=image_message(depth_mm, "16UC1", header),
         camera_info=camera_info(frame.camera, header),
-        label=_image(label, "mono8", header),
+        label=image_message(label, "mono8", header),
         detections=Detection2DArray(
-            header=header, detections=[_detection(item, header) for item in visible]
+            header=header,
+            detections=[
+                detection(item.id, item.category, 1.0, item.mask, header) for item in visible
+            ],
         ),
         instance_masks=InstanceMasks(
             header=header,
             height=frame.camera.height,
             width=frame.camera.width,
-            instances=[_instance_mask(item) for item in visible],
+            instances=[instance_mask(item.id, item.category, 1.0, item.mask) for item in visible],
         ),
         ground_truth=Detection3DArray(
             header=header,
@@ -109,69 +109,7 @@ def frame_messages(
 def color_message(frame: RecordedFrame, header: Header) -> Image:
     """Return the colour image; where there is none, the depth image as grey."""
     color = depth_picture(frame.depth_m) if frame.color is None else frame.color
-    return _image(color, "rgb8", header)
-
-
-def camera_info(camera: PinholeCamera, header: Header) -> CameraInfo:
-    """Return the intrinsics of an image without distortion."""
-    fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy
-    return CameraInfo(
-        header=header,
-        height=camera.height,
-        width=camera.width,
-        distortion_model="plumb_bob",
-        d=[0.0] * 5,
-        k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0],
-        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
-    )
-
-
-def _image(pixels: np.ndarray, encoding: str, header: Header) -> Image:
-    pixels = np.ascontiguousarray(pixels)
-    return Image(
-        header=header,
-        height=pixels.shape[0],
-        width=pixels.shape[1],
-        encoding=encoding,
-        is_bigendian=0,
-        step=pixels.strides[0],
-        data=array("B", pixels.tobytes()),
-    )
-
-
-def _detection(item: RecordedInstance, header: Header) -> Detection2D:
-    left, top, right, bottom = _bounds(item.mask)
-    box = BoundingBox2D(size_x=float(right - left), size_y=float(bottom - top))
-    box.center.position.x, box.center.position.y = (left + right) / 2, (top + bottom) / 2
-    hypothesis = ObjectHypothesis(class_id=item.category, score=1.0)
-    return Detection2D(
-        header=header,
-        results=[ObjectHypothesisWithPose(hypothesis=hypothesis)],
-        bbox=box,
-        id=str(item.id),
-    )
-
-
-def _instance_mask(item: RecordedInstance) -> InstanceMask:
-    left, top, right, bottom = _bounds(item.mask)
-    region = RegionOfInterest(
-        x_offset=left, y_offset=top, width=right - left, height=bottom - top, do_rectify=False
-    )
-    pixels = item.mask[top:bottom, left:right].astype(np.uint8)
-    return InstanceMask(
-        id=item.id,
-        class_name=item.category,
-        score=1.0,
-        roi=region,
-        mask=array("B", pixels.tobytes()),
-    )
-
-
-def _bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of a mask that is not empty, the last two exclusive."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    return image_message(color, "rgb8", header)
 
 
 def _truth(item: RecordedInstance, header: Header) -> Detection3D:

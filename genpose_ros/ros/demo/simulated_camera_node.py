@@ -28,10 +28,11 @@ from genpose_ros.datasets.frame_folders import RecordedFrame
 from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.builders import pose_messages
 from genpose_ros.ros.demo.arm_frames import ArmFrames
-from genpose_ros.ros.demo.camera_messages import FrameMessages, camera_info, frame_messages
+from genpose_ros.ros.demo.camera_messages import FrameMessages, frame_messages
 from genpose_ros.ros.demo.moving_frames import MOTIONS, WORLD, MovingFrames
 from genpose_ros.ros.demo.still_frames import frames_to_show
 from genpose_ros.ros.frame_builder import stamp_ns
+from genpose_ros.ros.image_messages import camera_info
 from genpose_ros.ros.program import run_program
 from genpose_ros.tracking.ego_motion import PoseHistory, append_pose, pose_at
 

@@ -15,6 +15,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from genpose_ros.files import check_file
+from genpose_ros.ros.replay.compressed import Unpack, plain_twin
 
 __all__ = ["Bag", "finish_bag", "known_types"]
 
@@ -24,6 +25,8 @@ _MOST_METADATA = 2**24
 #: Messages that cannot be read one after the other; then the file itself is damaged.
 _MOST_DAMAGED = 100
 _RULE = "=" * 80 + "\n"
+#: Messages of other packages that a bag may hold without their definition.
+_OTHERS = {"realsense2_camera_msgs/msg/Extrinsics": "float64[9] rotation\nfloat64[3] translation\n"}
 _HOW = "give the folder of a bag (with metadata.yaml), or its .mcap or .db3 file"
 
 
@@ -37,8 +40,8 @@ class Bag:
         damaged: what could not be read, in sentences.
     """
 
-    def __init__(self, path: Path, reader: AnyReader) -> None:
-        self.path, self._reader = path, reader
+    def __init__(self, path: Path, reader: AnyReader, unpack: Unpack = bytes) -> None:
+        self.path, self._reader, self._unpack = path, reader, unpack
         self.types: dict[str, str] = {c.topic: str(c.msgtype) for c in reader.connections}
         self.counts: dict[str, int] = dict.fromkeys(self.types, 0)
         for connection in reader.connections:
@@ -61,7 +64,8 @@ class Bag:
         with ExitStack() as stack:
             try:
                 types = known_types()
-                reader = AnyReader([path], default_typestore=types)
+                twin, unpack = stack.enter_context(plain_twin(path, _MOST_MESSAGE))
+                reader = AnyReader([twin], default_typestore=types)
                 stack.enter_context(reader)
                 have = reader.typestore.fielddefs
                 missing = {name: d for name, d in types.fielddefs.items() if name not in have}
@@ -69,7 +73,7 @@ class Bag:
                 _check_chunks(reader)
             except Exception as error:  # a damaged file can raise anything
                 raise ValueError(f"{path} is not a bag, or damaged: {_words(error)}") from error
-            yield cls(path, reader)
+            yield cls(path, reader, unpack)
 
     def fields(self, kind: str) -> Mapping[str, bool]:
         """Return the fields of a type of message, and whether each is a list of messages."""
@@ -113,7 +117,7 @@ class Bag:
         if len(content) > _MOST_MESSAGE:
             raise ValueError(f"it has {len(content)} bytes, expected {_MOST_MESSAGE} at most")
         try:
-            return self._reader.deserialize(content, kind)
+            return self._reader.deserialize(self._unpack(content), kind)
         except Exception as error:  # of damaged bytes anything
             raise ValueError(f"no {kind}: {_words(error)}") from error
 
@@ -126,6 +130,8 @@ def known_types() -> Typestore:
         head, _, definition = part.partition("\n")
         package, _, name = head.removeprefix("MSG: ").partition("/")
         types.register(get_types_from_msg(definition, f"{package}/msg/{name}"))
+    for kind, definition in _OTHERS.items():
+        types.register(get_types_from_msg(definition, kind))
     return types
 
 

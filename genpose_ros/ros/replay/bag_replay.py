@@ -21,6 +21,7 @@ from genpose_ros.ros.replay.topics import BagTopics, WantedTopics, choose_topics
 from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.track_mode import MakeTracker, Tracking
 from genpose_ros.ros.transform_queue import LocatedFrame
+from genpose_ros.ros.up_sources import asks_imu
 from genpose_ros.tracking.tracker import Tracker
 
 __all__ = ["BagReplay"]
@@ -74,7 +75,13 @@ class BagReplay:
             ValueError: no bag, a topic is missing, or the settings cannot be used.
         """
         with Bag.open(path) as bag:
-            topics = choose_topics(bag.types, wanted, bag.fields)
+            topics = choose_topics(
+                bag.types,
+                wanted,
+                bag.fields,
+                aligned=settings.node.aligned,
+                asks_imu=asks_imu(settings),
+            )
             node = replace(settings.node, mask_source=topics.mask_source)
             settings = replace(settings, node=node)
             notes: list[str] = [_BOXES] if topics.mask_source == "boxes" else []
@@ -92,10 +99,17 @@ class BagReplay:
 
         Of a frame that is refused as a whole, the refusal alone.
         """
+        for _, published in self.located_frames():
+            yield published
+
+    def located_frames(
+        self,
+    ) -> Iterator[tuple[LocatedFrame | RefusedFrame | None, PublishedFrame | None]]:
+        """Yield the same, each beside the frame that it is of; None where there is none yet."""
         source = BagFrames(self.topics, self.settings, read_transforms(self.bag))
         for number, frame in source.of(self.bag):
             self.done = number
-            yield None if frame is None else self._published(frame)
+            yield frame, None if frame is None else self._published(frame)
         self.notes += self.bag.damaged
 
     def _published(self, frame: LocatedFrame | RefusedFrame) -> PublishedFrame | None:

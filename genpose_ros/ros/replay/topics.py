@@ -13,12 +13,17 @@ _DEPTH_NAMES = (
     "/camera/camera/aligned_depth_to_color/image_raw",
     "/camera/aligned_depth_to_color/image_raw",
 )
+#: Of the same where depth is not aligned, and where the segmented image's camera_info is.
+_RAW_DEPTH_NAMES = ("/camera/camera/depth/image_rect_raw", "/camera/depth/image_rect_raw")
+_COLOUR_INFO = "/color/camera_info"
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 _DETECTIONS = "vision_msgs/msg/Detection2DArray"
 _LABEL_INFO = "vision_msgs/msg/LabelInfo"
 _INSTANCE_MASKS = "genpose_ros/msg/InstanceMasks"
 _POLYGONS = "yolo_msgs/msg/DetectionArray"
+_EXTRINSICS, _TO_COLOUR = "realsense2_camera_msgs/msg/Extrinsics", "depth_to_color"
+_IMU = "sensor_msgs/msg/Imu"
 #: Words in the names of label images, and fields of messages with a list of mask images.
 _LABEL_WORDS = ("label", "mask", "segment", "instance")
 _MASK_FIELDS = ("masks", "segmentation_masks", "mask_array")
@@ -35,6 +40,9 @@ class WantedTopics:
         masks: of the mask source; of label images and class images, the images.
         detections: classes and boxes of a label image.
         label_info: class names of a label image.
+        mask_camera_info: with depth that is not aligned, of the image that was segmented.
+        extrinsics: with depth that is not aligned, from the depth camera to that one.
+        imu: the camera's IMU.
         mask_source: one of the node's mask sources.
     """
 
@@ -43,12 +51,15 @@ class WantedTopics:
     masks: str = ""
     detections: str = ""
     label_info: str = ""
+    mask_camera_info: str = ""
+    extrinsics: str = ""
+    imu: str = ""
     mask_source: str = ""
 
 
 @dataclass(frozen=True)
 class BagTopics:
-    """Topics of a bag that are replayed, see `WantedTopics`; detections and label_info or none."""
+    """Topics of a bag that are replayed, see `WantedTopics`; empty: there is none."""
 
     depth: str
     camera_info: str
@@ -56,18 +67,24 @@ class BagTopics:
     mask_source: str
     detections: str = ""
     label_info: str = ""
+    mask_camera_info: str = ""
+    extrinsics: str = ""
+    imu: str = ""
 
     @property
     def all(self) -> tuple[str, ...]:
         """The names of those there are."""
-        names = (self.depth, self.camera_info, self.masks, self.detections, self.label_info)
-        return tuple(filter(None, names))
+        first = (self.depth, self.camera_info, self.masks, self.detections, self.label_info)
+        return tuple(filter(None, (*first, self.mask_camera_info, self.extrinsics, self.imu)))
 
 
 def choose_topics(
     types: Mapping[str, str],
     wanted: WantedTopics,
     fields: Callable[[str], Mapping[str, bool]] = lambda kind: {},
+    *,
+    aligned: bool = True,
+    asks_imu: bool = False,
 ) -> BagTopics:
     """Return the topics to replay.
 
@@ -75,21 +92,38 @@ def choose_topics(
         types: the type of each topic.
         wanted: what is named already.
         fields: fields of a type of message, and whether each is a list of messages.
+        aligned: depth is that of the segmented image's pixels.
+        asks_imu: the camera's IMU may tell which way is up, where there is one.
 
     Raises:
         ValueError: a topic is missing or not of its type, or there are several; what there is, is
             listed.
     """
     chooser = _Chooser(types, fields)
-    depth = chooser.depth(wanted.depth)
+    depth = chooser.depth(wanted.depth, aligned)
     camera_info = chooser.camera_info(wanted.camera_info, depth)
+    mask_camera_info = extrinsics = ""
+    if not aligned:
+        mask_camera_info = chooser.mask_camera_info(wanted.mask_camera_info, camera_info)
+        extrinsics = chooser.one("extrinsics", wanted.extrinsics, (_EXTRINSICS,), _TO_COLOUR)
+    imu = chooser.one("imu", wanted.imu, (_IMU,), "/imu") if asks_imu or wanted.imu else ""
     source, masks = chooser.masks(wanted, depth)
     detections = label_info = ""
     if source == "label_image":
         detections = chooser.one("detections", wanted.detections, (_DETECTIONS,))
     if source in ("label_image", "semantic"):
         label_info = chooser.one("label-info", wanted.label_info, (_LABEL_INFO,))
-    return BagTopics(depth, camera_info, masks, source, detections, label_info)
+    return BagTopics(
+        depth,
+        camera_info,
+        masks,
+        source,
+        detections,
+        label_info,
+        mask_camera_info,
+        extrinsics,
+        imu,
+    )
 
 
 def listed(types: Mapping[str, str]) -> str:
@@ -106,13 +140,13 @@ class _Chooser:
     ) -> None:
         self._types, self._fields = types, fields
 
-    def depth(self, name: str) -> str:
+    def depth(self, name: str, aligned: bool) -> str:
         if name:
             return self._named("depth", name, _IMAGES)
         found = [n for n in self._of(_IMAGES) if self._may_be_depth(n)]
-        usual = [n for n in _DEPTH_NAMES if n in found]
-        aligned = [n for n in found if "aligned_depth" in n]
-        for names in (usual[:1], aligned, found):
+        usual = [n for n in (_DEPTH_NAMES if aligned else _RAW_DEPTH_NAMES) if n in found]
+        alike = [n for n in found if ("aligned_depth" in n) == aligned]
+        for names in (usual[:1], alike, found):
             # An image and its compressed twin are one topic.
             raw = [n for n in names if self._types[n] == _IMAGES[0]] or names
             if len(raw) == 1:
@@ -130,6 +164,18 @@ class _Chooser:
         if len(found) == 1:
             return found[0]
         return self._none_or_several("camera_info", "--camera-info-topic", found)
+
+    def mask_camera_info(self, name: str, camera_info: str) -> str:
+        """That of the segmented image, which is not the depth image's."""
+        option = "--mask-camera-info-topic"
+        if name:
+            return self._named("mask camera info", name, (_CAMERA_INFO,))
+        found = [n for n in self._of((_CAMERA_INFO,)) if n != camera_info]
+        colour = [n for n in found if n.endswith(_COLOUR_INFO)]
+        for names in (colour, found):
+            if len(names) == 1:
+                return names[0]
+        return self._none_or_several("camera_info of the segmented image", option, found)
 
     def masks(self, wanted: WantedTopics, depth: str) -> tuple[str, str]:
         """The mask source and its topic."""
@@ -149,12 +195,16 @@ class _Chooser:
         what = f"topic with masks ({source})" if source else "topic with masks"
         return source, self._none_or_several(what, "--masks-topic and --mask-source", found)
 
-    def one(self, option: str, name: str, kinds: Sequence[str]) -> str:
-        """The named topic, the only one of its type, or none."""
+    def one(self, option: str, name: str, kinds: Sequence[str], ending: str = "") -> str:
+        """The named topic, the only one of its type or with the usual ending, or none."""
         if name:
             return self._named(option, name, kinds)
         found = self._of(kinds)
-        return found[0] if len(found) == 1 else ""
+        usual = [n for n in found if ending and n.endswith(ending)]
+        for names in (usual, found):
+            if len(names) == 1:
+                return names[0]
+        return ""
 
     def _may_be_depth(self, name: str) -> bool:
         compressed = self._types[name] == _IMAGES[1]

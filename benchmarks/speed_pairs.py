@@ -1,0 +1,252 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Speed of this checkout against another one, in turns: a ratio that a busy machine cannot bend.
+
+`.venv/bin/python -m benchmarks.speed_pairs --before CHECKOUT`, where CHECKOUT is another work tree
+of this repository (`git worktree add CHECKOUT COMMIT`). Both estimate the same frames, one after
+the other, each in a process of its own; figures are medians, ratios are taken pair by pair.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+_OWN = Path(__file__).resolve().parent.parent
+#: Frames that a tracker follows before the clock starts.
+_WARM_UP = 6
+
+Case = tuple[str, int]
+
+
+def _make_scenes(file: Path, tracked: Sequence[int], frames: int) -> None:
+    """Write the table of the demo and, where asked for, the crowd: plain arrays and JSON."""
+    from genpose_ros.synthesis.scenes import table_scene
+    from genpose_ros.synthesis.sequences import Segmenter, tracking_sequence
+
+    scene = table_scene(0)
+    categories = {item.instance_id: item.category for item in scene.objects}
+    depths_mm, labels = [scene.depth_mm], [scene.label]
+    told: list[Any] = [[categories, 0, None]]
+    if tracked:
+        segmenter = Segmenter(0, 0, persistent_ids=True)
+        for item in tracking_sequence("crowd", 0, frames=frames + _WARM_UP, segmenter=segmenter):
+            label = np.zeros(item.frame.depth_m.shape, dtype=np.uint8)
+            for instance in item.frame.instances:
+                label[instance.mask] = instance.id
+            depths_mm.append(np.rint(1000 * item.frame.depth_m).astype(np.uint16))
+            labels.append(label)
+            named = {i.id: i.category for i in item.frame.instances}
+            told.append([named, item.frame.stamp_ns, item.T_fixed_cam.tolist()])
+    numbers = [getattr(scene.camera, n) for n in ("fx", "fy", "cx", "cy", "width", "height")]
+    about = json.dumps({"camera": numbers, "frames": told})
+    np.savez(file, depths_mm=np.stack(depths_mm), labels=np.stack(labels), about=np.array(about))
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """One image of the scenes: depth, labels, categories by label, stamp and camera pose."""
+
+    depth_mm: np.ndarray
+    label: np.ndarray
+    categories: dict[int, str]
+    stamp_ns: int
+    T_fixed_cam: np.ndarray | None
+
+
+def _read_scenes(file: Path) -> tuple[list[float], list[_Shown]]:
+    """The numbers of the camera, and the images: the table, and then the crowd's."""
+    with np.load(file) as arrays:
+        about = json.loads(str(arrays["about"]))
+        images = zip(arrays["depths_mm"], arrays["labels"], about["frames"], strict=True)
+        shown = [
+            _Shown(
+                depth_mm,
+                label,
+                {int(number): name for number, name in categories.items()},
+                stamp_ns,
+                None if T is None else np.array(T),
+            )
+            for depth_mm, label, (categories, stamp_ns, T) in images
+        ]
+    return about["camera"], shown
+
+
+class _Served:
+    """Estimator of one checkout, which estimates what it is told to and says how long that took."""
+
+    def __init__(self, scenes: Path, settings: dict[str, Any], threads: int) -> None:
+        import torch
+
+        from genpose_ros.estimation import EstimatorSettings, PoseEstimator
+
+        torch.set_num_threads(threads)
+        self.camera_numbers, self.shown = _read_scenes(scenes)
+        self.estimator = PoseEstimator.from_settings(EstimatorSettings(**settings))
+        self.trackers: dict[int, tuple[Any, int]] = {}
+
+    def frame(self, shown: _Shown, labels: Sequence[int]) -> Any:
+        """A frame with objects of some labels, under new ids."""
+        from genpose_ros.estimation import Frame, Instance
+        from genpose_ros.geometry import PinholeCamera
+
+        instances = [
+            Instance(i + 1, shown.categories[k], shown.label == k) for i, k in enumerate(labels)
+        ]
+        fx, fy, cx, cy, width, height = self.camera_numbers
+        camera = PinholeCamera(fx, fy, cx, cy, int(width), int(height))
+        depth_m = shown.depth_mm.astype(np.float32) / 1000
+        return Frame(depth_m, camera, tuple(instances), shown.stamp_ns)
+
+    def run(self, kind: str, n: int) -> dict[str, Any]:
+        """Milliseconds and poses of one frame; of the table its objects in turn."""
+        if kind == "frame":
+            own = list(self.shown[0].categories)
+            frame = self.frame(self.shown[0], [own[i % len(own)] for i in range(n)])
+            return _timed(lambda: self.estimator.estimate(frame).estimates)
+        if n not in self.trackers:
+            from genpose_ros.tracking.tracker import Tracker
+
+            self.trackers[n] = Tracker(self.estimator), 1
+            for _ in range(_WARM_UP):
+                self.run(kind, n)
+        tracker, number = self.trackers[n]
+        shown = self.shown[number]
+        self.trackers[n] = tracker, number + 1
+        frame = self.frame(shown, list(shown.categories)[:n])
+        return _timed(
+            lambda: [
+                track.estimate
+                for track in tracker.track(frame, shown.stamp_ns, shown.T_fixed_cam).tracks
+            ]
+        )
+
+
+def _timed(estimate: Callable[[], Any]) -> dict[str, Any]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    estimates = estimate()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    poses = [e.T_cam_obj.tolist() for e in estimates]
+    return {"wall_ms": 1e3 * wall, "cpu_ms": 1e3 * cpu, "poses": poses}
+
+
+def _serve(scenes: Path, settings: dict[str, Any], threads: int) -> None:
+    served = _Served(scenes, settings, threads)
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(served.run(*json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+class _Checkout:
+    """Process that estimates with the code of one checkout."""
+
+    def __init__(self, folder: Path, scenes: Path, settings: str, threads: int) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": str(threads)}
+        options = ["--serve", str(scenes), "--threads", str(threads), "--settings", settings]
+        self._process = subprocess.Popen(  # noqa: S603 - this program once more
+            [sys.executable, str(Path(__file__).resolve()), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env=environment,
+        )
+
+    def run(self, case: Case) -> dict[str, Any]:
+        """One frame of a case."""
+        print(json.dumps(case), file=self._process.stdin, flush=True)
+        line = next(iter(self._process.stdout or ()), "")
+        if not line:
+            raise SystemExit("a checkout's process ended: see above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+def compare(before: _Checkout, after: _Checkout, case: Case, rounds: int) -> dict[str, float]:
+    """Medians of both, and of the ratios of pairs; each goes first every second time."""
+    pairs = []
+    for number in range(rounds + 1):
+        first, second = (before, after) if number % 2 else (after, before)
+        one, other = first.run(case), second.run(case)
+        if number:  # the first pair warms up
+            pairs.append((one, other) if number % 2 else (other, one))
+    row: dict[str, float] = {}
+    for key in ("wall_ms", "cpu_ms"):
+        row[f"before_{key}"] = round(median(b[key] for b, _ in pairs), 2)
+        row[f"after_{key}"] = round(median(a[key] for _, a in pairs), 2)
+        row[f"{key[:-3]}_ratio"] = round(median(a[key] / b[key] for b, a in pairs), 3)
+    apart = [_apart(b["poses"], a["poses"]) for b, a in pairs]
+    row["most_apart_mm"] = round(max(mm for mm, _ in apart), 3)
+    row["most_apart_deg"] = round(max(deg for _, deg in apart), 3)
+    return row
+
+
+def _apart(before: Sequence[Any], after: Sequence[Any]) -> tuple[float, float]:
+    """The largest distance in millimetres and angle in degrees between the poses of one frame."""
+    if len(before) != len(after):
+        return float("inf"), float("inf")
+    a, b = np.array(before).reshape(-1, 4, 4), np.array(after).reshape(-1, 4, 4)
+    if not len(a):
+        return 0.0, 0.0
+    millimetres = 1e3 * np.linalg.norm(a[:, :3, 3] - b[:, :3, 3], axis=1)
+    chord = np.linalg.norm(a[:, :3, :3] - b[:, :3, :3], axis=(1, 2)) / np.sqrt(8)
+    return float(millimetres.max()), float(np.degrees(2 * np.arcsin(np.minimum(chord, 1))).max())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print one line per case."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--before", type=Path, help="another checkout")
+    parser.add_argument("--after", type=Path, default=_OWN, help="default: this one")
+    parser.add_argument("--objects", type=int, nargs="*", default=[1, 6, 20], help="single frames")
+    parser.add_argument("--tracked", type=int, nargs="*", default=[1, 10], help="tracked objects")
+    parser.add_argument("--threads", type=int, default=1, help="of both")
+    parser.add_argument("--rounds", type=int, default=15, help="pairs per case")
+    parser.add_argument("--settings", default="{}", help="of the estimator, as JSON")
+    parser.add_argument("--scenes", type=Path, help="file to keep the frames in, made once")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    settings = {"device": "cpu", **json.loads(options.settings)}
+    if options.serve is not None:
+        _serve(options.serve, settings, options.threads)
+        return
+    if options.before is None:
+        parser.error("--before CHECKOUT: what to compare with")
+    cases = [("frame", n) for n in options.objects] + [("tracked", n) for n in options.tracked]
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder:
+        scenes = (options.scenes or Path(folder) / "scenes.npz").resolve()
+        if not scenes.is_file():
+            _make_scenes(scenes, options.tracked, options.rounds + 1)
+        before, after = (
+            _Checkout(checkout.resolve(), scenes, json.dumps(settings), options.threads)
+            for checkout in (options.before, options.after)
+        )
+        for kind, n in cases:
+            rows[f"{kind} {n}"] = compare(before, after, (kind, n), options.rounds)
+            sys.stdout.write(f"{kind} {n}: {json.dumps(rows[f'{kind} {n}'])}\n")
+            sys.stdout.flush()
+        before.close()
+        after.close()
+    if options.json is not None:
+        options.json.write_text(json.dumps({"threads": options.threads, "rows": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

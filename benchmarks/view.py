@@ -1,0 +1,171 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Measure what the view costs in a browser with software rendering, a frame with 18,000 points.
+
+`python -m benchmarks.view --json docs/results/view.json` needs Chromium and the extra `view`. Each
+frame is sent once the one before is drawn. Costs are told in milliseconds of processors, which
+other programs on the machine change less than frames a second.
+"""
+
+import argparse
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from genpose_ros.cli.console import OUT, write_json
+from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.estimation.up import UpDirection
+from genpose_ros.geometry import NOCS, PinholeCamera
+from genpose_ros.view.chromium import Chromium
+from genpose_ros.view.content import CameraImage, Cloud, ViewedFrame, viewed_object
+from genpose_ros.view.page import Page
+from genpose_ros.view.shot import opened
+
+POINTS, OBJECTS, CANDIDATES, RATE_HZ = 18_000, 5, 50, 10.0
+#: Tells when a frame of the view, of which the page has a number, was drawn.
+COUNTERS = """(() => {
+  window.counted = { drawn: 0 };
+  let drew = false;
+  const proto = WebGL2RenderingContext.prototype;
+  for (const name of ['drawArrays', 'drawElements', 'drawArraysInstanced',
+                      'drawElementsInstanced']) {
+    const original = proto[name];
+    proto[name] = function (...values) { drew = true; return original.apply(this, values); };
+  }
+  window.drawnAfter = number => new Promise(done => {
+    const tick = () => {
+      const told = document.body.textContent.includes(`frame ${number}!`);
+      if (told && drew) { drew = false; counted.drawn += 1; done(true); return; }
+      if (!told) drew = false;
+      requestAnimationFrame(tick);
+    };
+    tick();
+  });
+  return true;
+})()"""
+
+
+def table(rng: np.random.Generator) -> ViewedFrame:
+    """A table with objects, as large as a camera's frame."""
+    camera = PinholeCamera(615.0, 615.0, 320.0, 240.0, 640, 480)
+    uv = rng.uniform((0, 0), (640, 480), (POINTS, 2))
+    z = 0.9 + 0.1 * rng.random(POINTS)
+    xy = (uv - (320, 240)) / 615 * z[:, None]
+    cloud = Cloud(
+        np.column_stack((xy, z)).astype(np.float32),
+        rng.integers(0, 255, (POINTS, 3)).astype(np.uint8),
+    )
+    names = ("mug", "bowl", "can", "bottle", "laptop")
+    objects = tuple(viewed_object(estimate(rng, n), f"{n}_1", NOCS, np.eye(4)) for n in names)
+    picture = CameraImage(rng.integers(0, 255, (480, 640, 3)).astype(np.uint8), camera, np.eye(4))
+    up = UpDirection(np.array([0.0, -0.8, -0.6]), 0.01, -0.5, "plane")
+    return ViewedFrame("", "camera", 0, objects, cloud, picture, up)
+
+
+def estimate(rng: np.random.Generator, category: str) -> ObjectEstimate:
+    """An object somewhere on the table, with its candidates about it."""
+    T = np.eye(4)
+    T[:3, 3] = rng.uniform((-0.3, -0.2, 0.7), (0.3, 0.2, 0.9))
+    candidates = np.stack([T] * CANDIDATES)
+    candidates[:, :3, 3] += 0.005 * rng.standard_normal((CANDIDATES, 3))
+    return ObjectEstimate(
+        instance_id=1,
+        category=category,
+        T_cam_obj=T,
+        covariance=np.eye(6) * 1e-5,
+        score=0.9,
+        score_axis=0.9,
+        energy_rotation=None,
+        energy_translation=None,
+        size_m=np.array([0.08, 0.1, 0.08]),
+        n_points=900,
+        mode_shares=(1.0,),
+        T_cam_candidates=candidates,
+        points_cam=np.zeros((8, 3), np.float32),
+    )
+
+
+def processor_seconds() -> float:
+    """Seconds of processors that the children of this process have used, and theirs."""
+    ticks, parents, used = os.sysconf("SC_CLK_TCK"), {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        parents[int(folder.name)] = int(words[1])
+        used[int(folder.name)] = (int(words[11]) + int(words[12])) / ticks
+    family, own = 0.0, os.getpid()
+    for process, seconds in used.items():
+        above = parents.get(process, 0)
+        while above not in (0, own):
+            above = parents.get(above, 0)
+        family += seconds if above == own else 0.0
+    return family
+
+
+def measured(browser: Chromium, page: Page, frame: ViewedFrame, frames: int) -> dict[str, float]:
+    """Show frames, each once the one before is drawn, and tell what they cost."""
+    browser.evaluate(COUNTERS)
+    began_s, before_s, own_s = time.monotonic(), processor_seconds(), time.process_time()
+    for number in range(frames):
+        page.show(replace(frame, name=f"frame {number}!", cloud=moved(frame.cloud, number)))
+        browser.evaluate(f"drawnAfter({number})")
+    took_s = time.monotonic() - began_s
+    browser_s, server_s = processor_seconds() - before_s, time.process_time() - own_s
+    return {
+        "frames": frames,
+        "frames_per_s": frames / took_s,
+        "browser_processor_ms_per_frame": 1000 * browser_s / frames,
+        "server_processor_ms_per_frame": 1000 * server_s / frames,
+        "processors_for_10_hz": RATE_HZ * (browser_s + server_s) / frames,
+        "processors_had": (browser_s + server_s) / took_s,
+    }
+
+
+def moved(cloud: Cloud, number: int) -> Cloud:
+    """The cloud a little farther on, so that every frame is another one."""
+    return replace(cloud, points=cloud.points + np.float32(0.001 * (number % 10)))
+
+
+def main() -> None:
+    """Measure, print and, where asked to, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    page, frame = Page("view", port=8890), table(np.random.default_rng(0))
+    results = {}
+    try:
+        page.show(frame)
+        with opened(page, (1280, 800)) as browser:
+            results["usual"] = measured(browser, page, frame, options.frames)
+            page.switch("candidates", True)
+            page.switch("covariances", True)
+            results["candidates and covariances too"] = measured(
+                browser, page, frame, options.frames
+            )
+    finally:
+        page.close()
+    content = {
+        "points": POINTS,
+        "objects": OBJECTS,
+        "candidates": CANDIDATES,
+        "window_px": [1280, 800],
+        "renderer": "SwiftShader",
+        "cores": os.cpu_count(),
+        "load_average_1_min": os.getloadavg()[0],
+        "results": results,
+    }
+    for name, values in results.items():
+        OUT.print(name, {key: round(value, 3) for key, value in values.items()})
+    if options.json is not None:
+        write_json(options.json, content)
+
+
+if __name__ == "__main__":
+    main()

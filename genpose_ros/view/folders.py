@@ -1,0 +1,149 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Recorded frames in the view: estimated when they are looked at, again when a setting changes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from genpose_ros.datasets.frame_folders import RecordedFrame, load_frame
+from genpose_ros.estimation.estimator import PoseEstimator
+from genpose_ros.estimation.frame import Frame
+from genpose_ros.estimation.result import FrameResult
+from genpose_ros.geometry.categories import Category, CategorySet
+from genpose_ros.settings import parameter_name
+from genpose_ros.view.content import CameraImage, ViewedFrame, cloud_of, viewed_object
+from genpose_ros.view.page import Adjustable
+
+__all__ = ["FolderFrames", "adjustable", "viewed_result"]
+
+
+class FolderFrames(Sequence[ViewedFrame]):
+    """Frames of folders, each estimated once for the settings there are.
+
+    Args:
+        folders: of the frames.
+        estimator: with its settings to begin with.
+        make: builds an estimator of other settings with the same networks.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        estimator: PoseEstimator,
+        make: Callable[[PoseEstimator, Any], PoseEstimator] | None = None,
+    ) -> None:
+        self._folders, self._estimator = tuple(folders), estimator
+        self._make = make or (lambda old, new: PoseEstimator(old.models, new, old.stop))
+        self._known: dict[int, ViewedFrame] = {}
+
+    def __len__(self) -> int:
+        """How many frames there are."""
+        return len(self._folders)
+
+    @overload
+    def __getitem__(self, index: int) -> ViewedFrame: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ViewedFrame]: ...
+    def __getitem__(self, index: int | slice) -> ViewedFrame | Sequence[ViewedFrame]:
+        """Return a frame, or several.
+
+        Raises:
+            IndexError: there is none of this number.
+            OSError: a file cannot be read.
+            ValueError: the folder holds no frame.
+        """
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if index not in self._known:
+            self._known[index] = self._estimated(
+                load_frame(self._folders[index], self._estimator.categories)
+            )
+        return self._known[index]
+
+    @property
+    def settings(self) -> list[Adjustable]:
+        """What can be changed, as it is."""
+        return adjustable(self._estimator.settings)
+
+    def change(self, name: str, value: Any) -> str:
+        """Take another value of a setting, by its parameter's name; return why not, or nothing."""
+        old = self._estimator.settings
+        field = next((f.name for f in fields(old) if parameter_name(f) == name), "")
+        if not field:
+            return f"there is no setting {name}"
+        try:
+            settings = replace(old, **{field: value})
+        except ValueError as error:
+            return str(error)
+        self._estimator = self._make(self._estimator, settings)
+        self._known.clear()
+        return ""
+
+    def _estimated(self, recorded: RecordedFrame) -> ViewedFrame:
+        frame = recorded.to_frame()
+        result = self._estimator.estimate(frame)
+        return viewed_result(
+            frame, result, self._estimator.categories, recorded.name, recorded.color
+        )
+
+
+def adjustable(settings: Any) -> list[Adjustable]:
+    """Return what may change of a settings dataclass, by the parameters' names.
+
+    Args:
+        settings: made of `setting`s.
+    """
+    return [
+        Adjustable(
+            name=parameter_name(item),
+            value=getattr(settings, item.name),
+            description=item.metadata["description"],
+            low=item.metadata["low"],
+            high=item.metadata["high"],
+            choices=item.metadata["choices"],
+            group=item.metadata["group"],
+        )
+        for item in fields(settings)
+        if not item.metadata["fixed"]
+    ]
+
+
+def viewed_result(
+    frame: Frame,
+    result: FrameResult,
+    categories: CategorySet,
+    name: str,
+    color: np.ndarray | None = None,
+) -> ViewedFrame:
+    """Return a frame and its estimates as they are shown, in the camera's frame.
+
+    Args:
+        frame: that was estimated.
+        result: of it.
+        categories: that the estimator knows.
+        name: of the frame.
+        color: (H, W, 3) uint8, RGB, of the same pixels; None: there is none.
+    """
+    tints = [
+        (i.mask, (categories.find(i.category) or Category(name=i.category)).rgb)
+        for i in frame.instances
+    ]
+    return ViewedFrame(
+        name=name,
+        frame_id="the camera's optical frame (x right, y down, z forward)",
+        stamp_ns=frame.stamp_ns,
+        objects=tuple(
+            viewed_object(e, f"{e.category}_{e.instance_id}", categories, np.eye(4))
+            for e in result.estimates
+        ),
+        cloud=cloud_of(frame.depth_m, frame.camera, color, tints),
+        image=None if color is None else CameraImage(color, frame.camera, np.eye(4)),
+        up=result.up_cam,
+        refused=tuple(f"{r.instance_id}: {r.reason.value}, {r.detail}" for r in result.rejections),
+        timings_ms=result.timings_ms,
+    )
