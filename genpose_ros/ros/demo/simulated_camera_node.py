@@ -164,7 +164,7 @@ class SimulatedCameraNode(Node):
         self._broadcaster = TransformBroadcaster(self)
         self._joints = self.create_publisher(JointState, "/joint_states", _QOS)
         self._truth_of_camera = self.create_publisher(PoseStamped, "~/ground_truth_camera", _QOS)
-        self._camera_poses: PoseHistory = ()
+        self._camera_poses = ()
 
     def _log_progress(self, done: int, total: int) -> None:
         self.get_logger().info(
