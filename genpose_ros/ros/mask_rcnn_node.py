@@ -97,7 +97,7 @@ class MaskRcnnNode(Node):
         }
         self._images = AdaptiveSubscription(self, (Image, CompressedImage), "image", self._on_image)
         self.create_timer(_ADAPT_S, self._images.adapt)
-        self._diagnostics = Diagnostics(self, [self._status])
+        self._diagnostics = Diagnostics(self, lambda: [self._status()])
         self._worker: Worker[Any] = Worker(
             # One core stays for the node's callbacks.
             prepare=lambda: torch.set_num_threads(max(torch.get_num_threads() - 1, 1)),
@@ -145,6 +145,8 @@ class MaskRcnnNode(Node):
         self._times_ms.append(1000 * (time.perf_counter() - begin_s))
 
     def _on_error(self, error: Exception, _message: Any) -> None:
+        if not self.context.ok():  # nothing can be published any more
+            return
         self.counts["failed"] += 1
         self._log.warn_about("segmenter", f"an image failed: {type(error).__name__}: {error}")
 

@@ -88,7 +88,7 @@ class RealSenseNode(Node):
         self._transforms = self.create_publisher(TFMessage, "/tf_static", _STATIC)
         self._problem, self._about = "the camera is being opened", ""
         self._stopped = threading.Event()
-        self._diagnostics = Diagnostics(self, [self._status])
+        self._diagnostics = Diagnostics(self, lambda: [self._status()])
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
 
@@ -108,7 +108,7 @@ class RealSenseNode(Node):
 
     def _run(self) -> None:
         """Open, read, and open again, until the node is stopped or a recording is over."""
-        while not self._stopped.is_set():
+        while not self._stopped.is_set() and self.context.ok():
             try:
                 streams = self._open(self._settings)
             except (CameraError, RuntimeError, ValueError, OSError) as error:
@@ -126,6 +126,9 @@ class RealSenseNode(Node):
                     return
             except CameraError as error:
                 self._lost(str(error))
+            except Exception as error:  # the thread must not end without a word
+                if self.context.ok():  # else nothing can be published any more
+                    self._lost(f"{type(error).__name__}: {error}")
             finally:
                 streams.close()
 

@@ -34,6 +34,8 @@ _FLAGS = (
     "--no-default-browser-check",
     "--remote-debugging-port=0",
 )
+#: Characters of an address that are kept: some hold a picture.
+_URL_LENGTH = 200
 _START_S, _POLL_S, _ANSWER_S, _END_S = 60.0, 0.1, 60.0, 10.0
 
 
@@ -152,7 +154,7 @@ class Chromium:
             except TimeoutError as error:
                 raise BrowserError(f"the browser does not answer {method}") from error
             if answer.get("method") == "Network.requestWillBeSent":
-                self.requests.append(answer["params"]["request"]["url"])
+                self.requests.append(answer["params"]["request"]["url"][:_URL_LENGTH])
             elif answer.get("method") == "Network.webSocketCreated":
                 self.requests.append(answer["params"]["url"])
             if answer.get("id") == self._sent:

@@ -51,7 +51,7 @@ class SoftwareCamera:
         extrinsics.translation = [SHIFT_M, 0, 0]
         self.depth_profile.register_extrinsics_to(self.color_profile, extrinsics)
         sensors = [self._depth, self._color]
-        self._motion = None
+        self._motion: Any = None
         if imu:
             sensors.append(self._add_imu())
         self.queue = rs.syncer(16)

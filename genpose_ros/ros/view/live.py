@@ -122,7 +122,7 @@ class LiveView:
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)
         view = cls(node, page, topics)
-        thread = threading.Thread(target=_spin, args=(executor,), daemon=True)
+        thread = threading.Thread(target=_spin, args=(executor, node), daemon=True)
         thread.start()
         settings = LiveSettings(node, topics.node)
         asked = threading.Thread(target=settings.offer, args=(page,), daemon=True)
@@ -294,7 +294,7 @@ class LiveSettings:
 
     def __init__(self, node: Node, name: str) -> None:
         name = name.rstrip("/")
-        self._name = name
+        self._node, self._name = node, name
         self._get = node.create_client(GetParameters, f"{name}/get_parameters")
         self._set = node.create_client(SetParameters, f"{name}/set_parameters")
 
@@ -348,9 +348,15 @@ def _with_value(item: Adjustable, value: Any) -> Adjustable:
     return item if value is None else replace(item, value=value)
 
 
-def _spin(executor: SingleThreadedExecutor) -> None:
-    with suppress(ExternalShutdownException):
-        executor.spin()
+def _spin(executor: SingleThreadedExecutor, node: Node) -> None:
+    """Spin until the context ends; what a message provokes is logged."""
+    while node.context.ok():
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            return
+        except Exception as error:  # such as a pose that is none
+            node.get_logger().warning(f"not shown: {error}", throttle_duration_sec=5)
 
 
 def _keep(held: "OrderedDict[int, Any]", message: Any) -> None:
