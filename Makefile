@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
   sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, newest))' 2>/dev/null && \
   echo $$p && break; done)
 FRAMES ?=
+ROBOT ?=
 ARGS ?=
 BAG ?= demo_bag
 WORKERS ?= 2
@@ -29,8 +30,8 @@ setup:  ## Debian packages, .venv, ROS 2 and messages (done by every other targe
 	@test -n "$(PYTHON)" || { echo "no Python 3.10 to 3.13 found: install python3, or name one with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m embedded
 
-demo: setup  ## simulated camera, node and table of errors; FRAMES=DIR: recorded frames instead
-	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(ARGS)
+demo: setup  ## simulated camera, node and table of errors; FRAMES=DIR: recorded frames, ROBOT=xarm6: an arm that pours instead
+	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(if $(ROBOT),--robot pour) $(ARGS)
 
 bag: setup  ## the simulated camera as a bag of 6 s; BAG=demo_bag: folder to be made
 	@.venv/bin/genpose demo --record "$(BAG)" --seconds 6

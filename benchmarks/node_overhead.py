@@ -4,16 +4,17 @@
 """Overhead of the node beyond the estimate: from the messages of an image to its objects.
 
 `.venv/bin/python -m benchmarks.node_overhead --help`. A camera of 640 x 480 pixels and a segmenter
-are played to a node whose estimator takes no time. What is measured in this program goes from
-before the first message is published until `~/objects` has arrived: it includes DDS both ways. The
-processor time of the node, all its threads together, hardly depends on what else is running; the
-load of the machine stands beside the times, which do.
+are played to a node whose estimator takes no time and, in turns, to one that answers at once and
+does nothing else (echo): what the node takes is the difference. Times go from before the first
+message is published until `~/objects` has arrived, so they include DDS both ways; on a busy machine
+they are mostly waiting, which the echo has too. The load stands beside them.
 """
 
 import argparse
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,39 +23,38 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rich.console import Console
 from rich.table import Table
-from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray
 
+from benchmarks.echo_node import QOS, TOPICS
 from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.msg import ObjectPoseArray
 from genpose_ros.ros.demo.camera_messages import FrameMessages, frame_messages
-from genpose_ros.ros.demo.node_processes import isolated_environment, node_process
+from genpose_ros.ros.demo.node_processes import (
+    NodeProcess,
+    isolated_environment,
+    node_process,
+)
 from genpose_ros.ros.demo.still_frames import simulated_frame
 from genpose_ros.ros.frame_builder import stamp_ns
 
-_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 _START_S, _ANSWER_S = 120.0, 2.0
-_TOPICS = {
-    "camera_info": CameraInfo, "depth": Image, "masks": Image, "mask_detections": Detection2DArray,
-}  # fmt: skip
+_PROGRAMS = {"node": "benchmarks.instant_node", "echo": "benchmarks.echo_node"}
 
 
 class _Camera:
-    """Publishers of an image's messages, and what came back of each."""
+    """Publishers of an image's messages to one program, and what came back of each."""
 
-    def __init__(self, context: Context) -> None:
-        self.node = Node("overhead_camera", context=context)
+    def __init__(self, context: Context, namespace: str) -> None:
+        self.node = Node("overhead_camera", context=context, namespace=namespace)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self.node)
         self._publishers = {
-            name: self.node.create_publisher(kind, name, _QOS) for name, kind in _TOPICS.items()
+            name: self.node.create_publisher(kind, name, QOS) for name, kind in TOPICS.items()
         }
         self._answers: dict[int, float] = {}
-        self.node.create_subscription(ObjectPoseArray, "/genpose/objects", self._on_objects, _QOS)
+        self.node.create_subscription(ObjectPoseArray, "genpose/objects", self._on_objects, QOS)
 
     @property
     def is_heard(self) -> bool:
@@ -89,41 +89,41 @@ class _Camera:
         self._answers[stamp_ns(message.header)] = time.perf_counter()
 
 
-def _cpu_s(pid: int) -> float:
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def measure(images: int, rate_hz: float) -> dict[str, float]:
-    """Return percentiles of the overhead, milliseconds, and the node's processor time an image."""
-    environment = isolated_environment()
-    os.environ.update(environment)
+def measure(images: int, rate_hz: float) -> dict[str, list[float]]:
+    """Return how long each image took in both programs, milliseconds; those not answered lack."""
+    os.environ.update(isolated_environment())
     messages = frame_messages(simulated_frame(0), Header(), with_color=False)
     context = Context()
     rclpy.init(context=context)
-    parameters = {"input_reliability": "reliable"}
-    with node_process("node", "benchmarks.instant_node", parameters) as node:
-        camera = _Camera(context)
-        until_s = time.monotonic() + _START_S
-        while not camera.is_heard or camera.show(messages) is None:
-            node.check()
-            camera.wait(0.1)
-            if time.monotonic() > until_s:
-                raise TimeoutError(f"the node does not answer\n{node.last_lines()}")
-        for _ in range(10):
-            camera.show(messages)
-        before_s, times, lost = _cpu_s(node.pid), [], 0
+    times: dict[str, list[float]] = {name: [] for name in _PROGRAMS}
+    with ExitStack() as stack:
+        cameras = {}
+        for name, module in _PROGRAMS.items():
+            given = {"input_reliability": "reliable"}
+            remappings = {"__ns": f"/{name}"}
+            process = stack.enter_context(node_process(name, module, given, remappings))
+            cameras[name] = _Camera(context, name)
+            _wait(cameras[name], messages, process)
         for _ in range(images):
             begin_s = time.monotonic()
-            took_s = camera.show(messages)
-            lost += took_s is None
-            times += [] if took_s is None else [1e3 * took_s]
-            camera.wait(max(1 / rate_hz - (time.monotonic() - begin_s), 0.0))
-        cpu_ms = 1e3 * (_cpu_s(node.pid) - before_s) / images
+            for name, camera in cameras.items():
+                took_s = camera.show(messages)
+                times[name] += [] if took_s is None else [1e3 * took_s]
+            cameras["node"].wait(max(1 / rate_hz - (time.monotonic() - begin_s), 0.0))
     rclpy.shutdown(context=context)
-    shares = {"p50": 50, "p90": 90, "p99": 99}
-    found = {name: float(np.percentile(times, share)) for name, share in shares.items()}
-    return {**found, "cpu_ms": cpu_ms, "images": images, "lost": lost}
+    return times
+
+
+def _wait(camera: _Camera, messages: FrameMessages, process: NodeProcess) -> None:
+    """Wait until a program answers, and some images more."""
+    until_s = time.monotonic() + _START_S
+    while not camera.is_heard or camera.show(messages) is None:
+        process.check()
+        camera.wait(0.1)
+        if time.monotonic() > until_s:
+            raise TimeoutError(f"{process.name} does not answer\n{process.last_lines()}")
+    for _ in range(10):
+        camera.show(messages)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -133,18 +133,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=30.0, help="images per second")
     parser.add_argument("--json", type=Path, help="write the numbers here")
     options = parser.parse_args(arguments)
-    load = os.getloadavg()[0]
-    found = {**measure(options.images, options.rate), "load_before": load}
-    found["load_after"] = os.getloadavg()[0]
-    table = Table("images", "lost", "p50 ms", "p90 ms", "p99 ms", "CPU ms/image", "load")
-    table.add_row(
-        *(f"{found[name]:.0f}" for name in ("images", "lost")),
-        *(f"{found[name]:.1f}" for name in ("p50", "p90", "p99", "cpu_ms")),
-        f"{found['load_before']:.1f} to {found['load_after']:.1f}",
-    )
-    Console().print(table)
+    loads = [os.getloadavg()[0]]
+    times = measure(options.images, options.rate)
+    loads.append(os.getloadavg()[0])
+    found = {
+        name: {
+            "images": options.images,
+            "answered": len(taken),
+            **{f"p{p}_ms": float(np.percentile(taken, p)) for p in (50, 90, 99)},
+        }
+        for name, taken in times.items()
+    }
+    table = Table("", "answered", "p50 ms", "p90 ms", "p99 ms")
+    for name, row in found.items():
+        shown = (f"{row[f'p{p}_ms']:.1f}" for p in (50, 90, 99))
+        table.add_row(name, f"{row['answered']} of {row['images']}", *shown)
+    beyond = found["node"]["p50_ms"] - found["echo"]["p50_ms"]
+    Console().print(table, f"median of the node beyond the echo: {beyond:.1f} ms")
+    Console().print(f"load of the machine: {loads[0]:.1f} to {loads[1]:.1f}")
     if options.json is not None:
-        write_results(options.json, {"node_overhead": found}, weights=None, seed=0)
+        write_results(
+            options.json, {"node_overhead": {**found, "load": loads}}, weights=None, seed=0
+        )
 
 
 if __name__ == "__main__":

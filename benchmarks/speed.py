@@ -9,50 +9,18 @@
 import argparse
 import platform
 from collections.abc import Sequence
-from dataclasses import replace
-from statistics import median
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from genpose_ros.estimation.estimator import STAGES, PoseEstimator
-from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
+from genpose_ros.evaluation.speed import demo_frame, measure, with_objects
 from genpose_ros.networks.devices import torch_device
-from genpose_ros.synthesis.scenes import table_scene
 
 #: The paper's solver needs minutes per frame on a CPU beyond this.
 _MOST_OBJECTS_PAPER = 1
-
-
-def scene_frame(seed: int) -> Frame:
-    """The simulated table of the demo as a frame."""
-    scene = table_scene(seed)
-    return Frame(
-        depth_m=scene.depth_mm.astype(np.float32) / 1000,
-        camera=scene.camera,
-        instances=tuple(
-            Instance(item.instance_id, item.category, scene.label == item.instance_id)
-            for item in scene.objects
-        ),
-        frame_id="camera",
-    )
-
-
-def with_objects(frame: Frame, n: int) -> Frame:
-    """The frame with n objects, its own ones in turn under new ids."""
-    own = frame.instances
-    chosen = tuple(replace(own[i % len(own)], id=i + 1) for i in range(n))
-    return replace(frame, instances=chosen)
-
-
-def measure(estimator: PoseEstimator, frame: Frame, repeats: int) -> dict[str, float]:
-    """Median milliseconds of each stage and of the whole frame."""
-    runs = [estimator.estimate(frame).timings_ms for _ in range(repeats)]
-    stages = {stage: median(run.get(stage, 0.0) for run in runs) for stage in STAGES}
-    return {**stages, "total": median(sum(run.values()) for run in runs)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--objects", type=int, nargs="+", default=[1, 6, 20], help="per frame")
     parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=["fast"])
     options = parser.parse_args(arguments)
-    frame = scene_frame(seed=0)
+    frame = demo_frame(seed=0)
     files = {"weights": options.weights, "device": options.device}
     if options.repeats < 1 or min(options.objects) < 1:
         parser.error("repeats and objects must be at least 1")

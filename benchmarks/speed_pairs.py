@@ -11,12 +11,12 @@ the other, each in a process of its own; figures are medians, ratios are taken p
 import argparse
 import json
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,28 +31,56 @@ Case = tuple[str, int]
 
 
 def _make_scenes(file: Path, tracked: Sequence[int], frames: int) -> None:
-    """Write the table of the demo and, where asked for, the crowd: plain arrays."""
+    """Write the table of the demo and, where asked for, the crowd: plain arrays and JSON."""
     from genpose_ros.synthesis.scenes import table_scene
     from genpose_ros.synthesis.sequences import Segmenter, tracking_sequence
 
     scene = table_scene(0)
     categories = {item.instance_id: item.category for item in scene.objects}
-    still = [(scene.depth_mm, scene.label, categories, 0, None)]
-    crowd = []
+    depths_mm, labels = [scene.depth_mm], [scene.label]
+    told: list[Any] = [[categories, 0, None]]
     if tracked:
         segmenter = Segmenter(0, 0, persistent_ids=True)
         for item in tracking_sequence("crowd", 0, frames=frames + _WARM_UP, segmenter=segmenter):
             label = np.zeros(item.frame.depth_m.shape, dtype=np.uint8)
             for instance in item.frame.instances:
                 label[instance.mask] = instance.id
+            depths_mm.append(np.rint(1000 * item.frame.depth_m).astype(np.uint16))
+            labels.append(label)
             named = {i.id: i.category for i in item.frame.instances}
-            depth_mm = np.rint(1000 * item.frame.depth_m).astype(np.uint16)
-            crowd.append((depth_mm, label, named, item.frame.stamp_ns, item.T_fixed_cam))
-    file.write_bytes(pickle.dumps((_camera_numbers(scene.camera), still, crowd)))
+            told.append([named, item.frame.stamp_ns, item.T_fixed_cam.tolist()])
+    numbers = [getattr(scene.camera, n) for n in ("fx", "fy", "cx", "cy", "width", "height")]
+    about = json.dumps({"camera": numbers, "frames": told})
+    np.savez(file, depths_mm=np.stack(depths_mm), labels=np.stack(labels), about=np.array(about))
 
 
-def _camera_numbers(camera: Any) -> tuple[float, ...]:
-    return tuple(getattr(camera, n) for n in ("fx", "fy", "cx", "cy", "width", "height"))
+@dataclass(frozen=True)
+class _Shown:
+    """One image of the scenes: depth, labels, categories by label, stamp and camera pose."""
+
+    depth_mm: np.ndarray
+    label: np.ndarray
+    categories: dict[int, str]
+    stamp_ns: int
+    T_fixed_cam: np.ndarray | None
+
+
+def _read_scenes(file: Path) -> tuple[list[float], list[_Shown]]:
+    """The numbers of the camera, and the images: the table, and then the crowd's."""
+    with np.load(file) as arrays:
+        about = json.loads(str(arrays["about"]))
+        images = zip(arrays["depths_mm"], arrays["labels"], about["frames"], strict=True)
+        shown = [
+            _Shown(
+                depth_mm,
+                label,
+                {int(number): name for number, name in categories.items()},
+                stamp_ns,
+                None if T is None else np.array(T),
+            )
+            for depth_mm, label, (categories, stamp_ns, T) in images
+        ]
+    return about["camera"], shown
 
 
 class _Served:
@@ -64,41 +92,45 @@ class _Served:
         from genpose_ros.estimation import EstimatorSettings, PoseEstimator
 
         torch.set_num_threads(threads)
-        numbers, self.still, self.crowd = pickle.loads(scenes.read_bytes())
-        self.camera_numbers = numbers
+        self.camera_numbers, self.shown = _read_scenes(scenes)
         self.estimator = PoseEstimator.from_settings(EstimatorSettings(**settings))
         self.trackers: dict[int, tuple[Any, int]] = {}
 
-    def frame(self, parts: tuple[Any, ...], n: int) -> Any:
-        """A frame with n objects, its own ones in turn under new ids."""
+    def frame(self, shown: _Shown, labels: Sequence[int]) -> Any:
+        """A frame with objects of some labels, under new ids."""
         from genpose_ros.estimation import Frame, Instance
         from genpose_ros.geometry import PinholeCamera
 
-        depth_mm, label, categories, stamp_ns, _ = parts
-        own = list(categories)
-        chosen = [own[i % len(own)] for i in range(n)]
-        instances = [Instance(i + 1, categories[k], label == k) for i, k in enumerate(chosen)]
-        *numbers, width, height = self.camera_numbers
-        camera = PinholeCamera(*numbers, int(width), int(height))
-        return Frame(depth_mm.astype(np.float32) / 1000, camera, tuple(instances), stamp_ns)
+        instances = [
+            Instance(i + 1, shown.categories[k], shown.label == k) for i, k in enumerate(labels)
+        ]
+        fx, fy, cx, cy, width, height = self.camera_numbers
+        camera = PinholeCamera(fx, fy, cx, cy, int(width), int(height))
+        depth_m = shown.depth_mm.astype(np.float32) / 1000
+        return Frame(depth_m, camera, tuple(instances), shown.stamp_ns)
 
     def run(self, kind: str, n: int) -> dict[str, Any]:
-        """Milliseconds and poses of one frame."""
+        """Milliseconds and poses of one frame; of the table its objects in turn."""
         if kind == "frame":
-            frame = self.frame(self.still[0], n)
+            own = list(self.shown[0].categories)
+            frame = self.frame(self.shown[0], [own[i % len(own)] for i in range(n)])
             return _timed(lambda: self.estimator.estimate(frame).estimates)
         if n not in self.trackers:
             from genpose_ros.tracking.tracker import Tracker
 
-            self.trackers[n] = Tracker(self.estimator), 0
+            self.trackers[n] = Tracker(self.estimator), 1
             for _ in range(_WARM_UP):
                 self.run(kind, n)
         tracker, number = self.trackers[n]
-        parts = self.crowd[number]
+        shown = self.shown[number]
         self.trackers[n] = tracker, number + 1
-        named = dict(list(parts[2].items())[:n])
-        frame = self.frame((*parts[:2], named, *parts[3:]), len(named))
-        return _timed(lambda: [t.estimate for t in tracker.track(frame, parts[3], parts[4]).tracks])
+        frame = self.frame(shown, list(shown.categories)[:n])
+        return _timed(
+            lambda: [
+                track.estimate
+                for track in tracker.track(frame, shown.stamp_ns, shown.T_fixed_cam).tracks
+            ]
+        )
 
 
 def _timed(estimate: Callable[[], Any]) -> dict[str, Any]:
@@ -122,7 +154,7 @@ class _Checkout:
     def __init__(self, folder: Path, scenes: Path, settings: str, threads: int) -> None:
         environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": str(threads)}
         options = ["--serve", str(scenes), "--threads", str(threads), "--settings", settings]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - this program once more
             [sys.executable, str(Path(__file__).resolve()), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -133,10 +165,8 @@ class _Checkout:
 
     def run(self, case: Case) -> dict[str, Any]:
         """One frame of a case."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps(case) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        print(json.dumps(case), file=self._process.stdin, flush=True)
+        line = next(iter(self._process.stdout or ()), "")
         if not line:
             raise SystemExit("a checkout's process ended: see above")
         answer: dict[str, Any] = json.loads(line)
@@ -144,9 +174,7 @@ class _Checkout:
 
     def close(self) -> None:
         """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.communicate()
 
 
 def compare(before: _Checkout, after: _Checkout, case: Case, rounds: int) -> dict[str, float]:
@@ -203,19 +231,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cases = [("frame", n) for n in options.objects] + [("tracked", n) for n in options.tracked]
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
-        scenes = (options.scenes or Path(folder) / "scenes.pickle").resolve()
+        scenes = (options.scenes or Path(folder) / "scenes.npz").resolve()
         if not scenes.is_file():
             _make_scenes(scenes, options.tracked, options.rounds + 1)
-        checkouts = [
+        before, after = (
             _Checkout(checkout.resolve(), scenes, json.dumps(settings), options.threads)
             for checkout in (options.before, options.after)
-        ]
+        )
         for kind, n in cases:
-            rows[f"{kind} {n}"] = compare(*checkouts, (kind, n), options.rounds)
+            rows[f"{kind} {n}"] = compare(before, after, (kind, n), options.rounds)
             sys.stdout.write(f"{kind} {n}: {json.dumps(rows[f'{kind} {n}'])}\n")
             sys.stdout.flush()
-        for checkout in checkouts:
-            checkout.close()
+        before.close()
+        after.close()
     if options.json is not None:
         options.json.write_text(json.dumps({"threads": options.threads, "rows": rows}, indent=1))
 

@@ -76,12 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     estimator = PoseEstimator.from_settings(EstimatorSettings(device="cpu"))
     outcomes: list[TaskOutcome] = []
     ends: dict[str, Any] = {}
-    runs = [(t, s, p) for t in options.tasks for s in range(options.seeds) for p in options.poses]
+    runs = [(t, s, p) for s in range(options.seeds) for t in options.tasks for p in options.poses]
     for task, seed, poses in track(runs):
 
         def keep(run: Any, _: Any, name: str = task) -> None:
             ends.setdefault(name, run)
 
+        if (task, poses) == (options.tasks[0], options.poses[0]) and outcomes:
+            write(options.json, outcomes, {})  # what there is, should it be stopped
         outcomes.append(
             run_task(
                 task,
@@ -92,23 +94,44 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 keep=keep,
             )
         )
-    content: dict[str, Any] = {"inverse_kinematics": solving_ms(solver, 300, 0), "tasks": {}}
+    solving = solving_ms(solver, 300, 0)
+    write(options.json, outcomes, solving)
+    show(outcomes)
+    Console().print(solving)
+    if options.picture is not None:
+        draw_runs(ends, options.picture)
+
+
+def by_task(outcomes: Sequence[TaskOutcome]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The summaries by task and kind of poses."""
+    kinds = sorted({(o.task, o.poses) for o in outcomes})
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for task, poses in kinds:
+        some = [o for o in outcomes if (o.task, o.poses) == (task, poses)]
+        found.setdefault(task, {})[poses] = summary(some)
+    return found
+
+
+def write(path: Path | None, outcomes: Sequence[TaskOutcome], solving: dict[str, float]) -> None:
+    """Write all runs and their summaries."""
+    if path is not None:
+        content = {
+            "inverse_kinematics": solving,
+            "tasks": by_task(outcomes),
+            "runs": [asdict(outcome) for outcome in outcomes],
+        }
+        write_results(path, content, weights=None, seed=0)
+
+
+def show(outcomes: Sequence[TaskOutcome]) -> None:
+    """Print the table."""
     table = Table("task", "poses", "succeeded", "median position error mm", "failures")
-    for task in options.tasks:
-        for poses in options.poses:
-            some = [o for o in outcomes if o.task == task and o.poses == poses]
-            values = summary(some)
-            content["tasks"].setdefault(task, {})[poses] = values
+    for task, kinds in by_task(outcomes).items():
+        for poses, values in kinds.items():
             failures = ", ".join(f"{n} {text}" for text, n in values["failures"].items())
             rate = f"{values['succeeded']} of {values['runs']}"
             table.add_row(task, poses, rate, str(values["median_pose_error_mm"]), failures)
-    content["runs"] = [asdict(outcome) for outcome in outcomes]
     Console().print(table)
-    Console().print(content["inverse_kinematics"])
-    if options.json is not None:
-        write_results(options.json, content, weights=None, seed=0)
-    if options.picture is not None:
-        draw_runs(ends, options.picture)
 
 
 if __name__ == "__main__":

@@ -15,19 +15,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 __all__ = [
     "TEXT_LIMIT",
-    "YAML_LIMIT",
-    "PlainLoader",
     "check_file",
     "folder_lock",
-    "parse_yaml",
     "read_bytes",
     "read_json",
     "read_text",
-    "read_yaml",
     "remove_unfinished",
     "whole_file",
     "write_whole",
@@ -35,8 +29,6 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-#: Bytes of a YAML file, which takes seconds a megabyte to read.
-YAML_LIMIT = 2**20
 #: Bytes of JSON and other text.
 TEXT_LIMIT = 16 * 2**20
 
@@ -107,49 +99,6 @@ def read_json(path: Path, limit: int = TEXT_LIMIT) -> Any:
         raise ValueError(f"{path} is not JSON: {error}") from error
     except RecursionError as error:
         raise ValueError(f"{path} is not usable JSON: it nests too deep") from error
-
-
-def read_yaml(path: Path, limit: int = YAML_LIMIT) -> Any:
-    """Return the first document of a YAML file; None where it is empty.
-
-    Aliases are refused: with them a few lines hold more than any memory.
-
-    Raises:
-        FileNotFoundError: no such file.
-        OSError: it cannot be read.
-        ValueError: as of `read_text`, not YAML, or with aliases.
-    """
-    return parse_yaml(read_text(path, limit), path)
-
-
-class PlainLoader(yaml.SafeLoader):
-    """Safe loader without aliases."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError(f"it has the alias *{self.peek_event().anchor}: write it out")
-        return super().compose_node(parent, index)
-
-
-def parse_yaml(text: str, path: Path, loader: type[PlainLoader] = PlainLoader) -> Any:
-    """Return the first document of a YAML text; None where it is empty.
-
-    Args:
-        text: of the file, `YAML_LIMIT` bytes at most.
-        path: of the file, for messages.
-        loader: with further tags.
-
-    Raises:
-        ValueError: not YAML, or with aliases.
-    """
-    try:
-        # Dumps of a topic are several documents.
-        return next(iter(yaml.load_all(text, loader)), None)
-    except RecursionError as error:
-        raise ValueError(f"{path} is not usable YAML: it nests too deep") from error
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} is not usable YAML: {reason:.300}") from error
 
 
 @contextmanager

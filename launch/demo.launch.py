@@ -26,6 +26,7 @@ PARAMETERS = {
     "frames": str,
     "weights": str,
     "motion": str,
+    "robot": str,
     "motion_s": float,
     "mask_rate_hz": float,
     "mask_delay_s": float,
@@ -68,6 +69,13 @@ def arguments() -> list[DeclareLaunchArgument]:
             choices=MOTIONS,
             description="What moves: nothing, the objects or (sweep, arm) the camera, whose pose "
             "in the frame world is then on /tf.",
+        ),
+        DeclareLaunchArgument(
+            "robot",
+            default_value="",
+            choices=["", "xarm6"],
+            description="Arm that the camera is on, simulated: its joints and frames are "
+            "published, and task frames with what it reaches; for fixed_frame:=link_base.",
         ),
         DeclareLaunchArgument(
             "motion_s",
@@ -126,7 +134,17 @@ def check(context: LaunchContext) -> None:
 
 def camera(context: LaunchContext) -> list[Node]:
     """Return the simulated camera with the parameters that were given."""
+    robot = LaunchConfiguration("robot").perform(context)
+    frames = Node(
+        package="genpose_ros",
+        executable="task_frames",
+        name="task_frames",
+        parameters=[{"robot": robot}],
+        remappings=[("objects", "/genpose/objects")],
+        output="screen",
+    )
     return [
+        *([frames] if robot else []),
         Node(
             package="genpose_ros",
             executable="simulated_camera_node",
@@ -141,7 +159,7 @@ def camera(context: LaunchContext) -> list[Node]:
             ],
             additional_env=profile(context),
             output="screen",
-        )
+        ),
     ]
 
 

@@ -46,7 +46,7 @@ collect_ignore = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of random cases, injected faults and long runs: `make fuzz`, `faults` and `soak`."""
-    parser.addoption("--fuzz-cases", type=int, default=6000, help="random cases of each test")
+    parser.addoption("--fuzz-cases", type=int, default=7000, help="random cases of each test")
     parser.addoption("--fuzz-seed", type=int, default=0, help="seed of the random cases")
     parser.addoption("--soak-images", type=int, default=1000, help="images of a test of memory")
     parser.addoption("--soak-frames", type=int, default=300, help="frames that are counted")

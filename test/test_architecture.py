@@ -18,23 +18,27 @@ ORDER = (
     "ros/demo",
     "ros/view",
     "ros/replay",
+    "ros/robot",
     "ros",
     "view",
     "evaluation/studies",
     "evaluation/tracking",
     "evaluation",
     "training",
+    "robot/simulation",
     "synthesis",
     "datasets",
     "segmentation",
     "realsense",
     "drawing",
+    "robot",
     "tracking",
     "estimation",
     "networks",
     "diffusion",
     "geometry",
     "settings",
+    "yaml_files",
     "files",
     "process_pool",
     "checkout",
@@ -42,8 +46,8 @@ ORDER = (
 )
 #: What runs on a robot; it needs nothing of the rest.
 RUNTIME = {
-    "ros", "segmentation", "realsense", "tracking", "estimation", "networks", "diffusion",
-    "geometry", "settings", "files", "stopping",
+    "ros", "ros/robot", "robot", "segmentation", "realsense", "tracking", "estimation", "networks",
+    "diffusion", "geometry", "settings", "yaml_files", "files", "stopping",
 }  # fmt: skip
 #: Packages that come with ROS alone, beside those whose names end in `_msgs` or `_srvs`.
 ROS_PACKAGES = {

@@ -15,11 +15,11 @@ from genpose_ros.files import (
     check_file,
     folder_lock,
     read_json,
-    read_yaml,
     remove_unfinished,
     whole_file,
     write_whole,
 )
+from genpose_ros.yaml_files import read_yaml
 
 
 class TestReading:

@@ -28,6 +28,7 @@ from genpose_ros.synthesis.sequences import SEQUENCE_KINDS
 from genpose_ros.tracking.settings import TrackerSettings
 
 FILES = ("estimate.launch.py", "demo.launch.py")
+ALL = (*FILES, "xarm6.launch.py")
 
 RUNNER = """
 import sys
@@ -66,7 +67,7 @@ def constant(module: ast.Module, name: str) -> Any:
     raise AssertionError(f"no constant {name}")
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", ALL)
 def test_every_argument_is_described_and_has_a_default(root, name):
     for call in declared(tree(root, name)):
         keywords = {k.arg: k.value for k in call.keywords}
@@ -87,7 +88,7 @@ def test_both_launch_files_give_the_fast_dds_profile_in_the_same_way(root):
     assert rules[0] == rules[1]
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", ALL)
 def test_launch_files_run_nothing_by_themselves(root, name):
     module = tree(root, name)
     imported = {
@@ -131,7 +132,7 @@ def test_the_demo_offers_the_motions_that_there_are(root):
     assert camera.MOTIONS == SEQUENCE_KINDS
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", ALL)
 def test_actions_that_can_fail_come_before_those_that_would_be_left_running(root, name):
     """Launch starts actions in order, and an exception leaves the programs before it running."""
     (call,) = [
@@ -149,6 +150,13 @@ def test_actions_that_can_fail_come_before_those_that_would_be_left_running(root
             "OpaqueFunction(function=check)",
             "estimator",
             "OpaqueFunction(function=camera)",
+        ],
+        "xarm6.launch.py": [
+            "*arguments()",
+            "OpaqueFunction(function=check)",
+            "OpaqueFunction(function=estimator)",
+            "OpaqueFunction(function=camera)",
+            "OpaqueFunction(function=nodes)",
         ],
     }
     assert order == expected[name]

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
+from genpose_ros.cli.bench import bench
 from genpose_ros.cli.calibrate import calibrate
 from genpose_ros.cli.category import category_app
 from genpose_ros.cli.category_train import train_categories
+from genpose_ros.cli.check_hand_eye import check_hand_eye_command
 from genpose_ros.cli.console import ERR, OUT
 from genpose_ros.cli.convert import convert
 from genpose_ros.cli.demo import demo
@@ -75,7 +77,9 @@ evaluate_app.command("tracking")(evaluate_tracking)
 evaluate_app.command("twins")(evaluate_twins_command)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(study_app, name="study")
+app.command()(bench)
 app.command()(calibrate)
+app.command("check-hand-eye")(check_hand_eye_command)
 app.command()(convert)
 app.command()(demo)
 app.command()(replay)

@@ -35,6 +35,14 @@ class MotionOptions:
     seconds: Annotated[float, typer.Option(help="With --track or --record, how long.", min=1.0)] = (
         20.0
     )
+    robot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK",
+            help="Let a simulated xArm6 with the camera on its flange carry out a task instead, by "
+            "estimated poses: pour, stack or handover. Needs no ROS.",
+        ),
+    ] = None
     record: Annotated[
         Path | None,
         typer.Option(help="Write what the camera would publish as a bag, a new folder, instead."),
@@ -73,12 +81,16 @@ def demo(
     - `genpose demo --track --motion occlusion --seconds 30`
 
     - `genpose demo --record demo_bag --seconds 6`
+
+    - `genpose demo --robot pour --picture pour.png`
     """
     from genpose_ros.cli.setting_changes import estimator_changes
     from genpose_ros.networks.model_set import absolute_weights
 
     check_outputs(json, picture)
     changes = estimator_changes(settings)
+    if motions.robot is not None:
+        raise typer.Exit(_task(motions.robot, seed, weights, changes, picture, json))
     if motions.record is not None:
         _record(motions.record, motions, seed, weights)
         return
@@ -131,3 +143,47 @@ def _track(motions: MotionOptions, seed: int, settings: dict[str, Any], json: Pa
         motion=motions.motion, seed=seed, seconds=motions.seconds, settings=settings
     )
     return int(module.run_track_demo(shown, json=json, console=OUT))
+
+
+def _task(
+    name: str,
+    seed: int,
+    weights: Path | None,
+    changes: dict[str, Any],
+    picture: Path | None,
+    json: Path | None,
+) -> int:
+    """Carry out a task in the simulated arm; returns 0 where it succeeded."""
+    from dataclasses import asdict
+
+    from genpose_ros.cli.console import ERR, write_json
+    from genpose_ros.estimation import EstimatorSettings, PoseEstimator
+    from genpose_ros.robot.grasps import GraspTable
+    from genpose_ros.robot.inverse import InverseKinematics
+    from genpose_ros.robot.simulation.picture import draw_runs
+    from genpose_ros.robot.simulation.tasks import TASKS, run_task
+    from genpose_ros.robot.xarm6 import xarm6_collisions
+
+    if name not in TASKS:
+        raise ValueError(f"--robot is one of {', '.join(TASKS)}; got {name!r}")
+    if weights is not None:
+        changes = {**changes, "weights": str(weights)}
+    ends: dict[str, Any] = {}
+    with ERR.status(f"the arm looks, plans and moves: {name}"):
+        outcome = run_task(
+            name,
+            seed,
+            solver=InverseKinematics(xarm6_collisions()),
+            table=GraspTable.shipped(),
+            estimator=PoseEstimator.from_settings(EstimatorSettings(**changes)),
+            keep=lambda run, _: ends.update({name: run}),
+        )
+    for key, value in {**outcome.pose_errors_mm, **outcome.numbers}.items():
+        unit = " mm off" if key in outcome.pose_errors_mm else ""
+        OUT.print(f"{key}: {value:.3g}{unit}", highlight=False)
+    OUT.print(f"{name}: {'done' if outcome.success else outcome.failure}", highlight=False)
+    if picture is not None and ends:
+        draw_runs(ends, picture)
+    if json is not None:
+        write_json(json, asdict(outcome))
+    return 0 if outcome.success else 1

@@ -156,6 +156,29 @@ def train_score(
     _train("score", options, start)
 
 
+@train_app.command("average")
+@readable_errors
+def train_average(
+    run: Annotated[Path, typer.Argument(help="Folder of a run whose score is finished.")],
+    weights: Annotated[
+        Path, typer.Argument(help="Weights that the run started from, or a sibling's.")
+    ],
+    share: Annotated[float, typer.Option(help="Of these weights in the mean.")] = 0.5,
+) -> None:
+    """Average a finished score with the weights it started from: often better than either.
+
+    Comes before the energy and the distilled head, which are trained on the score.
+
+    Example:
+
+    - `genpose train average runs/longer genpose_ros/weights/genpose-base.safetensors`
+    """
+    from genpose_ros.training import average_run
+
+    average_run(run, weights, share)
+    OUT.print(f"averaged: {run / 'score.pt'}; train the energy next", soft_wrap=True)
+
+
 @train_app.command("energy")
 @readable_errors
 @grouped_options

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from genpose_ros.files import YAML_LIMIT, PlainLoader, check_file, parse_yaml, read_json, read_text
+from genpose_ros.files import check_file, read_json, read_text
 from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.geometry.camera import PinholeCamera
+from genpose_ros.yaml_files import YAML_LIMIT, PlainLoader, parse_yaml
 
 __all__ = ["CAMERA_FILES", "CameraFile", "read_camera", "read_camera_file"]
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from genpose_ros.files import check_file, parse_yaml, read_json, read_text
+from genpose_ros.files import check_file, read_json, read_text
 from genpose_ros.geometry.transforms import is_transform
+from genpose_ros.yaml_files import parse_yaml
 
 __all__ = ["read_extrinsics"]
 

@@ -17,6 +17,7 @@ from genpose_ros.geometry.clouds import (
     bounding_box,
     erode_mask,
     sample_points,
+    sample_rows,
     statistical_inliers,
 )
 
@@ -110,21 +111,30 @@ def object_cloud(
     if box is None:
         return _reject(Reason.MASK_EMPTY, "the mask has no pixel", instance)
     mask = instance.mask[box].astype(bool, copy=False)
-    valid = _valid_depth(depth_m[box], settings) & mask
-    n_valid = int(valid.sum())
-    if n_valid == 0 or _mostly_out_of_reach(depth_m[box][mask], settings):
-        detail = _without_depth(depth_m[box][mask], settings)
-        return _reject(Reason.NO_VALID_DEPTH, detail, instance)
-    valid = _without_border(valid, mask, settings)
-    points_cam = camera.cropped(*box).back_project(depth_m[box], valid)
-    points_cam = points_cam[_inliers(points_cam, settings)]
-    if len(points_cam) < settings.min_points:
+    pixels = np.flatnonzero(mask)
+    z_m = depth_m[box].ravel()[pixels]
+    valid = _valid_depth(z_m, settings)
+    n_valid = int(np.count_nonzero(valid))
+    if n_valid == 0 or _mostly_out_of_reach(z_m, settings):
+        return _reject(Reason.NO_VALID_DEPTH, _without_depth(z_m, settings), instance)
+    kept = _without_border(valid, pixels, mask, settings)
+    pixels, z_m = pixels[kept], z_m[kept]
+    within, view = _within_window(z_m, settings), camera.cropped(*box)
+    if within is not None:
+        pixels, z_m = pixels[within], z_m[within]
+    if settings.outlier_std_ratio > 0:
+        near = _inliers(view.back_project_pixels(pixels, z_m), settings)
+        pixels, z_m = pixels[near], z_m[near]
+    if len(pixels) < settings.min_points:
         detail = (
-            f"{len(points_cam)} points are left of {n_valid} pixels with depth, "
+            f"{len(pixels)} points are left of {n_valid} pixels with depth, "
             f"expected at least {settings.min_points}"
         )
         return _reject(Reason.TOO_FEW_POINTS, detail, instance)
-    return shuffled_cloud(ObjectCloud(instance, points_cam, len(points_cam)), settings)
+    # Pixels are drawn before they are made points, which most of them never become.
+    drawn = sample_rows(len(pixels), settings.points, np.random.default_rng(settings.seed))
+    points_cam = view.back_project_pixels(pixels[drawn], z_m[drawn])
+    return ObjectCloud(instance, points_cam, len(pixels), shuffled=True)
 
 
 def shuffled_cloud(cloud: ObjectCloud, settings: EstimatorSettings) -> ObjectCloud:
@@ -165,6 +175,7 @@ def _check_instance(
 
 
 def _valid_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> np.ndarray:
+    """Which depths are measured and within the limits, bool of their shape."""
     with np.errstate(invalid="ignore"):  # comparisons with NaN are false, which is what is meant
         in_range = (depth_m >= settings.depth_min_m) & (depth_m <= settings.depth_max_m)
     valid: np.ndarray = in_range & (depth_m > 0)
@@ -173,8 +184,12 @@ def _valid_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> np.ndarray
 
 def _mostly_out_of_reach(depth_m: np.ndarray, settings: EstimatorSettings) -> bool:
     """Whether most of an object's pixels (M,) with a depth are where no object can be."""
-    measured = depth_m[np.isfinite(depth_m) & (depth_m > 0)]
     limits_m = min(_NEAREST_M, settings.depth_min_m), max(_FARTHEST_M, settings.depth_max_m)
+    with np.errstate(invalid="ignore"):
+        inside = np.count_nonzero((depth_m >= limits_m[0]) & (depth_m <= limits_m[1]))
+    if limits_m[0] > 0 and 2 * inside > len(depth_m):
+        return False  # the median is one of them
+    measured = depth_m[np.isfinite(depth_m) & (depth_m > 0)]
     return not limits_m[0] <= float(np.median(measured)) <= limits_m[1]
 
 
@@ -200,26 +215,33 @@ def _without_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> str:
     return f"{sentence} (is the unit right? depth.unit, --depth-unit)"
 
 
-def _without_border(valid: np.ndarray, mask: np.ndarray, settings: EstimatorSettings) -> np.ndarray:
-    """The valid pixels off the mask's border, eroded less where too few would be left."""
-    for pixels in range(settings.mask_erosion_px, 0, -1):
-        eroded: np.ndarray = valid & erode_mask(mask, pixels)
-        if eroded.sum() >= settings.min_points:
+def _without_border(
+    valid: np.ndarray, pixels: np.ndarray, mask: np.ndarray, settings: EstimatorSettings
+) -> np.ndarray:
+    """Which of the mask's pixels (M,) are valid and off its border, bool.
+
+    The mask is eroded less where too few would be left.
+    """
+    for width_px in range(settings.mask_erosion_px, 0, -1):
+        eroded: np.ndarray = valid & erode_mask(mask, width_px).ravel()[pixels]
+        if np.count_nonzero(eroded) >= settings.min_points:
             return eroded
     return valid
 
 
+def _within_window(z_m: np.ndarray, settings: EstimatorSettings) -> np.ndarray | None:
+    """Which depths (M,) lie within the window about their median, bool; None: all."""
+    if settings.depth_window_m == 0 or not len(z_m):
+        return None
+    z_m = z_m.astype(np.float32, copy=False)
+    within: np.ndarray = np.abs(z_m - np.median(z_m)) <= settings.depth_window_m
+    return within
+
+
 def _inliers(points_cam: np.ndarray, settings: EstimatorSettings) -> np.ndarray:
-    """Points that pass the depth window and then the statistical outlier filter, (M,) bool."""
-    keep = np.ones(len(points_cam), dtype=bool)
-    if settings.depth_window_m > 0:
-        z = points_cam[:, 2]
-        keep = np.abs(z - np.median(z)) <= settings.depth_window_m
-    if settings.outlier_std_ratio > 0:
-        keep[keep] = statistical_inliers(
-            points_cam[keep], settings.outlier_neighbours, settings.outlier_std_ratio
-        )
-    return keep
+    """Points that pass the statistical outlier filter, (M,) bool."""
+    neighbours, std_ratio = settings.outlier_neighbours, settings.outlier_std_ratio
+    return statistical_inliers(points_cam, neighbours, std_ratio)
 
 
 def _reject(reason: Reason, detail: str, instance: Instance) -> Rejection:

@@ -130,11 +130,12 @@ class BatchEstimator:
     ) -> dict[str, np.ndarray]:
         """The numbers of a batch: of a graph where there is one, else stage by stage."""
         inputs = torch.from_numpy(points_cam), torch.from_numpy(known)
-        with timer.stage("sample"):
-            replayed = self._graphs.replayed(program, *inputs, layout)
-        if replayed is not None:
-            self._stop.check()
-            return unpack(*replayed)
+        if self._graphs.serve(program):
+            with timer.stage("program"):
+                replayed = self._graphs.replayed(program, *inputs, layout)
+            if replayed is not None:
+                self._stop.check()
+                return unpack(*replayed)
         device = self.model.device
         points, objects = inputs[0].to(device), KnownObjects.of(inputs[1].to(device), layout)
         with timer.stage("encode"):

@@ -54,7 +54,7 @@ class Sampling:
         sampler: the solver; of weights without a distilled head never that one.
         noise: (tta_views, K', 9) float32 that the views' candidates start from, of `levels`' first.
         levels: of the steps; rk45 has the first and the last.
-        renewed: (tta_views, K', 9) standard normal, for the distilled head's second step.
+        renewed: (tta_views, K', 9) standard normal, for the step after the distilled head's.
     """
 
     settings: EstimatorSettings
@@ -62,6 +62,11 @@ class Sampling:
     noise: Tensor
     levels: NoiseLevels
     renewed: Tensor
+
+    @property
+    def distilled(self) -> bool:
+        """Whether the distilled head takes the first step."""
+        return self.sampler == "distilled"
 
     @classmethod
     def of(
@@ -106,8 +111,9 @@ def draw_candidates(
     They start at `start` plus noise of `settings.start_sigma`, which is clamped to the levels the
     model was trained for. The fixed-step solvers go down to the model's `sigma_min` in steps equal
     in sigma^(1/7) and take a full Tweedie step there; rk45 ends with the reference's small one. The
-    distilled head takes one evaluation, and another one at its `distilled_sigma` where that lies
-    below the start and `settings.steps` allows it.
+    distilled head takes one evaluation; where the start lies above its `distilled_sigma` and
+    `settings.steps` allows it, the score takes a Tweedie step from its answer with new noise of
+    that level.
 
     Args:
         model: the score network.
@@ -157,15 +163,14 @@ def sampled(
     if sampling.sampler == "rk45":
         x = x.double()
         return _sample_rk45(model, encoding, x, values[0], settings.tolerance, between_steps)
-    distilled = sampling.sampler == "distilled"
-    prepare = model.flow_ends if distilled else model.denoiser
-    denoise = prepare(encoding, sampling.levels)
+    denoise = model.denoiser(encoding, sampling.levels)
+    first = model.flow_ends(encoding, sampling.levels) if sampling.distilled else denoise
 
     def watched(pose: Tensor, step: int) -> Tensor:
         between_steps()
-        return denoise(pose, step)
+        return denoise(pose, step) if step else first(pose, step)
 
-    if distilled:
+    if sampling.distilled:
         renewed = sampling.renewed.repeat_interleave(len(x) // views, 0)
         return consistency_steps(watched, x, values, [renewed][: len(values) - 1]).double()
     solve = {"euler": euler_steps, "dpmpp_2m": dpmpp_2m_steps}[sampling.sampler]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from genpose_ros.files import read_yaml
 from genpose_ros.geometry.categories import CategorySet
+from genpose_ros.yaml_files import read_yaml
 
 __all__ = ["ClassNames"]
 

@@ -53,6 +53,11 @@ class FrameGraphs:
         self._pool: Any = None
         self._given_up = False
 
+    def serve(self, program: FrameProgram) -> bool:
+        """Whether a program can be replayed: on a GPU, and unless a capture has failed."""
+        on_gpu = program.model.device.type == "cuda"
+        return on_gpu and program.replayable and not self._given_up
+
     def replayed(
         self, program: FrameProgram, points_cam: Tensor, known: Tensor, layout: Layout
     ) -> tuple[np.ndarray, Layout] | None:
@@ -67,8 +72,6 @@ class FrameGraphs:
         Raises:
             RuntimeError: the GPU cannot be used any more, or has too little memory.
         """
-        if program.model.device.type != "cuda" or not program.replayable or self._given_up:
-            return None
         key = program.plan, tuple(points_cam.shape), tuple(known.shape)
         graph = self._graphs.pop(key, None)
         try:

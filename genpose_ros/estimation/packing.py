@@ -23,7 +23,8 @@ def pack(parts: Mapping[str, Tensor]) -> tuple[Tensor, Layout]:
         parts: by name, numbers or truths.
 
     Example:
-        >>> packed, layout = pack({"size_m": torch.ones(2, 3), "rests": torch.tensor([True, False])})
+        >>> parts = {"size_m": torch.ones(2, 3), "rests": torch.tensor([True, False])}
+        >>> packed, layout = pack(parts)
         >>> packed.tolist(), layout
         ([[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0]], (('size_m', (3,)), ('rests', ())))
     """

@@ -76,8 +76,8 @@ class Candidates:
     def mapped(self, change: Callable[[Tensor], Tensor]) -> "Candidates":
         """Return the candidates with all their tensors changed in the same way."""
         energies = None if self.energies is None else change(self.energies)
-        parts = (change(part) for part in (self.rotation, self.translation, self.finite))
-        return Candidates(*parts, energies)
+        rotation, translation = change(self.rotation), change(self.translation)
+        return Candidates(rotation, translation, change(self.finite), energies)
 
     def followed_by(self, index: Tensor) -> "Candidates":
         """Return all objects twice: as they are, then with the candidates (B, K) of an index."""
@@ -148,7 +148,9 @@ class FrameProgram:
         between_steps: Callable[[], None] = lambda: None,
     ) -> Tensor:
         """Return the candidates' pose vectors (tta_views * B, K', 9), view after view."""
-        start = None if known.T_cam_start is None else self._starts(known, encoding)
+        start = None
+        if known.T_cam_start is not None:
+            start = self._starts(known.T_cam_start, known.mirrored, encoding)
         return sampled(self.model, encoding, self.sampling, start, between_steps)
 
     def seen(self, points_cam: Tensor, known: KnownObjects) -> Seen:
@@ -192,25 +194,25 @@ class FrameProgram:
             mode_counts, counted, axisymmetric, rests, up_turn_rad; energy and size_m of models
             that have them; candidate_energies where candidates are ranked by them.
         """
-        posed = self._posed(candidates, ranking, known)
+        posed = self._posed(candidates, ranking, known, seen)
         first = encoding[: len(seen.touches)]  # the view of the cloud as it is
         size_m = _size_m(encoding, len(seen.touches))
         parts = self._described(posed, known.symmetry, size_m, seen)
         if size_m is not None:
             parts["size_m"] = size_m
         if self.model.has_energy:
-            poses = posed.pooled.rotation, posed.pooled.translation
-            pose = self.model.encode_pose(*(part[:, None].float() for part in poses), first)
+            rotation = posed.pooled.rotation[:, None].float()
+            translation = posed.pooled.translation[:, None].float()
+            pose = self.model.encode_pose(rotation, translation, first)
             parts["energy"] = self.model.energy(pose, first)[:, 0]
         if posed.candidates.energies is not None:
             parts["candidate_energies"] = posed.candidates.energies
         return pack(parts)
 
-    def _starts(self, known: KnownObjects, encoding: Encoding) -> Tensor:
-        """Pose vectors (tta_views * B, 1, 9) of the starts, as the views have them."""
-        assert known.T_cam_start is not None
-        T = known.T_cam_start[:, None].float().repeat(self.tta_views, 1, 1, 1)
-        seen = augmented_poses(T[..., :3, :3], T[..., :3, 3], self.tta_views, known.mirrored)
+    def _starts(self, T_cam_start: Tensor, mirrored: Tensor, encoding: Encoding) -> Tensor:
+        """Pose vectors (tta_views * B, 1, 9) of poses (B, 4, 4), as the views have them."""
+        T = T_cam_start[:, None].float().repeat(self.tta_views, 1, 1, 1)
+        seen = augmented_poses(T[..., :3, :3], T[..., :3, 3], self.tta_views, mirrored)
         return self.model.encode_pose(*seen, encoding)
 
     def _candidates(self, pose: Tensor, encoding: Encoding, mirrored: Tensor) -> Candidates:
@@ -240,7 +242,9 @@ class FrameProgram:
             key = candidate_density(drawn.rotation, drawn.translation, drawn.finite, symmetry)
         return rank_candidates(key, drawn.finite, settings.keep_fraction)
 
-    def _posed(self, candidates: Candidates, ranking: Ranking, known: KnownObjects) -> _Posed:
+    def _posed(
+        self, candidates: Candidates, ranking: Ranking, known: KnownObjects, seen: Seen
+    ) -> _Posed:
         """The poses; where stances count those of the second half, which has them weighed."""
         twice, symmetry = self.plan.weighs_stances, known.symmetry
         if not twice:
@@ -250,6 +254,7 @@ class FrameProgram:
             return _Posed(candidates, pooled, torch.zeros_like(pooled.translation[:, 0]))
         pooled, half = self._pooled(candidates, ranking, symmetry.repeated(2)), len(symmetry)
         turn_rad = symmetry.angle_rad(pooled.rotation[half:], pooled.rotation[:half])
+        turn_rad = torch.where(seen.touches, turn_rad, 0.0)
         return _Posed(candidates.mapped(lambda part: part[half:]), pooled.rows(half), turn_rad)
 
     def _pooled(

@@ -47,8 +47,8 @@ class EstimatorSettings:
     )
     encoder_precision: str = setting(
         "auto",
-        "What the light model encodes clouds in: bfloat16, float32, or auto: bfloat16 on CPUs that "
-        "multiply in it. Poses stay in float32.",
+        "What the light model multiplies in: bfloat16, float32, or auto: bfloat16 on CPUs that "
+        "can. Poses stay in float32.",
         choices=("auto", "float32", "bfloat16"),
         fixed=True,
         advanced=True,
@@ -85,8 +85,8 @@ class EstimatorSettings:
     )
     sampler: str = setting(
         "euler",
-        "Solver of the reverse diffusion. distilled: the distilled head, in one evaluation or two; "
-        "auto: that one. Weights without such a head take euler instead.",
+        "Solver of the reverse diffusion. distilled: the distilled head, and one step of the score "
+        "after it; auto: the same. Weights without such a head take euler instead.",
         choices=("auto", "distilled", "euler", "dpmpp_2m", "rk45"),
         group="sampling",
         advanced=True,

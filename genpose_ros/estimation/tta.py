@@ -39,9 +39,8 @@ def augmented_clouds(points_cam: Tensor, tta_views: int, mirrored: Tensor | None
     """
     step = points_cam.shape[1] // tta_views
     turned = [points_cam.roll(-view * step, 1) for view in range(tta_views)]
-    mirror = points_cam.new_tensor([-1.0, 1.0, 1.0])
-    if mirrored is not None:
-        mirror = torch.where(mirrored[:, None, None], mirror, 1.0)
+    mirror = torch.ones_like(points_cam[:, :1])
+    mirror[..., 0] = -1.0 if mirrored is None else torch.where(mirrored[:, None], -1.0, 1.0)
     return torch.cat([cloud * mirror if view % 2 else cloud for view, cloud in enumerate(turned)])
 
 
@@ -83,7 +82,7 @@ def augmented_poses(
         [[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]]
     """
     count = len(rotation) // tta_views
-    sign = torch.ones(tta_views, count).to(rotation)
+    sign = rotation.new_ones(tta_views, count)
     sign[1::2] = -1 if mirrored is None else torch.where(mirrored, -1.0, 1.0).to(rotation)
     sign = sign.flatten()
     one = torch.ones_like(sign)

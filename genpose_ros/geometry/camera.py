@@ -146,10 +146,30 @@ class PinholeCamera:
         valid = np.isfinite(depth_m) & (depth_m > 0)
         if mask is not None:
             valid &= mask.astype(bool, copy=False)
-        v, u = np.nonzero(valid)
-        z = depth_m[v, u].astype(np.float64)
-        x, y = (u - self.cx) / self.fx * z, (v - self.cy) / self.fy * z
-        points_cam: np.ndarray = np.stack((x, y, z), axis=-1).astype(np.float32)
+        pixels = np.flatnonzero(valid)
+        return self.back_project_pixels(pixels, depth_m.ravel()[pixels])
+
+    def back_project_pixels(self, pixels: np.ndarray, z_m: np.ndarray) -> np.ndarray:
+        """Return the points of some pixels.
+
+        Args:
+            pixels: (M,) their numbers, row by row from the upper left one.
+            z_m: (M,) their depth, metres along z.
+
+        Returns:
+            (M, 3) float32, metres, camera frame.
+
+        Example:
+            >>> camera = PinholeCamera(fx=4.0, fy=4.0, cx=0.0, cy=0.0, width=3, height=2)
+            >>> camera.back_project_pixels(np.array([5]), np.array([2.0])).tolist()
+            [[1.0, 0.5, 2.0]]
+        """
+        v, u = np.divmod(pixels, self.width)
+        z = z_m.astype(np.float64)
+        points_cam = np.empty((len(pixels), 3), dtype=np.float32)
+        points_cam[:, 0] = (u - self.cx) / self.fx * z
+        points_cam[:, 1] = (v - self.cy) / self.fy * z
+        points_cam[:, 2] = z
         return points_cam
 
     def project(self, points_cam: np.ndarray) -> np.ndarray:

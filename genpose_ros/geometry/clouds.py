@@ -10,6 +10,7 @@ __all__ = [
     "erode_mask",
     "inverse_transform_points",
     "sample_points",
+    "sample_rows",
     "statistical_inliers",
     "transform_points",
 ]
@@ -31,13 +32,19 @@ def bounding_box(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice] | 
         >>> bounding_box(mask, margin_px=1)
         (slice(0, 4, None), slice(3, 6, None))
     """
-    rows = np.flatnonzero(mask.any(axis=1))
+    rows = np.flatnonzero(_as_words(mask).any(axis=1))
     if rows.size == 0:
         return None
     columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
     top, left = (max(int(i[0]) - margin_px, 0) for i in (rows, columns))
     bottom, right = (int(i[-1]) + 1 + margin_px for i in (rows, columns))
     return slice(top, min(bottom, mask.shape[0])), slice(left, min(right, mask.shape[1]))
+
+
+def _as_words(mask: np.ndarray) -> np.ndarray:
+    """A mask (H, W) as (H, W / 8) numbers of eight pixels each, where it lies in memory so."""
+    whole = mask.dtype == bool and mask.flags.c_contiguous and mask.shape[1] % 8 == 0
+    return mask.view(np.uint64) if whole and mask.size else mask
 
 
 def erode_mask(mask: np.ndarray, pixels: int) -> np.ndarray:
@@ -63,15 +70,15 @@ def erode_mask(mask: np.ndarray, pixels: int) -> np.ndarray:
         raise ValueError(f"pixels must not be negative, got {pixels}")
     if pixels == 0:
         return mask
-    outside = ~mask.astype(bool, copy=False)
-    for axis in (0, 1):
-        width = [(0, 0), (0, 0)]
-        width[axis] = (pixels + 1, pixels)
-        counts = np.pad(outside, width).cumsum(axis=axis, dtype=np.int32)
-        n = mask.shape[axis]
-        last = np.take(counts, range(2 * pixels + 1, n + 2 * pixels + 1), axis=axis)
-        outside = last > np.take(counts, range(n), axis=axis)
-    return ~outside
+    eroded = mask.astype(bool)
+    for _ in range(pixels):  # a pixel at a time: the square of p is p squares of 1
+        across = eroded.copy()
+        across[:, 1:] &= eroded[:, :-1]
+        across[:, :-1] &= eroded[:, 1:]
+        eroded = across.copy()
+        eroded[1:] &= across[:-1]
+        eroded[:-1] &= across[1:]
+    return eroded
 
 
 def statistical_inliers(points: np.ndarray, neighbours: int, std_ratio: float) -> np.ndarray:
@@ -128,14 +135,30 @@ def sample_points(points: np.ndarray, n: int, rng: np.random.Generator) -> np.nd
         >>> some.shape, len({tuple(row) for row in some.tolist()})
         ((3, 3), 3)
     """
-    if len(points) == 0:
-        raise ValueError("cannot sample from an empty cloud")
-    if len(points) <= n:
-        index = np.resize(rng.permutation(len(points)), n)
-    else:
-        index = rng.choice(len(points), size=n, replace=False)
-    sample: np.ndarray = points[index]
+    sample: np.ndarray = points[sample_rows(len(points), n, rng)]
     return sample
+
+
+def sample_rows(count: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the rows (n,) that `sample_points` takes of a cloud with `count` points.
+
+    Args:
+        count: how many there are.
+        n: how many to take.
+        rng: source of the draw.
+
+    Raises:
+        ValueError: there is no point.
+
+    Example:
+        >>> sorted(sample_rows(3, 6, np.random.default_rng(0)).tolist())
+        [0, 0, 1, 1, 2, 2]
+    """
+    if count == 0:
+        raise ValueError("cannot sample from an empty cloud")
+    if count <= n:
+        return np.resize(rng.permutation(count), n)
+    return rng.choice(count, size=n, replace=False)
 
 
 def transform_points(T: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -295,7 +295,8 @@ def mean_rotation(rotation: Tensor, weights: Tensor | None = None) -> Tensor:
 
 def _top_eigenvector(matrix: Tensor) -> Tensor:
     """Eigenvectors (..., n) of the largest eigenvalues of symmetric matrices (..., n, n)."""
-    return torch.linalg.eigh(matrix).eigenvectors[..., -1]
+    vectors: Tensor = torch.linalg.eigh(matrix).eigenvectors
+    return vectors[..., -1]
 
 
 def _top_eigenvector_by_squaring(matrix: Tensor) -> Tensor:
@@ -309,8 +310,9 @@ def _top_eigenvector_by_squaring(matrix: Tensor) -> Tensor:
         matrix = matrix @ matrix
     largest = matrix.diagonal(dim1=-2, dim2=-1).argmax(-1)
     index = largest[..., None, None].expand(*matrix.shape[:-1], 1)
-    column: Tensor = matrix.gather(-1, index).squeeze(-1)
-    return column / column.norm(dim=-1, keepdim=True)
+    column = matrix.gather(-1, index).squeeze(-1)
+    vector: Tensor = column / column.norm(dim=-1, keepdim=True)
+    return vector
 
 
 def _cross_matrix(vector: Tensor) -> Tensor:

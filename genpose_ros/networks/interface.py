@@ -106,8 +106,8 @@ class PoseModel(nn.Module, ABC):
     score_calibration: ScoreCalibration | None = None
     #: Whether `encode` uses what is known of the direction up.
     uses_up: bool = False
-    #: Whether `encode` computes in bfloat16, as far as the architecture can; poses and scores stay
-    #: in float32.
+    #: Whether the large products of `encode` and `denoiser` are in bfloat16, as far as the
+    #: architecture can; poses and scores stay in float32.
     encodes_in_bf16: bool = False
 
     @abstractmethod
@@ -224,7 +224,7 @@ class PoseModel(nn.Module, ABC):
 
     @property
     def distilled_sigma(self) -> float | None:
-        """Noise level of the second evaluation of `flow_end`; None: it cannot be called."""
+        """Noise level that the score goes on from after `flow_end`; None: there is no such head."""
         return None
 
     @property

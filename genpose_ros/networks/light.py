@@ -5,14 +5,16 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genpose_ros.geometry.rotations import columns_from_rotation, rotation_from_columns
+from genpose_ros.networks.half_linear import HalfCopy
 from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel, Up
 from genpose_ros.networks.patch_transformer import PatchTransformer
 
@@ -49,7 +51,7 @@ class LightConfig:
         ranking_sigma: noise level at which the energies are read.
         distilled_layers: layers of the distilled head; 0: there is none.
         distilled_width: its width.
-        distilled_sigma: noise level of its second evaluation.
+        distilled_sigma: noise level that the score goes on from, after its answer.
     """
 
     patches: int = 64
@@ -68,7 +70,7 @@ class LightConfig:
     ranking_sigma: float = 0.1
     distilled_layers: int = 0
     distilled_width: int = 256
-    distilled_sigma: float = 0.5
+    distilled_sigma: float = 0.3
 
     def __post_init__(self) -> None:
         """Check types and bounds, as checkpoints bring these numbers along.
@@ -133,6 +135,7 @@ class LightPoseModel(PoseModel):
         )
         log_size = nn.Linear(128, 3)
         nn.init.zeros_(log_size.weight)
+        self._half_encoder = HalfCopy(self.encoder)
         self.size_head = nn.Sequential(nn.Linear(features, 128), nn.GELU(), log_size)
 
     @classmethod
@@ -175,8 +178,13 @@ class LightPoseModel(PoseModel):
         distance = centre.norm(dim=-1, keepdim=True)
         view = torch.cat((centre / distance, distance.log()), -1)
         known = None if up is None or not self.uses_up else self._up_features(up, centre, alignment)
-        with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=bf16):
-            features = self.encoder(aligned / self.settings.length_unit_m, view, patches, known)
+        encoder, context = self.encoder, cast(AbstractContextManager[None], nullcontext())
+        if bf16 and torch.is_grad_enabled():
+            context = torch.autocast(points_cam.device.type, torch.bfloat16)
+        elif bf16:
+            encoder = self._half_encoder.current()
+        with context:
+            features = encoder(aligned / self.settings.length_unit_m, view, patches, known)
         return centre, alignment, features.float()
 
     def _up_features(self, up: Up, centre: Tensor, alignment: Tensor) -> Tensor:
@@ -234,7 +242,11 @@ class LightPoseModel(PoseModel):
         return skip * pose + out * head(pose / total.sqrt(), sigma, condition)
 
     def denoiser(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
-        return self._preconditioned_at(self.score_head, encoding.score, levels)
+        if type(self).denoise is not LightPoseModel.denoise:
+            return super().denoiser(encoding, levels)  # a variant's own way
+        return self._preconditioned_at(
+            self.score_head, encoding.score, levels, bf16=self.encodes_in_bf16
+        )
 
     def flow_ends(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
         if self.distilled_head is None or encoding.distilled is None:
@@ -242,11 +254,11 @@ class LightPoseModel(PoseModel):
         return self._preconditioned_at(self.distilled_head, encoding.distilled, levels)
 
     def _preconditioned_at(
-        self, head: "_PoseHead", condition: Tensor, levels: NoiseLevels
+        self, head: "_PoseHead", condition: Tensor, levels: NoiseLevels, *, bf16: bool = False
     ) -> Callable[[Tensor, int], Tensor]:
         """What `_preconditioned` does at the noise levels of steps."""
         data = self.settings.sigma_data
-        prepared = head.at_levels(condition, levels.sigmas)
+        prepared = head.at_levels(condition, levels.sigmas, bf16=bf16)
 
         def clean(pose: Tensor, step: int) -> Tensor:
             sigma = levels.values[step]
@@ -296,7 +308,7 @@ def with_distilled_head(
     Args:
         model: the finished one, which stays as it is.
         layers, width: of the head.
-        sigma: noise level of its second evaluation.
+        sigma: noise level that the score goes on from, after its answer.
     """
     config = {"distilled_layers": layers, "distilled_width": width, "distilled_sigma": sigma}
     c = model.settings
@@ -343,6 +355,7 @@ class _PoseHead(nn.Module):
         self.time = nn.Sequential(nn.Linear(33, 128), nn.GELU(), nn.Linear(128, width))
         self.enter = nn.Linear(9, width)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
+        self._half_hidden = HalfCopy(self.hidden)
         self.leave = nn.Linear(width, 9)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
@@ -351,19 +364,24 @@ class _PoseHead(nn.Module):
         """Scales and shifts (B, 2 * layers, width) of features (B, F)."""
         return self.project(features).view(len(features), 2 * self.depth, self.width)
 
-    def at_levels(self, condition: Tensor, sigmas: Tensor) -> Callable[[Tensor, int], Tensor]:
+    def at_levels(
+        self, condition: Tensor, sigmas: Tensor, *, bf16: bool = False
+    ) -> Callable[[Tensor, int], Tensor]:
         """Return what `forward` does at some noise levels (S,), by their index; without gradients.
 
         What the steps have in common is computed here, and the steps write over their own numbers.
+        In bfloat16 are the hidden layers' products alone, most of the work: what they err by in
+        one step the next ones see as noise and remove. A single step has none.
         """
         first_bias = self.enter.bias + self.time(_wave(sigmas.unsqueeze(1)))
         scales, shifts = condition.unsqueeze(2).chunk(2, 1)
-        scales = 1 + scales
+        scales, hidden = 1 + scales, self._half_hidden.current() if bf16 else self.hidden
 
         def head(pose: Tensor, step: int) -> Tensor:
             h = F.linear(pose, self.enter.weight, first_bias[step])
-            for i, layer in enumerate(self.hidden):
-                h += F.silu(torch.addcmul(shifts[:, i], layer(h), scales[:, i]), inplace=True)
+            for i, layer in enumerate(hidden):
+                product = layer(h).float()
+                h += F.silu(torch.addcmul(shifts[:, i], product, scales[:, i]), inplace=True)
             answer: Tensor = self.leave(h)
             return answer
 

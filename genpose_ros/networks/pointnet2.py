@@ -27,6 +27,9 @@ __all__ = [
     "gather_rows",
 ]
 
+#: Points of a cloud up to which all distances between them are computed at once on a GPU.
+_MOST_TABLED = 512
+
 
 def farthest_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Sample farthest points, starting at index 0; return all distances measured on the way too.
@@ -48,20 +51,32 @@ def farthest_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _farthest_points_on_gpu(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The same, number for number, in a fixed number of small steps, which a GPU is bound by."""
     batch, n_points, _ = points.shape
     planes, flat = points.permute(2, 0, 1).contiguous(), points.reshape(-1, 3)
     first_row = torch.arange(batch, device=points.device) * n_points
+    # All distances beforehand save most of each step, as long as there are few points.
+    table = None if n_points > _MOST_TABLED else _squared(planes[:, :, :, None], planes[:, :, None])
     nearest = points.new_full((batch, n_points), 1e10)
-    distances2 = points.new_empty(batch, count, n_points)
-    order = torch.zeros(batch, count, dtype=torch.long, device=points.device)
-    for k in range(count):
-        centre = flat.index_select(0, first_row + order[:, k]).t().unsqueeze(-1)
-        squares = (planes - centre).square_()
-        distances2[:, k] = (squares[0] + squares[1]).add_(squares[2])
-        nearest = torch.minimum(nearest, distances2[:, k])
-        if k + 1 < count:
-            order[:, k + 1] = nearest.argmax(dim=1)
-    return order, distances2
+    index = torch.zeros(batch, dtype=torch.long, device=points.device)
+    order, distances2 = [], []
+    for _ in range(count):
+        rows = first_row + index
+        if table is not None:
+            to_all = table.flatten(0, 1).index_select(0, rows)
+        else:
+            to_all = _squared(planes, flat.index_select(0, rows).t().unsqueeze(-1))
+        order.append(index)
+        distances2.append(to_all)
+        nearest = torch.minimum(nearest, to_all)
+        index = nearest.argmax(dim=1)
+    return torch.stack(order, 1), torch.stack(distances2, 1)
+
+
+def _squared(planes: Tensor, centres: Tensor) -> Tensor:
+    """Squared distances of points, given their coordinates (3, ...) one after the other."""
+    x, y, z = (planes - centres).square_()
+    return (x + y).add_(z)
 
 
 def _farthest_points_on_cpu(points: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

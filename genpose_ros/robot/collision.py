@@ -128,7 +128,7 @@ class CollisionModel:
         far = [
             abs(capsules[i].link - capsules[j].link) > 1
             and frozenset((capsules[i].name, capsules[j].name)) not in touching
-            for i, j in zip(first, second, strict=True)
+            for i, j in zip(first.tolist(), second.tolist(), strict=True)
         ]
         self._pairs = first[far], second[far]
         self._over_table = np.flatnonzero(self._link >= 2)
@@ -165,8 +165,9 @@ class CollisionModel:
         found = [(float(self._self_clearance(ends)[0]), "the arm itself")]
         if around.table_m is not None:
             found.append((float(self._table_clearance(ends, around.table_m)[0]), "the table"))
-        for item in around.obstacles:
-            found.append((float(self._obstacle_clearance(ends, item)[0]), item.name))
+        found += [
+            (float(self._obstacle_clearance(ends, item)[0]), item.name) for item in around.obstacles
+        ]
         return min(found)[1]
 
     def _self_clearance(self, ends: np.ndarray) -> np.ndarray:

@@ -23,6 +23,8 @@ _LIBRARY = 8192
 _METRES_PER_RADIAN = 0.3
 #: A solution is off by less: metres and radians.
 _TOLERANCE = np.array([2e-4] * 3 + [1e-3] * 3)
+#: A joint that moves more between two frames of a path jumps.
+_JUMP_RAD = 0.5
 #: Largest step of a joint, radians, and damping by the squared error (Sugihara, 2011).
 _STEP_RAD, _DAMPING = 0.6, (1e-6, 0.02)
 _TURN = 2 * np.pi
@@ -155,15 +157,33 @@ class InverseKinematics:
         Returns:
             None where the path leaves the arm's reach, or a joint would have to jump.
         """
-        path, here = [], np.asarray(q_rad, dtype=np.float64)
-        for target in T_base_tcp:
-            there = self._descend(here[None], target[None])[0]
-            error = frame_error(self.collisions.arm.tcp(there[None]), target[None])[0]
-            if (np.abs(error) > _TOLERANCE).any() or np.abs(there - here).max() > 0.5:
-                return None
-            path.append(there)
-            here = there
-        return np.array(path).reshape(-1, len(here))
+        paths, whole = self.follow_all(np.asarray(q_rad)[None], T_base_tcp[None])
+        return paths[0] if whole[0] else None
+
+    def follow_all(
+        self, q_rad: np.ndarray, T_base_tcp: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the joint positions (B, N, J) along many paths at once, and which of them hold.
+
+        Args:
+            q_rad: (B, J), where each begins.
+            T_base_tcp: (B, N, 4, 4), as of `follow`.
+
+        Returns:
+            The paths, and (B,) bool: false where one leaves the arm's reach or a joint jumps.
+        """
+        here = np.array(q_rad, dtype=np.float64)
+        paths = np.empty((*T_base_tcp.shape[:2], here.shape[1]))
+        whole = np.ones(len(here), dtype=bool)
+        for step in range(T_base_tcp.shape[1]):
+            rows = np.flatnonzero(whole)
+            target = T_base_tcp[rows, step]
+            there = self._descend(here[rows].copy(), target)
+            error = np.abs(frame_error(self.collisions.arm.tcp(there), target))
+            near = np.abs(there - here[rows]).max(1, initial=0.0) < _JUMP_RAD
+            whole[rows] = (error < _TOLERANCE).all(1) & near
+            here[rows] = paths[rows, step] = there
+        return paths, whole
 
     def _starts(self, targets: np.ndarray, number: int, near: np.ndarray) -> np.ndarray:
         """Joint positions (N, S, J) to begin with: nearest ones of the library, and where it is."""

@@ -4,6 +4,7 @@
 """Joint paths without collisions, and how long an arm takes for them."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def joint_path(
     free = solver.collisions.clearance(places, around) > solver.margin_m
     for stops in ((), *((place,) for place in places[free])):
         ways = [from_rad, *stops, to_rad]
-        path = np.concatenate([_straight(a, b) for a, b in zip(ways, ways[1:], strict=False)])
+        path = np.concatenate([_straight(a, b) for a, b in pairwise(ways)])
         if (solver.collisions.clearance(path, around) > 0).all():
             return path
     return None

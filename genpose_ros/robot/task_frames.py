@@ -182,7 +182,7 @@ def _unsure(item: SeenObject, spec: FrameSpec, trust: Trust) -> FrameRefusal | N
         what = "how it is turned about its y axis" if yaw_alone else "its pose"
         text = f"{what} has a score of {score:.2f}, less than {trust.score:g}: look from elsewhere"
         return FrameRefusal(reason, text, spec.name)
-    if item.T_out_other is None or item.other_share < trust.second_mode:
+    if item.other_share < trust.second_mode:
         return None
     turn_deg, moved_m = _mode_difference(item, spec.yaw)
     if turn_deg <= trust.second_mode_deg and moved_m <= trust.second_mode_m:
@@ -197,7 +197,8 @@ def _unsure(item: SeenObject, spec: FrameSpec, trust: Trust) -> FrameRefusal | N
 def _mode_difference(item: SeenObject, yaw: bool) -> tuple[float, float]:
     """Angle, degrees, and distance, metres, of the second mode, modulo what does not matter."""
     T, other = item.T_out_obj, item.T_out_other
-    assert other is not None
+    if other is None:
+        return 0.0, 0.0
     if yaw:
         turn_deg = float(rotation_error_deg(T[:3, :3], other[:3, :3], item.category))
     else:
@@ -217,7 +218,7 @@ def _too_wide(item: SeenObject, spec: FrameSpec, table: GraspTable) -> FrameRefu
 
 
 def _frame(item: SeenObject, spec: FrameSpec, table: GraspTable) -> TaskFrame:
-    """The frame and its equivalents: all around a round object, else as the table and groups say."""
+    """The frame and its equivalents: all around a round object, else as table and group say."""
     category = item.category
     size_m = np.asarray(item.size_m, dtype=np.float64)
     if category.symmetry.free_axis:

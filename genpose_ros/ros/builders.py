@@ -37,19 +37,17 @@ from vision_msgs.msg import (
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.up import UpDirection
-from genpose_ros.geometry.categories import CATEGORIES, category_id
 from genpose_ros.geometry.clouds import transform_points
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.geometry.transforms import rotate_covariance
 from genpose_ros.msg import ObjectPose, ObjectPoseArray, StageTiming
 from genpose_ros.msg import Rejection as RejectionMessage
 from genpose_ros.msg import UpDirection as UpMessage
-from genpose_ros.ros.published import PublishedObject
+from genpose_ros.ros.published import PublishedObject, up_fields
 
 __all__ = [
     "PosedObject",
     "candidate_array",
-    "class_id",
     "detection_array",
     "object_array",
     "point_cloud",
@@ -178,13 +176,9 @@ def up_message(up_cam: UpDirection | None, T_out_cam: np.ndarray) -> UpMessage:
     """
     if up_cam is None:
         return UpMessage()
-    direction = T_out_cam[:3, :3] @ up_cam.direction_cam
+    fields, direction = up_fields(up_cam, T_out_cam)
     x, y, z = direction.tolist()
-    message = UpMessage(source=up_cam.source, direction=Vector3(x=x, y=y, z=z))
-    message.sigma, message.has_level = float(up_cam.sigma_rad), up_cam.level_m is not None
-    if up_cam.level_m is not None:
-        message.level = up_cam.level_m + float(direction @ T_out_cam[:3, 3])
-    return message
+    return UpMessage(**fields, direction=Vector3(x=x, y=y, z=z))
 
 
 def transforms(
@@ -249,11 +243,6 @@ def point_cloud(
     )
 
 
-def class_id(category: str) -> int:
-    """Return the number of a category in messages: 1 to 6 of the NOCS ones, 0 of others."""
-    return category_id(category) if category in CATEGORIES else 0
-
-
 def _point_fields() -> Iterable[PointField]:
     kinds = {"<f4": PointField.FLOAT32, "<i4": PointField.INT32}
     for name in _POINT.names or ():
@@ -263,28 +252,12 @@ def _point_fields() -> Iterable[PointField]:
 
 def _object(posed: PosedObject) -> ObjectPose:
     item, estimate = posed.item, posed.item.estimate
-    has_energies = estimate.energy_rotation is not None and estimate.energy_translation is not None
     return ObjectPose(
-        id=item.id,
-        instance_id=estimate.instance_id,
-        class_name=estimate.category,
-        class_id=class_id(estimate.category),
+        **item.fields(),
         pose=posed.pose,
         size=_size(estimate),
-        score=float(estimate.score),
-        score_axis=float(estimate.score_axis),
-        detection_score=float(estimate.detection_score),
-        has_energies=has_energies,
-        energy_rotation=float(estimate.energy_rotation or 0.0),
-        energy_translation=float(estimate.energy_translation or 0.0),
-        n_points=int(estimate.n_points),
         mode_shares=[float(share) for share in estimate.mode_shares],
-        rests=estimate.rests,
-        up_turn=float(estimate.up_turn_rad),
-        remarks=[remark.value for remark in estimate.remarks],
-        has_second_mode=posed.second_mode is not None,
         second_mode=posed.second_mode or Pose(),
-        tracking_state=item.state,
         velocity=posed.velocity,
         age=_duration(item.age_s),
         time_since_seen=_duration(item.unseen_s),
@@ -317,9 +290,9 @@ def _twist(velocity_cam: np.ndarray, R_out_cam: np.ndarray) -> Twist:
     return Twist(linear=Vector3(x=x, y=y, z=z), angular=Vector3(x=rx, y=ry, z=rz))
 
 
-def _covariance(estimate: ObjectEstimate, R_out_cam: np.ndarray) -> list[float]:
-    covariance: list[float] = rotate_covariance(estimate.covariance, R_out_cam).ravel().tolist()
-    return covariance
+def _covariance(estimate: ObjectEstimate, R_out_cam: np.ndarray) -> np.ndarray:
+    """(36,) float64: of a list the message would check each number."""
+    return rotate_covariance(estimate.covariance, R_out_cam).ravel().astype(np.float64, copy=False)
 
 
 def _size(estimate: ObjectEstimate) -> Vector3:

@@ -15,8 +15,8 @@ from genpose_ros.geometry.categories import CATEGORIES, Category, CategorySet
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.geometry.symmetry_groups import Symmetry
 from genpose_ros.msg import CategoryArray, CategoryInfo
-from genpose_ros.ros.builders import class_id
 from genpose_ros.ros.model_loader import CheckpointFile
+from genpose_ros.ros.published import class_id
 
 __all__ = ["category_array", "label_info", "vision_info"]
 

@@ -3,6 +3,7 @@
 
 """Running of a node as a program: start, spin, and an orderly end whatever ends it."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -71,6 +72,9 @@ def run_program(
             if node is not None:
                 node.destroy_node()
             rclpy.try_shutdown()
+        # Peers learn that it is gone from what its last parts do when they are freed.
+        node = None
+        gc.collect()
         end_in_order(0)
 
 

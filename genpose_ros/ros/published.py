@@ -5,19 +5,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.up import UpDirection
+from genpose_ros.geometry.categories import CATEGORIES, category_id
 from genpose_ros.tracking.tracks import Track, TrackState
 
 if TYPE_CHECKING:
     from std_msgs.msg import Header
 
-__all__ = ["PublishedFrame", "PublishedObject", "published_estimate", "published_track"]
+__all__ = [
+    "PublishedFrame",
+    "PublishedObject",
+    "class_id",
+    "published_estimate",
+    "published_track",
+    "up_fields",
+]
 
 #: As the constants STATE_* of ObjectPose, whose package there is only where ROS is.
 _UNTRACKED = 0
@@ -60,6 +68,29 @@ class PublishedObject:
         """Whether the pose comes from the points of this frame."""
         return self.state not in (_STATES[TrackState.COASTING], _STATES[TrackState.LOST])
 
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of an ObjectPose that are no messages themselves, by their names."""
+        e = self.estimate
+        has_energies = e.energy_rotation is not None and e.energy_translation is not None
+        return {
+            "id": self.id,
+            "instance_id": e.instance_id,
+            "class_name": e.category,
+            "class_id": class_id(e.category),
+            "score": float(e.score),
+            "score_axis": float(e.score_axis),
+            "detection_score": float(e.detection_score),
+            "has_energies": has_energies,
+            "energy_rotation": float(e.energy_rotation or 0.0),
+            "energy_translation": float(e.energy_translation or 0.0),
+            "n_points": int(e.n_points),
+            "rests": e.rests,
+            "up_turn": float(e.up_turn_rad),
+            "remarks": [remark.value for remark in e.remarks],
+            "has_second_mode": e.T_cam_other is not None,
+            "tracking_state": self.state,
+        }
+
 
 @dataclass(frozen=True)
 class PublishedFrame:
@@ -89,6 +120,29 @@ class PublishedFrame:
             header: of the outputs; names the frame.
         """
         return replace(self, T_out_cam=T_out_cam, header=header)
+
+
+def class_id(category: str) -> int:
+    """Return the number of a category in messages: 1 to 6 of the NOCS ones, 0 of others."""
+    return category_id(category) if category in CATEGORIES else 0
+
+
+def up_fields(up_cam: UpDirection, T_out_cam: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+    """Return the fields of an UpDirection message but the direction, and that one (3,).
+
+    Args:
+        up_cam: in the camera's frame.
+        T_out_cam: (4, 4), camera to the frame of the outputs.
+    """
+    direction = T_out_cam[:3, :3] @ up_cam.direction_cam
+    level_m = up_cam.level_m
+    fields = {
+        "source": up_cam.source,
+        "sigma": float(up_cam.sigma_rad),
+        "has_level": level_m is not None,
+        "level": 0.0 if level_m is None else level_m + float(direction @ T_out_cam[:3, 3]),
+    }
+    return fields, direction
 
 
 def published_estimate(estimate: ObjectEstimate) -> PublishedObject:

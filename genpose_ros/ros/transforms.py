@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -18,6 +17,8 @@ from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformException
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.ros.frame_builder import stamp_ns
+from genpose_ros.ros.transform_limits import TransformLimits
 from genpose_ros.ros.transform_tree import transform_matrix
 
 __all__ = ["TransformBuffer", "header_in"]
@@ -27,7 +28,7 @@ _DEPTH = 100
 
 
 class TransformBuffer:
-    """Buffer of transforms, for all frames that the camera is looked up in.
+    """Buffer of transforms, for all frames that the camera is looked up in; bounded in memory.
 
     Attributes:
         buffer: of tf2.
@@ -35,6 +36,7 @@ class TransformBuffer:
 
     def __init__(self) -> None:
         self.buffer = Buffer()
+        self._limits = TransformLimits()
         self._subscriptions: list[Subscription] = []
 
     def listen(self, node: Node, heard: Callable[[], None] = lambda: None) -> None:
@@ -49,8 +51,12 @@ class TransformBuffer:
         if self._subscriptions:
             return
 
-        def take(store: Callable[[TransformStamped, str], object], message: TFMessage) -> None:
+        def take(static: bool, message: TFMessage) -> None:
+            store = self.buffer.set_transform_static if static else self.buffer.set_transform
             for transform in message.transforms:
+                stamp = None if static else stamp_ns(transform.header)
+                if not self._limits.admits(transform.child_frame_id, stamp):
+                    continue
                 try:
                     store(transform, "genpose")
                 except TransformException as error:
@@ -58,18 +64,18 @@ class TransformBuffer:
             heard()
 
         topics = {
-            "/tf": (self.buffer.set_transform, DurabilityPolicy.VOLATILE),
-            "/tf_static": (self.buffer.set_transform_static, DurabilityPolicy.TRANSIENT_LOCAL),
+            "/tf": (False, DurabilityPolicy.VOLATILE),
+            "/tf_static": (True, DurabilityPolicy.TRANSIENT_LOCAL),
         }
         self._subscriptions = [
             node.create_subscription(
                 TFMessage,
                 topic,
-                partial(take, store),
+                partial(take, static),
                 QoSProfile(depth=_DEPTH, durability=durability),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
-            for topic, (store, durability) in topics.items()
+            for topic, (static, durability) in topics.items()
         ]
 
     def close(self, node: Node) -> None:
@@ -108,6 +114,7 @@ class TransformBuffer:
     def clear(self) -> None:
         """Forget all transforms but the static ones, as after a jump of the clock."""
         self.buffer.clear()
+        self._limits.clear()
 
 
 def header_in(frame: str, header: Header) -> Header:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import open3d as o3d
 
 from genpose_ros.files import read_json
 from genpose_ros.geometry.categories import NOCS, Category, CategorySet
@@ -152,6 +151,8 @@ def make_mesh(
 def _simplified(
     vertices: np.ndarray, faces: np.ndarray, max_faces: int
 ) -> tuple[np.ndarray, np.ndarray]:
+    import open3d as o3d  # not everywhere that clouds are made
+
     mesh = o3d.geometry.TriangleMesh(
         o3d.utility.Vector3dVector(vertices), o3d.utility.Vector3iVector(faces.astype(np.int32))
     )

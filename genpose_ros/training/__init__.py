@@ -3,6 +3,7 @@
 
 """Training of the light and of the reference's networks on synthetic clouds."""
 
+from genpose_ros.training.averaging import average_run
 from genpose_ros.training.data import CloudPool
 from genpose_ros.training.distillation import distil_run
 from genpose_ros.training.recipe import Recipe, load_recipe, parse_changes, recipe_names
@@ -17,6 +18,7 @@ __all__ = [
     "RunResult",
     "Training",
     "TrainingSettings",
+    "average_run",
     "averaged_model",
     "distil_run",
     "load_recipe",

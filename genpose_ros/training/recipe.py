@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from genpose_ros.files import read_yaml
 from genpose_ros.settings import setting_from_text
 from genpose_ros.synthesis.library import ShapeLibrary
 from genpose_ros.synthesis.shards import SetRecipe
 from genpose_ros.training.settings import TrainingSettings
 from genpose_ros.training.state import build_model
+from genpose_ros.yaml_files import read_yaml
 
 __all__ = ["Recipe", "load_recipe", "parse_changes", "recipe_names"]
 

@@ -160,7 +160,10 @@ class TrainingSettings:
     distilled_layers: int = setting(3, "Layers of the distilled head.", low=1, high=64)
     distilled_width: int = setting(256, "Width of the distilled head.", low=8, high=4096)
     distilled_sigma: float = setting(
-        0.5, "Noise level of the distilled head's second evaluation.", low=0.01, high=10.0
+        0.3,
+        "Noise level that the score goes on from, after the distilled head's answer.",
+        low=0.01,
+        high=10.0,
     )
     huber: float = setting(
         0.03,

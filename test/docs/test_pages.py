@@ -199,6 +199,14 @@ def test_the_figures_of_raw_depth_are_those_of_the_stored_results(root):
     assert f"take {stored['carried_over_ms']:.0f} ms of one core" in page
 
 
+def test_the_figures_of_the_covariances_are_those_of_the_stored_results(root):
+    stored = json.loads((root / "docs" / "results" / "covariance.json").read_text())
+    page = (root / "docs" / "tracking.md").read_text()
+    for row in stored["covariance"]:
+        figures = f"{row['poses']} | {row['median']:.2f} | {row['p90']:.2f}"
+        assert f"| {row['mode']} | {row['of']} | {figures} |" in page
+
+
 #: What the ways of `benchmarks.registration` are called on the page.
 _TITLES = {
     "raw depth, masks carried over": "raw depth, masks carried over",

@@ -23,6 +23,7 @@ from genpose_ros.geometry import (
     so3_exp,
     so3_log,
 )
+from genpose_ros.geometry.rotations import _top_eigenvector, _top_eigenvector_by_squaring
 
 # A few roundings of the dtype's epsilon.
 TOLERANCE = {torch.float32: 3e-6, torch.float64: 1e-14}
@@ -163,3 +164,14 @@ class TestMeanRotation:
 def test_wrong_shapes_are_refused(call):
     with pytest.raises(ValueError, match=r"expected .* got shape"):
         call()
+
+
+def test_the_mean_of_rotations_is_the_same_in_a_fixed_number_of_steps():
+    """What a GPU does in place of a solver, which would make the host wait."""
+    generator = torch.Generator().manual_seed(0)
+    turns = 0.4 * torch.randn(7, 30, 3, generator=generator).double()
+    rotation = so3_exp(turns) @ random_rotations(7, generator)[:, None]
+    quat = quat_wxyz_from_rotation(rotation)
+    outer = quat.mT @ quat
+    expected, actual = _top_eigenvector(outer), _top_eigenvector_by_squaring(outer)
+    assert torch.allclose((expected * actual).sum(-1).abs(), torch.ones(7).double(), atol=1e-12)

@@ -1,7 +1,8 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,9 @@ class TestFarthestPoints:
         )
         torch.testing.assert_close(distances2.cpu(), differences.square().sum(-1))
 
-    def test_farthest_points_are_the_same_on_a_gpu(self) -> None:
-        points = _clouds(3, 200)
+    @pytest.mark.parametrize("n", [200, 700])
+    def test_farthest_points_are_the_same_on_a_gpu(self, n: int) -> None:
+        points = _clouds(3, n)
         order, distances2 = farthest_points(points, 64)
         gpu_order, gpu_distances2 = _farthest_points_on_gpu(points, 64)
         assert torch.equal(order, gpu_order)
@@ -143,6 +145,17 @@ def _naive_encoder(encoder: MultiScaleEncoder, points: Tensor, training: bool) -
     return torch.cat(last, dim=1)
 
 
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """All products of float32 with all of their digits, convolutions of a GPU too."""
+    allowed = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = allowed
+
+
 @pytest.fixture
 def encoder(golden_weights: Callable) -> MultiScaleEncoder:
     made = MultiScaleEncoder()
@@ -158,10 +171,39 @@ class TestMultiScaleEncoder:
     ) -> None:
         points = _clouds(2, 700).to(device)
         encoder.to(device).train(training)
-        expected = _naive_encoder(encoder, points, training)
-        # Two ways through some twenty float32 layers.
+        with _without_tf32():
+            actual, expected = encoder(points), _naive_encoder(encoder, points, training)
+        # Two ways through some twenty float32 layers. Neighbours cannot tell them apart: both ask
+        # the same distances whether a point lies on a radius (the test below).
         scale = float(expected.abs().max())
-        torch.testing.assert_close(encoder(points), expected, rtol=0, atol=1e-5 * scale)
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5 * scale)
+
+    def test_both_ways_through_the_encoder_take_the_same_neighbours(self) -> None:
+        """Distances of the first level, carried down, are those that each level would measure."""
+        points = _clouds(2, 700)
+        order, distances2 = farthest_points(points, LIGHT_LEVELS[0].centres)
+        centres = gather_rows(points, order)
+        carried = distances2.gather(2, order[:, None].expand(-1, order.shape[1], -1))
+        for level in LIGHT_LEVELS[1:-1]:
+            again, measured = farthest_points(centres, level.centres)
+            assert again.tolist() == [list(range(level.centres))] * 2
+            assert torch.equal(measured, carried[:, : level.centres, : centres.shape[1]])
+            centres = centres[:, : level.centres]
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
+    def test_what_tf32_does_to_the_encoder_is_its_eleven_bits(
+        self, encoder: MultiScaleEncoder
+    ) -> None:
+        """cuDNN may convolve in TF32, with 11 significant bits, where plain products do not.
+
+        The naive way convolves and the other does not: they may differ by 2^-11 of each product,
+        over some twenty layers.
+        """
+        points = _clouds(2, 700).cuda()
+        encoder.cuda().eval()
+        expected = _naive_encoder(encoder, points, False)
+        difference = float((encoder(points) - expected).abs().max())
+        assert difference <= 20 * 2.0**-11 * float(expected.abs().max())
 
     def test_the_encoders_shortcuts_do_not_change_its_gradient(
         self, encoder: MultiScaleEncoder

@@ -65,7 +65,7 @@ def test_an_obstacle_is_met_where_its_points_are_however_far_the_middle_is():
     model = xarm6_collisions()
     tip = model.segments(READY)[0, 9, 1]  # of a finger, 12 mm thick
     for gap in (0.04, 0.02, -0.01):
-        points = np.array([tip + [0, 0, -0.012 - gap], tip + [0, 0, -0.8]])
+        points = np.array([tip - np.array([0, 0, 0.012 + gap]), tip - np.array([0, 0, 0.8])])
         around = Surroundings(obstacles=(Obstacle("ring", points),))
         assert model.clearance(READY, around)[0] == pytest.approx(gap, abs=1e-9)
         assert model.in_the_way(READY[0], around) == "ring"

@@ -87,7 +87,7 @@ def test_the_position_nearest_to_the_arms_own_is_taken(solver, positions):
 
 
 def test_whole_turns_are_taken_off(solver):
-    near = READY + [0, 0, 0, 0, 0, 2 * np.pi - 0.3]
+    near = READY + np.array([0, 0, 0, 0, 0, 2 * np.pi - 0.3])
     (reach,) = solver.solve(solver.collisions.arm.tcp(READY[None]), TABLE, near_rad=near)
     assert np.abs(reach.q_rad - near).max() < np.pi
 

@@ -85,5 +85,5 @@ def test_the_urdf_is_a_tree_with_xarm_ros2s_names():
 
 def test_positions_beyond_a_limit_are_told():
     arm = xarm6()
-    inside = np.array([arm.low_rad, arm.high_rad, arm.high_rad + [0, 0, 0.01, 0, 0, 0]])
+    inside = np.array([arm.low_rad, arm.high_rad, arm.high_rad + np.eye(6)[2] * 0.01])
     assert arm.within_limits(inside).tolist() == [True, True, False]

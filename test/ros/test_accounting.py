@@ -206,19 +206,23 @@ def test_every_frame_of_a_wild_mixture_is_accounted_for(
     fixed = {"fixed_frame": "world"} if values.get("fixed") else {}
     name = next(iter(fixed), "")
     mixed = Mixed(ros, benches, soak_seed, mode=values["mode"], **fixed)
-    mixed.run(soak_frames)
-    mixed.settle()
-    account = mixed.node.account
-    assert account.received == mixed.masks_sent + mixed.alone
-    assert account.answered == mixed.published > soak_frames / 20
-    assert account.received == account.answered + account.dropped.total()
     causes = {"same_stamp", "clock_jump", "disabled", "bad_encoding", "no_depth_for_masks"}
     causes |= {"size_mismatch", "internal_error", "stamp_out_of_order"}
     if values["mode"] == "track":
         causes |= {"no_tracks"}
     if name:
         causes |= {"no_transform", "masks_came"}
+    account = mixed.node.account
+    for _ in range(10):  # which causes there are depends on how fast the machine is, too
+        mixed.run(soak_frames)
+        mixed.settle()
+        assert account.received == mixed.masks_sent + mixed.alone
+        assert account.answered == mixed.published
+        assert account.received == account.answered + account.dropped.total()
+        if causes <= set(account.dropped):
+            break
     assert causes <= set(account.dropped)
+    assert account.answered > soak_frames / 20
 
 
 @pytest.mark.ros

@@ -4,6 +4,7 @@
 """The node for long: memory, malformed messages, overhead. `make soak` runs it for longer."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fuzzed_messages import Sender
+from processor_time import processor_s
 from vision_msgs.msg import Detection2DArray
 
 from genpose_ros.msg import ObjectPoseArray
@@ -31,6 +33,9 @@ def slack(request: pytest.FixtureRequest) -> float:
 #: Kept for good of an image: what a test of a thousand images tells from none, KB of malloc and
 #: objects of Python, and what is then let leak to see that it would be told.
 MALLOC_KB, BLOCKS, LEAK_BYTES = 0.75, 5.0, 1500
+#: What an image may take of a processor beside the network, wherever it runs; and programs that
+#: want a core each, above which the time that passes says more of them than of the node.
+PROCESSOR_MS, BUSY_LOAD = 20.0, 3.0
 
 
 def soaked(what: str, images: int, seed: int, *options: str) -> dict[str, Any]:
@@ -174,14 +179,17 @@ def test_what_the_node_adds_to_an_estimate_is_milliseconds(
     for i in range(5):
         peer.camera.labels[8:40, 2 + 12 * i : 12 + 12 * i] = i + 1
     peer.latency_ms.clear()
-    count = min(soak_frames // 4, 3000)
+    count, used_s = min(soak_frames // 4, 3000), processor_s(node.pid)
     for _ in range(count):
         peer.send()
         peer.bench.spin_for(0.1)
+    used_ms = 1e3 * (processor_s(node.pid) - used_s) / count
     peer.bench.spin_for(0.5)
     assert len(peer.latency_ms) > count / 2
     p50, p99 = map(float, np.percentile(list(peer.latency_ms.values()), [50, 99]))
-    record_property("overhead_ms", {"p50": round(p50, 1), "p99": round(p99, 1)})
-    print(f"overhead p50 {p50:.1f} ms, p99 {p99:.1f} ms")
-    assert p50 < 5.0 * slack
-    assert p99 < 20.0 * slack
+    record_property("overhead_ms", {"p50": p50, "p99": p99, "of a processor": used_ms})
+    print(f"overhead p50 {p50:.1f} ms, p99 {p99:.1f} ms; {used_ms:.1f} ms of a processor an image")
+    assert used_ms < PROCESSOR_MS
+    if os.getloadavg()[0] < BUSY_LOAD * (os.cpu_count() or 1):  # else others' time is measured
+        assert p50 < 5.0 * slack
+        assert p99 < 20.0 * slack

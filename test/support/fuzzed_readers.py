@@ -46,7 +46,7 @@ REFUSALS = (ValueError, OSError)
 #: Seconds of a processor's time for a file.
 SLOW_S = 5.0
 #: Beyond what the imports take, bytes of address space.
-MEMORY = 2 * 2**30
+MEMORY = 2**30
 
 #: What files of all kinds stumble over.
 WORDS = [

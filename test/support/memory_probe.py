@@ -18,8 +18,6 @@ from pathlib import Path
 import numpy as np
 
 _MB, _KB, _PAGE = 1e6, 1e3, 4096
-#: Python takes larger objects from malloc, bytes.
-_LARGEST_BLOCK = 512
 
 
 class _MallInfo2(ctypes.Structure):
@@ -64,11 +62,6 @@ class Growth:
     resident_mb: float
     malloc_kb: float
     blocks: float
-
-    @property
-    def most_kb(self) -> float:
-        """The most that is kept for good of an image, if each Python object were a large one."""
-        return self.malloc_kb + max(self.blocks, 0.0) * _LARGEST_BLOCK / _KB
 
 
 def memory() -> Memory:

@@ -48,8 +48,8 @@ from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.tracker import Tracker
 
 #: Of the network and all that follows it as little as there can be.
-_ESTIMATOR = {"steps": 1, "candidates": 2, "tta_views": 1}
-_TRACKER = {"steps": 1, "candidates": 2, "tta_views": 1}
+_ESTIMATOR: dict[str, Any] = {"steps": 1, "candidates": 2, "tta_views": 1}
+_TRACKER: dict[str, Any] = {"steps": 1, "candidates": 2, "tta_views": 1}
 _COMMON: dict[str, Any] = {"size_factor": 0.0, "up_source": "none"}
 _POINTS = 64
 #: Samples of the memory in all; the first ones are the warm-up.

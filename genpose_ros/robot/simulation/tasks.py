@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from genpose_ros.estimation.estimator import PoseEstimator
-from genpose_ros.robot.collision import Obstacle
+from genpose_ros.robot.collision import Obstacle, Surroundings
 from genpose_ros.robot.grasps import GraspTable
 from genpose_ros.robot.hand import hand_points
 from genpose_ros.robot.inverse import InverseKinematics
@@ -50,6 +50,8 @@ _GRASPABLE_M = 0.075
 _POUR_DEG, _POUR_TARGET_DEG, _POUR_HEIGHT_M = 90.0, 100.0, 0.06
 #: Stacking: how far off the axis, how much tilted and how high above its place a bowl may be.
 _NESTED_M, _NESTED_DEG, _DROP_M = 0.005, 5.0, 0.02
+#: Points of a hand that the arm keeps off are so far apart, metres.
+_CELL_M = 0.01
 #: Handover: distance that gripper and hand keep.
 _APART_M = 0.02
 _EYES = ((0.12, 0.30, 0.52), (0.12, -0.30, 0.52))
@@ -112,7 +114,7 @@ def run_task(
     estimator: PoseEstimator | None = None,
     keep: Callable[[ArmRun, Sequence[SequenceFrame]], None] | None = None,
 ) -> TaskOutcome:
-    """Make a scene, look at it, carry a task out and judge it; the same arguments, the same outcome.
+    """Make a scene, look at it, carry a task out and judge it; same arguments, same outcome.
 
     Args:
         task: of `TASKS`.
@@ -168,16 +170,17 @@ def _seen(run: ArmRun, seed: int, estimator: PoseEstimator | None, *, held: bool
         points = [depth_points(v.frame, T) for v, T in zip(frames, poses, strict=True)]
         hand = hand_points(np.concatenate(points), item)[::5]
         T = item.T_out_obj
-        kept = Obstacle("hand", hand @ T[:3, :3].T + T[:3, 3], 0.01)
+        cells = np.unique(np.round(hand / _CELL_M), axis=0) * _CELL_M
+        kept = Obstacle("hand", cells @ T[:3, :3].T + T[:3, 3], _CELL_M)
         run.around = replace(run.around, obstacles=(*run.around.obstacles, kept))
     return _Scene(run, believed, frames, q_views, hand)
 
 
 def _views(run: ArmRun, target: np.ndarray) -> np.ndarray:
-    """Joint positions (B, J) from which the camera looks at a place, by any roll that is reached."""
+    """Joint positions (B, J) from which the camera looks at a place, by any roll it reaches."""
     found = []
     for eye in _EYES:
-        at = np.array(eye) + [0.0, 0.0, max(float(target[2]) - 0.1, 0.0)]
+        at = np.array(eye) + np.array([0.0, 0.0, max(float(target[2]) - 0.1, 0.0)])
         # `look_at` has y up, the base z: the two differ by a quarter turn about x.
         quarter = transform(rpy_rad=(np.pi / 2, 0.0, 0.0))
         T = quarter @ look_at(quarter[:3, :3].T @ at, quarter[:3, :3].T @ target)
@@ -273,22 +276,27 @@ def _pour(scene: _Scene, table: GraspTable) -> tuple[dict[str, float], str]:
     height_m = float(vessel.size_m[1])
     starts, ways = _pour_ways(over, height_m, T_tcp_obj, lip.T_obj_ring, tilts)
     around = run.around.without(name)
-    reaches = run.solver.solve(starts, around, near_rad=run.q_rad)
-    order = sorted(
-        (i for i, r in enumerate(reaches) if r.q_rad is not None),
-        key=lambda i: float(np.abs(reaches[i].q_rad - run.q_rad).max()),
-    )
-    for i in order[:40]:
-        start = reaches[i].q_rad
-        assert start is not None
-        tilting = run.solver.follow(start, ways[i])
-        if tilting is None or (run.solver.collisions.clearance(tilting, around) < 0).any():
-            continue
-        run.go_to(start, "to the bowl", spared=[name])
-        carried = len(run.held_at)
-        run.go(tilting)
-        return _judge_pour(run, name, carried)
+    ordered = _nearest_first(run, starts, around)[:40]
+    if ordered:
+        every = np.stack([ways[i] for i, _ in ordered])
+        paths, whole = run.solver.follow_all(np.stack([q for _, q in ordered]), every)
+        for tilting in paths[whole]:
+            if (run.solver.collisions.clearance(tilting, around) < 0).any():
+                continue
+            run.go_to(tilting[0], "to the bowl", spared=[name])
+            carried = len(run.held_at)
+            run.go(tilting)
+            return _judge_pour(run, name, carried)
     raise TaskError("pour: no tilting motion within the arm's reach was found")
+
+
+def _nearest_first(
+    run: ArmRun, T_base_tcp: np.ndarray, around: Surroundings
+) -> list[tuple[int, np.ndarray]]:
+    """Those of many frames (N, 4, 4) that are reached, by index, the least motion first."""
+    reaches = run.solver.solve(T_base_tcp, around, near_rad=run.q_rad)
+    found = [(i, reach.q_rad) for i, reach in enumerate(reaches) if reach.q_rad is not None]
+    return sorted(found, key=lambda row: float(np.abs(row[1] - run.q_rad).max()))
 
 
 def _taken_at(run: ArmRun, item: SeenObject) -> np.ndarray:
@@ -369,12 +377,7 @@ def _stack(scene: _Scene, table: GraspTable) -> tuple[dict[str, float], str]:
     low[:, 2, 3] -= 0.01
     high[:, 2, 3] += 0.10
     around = run.around.without("bowl", "bowl below")
-    reaches = run.solver.solve(high, around, near_rad=run.q_rad)
-    good = [i for i, reach in enumerate(reaches) if reach.q_rad is not None]
-    good.sort(key=lambda i: float(np.abs(reaches[i].q_rad - run.q_rad).max()))
-    for i in good[:8]:
-        q = reaches[i].q_rad
-        assert q is not None
+    for i, q in _nearest_first(run, high, around)[:8]:
         if run.solver.follow(q, np.stack([high[i], low[i]])) is None:
             continue
         run.go_to(q, "over the other bowl", spared=["bowl"])

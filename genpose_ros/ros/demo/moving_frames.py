@@ -17,7 +17,7 @@ from genpose_ros.ros.builders import pose_messages
 from genpose_ros.ros.demo.camera_messages import FrameMessages, color_message, frame_messages
 
 if TYPE_CHECKING:
-    from genpose_ros.synthesis.sequences import SequenceFrame
+    from genpose_ros.synthesis.sequences import SequenceFrame, TrackingSequence
 
 __all__ = ["MOTIONS", "WORLD", "MovingFrames"]
 
@@ -70,13 +70,23 @@ class MovingFrames:
             ease_s=_EASE_S,
             library=library_of(weights),
         )
+        self._T_world_cam: list[np.ndarray] = []
+        self._render(f"{motion}_{seed}", sequence, progress)
+
+    def _render(
+        self, name: str, sequence: "TrackingSequence", progress: Callable[[int, int], None]
+    ) -> None:
+        """Make the messages of all images, and keep where the camera was."""
         self.camera: PinholeCamera = sequence.camera
         self._messages: list[FrameMessages] = []
-        self._T_world_cam: list[np.ndarray] = []
         for item in sequence:
-            self._messages.append(_messages(f"{motion}_{seed}", item))
+            self._messages.append(_messages(name, item))
             self._T_world_cam.append(item.T_fixed_cam)
-            progress(len(self._messages), count)
+            progress(len(self._messages), len(sequence))
+
+    def transforms(self, number: int, header: Header) -> list[TransformStamped]:
+        """Return what is on /tf at an image: where the camera is."""
+        return [self.transform(self.camera_pose(number), header)]
 
     def __len__(self) -> int:
         return len(self._messages)

@@ -18,7 +18,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from tf2_ros import TransformBroadcaster
@@ -27,6 +27,7 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 from genpose_ros.datasets.frame_folders import RecordedFrame
 from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.builders import pose_messages
+from genpose_ros.ros.demo.arm_frames import ArmFrames
 from genpose_ros.ros.demo.camera_messages import FrameMessages, frame_messages
 from genpose_ros.ros.demo.moving_frames import MOTIONS, WORLD, MovingFrames
 from genpose_ros.ros.demo.still_frames import frames_to_show
@@ -71,6 +72,7 @@ class _CameraParameters:
     weights: str
     rate_hz: float
     motion: str
+    robot: str
     motion_s: float
     mask_rate_hz: float
     mask_delay_s: float
@@ -101,7 +103,9 @@ class SimulatedCameraNode(Node):
         self._camera_parameters = self._declare_parameters()
         self._frames: list[RecordedFrame] = []
         self._moving: MovingFrames | None = None
-        if self._camera_parameters.motion == _STILL:
+        if self._camera_parameters.robot:
+            self._simulate_arm()
+        elif self._camera_parameters.motion == _STILL:
             self._load_frames()
         else:
             self._simulate_motion()
@@ -121,7 +125,8 @@ class SimulatedCameraNode(Node):
         }
         self.create_service(Trigger, "~/next", self._on_next)
         self.create_timer(1.0 / self._camera_parameters.rate_hz, self._tick)
-        name = self._camera_parameters.motion if self._moving else self._frames[0].name
+        shown = self._camera_parameters.robot or self._camera_parameters.motion
+        name = shown if self._moving else self._frames[0].name
         count = len(self._moving or self._frames)
         self.get_logger().info(f"showing {name}, {count} frame(s) in all")
 
@@ -149,6 +154,18 @@ class SimulatedCameraNode(Node):
         if given.tf_rate_hz > 0:
             self.create_timer(1.0 / given.tf_rate_hz, self._broadcast)
 
+    def _simulate_arm(self) -> None:
+        given = self._camera_parameters
+        if given.frames or given.weights or given.motion != _STILL or given.tf_rate_hz > 0:
+            raise ValueError("robot goes with no frames, weights, motion or tf_rate_hz")
+        self._moving = ArmFrames(
+            given.seed, given.motion_s, given.rate_hz, self._frame_id, self._log_progress
+        )
+        self._broadcaster = TransformBroadcaster(self)
+        self._joints = self.create_publisher(JointState, "/joint_states", _QOS)
+        self._truth_of_camera = self.create_publisher(PoseStamped, "~/ground_truth_camera", _QOS)
+        self._camera_poses = ()
+
     def _log_progress(self, done: int, total: int) -> None:
         self.get_logger().info(
             f"{done} of {total} images are simulated", throttle_duration_sec=5.0, skip_first=True
@@ -167,6 +184,13 @@ class SimulatedCameraNode(Node):
             ),
             rate_hz=self._declare("rate_hz", 1.0, "Images per second.", low=0.05, high=60.0),
             motion=self._declare("motion", _STILL, "What moves.", choices=(_STILL, *MOTIONS)),
+            robot=self._declare(
+                "robot",
+                "",
+                "Arm that the camera is on: it looks at its table from several places, and its "
+                "joints and frames are published too; empty: none.",
+                choices=("", "xarm6"),
+            ),
             motion_s=self._declare(
                 "motion_s",
                 6.0,
@@ -305,9 +329,11 @@ class SimulatedCameraNode(Node):
         self._truth_of_camera.publish(PoseStamped(header=in_world, pose=pose))
         if self._camera_parameters.tf_rate_hz > 0:
             return
-        transform = moving.transform(T_world_cam, header)
+        transforms = moving.transforms(number, header)
         delay_s = self._camera_parameters.tf_delay_s
-        self._after(delay_s, lambda: self._broadcaster.sendTransform(transform))
+        self._after(delay_s, lambda: self._broadcaster.sendTransform(transforms))
+        if isinstance(moving, ArmFrames):
+            self._joints.publish(moving.joint_state(number, header))
 
     def _broadcast(self) -> None:
         """Publish on /tf where the camera was a delay ago, between the images around."""

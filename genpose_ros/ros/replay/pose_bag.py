@@ -21,11 +21,10 @@ from rosbags.typesys.store import Typestore
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.up import UpDirection
 from genpose_ros.files import remove_unfinished
-from genpose_ros.geometry.categories import CATEGORIES, category_id
 from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
 from genpose_ros.geometry.transforms import rotate_covariance
 from genpose_ros.ros.frame_builder import stamp_ns
-from genpose_ros.ros.published import PublishedFrame, PublishedObject
+from genpose_ros.ros.published import PublishedFrame, PublishedObject, up_fields
 from genpose_ros.ros.replay.bag import finish_bag, known_types
 
 __all__ = ["PoseBag", "pose_messages_of"]
@@ -147,35 +146,19 @@ class _Maker:
 
     def object(self, item: PublishedObject, T_out_cam: np.ndarray) -> Any:
         e = item.estimate
-        has_energies = e.energy_rotation is not None and e.energy_translation is not None
         covariance = rotate_covariance(e.covariance, T_out_cam[:3, :3]).ravel()
         linear, angular = item.velocity.reshape(2, 3) @ T_out_cam[:3, :3].T
         return self(
             "genpose_ros/msg/ObjectPose",
-            id=item.id,
-            instance_id=e.instance_id,
-            class_name=e.category,
-            class_id=category_id(e.category) if e.category in CATEGORIES else 0,
+            **item.fields(),
             pose=self(
                 "geometry_msgs/msg/PoseWithCovariance",
                 pose=self._pose(T_out_cam @ e.T_cam_obj),
                 covariance=covariance,
             ),
             size=self._vector("Vector3", e.size_m),
-            score=float(e.score),
-            score_axis=float(e.score_axis),
-            detection_score=float(e.detection_score),
-            has_energies=has_energies,
-            energy_rotation=float(e.energy_rotation or 0.0),
-            energy_translation=float(e.energy_translation or 0.0),
-            n_points=int(e.n_points),
             mode_shares=np.array(e.mode_shares, dtype=np.float32),
-            rests=e.rests,
-            up_turn=float(e.up_turn_rad),
-            remarks=[remark.value for remark in e.remarks],
-            has_second_mode=e.T_cam_other is not None,
             second_mode=self._second_mode(e.T_cam_other, T_out_cam),
-            tracking_state=item.state,
             velocity=self(
                 "geometry_msgs/msg/Twist",
                 linear=self._vector("Vector3", linear),
@@ -205,16 +188,8 @@ class _Maker:
         kind = "genpose_ros/msg/UpDirection"
         if up_cam is None:
             return self(kind)
-        direction = T_out_cam[:3, :3] @ up_cam.direction_cam
-        level_m = up_cam.level_m
-        return self(
-            kind,
-            source=up_cam.source,
-            direction=self._vector("Vector3", direction),
-            sigma=float(up_cam.sigma_rad),
-            has_level=level_m is not None,
-            level=0.0 if level_m is None else level_m + float(direction @ T_out_cam[:3, 3]),
-        )
+        fields, direction = up_fields(up_cam, T_out_cam)
+        return self(kind, **fields, direction=self._vector("Vector3", direction))
 
     def _second_mode(self, T_cam_other: np.ndarray | None, T_out_cam: np.ndarray) -> Any:
         """The pose of the largest other cluster; the identity where there is none."""

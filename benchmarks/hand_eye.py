@@ -1,0 +1,92 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Hand-eye calibrations that are right, 5 mm off or turned by 1 degree, as the check finds them.
+
+`.venv/bin/python -m benchmarks.hand_eye --help`. Simulated D435 on the simulated xArm6's flange,
+one object at rest, estimates by the released weights.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from scipy.spatial.transform import Rotation
+
+from genpose_ros.estimation.estimator import PoseEstimator
+from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.evaluation.provenance import write_results
+from genpose_ros.robot.hand_eye import HandEyeCheck, check_hand_eye
+from genpose_ros.robot.inverse import InverseKinematics
+from genpose_ros.robot.simulation.hand_eye import draw_check, is_round, simulated_sightings
+from genpose_ros.robot.simulation.world import T_EEF_OPTICAL
+from genpose_ros.robot.xarm6 import xarm6_collisions
+
+#: How much the calibrations are off: millimetres and degrees.
+_CASES = {"right": (0.0, 0.0), "5 mm": (5.0, 0.0), "1 degree": (0.0, 1.0)}
+
+
+def disturbed(mm: float, deg: float, rng: np.random.Generator) -> np.ndarray:
+    """The true calibration, moved and turned in directions of chance."""
+    direction, axis = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 3)))
+    T = np.eye(4)
+    T[:3, 3] = 0.001 * mm * direction
+    T[:3, :3] = Rotation.from_rotvec(np.radians(deg) * axis).as_matrix()
+    return np.asarray(T_EEF_OPTICAL @ T)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Check calibrations by several objects, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--categories", nargs="+", default=["can", "bottle", "bowl"])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--sightings", type=int, default=20)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path)
+    options = parser.parse_args(arguments)
+    solver = InverseKinematics(xarm6_collisions())
+    estimator = PoseEstimator.from_settings(EstimatorSettings(device="cpu"))
+    rows: list[dict[str, Any]] = []
+    shown: dict[str, HandEyeCheck] = {}
+    for name, seed in track([(n, s) for n in options.categories for s in range(options.seeds)]):
+        seen = simulated_sightings(name, solver, estimator, seed, count=options.sightings)
+        for case, (mm, deg) in _CASES.items():
+            T = disturbed(mm, deg, np.random.default_rng([seed, 5]))
+            check = check_hand_eye(seen, T, symmetric=is_round(name))
+            shown.setdefault(case, check)
+            numbers = ("spread_mm", "spread_deg", "off_mm", "sigma_mm", "off_deg", "sigma_deg")
+            values = {key: round(getattr(check, key), 2) for key in numbers}
+            rows.append(
+                {
+                    "category": name,
+                    "seed": seed,
+                    "case": case,
+                    **values,
+                    "left_mm": round(check.left_mm, 2),
+                    "verdict": check.verdict.value,
+                }
+            )
+    verdicts = ("good", "off", "unsure")
+    table = Table("calibration", *verdicts, "median spread mm", "median misplaced mm")
+    counts: dict[str, dict[str, Any]] = {}
+    for case in _CASES:
+        some = [row for row in rows if row["case"] == case]
+        counts[case] = {v: sum(row["verdict"] == v for row in some) for v in verdicts}
+        for key in ("spread_mm", "off_mm"):
+            counts[case][key] = round(float(np.median([row[key] for row in some])), 2)
+        table.add_row(case, *map(str, counts[case].values()))
+    Console().print(table)
+    if options.json is not None:
+        content = {"cases": counts, "checks": rows, "sightings": options.sightings}
+        write_results(options.json, content, weights=None, seed=0)
+    if options.picture is not None:
+        draw_check(shown, options.picture)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Hand-eye calibration of a camera on an arm, checked by an object that rests where it is.
+
+Seen from several arm poses its pose in the base frame must be the same. What it is not, a wrong
+pose of the camera on the flange explains in part: that part is fitted, with its uncertainty. It is
+told where the object is: a camera that always looks at the same distance cannot tell whether it is
+turned or moved aside, but by how much the object is misplaced.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
+
+from genpose_ros.robot.kinematics import rotation_vectors
+
+__all__ = ["HandEyeCheck", "Sighting", "Verdict", "check_hand_eye"]
+
+#: Deviations that count as one, metres and radians: what a single estimate is worth.
+_POSITION_M, _ANGLE_RAD = 0.003, np.radians(1.5)
+#: A calibration that is off by less is good, metres and degrees.
+GOOD_M, GOOD_DEG = 0.003, 0.6
+#: Standard deviations beyond which an offset is none of chance.
+_SIGMAS = 3.0
+#: Arm poses that are needed, and how far the camera's directions have to spread, degrees.
+FEWEST, _SPREAD_DEG = 6, 25.0
+
+
+class Verdict(str, Enum):
+    """Verdict on a calibration; the value is what is printed."""
+
+    GOOD = "good"
+    OFF = "off"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """An object as seen from one arm pose.
+
+    Attributes:
+        T_base_flange: (4, 4) by the arm's joints, metres.
+        T_cam_obj: (4, 4) as estimated, camera optical frame.
+    """
+
+    T_base_flange: np.ndarray
+    T_cam_obj: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandEyeCheck:
+    """What a resting object tells of a calibration.
+
+    Attributes:
+        verdict: good, off or unsure.
+        T_base_obj: (N, 4, 4) where the object seems to be, by each sighting and the calibration.
+        spread_mm: root mean square distance of its positions from their mean.
+        spread_deg: root mean square angle between its y axes and their mean.
+        off_mm: by how much the calibration misplaces the object in the camera's frame, as fitted.
+        off_deg: how much the camera is turned, as fitted.
+        sigma_mm: standard deviation of that, by what is left unexplained.
+        sigma_deg: the same of the angle.
+        left_mm: spread of the positions that would be left with the fitted calibration.
+        T_flange_cam: (4, 4) the fitted calibration.
+        advice: a sentence that says what to do next.
+    """
+
+    verdict: Verdict
+    T_base_obj: np.ndarray
+    spread_mm: float
+    spread_deg: float
+    off_mm: float
+    off_deg: float
+    sigma_mm: float
+    sigma_deg: float
+    left_mm: float
+    T_flange_cam: np.ndarray
+    advice: str
+
+
+def check_hand_eye(
+    sightings: Sequence[Sighting], T_flange_cam: np.ndarray, *, symmetric: bool
+) -> HandEyeCheck:
+    """Return how well a calibration agrees with sightings of one object at rest.
+
+    Args:
+        sightings: from arm poses that look at it from different sides.
+        T_flange_cam: (4, 4) the calibration: the optical frame on the flange.
+        symmetric: whether the object's yaw is unobservable; then its y axis alone counts.
+
+    Raises:
+        ValueError: there are too few sightings, or all from about the same side.
+    """
+    if len(sightings) < FEWEST:
+        raise ValueError(
+            f"{len(sightings)} sightings of the object, {FEWEST} are needed: look at it from more "
+            "arm poses"
+        )
+    T_base_flange = np.stack([s.T_base_flange for s in sightings])
+    T_cam_obj = np.stack([s.T_cam_obj for s in sightings])
+    turns = rotation_vectors(T_base_flange[:, :3, :3] @ T_base_flange[0, :3, :3].T)
+    widest = float(np.degrees(np.linalg.norm(turns, axis=1).max()))
+    if widest < _SPREAD_DEG:
+        raise ValueError(
+            f"the arm poses differ by {widest:.0f} degrees at most, {_SPREAD_DEG:.0f} are needed: "
+            "look at the object from several sides"
+        )
+    problem = _Problem(T_base_flange, T_cam_obj, T_flange_cam, symmetric)
+    start = np.zeros(12)
+    start[6:9] = problem.placed(np.zeros(6))[:, :3, 3].mean(0)
+    start[9:12] = rotation_vectors(problem.mean_rotation()[None])[0]
+    fit = least_squares(problem.residuals, start, loss="soft_l1", method="trf")
+    sigma = _sigmas(fit.jac, problem.residuals(fit.x))
+    before, after = problem.placed(np.zeros(6)), problem.placed(fit.x[:6])
+    off_mm = 1000 * float(np.linalg.norm(fit.x[:3]))
+    off_deg = float(np.degrees(np.linalg.norm(fit.x[3:6])))
+    sigma_mm, sigma_deg = 1000 * sigma[:3].max(), float(np.degrees(sigma[3:6].max()))
+    verdict = _verdict(off_mm, off_deg, sigma_mm, sigma_deg)
+    return HandEyeCheck(
+        verdict=verdict,
+        T_base_obj=before,
+        spread_mm=_spread_mm(before),
+        spread_deg=_spread_deg(before),
+        off_mm=off_mm,
+        off_deg=off_deg,
+        sigma_mm=float(sigma_mm),
+        sigma_deg=sigma_deg,
+        left_mm=_spread_mm(after),
+        T_flange_cam=T_flange_cam @ problem.motion(fit.x[:6]),
+        advice=_ADVICE[verdict],
+    )
+
+
+_ADVICE = {
+    Verdict.GOOD: "the calibration agrees with what is seen: nothing is to be done",
+    Verdict.OFF: "the calibration is off: calibrate again, or take the fitted one and check it",
+    Verdict.UNSURE: "the sightings are too few or too alike to tell: look from more sides, or at "
+    "an object whose pose is surer",
+}
+
+
+def _verdict(off_mm: float, off_deg: float, sigma_mm: float, sigma_deg: float) -> Verdict:
+    """Off where an offset is beyond what is good and three standard deviations."""
+    good_mm = 1000 * GOOD_M
+    if off_mm > max(good_mm, _SIGMAS * sigma_mm) or off_deg > max(GOOD_DEG, _SIGMAS * sigma_deg):
+        return Verdict.OFF
+    return Verdict.UNSURE if 2 * sigma_mm > good_mm or sigma_deg > GOOD_DEG else Verdict.GOOD
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Least squares: the camera's offset on the flange (6), and where the object rests (6)."""
+
+    T_base_flange: np.ndarray
+    T_cam_obj: np.ndarray
+    T_flange_cam: np.ndarray
+    symmetric: bool
+
+    def motion(self, offset: np.ndarray) -> np.ndarray:
+        """T_cam_moved (4, 4): turned about the object's mean place in the camera's frame."""
+        pivot = self.T_cam_obj[:, :3, 3].mean(0)
+        T = np.eye(4)
+        T[:3, :3] = Rotation.from_rotvec(offset[3:6]).as_matrix()
+        T[:3, 3] = offset[:3] + pivot - T[:3, :3] @ pivot
+        return T
+
+    def placed(self, offset: np.ndarray) -> np.ndarray:
+        """T_base_obj (N, 4, 4) where the camera is moved by an offset in its own frame."""
+        T_flange_cam = self.T_flange_cam @ self.motion(offset)
+        return np.asarray(self.T_base_flange @ T_flange_cam @ self.T_cam_obj)
+
+    def mean_rotation(self) -> np.ndarray:
+        R = self.placed(np.zeros(6))[:, :3, :3]
+        return (
+            np.asarray(Rotation.from_matrix(R).mean().as_matrix()) if not self.symmetric else R[0]
+        )
+
+    def residuals(self, values: np.ndarray) -> np.ndarray:
+        T = self.placed(values[:6])
+        moved = (T[:, :3, 3] - values[6:9]) / _POSITION_M
+        R = Rotation.from_rotvec(values[9:12]).as_matrix()
+        if self.symmetric:
+            turned = np.cross(T[:, :3, 1], R[:, 1])
+            hold = 1e-3 * values[9:12]  # the yaw, which nothing else determines
+        else:
+            turned, hold = rotation_vectors(T[:, :3, :3] @ R.T), np.zeros(0)
+        return np.concatenate([moved.ravel(), turned.ravel() / _ANGLE_RAD, hold])
+
+
+def _sigmas(jacobian: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+    """Standard deviations (12,) of the fitted values, by the residuals' own size."""
+    free = max(len(residuals) - jacobian.shape[1], 1)
+    inverse = np.linalg.pinv(jacobian.T @ jacobian)
+    return np.sqrt(np.maximum(inverse.diagonal(), 0) * float(residuals @ residuals) / free)
+
+
+def _spread_mm(T_base_obj: np.ndarray) -> float:
+    away = T_base_obj[:, :3, 3] - T_base_obj[:, :3, 3].mean(0)
+    return 1000 * float(np.sqrt((away**2).sum(1).mean()))
+
+
+def _spread_deg(T_base_obj: np.ndarray) -> float:
+    axes = T_base_obj[:, :3, 1]
+    mean = axes.mean(0) / np.linalg.norm(axes.mean(0))
+    return float(np.degrees(np.sqrt((np.arccos(np.clip(axes @ mean, -1, 1)) ** 2).mean())))

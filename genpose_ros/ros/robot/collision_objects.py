@@ -1,0 +1,183 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Collision objects of MoveIt's planning scene, from objects that are seen, moved and gone."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from geometry_msgs.msg import Point, Pose, Quaternion
+from moveit_msgs.msg import CollisionObject
+from shape_msgs.msg import Mesh, MeshTriangle, SolidPrimitive
+from std_msgs.msg import Header
+
+from genpose_ros.geometry.categories import NOCS
+from genpose_ros.ros.robot.seen_objects import pose_matrix
+
+__all__ = ["SHAPES", "PlacedObject", "PlanningScene"]
+
+#: What stands for an object.
+SHAPES = ("auto", "box", "cylinder", "mesh")
+#: A change of size by more than this share makes a new shape.
+_RESIZED = 0.05
+#: Moves by less, metres and as the cosine of half the angle, are not told.
+_MOVED_M, _TURNED = 0.001, 1.0 - 1e-5
+#: byte fields of a message are of one byte each.
+_ADD, _REMOVE, _MOVE = CollisionObject.ADD, CollisionObject.REMOVE, CollisionObject.MOVE
+
+
+@dataclass(frozen=True)
+class PlacedObject:
+    """Object to be put into the scene.
+
+    Attributes:
+        id: stays the same as long as the object is followed.
+        category: decides its shape.
+        pose: in the frame of the message it came with.
+        size_m: (3,) edges of its box, metres.
+    """
+
+    id: str
+    category: str
+    pose: Pose
+    size_m: tuple[float, float, float]
+
+
+@dataclass
+class _Known:
+    pose: Pose
+    size_m: tuple[float, float, float]
+    frame_id: str
+    seen_s: float
+
+
+@dataclass
+class PlanningScene:
+    """What was told to MoveIt, and what has to be told next.
+
+    Attributes:
+        shape: of `SHAPES`; auto is a cylinder for round categories and else a box.
+        live_s: an object that was not seen for so long is removed.
+        padding_m: added on all sides.
+        prefix: before the ids.
+        meshes: category -> (vertices (V, 3) of a box of edge 1, faces (F, 3)), for shape mesh.
+    """
+
+    shape: str = "auto"
+    live_s: float = 2.0
+    padding_m: float = 0.0
+    prefix: str = "genpose/"
+    meshes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    _known: dict[str, _Known] = field(default_factory=dict)
+    _attached: set[str] = field(default_factory=set)
+
+    def attach(self, object_id: str, attached: bool) -> None:
+        """Note that MoveIt holds an object at a link, or no longer: held ones are left alone."""
+        if attached:
+            self._attached.add(object_id)
+        else:
+            # It is put back at the link's place: the next sighting adds it where it is.
+            self._attached.discard(object_id)
+            self._known.pop(object_id, None)
+
+    def update(
+        self, objects: Sequence[PlacedObject], header: Header, now_s: float
+    ) -> list[CollisionObject]:
+        """Return what MoveIt is to be told of objects that were seen, and of those that were not.
+
+        Args:
+            objects: that are seen.
+            header: of their poses.
+            now_s: seconds, of a clock that does not go back.
+        """
+        messages = []
+        for item in objects:
+            name = f"{self.prefix}{item.id}"
+            if name in self._attached or not _is_sound(item):
+                continue
+            before = self._known.get(name)
+            self._known[name] = _Known(item.pose, item.size_m, header.frame_id, now_s)
+            if before is None or before.frame_id != header.frame_id or _resized(before, item):
+                messages.append(self._added(name, item, header))
+            elif _moved(before.pose, item.pose):
+                messages.append(_message(name, header, _MOVE, item.pose))
+            else:
+                self._known[name].pose = before.pose  # small moves add up
+        return messages + self.expired(now_s)
+
+    def expired(self, now_s: float) -> list[CollisionObject]:
+        """Return the removals of what was not seen for `live_s`."""
+        gone = [
+            name
+            for name, known in self._known.items()
+            if now_s - known.seen_s > self.live_s and name not in self._attached
+        ]
+        return self._removed(gone)
+
+    def clear(self) -> list[CollisionObject]:
+        """Return the removals of everything that is not attached, such as when the node ends."""
+        return self._removed([name for name in self._known if name not in self._attached])
+
+    def _removed(self, names: Iterable[str]) -> list[CollisionObject]:
+        messages = []
+        for name in list(names):
+            known = self._known.pop(name)
+            messages.append(_message(name, Header(frame_id=known.frame_id), _REMOVE, Pose()))
+        return messages
+
+    def _added(self, name: str, item: PlacedObject, header: Header) -> CollisionObject:
+        message = _message(name, header, _ADD, item.pose)
+        size = [edge + 2 * self.padding_m for edge in item.size_m]
+        mesh = self.meshes.get(item.category) if self.shape == "mesh" else None
+        round_one = item.category in NOCS and NOCS[item.category].symmetry.free_axis
+        if mesh is not None:
+            message.meshes, message.mesh_poses = [_mesh(*mesh, size)], [_unit_pose()]
+        elif self.shape == "cylinder" or (self.shape in ("auto", "mesh") and round_one):
+            message.primitives = [
+                SolidPrimitive(
+                    type=SolidPrimitive.CYLINDER, dimensions=[size[1], max(size[0], size[2]) / 2]
+                )
+            ]
+            # A cylinder's axis is z, the object's y.
+            half = float(np.sqrt(0.5))
+            message.primitive_poses = [Pose(orientation=Quaternion(x=half, w=half))]
+        else:
+            message.primitives = [SolidPrimitive(type=SolidPrimitive.BOX, dimensions=size)]
+            message.primitive_poses = [_unit_pose()]
+        return message
+
+
+def _message(name: str, header: Header, operation: bytes, pose: Pose) -> CollisionObject:
+    return CollisionObject(header=header, id=name, operation=operation, pose=pose)
+
+
+def _unit_pose() -> Pose:
+    return Pose(orientation=Quaternion(w=1.0))
+
+
+def _mesh(vertices: np.ndarray, faces: np.ndarray, size: Sequence[float]) -> Mesh:
+    return Mesh(
+        triangles=[MeshTriangle(vertex_indices=row.astype(np.uint32)) for row in faces],
+        vertices=[Point(x=x, y=y, z=z) for x, y, z in (vertices * size).tolist()],
+    )
+
+
+def _is_sound(item: PlacedObject) -> bool:
+    """Whether pose and size are those of a body: MoveIt would keep whatever it is given."""
+    try:
+        pose_matrix(item.pose)
+    except ValueError:
+        return False
+    return all(np.isfinite(edge) and edge > 0 for edge in item.size_m)
+
+
+def _resized(before: _Known, item: PlacedObject) -> bool:
+    pairs = zip(before.size_m, item.size_m, strict=True)
+    return any(abs(now - then) > _RESIZED * then for then, now in pairs)
+
+
+def _moved(before: Pose, after: Pose) -> bool:
+    a, b = pose_matrix(before), pose_matrix(after)
+    half_cosine = np.sqrt(max(np.trace(a[:3, :3].T @ b[:3, :3]) + 1, 0)) / 2
+    return bool(np.linalg.norm(a[:3, 3] - b[:3, 3]) > _MOVED_M or half_cosine < _TURNED)

@@ -1,0 +1,81 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Check of a hand-eye calibration: it finds what is off, and does not find what is not."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from genpose_ros.robot.hand_eye import Sighting, Verdict, check_hand_eye
+from genpose_ros.robot.kinematics import transform
+from genpose_ros.robot.simulation.world import T_EEF_OPTICAL
+from genpose_ros.synthesis.motions import look_at
+
+OBJECT = transform((0.45, 0.0, 0.06), (np.pi / 2, 0.0, 0.4))
+
+
+def sightings(count=20, noise_m=0.0015, noise_deg=0.8, seed=0, roll=True):
+    """Sightings from a half circle, with the estimator's noise."""
+    rng = np.random.default_rng(seed)
+    quarter = transform(rpy_rad=(np.pi / 2, 0.0, 0.0))
+    found = []
+    for angle in np.linspace(-1.2, 1.2, count):
+        eye = OBJECT[:3, 3] + [-0.35 * np.cos(angle), 0.4 * np.sin(angle), rng.uniform(0.25, 0.45)]
+        turn = rng.uniform(-1.5, 1.5) if roll else 0.0
+        R = quarter[:3, :3].T
+        T_base_cam = quarter @ look_at(R @ eye, R @ OBJECT[:3, 3], turn)
+        T_cam_obj = np.linalg.inv(T_base_cam) @ OBJECT
+        T_cam_obj[:3, 3] += rng.normal(0, noise_m, 3)
+        jitter = Rotation.from_rotvec(np.radians(rng.normal(0, noise_deg, 3))).as_matrix()
+        T_cam_obj[:3, :3] = jitter @ T_cam_obj[:3, :3]
+        found.append(Sighting(T_base_cam @ np.linalg.inv(T_EEF_OPTICAL), T_cam_obj))
+    return found
+
+
+def off(mm=0.0, deg=0.0, seed=0):
+    rng = np.random.default_rng([seed, 5])
+    direction, axis = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 3)))
+    T = np.eye(4)
+    T[:3, 3] = 0.001 * mm * direction
+    T[:3, :3] = Rotation.from_rotvec(np.radians(deg) * axis).as_matrix()
+    return T_EEF_OPTICAL @ T
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_without_noise_the_offset_is_found_exactly(symmetric):
+    check = check_hand_eye(
+        sightings(noise_m=0.0, noise_deg=0.0), off(7.0, 1.5), symmetric=symmetric
+    )
+    np.testing.assert_allclose(check.T_flange_cam, T_EEF_OPTICAL, atol=1e-4)
+    assert check.off_deg == pytest.approx(1.5, abs=1e-3)
+    assert check.left_mm < 1e-2 < check.spread_mm
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(("mm", "deg"), [(5.0, 0.0), (0.0, 1.0)])
+def test_5_mm_or_1_degree_is_found_through_the_noise_of_estimates(mm, deg, seed):
+    check = check_hand_eye(sightings(seed=seed), off(mm, deg, seed), symmetric=seed % 2 == 0)
+    assert check.verdict is Verdict.OFF
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_right_calibration_is_good_through_the_same_noise(seed):
+    check = check_hand_eye(sightings(seed=seed), T_EEF_OPTICAL, symmetric=seed % 2 == 0)
+    assert check.verdict is Verdict.GOOD
+    assert check.spread_mm < 5
+
+
+def test_much_noise_makes_it_unsure_instead_of_wrong():
+    check = check_hand_eye(
+        sightings(7, noise_m=0.012, noise_deg=6.0, seed=3), T_EEF_OPTICAL, symmetric=True
+    )
+    assert check.verdict is Verdict.UNSURE
+    assert check.sigma_mm > 1.5
+
+
+def test_too_few_sightings_and_sightings_from_one_side_are_refused():
+    with pytest.raises(ValueError, match="5 sightings of the object, 6 are needed"):
+        check_hand_eye(sightings(5), T_EEF_OPTICAL, symmetric=True)
+    with pytest.raises(ValueError, match="differ by 0 degrees at most"):
+        check_hand_eye([sightings()[0]] * 8, T_EEF_OPTICAL, symmetric=True)
