@@ -27,8 +27,8 @@ RELEASED_WEIGHTS = (
     ),
     ReleasedWeights(
         "genpose-base of 0.3.0",
-        17487308,
-        "3b4b320828795b202ddaf8de23a1c1ded0dc76cb46ab20a28e239183d5f283f6",
+        22389640,
+        "05beb402af920db06d7791697c8bee3dc13a881ca020ce9899178d3301931339",
     ),
 )
 
