@@ -95,8 +95,8 @@ def _of_frames(
     """Category, T_base_flange and T_cam_obj of each object of the frames; and T_flange_cam."""
     from genpose_ros.datasets.frame_folders import find_frames, load_frame
     from genpose_ros.estimation import EstimatorSettings, PoseEstimator
-    from genpose_ros.files import read_yaml
     from genpose_ros.robot.mounts import pose_of
+    from genpose_ros.yaml_files import read_yaml
 
     if calibration is None:
         raise ValueError("a folder of frames has no transforms: name the camera's --calibration")
