@@ -45,7 +45,7 @@ def arguments() -> list[DeclareLaunchArgument]:
             default_value="realsense_ros",
             choices=CAMERAS,
             description="Who publishes the camera's images: realsense-ros, this package's node "
-            "realsense, or none, somebody else.",
+            "realsense_node, or none, somebody else.",
         ),
         DeclareLaunchArgument(
             "grasps",
@@ -93,7 +93,7 @@ def camera(context: LaunchContext) -> list[IncludeLaunchDescription | Node]:
         return [
             Node(
                 package="genpose_ros",
-                executable="realsense",
+                executable="realsense_node",
                 name="camera",
                 namespace="camera",
                 output="screen",

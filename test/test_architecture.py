@@ -38,6 +38,7 @@ ORDER = (
     "diffusion",
     "geometry",
     "settings",
+    "yaml_files",
     "files",
     "process_pool",
     "checkout",
@@ -46,7 +47,7 @@ ORDER = (
 #: What runs on a robot; it needs nothing of the rest.
 RUNTIME = {
     "ros", "ros/robot", "robot", "segmentation", "realsense", "tracking", "estimation", "networks",
-    "diffusion", "geometry", "settings", "files", "stopping",
+    "diffusion", "geometry", "settings", "yaml_files", "files", "stopping",
 }  # fmt: skip
 #: Packages that come with ROS alone, beside those whose names end in `_msgs` or `_srvs`.
 ROS_PACKAGES = {

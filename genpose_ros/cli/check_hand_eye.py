@@ -95,15 +95,15 @@ def _of_frames(
     """Category, T_base_flange and T_cam_obj of each object of the frames; and T_flange_cam."""
     from genpose_ros.datasets.frame_folders import find_frames, load_frame
     from genpose_ros.estimation import EstimatorSettings, PoseEstimator
-    from genpose_ros.files import read_yaml
     from genpose_ros.robot.mounts import pose_of
+    from genpose_ros.yaml_files import read_yaml
 
     if calibration is None:
         raise ValueError("a folder of frames has no transforms: name the camera's --calibration")
     table = read_yaml(poses)
     if not isinstance(table, dict):
         raise ValueError(f"{poses}: expected a table of the frames' names, got {table!r}")
-    settings = EstimatorSettings(device=device, **({"weights": str(weights)} if weights else {}))
+    settings = EstimatorSettings(device=device, weights=str(weights or ""))
     estimator = PoseEstimator.from_settings(settings)
     seen = []
     for path in find_frames(folder):
@@ -143,7 +143,7 @@ def _of_bag(
     settings_of = import_module("genpose_ros.ros.settings").Settings
     with import_module(_BAG).Bag.open(path) as bag:
         tree = import_module(_FRAMES).read_transforms(bag)
-    given = EstimatorSettings(device=device, **({"weights": str(weights)} if weights else {}))
+    given = EstimatorSettings(device=device, weights=str(weights or ""))
     seen, T_flange_cam = [], None if calibration is None else _optical(calibration)
     for frame in _replayed(path, settings_of(estimator=given)):
         at_flange = SimpleNamespace(stamp=frame.header.stamp, frame_id=flange)
@@ -174,7 +174,7 @@ def _known(found: Any) -> "np.ndarray":
     detail = getattr(found, "detail", "")
     if detail:
         raise ValueError(f"{detail}; name the arm's frames as --base and --flange")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _print(check: "HandEyeCheck", name: str) -> None:

@@ -25,8 +25,8 @@ __all__ = ["view"]
 #: Imported by name: they stand among the node's modules, though two of them need no ROS.
 _RECORDINGS, _LIVE = "genpose_ros.ros.view.recordings", "genpose_ros.ros.view.live"
 _BAG = "genpose_ros.ros.replay.bag_replay"
-#: Means the first object there is.
-_FIRST = "first"
+#: Means the object that is nearest to who looks at the page.
+_NEAREST = "nearest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class PageOptions:
     ] = None
     click: Annotated[
         str,
-        typer.Option(help="Object that is clicked at for the picture, such as mug_4; or first."),
+        typer.Option(help="Object that is clicked at for the picture, such as mug_4; or nearest."),
     ] = ""
 
     def switches(self) -> dict[str, bool]:
@@ -114,7 +114,7 @@ def view(
 
     - `genpose view demo_bag --mode track --fixed-frame world`
 
-    - `genpose view recorded_frames --shot view.png --click first --show candidates`
+    - `genpose view recorded_frames --shot view.png --click nearest --show candidates`
 
     - `genpose view --node /genpose`
     """
@@ -190,10 +190,10 @@ def _shoot(page: "Page", options: PageOptions, frame: "ViewedFrame") -> None:
     from genpose_ros.view.shot import take_shot
 
     click = options.click
-    if click == _FIRST:
+    if click == _NEAREST:
         if not frame.objects:
             raise ValueError("there is no object to click at")
-        click = frame.objects[0].name
+        click = page.nearest
     with ERR.status("drawing the page"):
         shot = take_shot(page, click)
     if options.shot is not None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from genpose_ros.files import read_yaml
 from genpose_ros.settings import nearest_name
+from genpose_ros.yaml_files import read_yaml
 
 __all__ = ["SHIPPED_GRASPS", "FrameSpec", "GraspTable", "Gripper", "Trust"]
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from genpose_ros.files import read_yaml
 from genpose_ros.robot.xarm6 import T_CAMERA_LINK_OPTICAL
+from genpose_ros.yaml_files import read_yaml
 
 __all__ = ["KINDS", "CameraMount", "pose_of"]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from genpose_ros.drawing import depth_picture
 from genpose_ros.estimation.ranking import candidate_density
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.up import UpDirection
@@ -26,6 +27,7 @@ __all__ = [
     "ViewedObject",
     "cloud_of",
     "density_of",
+    "picture_of",
     "viewed_object",
 ]
 
@@ -197,6 +199,20 @@ def cloud_of(
         colors[on] += _TINT * (np.asarray(rgb, dtype=np.float32) - colors[on])
     spacing_m = max(steps) * float(np.median(points[:, 2])) / camera.fx
     return Cloud(points[:most], colors.astype(np.uint8)[:most], spacing_m)
+
+
+def picture_of(
+    depth_m: np.ndarray, camera: PinholeCamera, color: np.ndarray | None, T_view_cam: np.ndarray
+) -> CameraImage:
+    """Return the colour image or, without one, depth as grey, and where its camera is.
+
+    Args:
+        depth_m: (H, W), metres.
+        camera: of the depth image.
+        color: (H, W, 3) uint8, RGB, of the same view; None: there is none.
+        T_view_cam: (4, 4), camera to the view's frame.
+    """
+    return CameraImage(depth_picture(depth_m) if color is None else color, camera, T_view_cam)
 
 
 def _grey(z_m: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from genpose_ros.estimation.frame import Frame
 from genpose_ros.estimation.result import FrameResult
 from genpose_ros.geometry.categories import Category, CategorySet
 from genpose_ros.settings import parameter_name
-from genpose_ros.view.content import CameraImage, ViewedFrame, cloud_of, viewed_object
+from genpose_ros.view.content import ViewedFrame, cloud_of, picture_of, viewed_object
 from genpose_ros.view.page import Adjustable
 
 __all__ = ["FolderFrames", "adjustable", "viewed_result"]
@@ -142,7 +142,7 @@ def viewed_result(
             for e in result.estimates
         ),
         cloud=cloud_of(frame.depth_m, frame.camera, color, tints),
-        image=None if color is None else CameraImage(color, frame.camera, np.eye(4)),
+        image=picture_of(frame.depth_m, frame.camera, color, np.eye(4)),
         up=result.up_cam,
         refused=tuple(f"{r.instance_id}: {r.reason.value}, {r.detail}" for r in result.rejections),
         timings_ms=result.timings_ms,

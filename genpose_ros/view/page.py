@@ -26,6 +26,9 @@ _NOTHING_CHOSEN = "Click on an object to see its numbers."
 _PLAY_HZ = 10.0
 #: Distance from what is looked at, metres, where no camera tells it.
 _FAR_M = 1.2
+#: Field of view, and width by height that windows usually have; how far from the objects the eye is
+#: tried, as multiples of the camera's distance.
+_FOV_RAD, _ASPECT, _FACTORS = float(np.radians(45.0)), 1.6, (0.7, 0.85, 1.0, 1.2, 1.5, 2.0)
 #: Least width of the camera's picture in the panel, pixels.
 _PICTURE_PX = 320
 
@@ -101,6 +104,15 @@ class Page:
         """Return when the page was closed."""
         while not self._ended.wait(1.0):  # in steps, between which Ctrl-C is heard
             pass
+
+    @property
+    def nearest(self) -> str:
+        """The object that is nearest to who looks at the page first; empty: there is none."""
+        eye = np.asarray(self._server.initial_camera.position)
+        objects = () if self._frame is None else self._frame.objects
+        if not objects:
+            return ""
+        return min(objects, key=lambda o: float(np.linalg.norm(o.T_view_obj[:3, 3] - eye))).name
 
     def close(self) -> None:
         """End the server."""
@@ -312,12 +324,29 @@ class Page:
             away = _FAR_M * up
         camera = self._server.initial_camera
         self._server.scene.set_up_direction(up)
-        camera.fov = float(np.radians(45.0))
+        camera.fov = _FOV_RAD
         side = _side(away, up)
-        # Nearer than the camera, which is out of the way, and left of the panel.
-        camera.position = target + 0.8 * away + 0.3 * side + 0.2 * np.linalg.norm(away) * up
-        camera.look_at = target + 0.12 * side
-        camera.up = up
+        look_at = target + 0.12 * side  # so that the objects are left of the panel
+        for factor in _FACTORS:
+            eye = target + factor * (away + 0.35 * side + 0.25 * np.linalg.norm(away) * up)
+            if _all_in_sight(np.asarray(points), eye, look_at, up):
+                break
+        camera.position, camera.look_at, camera.up = eye, look_at, up
+
+
+def _all_in_sight(points: np.ndarray, eye: np.ndarray, look_at: np.ndarray, up: np.ndarray) -> bool:
+    """Whether points (N, 3) are in a window, left of its panel and not at its border."""
+    forward = (look_at - eye) / np.linalg.norm(look_at - eye)
+    right = np.cross(forward, up)
+    right /= max(float(np.linalg.norm(right)), 1e-9)
+    offsets = points - eye
+    depth = offsets @ forward
+    if (depth <= 0).any():
+        return False
+    half = np.tan(_FOV_RAD / 2)
+    x = offsets @ right / depth / half / _ASPECT
+    y = offsets @ np.cross(right, forward) / depth / half
+    return bool((np.abs(y) < 0.75).all() and (x > -0.85).all() and (x < 0.4).all())
 
 
 def _side(away: np.ndarray, up: np.ndarray) -> np.ndarray:

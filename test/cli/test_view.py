@@ -44,7 +44,7 @@ def test_a_picture_of_a_recorded_frame_is_written(simulated_frames, tmp_path):
         pytest.skip("no Chromium on this machine (apt install chromium)")
     shot = tmp_path / "view.png"
     code, text = run(
-        simulated_frames / "table_0", "--device", "cpu", "--shot", shot, "--click", "first",
+        simulated_frames / "table_0", "--device", "cpu", "--shot", shot, "--click", "nearest",
         "--show", "candidates,covariances", "--hide", "labels", "--set", "sampling.steps=2",
     )  # fmt: skip
     assert code == 0, text

@@ -34,7 +34,7 @@ from genpose_ros.ros.transform_tree import TransformTree
 DEPTH = ImageStream(PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48))
 COLOR = ImageStream(PinholeCamera(95.0, 95.0, 48.0, 36.0, 96, 72), coefficients=(0.1, 0, 0, 0, 0))
 T_COLOR_DEPTH = np.eye(4)
-T_COLOR_DEPTH[:3, :3] = [[0.8, 0, 0.6], [0, 1, 0], [-0.6, 0, 0.8]]
+T_COLOR_DEPTH[:3, :3] = np.array([[0.8, 0, 0.6], [0, 1, 0], [-0.6, 0, 0.8]])
 T_COLOR_DEPTH[:3, 3] = 0.015, 0.001, 0.002
 T_IMU_DEPTH = np.eye(4)
 T_IMU_DEPTH[0, 3] = -0.01

@@ -142,7 +142,8 @@ def test_meshes_are_deformed_as_on_the_host() -> None:
     one = box(np.array([[0.1, 0.2, 0.1]]))
     for name, category in (("bottle", "bottle"), ("mug", "mug"), ("laptop", "laptop")):
         mesh = Mesh(name, category, True, one.vertices[0], one.faces, True)
-        device = deformed(mesh, NOCS[category], DeviceRandom(0, "cpu"), 500).tensor
+        array: Any = deformed(mesh, NOCS[category], DeviceRandom(0, "cpu"), 500)
+        device = array.tensor
         rng = np.random.default_rng(0)
         host = np.stack([deform(mesh, NOCS[category], rng) for _ in range(500)])
         sizes = [torch.from_numpy(host).float(), device]

@@ -27,12 +27,8 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 from genpose_ros.datasets.frame_folders import RecordedFrame
 from genpose_ros.msg import InstanceMasks
 from genpose_ros.ros.builders import pose_messages
-<<<<<<< HEAD
-from genpose_ros.ros.demo.camera_messages import FrameMessages, frame_messages
-=======
 from genpose_ros.ros.demo.arm_frames import ArmFrames
-from genpose_ros.ros.demo.camera_messages import FrameMessages, camera_info, frame_messages
->>>>>>> robot
+from genpose_ros.ros.demo.camera_messages import FrameMessages, frame_messages
 from genpose_ros.ros.demo.moving_frames import MOTIONS, WORLD, MovingFrames
 from genpose_ros.ros.demo.still_frames import frames_to_show
 from genpose_ros.ros.frame_builder import stamp_ns
@@ -168,7 +164,7 @@ class SimulatedCameraNode(Node):
         self._broadcaster = TransformBroadcaster(self)
         self._joints = self.create_publisher(JointState, "/joint_states", _QOS)
         self._truth_of_camera = self.create_publisher(PoseStamped, "~/ground_truth_camera", _QOS)
-        self._camera_poses: PoseHistory = ()
+        self._camera_poses = ()
 
     def _log_progress(self, done: int, total: int) -> None:
         self.get_logger().info(

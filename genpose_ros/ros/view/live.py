@@ -46,6 +46,7 @@ from genpose_ros.view.content import (
     ViewedObject,
     cloud_of,
     density_of,
+    picture_of,
 )
 from genpose_ros.view.folders import adjustable
 from genpose_ros.view.page import Adjustable, Page
@@ -271,7 +272,7 @@ class LiveView:
         pixels = color_pixels(self._color[stamp]) if stamp in self._color else None
         color = None if isinstance(pixels, Rejection) else pixels
         cloud = cloud_of(metres, camera, color).moved(T_out_cam)
-        return cloud, None if color is None else CameraImage(color, camera, T_out_cam)
+        return cloud, picture_of(metres, camera, color, T_out_cam)
 
     def _task_frames(self, objects: Sequence[ViewedObject]) -> dict[str, np.ndarray]:
         """Frames that somebody publishes as children of the objects' ones."""

@@ -15,11 +15,11 @@ from genpose_ros.geometry.categories import Category, CategorySet
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.ros.published import PublishedFrame, PublishedObject
 from genpose_ros.view.content import (
-    CameraImage,
     Cloud,
     ViewedFrame,
     ViewedObject,
     cloud_of,
+    picture_of,
     viewed_object,
 )
 
@@ -93,8 +93,7 @@ def viewed_frame(
             for i in frame.instances
         ]
         cloud = cloud_of(frame.depth_m, frame.camera, color, tints).moved(T)
-        if color is not None:
-            image = CameraImage(color, frame.camera, T)
+        image = picture_of(frame.depth_m, frame.camera, color, T)
     stamp = stamp_ns(published.header)
     return ViewedFrame(
         name=name,
