@@ -28,7 +28,7 @@ RELEASED_WEIGHTS = (
     ReleasedWeights(
         "genpose-base of 0.3.0",
         22389640,
-        "05beb402af920db06d7791697c8bee3dc13a881ca020ce9899178d3301931339",
+        "56b2ae7fb442c98f895b29d69fbcf122983a3deb99530458d963677477fb3721",
     ),
 )
 
