@@ -117,8 +117,11 @@ def table(results: dict[str, Any]) -> str:
 
 def _start(row: dict[str, Any]) -> str:
     """Which weights a row was trained from: the released ones, or those released before."""
-    released = describe_checkpoint(default_weights())["tensor_sha256"]
-    return "released" if row["training_data"]["start_sha256"] == released else "0.2.0"
+    described = describe_checkpoint(default_weights())
+    # A distilled head changes nothing that a training starts from.
+    before = json.loads(described.get("distillation", "{}")).get("teacher_sha256")
+    same = row["training_data"]["start_sha256"] in (described["tensor_sha256"], before)
+    return "released" if same else "0.2.0"
 
 
 def _shares(row: dict[str, Any]) -> list[float]:
