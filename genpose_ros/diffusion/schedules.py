@@ -13,6 +13,9 @@ from torch import Tensor
 
 __all__ = ["karras_schedule", "log_sigma_schedule", "optimised_schedule"]
 
+#: Share of the way to the lowest level that a search begins with left over.
+_LEFT = 0.1
+
 
 def _check(start: float, end: float, steps: int) -> None:
     if not 0 < end <= start < math.inf:
@@ -75,8 +78,8 @@ def optimised_schedule(
 ) -> Tensor:
     """Return the noise levels below `start` for which a solver's error is least.
 
-    Searched by the simplex of Nelder and Mead over the logarithms of the ratios between levels,
-    from the schedule of Karras et al. on.
+    Searched by the simplex of Nelder and Mead over the shares that the steps have in the way from
+    `start` to `end`, on a logarithmic scale, from the schedule of Karras et al. on.
 
     Args:
         error: of the samples that a solver draws with such a schedule, (steps,) decreasing.
@@ -92,7 +95,7 @@ def optimised_schedule(
         ValueError: not 0 < end < start, or no step.
 
     Example:
-        >>> error = lambda sigmas: float((sigmas[1:] - torch.tensor([2.0, 0.5])).abs().sum())
+        >>> error = lambda sigmas: float((sigmas[1:] - torch.tensor([2.0, 0.5])).square().sum())
         >>> optimised_schedule(error, 5.0, 0.01, 3).round(decimals=1).tolist()
         [5.0, 2.0, 0.5]
     """
@@ -100,21 +103,20 @@ def optimised_schedule(
     if steps == 1:
         return first
     best = (error(first), first)
+    span = math.log(start / end)
 
-    def of_ratios(logarithms: np.ndarray) -> float:
+    def of_shares(logits: np.ndarray) -> float:
         nonlocal best
-        below = start * torch.exp(-torch.from_numpy(np.exp(logarithms)).cumsum(0))
-        sigmas = torch.cat((first[:1], below))
-        if not bool((sigmas >= end * (1 - 1e-9)).all() and (sigmas.diff() < 0).all()):
-            return math.inf
+        # Shares of the way from start to end, on a logarithmic scale; what is left ends above it.
+        shares = torch.softmax(torch.from_numpy(np.append(logits, 0.0)), 0)[:-1]
+        sigmas = torch.cat((first[:1], start * torch.exp(-span * shares.cumsum(0))))
         value = error(sigmas)
         best = min(best, (value, sigmas), key=lambda known: known[0])
         return value
 
-    ratios = np.log((first[:-1] / first[1:]).log().numpy())
-    # The simplex begins inside: at the last level nothing below it is allowed.
-    inside = ratios - 0.05
-    simplex = np.vstack([inside, inside + 0.3 * (np.eye(steps - 1) - 0.5)])
+    shares = (1 - _LEFT) * (first[:-1] / first[1:]).log().numpy() / span
+    logits = np.log(shares / _LEFT)
+    simplex = np.vstack([logits, logits + 0.5 * np.eye(steps - 1)])
     options = {"maxfev": trials, "initial_simplex": simplex, "xatol": 1e-2, "fatol": 1e-9}
-    minimize(of_ratios, inside, method="Nelder-Mead", options=options)
+    minimize(of_shares, logits, method="Nelder-Mead", options=options)
     return best[1]

@@ -55,10 +55,13 @@ class BatchEstimator:
         self.model = model
         self._stop = stop
         self._calibration = _usable(model.score_calibration)
-        sizes = {} if self._calibration is None else self._calibration.sizes
-        self._rows = CategoryRows(model.categories.max_members, dict(sizes))
+        self._rows = self._rows_of_categories()
         self._programs: OrderedDict[Plan, FrameProgram] = OrderedDict()
         self._graphs = FrameGraphs()
+
+    def _rows_of_categories(self) -> CategoryRows:
+        sizes = {} if self._calibration is None else self._calibration.sizes
+        return CategoryRows(self.model.categories.max_members, dict(sizes))
 
     @torch.inference_mode()
     def estimate(
@@ -87,6 +90,8 @@ class BatchEstimator:
         padded = [clouds[i] for i in rows]
         categories = [self.model.categories[cloud.instance.category] for cloud in padded]
         start = None if T_cam_start is None else np.asarray(T_cam_start)[rows]
+        if self._rows.members != self.model.categories.max_members:
+            self._rows = self._rows_of_categories()  # the model was given other categories
         known, layout = object_rows(padded, categories, self._rows, start)
         points_cam = np.stack([cloud.points_cam for cloud in padded]).astype(np.float32, copy=False)
         program = self._program(self._plan(padded, settings, tracked=start is not None))

@@ -67,7 +67,7 @@ def roll_pitch_yaw(R: np.ndarray) -> tuple[float, float, float]:
         (0.0, 0.0, 0.0)
     """
     level = math.hypot(R[0, 0], R[1, 0])
-    pitch = math.atan2(-R[2, 0], level)
+    pitch = math.atan2(-R[2, 0], level) + 0.0
     if level < 1e-9:
         return math.atan2(-R[1, 2], R[1, 1]) + 0.0, pitch, 0.0
     return math.atan2(R[2, 1], R[2, 2]), pitch, math.atan2(R[1, 0], R[0, 0])

@@ -141,7 +141,7 @@ class TestWeights:
         done = run("weights")
         assert done.exit_code == 0
         output = " ".join(done.output.split())
-        assert "the released weights genpose-light, 4.37 million parameters" in output
+        assert "the released weights genpose-light, 5.59 million parameters" in output
         assert "accuracy: in docs/accuracy.md" in output
         assert "not the released" not in output
         assert "y: any" in output

@@ -394,7 +394,10 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (("--recipe", "lihgt"), "no recipe is called 'lihgt'; there are gpu-25min, light"),
+            (
+                ("--recipe", "lihgt"),
+                "no recipe is called 'lihgt'; there are gpu-10min, gpu-25min, light",
+            ),
             (("--recipe", "no.yaml"), "no such file: no.yaml"),
             (("--set", "drews=3"), "unknown setting 'drews'; did you mean draws?"),
             (("--set", "draws"), "--set expects name=value"),
