@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, Protocol, TypeVar
 
@@ -21,6 +21,9 @@ from genpose_ros.stopping import SIGNALS, end_after_grace, end_in_order
 __all__ = ["end_for_respawn", "run_program", "spin_through_errors"]
 
 AnyNode = TypeVar("AnyNode", bound=Node)
+
+#: What keeps a node from starting and is told in a line.
+_TOLD = (ValueError, OSError, RuntimeError, NameValidationException)
 
 
 class _ReportingNode(Protocol):
@@ -55,7 +58,7 @@ def run_program(
         SystemExit: it could not start; the reason is logged.
     """
     end_after_grace(0, f"{name}: ended at once, as it did not stop by itself")
-    with _one_interrupt():
+    with _one_interrupt() as interrupted:
         node = None
         try:
             rclpy.init(args=args)
@@ -63,15 +66,19 @@ def run_program(
             spin(node)
         except (KeyboardInterrupt, ExternalShutdownException):
             pass
-        except (ValueError, OSError, RuntimeError, NameValidationException) as error:
-            if node is not None:
-                raise
-            rclpy.logging.get_logger(name).fatal(f"cannot start: {' '.join(str(error).split())}")
-            raise SystemExit(1) from None
+        except Exception as error:
+            # An interrupt in the midst of native code comes out of it as any of them.
+            if not interrupted():
+                if node is not None or not isinstance(error, _TOLD):
+                    raise
+                reason = " ".join(str(error).split())
+                rclpy.logging.get_logger(name).fatal(f"cannot start: {reason}")
+                raise SystemExit(1) from None
         finally:
             if node is not None:
                 node.destroy_node()
-            rclpy.try_shutdown()
+            with suppress(RuntimeError):  # rclpy's own answer to the signal may be first
+                rclpy.try_shutdown()
         # Peers learn that it is gone from what its last parts do when they are freed.
         node = None
         gc.collect()
@@ -107,8 +114,11 @@ def end_for_respawn() -> NoReturn:
 
 
 @contextmanager
-def _one_interrupt() -> Iterator[None]:
-    """While the block lasts, SIGINT or SIGTERM raises KeyboardInterrupt once, then does nothing."""
+def _one_interrupt() -> Iterator[Callable[[], bool]]:
+    """While the block lasts, SIGINT or SIGTERM raises KeyboardInterrupt once, then does nothing.
+
+    Yields what tells whether one has come.
+    """
     came = False
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -119,7 +129,7 @@ def _one_interrupt() -> Iterator[None]:
 
     before = {number: signal.signal(number, interrupt) for number in SIGNALS}
     try:
-        yield
+        yield lambda: came
     finally:
         for number, handler in before.items():
             if came:
