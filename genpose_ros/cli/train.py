@@ -24,6 +24,10 @@ __all__ = ["train_app"]
 #: What a recipe trains, in this order.
 _TARGETS = ("score", "energy", "distil")
 
+StartOption = Annotated[
+    Path | None, typer.Option(help="Weights of the recipe's model that a new run starts from.")
+]
+
 train_app = typer.Typer(
     help="Train the networks on synthetic clouds; an interrupted run goes on where it was.",
     no_args_is_help=True,
@@ -136,10 +140,7 @@ class TrainingOptions:
 @grouped_options
 def train_score(
     options: TrainingOptions,
-    start: Annotated[
-        Path | None,
-        typer.Option(help="Weights of the recipe's model that a new run starts from."),
-    ] = None,
+    start: StartOption = None,
 ) -> None:
     """Train the score network (and the size head) by denoising score matching.
 
@@ -221,10 +222,7 @@ def train_distil(
 @grouped_options
 def train_all(
     options: TrainingOptions,
-    start: Annotated[
-        Path | None,
-        typer.Option(help="Weights of the recipe's model that a new run starts from."),
-    ] = None,
+    start: StartOption = None,
 ) -> None:
     """Train the score, then the energy, then distil them, each by the recipe's budget.
 

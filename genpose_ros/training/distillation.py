@@ -115,14 +115,7 @@ def distil_run(
             workers=workers,
             on_part=on_flows,
         )
-        model = with_distilled_head(
-            finished.cpu(),
-            layers=settings.distilled_layers,
-            width=settings.distilled_width,
-            sigma=settings.distilled_sigma,
-        )
-        said = {k: v for k, v in describe_checkpoint(source).items() if k not in _OWN}
-        about = _About(said, load_attachments(source), teacher)
+        model, about = _student(finished, settings), _about(source, teacher)
         try:
             training = train(
                 flows,
@@ -140,6 +133,22 @@ def distil_run(
         if training.finished and workers.rank == 0:
             flows.remove()
         return RunResult(run / CHECKPOINT, training)
+
+
+def _student(finished: LightPoseModel, settings: TrainingSettings) -> LightPoseModel:
+    """The finished model with a new head beside its own."""
+    return with_distilled_head(
+        finished.cpu(),
+        layers=settings.distilled_layers,
+        width=settings.distilled_width,
+        sigma=settings.distilled_sigma,
+    )
+
+
+def _about(source: Path, teacher: str) -> "_About":
+    """What the finished checkpoint says of itself and carries."""
+    said = {k: v for k, v in describe_checkpoint(source).items() if k not in _OWN}
+    return _About(said, load_attachments(source), teacher)
 
 
 def _finished(source: Path, pool: CloudPool | GeneratedPool) -> LightPoseModel:

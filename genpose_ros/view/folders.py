@@ -6,7 +6,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +17,13 @@ from genpose_ros.estimation.result import FrameResult
 from genpose_ros.geometry.categories import Category, CategorySet
 from genpose_ros.settings import parameter_name
 from genpose_ros.view.content import ViewedFrame, cloud_of, picture_of, viewed_object
+from genpose_ros.view.lazy_frames import LazyFrames
 from genpose_ros.view.page import Adjustable
 
 __all__ = ["FolderFrames", "adjustable", "viewed_result"]
 
 
-class FolderFrames(Sequence[ViewedFrame]):
+class FolderFrames(LazyFrames):
     """Frames of folders, each estimated once for the settings there are.
 
     Args:
@@ -37,33 +38,22 @@ class FolderFrames(Sequence[ViewedFrame]):
         estimator: PoseEstimator,
         make: Callable[[PoseEstimator, Any], PoseEstimator] | None = None,
     ) -> None:
+        super().__init__()
         self._folders, self._estimator = tuple(folders), estimator
-        self._make = make or (lambda old, new: PoseEstimator(old.models, new, old.stop))
-        self._known: dict[int, ViewedFrame] = {}
+        self._make_estimator = make or (lambda old, new: PoseEstimator(old.models, new, old.stop))
 
     def __len__(self) -> int:
         """How many frames there are."""
         return len(self._folders)
 
-    @overload
-    def __getitem__(self, index: int) -> ViewedFrame: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ViewedFrame]: ...
-    def __getitem__(self, index: int | slice) -> ViewedFrame | Sequence[ViewedFrame]:
-        """Return a frame, or several.
+    def _make(self, number: int) -> ViewedFrame:
+        """Estimate a frame.
 
         Raises:
-            IndexError: there is none of this number.
             OSError: a file cannot be read.
             ValueError: the folder holds no frame.
         """
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if index not in self._known:
-            self._known[index] = self._estimated(
-                load_frame(self._folders[index], self._estimator.categories)
-            )
-        return self._known[index]
+        return self._estimated(load_frame(self._folders[number], self._estimator.categories))
 
     @property
     def settings(self) -> list[Adjustable]:
@@ -80,8 +70,8 @@ class FolderFrames(Sequence[ViewedFrame]):
             settings = replace(old, **{field: value})
         except ValueError as error:
             return str(error)
-        self._estimator = self._make(self._estimator, settings)
-        self._known.clear()
+        self._estimator = self._make_estimator(self._estimator, settings)
+        self._forget()
         return ""
 
     def _estimated(self, recorded: RecordedFrame) -> ViewedFrame:

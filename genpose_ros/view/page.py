@@ -100,6 +100,11 @@ class Page:
         """The name of the object whose numbers are shown; empty: none."""
         return self._chosen
 
+    @property
+    def drawn(self) -> frozenset[str]:
+        """The names of the nodes of the scene that are to be seen."""
+        return self._scene.drawn
+
     def wait(self) -> None:
         """Return when the page was closed."""
         while not self._ended.wait(1.0):  # in steps, between which Ctrl-C is heard
@@ -166,21 +171,22 @@ class Page:
 
     def add_settings(
         self, settings: Sequence[Adjustable], change: Callable[[str, Any], str]
-    ) -> None:
-        """Add a panel of settings.
+    ) -> dict[str, Any]:
+        """Add a panel of settings; return its fields by the settings' names.
 
         Args:
             settings: in the order that they are shown in.
             change: called with a name and a value; returns why not, empty: it is done.
         """
-        gui = self._server.gui
+        gui, made = self._server.gui, {}
         with gui.add_folder("Settings", expand_by_default=False):
             self._answer = gui.add_markdown("")
             for group in dict.fromkeys(item.group for item in settings):
                 with gui.add_folder(group or "general", expand_by_default=False):
                     for item in settings:
                         if item.group == group:
-                            self._add_setting(item, change)
+                            made[item.name] = self._add_setting(item, change)
+        return made
 
     def screen_place(self, point: np.ndarray, timeout_s: float = 30.0) -> tuple[float, float]:
         """Return where a point is in the window of the browser that connected first.
@@ -255,7 +261,7 @@ class Page:
         box = self._server.gui.add_checkbox(name.replace("_", " "), getattr(self._shown, name))
         box.on_update(lambda _: self.switch(name, box.value))
 
-    def _add_setting(self, item: Adjustable, change: Callable[[str, Any], str]) -> None:
+    def _add_setting(self, item: Adjustable, change: Callable[[str, Any], str]) -> Any:
         gui, hint = self._server.gui, item.description
         label = item.name.rpartition(".")[2]
         if isinstance(item.value, bool):
@@ -267,6 +273,7 @@ class Page:
         else:
             node = gui.add_text(label, str(item.value), hint=hint)
         node.on_update(lambda _: self._changed(item.name, node.value, change))
+        return node
 
     def _changed(self, name: str, value: Any, change: Callable[[str, Any], str]) -> None:
         refused = change(name, value)

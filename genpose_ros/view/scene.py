@@ -88,6 +88,13 @@ class Scene:
         server.scene.configure_environment_map(hdri=None)
         server.scene.configure_default_lights(cast_shadow=False)
 
+    @property
+    def drawn(self) -> frozenset[str]:
+        """The names of the nodes that are to be seen."""
+        cloud = {"cloud"} if self._cloud is not None and self._cloud.visible else set()
+        parts = {"lines": self._lines, "objects": self._boxes, "labels": self._labels}
+        return frozenset(cloud | {f"{part}/{name}" for part in parts for name in parts[part]})
+
     def draw(self, frame: ViewedFrame, shown: Shown, chosen: str = "") -> None:
         """Draw a frame in place of the one before.
 

@@ -74,7 +74,12 @@ def test_everything_that_can_be_drawn_can_be_switched_off_and_on(page):
     for value in (False, True):
         for name in Shown.switches():
             page.switch(name, value)
-    page.switch("candidates_by", "energy")
+        if not value:
+            assert page.drawn == set()
+    assert {"cloud", "objects/mug_1", "labels/mug_1"} <= page.drawn
+    assert {f"lines/{name}" for name in ("boxes", "axes", "candidates", "camera")} <= page.drawn
+    page.switch("candidates", False)
+    assert "lines/candidates" not in page.drawn
 
 
 def test_a_recording_needs_a_frame(page):
@@ -84,7 +89,8 @@ def test_a_recording_needs_a_frame(page):
 
 def test_settings_of_every_kind_have_a_field(page):
     page.show_recording([some_frame(), some_frame("the next")])
-    page.add_settings(
+    changed = {}
+    made = page.add_settings(
         [
             Adjustable("sampling.steps", 8, "Evaluations.", 1, 1000, group="sampling"),
             Adjustable("keep", 0.5, low=0.0, high=1.0),
@@ -92,8 +98,15 @@ def test_settings_of_every_kind_have_a_field(page):
             Adjustable("up", True),
             Adjustable("text", "word"),
         ],
-        lambda name, value: "",
+        lambda name, value: changed.update({name: value}) or "",
     )
+    wanted = {"sampling.steps": 4, "keep": 0.25, "sampling.sampler": "rk45", "up": False}
+    wanted["text"] = "another"
+    given = {"sampling.steps": 8, "keep": 0.5, "sampling.sampler": "euler", "up": True}
+    assert {name: field.value for name, field in made.items()} == {**given, "text": "word"}
+    for name, value in wanted.items():
+        made[name].value = value
+    assert changed == wanted
 
 
 def test_candidates_without_energies_are_shaded_by_density():

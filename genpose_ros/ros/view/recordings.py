@@ -3,10 +3,10 @@
 
 """Bags and kept frames in the view, without ROS."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.ros.view.published_view import Trails, viewed_frame
 from genpose_ros.view.content import ViewedFrame
 from genpose_ros.view.folders import adjustable
+from genpose_ros.view.lazy_frames import LazyFrames
 from genpose_ros.view.page import Adjustable
 
 __all__ = ["ColorImages", "KeptFrames", "bag_frames", "color_topic"]
@@ -39,7 +40,7 @@ _OTHER_WORDS = ("depth", "label", "mask", "segment", "instance", "overlay")
 _SAME_S = 0.02
 
 
-class KeptFrames(Sequence[ViewedFrame]):
+class KeptFrames(LazyFrames):
     """The one frame of a file that the node kept, estimated again when a setting changes.
 
     Args:
@@ -55,37 +56,23 @@ class KeptFrames(Sequence[ViewedFrame]):
     def __init__(
         self, path: Path, changes: Mapping[str, Any], make_estimator: MakeEstimator | None = None
     ) -> None:
+        super().__init__()
         self._kept: KeptFrame = read_frame_file(path)
         self._settings = changed(self._kept.settings, {"mode": "estimate", **changes})
         self._estimating = Estimating(make_estimator or ModelLoader(), self._settings)
         self._name = path.name
-        self._known: ViewedFrame | None = None
 
     def __len__(self) -> int:
         """One."""
         return 1
 
-    @overload
-    def __getitem__(self, index: int) -> ViewedFrame: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ViewedFrame]: ...
-    def __getitem__(self, index: int | slice) -> ViewedFrame | Sequence[ViewedFrame]:
-        """Return the frame.
-
-        Raises:
-            IndexError: another one is asked for.
-        """
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(1))]
-        if index != 0:
-            raise IndexError(index)
-        if self._known is None:
-            located = self._kept.located
-            published = _published(self._estimating.process(located), located)
-            frame = _frame(located, self._settings, self._estimating.categories)
-            categories = self._estimating.categories
-            self._known = viewed_frame(published, frame, categories, name=self._name)
-        return self._known
+    def _make(self, number: int) -> ViewedFrame:
+        """Estimate the frame."""
+        located = self._kept.located
+        published = _published(self._estimating.process(located), located)
+        categories = self._estimating.categories
+        frame = _frame(located, self._settings, categories)
+        return viewed_frame(published, frame, categories, name=self._name)
 
     @property
     def settings(self) -> list[Adjustable]:
@@ -99,7 +86,7 @@ class KeptFrames(Sequence[ViewedFrame]):
             self._estimating.configure(self._settings)
         except ValueError as error:
             return str(error)
-        self._known = None
+        self._forget()
         return ""
 
 
