@@ -110,6 +110,8 @@ class LightPoseModel(PoseModel):
     architecture: ClassVar[str] = "genpose-light"
     mirrors: ClassVar[bool] = True
     fixed_shapes: ClassVar[bool] = True
+    #: Searched for the released weights, with two, four and eight steps (docs/evaluations.md).
+    noise_curve: ClassVar[tuple[float, ...]] = (5.0, 1.4, 0.74, 0.44, 0.26, 0.135, 0.06, 0.02)
 
     def __init__(self, config: LightConfig | None = None) -> None:
         super().__init__()
