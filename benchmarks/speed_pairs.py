@@ -115,6 +115,10 @@ class _Served:
             own = list(self.shown[0].categories)
             frame = self.frame(self.shown[0], [own[i % len(own)] for i in range(n)])
             return _timed(lambda: self.estimator.estimate(frame).estimates)
+        if kind == "clouds":
+            shown = self.shown[-1]
+            frame = self.frame(shown, list(shown.categories)[:n])
+            return _timed(lambda: self.estimator.object_clouds(frame) and ())
         if n not in self.trackers:
             from genpose_ros.tracking.tracker import Tracker
 
@@ -215,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--after", type=Path, default=_OWN, help="default: this one")
     parser.add_argument("--objects", type=int, nargs="*", default=[1, 6, 20], help="single frames")
     parser.add_argument("--tracked", type=int, nargs="*", default=[1, 10], help="tracked objects")
+    parser.add_argument("--clouds", type=int, nargs="*", default=[10], help="masks made clouds")
     parser.add_argument("--threads", type=int, default=1, help="of both")
     parser.add_argument("--rounds", type=int, default=15, help="pairs per case")
     parser.add_argument("--settings", default="{}", help="of the estimator, as JSON")
@@ -228,12 +233,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if options.before is None:
         parser.error("--before CHECKOUT: what to compare with")
-    cases = [("frame", n) for n in options.objects] + [("tracked", n) for n in options.tracked]
+    kinds = {"frame": options.objects, "tracked": options.tracked, "clouds": options.clouds}
+    cases = [(kind, n) for kind, counts in kinds.items() for n in counts]
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         scenes = (options.scenes or Path(folder) / "scenes.npz").resolve()
         if not scenes.is_file():
-            _make_scenes(scenes, options.tracked, options.rounds + 1)
+            _make_scenes(scenes, options.tracked + options.clouds, options.rounds + 1)
         before, after = (
             _Checkout(checkout.resolve(), scenes, json.dumps(settings), options.threads)
             for checkout in (options.before, options.after)
