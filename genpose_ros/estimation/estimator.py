@@ -174,17 +174,18 @@ class PoseEstimator:
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
         depth_m, camera, known = frame.depth_m, frame.camera, self.categories
         pixels = _labelled(instances, depth_m, known)
-        counts = None if pixels is None else pixels.part_counts().tolist()
-        separate, parts = separate_instances(instances, depth_m, camera, settings, known, counts)
-        whole, more = _largest_masks(separate, settings.max_objects)
+        whole = None if pixels is None else pixels.are_whole().tolist()
+        separate, parts = separate_instances(instances, depth_m, camera, settings, known, whole)
+        divided = [*map(id, separate)] != [*map(id, instances)]
+        instances, more = _largest_masks(separate, settings.max_objects)
         rejections += parts + more
-        if [*map(id, whole)] != [*map(id, instances)]:
-            pixels = _labelled(whole, depth_m, known)
-        found: list[ObjectCloud | None] = [None] * len(whole)
+        if divided:
+            pixels = _labelled(instances, depth_m, known)
+        found: list[ObjectCloud | None] = [None] * len(instances)
         if pixels is not None:
-            found = clouds_of_pixels(depth_m, camera, whole, pixels, settings)
+            found = clouds_of_pixels(depth_m, camera, instances, pixels, settings)
         clouds = []
-        for instance, usual in zip(whole, found, strict=True):
+        for instance, usual in zip(instances, found, strict=True):
             cloud = usual or object_cloud(depth_m, camera, instance, settings, categories=known)
             if isinstance(cloud, Rejection):
                 rejections.append(cloud)

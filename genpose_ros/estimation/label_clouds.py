@@ -94,8 +94,10 @@ def _windowed(
 
 def _median(values: np.ndarray) -> float:
     """The median as of `np.median`, which looks at much more; 0 where there is nothing."""
-    middle = (len(values) - 1) // 2, len(values) // 2
     if not len(values):
         return 0.0
-    ordered = np.partition(values, middle)
-    return float((ordered[middle[0]] + ordered[middle[1]]) / 2)
+    half = len(values) // 2
+    ordered = values.copy()
+    ordered.partition(half)
+    upper = ordered[half]
+    return float(upper if len(values) % 2 else (ordered[:half].max() + upper) / 2)

@@ -59,7 +59,7 @@ def separate_instances(
     camera: PinholeCamera,
     settings: EstimatorSettings,
     categories: CategorySet,
-    part_counts: Sequence[int] | None = None,
+    whole: Sequence[bool] | None = None,
 ) -> tuple[tuple[Instance, ...], list[Rejection]]:
     """Return instances whose masks are of one object each, and what was left out.
 
@@ -75,8 +75,7 @@ def separate_instances(
             rejections; `split` makes instances of the others, with the lowest free ids; `together`
             leaves all masks as they are.
         categories: with the sizes that objects have.
-        part_counts: connected parts of each mask, diagonal neighbours being connected, as far as
-            they are known: masks of one part are not looked at again.
+        whole: which masks are known to be one connected part, and need no look; None: none is.
 
     Example:
         >>> depth_m = np.full((120, 160), 1.0)
@@ -99,7 +98,7 @@ def separate_instances(
     left_out: list[Rejection] = []
     for row, instance in enumerate(instances):
         masks: list[np.ndarray] = []
-        if part_counts is None or part_counts[row] > 1:
+        if whole is None or not whole[row]:
             masks = _object_masks(instance, depth_m, camera, settings, categories)
         if len(masks) < 2:
             kept.append(instance)

@@ -51,30 +51,43 @@ class TestOnePass:
         assert np.array_equal(pixels.eroded(width_px), np.concatenate(expected))
 
     @pytest.mark.parametrize("coarse", [2, 6, 12])
-    def test_parts_are_those_of_each_mask(self, seed: int, coarse: int) -> None:
+    def test_no_mask_of_several_parts_is_called_whole(self, seed: int, coarse: int) -> None:
         labels = regions(seed, coarse=coarse)
-        counts = LabelledPixels.of(labels, 7).part_counts()
         square = np.ones((3, 3))
-        expected = [ndimage.label(mask, square)[1] for mask in masks_of(labels, 7)]
-        assert counts.tolist() == expected
+        parts = np.array([ndimage.label(mask, square)[1] for mask in masks_of(labels, 7)])
+        assert (parts[LabelledPixels.of(labels, 7).are_whole()] < 2).all()
 
 
-def test_parts_of_single_pieces_need_no_graph_and_are_right() -> None:
+def test_masks_with_one_top_are_called_whole() -> None:
     labels = np.zeros((12, 12), dtype=np.uint8)
     labels[:4, :4], labels[3:12, 8:12], labels[6:10, 4:8] = 1, 2, 4
-    labels[9, 3] = 3  # one pixel, diagonal to nothing of its own
-    assert LabelledPixels.of(labels, 5).part_counts().tolist() == [1, 1, 1, 1, 0]
+    labels[9, 3] = 3  # one pixel
+    labels[10:, 0] = labels[11, 1] = 5
+    labels[10, 2] = 5  # a U has two tops
+    expected = [True, True, True, True, False, True]
+    assert LabelledPixels.of(labels, 6).are_whole().tolist() == expected
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_convex_masks_are_called_whole(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, columns = np.indices((60, 80))
+    u, v, angle = rng.uniform(20, 60), rng.uniform(15, 45), rng.uniform(0, np.pi)
+    x, y = columns - u, rows - v
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    ellipse = (along / 18) ** 2 + (across / 7) ** 2 < 1
+    assert LabelledPixels.of(ellipse.astype(np.uint8), 1).are_whole().tolist() == [True]
 
 
 def test_rows_do_not_connect_around_the_image() -> None:
     labels = np.zeros((4, 5), dtype=np.uint8)
     labels[1, 4] = labels[2, 0] = labels[3, 0] = 1
-    assert LabelledPixels.of(labels, 1).part_counts().tolist() == [2]
+    assert LabelledPixels.of(labels, 1).are_whole().tolist() == [False]
 
 
 def test_an_image_without_objects_has_no_pixels() -> None:
     pixels = LabelledPixels.of(np.zeros((3, 4), dtype=np.uint8), 2)
-    assert pixels.part_counts().tolist() == [0, 0]
+    assert pixels.are_whole().tolist() == [True, True]
     assert pixels.eroded(1).tolist() == []
 
 
