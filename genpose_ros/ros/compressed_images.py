@@ -178,6 +178,8 @@ def decode_rvl(data: bytes, count: int) -> np.ndarray:
         if at + 1 >= len(listed):
             raise ValueError(f"RVL ends after {pixel} of {count} pixels")
         zeros, others = listed[at], listed[at + 1]
+        if (not zeros and pixel) or (not others and pixel + zeros < count):
+            raise ValueError("RVL has an empty run")  # which costs as much as a long one
         is_difference[at : at + 2] = False
         starts.append(pixel + zeros)
         lengths.append(others)
