@@ -202,6 +202,7 @@ class _Run:
     def _go_on_from(self, state: dict[str, Any]) -> None:
         """Take over weights, step and times of a state; the optimizer's come when there is one."""
         _check_same_model(state, self.model, self.file)
+        _check_same_auxiliary(state, self.objective.auxiliary, self.file)
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.objective.auxiliary.load_state_dict(state["auxiliary"])
@@ -455,4 +456,13 @@ def _check_same_model(state: dict[str, Any], model: PoseModel, state_file: Path)
         raise ValueError(
             f"{state_file} trains a model that differs from this recipe's in "
             f"{', '.join(differing)}: choose another folder, or that run's recipe"
+        )
+
+
+def _check_same_auxiliary(state: dict[str, Any], auxiliary: nn.Module, state_file: Path) -> None:
+    theirs, ours = state["auxiliary"], auxiliary.state_dict()
+    if {n: v.shape for n, v in theirs.items()} != {n: v.shape for n, v in ours.items()}:
+        raise ValueError(
+            f"{state_file} trains other auxiliary heads than this recipe asks for: choose another "
+            "folder, or that run's place_weight, surface_weight and regression_weight"
         )
