@@ -3,7 +3,7 @@
 
 """Targets of symmetric objects: all their poses that look alike, and which one noise comes from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ class CategorySymmetries(nn.Module):
     free: Tensor
     rotations: Tensor
 
-    def __init__(self, categories: Sequence[Category]) -> None:
+    def __init__(self, categories: Iterable[Category]) -> None:
         super().__init__()
         table = SymmetryBatch.of([c.symmetry for c in categories], dtype=torch.float32)
         self.register_buffer("free", table.free, persistent=False)
