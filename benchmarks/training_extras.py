@@ -60,15 +60,6 @@ EXTRAS = (
     Extra("a regressed pose", {"regression_weight": 1.0}),
     Extra("noise paired with round objects' poses", {"pairing": "transport"}),
     Extra("the whole surface", {"surface_weight": 2.0}),
-    Extra(
-        "all four",
-        {
-            "place_weight": 1.0,
-            "regression_weight": 1.0,
-            "surface_weight": 2.0,
-            "pairing": "transport",
-        },
-    ),
 )
 
 
