@@ -8,8 +8,8 @@
 with each auxiliary loss, and with noise paired with the poses of round objects. DATA is a set with
 surface points (`genpose synthesize DATA --surface-points 256`). Every run is kept in
 docs/results/training_extras.json when it ends, so that the comparison goes on where it was, and the
-tables go into docs/training.md. With `--keep` the networks that regress a pose too are evaluated
-once more, with candidates that start around it.
+tables go into docs/training.md. With `--keep` the first network that regresses a pose too is
+evaluated once more, with candidates that start around it.
 """
 
 import argparse
@@ -172,13 +172,10 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 
 
 def starts_table(results: dict[str, dict[str, Any]]) -> str:
-    """The same of where candidates start, of the networks that regress a pose beside the score."""
-    lines = [f"| candidates start from | seeds {_HEADING}", "|---" * 7 + "|"]
-    seeds = list(results.get("a regressed pose", {}).values())
-    runs = [run["starts"] for run in seeds if "starts" in run]
-    for start in STARTS if runs else ():
-        cells = [start.name, str(len(runs)), *_cells([run[start.name] for run in runs])]
-        lines.append(f"| {' | '.join(cells)} |")
+    """The same of where the candidates of the first network that regresses a pose start."""
+    lines = [f"| candidates start from {_HEADING}", "|---" * 6 + "|"]
+    found = results.get("a regressed pose", {}).get("0", {}).get("starts", {})
+    lines += [f"| {' | '.join([name, *_cells([run])])} |" for name, run in found.items()]
     return "\n".join(lines)
 
 
@@ -235,12 +232,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 _log.info("%s, seed %d", extra.name, seed)
                 runs[str(seed)] = run_extra(extra, seed, pool, views, options.minutes, options.keep)
                 _write(content, options.output)
-            if options.keep is not None and extra.settings == {"regression_weight": 1.0}:
-                if "starts" in runs[str(seed)]:
-                    continue
-                model = regressing_model(extra, _state_file(options.keep, extra, seed))
-                runs[str(seed)]["starts"] = evaluate_starts(model, views)
-                _write(content, options.output)
+    extra = next(extra for extra in EXTRAS if "regression_weight" in extra.settings)
+    first = results[extra.name]["0"]
+    if options.keep is not None and "starts" not in first:
+        model = regressing_model(extra, _state_file(options.keep, extra, 0))
+        first["starts"] = evaluate_starts(model, views)
+        _write(content, options.output)
 
 
 def _state_file(folder: Path, extra: Extra, seed: int) -> Path:
