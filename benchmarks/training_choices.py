@@ -167,9 +167,16 @@ def run_variant(
     return results
 
 
-def evaluate(model: PoseModel, views: CloudBatch) -> dict[str, Any]:
-    """Shares within the limits and medians, standing and of all views."""
-    estimator = PoseEstimator(model, EstimatorSettings(ranking="none", tta_views=1, batch_size=16))
+def evaluate(model: PoseModel, views: CloudBatch, **changes: Any) -> dict[str, Any]:
+    """Shares within the limits and medians, standing and of all views.
+
+    Args:
+        model: what is evaluated.
+        views: on what.
+        changes: of the estimator's settings.
+    """
+    settings = EstimatorSettings(ranking="none", tta_views=1, batch_size=16, **changes)
+    estimator = PoseEstimator(model, settings)
     with torch.no_grad():
         report = evaluate_synthetic(estimator, views).to_json()
     wanted = ("5d2cm", "10d5cm", "median_rotation_deg", "median_translation_cm")
