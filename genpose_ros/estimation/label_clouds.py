@@ -55,8 +55,7 @@ def clouds_of_pixels(
     first = counts.cumsum() - counts
     rows = np.stack(
         [
-            first[k]
-            + sample_rows(counts[k], settings.points, np.random.default_rng(settings.seed))
+            first[k] + sample_rows(counts[k], settings.points, np.random.default_rng(settings.seed))
             for k in chosen
         ]
     ).ravel()
