@@ -107,7 +107,8 @@ class LabelledPixels:
         for step in range(width_px):
             # One pixel in, masks no longer touch: their neighbours are then in or out.
             image = _alike(self.labels) if step == 0 else _alike(image) & image
-        return image.ravel()[self.index]
+        kept: np.ndarray = image.ravel()[self.index]
+        return kept
 
     def are_whole(self) -> np.ndarray:
         """Return which masks (B,) are certain to be one connected part; diagonal ones connect.
