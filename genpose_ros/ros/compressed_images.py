@@ -110,9 +110,7 @@ def compressed_depth(
         return Rejection(Reason.TRUNCATED_IMAGE, detail)
     if width * height > most:
         return too_many_pixels("compressed depth image", width, height, most)
-    refused = too_long_for_pixels(
-        "compressed depth image", len(data), width * height, _DEPTH_BYTES
-    )
+    refused = too_long_for_pixels("compressed depth image", len(data), width * height, _DEPTH_BYTES)
     if refused is not None:
         return refused
     quantization = None
