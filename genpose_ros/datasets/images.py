@@ -4,6 +4,7 @@
 """Image files as arrays: depth in metres, labels, colour."""
 
 import errno
+import io
 import math
 import os
 import warnings
@@ -12,16 +13,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy_format
 from numpy.lib.npyio import NpzFile
 from PIL import Image, UnidentifiedImageError
 
-from genpose_ros.files import check_file
+from genpose_ros.files import check_file, read_bytes
 
 __all__ = ["is_coloured", "read_color", "read_depth_m", "read_labels"]
 
 #: Formats that are read; of the others that Pillow knows, one starts programs.
 _FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "PPM")
 _MAX_PIXELS, _MAX_BYTES = 2**26, 2**29
+#: How an .npz begins, and readers of an .npy's header by the version of the format.
+_ZIP = b"PK"
+_HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 
 
 def read_depth_m(path: Path, unit_m: float | None = None, *, count_m: float = 0.001) -> np.ndarray:
@@ -141,12 +146,10 @@ def _read(path: Path, name: str) -> np.ndarray:
 
 def _load_numpy(path: Path, name: str) -> np.ndarray:
     try:
-        # Mapped, a file that claims more than it holds is refused before memory is asked for.
-        with np.errstate(over="ignore"):
-            content = np.load(check_file(path, _MAX_BYTES), mmap_mode="r", allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return np.array(content)
-        with content:
+        data = read_bytes(path, _MAX_BYTES)
+        if not data.startswith(_ZIP):
+            return _array_of(data)
+        with np.load(io.BytesIO(data), allow_pickle=False) as content:
             names = content.files
             chosen = names[0] if len(names) == 1 else name
             if chosen in names:
@@ -157,6 +160,25 @@ def _load_numpy(path: Path, name: str) -> np.ndarray:
     except Exception as error:  # a damaged header can raise anything
         raise ValueError(f"{path} is not an array of numbers, or damaged: {error}") from error
     raise ValueError(f"{path} holds the arrays {', '.join(names)}, expected one or {name!r}")
+
+
+def _array_of(data: bytes) -> np.ndarray:
+    """The array of an .npy file's content, which is not mapped: files may shrink meanwhile.
+
+    One that claims more than it holds is refused before memory is asked for.
+    """
+    stream = io.BytesIO(data)
+    version = npy_format.read_magic(stream)
+    if version not in _HEADERS:
+        raise ValueError(f"version {version} of the format is not known")
+    shape, by_columns, dtype = _HEADERS[version](stream)
+    if dtype.hasobject:
+        raise ValueError("objects are not read")
+    held, claimed = len(data) - stream.tell(), math.prod(shape) * dtype.itemsize
+    if claimed > held or min(shape, default=0) < 0:
+        raise ValueError(f"it claims {claimed} bytes and holds {held}")
+    numbers = np.frombuffer(data, dtype, math.prod(shape), stream.tell())
+    return numbers.reshape(shape, order="F" if by_columns else "C")
 
 
 def _check_unpacked(archive: NpzFile, name: str) -> None:

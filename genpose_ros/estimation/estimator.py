@@ -14,6 +14,8 @@ from genpose_ros.estimation.accelerator_errors import in_halves_where_memory_lac
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, shuffled_cloud
 from genpose_ros.estimation.batch import BatchEstimator, padded_size
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
+from genpose_ros.estimation.label_clouds import clouds_of_pixels
+from genpose_ros.estimation.labelled_pixels import LabelledPixels, label_image
 from genpose_ros.estimation.mask_parts import separate_instances
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
@@ -170,15 +172,21 @@ class PoseEstimator:
         if refused is not None:
             return [], [refused]
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
-        known = self.categories
-        separate, parts = separate_instances(
-            instances, frame.depth_m, frame.camera, settings, known
-        )
+        depth_m, camera, known = frame.depth_m, frame.camera, self.categories
+        pixels = _labelled(instances, depth_m, known)
+        whole = None if pixels is None else pixels.are_whole().tolist()
+        separate, parts = separate_instances(instances, depth_m, camera, settings, known, whole)
+        divided = [*map(id, separate)] != [*map(id, instances)]
         instances, more = _largest_masks(separate, settings.max_objects)
         rejections += parts + more
+        if divided:
+            pixels = _labelled(instances, depth_m, known)
+        found: list[ObjectCloud | None] = [None] * len(instances)
+        if pixels is not None:
+            found = clouds_of_pixels(depth_m, camera, instances, pixels, settings)
         clouds = []
-        for instance in instances:
-            cloud = object_cloud(frame.depth_m, frame.camera, instance, settings, categories=known)
+        for instance, usual in zip(instances, found, strict=True):
+            cloud = usual or object_cloud(depth_m, camera, instance, settings, categories=known)
             if isinstance(cloud, Rejection):
                 rejections.append(cloud)
             else:
@@ -269,6 +277,18 @@ def _estimated(
         return batches.estimate(clouds[part], timer, settings, start)
 
     return in_halves_where_memory_lacks(estimate, len(clouds))
+
+
+def _labelled(
+    instances: Sequence[Instance], depth_m: np.ndarray, known: CategorySet
+) -> LabelledPixels | None:
+    """The pixels of all masks; None: the masks overlap, or one of them is not as it should be."""
+    usual = all(
+        i.category in known and i.mask.dtype == bool and i.mask.shape == depth_m.shape
+        for i in instances
+    )
+    labels = label_image([i.mask for i in instances]) if usual and instances else None
+    return None if labels is None else LabelledPixels.of(labels, len(instances))
 
 
 def _largest_masks(

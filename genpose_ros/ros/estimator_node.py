@@ -319,7 +319,7 @@ class EstimatorNode(ManagedNode):
         self._supervisor.note_frame()
         for slot, items in ((_MASKS, masked), (_DEPTH_ONLY, alone)):
             if items:
-                replaced = self._worker.mailbox.put(*items, slot=slot)
+                replaced = self._worker.hand(*items, slot=slot)
                 self.account.settle(Drop.NEWER_FRAME, replaced)
 
     def _refuse(self, rejection: Rejection, header: Header | None) -> None:
