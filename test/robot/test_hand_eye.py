@@ -47,7 +47,7 @@ def test_without_noise_the_offset_is_found_exactly(symmetric):
     check = check_hand_eye(
         sightings(noise_m=0.0, noise_deg=0.0), off(7.0, 1.5), symmetric=symmetric
     )
-    np.testing.assert_allclose(check.T_flange_cam, T_EEF_OPTICAL, atol=1e-4)
+    np.testing.assert_allclose(check.T_mount_cam, T_EEF_OPTICAL, atol=1e-4)
     assert check.off_deg == pytest.approx(1.5, abs=1e-3)
     assert check.left_mm < 1e-2 < check.spread_mm
 
