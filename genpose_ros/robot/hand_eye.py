@@ -62,7 +62,7 @@ class HandEyeCheck:
         T_rest_obj: (N, 4, 4) where the object seems to be, by each sighting and the calibration: in
             the base frame or, of a camera beside the arm, in the flange's.
         spread_mm: root mean square distance of its positions from their mean.
-        spread_deg: root mean square angle between its y axes and their mean.
+        spread_deg: root mean square angle between its y axes, as lines, and their mean.
         off_mm: by how much the calibration misplaces the object in the camera's frame, as fitted.
         off_deg: how much the camera is turned, as fitted.
         sigma_mm: standard deviation of that, by what is left unexplained.
@@ -217,6 +217,8 @@ def _spread_mm(T_rest_obj: np.ndarray) -> float:
 
 
 def _spread_deg(T_rest_obj: np.ndarray) -> float:
+    """Of the y axes as lines: a can that is taken for one upside down is where it is."""
     axes = T_rest_obj[:, :3, 1]
-    mean = axes.mean(0) / np.linalg.norm(axes.mean(0))
-    return float(np.degrees(np.sqrt((np.arccos(np.clip(axes @ mean, -1, 1)) ** 2).mean())))
+    mean = np.linalg.eigh(axes.T @ axes)[1][:, -1]
+    angles = np.arccos(np.clip(np.abs(axes @ mean), 0, 1))
+    return float(np.degrees(np.sqrt((angles**2).mean())))
