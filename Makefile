@@ -31,7 +31,7 @@ setup:  ## Debian packages, .venv, ROS 2 and messages (done by every other targe
 	@$(PYTHON) -m embedded
 
 demo: setup  ## simulated camera, node and table of errors; FRAMES=DIR: recorded frames, ROBOT=xarm6: an arm that pours instead
-	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(if $(ROBOT),--robot pour) $(ARGS)
+	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(if $(ROBOT),$(if $(filter xarm6,$(ROBOT)),--robot pour,$(error ROBOT=xarm6 is the only arm there is))) $(ARGS)
 
 bag: setup  ## the simulated camera as a bag of 6 s; BAG=demo_bag: folder to be made
 	@.venv/bin/genpose demo --record "$(BAG)" --seconds 6

@@ -3,6 +3,7 @@
 
 """Image files as arrays: depth in metres, labels, colour."""
 
+import io
 import math
 import warnings
 from collections.abc import Iterator
@@ -13,13 +14,16 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from PIL import Image, UnidentifiedImageError
 
-from genpose_ros.files import check_file
+from genpose_ros.datasets.array_files import array_of
+from genpose_ros.files import check_file, read_bytes
 
 __all__ = ["is_coloured", "read_color", "read_depth_m", "read_labels"]
 
 #: Formats that are read; of the others that Pillow knows, one starts programs.
 _FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "PPM")
 _MAX_PIXELS, _MAX_BYTES = 2**26, 2**29
+#: How an .npz begins.
+_ZIP = b"PK"
 #: Pixels that are converted, or looked at, at a time, so that no second image of them is needed.
 _BLOCK_PIXELS = 2**20
 
@@ -162,12 +166,10 @@ def _read(path: Path, name: str) -> np.ndarray:
 
 def _load_numpy(path: Path, name: str) -> np.ndarray:
     try:
-        # Mapped, a file that claims more than it holds is refused before memory is asked for.
-        with np.errstate(over="ignore"):
-            content = np.load(check_file(path, _MAX_BYTES), mmap_mode="r", allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return np.array(content)
-        with content:
+        data = read_bytes(path, _MAX_BYTES)
+        if not data.startswith(_ZIP):
+            return array_of(data)
+        with np.load(io.BytesIO(data), allow_pickle=False) as content:
             names = content.files
             chosen = names[0] if len(names) == 1 else name
             if chosen in names:

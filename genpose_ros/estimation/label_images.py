@@ -153,9 +153,21 @@ def _counted(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The values of a label image in ascending order, and how many pixels have each."""
     if labels.dtype != np.uint8:
         return np.unique(labels, return_counts=True)
-    counts = np.bincount(labels.ravel())  # bytes are counted faster than sorted
+    counts = _byte_counts(labels.ravel())
     values = np.flatnonzero(counts)
     return values.astype(labels.dtype), counts[values]
+
+
+def _byte_counts(pixels: np.ndarray) -> np.ndarray:
+    """How many of bytes (N,) have each value, (256,).
+
+    Counted without a sort; most of a label image is 0, which is passed over eight pixels at once.
+    """
+    whole = pixels[: len(pixels) // 8 * 8].view(np.uint64)
+    rest = np.concatenate((whole[whole != 0].view(np.uint8), pixels[8 * len(whole) :]))
+    counts = np.bincount(rest, minlength=256)
+    counts[0] += len(pixels) - len(rest)
+    return counts
 
 
 def _binary(labels: np.ndarray, values: np.ndarray, counts: np.ndarray) -> LabelImage | None:

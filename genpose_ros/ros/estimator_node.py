@@ -319,7 +319,7 @@ class EstimatorNode(ManagedNode):
         self._supervisor.note_frame()
         for slot, items in ((_MASKS, masked), (_DEPTH_ONLY, alone)):
             if items:
-                replaced = self._worker.mailbox.put(*items, slot=slot)
+                replaced = self._worker.hand(*items, slot=slot)
                 self.account.settle(Drop.NEWER_FRAME, replaced)
 
     def _refuse(self, rejection: Rejection, header: Header | None) -> None:
@@ -434,7 +434,7 @@ class EstimatorNode(ManagedNode):
                 header = header_in(target, result.header)
                 result = result.expressed_in(located.T_frame_cam[target], header)
             message = self._outputs.publish(result, settings)
-            self._statuses.last.note(result.timings_ms)
+            self._statuses.last.note(result.timings_ms, result.lowered)
             intake.up.note(result.up_cam)
         self._requests.callers.offer(located.matched, message)
         return result if isinstance(result, Drop) else None

@@ -62,6 +62,7 @@ class SetRecipe:
         rank, ranks: of `ranks` machines this one makes every `ranks`-th shard, from number `rank`
             on; the folders together are the set that one machine alone makes.
         shard_size: clouds in a shard; 0: `SHARD_SIZE`.
+        surface_points: points kept of each object's whole surface; 0: none.
     """
 
     clouds: int
@@ -73,6 +74,7 @@ class SetRecipe:
     rank: int = 0
     ranks: int = 1
     shard_size: int = 0
+    surface_points: int = 0
 
     def __post_init__(self) -> None:
         if self.domain not in DOMAINS:
@@ -196,6 +198,7 @@ def decisive_entries(recipe: SetRecipe) -> dict[str, Any]:
         "domain": recipe.domain,
         "deformation": library.deformation,
         "shard_size": recipe.shard_size,
+        "surface_points": recipe.surface_points,
     }
 
 
@@ -240,11 +243,14 @@ def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
                 shares=recipe.shares,
                 surroundings=TRAINING_SURROUNDINGS,
                 domain=DOMAINS[recipe.domain],
+                surface_points=recipe.surface_points,
                 device=device,
             )
         )
     clouds = CloudBatch.concatenate(batches)[: recipe.clouds_per_shard]
     centre = clouds.points_cam.mean(1)
+    known = clouds.surface_obj
+    surface = {} if known is None else {"surface_obj": known.astype(np.float16)}
     content = save(
         {
             # Half precision keeps 0.1 mm only near zero: store the cloud around its mean.
@@ -258,6 +264,7 @@ def _write_shard(recipe: SetRecipe, path: Path, device: str = "cpu") -> Path:
             "up": clouds.up,
             "level_m": clouds.level_m,
         }
+        | surface
     )
     write_whole(path, content)
     return path

@@ -3,6 +3,7 @@
 
 """Image files as arrays."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from genpose_ros import files
 from genpose_ros.datasets import images, read_color, read_depth_m, read_labels
 
 VALUES = np.array([[0, 1, 40000], [65535, 3, 999]], dtype=np.uint16)
@@ -65,6 +67,31 @@ def test_arrays_of_labels_are_read_as_integers(tmp_path):
     np.save(tmp_path / "m.npy", np.array([[0.5, np.nan]]))
     with pytest.raises(ValueError, match="one channel of integers"):
         read_labels(tmp_path / "m.npy")
+
+
+def test_an_array_file_that_shrinks_while_it_is_read_is_refused_in_a_sentence(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "d.npy"
+    np.save(path, np.ones((480, 640), np.float32))
+    read_depth_m(path)
+
+    def shrinking(checked, limit):
+        files.check_file(checked, limit)
+        os.truncate(checked, 300_000)
+        return checked
+
+    monkeypatch.setattr(images, "read_bytes", lambda p, n: shrinking(p, n).read_bytes())
+    with pytest.raises(ValueError, match=r"d\.npy .*claims 1228800 bytes and holds 299872"):
+        read_depth_m(path)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", ["<u2", ">u2", "<f4", ">f8"])
+def test_arrays_are_read_in_either_order_of_bytes_and_of_rows(tmp_path, order, kind):
+    values = np.asarray(VALUES.astype(kind), order=order)
+    np.save(tmp_path / "d.npy", values)
+    assert read_depth_m(tmp_path / "d.npy", 1.0).tolist() == VALUES.tolist()
 
 
 def test_an_archive_has_one_array_or_names_it(tmp_path):
