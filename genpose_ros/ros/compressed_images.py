@@ -168,7 +168,7 @@ def decode_rvl(data: bytes, count: int) -> np.ndarray:
         ValueError: the stream ends too early, or says more pixels.
     """
     numbers = _rvl_numbers(data)
-    listed = memoryview(numbers)  # its items are Python's numbers, and no copy
+    listed = numbers.data  # a memoryview: its items are Python's numbers, and no copy
     is_difference = np.ones(len(listed), dtype=bool)
     starts, lengths = array("q"), array("q")
     pixel = at = 0

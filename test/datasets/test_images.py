@@ -168,6 +168,22 @@ def test_images_of_a_wrong_kind_are_refused(tmp_path):
         read_labels(tmp_path / "none.png")
 
 
+@pytest.mark.parametrize("kind", ["EPS", "GIF", "ICO", "TGA", "PDF"])
+def test_a_format_that_is_not_meant_is_refused_whatever_the_name_and_starts_no_program(
+    tmp_path, kind, monkeypatch
+):
+    """Pillow gives an EPS to Ghostscript."""
+
+    def refuse(*_arguments, **_options):
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    Image.fromarray(np.zeros((4, 4), dtype=np.uint8)).save(tmp_path / "a.png", kind)
+    for read in (read_depth_m, read_labels, read_color):
+        with pytest.raises(ValueError, match=r"a\.png is not an image; those of PNG"):
+            read(tmp_path / "a.png")
+
+
 def test_a_damaged_image_is_named(tmp_path):
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 60000, (40, 40), dtype=np.uint16)
