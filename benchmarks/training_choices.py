@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -173,10 +173,13 @@ def evaluate(model: PoseModel, views: CloudBatch, **changes: Any) -> dict[str, A
     Args:
         model: what is evaluated.
         views: on what.
-        changes: of the estimator's settings.
+        changes: of the estimator's settings: one view of each cloud, no ranking, and eight steps
+            along a curve that was not searched for any of the variants.
     """
-    settings = EstimatorSettings(ranking="none", tta_views=1, batch_size=16, **changes)
-    estimator = PoseEstimator(model, settings)
+    plain = EstimatorSettings(
+        ranking="none", tta_views=1, batch_size=16, steps=8, schedule="karras"
+    )
+    estimator = PoseEstimator(model, replace(plain, **changes))
     with torch.no_grad():
         report = evaluate_synthetic(estimator, views).to_json()
     wanted = ("5d2cm", "10d5cm", "median_rotation_deg", "median_translation_cm")

@@ -14,6 +14,7 @@ import torch
 from genpose_ros.estimation.accelerator_errors import in_halves_where_memory_lacks
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, shuffled_cloud
 from genpose_ros.estimation.batch import BatchEstimator, padded_size
+from genpose_ros.estimation.error_covariance import error_covariance
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.label_clouds import clouds_of_pixels
 from genpose_ros.estimation.labelled_pixels import LabelledPixels, disjoint_masks
@@ -24,7 +25,6 @@ from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.estimation.stop_flag import StopFlag
-from genpose_ros.estimation.uncertainty import with_common_error
 from genpose_ros.estimation.up import UpDirection, up_direction
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.networks.devices import prefers_bf16, torch_device
@@ -137,7 +137,7 @@ class PoseEstimator:
 
         With the same frame and settings the result is the same, but where `max_latency_ms` is set:
         then it depends on how long the frames before took. Covariances are those of the error:
-        see `with_common_error`.
+        see `error_covariance`.
 
         Args:
             frame: depth image, camera and masks.
@@ -154,7 +154,7 @@ class PoseEstimator:
             clouds = [replace(cloud, up_cam=up_cam) for cloud in clouds]
         outcomes = self.estimate_clouds(clouds, settings=settings, timer=timer)
         estimates = tuple(
-            replace(o, covariance=with_common_error(o.covariance, o.T_cam_obj))
+            replace(o, covariance=error_covariance(o))
             for o in outcomes
             if isinstance(o, ObjectEstimate)
         )

@@ -104,13 +104,15 @@ def next_state(
         gone: the depth image shows what lies behind its place.
         settings: the limits.
     """
+    patience_s = max(settings.keep_lost_s, settings.max_coast_s)
     if state is TrackState.NEW:
-        ends = missed > 1 or unseen_s > settings.max_coast_s
+        # As patient as with lost ones: a segmenter may need a second for the next mask.
+        ends = missed > 1 or unseen_s > patience_s
         confirmed = seen and hits >= settings.confirm_frames
         return None if ends else TrackState.CONFIRMED if confirmed else TrackState.NEW
     if seen:
         return TrackState.CONFIRMED
-    if unseen_s > max(settings.keep_lost_s, settings.max_coast_s):
+    if unseen_s > patience_s:
         return None
     lost = state is TrackState.LOST or unseen_s > settings.max_coast_s
     if lost or (gone and unseen_s > constants.GONE_S):
