@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dds_domains import claim_domain
 from PIL import Image
 
 from genpose_ros.geometry import PinholeCamera
@@ -21,15 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SMALL_CAMERA = PinholeCamera(307.85, 307.95, 160.65, 119.45, 320, 240)
 
 
-def _domain_id() -> int:
-    """The DDS domain of this process; workers beside each other have one each."""
-    domain = int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100))
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    return 1 + (domain + int(worker.removeprefix("gw"))) % 100 if worker else domain
-
-
 # Nodes of another test run, or of a robot on the same network, must not be received here.
-os.environ["ROS_DOMAIN_ID"] = str(_domain_id())
+os.environ["ROS_DOMAIN_ID"] = str(claim_domain(int(os.environ.get("ROS_DOMAIN_ID", os.getpid()))))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 if os.environ.get("ROS_DISTRO") == "humble":
     os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")

@@ -153,9 +153,23 @@ def _counted(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The values of a label image in ascending order, and how many pixels have each."""
     if labels.dtype != np.uint8:
         return np.unique(labels, return_counts=True)
-    counts = np.bincount(labels.ravel())  # bytes are counted faster than sorted
+    counts = _byte_counts(labels.ravel())
     values = np.flatnonzero(counts)
     return values.astype(labels.dtype), counts[values]
+
+
+def _byte_counts(pixels: np.ndarray) -> np.ndarray:
+    """How many of bytes (N,) have each value, (256,).
+
+    Within a label image neighbours are alike: eight of one value are counted as one.
+    """
+    words = pixels[: len(pixels) // 8 * 8].view(np.uint64)
+    first = words & np.uint64(0xFF)
+    alike = words == first * np.uint64(0x0101010101010101)
+    mixed = np.concatenate((words[~alike].view(np.uint8), pixels[8 * len(words) :]))
+    counts = 8 * np.bincount(first[alike].astype(np.intp), minlength=256)
+    result: np.ndarray = counts + np.bincount(mixed, minlength=256)
+    return result
 
 
 def _binary(labels: np.ndarray, values: np.ndarray, counts: np.ndarray) -> LabelImage | None:

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-__all__ = ["rotation_from_vector", "vector_from_rotation"]
+__all__ = ["quat_wxyz_of", "rotation_from_vector", "vector_from_rotation"]
 
 
 def rotation_from_vector(vector: np.ndarray) -> np.ndarray:
@@ -41,6 +41,29 @@ def rotation_from_vector(vector: np.ndarray) -> np.ndarray:
     )
 
 
+def quat_wxyz_of(rotation: np.ndarray) -> tuple[float, float, float, float]:
+    """Return the unit quaternion (w, x, y, z), w >= 0, of a rotation (3, 3).
+
+    A matrix that is not quite orthonormal counts as one near by.
+
+    Example:
+        >>> about_z = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+        >>> [round(number, 4) for number in quat_wxyz_of(about_z)]
+        [0.7071, 0.0, 0.0, 0.7071]
+    """
+    (r00, r01, r02), (r10, r11, r12), (r20, r21, r22) = rotation.tolist()
+    # Each row is the quaternion times four times one of its numbers; the longest is the safest.
+    rows = (
+        (1 + r00 + r11 + r22, r21 - r12, r02 - r20, r10 - r01),
+        (r21 - r12, 1 + r00 - r11 - r22, r01 + r10, r02 + r20),
+        (r02 - r20, r01 + r10, 1 - r00 + r11 - r22, r12 + r21),
+        (r10 - r01, r02 + r20, r12 + r21, 1 - r00 - r11 + r22),
+    )
+    w, x, y, z = max(rows, key=lambda row: math.hypot(*row))
+    scale = math.copysign(1 / math.hypot(w, x, y, z), w)
+    return w * scale, x * scale, y * scale, z * scale
+
+
 def vector_from_rotation(rotation: np.ndarray) -> np.ndarray:
     """Return the rotation vector (3,), radians, no longer than pi, of a rotation (3, 3).
 
@@ -52,16 +75,8 @@ def vector_from_rotation(rotation: np.ndarray) -> np.ndarray:
         >>> np.round(vector_from_rotation(turned), 6).tolist()
         [0.1, -0.2, 0.3]
     """
-    (r00, r01, r02), (r10, r11, r12), (r20, r21, r22) = rotation.tolist()
-    # Each row is the quaternion times four times one of its numbers; the longest is the safest.
-    rows = (
-        (1 + r00 + r11 + r22, r21 - r12, r02 - r20, r10 - r01),
-        (r21 - r12, 1 + r00 - r11 - r22, r01 + r10, r02 + r20),
-        (r02 - r20, r01 + r10, 1 - r00 + r11 - r22, r12 + r21),
-        (r10 - r01, r02 + r20, r12 + r21, 1 - r00 - r11 + r22),
-    )
-    w, *vector = max(rows, key=lambda row: math.hypot(*row))
+    w, *vector = quat_wxyz_of(rotation)
     sine = math.hypot(*vector)
     # Of the smallest angles, the quaternion's vector is half the rotation's.
-    factor = 2 * math.atan2(sine, abs(w)) / sine if sine > 0 else 0.0
-    return math.copysign(factor, w) * np.array(vector)
+    factor = 2 * math.atan2(sine, w) / sine if sine > 0 else 0.0
+    return factor * np.array(vector)

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import (
     Point,
@@ -38,7 +37,7 @@ from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.clouds import transform_points
-from genpose_ros.geometry.rotations import quat_wxyz_from_rotation
+from genpose_ros.geometry.single_rotations import quat_wxyz_of
 from genpose_ros.geometry.transforms import rotate_covariance
 from genpose_ros.msg import ObjectPose, ObjectPoseArray, StageTiming
 from genpose_ros.msg import Rejection as RejectionMessage
@@ -92,14 +91,15 @@ def posed_objects(objects: Sequence[PublishedObject], T_out_cam: np.ndarray) -> 
     T_cam_obj = np.array([item.estimate.T_cam_obj for item in objects]).reshape(-1, 4, 4)
     poses = pose_messages(T_out_cam @ T_cam_obj)
     R_out_cam = T_out_cam[:3, :3]
+    velocities = np.array([item.velocity for item in objects]).reshape(-1, 2, 3) @ R_out_cam.T
     return [
         PosedObject(
             item,
             PoseWithCovariance(pose=pose, covariance=_covariance(item.estimate, R_out_cam)),
-            _twist(item.velocity, R_out_cam),
+            _twist(*velocity),
             _second_mode(item.estimate, T_out_cam),
         )
-        for item, pose in zip(objects, poses, strict=True)
+        for item, pose, velocity in zip(objects, poses, velocities.tolist(), strict=True)
     ]
 
 
@@ -112,16 +112,10 @@ def _second_mode(estimate: ObjectEstimate, T_out_cam: np.ndarray) -> Pose | None
 
 def pose_messages(transforms: np.ndarray) -> list[Pose]:
     """Return the poses of transforms (N, 4, 4)."""
-    if not len(transforms):
-        return []
-    matrices = np.asarray(transforms, dtype=np.float64)
-    quat_wxyz = quat_wxyz_from_rotation(torch.from_numpy(matrices[:, :3, :3].copy())).numpy()
-    quat_xyzw = np.roll(quat_wxyz, -1, axis=-1)
     return [
         Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
-        for (x, y, z), (qx, qy, qz, qw) in zip(
-            matrices[:, :3, 3].tolist(), quat_xyzw.tolist(), strict=True
-        )
+        for T in transforms
+        for (qw, qx, qy, qz), (x, y, z) in [(quat_wxyz_of(T[:3, :3]), T[:3, 3].tolist())]
     ]
 
 
@@ -320,8 +314,8 @@ def _duration(seconds: float) -> Duration:
     return Duration(sec=sec, nanosec=nanosec)
 
 
-def _twist(velocity_cam: np.ndarray, R_out_cam: np.ndarray) -> Twist:
-    (x, y, z), (rx, ry, rz) = (velocity_cam.reshape(2, 3) @ R_out_cam.T).tolist()
+def _twist(linear: Sequence[float], angular: Sequence[float]) -> Twist:
+    (x, y, z), (rx, ry, rz) = linear, angular
     return Twist(linear=Vector3(x=x, y=y, z=z), angular=Vector3(x=rx, y=ry, z=rz))
 
 

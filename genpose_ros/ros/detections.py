@@ -4,7 +4,7 @@
 """Matching of detections (class and score) with the labels of a label image."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -163,7 +163,7 @@ class ObjectFilter:
 def match_detections(
     labels: Sequence[int],
     detections: "Sequence[Detection2D]",
-    boxes: Mapping[int, tuple[float, float, float, float]],
+    boxes: Callable[[], Mapping[int, tuple[float, float, float, float]]],
 ) -> "dict[int, Detection2D]":
     """Return the detection of each label, for as many as can be matched.
 
@@ -174,13 +174,14 @@ def match_detections(
     Args:
         labels: the label values, ascending.
         detections: vision_msgs/Detection2D, in the order of the message.
-        boxes: (left, top, right, bottom) in pixels of the labels to match by overlap.
+        boxes: gives (left, top, right, bottom) in pixels of the labels to match by overlap; called
+            where ids do not tell.
     """
     by_id = {text: d for d in detections if (text := str(d.id).strip())}
     named = {label: by_id[str(label)] for label in labels if str(label) in by_id}
     if named and len(named) == len(by_id):
         return named
-    matched = _match_boxes(boxes, detections)
+    matched = _match_boxes(boxes(), detections) if detections else {}
     if len(matched) < len(labels) == len(detections):
         return dict(zip(labels, detections, strict=True))
     return matched or (named if len(named) == len(labels) else {})
@@ -195,7 +196,7 @@ def _match_boxes(
     boxes: Mapping[int, tuple[float, float, float, float]], detections: "Sequence[Detection2D]"
 ) -> "dict[int, Detection2D]":
     """Pairs of greatest overlap first, each label and each detection once."""
-    if not boxes or not detections:
+    if not boxes:
         return {}
     labels = list(boxes)
     overlap = _overlaps(

@@ -75,8 +75,9 @@ def instances_from_labels(
     labels, values, counts = found.labels, found.values, found.counts
     taken = largest_indices(counts, limit)
     kept = values[taken]
-    boxes = {int(value): _box(labels, value) for value in kept} if len(detections) else {}
-    matched = match_detections(values.tolist(), detections, boxes)
+    matched = match_detections(
+        values.tolist(), detections, lambda: {value: _box(labels, value) for value in kept.tolist()}
+    )
     scaled = scaled_labels(labels, shape)
     instances, rejections = [], []
     for label in kept.tolist():

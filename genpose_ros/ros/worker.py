@@ -18,6 +18,8 @@ Item = TypeVar("Item")
 
 #: The first items may take this long before they are overdue, seconds.
 _FIRST_S = 10.0
+#: For so long whoever gives an item to an idle worker stands back, seconds.
+_HEAD_START_S = 0.003
 
 
 class Worker(Generic[Item]):
@@ -62,6 +64,7 @@ class Worker(Generic[Item]):
         self._item: Item | None = None
         self._since_s: float | None = None
         self._prepared = False
+        self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="estimator", daemon=True)
 
     def start(self) -> None:
@@ -73,6 +76,21 @@ class Worker(Generic[Item]):
         self.mailbox.close()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+
+    def hand(self, *items: Item, slot: int) -> int:
+        """Leave items in the mailbox, oldest first; returns how many were replaced.
+
+        Python runs one thread at a time. What the caller has to do next, such as the executor's
+        preparation of its next wait, would come in between the worker's first steps and make the
+        result late: where the worker was idle, the caller waits until it is done or, as it is when
+        the network runs, has had some milliseconds alone.
+        """
+        idle = self._prepared and self._since_s is None
+        self._done.clear()
+        replaced = self.mailbox.put(*items, slot=slot)
+        if idle:
+            self._done.wait(_HEAD_START_S)
+        return replaced
 
     @property
     def busy_s(self) -> float:
@@ -101,6 +119,7 @@ class Worker(Generic[Item]):
                 elif item is not None:
                     self._item = item
                     self.pace.note(self._timed(partial(self._handle, item)))
+                    self._done.set()
         except BaseException as error:  # the thread ends, but never without a word
             self._on_death(error, self._item)
 

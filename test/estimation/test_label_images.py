@@ -48,6 +48,14 @@ class TestBackground:
         assert found.values.tolist() == values
         assert found.counts.tolist() == [int((labels == value).sum()) for value in values]
 
+    @pytest.mark.parametrize("width", [1, 7, 8, 13, 640])
+    def test_the_pixels_of_bytes_are_counted_as_those_of_other_types(self, width):
+        rng = np.random.default_rng(width)
+        labels = rng.integers(0, 256, (9, width)).astype(np.uint8) * (rng.random((9, width)) < 0.4)
+        ours, theirs = read_label_image(labels), read_label_image(labels.astype(np.int32))
+        assert ours.values.tolist() == theirs.values.tolist()
+        assert ours.counts.tolist() == theirs.counts.tolist()
+
     def test_negative_values_beside_0_raise_a_doubt(self):
         labels = np.full((4, 4), -1, dtype=np.int32)
         labels[0] = 0

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
-from genpose_ros.geometry.single_rotations import rotation_from_vector, vector_from_rotation
+from genpose_ros.geometry.single_rotations import (
+    quat_wxyz_of,
+    rotation_from_vector,
+    vector_from_rotation,
+)
 
 ANGLES = [0.0, 1e-200, 1e-12, 1e-5, 0.00999, 0.0101, 1.0, 3.0, math.pi - 1e-6, math.pi]
 AXES = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, -1), (0.6, -0.8, 0), (1 / 3, 2 / 3, -2 / 3)]
@@ -25,6 +29,10 @@ def test_single_rotations_are_those_of_scipy(vector):
     rotation = rotation_from_vector(vector)
     np.testing.assert_allclose(rotation, Rotation.from_rotvec(vector).as_matrix(), atol=1e-14)
     np.testing.assert_allclose(vector_from_rotation(rotation), vector, atol=1e-13)
+    w, x, y, z = quat_wxyz_of(rotation)
+    assert w >= 0
+    np.testing.assert_allclose(Rotation.from_quat([x, y, z, w]).as_matrix(), rotation, atol=1e-14)
+    assert math.hypot(w, x, y, z) == pytest.approx(1, abs=1e-15)
 
 
 @pytest.mark.parametrize("axis", AXES)

@@ -3,7 +3,6 @@
 
 """Messages, a fake estimator and a node on real topics for the tests of genpose_ros/ros."""
 
-import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +14,7 @@ from fake_estimator import FakeEstimator, FakeTracker, make_estimate
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image
+from spinning import spin_until
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
@@ -139,12 +139,7 @@ class Bench:
             self.executor.add_node(node)
 
     def spin_until(self, done: Callable[[], Any], timeout_s: float = 10.0) -> bool:
-        end = time.monotonic() + timeout_s
-        while not done():
-            if time.monotonic() > end:
-                return False
-            self.executor.spin_once(timeout_sec=0.02)
-        return True
+        return spin_until(self.executor, done, timeout_s)
 
     def spin_for(self, seconds: float) -> None:
         self.spin_until(lambda: False, seconds)

@@ -25,32 +25,32 @@ def detection(name: str = "", box: tuple[float, float, float, float] = (0, 0, 0,
 
 def test_detections_with_ids_are_matched_by_id():
     a, b, c = detection("9"), detection(" 4 "), detection("2")
-    assert match_detections([2, 4], [a, b, c], {}) == {2: c, 4: b}
+    assert match_detections([2, 4], [a, b, c], dict) == {2: c, 4: b}
 
 
 def test_a_trackers_ids_are_no_labels_though_one_of_them_may_be_equal():
     """Labels 1 and 2, and a tracker that calls the same objects 2 and 5."""
     a, b = detection("2", (0, 0, 10, 10)), detection("5", (40, 0, 50, 10))
     boxes = {1: (0.0, 0.0, 10.0, 10.0), 2: (40.0, 0.0, 50.0, 10.0)}
-    assert match_detections([1, 2], [a, b], boxes) == {1: a, 2: b}
-    assert match_detections([1, 2], [b, a], boxes) == {1: a, 2: b}
-    assert match_detections([1, 2], [a, b], {}) == {1: a, 2: b}
+    assert match_detections([1, 2], [a, b], lambda: boxes) == {1: a, 2: b}
+    assert match_detections([1, 2], [b, a], lambda: boxes) == {1: a, 2: b}
+    assert match_detections([1, 2], [a, b], dict) == {1: a, 2: b}
 
 
 def test_boxes_come_before_the_order():
     a, b = detection("", (40, 0, 50, 10)), detection("", (0, 0, 10, 10))
     boxes = {1: (0.0, 0.0, 10.0, 10.0), 2: (40.0, 0.0, 50.0, 10.0)}
-    assert match_detections([1, 2], [a, b], boxes) == {1: b, 2: a}
+    assert match_detections([1, 2], [a, b], lambda: boxes) == {1: b, 2: a}
 
 
 def test_an_id_that_matches_leaves_the_others_without_a_class():
     a, b = detection("4"), detection("")
-    assert match_detections([2, 4], [a, b], {}) == {4: a}
+    assert match_detections([2, 4], [a, b], dict) == {4: a}
 
 
 def test_as_many_detections_as_labels_are_matched_by_order():
     a, b = detection("x"), detection("y")
-    assert match_detections([10, 20], [a, b], {}) == {10: a, 20: b}
+    assert match_detections([10, 20], [a, b], dict) == {10: a, 20: b}
 
 
 def test_detections_are_else_matched_by_their_boxes():
@@ -60,24 +60,24 @@ def test_detections_are_else_matched_by_their_boxes():
         detection("", (0, 0, 2, 2)),
     )
     boxes = {5: (1.0, 0.0, 10.0, 10.0), 7: (41.0, 38.0, 60.0, 60.0)}
-    assert match_detections([5, 7], [far, small, near], boxes) == {5: near, 7: far}
+    assert match_detections([5, 7], [far, small, near], lambda: boxes) == {5: near, 7: far}
 
 
 def test_one_detection_serves_one_label():
     only = detection("", (0, 0, 10, 10))
     boxes = {1: (0.0, 0.0, 9.0, 10.0), 2: (0.0, 0.0, 10.0, 10.0)}
-    assert match_detections([1, 2], [only], boxes) == {2: only}
+    assert match_detections([1, 2], [only], lambda: boxes) == {2: only}
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e308, -1.0])
 def test_boxes_of_garbage_match_nothing(bad):
     odd = detection("", (0, 0, 1, 1))
     odd.bbox.size_x = odd.bbox.size_y = bad
-    assert match_detections([1, 2], [odd], {1: (0.0, 0.0, 5.0, 5.0)}) == {}
+    assert match_detections([1, 2], [odd], lambda: {1: (0.0, 0.0, 5.0, 5.0)}) == {}
 
 
 def test_no_detections_match_nothing():
-    assert match_detections([1, 2], [], {}) == {}
+    assert match_detections([1, 2], [], dict) == {}
 
 
 def rules(default: str = "", names: str = "", categories: CategorySet = NOCS) -> CategoryRules:

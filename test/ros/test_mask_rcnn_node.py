@@ -13,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
+from spinning import spin_until
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
@@ -114,11 +115,8 @@ def running():
     executor.add_node(node)
     executor.add_node(peer)
 
-    def spin(done, timeout_s=30.0):
-        until_s = time.monotonic() + timeout_s
-        while not done() and time.monotonic() < until_s:
-            executor.spin_once(timeout_sec=0.05)
-        assert done()
+    def spin(done):
+        assert spin_until(executor, done)
 
     spin(
         lambda: (

@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image, Imu
+from spinning import spin_until
 from tf2_msgs.msg import TFMessage
 
 from genpose_ros.geometry import PinholeCamera
@@ -163,11 +164,8 @@ def running():
         peer.create_subscription(kind, topic, heard[topic].append, qos)
     executor.add_node(peer)
 
-    def spin(done, timeout_s=30.0):
-        until_s = time.monotonic() + timeout_s
-        while not done() and time.monotonic() < until_s:
-            executor.spin_once(timeout_sec=0.05)
-        assert done()
+    def spin(done):
+        assert spin_until(executor, done)
 
     yield SimpleNamespace(start=start, spin=spin, heard=heard)
     executor.shutdown()

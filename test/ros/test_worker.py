@@ -55,6 +55,36 @@ def test_an_error_is_reported_and_the_next_item_handled():
     assert errors == [(RuntimeError, None), (ZeroDivisionError, 1)]
 
 
+def test_an_idle_worker_is_given_a_head_start_and_a_busy_one_is_not_waited_for():
+    done: list[int] = []
+    hold = threading.Event()
+
+    def handle(item: int) -> None:
+        if item < 0:
+            hold.wait(5.0)
+        done.append(item)
+
+    worker: Worker[int] = Worker(
+        prepare=lambda: None, handle=handle, on_error=print, on_death=print
+    )
+    worker.start()
+    assert wait_for(lambda: worker.prepared)
+    for item in range(50):  # done when `hand` returns, unless other programs took the processor
+        worker.hand(item, slot=0)
+        assert wait_for(lambda: done[-1:] == [item])  # noqa: B023
+    assert wait_for(lambda: worker.busy_s == 0)
+    begin_s = time.monotonic()
+    worker.hand(-1, slot=0)
+    assert time.monotonic() - begin_s >= 0.003
+    begin_s = time.monotonic()
+    for item in range(100, 200):
+        assert worker.hand(item, slot=0) == (item > 100)  # the newest wins, and nobody waits
+    assert time.monotonic() - begin_s < 100 * 0.003
+    hold.set()
+    assert wait_for(lambda: done[-1:] == [199])
+    worker.stop()
+
+
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_whatever_ends_the_thread_is_told(kind):
     deaths: list[tuple[type, int | None]] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from genpose_ros.estimation.estimator import PoseEstimator
+from genpose_ros.files import whole_file
 from genpose_ros.geometry.categories import NOCS
 from genpose_ros.robot.collision import Surroundings
 from genpose_ros.robot.grasps import GraspTable
@@ -174,5 +175,5 @@ def draw_check(checks: Mapping[str, HandEyeCheck], path: Path) -> None:
         axes.set_title(f"{text}: {check.verdict.value}", fontsize=9)
         axes.set_xlabel(f"x, mm; misplaced {check.off_mm:.1f} mm", fontsize=8)
         axes.set_ylabel("y, mm", fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    with whole_file(path) as partial:
+        figure.savefig(partial, dpi=110)

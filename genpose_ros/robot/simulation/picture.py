@@ -10,6 +10,7 @@ import numpy as np
 import trimesh
 from PIL import Image, ImageDraw
 
+from genpose_ros.files import whole_file
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import NOCS
 from genpose_ros.robot.collision import CollisionModel
@@ -47,8 +48,8 @@ def draw_runs(runs: Mapping[str, ArmRun], path: Path) -> None:
     for image in images:
         whole.paste(image, (left, 0))
         left += image.width
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole.save(path, optimize=True)
+    with whole_file(path) as partial:
+        whole.save(partial, optimize=True)
 
 
 def draw_arm(model: CollisionModel, q_rad: np.ndarray, solids: list[Solid]) -> Image.Image:
