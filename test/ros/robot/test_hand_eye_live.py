@@ -111,6 +111,7 @@ def test_looks_are_taken_at_rest_from_objects_in_any_frame(rig):
     show(rig, live, first)
     T_cam_obj = show(rig, live, first)
     assert (live.problem, taken) == ("", ["can"])
+    assert live.T_mount_cam is not None
     np.testing.assert_allclose(live.T_mount_cam, T_EEF_OPTICAL, atol=1e-9)
     np.testing.assert_allclose(live.looks.sightings[0].T_cam_obj, T_cam_obj, atol=1e-9)
     np.testing.assert_allclose(live.looks.sightings[0].T_base_flange, first, atol=1e-9)
