@@ -31,7 +31,7 @@ setup:  ## Debian packages, .venv, ROS 2 and messages (done by every other targe
 	@$(PYTHON) -m embedded
 
 demo: setup  ## simulated camera, node and table of errors; FRAMES=DIR: recorded frames, ROBOT=xarm6: an arm that pours instead
-	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(if $(ROBOT),--robot pour) $(ARGS)
+	@.venv/bin/genpose demo $(if $(FRAMES),--frames "$(FRAMES)") $(if $(ROBOT),$(if $(filter xarm6,$(ROBOT)),--robot pour,$(error ROBOT=xarm6 is the only arm there is))) $(ARGS)
 
 bag: setup  ## the simulated camera as a bag of 6 s; BAG=demo_bag: folder to be made
 	@.venv/bin/genpose demo --record "$(BAG)" --seconds 6
@@ -51,7 +51,7 @@ faults: setup  ## faults in real nodes and cameras, ROUNDS=N times each; SEED=N,
 soak: setup  ## the node for IMAGES=N images, as many malformed messages and frames as that asks for; SEED=N
 	@.venv/bin/python -m pytest -m soak --timeout 0 --soak-images $(IMAGES) --soak-frames $$(($(IMAGES) / 10)) --soak-messages $$(($(IMAGES) / 100)) --soak-seed $(SEED) --fault-slack $(SLACK) -rP $(ARGS)
 
-audit: setup  ## bill of materials in dist/sbom.json; known holes in what is installed, by pip-audit
+audit: setup  ## bill of materials in dist/sbom.json; known holes in what is installed, by pip-audit or ARGS="--advisories DIR"
 	@.venv/bin/python -m embedded.sbom dist/sbom.json
 	@.venv/bin/python -m embedded.audit $(ARGS)
 

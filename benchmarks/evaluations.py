@@ -64,6 +64,7 @@ _NEAR = 0.2
 _log = logging.getLogger(__name__)
 _Solver = Callable[[Any, Tensor, Tensor], SamplerResult]
 SOLVERS: dict[str, _Solver] = {"euler": sample_euler, "dpmpp_2m": sample_dpmpp_2m}
+_SCHEDULES = {"karras": "", "optimised": ", optimised schedule", "auto": ", along the curve"}
 TITLES = {"euler": "Euler", "dpmpp_2m": "DPM-Solver++ 2M", "rk45": "RK45", "distilled": "distilled"}
 
 
@@ -74,17 +75,18 @@ class Variant:
     Attributes:
         sampler: as of `EstimatorSettings`.
         steps: evaluations; of RK45 they are counted.
-        optimised: with the schedule that was optimised for the weights.
+        schedule: "karras"; "optimised", which is searched for the weights; or "auto", the curve
+            that the architecture has.
     """
 
     sampler: str
     steps: int
-    optimised: bool = False
+    schedule: str = "karras"
 
     @property
     def name(self) -> str:
         """Title of the curve that it is a point of."""
-        return TITLES[self.sampler] + (", optimised schedule" if self.optimised else "")
+        return TITLES[self.sampler] + _SCHEDULES[self.schedule]
 
 
 VARIANTS = (
@@ -93,7 +95,9 @@ VARIANTS = (
     Variant("distilled", 1),
     *(Variant("euler", steps) for steps in (1, 2, 4, 16)),
     *(Variant("dpmpp_2m", steps) for steps in (2, 4, 8, 16)),
-    *(Variant(solver, steps, True) for solver in SOLVERS for steps in (2, 4, 8)),
+    *(Variant(solver, steps, "optimised") for solver in SOLVERS for steps in (2, 4, 8)),
+    *(Variant("euler", steps, "auto") for steps in (2, 3, 4, 8)),
+    Variant("dpmpp_2m", 4, "auto"),
     Variant("rk45", 0),
     *(Variant(solver, 64) for solver in SOLVERS),
 )
@@ -142,12 +146,11 @@ class Counted:
 
 @contextmanager
 def _scheduled(schedule: list[float] | None) -> Iterator[None]:
-    """Draw candidates by noise levels of one's own; None: by the usual ones."""
+    """Draw candidates by noise levels of one's own; None: by those of the settings."""
     if schedule is None:
         yield
         return
-    levels = torch.tensor(schedule, dtype=torch.float64)
-    with patch.object(candidates_module, "karras_schedule", lambda start, end, steps: levels):
+    with patch.object(candidates_module, "noise_levels", lambda *told: schedule):
         yield
 
 
@@ -234,9 +237,13 @@ def recorded(estimator: PoseEstimator, folders: Sequence[Path], seeds: int) -> d
 
 def tracked(estimator: PoseEstimator, sequences: int, frames: int) -> dict[str, Any]:
     """Tracking of the same sequences by Euler's two steps, by one, and by the distilled head."""
-    ways = {"euler, 2 evaluations": ("euler", 2), "euler, 1 evaluation": ("euler", 1)}
+    ways = {
+        "Euler, 2 evaluations": ("euler", 2, "karras"),
+        "Euler, 2 evaluations along the curve": ("euler", 2, "auto"),
+        "Euler, 1 evaluation": ("euler", 1, "karras"),
+    }
     if estimator.model.distilled_sigma is not None:
-        ways["distilled, 1 evaluation"] = ("distilled", 1)
+        ways["distilled, 1 evaluation"] = ("distilled", 1, "karras")
     records: dict[str, list[SequenceRecord]] = {name: [] for name in ways}
     for number in range(sequences):
         kind, seed = DEFAULT_KINDS[number % len(DEFAULT_KINDS)], 1000 + number
@@ -244,10 +251,18 @@ def tracked(estimator: PoseEstimator, sequences: int, frames: int) -> dict[str, 
         runs = {
             name: TrackerRun(
                 # New objects are estimated as the sampler does it with all of its steps.
-                PoseEstimator(estimator.models, replace(estimator.settings, sampler=sampler)),
+                PoseEstimator(
+                    estimator.models,
+                    replace(
+                        estimator.settings,
+                        sampler=sampler,
+                        schedule=schedule,
+                        steps=8 if schedule == "karras" else estimator.settings.steps,
+                    ),
+                ),
                 TrackerSettings(steps=steps),
             )
-            for name, (sampler, steps) in ways.items()
+            for name, (sampler, steps, schedule) in ways.items()
         }
         seen: dict[str, list[Any]] = {name: [] for name in ways}
         for item in sequence:
@@ -350,9 +365,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if variant.sampler == "distilled" and model.distilled_sigma is None:
                 continue
             levels = None
-            if variant.optimised:
+            if variant.schedule == "optimised":
                 levels = optimise(model, variant.sampler, variant.steps, library)
-            chosen = replace(settings, sampler=variant.sampler, steps=max(variant.steps, 1))
+            chosen = replace(
+                settings,
+                sampler=variant.sampler,
+                steps=max(variant.steps, 1),
+                schedule="auto" if variant.schedule == "auto" else "karras",
+            )
             with _scheduled(levels):
                 found = measure(PoseEstimator(model, chosen), views, options.frames, options.seeds)
             row = {"name": variant.name, "steps": variant.steps, "schedule": levels, **found}

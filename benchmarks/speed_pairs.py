@@ -94,7 +94,7 @@ class _Served:
         torch.set_num_threads(threads)
         self.camera_numbers, self.shown = _read_scenes(scenes)
         self.estimator = PoseEstimator.from_settings(EstimatorSettings(**settings))
-        self.trackers: dict[int, tuple[Any, int]] = {}
+        self.trackers: dict[tuple[str, int], tuple[Any, int]] = {}
 
     def frame(self, shown: _Shown, labels: Sequence[int]) -> Any:
         """A frame with objects of some labels, under new ids."""
@@ -115,22 +115,29 @@ class _Served:
             own = list(self.shown[0].categories)
             frame = self.frame(self.shown[0], [own[i % len(own)] for i in range(n)])
             return _timed(lambda: self.estimator.estimate(frame).estimates)
-        if n not in self.trackers:
+        if kind == "clouds":
+            shown = self.shown[-1]
+            frame = self.frame(shown, list(shown.categories)[:n])
+            return _timed(lambda: self.estimator.object_clouds(frame) and ())
+        return self._tracked(kind, n)
+
+    def _tracked(self, kind: str, n: int) -> dict[str, Any]:
+        """The next image of the crowd; of the kind `unmasked` every sixth one has masks."""
+        if (kind, n) not in self.trackers:
             from genpose_ros.tracking.tracker import Tracker
 
-            self.trackers[n] = Tracker(self.estimator), 1
+            self.trackers[kind, n] = Tracker(self.estimator), 1
             for _ in range(_WARM_UP):
-                self.run(kind, n)
-        tracker, number = self.trackers[n]
+                self._tracked(kind, n)
+        tracker, number = self.trackers[kind, n]
         shown = self.shown[number]
-        self.trackers[n] = tracker, number + 1
+        self.trackers[kind, n] = tracker, number + 1
+        told = shown.stamp_ns, shown.T_fixed_cam
         frame = self.frame(shown, list(shown.categories)[:n])
-        return _timed(
-            lambda: [
-                track.estimate
-                for track in tracker.track(frame, shown.stamp_ns, shown.T_fixed_cam).tracks
-            ]
-        )
+        if kind == "tracked" or number % 6 == 1:
+            return _timed(lambda: [t.estimate for t in tracker.track(frame, *told).tracks])
+        depth = frame.depth_m, frame.camera
+        return _timed(lambda: [t.estimate for t in tracker.track_depth(*depth, *told).tracks])
 
 
 def _timed(estimate: Callable[[], Any]) -> dict[str, Any]:
@@ -215,6 +222,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--after", type=Path, default=_OWN, help="default: this one")
     parser.add_argument("--objects", type=int, nargs="*", default=[1, 6, 20], help="single frames")
     parser.add_argument("--tracked", type=int, nargs="*", default=[1, 10], help="tracked objects")
+    parser.add_argument(
+        "--unmasked", type=int, nargs="*", default=[10], help="tracked, every sixth with masks"
+    )
+    parser.add_argument("--clouds", type=int, nargs="*", default=[10], help="masks made clouds")
     parser.add_argument("--threads", type=int, default=1, help="of both")
     parser.add_argument("--rounds", type=int, default=15, help="pairs per case")
     parser.add_argument("--settings", default="{}", help="of the estimator, as JSON")
@@ -228,12 +239,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if options.before is None:
         parser.error("--before CHECKOUT: what to compare with")
-    cases = [("frame", n) for n in options.objects] + [("tracked", n) for n in options.tracked]
+    kinds = {
+        "frame": options.objects,
+        "tracked": options.tracked,
+        "unmasked": options.unmasked,
+        "clouds": options.clouds,
+    }
+    cases = [(kind, n) for kind, counts in kinds.items() for n in counts]
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         scenes = (options.scenes or Path(folder) / "scenes.npz").resolve()
         if not scenes.is_file():
-            _make_scenes(scenes, options.tracked, options.rounds + 1)
+            _make_scenes(scenes, [n for kind in kinds for n in kinds[kind]], options.rounds + 1)
         before, after = (
             _Checkout(checkout.resolve(), scenes, json.dumps(settings), options.threads)
             for checkout in (options.before, options.after)

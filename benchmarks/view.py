@@ -10,9 +10,11 @@ other programs on the machine change less than frames a second.
 
 import argparse
 import os
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,13 @@ from genpose_ros.view.page import Page
 from genpose_ros.view.shot import opened
 
 POINTS, OBJECTS, CANDIDATES, RATE_HZ = 18_000, 5, 50, 10.0
+WINDOW_PX, WARM_UP_S, WARM_UP_FRAMES = (1280, 800), 12.0, 20
+#: What a browser's processes are there for.
+_PARTS = {"gpu-process": "drawing", "renderer": "page"}
+#: Width and height of the scene's canvas.
+CANVAS = """(() => { const all = [...document.querySelectorAll('canvas')];
+  const canvas = all.reduce((a, b) => a.width > b.width ? a : b);
+  return [canvas.width, canvas.height]; })()"""
 #: Tells when a frame of the view, of which the page has a number, was drawn.
 COUNTERS = """(() => {
   window.counted = { drawn: 0 };
@@ -89,41 +98,59 @@ def estimate(rng: np.random.Generator, category: str) -> ObjectEstimate:
     )
 
 
-def processor_seconds() -> float:
-    """Seconds of processors that the children of this process have used, and theirs."""
+def processor_seconds() -> dict[str, float]:
+    """Seconds of processors that the browser has used, by what its processes are there for."""
     ticks, parents, used = os.sysconf("SC_CLK_TCK"), {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "stat").read_text().rpartition(")")[2].split()
+            kind = re.search(r"--type=([\w-]+)", (folder / "cmdline").read_text(errors="replace"))
         except OSError:  # it has ended
             continue
         parents[int(folder.name)] = int(words[1])
-        used[int(folder.name)] = (int(words[11]) + int(words[12])) / ticks
-    family, own = 0.0, os.getpid()
-    for process, seconds in used.items():
+        seconds = (int(words[11]) + int(words[12])) / ticks
+        used[int(folder.name)] = (_PARTS.get(kind[1] if kind else "", "other"), seconds)
+    family, own = dict.fromkeys((*_PARTS.values(), "other"), 0.0), os.getpid()
+    for process, (part, seconds) in used.items():
         above = parents.get(process, 0)
         while above not in (0, own):
             above = parents.get(above, 0)
-        family += seconds if above == own else 0.0
+        family[part] += seconds if above == own else 0.0
     return family
 
 
-def measured(browser: Chromium, page: Page, frame: ViewedFrame, frames: int) -> dict[str, float]:
+def settled(browser: Chromium, page: Page, frame: ViewedFrame) -> list[int]:
+    """Show frames until the page has chosen its resolution; return the canvas's, pixels.
+
+    viser lowers it by up to a quarter where drawing is slow, after some seconds of it.
+    """
+    until_s, number = time.monotonic() + WARM_UP_S, -1
+    while time.monotonic() < until_s or number > -WARM_UP_FRAMES:
+        page.show(replace(frame, name=f"frame {number}!", cloud=moved(frame.cloud, number)))
+        browser.evaluate(f"drawnAfter({number})")
+        number -= 1
+    return list(browser.evaluate(CANVAS))
+
+
+def measured(browser: Chromium, page: Page, frame: ViewedFrame, frames: int) -> dict[str, Any]:
     """Show frames, each once the one before is drawn, and tell what they cost."""
     browser.evaluate(COUNTERS)
+    canvas_px = settled(browser, page, frame)
     began_s, before_s, own_s = time.monotonic(), processor_seconds(), time.process_time()
     for number in range(frames):
         page.show(replace(frame, name=f"frame {number}!", cloud=moved(frame.cloud, number)))
         browser.evaluate(f"drawnAfter({number})")
-    took_s = time.monotonic() - began_s
-    browser_s, server_s = processor_seconds() - before_s, time.process_time() - own_s
+    took_s, after_s = time.monotonic() - began_s, processor_seconds()
+    costs_ms = {part: 1000 * (after_s[part] - before_s[part]) / frames for part in after_s}
+    costs_ms["server"] = 1000 * (time.process_time() - own_s) / frames
+    total_ms = sum(costs_ms.values())
     return {
+        "canvas_px": canvas_px,
         "frames": frames,
         "frames_per_s": frames / took_s,
-        "browser_processor_ms_per_frame": 1000 * browser_s / frames,
-        "server_processor_ms_per_frame": 1000 * server_s / frames,
-        "processors_for_10_hz": RATE_HZ * (browser_s + server_s) / frames,
-        "processors_had": (browser_s + server_s) / took_s,
+        "processor_ms_per_frame": costs_ms,
+        "processors_for_10_hz": RATE_HZ * total_ms / 1000,
+        "processors_had": frames * total_ms / 1000 / took_s,
     }
 
 
@@ -138,31 +165,32 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    page, frame = Page("view", port=8890), table(np.random.default_rng(0))
+    frame = table(np.random.default_rng(0))
     results = {}
-    try:
-        page.show(frame)
-        with opened(page, (1280, 800)) as browser:
-            results["usual"] = measured(browser, page, frame, options.frames)
-            page.switch("candidates", True)
-            page.switch("covariances", True)
-            results["candidates and covariances too"] = measured(
-                browser, page, frame, options.frames
-            )
-    finally:
-        page.close()
+    for name, antialias in (("smooth edges", True), ("no antialiasing", False)):
+        page = Page("view", port=8890)
+        try:
+            page.show(frame)
+            with opened(page, WINDOW_PX, antialias=antialias) as browser:
+                results[name] = measured(browser, page, frame, options.frames)
+                page.switch("candidates", True)
+                page.switch("covariances", True)
+                more = f"{name}, candidates and covariances too"
+                results[more] = measured(browser, page, frame, options.frames)
+        finally:
+            page.close()
     content = {
         "points": POINTS,
         "objects": OBJECTS,
         "candidates": CANDIDATES,
-        "window_px": [1280, 800],
+        "window_px": list(WINDOW_PX),
         "renderer": "SwiftShader",
         "cores": os.cpu_count(),
         "load_average_1_min": os.getloadavg()[0],
         "results": results,
     }
     for name, values in results.items():
-        OUT.print(name, {key: round(value, 3) for key, value in values.items()})
+        OUT.print(name, values)
     if options.json is not None:
         write_json(options.json, content)
 

@@ -235,7 +235,7 @@ def arguments() -> list[DeclareLaunchArgument]:
             "preset",
             default_value="",
             choices=["", "fast", "paper"],
-            description="Defaults of the estimator: 8 solver steps and cleaned masks, or as in "
+            description="Defaults of the estimator: 4 solver steps and cleaned masks, or as in "
             "the paper. Empty: as in the parameter file.",
         ),
         DeclareLaunchArgument(

@@ -8,11 +8,17 @@ The arm's own driver or description, of xarm_ros2, is started by itself; nothing
     ros2 launch xarm_planner xarm6_planner_realmove.launch.py robot_ip:=192.168.1.200
     ros2 launch genpose_ros xarm6.launch.py calibration:=my_hand_eye.yaml
 
-Arguments of estimate.launch.py are taken too.
+Arguments of estimate.launch.py are taken too, and with `driver:=realsense` those of
+realsense.launch.py.
 """
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -86,26 +92,28 @@ def estimator(context: LaunchContext) -> list[IncludeLaunchDescription]:
     return [IncludeLaunchDescription(source, launch_arguments=frames.items())]
 
 
-def camera(context: LaunchContext) -> list[IncludeLaunchDescription | Node]:
-    """Return what publishes the images, if it is started here."""
+def camera(context: LaunchContext) -> list[GroupAction]:
+    """Return what publishes the images, if it is started here, by the names of the estimator."""
     driver = LaunchConfiguration("driver").perform(context)
-    if driver == "realsense":
-        return [
-            Node(
-                package="genpose_ros",
-                executable="realsense_node",
-                name="camera",
-                namespace="camera",
-                output="screen",
-            )
-        ]
     if driver == "none":
         return []
-    file = PathJoinSubstitution([FindPackageShare("realsense2_camera"), "launch", "rs_launch.py"])
-    # Its frames below camera_link are its own; camera_link's parent is the calibration's.
-    flags = {"align_depth.enable": "true", "enable_sync": "true"}
+    calibration = LaunchConfiguration("calibration").perform(context)
+    camera, namespace = (
+        LaunchConfiguration(name).perform(context) for name in ("camera", "camera_namespace")
+    )
+    # Its frames below camera_link are its own, unless the arm's description has the camera: then
+    # there is no calibration either. Said here, since publish_tf is an argument of the estimator.
+    flags = {"publish_tf": "true" if calibration else "false", "camera_namespace": namespace}
+    if driver == "realsense":
+        package, name = "genpose_ros", "realsense.launch.py"
+        flags |= {"camera": camera, "align": "true"}
+    else:
+        package, name = "realsense2_camera", "rs_launch.py"
+        flags |= {"camera_name": camera, "align_depth.enable": "true", "enable_sync": "true"}
+    file = PathJoinSubstitution([FindPackageShare(package), "launch", name])
     source = PythonLaunchDescriptionSource(file)
-    return [IncludeLaunchDescription(source, launch_arguments=flags.items())]
+    included = IncludeLaunchDescription(source, launch_arguments=flags.items())
+    return [GroupAction([included], scoped=True)]  # so that its flags are nobody else's
 
 
 def nodes(context: LaunchContext) -> list[Node]:

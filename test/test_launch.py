@@ -5,6 +5,7 @@
 
 import ast
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -14,12 +15,15 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import rclpy
 import yaml
 from rcl_interfaces.srv import GetParameters
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
+from tf2_msgs.msg import TFMessage
 
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.ros.node_settings import MASK_SOURCES, NodeSettings
@@ -28,7 +32,10 @@ from genpose_ros.synthesis.sequences import SEQUENCE_KINDS
 from genpose_ros.tracking.settings import TrackerSettings
 
 FILES = ("estimate.launch.py", "demo.launch.py")
-ALL = (*FILES, "xarm6.launch.py")
+WITH_INCLUDES = (*FILES, "xarm6.launch.py")
+ALL = (*WITH_INCLUDES, "realsense.launch.py", "mask_rcnn.launch.py")
+
+LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 RUNNER = """
 import sys
@@ -132,7 +139,7 @@ def test_the_demo_offers_the_motions_that_there_are(root):
     assert camera.MOTIONS == SEQUENCE_KINDS
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", WITH_INCLUDES)
 def test_actions_that_can_fail_come_before_those_that_would_be_left_running(root, name):
     """Launch starts actions in order, and an exception leaves the programs before it running."""
     (call,) = [
@@ -165,7 +172,7 @@ def test_actions_that_can_fail_come_before_those_that_would_be_left_running(root
 
 
 class Fakes:
-    """As much of launch and launch_ros as estimate.launch.py needs to be run without them."""
+    """As much of launch and launch_ros as launch files need to be run without them."""
 
     def __init__(self, log_dir: Path, root: Path) -> None:
         class Text:
@@ -179,6 +186,9 @@ class Fakes:
         def path(parts: list[Any]) -> SimpleNamespace:
             return SimpleNamespace(perform=lambda _: str(root.joinpath(*parts[1:])))
 
+        def path_of(substitution: SimpleNamespace) -> str:
+            return str(substitution.perform(None))
+
         def action(kind: str) -> Any:
             return lambda *args, **keywords: SimpleNamespace(kind=kind, args=args, **keywords)
 
@@ -190,12 +200,16 @@ class Fakes:
             },
             "launch.actions": {
                 "DeclareLaunchArgument": action("argument"),
+                "GroupAction": action("group"),
+                "IncludeLaunchDescription": action("include"),
                 "LogInfo": action("log"),
                 "OpaqueFunction": action("function"),
                 "TimerAction": action("timer"),
             },
+            "launch.conditions": {"IfCondition": action("condition")},
             "launch.events": {},
             "launch.events.process": {"ProcessExited": SimpleNamespace},
+            "launch.launch_description_sources": {"PythonLaunchDescriptionSource": path_of},
             "launch.logging": {"launch_config": SimpleNamespace(log_dir=str(log_dir))},
             "launch.substitutions": {"LaunchConfiguration": Text, "PathJoinSubstitution": path},
             "launch_ros": {},
@@ -210,14 +224,18 @@ class Fakes:
             vars(self.modules[name]).update(values)
 
 
-class Estimate:
-    """estimate.launch.py, with arguments as of the command line."""
+class LaunchFile:
+    """Launch file, with arguments as of the command line."""
+
+    name = ""
+    #: Arguments of files that are included before.
+    included: ClassVar[dict[str, str]] = {}
 
     def __init__(self, root: Path, log_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, module in Fakes(log_dir, root).modules.items():
             monkeypatch.setitem(sys.modules, name, module)
-        path = root / "launch" / "estimate.launch.py"
-        spec = importlib.util.spec_from_file_location("estimate_launch", path)
+        path = root / "launch" / self.name
+        spec = importlib.util.spec_from_file_location("a_launch_file", path)
         assert spec is not None
         assert spec.loader is not None
         self.file = importlib.util.module_from_spec(spec)
@@ -225,9 +243,16 @@ class Estimate:
 
     def context(self, **arguments: str) -> SimpleNamespace:
         values = {action.args[0]: action.default_value for action in self.file.arguments()}
+        values |= self.included
         assert set(arguments) <= set(values)
         values |= arguments
-        return SimpleNamespace(values=values, environment={}, is_shutdown=False)
+        return SimpleNamespace(
+            values=values, launch_configurations=arguments, environment={}, is_shutdown=False
+        )
+
+
+class Estimate(LaunchFile):
+    name = "estimate.launch.py"
 
     def node(self, **arguments: str) -> SimpleNamespace:
         (node,) = self.file.estimator(self.context(**arguments))
@@ -270,6 +295,71 @@ class TestCamera:
         assert self.topics(estimate, **given)[1] == "/zed/depth/camera_info"
         given["camera_info_topic"] = "/zed/left/camera_info"
         assert self.topics(estimate, **given) == tuple(given.values())
+
+
+class Xarm6(LaunchFile):
+    name = "xarm6.launch.py"
+    included: ClassVar[dict[str, str]] = {
+        "camera": "camera",
+        "camera_namespace": "camera",
+        "publish_tf": "",
+    }
+
+    def flags(self, **arguments: str) -> tuple[str, dict[str, str]]:
+        """Folder and file of the camera's launch file, and what it is given."""
+        (group,) = self.file.camera(self.context(**arguments))
+        assert group.scoped, "the flags would be the estimator's too"
+        (included,) = group.args[0]
+        return Path(included.args[0]).name, dict(included.launch_arguments)
+
+
+@pytest.fixture
+def xarm6(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Xarm6:
+    return Xarm6(root, tmp_path, monkeypatch)
+
+
+class TestCameraOfTheArm:
+    def test_realsense_ros_aligns_and_synchronises_depth(self, xarm6):
+        name, flags = xarm6.flags(camera="wrist", camera_namespace="arm")
+        assert name == "rs_launch.py"
+        assert flags == {
+            "camera_name": "wrist",
+            "camera_namespace": "arm",
+            "align_depth.enable": "true",
+            "enable_sync": "true",
+            "publish_tf": "true",
+        }
+
+    def test_the_own_node_is_the_one_of_realsense_launch(self, xarm6, root):
+        name, flags = xarm6.flags(driver="realsense", camera="wrist")
+        declared_there = {
+            ast.literal_eval(call.args[0]) for call in declared(tree(root, "realsense.launch.py"))
+        }
+        assert name == "realsense.launch.py"
+        assert set(flags) <= declared_there
+        assert (flags["camera"], flags["camera_namespace"]) == ("wrist", "camera")
+
+    @pytest.mark.parametrize("driver", ["realsense_ros", "realsense"])
+    def test_the_cameras_frames_are_its_own_unless_the_arms_description_has_them(
+        self, xarm6, driver
+    ):
+        """Whether the estimator publishes frames of objects is another question."""
+        assert xarm6.flags(driver=driver, publish_tf="false")[1]["publish_tf"] == "true"
+        assert xarm6.flags(driver=driver, calibration="")[1]["publish_tf"] == "false"
+
+    def test_somebody_elses_camera_is_left_to_them(self, xarm6):
+        assert xarm6.file.camera(xarm6.context(driver="none")) == []
+
+    def test_poses_and_up_are_of_the_arms_base(self, xarm6):
+        (included,) = xarm6.file.estimator(xarm6.context(prefix="left_"))
+        frames = dict(included.launch_arguments)
+        assert frames == dict.fromkeys(
+            ("target_frame", "fixed_frame", "up_frame"), "left_link_base"
+        )
+
+    def test_a_height_of_the_table_that_is_none_starts_nothing(self, xarm6):
+        with pytest.raises(ValueError, match="table_height must be a number, got 'low'"):
+            xarm6.file.check(xarm6.context(table_height="low"))
 
 
 class TestView:
@@ -394,6 +484,87 @@ def launched(root: Path, request: pytest.FixtureRequest) -> Iterator["subprocess
         process.wait(timeout=30)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+@pytest.mark.parametrize(
+    ("launched", "parent"),
+    [
+        (
+            (
+                "xarm6.launch.py",
+                "driver:=none",
+                "prefix:=left_",
+                f"calibration:={Path(__file__).parents[1] / 'config' / f'xarm6_{kind}.yaml'}",
+            ),
+            parent,
+        )
+        for kind, parent in (("eye_in_hand", "left_link_eef"), ("eye_to_hand", "left_link_base"))
+    ],
+    indirect=["launched"],
+)
+def test_the_arms_launch_file_puts_the_camera_where_the_calibration_says(launched, parent):
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("asks", context=context)
+    heard: list[tuple[str, str]] = []
+    try:
+        node.create_subscription(
+            TFMessage,
+            "/tf_static",
+            lambda m: heard.extend((t.header.frame_id, t.child_frame_id) for t in m.transforms),
+            LATCHED,
+        )
+        executor = rclpy.executors.SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        client = node.create_client(GetParameters, "/genpose/get_parameters")
+        assert client.wait_for_service(timeout_sec=120), "the estimator did not come up"
+        future = client.call_async(GetParameters.Request(names=["target_frame", "fixed_frame"]))
+        executor.spin_until_future_complete(future, timeout_sec=30)
+        assert [v.string_value for v in future.result().values] == ["left_link_base"] * 2
+        deadline = time.monotonic() + 60
+        while not heard and time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=0.1)
+        assert heard == [(parent, "camera_link")]
+        executor.shutdown()
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+@pytest.mark.parametrize(
+    "launched", [("demo.launch.py", "robot:=xarm6", "rate_hz:=0.5")], indirect=True
+)
+def test_the_demo_with_an_arm_tells_what_it_reaches(launched):
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("asks", context=context)
+    heard: list[dict[str, Any]] = []
+    try:
+        node.create_subscription(
+            String, "/task_frames/task_frames", lambda m: heard.append(json.loads(m.data)), 10
+        )
+        executor = rclpy.executors.SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        deadline = time.monotonic() + 240
+        reached: set[str] = set()
+        while not reached and time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=0.5)
+            reached = {
+                frame["frame"]
+                for message in heard
+                for item in message["objects"]
+                for frame in item["frames"]
+                if frame["reachable"] == "reachable"
+            }
+        assert reached & {"grasp_side", "grasp_top"}, heard[-1:]
+        executor.shutdown()
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
 
 
 @pytest.mark.slow

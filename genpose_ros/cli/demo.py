@@ -17,6 +17,9 @@ from genpose_ros.cli.options import SeedOption, SetOption, WeightsOption
 
 __all__ = ["demo"]
 
+#: Where pictures go by default.
+_PICTURE = "genpose_demo.png"
+
 
 @dataclass(frozen=True, kw_only=True)
 class MotionOptions:
@@ -61,8 +64,8 @@ def demo(
     picture: Annotated[
         Path | None,
         typer.Option(
-            help="Where the picture of the estimates goes; not with --track.",
-            show_default="genpose_demo.png",
+            help="Where the picture of the estimates goes, or of the arm; not with --track.",
+            show_default=_PICTURE,
         ),
     ] = None,
     motions: MotionOptions,
@@ -182,8 +185,10 @@ def _task(
         unit = " mm off" if key in outcome.pose_errors_mm else ""
         OUT.print(f"{key}: {value:.3g}{unit}", highlight=False)
     OUT.print(f"{name}: {'done' if outcome.success else outcome.failure}", highlight=False)
-    if picture is not None and ends:
-        draw_runs(ends, picture)
+    if ends:
+        path = picture or Path(_PICTURE)
+        draw_runs(ends, path)
+        OUT.print(f"picture: {path.resolve()}", markup=False, highlight=False, soft_wrap=True)
     if json is not None:
         write_json(json, asdict(outcome))
     return 0 if outcome.success else 1

@@ -81,7 +81,7 @@ class EstimatorOptions:
     """Options of every command that estimates poses."""
 
     preset: Annotated[
-        Preset, typer.Option(help="fast: 8 solver steps, filters on; paper: RK45, raw masks.")
+        Preset, typer.Option(help="fast: 4 solver steps, filters on; paper: RK45, raw masks.")
     ] = Preset.FAST
     weights: WeightsOption = None
     seed: SeedOption = 0

@@ -17,6 +17,7 @@ from genpose_ros.cli.options import load_estimator
 from genpose_ros.cli.replay import NodeOptions, TopicOptions
 
 if TYPE_CHECKING:
+    from genpose_ros.robot.grasps import GraspTable
     from genpose_ros.view.content import ViewedFrame
     from genpose_ros.view.page import Page
 
@@ -41,6 +42,14 @@ class PageOptions:
         str, typer.Option(help="What is drawn beside the usual, such as candidates,covariances.")
     ] = ""
     hide: Annotated[str, typer.Option(help="What of the usual is not drawn.")] = ""
+    grasps: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of grasps, for the task frames of recordings; a running node's are those "
+            "on /tf.",
+            show_default="the shipped one",
+        ),
+    ] = None
     shot: Annotated[
         Path | None,
         typer.Option(help="Write a picture (PNG) by a Chromium without a screen, and end."),
@@ -123,8 +132,11 @@ def view(
     if source is None:
         _view_live(page, switches, topics, node_name, color_topic)
         return
+    from genpose_ros.robot.grasps import SHIPPED_GRASPS, GraspTable
+
+    grasps = GraspTable.read(page.grasps or SHIPPED_GRASPS)
     found = _opened(source, topics, node, color_topic, frames)
-    shown = _page(page, f"genpose: {source.resolve().name}", switches)
+    shown = _page(page, f"genpose: {source.resolve().name}", switches, grasps)
     try:
         start = min(start, len(found.frames) - 1)
         shown.show_recording(found.frames, start)
@@ -138,10 +150,15 @@ def view(
         shown.close()
 
 
-def _page(options: PageOptions, title: str, switches: dict[str, bool]) -> "Page":
+def _page(
+    options: PageOptions,
+    title: str,
+    switches: dict[str, bool],
+    grasps: "GraspTable | None" = None,
+) -> "Page":
     from genpose_ros.view.page import Page
 
-    page = Page(title, options.host, options.port)
+    page = Page(title, options.host, options.port, grasps)
     for name, value in switches.items():
         page.switch(name, value)
     return page

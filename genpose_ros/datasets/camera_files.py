@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from genpose_ros.files import check_file, read_json, read_text
+from genpose_ros.datasets.array_files import read_array
+from genpose_ros.datasets.matlab_files import read_matlab
+from genpose_ros.files import read_json, read_text
 from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.yaml_files import YAML_LIMIT, PlainLoader, parse_yaml
@@ -128,12 +130,9 @@ def read_camera_file(path: Path, image: str = "") -> CameraFile:
 def _read(path: Path) -> Mapping[str, Any]:
     """The content of a file as a table; a matrix alone is called K."""
     if path.suffix == ".mat":
-        return _read_mat(path)
+        return read_matlab(path, _MAX_BYTES)
     if path.suffix == ".npy":
-        try:
-            return {"K": _square(np.load(check_file(path, _MAX_BYTES), allow_pickle=False))}
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{path} holds no 3 x 3 matrix: {error}") from error
+        return {"K": _square(read_array(path, _MAX_BYTES))}
     # Every JSON file is YAML too, but takes a hundred times as long to read as such.
     content = read_json(path) if path.suffix == ".json" else _read_lines(path)
     if not isinstance(content, Mapping):
@@ -169,16 +168,6 @@ def _square(numbers: np.ndarray) -> np.ndarray:
     if numbers.size != 9:
         raise ValueError(f"K must have 9 numbers, got {numbers.size}")
     return numbers.reshape(3, 3)
-
-
-def _read_mat(path: Path) -> Mapping[str, Any]:
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(check_file(path, _MAX_BYTES))
-    except (ValueError, NotImplementedError, TypeError, IndexError, EOFError) as error:
-        raise ValueError(f"{path} is no MATLAB file that can be read: {error}") from error
-    return {key: value for key, value in content.items() if not key.startswith("__")}
 
 
 def _described(content: Mapping[str, Any], image: str, path: Path) -> Mapping[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from genpose_ros.files import check_file, read_json, read_text
+from genpose_ros.datasets.array_files import read_array
+from genpose_ros.files import read_json, read_text
 from genpose_ros.geometry.transforms import is_transform
 from genpose_ros.yaml_files import parse_yaml
 
@@ -53,10 +54,7 @@ def read_extrinsics(path: Path) -> np.ndarray:
 
 def _read(path: Path) -> Any:
     if path.suffix == ".npy":
-        try:
-            return np.load(check_file(path, _MAX_BYTES), allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{path} holds no matrix: {error}") from error
+        return read_array(path, _MAX_BYTES)
     if path.suffix == ".json":
         return read_json(path, _MAX_BYTES)
     text = read_text(path, _MAX_BYTES)

@@ -28,6 +28,7 @@ from genpose_ros.diffusion.schedules import (
     karras_schedule,
     log_sigma_schedule,
     optimised_schedule,
+    schedule_along,
 )
 from genpose_ros.diffusion.sde import PAPER_SDE, VarianceExploding
 
@@ -48,6 +49,7 @@ __all__ = [
     "sample_dpmpp_2m",
     "sample_euler",
     "sample_rk45",
+    "schedule_along",
     "score_of_energy",
     "tweedie",
 ]

@@ -4,14 +4,14 @@
 """Noise schedules: decreasing sequences of noise levels for the fixed-step samplers."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-__all__ = ["karras_schedule", "log_sigma_schedule", "optimised_schedule"]
+__all__ = ["karras_schedule", "log_sigma_schedule", "optimised_schedule", "schedule_along"]
 
 #: Share of the way to the lowest level that a search begins with left over.
 _LEFT = 0.1
@@ -71,6 +71,45 @@ def karras_schedule(start: float, end: float, steps: int, rho: float = 7.0) -> T
     ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
     sigmas: Tensor = (start ** (1 / rho) * (1 - ramp) + end ** (1 / rho) * ramp) ** rho
     return sigmas
+
+
+def schedule_along(curve: Sequence[float], start: float, end: float, steps: int) -> Tensor:
+    """Return noise levels at equal shares of the way along a curve of levels.
+
+    Optimised schedules of different numbers of steps lie on one curve: the levels of four steps are
+    every second one of those of eight. A curve so gives levels for any number of steps, and from
+    any start.
+
+    Args:
+        curve: decreasing levels at equal shares of the way, without the lowest, which is `end`.
+        start: largest noise level; where it lies below the curve's, the way begins there.
+        end: smallest noise level, which no step reaches: a last step leads from it to the data.
+        steps: how many.
+
+    Returns:
+        (steps,) float64, decreasing from `start`; those of `karras_schedule` where the curve goes
+        below `end`, or `start` is no higher.
+
+    Raises:
+        ValueError: not 0 < end <= start, or no step.
+
+    Example:
+        >>> curve = (8.0, 4.0, 2.0, 1.0)
+        >>> [schedule_along(curve, 8.0, 0.5, steps).tolist() for steps in (2, 4)]
+        [[8.0, 2.0], [8.0, 4.0, 2.0, 1.0]]
+        >>> schedule_along(curve, 2.0, 0.5, 2).tolist()
+        [2.0, 1.0]
+    """
+    _check(start, end, steps)
+    if start == end or min(curve, default=end) <= end:
+        return karras_schedule(start, end, steps)
+    logs = np.log(np.array([*curve, end]))
+    shares = np.linspace(0.0, 1.0, len(logs))
+    first = float(np.interp(-math.log(start), -logs, shares))
+    taken = first + (1 - first) * np.arange(steps) / steps
+    levels = np.exp(np.interp(taken, shares, logs))
+    levels[0] = start
+    return torch.from_numpy(levels)
 
 
 def optimised_schedule(

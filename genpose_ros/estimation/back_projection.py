@@ -21,7 +21,7 @@ from genpose_ros.geometry.clouds import (
     statistical_inliers,
 )
 
-__all__ = ["ObjectCloud", "object_cloud", "shuffled_cloud"]
+__all__ = ["ObjectCloud", "object_cloud", "shuffled_cloud", "valid_depth"]
 
 #: Masks whose depth is mostly nearer or farther, metres, are of no object that anybody handles,
 #: unless the settings' own limits reach farther.
@@ -113,7 +113,7 @@ def object_cloud(
     mask = instance.mask[box].astype(bool, copy=False)
     pixels = np.flatnonzero(mask)
     z_m = depth_m[box].ravel()[pixels]
-    valid = _valid_depth(z_m, settings)
+    valid = valid_depth(z_m, settings)
     n_valid = int(np.count_nonzero(valid))
     if n_valid == 0 or _mostly_out_of_reach(z_m, settings):
         return _reject(Reason.NO_VALID_DEPTH, _without_depth(z_m, settings), instance)
@@ -174,8 +174,8 @@ def _check_instance(
     return None
 
 
-def _valid_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> np.ndarray:
-    """Which depths are measured and within the limits, bool of their shape."""
+def valid_depth(depth_m: np.ndarray, settings: EstimatorSettings) -> np.ndarray:
+    """Return which depths are measured and within the limits, bool of their shape."""
     with np.errstate(invalid="ignore"):  # comparisons with NaN are false, which is what is meant
         in_range = (depth_m >= settings.depth_min_m) & (depth_m <= settings.depth_max_m)
     valid: np.ndarray = in_range & (depth_m > 0)

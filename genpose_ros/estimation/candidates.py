@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genpose_ros.diffusion import karras_schedule, sample_rk45
+from genpose_ros.diffusion import karras_schedule, sample_rk45, schedule_along
 from genpose_ros.diffusion.samplers import consistency_steps, dpmpp_2m_steps, euler_steps
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.tta import share_out
 from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel
 
-__all__ = ["Sampling", "draw_candidates", "draw_noise", "sampled"]
+__all__ = ["Sampling", "draw_candidates", "draw_noise", "noise_levels", "sampled"]
 
 _log = logging.getLogger(__name__)
 
@@ -86,15 +86,32 @@ class Sampling:
         sampler, second = settings.sampler, model.distilled_sigma
         if sampler in ("auto", "distilled"):
             sampler = "euler" if second is None else "distilled"
-        steps = 2 if sampler == "rk45" else settings.steps
-        values = karras_schedule(sigma_start, model.sigma_min, steps).tolist()
-        if sampler == "distilled" and second is not None:
-            lower = [second] if settings.steps > 1 and second < sigma_start else []
-            values = [sigma_start, *lower]
+        values = noise_levels(model, replace(settings, sampler=sampler), sigma_start)
         noise = (sigma_start * share_out(drawn, tta_views)).float().to(model.device)
         again = draw_noise(replace(settings, seed=(settings.seed + _SECOND) % 2**31))
         renewed = share_out(again, tta_views).float().to(model.device)
         return cls(settings, sampler, noise, NoiseLevels.of(values, model.device), renewed)
+
+
+def noise_levels(
+    model: PoseModel, settings: EstimatorSettings, sigma_start: float
+) -> list[float]:
+    """Return the noise levels of a solver's steps, decreasing; of rk45 the first and the last.
+
+    Args:
+        model: knows its lowest level, and the curve that few steps are best taken along.
+        settings: solver, steps, schedule.
+        sigma_start: the first one.
+    """
+    end, second = model.sigma_min, model.distilled_sigma
+    if settings.sampler == "rk45":
+        return [sigma_start, end]
+    if settings.sampler == "distilled":
+        goes_on = second is not None and settings.steps > 1 and second < sigma_start
+        return [sigma_start, second] if goes_on and second is not None else [sigma_start]
+    if settings.schedule == "auto" and model.noise_curve:
+        return schedule_along(model.noise_curve, sigma_start, end, settings.steps).tolist()
+    return karras_schedule(sigma_start, end, settings.steps).tolist()
 
 
 def draw_candidates(
@@ -109,8 +126,8 @@ def draw_candidates(
     """Return K pose vectors for each of B clouds, sampled from the score network (paper eq. 4).
 
     They start at `start` plus noise of `settings.start_sigma`, which is clamped to the levels the
-    model was trained for. The fixed-step solvers go down to the model's `sigma_min` in steps equal
-    in sigma^(1/7) and take a full Tweedie step there; rk45 ends with the reference's small one. The
+    model was trained for. The fixed-step solvers go down as `settings.schedule` says and take a
+    full Tweedie step from their last level; rk45 ends with the reference's small one. The
     distilled head takes one evaluation; where the start lies above its `distilled_sigma` and
     `settings.steps` allows it, the score takes a Tweedie step from its answer with new noise of
     that level.

@@ -4,6 +4,7 @@
 """Pose estimator: from a frame to clouds, batches and estimates, each class with its own model."""
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,9 @@ from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, sh
 from genpose_ros.estimation.batch import BatchEstimator, padded_size
 from genpose_ros.estimation.error_covariance import error_covariance
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
+from genpose_ros.estimation.label_clouds import clouds_of_pixels
+from genpose_ros.estimation.labelled_pixels import LabelledPixels, label_image
+from genpose_ros.estimation.latency import LatencyKeeper
 from genpose_ros.estimation.mask_parts import separate_instances
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
@@ -48,6 +52,7 @@ class PoseEstimator:
 
     Attributes:
         stop: as given; once it is set, every estimate raises `EstimateStoppedError`.
+        latency: keeps `max_latency_ms`; trackers note their own frames' time.
 
     Example:
         >>> from genpose_ros.geometry import PinholeCamera
@@ -73,6 +78,7 @@ class PoseEstimator:
         self.models = model if isinstance(model, ModelSet) else ModelSet((model,))
         self.settings = settings
         self.stop = stop or StopFlag()
+        self.latency = LatencyKeeper(settings.max_latency_ms)
         self._batches = [BatchEstimator(model.eval(), self.stop) for model in self.models.models]
         if settings.ranking == "energy" and not all(m.has_energy for m in self.models.models):
             _log.warning("the model has no energy network: candidates are kept in the order drawn")
@@ -129,7 +135,8 @@ class PoseEstimator:
     def estimate(self, frame: Frame) -> FrameResult:
         """Estimate every object of a frame, or say why not; bad content never raises.
 
-        With the same frame and settings the result is the same. Covariances are those of the error:
+        With the same frame and settings the result is the same, but where `max_latency_ms` is set:
+        then it depends on how long the frames before took. Covariances are those of the error:
         see `error_covariance`.
 
         Args:
@@ -139,7 +146,7 @@ class PoseEstimator:
             MemoryError: the GPU's does not suffice for half a batch.
             EstimateStoppedError: `stop` was set.
         """
-        settings = self.settings
+        settings, started_s = self.settings, time.perf_counter()
         timer = StageTimer(self.device, STAGES)
         with timer.stage("clouds"):
             clouds, rejections = self.object_clouds(frame, settings=settings)
@@ -152,7 +159,9 @@ class PoseEstimator:
             if isinstance(o, ObjectEstimate)
         )
         rejections += [o for o in outcomes if isinstance(o, Rejection)]
-        return FrameResult(estimates, tuple(rejections), timer.timings_ms, up_cam)
+        lowered = self.latency.told
+        self.latency.note(1e3 * (time.perf_counter() - started_s))
+        return FrameResult(estimates, tuple(rejections), timer.timings_ms, up_cam, lowered)
 
     def object_clouds(
         self, frame: Frame, *, settings: EstimatorSettings | None = None
@@ -170,15 +179,21 @@ class PoseEstimator:
         if refused is not None:
             return [], [refused]
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
-        known = self.categories
-        separate, parts = separate_instances(
-            instances, frame.depth_m, frame.camera, settings, known
-        )
+        depth_m, camera, known = frame.depth_m, frame.camera, self.categories
+        pixels = _labelled(instances, depth_m, known)
+        whole = None if pixels is None else pixels.are_whole().tolist()
+        separate, parts = separate_instances(instances, depth_m, camera, settings, known, whole)
+        divided = [*map(id, separate)] != [*map(id, instances)]
         instances, more = _largest_masks(separate, settings.max_objects)
         rejections += parts + more
+        if divided:
+            pixels = _labelled(instances, depth_m, known)
+        found: list[ObjectCloud | None] = [None] * len(instances)
+        if pixels is not None:
+            found = clouds_of_pixels(depth_m, camera, instances, pixels, settings)
         clouds = []
-        for instance in instances:
-            cloud = object_cloud(frame.depth_m, frame.camera, instance, settings, categories=known)
+        for instance, usual in zip(instances, found, strict=True):
+            cloud = usual or object_cloud(depth_m, camera, instance, settings, categories=known)
             if isinstance(cloud, Rejection):
                 rejections.append(cloud)
             else:
@@ -222,7 +237,7 @@ class PoseEstimator:
         """
         if T_cam_start is not None and len(T_cam_start) != len(clouds):
             raise ValueError(f"{len(clouds)} clouds need as many starts, got {len(T_cam_start)}")
-        settings = settings or self.settings
+        settings = self.latency.lowered(settings or self.settings)
         timer = timer or StageTimer(self.device)
         outcomes: dict[int, ObjectEstimate | Rejection] = {}
         for batches, rows in self._shared_out(clouds, settings.batch_size):
@@ -269,6 +284,18 @@ def _estimated(
         return batches.estimate(clouds[part], timer, settings, start)
 
     return in_halves_where_memory_lacks(estimate, len(clouds))
+
+
+def _labelled(
+    instances: Sequence[Instance], depth_m: np.ndarray, known: CategorySet
+) -> LabelledPixels | None:
+    """The pixels of all masks; None: the masks overlap, or one of them is not as it should be."""
+    usual = all(
+        i.category in known and i.mask.dtype == bool and i.mask.shape == depth_m.shape
+        for i in instances
+    )
+    labels = label_image([i.mask for i in instances]) if usual and instances else None
+    return None if labels is None else LabelledPixels.of(labels, len(instances))
 
 
 def _largest_masks(

@@ -59,6 +59,7 @@ def separate_instances(
     camera: PinholeCamera,
     settings: EstimatorSettings,
     categories: CategorySet,
+    whole: Sequence[bool] | None = None,
 ) -> tuple[tuple[Instance, ...], list[Rejection]]:
     """Return instances whose masks are of one object each, and what was left out.
 
@@ -74,6 +75,7 @@ def separate_instances(
             rejections; `split` makes instances of the others, with the lowest free ids; `together`
             leaves all masks as they are.
         categories: with the sizes that objects have.
+        whole: which masks are known to be one connected part, and need no look; None: none is.
 
     Example:
         >>> depth_m = np.full((120, 160), 1.0)
@@ -94,8 +96,10 @@ def separate_instances(
     free = (number for number in count(1) if number not in taken)
     kept: list[Instance] = []
     left_out: list[Rejection] = []
-    for instance in instances:
-        masks = _object_masks(instance, depth_m, camera, settings, categories)
+    for row, instance in enumerate(instances):
+        masks: list[np.ndarray] = []
+        if whole is None or not whole[row]:
+            masks = _object_masks(instance, depth_m, camera, settings, categories)
         if len(masks) < 2:
             kept.append(instance)
             continue

@@ -143,6 +143,7 @@ class FrameResult:
         rejections: every instance that has no estimate, with the reason.
         timings_ms: wall time per stage: clouds, encode, sample, rank, pool.
         up_cam: the direction up that they were made with; None: it was not known.
+        lowered: what was lowered to keep `max_latency_ms`, in words; empty: nothing.
 
     Example:
         >>> from genpose_ros.estimation import Reason
@@ -156,3 +157,4 @@ class FrameResult:
     rejections: tuple[Rejection, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
     up_cam: UpDirection | None = None
+    lowered: str = ""

@@ -92,11 +92,21 @@ class EstimatorSettings:
         advanced=True,
     )
     steps: int = setting(
-        8,
-        "Network evaluations of the fixed-step solvers, per frame.",
+        4,
+        "Network evaluations of the fixed-step solvers, per frame; architectures without noise "
+        "levels of their own (see schedule) need 8.",
         low=1,
         high=1000,
         group="sampling",
+    )
+    schedule: str = setting(
+        "auto",
+        "Noise levels of the fixed-step solvers. auto: at equal shares of the curve that was "
+        "searched for the model's architecture, where there is one; karras: equal steps in "
+        "sigma^(1/7), which need about twice as many.",
+        choices=("auto", "karras"),
+        group="sampling",
+        advanced=True,
     )
     start_sigma: float = setting(
         5.0,
@@ -105,6 +115,15 @@ class EstimatorSettings:
         high=80.0,
         group="sampling",
         advanced=True,
+    )
+    max_latency_ms: float = setting(
+        0.0,
+        "Milliseconds that a frame may take: one that took longer lowers the next ones, first to "
+        "half of the candidates, then to one view of each cloud, 32 patches and 2 steps; what is "
+        "lowered is told in results and diagnostics. 0: nothing is lowered.",
+        low=0.0,
+        high=60_000.0,
+        group="sampling",
     )
     tolerance: float = setting(
         1e-5,

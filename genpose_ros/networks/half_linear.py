@@ -49,6 +49,8 @@ class HalfCopy(Generic[_Module]):
 
     def __init__(self, module: _Module) -> None:
         self._module = module
+        # Not the parameters: others may be put in their places.
+        self._places = [(part._parameters, n) for part in module.modules() for n in part._parameters]
         self._made_of: tuple[tuple[int, int], ...] = ()
         self._copy: _Module | None = None
 
@@ -58,7 +60,8 @@ class HalfCopy(Generic[_Module]):
     @torch.no_grad()
     def current(self) -> _Module:
         """Return the copy of the weights as they are, on their device; for inference alone."""
-        made_of = tuple((p.data_ptr(), p._version) for p in self._module.parameters())
+        kept = (own[name] for own, name in self._places)
+        made_of = tuple((p.data_ptr(), p._version) for p in kept if p is not None)
         if self._copy is None or made_of != self._made_of:
             with torch.inference_mode(False):
                 self._copy = _with_half_layers(copy.deepcopy(self._module))

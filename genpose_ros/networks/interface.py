@@ -100,6 +100,9 @@ class PoseModel(nn.Module, ABC):
     #: Whether the shapes of everything it computes follow from those of its arguments, without a
     #: look at their content: only then can a GPU replay it.
     fixed_shapes: ClassVar[bool] = False
+    #: Noise levels that few steps are best taken at, as of `diffusion.schedule_along`; none: not
+    #: known.
+    noise_curve: ClassVar[tuple[float, ...]] = ()
     #: What it was trained on; checkpoints hold it.
     categories: CategorySet = NOCS
     #: What makes probabilities of its estimates' evidence; None: their scores are agreement.

@@ -110,6 +110,8 @@ class LightPoseModel(PoseModel):
     architecture: ClassVar[str] = "genpose-light"
     mirrors: ClassVar[bool] = True
     fixed_shapes: ClassVar[bool] = True
+    #: Searched for the released weights, with two, four and eight steps (docs/evaluations.md).
+    noise_curve: ClassVar[tuple[float, ...]] = (5.0, 1.4, 0.74, 0.44, 0.26, 0.135, 0.06, 0.02)
 
     def __init__(self, config: LightConfig | None = None) -> None:
         super().__init__()
@@ -204,9 +206,7 @@ class LightPoseModel(PoseModel):
             alignment=alignment,
             score=self.score_head.condition(features),
             energy=self.energy_head.condition(features),
-            distilled=None
-            if self.distilled_head is None
-            else self.distilled_head.condition(features),
+            distilled=None if self.distilled_head is None else features,
             size_m=self.settings.length_unit_m * self.size_head(features).exp(),
         )
 
@@ -218,12 +218,13 @@ class LightPoseModel(PoseModel):
         return self._preconditioned(self.score_head, pose, sigma, encoding.score)
 
     def flow_end(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
-        if encoding.distilled is None:
+        if self.distilled_head is None or encoding.distilled is None:
             return super().flow_end(pose, sigma, encoding)
-        return self.flow_end_of(pose, sigma, encoding.distilled)
+        condition = self.distilled_head.condition(encoding.distilled)
+        return self.flow_end_of(pose, sigma, condition)
 
     def flow_end_of(self, pose: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
-        """Return what `flow_end` does, of the features of an encoding.
+        """Return what `flow_end` does, of the condition that the head makes of features.
 
         Raises:
             ValueError: the model has no distilled head.
@@ -251,7 +252,8 @@ class LightPoseModel(PoseModel):
     def flow_ends(self, encoding: Encoding, levels: NoiseLevels) -> Callable[[Tensor, int], Tensor]:
         if self.distilled_head is None or encoding.distilled is None:
             return super().flow_ends(encoding, levels)
-        return self._preconditioned_at(self.distilled_head, encoding.distilled, levels)
+        condition = self.distilled_head.condition(encoding.distilled)
+        return self._preconditioned_at(self.distilled_head, condition, levels)
 
     def _preconditioned_at(
         self, head: "_PoseHead", condition: Tensor, levels: NoiseLevels, *, bf16: bool = False

@@ -11,6 +11,9 @@ from genpose_ros.networks.pointnet2 import farthest_points, gather_rows
 
 __all__ = ["PatchTransformer", "nearest_points"]
 
+#: Indices that fit into the last bits of a distance, 13 of 23.
+_MOST_IN_BITS = 2**13 - 1
+
 
 class PatchTransformer(nn.Module):
     """Encoder of clouds as patches around well-spread centres, which attend to each other.
@@ -125,8 +128,24 @@ class _Block(nn.Module):
 
 
 def nearest_points(distances: Tensor, count: int) -> Tensor:
-    """Return the indices (..., count) of the smallest of distances (..., N), in any order."""
-    if distances.is_cpu:  # NumPy partitions with vector instructions
+    """Return the indices (..., count) of the smallest of distances (..., N), in any order.
+
+    On a CPU, of distances that differ by less than 1e-3 of themselves, either may be taken.
+
+    Args:
+        distances: float32, none negative.
+        count: how many.
+    """
+    if not distances.is_cpu:
+        return distances.topk(count, dim=-1, largest=False, sorted=False).indices
+    size = distances.shape[-1]
+    low = (1 << (size - 1).bit_length()) - 1
+    if low > _MOST_IN_BITS:
         order = np.argpartition(distances.numpy(), count - 1, axis=-1)
         return torch.from_numpy(order[..., :count].copy())
-    return distances.topk(count, dim=-1, largest=False, sorted=False).indices
+    # The bits of such floats are in their order; with the index in place of the last ones, numbers
+    # are partitioned instead of indices, which NumPy does by vector instructions.
+    keys = distances.numpy().view(np.int32) & np.int32(~low)
+    keys |= np.arange(size, dtype=np.int32)
+    keys.partition(count - 1, axis=-1)
+    return torch.from_numpy((keys[..., :count] & np.int32(low)).astype(np.int64))

@@ -47,6 +47,7 @@ from genpose_ros.ros.published import PublishedObject, up_fields
 __all__ = [
     "PosedObject",
     "candidate_array",
+    "candidate_energies",
     "detection_array",
     "object_array",
     "point_cloud",
@@ -59,6 +60,8 @@ __all__ = [
 
 #: One point of `point_cloud`: position in metres and the number of its object.
 _POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("instance_id", "<i4")])
+#: One of `candidate_energies`: the same, with both energies of a candidate.
+_ENERGY = np.dtype([*_POINT.descr, ("energy_rotation", "<f4"), ("energy_translation", "<f4")])
 
 
 @dataclass(frozen=True)
@@ -223,24 +226,56 @@ def point_cloud(
         part["x"], part["y"], part["z"] = transform_points(T_out_cam, item.estimate.points_cam).T
         part["instance_id"] = item.number
         parts.append(part)
-    points = np.concatenate(parts)
+    return _cloud(np.concatenate(parts), header)
+
+
+def candidate_energies(
+    objects: Sequence[PublishedObject], header: Header, T_out_cam: np.ndarray
+) -> PointCloud2:
+    """Return the candidates' places with their energies and the object's number.
+
+    In the order of `candidate_array`. Energies are higher where a candidate is likelier, and NaN
+    where candidates were not ranked by them.
+
+    Args:
+        objects: in the camera's frame.
+        header: of the outputs.
+        T_out_cam: (4, 4), camera to the frame of `header`.
+    """
+    parts = [np.empty(0, dtype=_ENERGY)]
+    for item in objects:
+        estimate = item.estimate
+        part = np.empty(len(estimate.T_cam_candidates), dtype=_ENERGY)
+        places = (T_out_cam @ estimate.T_cam_candidates)[:, :3, 3]
+        part["x"], part["y"], part["z"] = places.T
+        part["instance_id"] = item.number
+        energies = estimate.candidate_energies
+        known = energies is not None and len(energies) == len(part)
+        part["energy_rotation"] = energies[:, 0] if known else np.nan
+        part["energy_translation"] = energies[:, 1] if known else np.nan
+        parts.append(part)
+    return _cloud(np.concatenate(parts), header)
+
+
+def _cloud(points: np.ndarray, header: Header) -> PointCloud2:
+    """The message of points with named fields."""
     return PointCloud2(
         header=header,
         height=1,
         width=len(points),
-        fields=list(_point_fields()),
+        fields=list(_point_fields(points.dtype)),
         is_bigendian=False,
-        point_step=_POINT.itemsize,
-        row_step=_POINT.itemsize * len(points),
+        point_step=points.itemsize,
+        row_step=points.itemsize * len(points),
         data=points.tobytes(),
         is_dense=True,
     )
 
 
-def _point_fields() -> Iterable[PointField]:
+def _point_fields(kind: np.dtype) -> Iterable[PointField]:
     kinds = {"<f4": PointField.FLOAT32, "<i4": PointField.INT32}
-    for name in _POINT.names or ():
-        dtype, offset = _POINT.fields[name][:2]  # type: ignore[index]
+    for name in kind.names or ():
+        dtype, offset = kind.fields[name][:2]  # type: ignore[index]
         yield PointField(name=name, offset=offset, datatype=kinds[dtype.str], count=1)
 
 

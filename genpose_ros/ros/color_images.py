@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.ros.message_sizes import MOST_PIXELS, too_many_pixels
+from genpose_ros.ros.message_sizes import MOST_PIXELS, too_long_for_pixels, too_many_pixels
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
@@ -27,6 +27,8 @@ COLOR_ENCODINGS: dict[str, tuple[int, tuple[int, int, int]]] = {
     "mono8": (1, (0, 0, 0)),
     "8UC1": (1, (0, 0, 0)),
 }
+#: Bytes that a pixel takes in a file at most: four channels of 16 bits.
+_MOST_BYTES = 8.0
 
 
 def color_pixels(
@@ -56,22 +58,33 @@ def color_pixels(
     except (TypeError, ValueError, BufferError) as error:
         detail = f"colour image's data cannot be read as memory of the CPU: {error}"
         return Rejection(Reason.BAD_ENCODING, detail)
-    row = width * channels
-    if width * height == 0 or step < row or data.size < step * height:
-        return Rejection(
-            Reason.TRUNCATED_IMAGE,
-            f"colour image is {width} x {height} with rows of {step} bytes and has {data.size} "
-            f"bytes, expected rows of {row} at least",
-        )
-    rows = data[: step * height].reshape(height, step)[:, :row]
+    refused = _refused(width, height, step, channels, data.size)
+    if refused is not None:
+        return refused
+    rows = data[: step * height].reshape(height, step)[:, : width * channels]
     pixels: np.ndarray = rows.reshape(height, width, channels)[..., list(order)]
     return pixels
 
 
+def _refused(width: int, height: int, step: int, channels: int, n_bytes: int) -> Rejection | None:
+    """Why the numbers of an image do not fit each other; None: they do."""
+    row = width * channels
+    if width * height == 0 or step < row or n_bytes < step * height:
+        return Rejection(
+            Reason.TRUNCATED_IMAGE,
+            f"colour image is {width} x {height} with rows of {step} bytes and has {n_bytes} "
+            f"bytes, expected rows of {row} at least",
+        )
+    return too_long_for_pixels("colour image", n_bytes, width * height, 2.0 * channels)
+
+
 def _decoded(message: "CompressedImage", most: int) -> np.ndarray | Rejection:
     """A JPEG or PNG. Its size is looked at first: a small file may hold a huge image."""
-    data = np.frombuffer(bytes(message.data), dtype=np.uint8)
-    size = _size_of(data.tobytes())
+    refused = too_long_for_pixels("compressed colour image", len(message.data), most, _MOST_BYTES)
+    if refused is not None:
+        return refused
+    data = np.asarray(memoryview(message.data), dtype=np.uint8)
+    size = _size_of(message.data)
     if size is not None and size[0] * size[1] > most:
         return too_many_pixels("compressed colour image", *size, most)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if size is not None else None
@@ -91,5 +104,5 @@ def _size_of(data: bytes) -> tuple[int, int] | None:
     try:
         with Picture.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
             return image.width, image.height
-    except (OSError, ValueError, SyntaxError, Picture.DecompressionBombError):
+    except Exception:  # Pillow's readers raise anything
         return None

@@ -5,14 +5,15 @@
 
 import io
 import struct
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.ros.message_sizes import MOST_PIXELS, too_many_pixels
+from genpose_ros.ros.message_sizes import MOST_PIXELS, too_long_for_pixels, too_many_pixels
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage
@@ -25,6 +26,13 @@ _HEADER = struct.Struct("<i2f")
 _SIZE = struct.Struct("<2I")
 #: A number of RVL has at most 6 groups of 3 bits, those of 17 bits.
 _LONGEST = 6
+#: Numbers of RVL that are read at a time, in words of eight at most.
+_BLOCK_WORDS = 2**17
+#: Bytes that a pixel takes at most: of depth as PNG or RVL, and of a mask with four channels of 16
+#: bits.
+_DEPTH_BYTES, _MASK_BYTES = 3.0, 8.0
+#: Formats of masks; of the others that Pillow knows, one starts programs.
+_MASK_FORMATS = ("PNG", "JPEG")
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class CompressedDepth:
         """Return the stored pixels, (H, W): uint16 counts, or float32 metres, 0 for none."""
         try:
             counts = self._counts()
-        except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        except Exception as error:  # Pillow's readers raise anything
             detail = f"compressed depth image cannot be decoded: {error}"
             return Rejection(Reason.TRUNCATED_IMAGE, detail)
         if counts.dtype != np.uint16 or counts.shape != self.shape:
@@ -65,7 +73,9 @@ class CompressedDepth:
     def _counts(self) -> np.ndarray:
         if self.rvl:
             return decode_rvl(self.data, self.shape[0] * self.shape[1]).reshape(self.shape)
-        with Image.open(io.BytesIO(self.data)) as image:
+        with Image.open(io.BytesIO(self.data), formats=("PNG",)) as image:
+            if (image.height, image.width) != self.shape:  # a second head
+                raise ValueError(f"it has {image.width} x {image.height} pixels as well")
             return np.asarray(image)
 
 
@@ -79,7 +89,7 @@ def compressed_depth(
             or '16UC1; png compressed'.
         most: images of more pixels are refused.
     """
-    words, data = message.format.lower(), bytes(message.data)
+    words, data = message.format.lower(), memoryview(message.data)
     start = next((i for i in (0, _HEADER.size) if data[i : i + len(_PNG)] == _PNG), None)
     rvl = "rvl" in words
     if start is None and not rvl:
@@ -100,11 +110,14 @@ def compressed_depth(
         return Rejection(Reason.TRUNCATED_IMAGE, detail)
     if width * height > most:
         return too_many_pixels("compressed depth image", width, height, most)
+    refused = too_long_for_pixels("compressed depth image", len(data), width * height, _DEPTH_BYTES)
+    if refused is not None:
+        return refused
     quantization = None
     if words.startswith("32fc1") and begin:
         quantization = _HEADER.unpack_from(data)[1:]
     payload = data[begin + _SIZE.size :] if rvl else data[begin:]
-    return CompressedDepth(payload, (height, width), rvl, quantization)
+    return CompressedDepth(bytes(payload), (height, width), rvl, quantization)
 
 
 def compressed_labels(
@@ -116,12 +129,15 @@ def compressed_labels(
         message: a PNG, or a JPEG of a binary mask.
         most: images of more pixels are refused.
     """
+    refused = too_long_for_pixels("compressed mask", len(message.data), most, _MASK_BYTES)
+    if refused is not None:
+        return refused
     try:
-        with Image.open(io.BytesIO(bytes(message.data))) as image:
+        with Image.open(io.BytesIO(message.data), formats=_MASK_FORMATS) as image:
             if image.width * image.height > most:
                 return too_many_pixels("compressed mask", image.width, image.height, most)
             pixels = np.asarray(image)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's readers raise anything
         detail = f"compressed mask ({message.format[:48]!r}) cannot be decoded: {error}"
         return Rejection(Reason.TRUNCATED_IMAGE, detail)
     if pixels.ndim == 3 and not (pixels[..., :3] != pixels[..., :1]).any():
@@ -152,14 +168,16 @@ def decode_rvl(data: bytes, count: int) -> np.ndarray:
         ValueError: the stream ends too early, or says more pixels.
     """
     numbers = _rvl_numbers(data)
-    listed = numbers.tolist()
+    listed = numbers.data  # a memoryview: its items are Python's numbers, and no copy
     is_difference = np.ones(len(listed), dtype=bool)
-    starts, lengths = [], []
+    starts, lengths = array("q"), array("q")
     pixel = at = 0
     while pixel < count:
         if at + 1 >= len(listed):
             raise ValueError(f"RVL ends after {pixel} of {count} pixels")
         zeros, others = listed[at], listed[at + 1]
+        if (not zeros and pixel) or (not others and pixel + zeros < count):
+            raise ValueError("RVL has an empty run")  # which costs as much as a long one
         is_difference[at : at + 2] = False
         starts.append(pixel + zeros)
         lengths.append(others)
@@ -168,7 +186,7 @@ def decode_rvl(data: bytes, count: int) -> np.ndarray:
         raise ValueError(f"RVL has {pixel} pixels, expected {count}")
     differences = numbers[:at][is_difference[:at]]
     values = np.cumsum((differences >> 1) ^ -(differences & 1))
-    runs, begins = np.array(lengths), np.array(starts)
+    runs, begins = np.frombuffer(lengths, np.int64), np.frombuffer(starts, np.int64)
     places = np.repeat(begins - (np.cumsum(runs) - runs), runs) + np.arange(len(values))
     pixels = np.zeros(count, dtype=np.uint16)
     pixels[places] = values.astype(np.uint16)
@@ -176,15 +194,22 @@ def decode_rvl(data: bytes, count: int) -> np.ndarray:
 
 
 def _rvl_numbers(data: bytes) -> np.ndarray:
-    """The numbers of an RVL stream, (N,) int64; what follows the last whole one is left out."""
+    """The numbers of an RVL stream, (N,) int32; what follows the last whole one is left out.
+
+    Read in blocks, as each of its bytes takes a hundred while it is.
+    """
     words = np.frombuffer(data[: len(data) // 4 * 4], dtype="<u4")
-    nibbles = ((words[:, None] >> np.arange(28, -1, -4, dtype=np.uint32)) & 15).ravel()
-    ends = np.flatnonzero((nibbles & 8) == 0)
-    if not len(ends):
-        return np.zeros(0, dtype=np.int64)
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    if (ends - starts).max() >= _LONGEST:
-        raise ValueError("RVL has a number of more than 17 bits")
-    nibbles = nibbles[: ends[-1] + 1].astype(np.int64)
-    place = np.arange(len(nibbles)) - np.repeat(starts, ends - starts + 1)
-    return np.add.reduceat((nibbles & 7) << (3 * place), starts)
+    parts, rest = [np.zeros(0, dtype=np.int32)], np.zeros(0, dtype=np.int32)
+    for begin in range(0, len(words), _BLOCK_WORDS):
+        block = words[begin : begin + _BLOCK_WORDS, None]
+        nibbles = ((block >> np.arange(28, -1, -4, dtype=np.uint32)) & 15).astype(np.int32).ravel()
+        nibbles = np.concatenate((rest, nibbles))
+        ends = np.flatnonzero((nibbles & 8) == 0) + 1
+        starts = np.concatenate(([0], ends))  # the last one of what the next block goes on with
+        if np.diff(np.append(starts, len(nibbles))).max() > _LONGEST:
+            raise ValueError("RVL has a number of more than 17 bits")
+        rest, nibbles = nibbles[starts[-1] :], nibbles[: starts[-1]]
+        if len(ends):
+            place = np.arange(len(nibbles)) - np.repeat(starts[:-1], np.diff(starts))
+            parts.append(np.add.reduceat((nibbles & 7) << (3 * place), starts[:-1]))
+    return np.concatenate(parts, dtype=np.int32, casting="same_kind")

@@ -435,7 +435,7 @@ class EstimatorNode(ManagedNode):
                 header = header_in(target, result.header)
                 result = result.expressed_in(located.T_frame_cam[target], header)
             message = self._outputs.publish(result, settings)
-            self._statuses.last.note(result.timings_ms)
+            self._statuses.last.note(result.timings_ms, result.lowered)
             intake.up.note(result.up_cam)
         self._requests.callers.offer(located.matched, message)
         return result if isinstance(result, Drop) else None

@@ -14,7 +14,7 @@ from genpose_ros.ros.compressed_images import (
     compressed_depth,
     compressed_labels,
 )
-from genpose_ros.ros.message_sizes import MOST_PIXELS, too_many_pixels
+from genpose_ros.ros.message_sizes import MOST_PIXELS, too_long_for_pixels, too_many_pixels
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
@@ -30,6 +30,10 @@ __all__ = [
 
 #: Depth image as it is stored until somebody needs it; both have a `shape` (H, W).
 DepthPixels: TypeAlias = np.ndarray | CompressedDepth
+
+
+#: So many times the bytes of its pixels may a row take.
+_MOST_PADDED = 2
 
 
 @dataclass(frozen=True)
@@ -135,8 +139,11 @@ def _pixels(
             Reason.TRUNCATED_IMAGE,
             f"{what} image has {data.size} bytes, expected {step * height}",
         )
+    refused = too_long_for_pixels(
+        f"{what} image", data.size, width * height, _MOST_PADDED * dtype.itemsize
+    )
     rows = data[: step * height].reshape(height, step)[:, : width * dtype.itemsize]
-    return rows.view(dtype)
+    return refused or rows.view(dtype)
 
 
 def _refused_size(what: str, width: int, height: int, most: int) -> Rejection:

@@ -11,7 +11,14 @@ import numpy as np
 
 from genpose_ros.estimation.reasons import Reason, Rejection
 
-__all__ = ["MB", "MOST_PIXELS", "check_bytes", "message_bytes", "too_many_pixels"]
+__all__ = [
+    "MB",
+    "MOST_PIXELS",
+    "check_bytes",
+    "message_bytes",
+    "too_long_for_pixels",
+    "too_many_pixels",
+]
 
 #: Pixels of an image where nothing else is said: those of 4096 x 3072.
 MOST_PIXELS = 4096 * 3072
@@ -19,6 +26,8 @@ MOST_PIXELS = 4096 * 3072
 _OBJECT = 200
 #: A megabyte, in bytes.
 MB = 1_000_000
+#: What an image may have beside its pixels, bytes: padding, and notes in a file.
+_BESIDE_PIXELS = 2**20
 #: What `_large_fields` has found out.
 _LARGE_FIELDS: dict[type, tuple[str, ...]] = {}
 
@@ -59,6 +68,26 @@ def check_bytes(n_bytes: int, most_mb: int, what: str) -> Rejection | None:
 def too_many_pixels(what: str, width: int, height: int, most: int) -> Rejection:
     """Return the rejection of an image that has more than `most` pixels."""
     detail = f"{what} is {width} x {height} pixels, more than {most} (limits.pixels)"
+    return Rejection(Reason.TOO_LARGE, detail)
+
+
+def too_long_for_pixels(
+    what: str, n_bytes: int, pixels: int, bytes_per_pixel: float
+) -> Rejection | None:
+    """Return why an image's data is not taken: it is far more than pixels need; None: it is taken.
+
+    A few pixels in a message of hundreds of megabytes would hold, or cost to decode, all of them.
+
+    Args:
+        what: the image's name in a sentence.
+        n_bytes: of its data.
+        pixels: that it says it has, or that it may have at most.
+        bytes_per_pixel: that the largest genuine image of its kind takes.
+    """
+    most = int(pixels * bytes_per_pixel) + _BESIDE_PIXELS
+    if n_bytes <= most:
+        return None
+    detail = f"{what} has {n_bytes} bytes, more than the {most} that {pixels} pixels may take"
     return Rejection(Reason.TOO_LARGE, detail)
 
 

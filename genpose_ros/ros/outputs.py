@@ -21,6 +21,7 @@ from genpose_ros.msg import CategoryArray, ObjectPose, ObjectPoseArray
 from genpose_ros.ros.builders import (
     PosedObject,
     candidate_array,
+    candidate_energies,
     detection_array,
     object_array,
     point_cloud,
@@ -71,6 +72,7 @@ class Outputs:
             "markers": MarkerArray,
             "points": PointCloud2,
             "candidates": PoseArray,
+            "candidate_energies": PointCloud2,
         }
         latched = {"categories": CategoryArray, "label_info": LabelInfo, "vision_info": VisionInfo}
 
@@ -115,6 +117,9 @@ class Outputs:
             self._send("points", point_cloud(seen, header, frame.T_out_cam))
         if self._has_subscribers("candidates"):
             self._send("candidates", candidate_array(seen, header, frame.T_out_cam))
+        if self._has_subscribers("candidate_energies"):
+            energies = candidate_energies(seen, header, frame.T_out_cam)
+            self._send("candidate_energies", energies)
         return everything
 
     def publish_categories(self, message: CategoryArray) -> None:

@@ -108,6 +108,7 @@ class RealSenseNode(Node):
 
     def _run(self) -> None:
         """Open, read, and open again, until the node is stopped or a recording is over."""
+        begun_anew = False
         while not self._stopped.is_set() and self.context.ok():
             try:
                 streams = self._open(self._settings)
@@ -116,7 +117,9 @@ class RealSenseNode(Node):
                 continue
             self.counts["opened"] += 1
             self._problem, self._about = "", streams.about
-            self.get_logger().info(f"camera: {streams.about or 'opened'}")
+            if not begun_anew:  # a short recording in a loop would fill the log
+                self.get_logger().info(f"camera: {streams.about or 'opened'}")
+            begun_anew = False
             try:
                 self._read(streams)
             except EndOfRecordingError:
@@ -124,6 +127,7 @@ class RealSenseNode(Node):
                     self.get_logger().info("the recording is over")
                     self.over.set()
                     return
+                begun_anew = True
             except CameraError as error:
                 self._lost(str(error))
             except Exception as error:  # the thread must not end without a word

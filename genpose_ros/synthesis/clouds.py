@@ -26,6 +26,7 @@ from genpose_ros.synthesis.sensor import (
     measure_depth,
     tear_mask,
 )
+from genpose_ros.synthesis.surfaces import surfaces_of
 from genpose_ros.synthesis.views import STANCES, Views, sample_views
 
 __all__ = [
@@ -61,6 +62,8 @@ class CloudBatch:
         stance: (n,) int, index into `STANCES`.
         up: (n, 3) float32 unit vector against gravity, camera frame.
         level_m: (n,) float32 coordinate along it of the table.
+        surface_obj: (n, S, 3) float32 metres, object frame, points spread over the whole surface;
+            None: not asked for.
     """
 
     points_cam: np.ndarray
@@ -71,19 +74,24 @@ class CloudBatch:
     stance: np.ndarray
     up: np.ndarray
     level_m: np.ndarray
+    surface_obj: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.points_cam)
 
     def __getitem__(self, index: np.ndarray | slice) -> "CloudBatch":
-        return CloudBatch(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return CloudBatch(**{name: values[index] for name, values in self._known().items()})
+
+    def _known(self) -> dict[str, np.ndarray]:
+        """What there is, by name."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
     @classmethod
     def concatenate(cls, batches: list["CloudBatch"]) -> "CloudBatch":
-        """Put batches one after another."""
-        return cls(
-            **{f.name: np.concatenate([getattr(b, f.name) for b in batches]) for f in fields(cls)}
-        )
+        """Put batches one after another; all with surfaces, or none."""
+        parts = [batch._known() for batch in batches]
+        return cls(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,7 @@ def make_clouds(
     surroundings: Surroundings | None = None,
     domain: Domain = D435,
     points: int = 1024,
+    surface_points: int = 0,
     device: torch.device | str = "cpu",
 ) -> CloudBatch:
     """Make about n clouds of a library's objects; views with too few points are dropped.
@@ -168,6 +177,7 @@ def make_clouds(
         surroundings: what disturbs the views; default `Surroundings()`.
         domain: cameras, shapes, stances and rolls.
         points: points per cloud.
+        surface_points: of the whole surface of each object; 0: none. They change no draw.
         device: cpu or cuda.
 
     Raises:
@@ -186,6 +196,7 @@ def make_clouds(
         stance=views.stance,
         up=views.up.astype(np.float32),
         level_m=drawn.level_m.astype(np.float32),
+        surface_obj=surfaces_of(drawn.shapes, surface_points) if surface_points else None,
     )
     return batch[drawn.enough.cpu().numpy()]
 
@@ -241,6 +252,7 @@ class _Drawn:
         size_m: (n, 3).
         category: (n,).
         level_m: (n,).
+        shapes: the objects, each in its own frame.
     """
 
     points_cam: Tensor
@@ -249,6 +261,7 @@ class _Drawn:
     size_m: np.ndarray
     category: np.ndarray
     level_m: np.ndarray
+    shapes: Objects
 
     @classmethod
     def of(
@@ -278,7 +291,7 @@ class _Drawn:
         clouds, enough = sense_views(images, size_m, views, crops, around, domain, points, rng)
         # Draws of its own, so that those of the clouds stay what they are.
         level_m = support_levels(objects, views, in_air, rng.spawn(1)[0])
-        return cls(clouds, enough, views, size_m, shapes.category, level_m)
+        return cls(clouds, enough, views, size_m, shapes.category, level_m, shapes)
 
 
 def crops_around(objects: Objects, device: torch.device) -> Crops:

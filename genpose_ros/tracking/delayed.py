@@ -13,6 +13,7 @@ from genpose_ros.estimation.reasons import Reason
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.clouds import inverse_transform_points
 from genpose_ros.tracking import constants
+from genpose_ros.tracking.depth_around import shift_onto
 from genpose_ros.tracking.depth_history import newer_than
 from genpose_ros.tracking.state import (
     TrackedObject,
@@ -23,7 +24,7 @@ from genpose_ros.tracking.state import (
 from genpose_ros.tracking.step import Association, PredictedTrack, TrackingStep
 from genpose_ros.tracking.tracks import TrackState
 from genpose_ros.tracking.verification import are_far_apart, turn_deg
-from genpose_ros.tracking.visibility import outside_fraction, shift_onto
+from genpose_ros.tracking.visibility import outside_fraction
 
 __all__ = ["process_delayed"]
 

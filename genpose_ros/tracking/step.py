@@ -19,6 +19,7 @@ from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.geometry.clouds import sample_points, transform_points
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.association import Expected, associate, is_duplicate
+from genpose_ros.tracking.depth_around import depth_around
 from genpose_ros.tracking.ego_motion import StampedCameraPose
 from genpose_ros.tracking.motion import Motion
 from genpose_ros.tracking.settings import TrackerSettings
@@ -40,12 +41,7 @@ from genpose_ros.tracking.verification import (
     rejection_reason,
     verification_priority,
 )
-from genpose_ros.tracking.visibility import (
-    Visibility,
-    depth_around,
-    inside_fraction,
-    visibility,
-)
+from genpose_ros.tracking.visibility import Visibility, inside_fraction, visibility
 
 __all__ = ["Association", "PredictedTrack", "ScoredEstimate", "TrackingStep"]
 
@@ -141,7 +137,7 @@ class TrackingStep:
             tracks = self.predict()
             association = self.associate(tracks, clouds)
         with self.timer.stage("crop"):
-            tracks = [self._with_points(track, association, has_masks) for track in tracks]
+            tracks = self._with_points(tracks, association, has_masks)
         warm, fresh = self.estimate_warm(tracks), self.estimate_fresh(tracks)
         with self.timer.stage("choose"):
             followed = self.transition(tracks, warm, fresh)
@@ -319,15 +315,23 @@ class TrackingStep:
         return self.settings.association_gate_m + half_size + growth_m
 
     def _with_points(
-        self, track: PredictedTrack, association: Association, has_masks: bool
-    ) -> PredictedTrack:
-        """The track with its points, from its mask or from the depth around it alone."""
-        cloud = association.of_track.get(track.track_id)
-        if cloud is not None:
-            return self.with_mask(track, cloud)
-        obj = replace(track.obj, missed=track.obj.missed + has_masks)
-        track = replace(track, obj=obj)
-        return replace(track, cloud=self._depth_cloud(track) if self._is_in_sight(track) else None)
+        self, tracks: Sequence[PredictedTrack], association: Association, has_masks: bool
+    ) -> list[PredictedTrack]:
+        """The tracks with their points, from their masks or from the depth around them alone."""
+        found = []
+        for track in tracks:
+            cloud = association.of_track.get(track.track_id)
+            if cloud is not None:
+                found.append(self.with_mask(track, cloud))
+            else:
+                missed = track.obj.missed + has_masks
+                found.append(replace(track, obj=replace(track.obj, missed=missed), cloud=None))
+        unmasked = [track for track in found if not track.masked and self._is_in_sight(track)]
+        clouds = self._depth_clouds(unmasked)
+        return [
+            replace(track, cloud=clouds[track.track_id]) if track.track_id in clouds else track
+            for track in found
+        ]
 
     def _is_in_sight(self, track: PredictedTrack) -> bool:
         """Whether a track without mask may go on with the depth where it is expected."""
@@ -344,24 +348,27 @@ class TrackingStep:
             self.unfollowed.append(obj.name)
         return False
 
-    def _depth_cloud(self, track: PredictedTrack) -> ObjectCloud | None:
-        """The depth around a track's prediction, in random order; None: there is too little."""
-        obj, settings = track.obj, self.estimator.settings
-        points = depth_around(
+    def _depth_clouds(self, tracks: Sequence[PredictedTrack]) -> dict[int, ObjectCloud]:
+        """The depth around predictions, in random order, by track id, where there is enough."""
+        if not tracks:
+            return {}
+        settings, clouds = self.estimator.settings, {}
+        around = depth_around(
             self.frame.depth_m,
             self.frame.camera,
-            track.T_cam_obj,
-            obj.points_obj,
-            obj.estimate.size_m,
+            np.stack([track.T_cam_obj for track in tracks]),
+            [track.obj.points_obj for track in tracks],
+            np.stack([track.obj.estimate.size_m for track in tracks]),
             settings,
-            axisymmetric=obj.axisymmetric,
+            axisymmetric=[track.obj.axisymmetric for track in tracks],
             pixels=constants.CROP_PIXELS,
         )
-        if len(points) < settings.min_points:
-            return None
-        instance = Instance(-1, obj.category, _NO_MASK)
-        sample = sample_points(points, settings.points, self._rng)
-        return ObjectCloud(instance, sample, len(points), shuffled=True)
+        for track, points in zip(tracks, around, strict=True):
+            if len(points) >= settings.min_points:
+                instance = Instance(-1, track.obj.category, _NO_MASK)
+                sample = sample_points(points, settings.points, self._rng)
+                clouds[track.track_id] = ObjectCloud(instance, sample, len(points), shuffled=True)
+        return clouds
 
     def _estimate(
         self,

@@ -69,6 +69,7 @@ class TrackingResult:
             the last one known; the identity where none was known since the tracker began or was
             reset. It turns the axes of velocities into those of the camera.
         up_cam: the direction up that objects were last estimated with in this frame; None: none.
+        lowered: what was lowered to keep `max_latency_ms`, in words; empty: nothing.
     """
 
     tracks: tuple[Track, ...] = ()
@@ -79,6 +80,7 @@ class TrackingResult:
     delayed: bool = False
     T_fixed_cam: np.ndarray = field(default_factory=lambda: np.eye(4))
     up_cam: UpDirection | None = None
+    lowered: str = ""
 
 
 def next_state(

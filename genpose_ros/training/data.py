@@ -35,6 +35,7 @@ _PARTS = (
     "category",
     "up",
     "level_m",
+    "surface_obj",
 )
 
 #: Uniform random numbers that each cloud takes: which one it is (2), the order of its points (2)
@@ -57,6 +58,8 @@ class Batch:
         category: (B,) int, index into the set's categories.
         up: (B, 3) unit vectors against gravity, camera frame; zero where not told.
         level_m: (B,) coordinate along it of the support; NaN where not told.
+        surface_obj: (B, S, 3) metres, object frame, points spread over the whole surface; S is 0
+            where the set holds none.
     """
 
     points_cam: Tensor
@@ -66,6 +69,7 @@ class Batch:
     category: Tensor
     up: Tensor
     level_m: Tensor
+    surface_obj: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on another device."""
@@ -79,6 +83,7 @@ class _Shard:
         try:
             arrays = with_up(load_file(path))
             parts = {name: torch.from_numpy(values) for name, values in arrays.items()}
+            parts.setdefault("surface_obj", torch.empty(len(parts["category"]), 0, 3))
             self._parts = {name: parts[name] for name in _PARTS}
         except (SafetensorError, KeyError) as error:
             raise ValueError(f"{path} is damaged: delete it and make it anew ({error})") from error
@@ -171,6 +176,7 @@ class CloudPool:
         parts = self._gather((step * settings.batch + mine) % self.shards, pick, settings.balanced)
         points = reordered(parts.pop("points_centred").float(), order)
         mirror = self._mirror[parts["category"]]
+        parts["surface_obj"] = parts["surface_obj"].float()
         batch = Batch(points_cam=points + parts.pop("centre").unsqueeze(1), **parts)
         batch = augment(batch, change, settings, mirror)
         told = torch.rand(settings.batch, _UP, generator=step_generator(settings.seed, step, 2))
@@ -269,7 +275,8 @@ def augment(
 
     turn_mirror = turn * torch.stack((flip, one, one), -1).unsqueeze(1)
     rotation = turn_mirror @ batch.rotation
-    rotation = rotation * torch.stack((one, one, flip), -1).unsqueeze(1)
+    flip_z = torch.stack((one, one, flip), -1).unsqueeze(1)
+    rotation = rotation * flip_z
     move = turn_mirror * scale.view(-1, 1, 1)
     return Batch(
         points_cam=batch.points_cam @ move.mT,
@@ -279,6 +286,7 @@ def augment(
         category=batch.category,
         up=(turn_mirror @ batch.up.unsqueeze(-1)).squeeze(-1),
         level_m=batch.level_m * scale,
+        surface_obj=batch.surface_obj * flip_z * scale.view(-1, 1, 1),
     )
 
 

@@ -108,7 +108,9 @@ class GeneratedPool:
         parts = {name: values[rows] for name, values in self._parts.items()}
         points = reordered(parts.pop("points_centred").float(), order)
         mirror = self._mirror[parts["category"]]
-        batch = Batch(points_cam=points + parts.pop("centre").unsqueeze(1), **parts)
+        no_surface = points.new_empty(count, 0, 3)
+        points_cam = points + parts.pop("centre").unsqueeze(1)
+        batch = Batch(points_cam=points_cam, surface_obj=no_surface, **parts)
         return disturb_up(augment(batch, change, settings, mirror), told, settings)
 
     def _advance(self, step: int) -> None:

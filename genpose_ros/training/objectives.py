@@ -19,7 +19,10 @@ from genpose_ros.networks.reference import (
     ReferencePoseModel,
     ReferenceScoreNetwork,
 )
+from genpose_ros.training.auxiliary import AuxiliaryHeads, Learnt, watched_patches
+from genpose_ros.training.data import Batch
 from genpose_ros.training.settings import TrainingSettings
+from genpose_ros.training.symmetric_targets import CategorySymmetries, paired_with_noise
 
 __all__ = ["DistilObjective", "Objective", "Teacher", "draw_noise_levels", "objective_of"]
 
@@ -103,15 +106,21 @@ class Objective(nn.Module, ABC):
 
     Args:
         model: what is trained.
-        settings: `target`, `weighting`, `size_weight` and `bf16` are used.
+        settings: `target`, `weighting`, `pairing`, `bf16` and the weights are used.
         teacher: answers for some categories; None: the truth is the target of all.
+
+    Attributes:
+        auxiliary: what is trained beside the model and is no part of it.
     """
+
+    auxiliary: nn.Module
 
     def __init__(
         self, model: PoseModel, settings: TrainingSettings, teacher: Teacher | None = None
     ) -> None:
         super().__init__()
         self.model, self.settings, self.teacher = model, settings, teacher
+        self.symmetries, self.auxiliary = CategorySymmetries(model.categories), nn.Module()
         model.requires_grad_(False)
         for part in self._trained_parts():
             for name, parameter in part.named_parameters():
@@ -127,21 +136,24 @@ class Objective(nn.Module, ABC):
         category: Tensor,
         up: Tensor,
         level_m: Tensor,
+        surface_obj: Tensor,
         sigma: Tensor,
         noise: Tensor,
     ) -> Tensor:
-        """The denoising loss and the size head's (0 where none is trained), (2,).
+        """The denoising loss, and those of the other heads (0 where none is trained), (2,).
 
         A head that knows nothing has a denoising loss of 9, by either weighting.
 
         Args:
-            points_cam, rotation, translation, size_m, category, up, level_m: see `Batch`.
+            points_cam, rotation, translation, size_m, category, up, level_m, surface_obj: see
+                `Batch`.
             sigma: (B, draws, 1) noise levels.
             noise: (B, draws, 9) standard normal.
         """
         against_gravity = Up(up, level_m)
-        encoding, size = self._encode(points_cam, size_m, against_gravity)
-        clean = self.model.encode_pose(rotation.unsqueeze(1), translation.unsqueeze(1), encoding)
+        batch = Batch(points_cam, rotation, translation, size_m, category, up, level_m, surface_obj)
+        encoding, others = self._encode(batch, against_gravity)
+        clean = self._clean(batch, noise, encoding)
         if self.settings.target == "energy":
             score = score_of_energy(lambda x, s: self._energy(x, s, encoding))
             pose = denoising_loss(score, clean, sigma, noise)
@@ -152,7 +164,18 @@ class Objective(nn.Module, ABC):
                     clean, sigma, noise, points_cam, category, against_gravity
                 )
             pose = self._score_loss(clean, target, sigma, noise, encoding)
-        return torch.stack((pose, size))
+        return torch.stack((pose, others))
+
+    def _clean(self, batch: Batch, noise: Tensor, encoding: Encoding) -> Tensor:
+        """The true pose vectors (B, 1 or draws, 9) that noise is added to."""
+        translation = batch.translation.unsqueeze(1)
+        if self.settings.pairing == "independent" or self.settings.target == "energy":
+            return self.model.encode_pose(batch.rotation.unsqueeze(1), translation, encoding)
+        symmetry = self.symmetries(batch.category)
+        rotations = symmetry.equivalents(batch.rotation)
+        translation = translation.expand(-1, rotations.shape[1], -1)
+        forms = self.model.encode_pose(rotations, translation, encoding)
+        return paired_with_noise(forms, symmetry.free, noise)
 
     def _score_loss(
         self, clean: Tensor, target: Tensor, sigma: Tensor, noise: Tensor, encoding: Encoding
@@ -165,8 +188,8 @@ class Objective(nn.Module, ABC):
         """The parts of the model that this run trains; the others stay as they are."""
 
     @abstractmethod
-    def _encode(self, points_cam: Tensor, size_m: Tensor, up: Up) -> tuple[Encoding, Tensor]:
-        """What the target needs of the clouds, and the loss of their sizes."""
+    def _encode(self, batch: Batch, up: Up) -> tuple[Encoding, Tensor]:
+        """What the target needs of the clouds, and the losses of the other heads."""
 
     @abstractmethod
     def _energy(self, pose: Tensor, sigma: Tensor, encoding: Encoding) -> Tensor:
@@ -181,6 +204,15 @@ class LightObjective(Objective):
     """
 
     model: LightPoseModel
+    auxiliary: AuxiliaryHeads
+
+    def __init__(
+        self, model: LightPoseModel, settings: TrainingSettings, teacher: Teacher | None = None
+    ) -> None:
+        super().__init__(model, settings, teacher)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            self.auxiliary = AuxiliaryHeads(model, settings)
 
     def _trained_parts(self) -> list[nn.Module]:
         model = self.model
@@ -188,18 +220,32 @@ class LightObjective(Objective):
             return [model.energy_head]
         return [model.encoder, model.score_head, model.size_head]
 
-    def _encode(self, points_cam: Tensor, size_m: Tensor, up: Up) -> tuple[Encoding, Tensor]:
-        model = self.model
+    def _encode(self, batch: Batch, up: Up) -> tuple[Encoding, Tensor]:
+        model, bf16 = self.model, self.settings.bf16
         energy = self.settings.target == "energy"
-        with torch.set_grad_enabled(not energy):
-            centre, alignment, features = model.features(points_cam, bf16=self.settings.bf16, up=up)
+        with torch.set_grad_enabled(not energy), watched_patches(model.encoder) as patches:
+            centre, alignment, features = model.features(batch.points_cam, bf16=bf16, up=up)
         if energy:
             condition = model.energy_head.condition(features)
             return Encoding(centre, alignment, condition, energy=condition), features.new_zeros(())
-        truth = (size_m / model.settings.length_unit_m).log()
+        truth = (batch.size_m / model.settings.length_unit_m).log()
         size = F.smooth_l1_loss(model.size_head(features), truth, beta=0.1)
         encoding = Encoding(centre, alignment, model.score_head.condition(features))
-        return encoding, self.settings.size_weight * size
+        others = self.settings.size_weight * size
+        if self.auxiliary.present:
+            others = others + self.auxiliary(patches, features, self._learnt(batch, encoding))
+        return encoding, others
+
+    def _learnt(self, batch: Batch, encoding: Encoding) -> Learnt:
+        """What auxiliary heads learn from, in the frame and unit of the pose vectors."""
+        unit = self.model.settings.length_unit_m
+        offset = (batch.translation - encoding.centre).unsqueeze(-1)
+        return Learnt(
+            rotation=encoding.alignment @ batch.rotation,
+            offset=(encoding.alignment @ offset).squeeze(-1) / unit,
+            symmetry=self.symmetries(batch.category),
+            surface_obj=batch.surface_obj / unit,
+        )
 
     def _score_loss(
         self, clean: Tensor, target: Tensor, sigma: Tensor, noise: Tensor, encoding: Encoding
@@ -226,6 +272,8 @@ class ReferenceObjective(Objective):
             raise ValueError("the model has no energy network to train")
         if settings.target == "score" and settings.weighting != "paper":
             raise ValueError(f"{model.architecture} is trained with weighting paper alone")
+        if settings.place_weight or settings.surface_weight or settings.regression_weight:
+            raise ValueError(f"{model.architecture} takes no auxiliary losses: it has no patches")
         super().__init__(model, settings)
 
     @property
@@ -238,7 +286,8 @@ class ReferenceObjective(Objective):
     def _trained_parts(self) -> list[nn.Module]:
         return [self._network]
 
-    def _encode(self, points_cam: Tensor, size_m: Tensor, up: Up) -> tuple[Encoding, Tensor]:
+    def _encode(self, batch: Batch, up: Up) -> tuple[Encoding, Tensor]:
+        points_cam = batch.points_cam
         with torch.autocast(points_cam.device.type, torch.bfloat16, enabled=self.settings.bf16):
             encoded = self._network.encode(points_cam)
         centre = points_cam.mean(1)
@@ -265,6 +314,7 @@ class DistilObjective(nn.Module):
         if not isinstance(model, LightPoseModel) or model.distilled_head is None:
             raise ValueError(f"this {model.architecture} has no distilled head to train")
         self.model, self.settings, self._head = model, settings, model.distilled_head
+        self.auxiliary = nn.Module()
         model.requires_grad_(False)
         model.distilled_head.requires_grad_(True)
 
@@ -290,7 +340,7 @@ class DistilObjective(nn.Module):
 
 def objective_of(
     model: PoseModel, settings: TrainingSettings, teacher: Teacher | None = None
-) -> nn.Module:
+) -> "Objective | DistilObjective":
     """The objective of a model's architecture and of what is trained of it.
 
     Raises:

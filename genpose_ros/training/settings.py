@@ -74,6 +74,34 @@ class TrainingSettings:
         choices=("edm", "paper"),
     )
     size_weight: float = setting(1.0, "Weight of the size head's loss.", low=0.0, high=100.0)
+    place_weight: float = setting(
+        0.0,
+        "Weight of an auxiliary loss: where each patch lies on the object (light model).",
+        low=0.0,
+        high=100.0,
+    )
+    surface_weight: float = setting(
+        0.0,
+        "Weight of an auxiliary loss: the object's whole surface (light model; clouds made with "
+        "surface points).",
+        low=0.0,
+        high=100.0,
+    )
+    surface_points: int = setting(
+        64, "Points by which the whole surface is predicted.", low=1, high=4096
+    )
+    regression_weight: float = setting(
+        0.0,
+        "Weight of an auxiliary loss: the pose, regressed from the features (light model).",
+        low=0.0,
+        high=100.0,
+    )
+    pairing: str = setting(
+        "independent",
+        "How noise and the poses of symmetric objects are paired: independent (the paper's), or "
+        "transport: of the poses that look alike the nearest to the noise.",
+        choices=("independent", "transport"),
+    )
     sigma_low: float = setting(0.008, "Smallest noise level trained.", low=1e-5, high=1.0)
     sigma_high: float = setting(
         0.0, "Largest noise level trained; 0: the model's largest.", low=0.0, high=100.0

@@ -54,8 +54,9 @@ def read_state(state_file: Path) -> dict[str, Any]:
     state = load_torch_file(state_file)
     if not isinstance(state, dict) or not set(state) >= _STATE:
         raise ValueError(f"{state_file} is no state of a training run")
-    # States of the first version were of the light model, and had no validation.
-    return {"architecture": LightPoseModel.architecture, "best": None, **state}
+    # States of the first version were of the light model, and had no validation; later ones no
+    # auxiliary heads.
+    return {"architecture": LightPoseModel.architecture, "best": None, "auxiliary": {}, **state}
 
 
 def write_state(state: dict[str, Any], state_file: Path) -> None:

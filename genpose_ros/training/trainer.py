@@ -43,7 +43,8 @@ class Progress:
         elapsed_s: training time so far, interruptions and validation not counted, seconds.
         done: share of the run's budget that is used.
         loss: mean denoising loss since the last report.
-        size_loss: mean loss of the size head since then; 0 where none is trained.
+        size_loss: mean loss of the size head and of auxiliary ones since then; 0 where none is
+            trained.
         clouds_per_s: clouds trained on per second since then, by all processes.
         learning_rate: of the latest step.
         validation: the latest one of this command; None: none yet.
@@ -182,7 +183,8 @@ class _Run:
         self.shared = workers.share(self.objective)
         self.averaged.to(workers.device)
         self.trained, self.trained_average = _trained_pairs(model, self.averaged)
-        self.optimizer = Optimizer(self.trained, settings)
+        self.stepped = [*self.trained, *self.objective.auxiliary.parameters()]
+        self.optimizer = Optimizer(self.stepped, settings)
         if state is not None:
             self.optimizer.load_state_dict(state["optimizer"])
         if settings.compile and isinstance(model, LightPoseModel):
@@ -200,8 +202,10 @@ class _Run:
     def _go_on_from(self, state: dict[str, Any]) -> None:
         """Take over weights, step and times of a state; the optimizer's come when there is one."""
         _check_same_model(state, self.model, self.file)
+        _check_same_auxiliary(state, self.objective.auxiliary, self.file)
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
+        self.objective.auxiliary.load_state_dict(state["auxiliary"])
         self.step, self.best = state["step"], state["best"]
         self.spent = self.elapsed = state["elapsed"]
 
@@ -230,6 +234,7 @@ class _Run:
             "config": self.model.config(),
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
+            "auxiliary": self.objective.auxiliary.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "elapsed": self.spent,
@@ -307,7 +312,7 @@ class _Run:
             self._give_up(batch, sum(own))
         self.optimizer.zero_grad()
         workers.backward(losses.sum())
-        nn.utils.clip_grad_norm_(self.trained, s.clip)
+        nn.utils.clip_grad_norm_(self.stepped, s.clip)
         self.optimizer.step()
         self.step += 1
         self._average()
@@ -451,4 +456,13 @@ def _check_same_model(state: dict[str, Any], model: PoseModel, state_file: Path)
         raise ValueError(
             f"{state_file} trains a model that differs from this recipe's in "
             f"{', '.join(differing)}: choose another folder, or that run's recipe"
+        )
+
+
+def _check_same_auxiliary(state: dict[str, Any], auxiliary: nn.Module, state_file: Path) -> None:
+    theirs, ours = state["auxiliary"], auxiliary.state_dict()
+    if {n: v.shape for n, v in theirs.items()} != {n: v.shape for n, v in ours.items()}:
+        raise ValueError(
+            f"{state_file} trains other auxiliary heads than this recipe asks for: choose another "
+            "folder, or that run's place_weight, surface_weight and regression_weight"
         )

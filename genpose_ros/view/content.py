@@ -103,6 +103,7 @@ class ViewedObject:
         detection_score: the segmenter's confidence.
         rests: whether it touches the support.
         remarks: on mask and size, as sentences.
+        without_frames: which task frames it lacks and why, as sentences.
     """
 
     name: str
@@ -127,6 +128,7 @@ class ViewedObject:
     detection_score: float = 1.0
     rests: bool = False
     remarks: tuple[str, ...] = ()
+    without_frames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

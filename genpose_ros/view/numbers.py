@@ -45,7 +45,7 @@ def object_text(item: ViewedObject) -> str:
     rows.append(("rests", "yes" if item.rests else "no"))
     lines = [f"**{item.name}** ({item.category})", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in rows]
-    return "\n".join(lines + [f"\n{remark}" for remark in item.remarks])
+    return "\n".join(lines + [f"\n{text}" for text in (*item.remarks, *item.without_frames)])
 
 
 def _track_rows(item: ViewedObject) -> list[tuple[str, str]]:

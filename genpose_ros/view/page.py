@@ -13,14 +13,18 @@ from typing import Any
 
 import numpy as np
 
+from genpose_ros.robot.grasps import GraspTable
 from genpose_ros.view.content import ViewedFrame
 from genpose_ros.view.numbers import frame_text, object_text
+from genpose_ros.view.own_pages import answers_own_pages
 from genpose_ros.view.scene import CANDIDATE_VALUES, Scene, Shown
+from genpose_ros.view.task_frames import with_task_frames
 
 __all__ = ["LOOPBACK", "Adjustable", "Page"]
 
 #: Address that only this machine reaches.
 LOOPBACK = "127.0.0.1"
+_LOOPBACKS = (LOOPBACK, "localhost", "::1")
 _NOTHING_CHOSEN = "Click on an object to see its numbers."
 #: Recordings are played at this rate, frames a second.
 _PLAY_HZ = 10.0
@@ -62,12 +66,19 @@ class Page:
         title: of the page.
         host: address to listen at.
         port: first one to try.
+        grasps: of the objects of frames that come without task frames; None: they have none.
 
     Raises:
         ModuleNotFoundError: viser is not installed.
     """
 
-    def __init__(self, title: str, host: str = LOOPBACK, port: int = 8080) -> None:
+    def __init__(
+        self,
+        title: str,
+        host: str = LOOPBACK,
+        port: int = 8080,
+        grasps: GraspTable | None = None,
+    ) -> None:
         try:
             import viser
         except ModuleNotFoundError as error:
@@ -75,12 +86,12 @@ class Page:
                 "the view needs viser: pip install 'genpose_ros[view]'"
             ) from error
         # It prints its address in a box of its own, whatever `verbose` says.
-        with redirect_stdout(StringIO()):
+        with redirect_stdout(StringIO()), answers_own_pages(loopback=host in _LOOPBACKS):
             self._server = viser.ViserServer(host=host, port=port, label=title, verbose=False)
         self._server.gui.configure_theme(
             dark_mode=True, show_logo=False, show_share_button=False, control_width="medium"
         )
-        self._lock = threading.RLock()
+        self._lock, self._grasps = threading.RLock(), grasps
         self._frame: ViewedFrame | None = None
         self._frames: Sequence[ViewedFrame] = ()
         self._shown, self._chosen = Shown(), ""
@@ -127,6 +138,8 @@ class Page:
 
     def show(self, frame: ViewedFrame) -> None:
         """Show a frame in place of the one before."""
+        if self._grasps is not None and not frame.task_frames:
+            frame = with_task_frames(frame, self._grasps)
         with self._lock:
             self._frame = frame
             if not self._looked:

@@ -85,6 +85,17 @@ class Scene:
         self._labels: dict[str, Any] = {}
         self._lines: dict[str, Any] = {}
         self._cloud: Any = None
+        # viser gives a cloud a new material with its colours, and a browser forgets the shader of
+        # the old one if nothing else is drawn with it: to compile it takes longer than to draw.
+        # These two points, which nobody sees, are drawn with it all the time.
+        server.scene.add_point_cloud(
+            "/shader",
+            np.zeros((2, 3), np.float32),
+            np.zeros((2, 3), np.uint8),
+            point_size=0.0,
+            point_shading="flat",
+            precision="float32",
+        )
         server.scene.configure_environment_map(hdri=None)
         server.scene.configure_default_lights(cast_shadow=False)
 
@@ -108,7 +119,7 @@ class Scene:
             for name, lines, wide in _lines_of(frame, shown, chosen):
                 self._draw_lines(name, lines, wide)
             self._draw_boxes(frame.objects if shown.boxes else (), chosen)
-            self._draw_labels(_labels_of(frame, shown))
+            self._draw_labels(_labels_of(frame, shown, chosen))
 
     def _draw_cloud(self, frame: ViewedFrame, shown: Shown) -> None:
         cloud = frame.cloud
@@ -265,7 +276,7 @@ def _support(frame: ViewedFrame) -> list[Lines]:
     return [support_plane(frame.up, near)]
 
 
-def _labels_of(frame: ViewedFrame, shown: Shown) -> dict[str, tuple[str, np.ndarray]]:
+def _labels_of(frame: ViewedFrame, shown: Shown, chosen: str) -> dict[str, tuple[str, np.ndarray]]:
     if not shown.labels:
         return {}
     up = np.zeros(3) if frame.up is None else frame.up.direction_cam
@@ -274,7 +285,8 @@ def _labels_of(frame: ViewedFrame, shown: Shown) -> dict[str, tuple[str, np.ndar
         state = f" {item.state}" if item.state not in ("", "confirmed") else ""
         place = item.T_view_obj[:3, 3] + 0.6 * float(np.linalg.norm(item.size_m)) * up
         labels[item.name] = (f"{item.name} {item.score:.2f}{state}", place)
-    if shown.task_frames:
-        for name, T in frame.task_frames.items():
-            labels[f"frame_{name}"] = (name, T[:3, 3])
+    if shown.task_frames and chosen:
+        own = [name for name in frame.task_frames if name.startswith(f"{chosen}_")]
+        for name in own:
+            labels[f"frame_{name}"] = (name, frame.task_frames[name][:3, 3])
     return labels

@@ -40,13 +40,20 @@ class Shot:
 
 
 @contextmanager
-def opened(page: Page, size_px: tuple[int, int] = (1280, 800)) -> Iterator[Chromium]:
+def opened(
+    page: Page, size_px: tuple[int, int] = (1280, 800), *, antialias: bool = True
+) -> Iterator[Chromium]:
     """Open a page in a browser without a screen, and wait until it is drawn.
+
+    Args:
+        page: with a frame.
+        size_px: width and height of the window.
+        antialias: whether edges are drawn smoothly.
 
     Raises:
         BrowserError: there is no browser, or the page is not drawn in time.
     """
-    with Chromium.open(page.url, size_px) as browser:
+    with Chromium.open(page.url, size_px, antialias=antialias) as browser:
         browser.wait_for(_CANVAS, _DRAWN_S)
         page.wait_for_browser(_DRAWN_S)
         settle(browser)

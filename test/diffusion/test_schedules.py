@@ -12,6 +12,7 @@ from genpose_ros.diffusion import (
     log_sigma_schedule,
     optimised_schedule,
     sample_euler,
+    schedule_along,
 )
 
 both = pytest.mark.parametrize("schedule", [log_sigma_schedule, karras_schedule])
@@ -79,3 +80,38 @@ class TestOptimised:
 
     def test_one_step_leaves_nothing_to_choose(self) -> None:
         assert optimised_schedule(lambda sigmas: 0.0, 5.0, 0.01, 1)[0] == pytest.approx(5.0)
+
+
+class TestAlongACurve:
+    CURVE = (5.0, 1.4, 0.74, 0.44, 0.26, 0.135, 0.06, 0.02)
+
+    def test_as_many_steps_as_the_curve_has_levels_are_the_curve(self) -> None:
+        assert schedule_along(self.CURVE, 5.0, 0.01, 8).tolist() == pytest.approx(self.CURVE)
+
+    def test_half_as_many_steps_are_every_second_level(self) -> None:
+        assert schedule_along(self.CURVE, 5.0, 0.01, 4).tolist() == pytest.approx(self.CURVE[::2])
+
+    @pytest.mark.parametrize("start", [80.0, 5.0, 0.2, 0.015, 0.0101])
+    @pytest.mark.parametrize("steps", [1, 2, 3, 7, 8, 40])
+    def test_levels_fall_strictly_from_any_start_and_stay_above_the_end(
+        self, start: float, steps: int
+    ) -> None:
+        sigmas = schedule_along(self.CURVE, start, 0.01, steps)
+        assert sigmas.shape == (steps,)
+        assert float(sigmas[0]) == start
+        assert (sigmas.diff() < 0).all()
+        assert float(sigmas[-1]) > 0.01
+
+    def test_from_a_start_on_the_curve_the_rest_of_it_is_shared_evenly(self) -> None:
+        assert schedule_along(self.CURVE, 0.26, 0.01, 4).tolist() == pytest.approx(self.CURVE[4:])
+
+    @pytest.mark.parametrize(("start", "end"), [(0.5, 0.5), (5.0, 0.05)])
+    def test_where_the_curve_does_not_reach_levels_are_those_of_karras(
+        self, start: float, end: float
+    ) -> None:
+        found = schedule_along(self.CURVE, start, end, 4)
+        assert torch.equal(found, karras_schedule(start, end, 4))
+
+    def test_a_schedule_that_cannot_fall_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="expected 0 < end"):
+            schedule_along(self.CURVE, 0.001, 0.01, 4)

@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from genpose_ros.diffusion import karras_schedule
 from genpose_ros.estimation import EstimatorSettings, draw_candidates, draw_noise
+from genpose_ros.estimation.candidates import noise_levels
 
 FAST = EstimatorSettings(candidates=7)
 
@@ -136,6 +138,29 @@ def test_the_distilled_head_is_asked_once_or_twice(toy, encoding, sampler, steps
         # four standard errors; the start is centred on zero instead of the mode.
         spread = 0.1 if steps == 1 else 0.1**2 / math.sqrt(0.1**2 + 0.5**2)
         assert float(away.std()) == pytest.approx(spread, rel=4 / math.sqrt(2 * 400 * 9) + 0.05)
+
+
+@pytest.mark.parametrize(
+    ("settings", "levels"),
+    [
+        ({"steps": 4}, [4.0, 2.0, 1.0, 0.5]),
+        ({"steps": 2}, [4.0, 1.0]),
+        ({"steps": 2, "sampler": "dpmpp_2m"}, [4.0, 1.0]),
+        ({"steps": 2, "schedule": "karras"}, [4.0, 0.25]),
+        ({"sampler": "rk45"}, [4.0, 0.25]),
+    ],
+)
+def test_levels_are_along_the_models_curve_unless_settings_say_otherwise(toy, settings, levels):
+    model = toy.model()
+    model.sigma_min, model.noise_curve = 0.25, (4.0, 2.0, 1.0, 0.5)
+    found = noise_levels(model, replace(FAST, **settings), 4.0)
+    assert found == pytest.approx(levels)
+
+
+def test_architectures_without_a_curve_take_the_steps_of_karras(toy):
+    model = toy.model()
+    expected = karras_schedule(5.0, model.sigma_min, 4).tolist()
+    assert noise_levels(model, replace(FAST, steps=4), 5.0) == expected
 
 
 @pytest.mark.parametrize("sampler", ["auto", "distilled"])

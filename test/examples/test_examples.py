@@ -7,10 +7,11 @@ import importlib.util
 import json
 import os
 import re
-import select
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -120,34 +121,55 @@ def test_simple_categories_writes_folders_that_the_check_passes(root, tmp_path):
         assert all(mesh.mesh.closed for mesh in check.meshes), name
 
 
-@pytest.mark.ros
-@pytest.mark.skipif(not importlib.util.find_spec("rclpy"), reason="no ROS 2 here")
-def listen_to(root: Path, command: list[str], kind, topic: str, messages) -> str:
-    """What an example prints while messages are published to it again and again."""
+def over_topics(test):
+    """Mark a test of an example that needs ROS 2."""
+    missing = pytest.mark.skipif(not importlib.util.find_spec("rclpy"), reason="no ROS 2 here")
+    return pytest.mark.ros(missing(test))
+
+
+@contextmanager
+def beside(*arguments: str):
+    """A node that an example needs beside it."""
+    process = subprocess.Popen([sys.executable, "-m", *arguments])
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def listen_to(root: Path, command: list[str], kind, topic: str, messages, done: str = ".") -> str:
+    """What an example prints, until `done`, while messages are published again and again."""
     import rclpy
 
     program = [sys.executable, str(root / "examples" / command[0]), *command[1:]]
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
     context = rclpy.Context()
-    rclpy.init(context=context)
-    try:
-        node = rclpy.create_node("publisher", context=context)
-        publisher = node.create_publisher(kind, topic, 10)
-        deadline = time.monotonic() + 60
-        while not select.select([process.stdout], [], [], 0.1)[0] and time.monotonic() < deadline:
-            for message in messages(node):
-                publisher.publish(message)
-    finally:
-        process.terminate()
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(program, stdout=output, text=True)
+        rclpy.init(context=context)
         try:
-            printed, _ = process.communicate(timeout=30)
+            node = rclpy.create_node("publisher", context=context)
+            publisher = node.create_publisher(kind, topic, 10)
+            deadline = time.monotonic() + 90
+            while not re.search(done, printed_in(output)) and time.monotonic() < deadline:
+                for message in messages(node):
+                    publisher.publish(message)
+                time.sleep(0.1)
         finally:
-            process.kill()
-            rclpy.try_shutdown(context=context)
-    return printed
+            process.terminate()
+            try:
+                process.wait(timeout=30)
+            finally:
+                process.kill()
+                rclpy.try_shutdown(context=context)
+        return printed_in(output)
 
 
+def printed_in(file) -> str:
+    return os.pread(file.fileno(), 2**20, 0).decode()
+
+
+@over_topics
 def test_subscribe_to_objects_prints_what_is_published_and_trusted(root):
     from genpose_ros.msg import ObjectPose, ObjectPoseArray
 
@@ -167,33 +189,71 @@ def test_subscribe_to_objects_prints_what_is_published_and_trusted(root):
     assert set(printed.splitlines()) == {expected}
 
 
-def test_a_grasp_is_above_the_middle_of_a_mugs_body_and_points_down(root):
-    """A mug that stands 1 m before the base; its handle is at +x, its up the base's z."""
+@over_topics
+def test_a_grasp_is_that_of_task_frames_and_what_is_not_sure_has_none(root):
+    """A can that stands 1 m before the base, its up the base's z; of another the axis is unsure."""
     from geometry_msgs.msg import TransformStamped
     from tf2_ros import StaticTransformBroadcaster
 
     from genpose_ros.msg import ObjectPose, ObjectPoseArray
 
-    item = ObjectPose(id="mug_1", class_name="mug", score_axis=0.95)
-    item.size.x, item.size.y, item.size.z = 0.12, 0.10, 0.08
-    placed = TransformStamped(child_frame_id="mug_1")
+    items = []
+    for name, score in (("can_1", 0.95), ("can_2", 0.3)):
+        item = ObjectPose(id=name, class_name="can", score=score, score_axis=score)
+        item.size.x, item.size.y, item.size.z = 0.06, 0.10, 0.06
+        item.pose.pose.orientation.x = item.pose.pose.orientation.w = 0.5**0.5  # y up is z up
+        items.append(item)
+    placed = TransformStamped(child_frame_id="can_1")
     placed.header.frame_id = "base"
     placed.transform.translation.x, placed.transform.translation.z = 1.0, 0.05
-    placed.transform.rotation.x = placed.transform.rotation.w = 0.5**0.5  # y up is z up
+    placed.transform.rotation = items[0].pose.pose.orientation
     kept = []
 
     def messages(node):
         if not kept:
             kept.append(StaticTransformBroadcaster(node))
             kept[0].sendTransform(placed)
-        return [ObjectPoseArray(objects=[item])]
+        message = ObjectPoseArray(objects=items)
+        message.header.frame_id = "base"
+        message.header.stamp = node.get_clock().now().to_msg()
+        return [message]
 
-    printed = listen_to(root, ["grasp.py", "base"], ObjectPoseArray, "/genpose/objects", messages)
-    found = re.findall(r"gripper to \(([^)]*)\) m, turned \(([^)]*)\) in base", printed)
-    place, turned = (np.array([float(v) for v in text.split(",")]) for text in found[-1])
-    np.testing.assert_allclose(place, [1.0 - 0.02, 0.0, 0.05 + 0.05 + 0.02], atol=1e-3)
+    arguments = ("--ros-args", "-r", "objects:=/genpose/objects")
+    with beside("genpose_ros.ros.robot.task_frames_node", *arguments):
+        topic = "/genpose/objects"
+        done = r"can_1_grasp_top: gripper"
+        printed = listen_to(root, ["grasp.py", "base"], ObjectPoseArray, topic, messages, done)
+    found = re.findall(
+        r"can_1_grasp_top(\w*): gripper to \(([^)]*)\) m, turned \(([^)]*)\) in base", printed
+    )
+    places = {
+        which: [np.array([float(v) for v in text.split(",")]) for text in pose]
+        for which, *pose in found
+    }
+    place, turned = places[""]
+    np.testing.assert_allclose(place, [1.0, 0.0, 0.05 + 0.05 - 0.03], atol=1e-3)
+    np.testing.assert_allclose(places["_before"][0], place + np.array([0, 0, 0.08]), atol=1e-3)
     down = Rotation.from_quat(turned).apply([0.0, 0.0, 1.0])
     np.testing.assert_allclose(down, [0.0, 0.0, -1.0], atol=1e-2)
+    assert "can_2: no grasp_top, its pose has a score of 0.30" in printed
+
+
+@pytest.mark.parametrize(
+    ("task", "lines"),
+    [
+        ("pour", [r"can at \(.*\) m, score 0\.\d\d", r"grasp_side: \d+ of 16 frames around it",
+                  r"tilted by \d+ degrees", "touched: nothing", "pour: done"]),
+        ("stack", [r"bowl below at", r"grasp_top: the fingers are \d+\.\d mm apart",
+                   r"mm off the other's axis", "stack: done"]),
+        ("handover", [r"points of the depth images", r"frames keep clear",
+                      r"gripper and hand were \d+ mm apart", "handover: done"]),
+    ],
+)  # fmt: skip
+def test_a_task_is_carried_out_and_judged_and_drawn(root, tmp_path, task, lines):
+    printed = "\n".join(run_example(root, f"{task}.py", "0", str(tmp_path / "end.png")))
+    for line in lines:
+        assert re.search(line, printed), printed
+    assert Image.open(tmp_path / "end.png").size == (480, 420)
 
 
 ULTRALYTICS = """
@@ -220,6 +280,7 @@ class YOLO:
 """
 
 
+@over_topics
 def test_masks_of_an_ultralytics_model_carry_the_images_stamp(root, tmp_path):
     """With a model that stands in: it finds a cup."""
     import rclpy

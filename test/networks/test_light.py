@@ -221,3 +221,17 @@ def test_cuda_agrees_with_the_cpu(model: LightPoseModel) -> None:
     on_gpu = model.cuda()
     actual = on_gpu.score(x.cuda(), sigma.cuda(), on_gpu.encode(clouds().cuda()))
     torch.testing.assert_close(actual.cpu(), expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("size", [1, 7, 300, 512, 9000])
+def test_nearest_points_are_those_of_a_sort_but_for_near_ties(size: int) -> None:
+    generator = torch.Generator().manual_seed(size)
+    distances = torch.rand(3, 5, size, generator=generator) ** 4
+    distances[0, 0, : size // 2] = 0.0
+    count = min(16, size)
+    found = nearest_points(distances, count)
+    assert found.dtype == torch.int64
+    assert all(len(set(row)) == count for row in found.flatten(0, 1).tolist())
+    taken = distances.gather(-1, found).sort(-1).values
+    expected = distances.sort(-1).values[..., :count]
+    torch.testing.assert_close(taken, expected, rtol=1e-3, atol=0.0)

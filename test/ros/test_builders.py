@@ -266,6 +266,26 @@ def test_points_carry_the_number_of_their_object(ros, header):
     assert rows.tolist() == [(1, 2, 3, 3), (4, 5, 6, 3), (7, 8, 9, 5)]
 
 
+def test_candidates_have_their_energies_in_the_same_order_and_nan_without(ros, header, T_out_cam):
+    candidates = np.tile(np.eye(4), (3, 1, 1))
+    candidates[:, 0, 3] = (1, 2, 3)
+    energies = np.array([[1.0, -1.0], [2.0, -2.0], [3.0, -3.0]])
+    first = published(ros, 4, T_cam_candidates=candidates, candidate_energies=energies)
+    objects = [first, published(ros, 7)]
+    cloud = builders.candidate_energies(objects, header, T_out_cam)
+    array = builders.candidate_array(objects, header, T_out_cam)
+    names = ["x", "y", "z", "instance_id", "energy_rotation", "energy_translation"]
+    assert [field.name for field in cloud.fields] == names
+    kinds = ["<f4", "<f4", "<f4", "<i4", "<f4", "<f4"]
+    rows = np.frombuffer(cloud.data, dtype=list(zip(names, kinds, strict=True)))
+    places = [[getattr(pose.position, axis) for axis in "xyz"] for pose in array.poses]
+    np.testing.assert_allclose(np.stack([rows[a] for a in "xyz"], -1), places, atol=1e-6)
+    assert rows["instance_id"].tolist() == [4] * 3 + [7] * (len(rows) - 3)
+    both = np.stack([rows["energy_rotation"], rows["energy_translation"]], -1)
+    np.testing.assert_allclose(both[:3], energies)
+    assert np.isnan(both[3:]).all()
+
+
 def test_candidates_of_all_objects_follow_each_other(ros, header):
     candidates = np.tile(np.eye(4), (3, 1, 1))
     candidates[:, 0, 3] = (1, 2, 3)

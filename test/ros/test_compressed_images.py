@@ -4,7 +4,11 @@
 """Compressed depth as image_transport's plug-ins write it, and compressed masks."""
 
 import io
+import random
 import struct
+import subprocess
+import tracemalloc
+from array import array
 from contextlib import suppress
 
 import cv2
@@ -16,6 +20,8 @@ from PIL import Image
 from sensor_msgs.msg import CompressedImage
 
 from genpose_ros.estimation.reasons import Reason, Rejection
+from genpose_ros.ros import compressed_images
+from genpose_ros.ros.color_images import color_pixels
 from genpose_ros.ros.compressed_images import compressed_depth, compressed_labels, decode_rvl
 from genpose_ros.ros.images import depth_m, depth_pixels, label_pixels
 
@@ -155,6 +161,98 @@ def test_whatever_a_compressed_message_says_nothing_is_raised(form, data):
             stored = compressed_depth(odd)
             assert isinstance(stored, Rejection) or depth_m(stored) is not None
             assert compressed_labels(odd) is not None
+
+
+def test_numbers_of_rvl_may_lie_across_the_blocks_that_are_read(monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 65536, 1000).astype(np.uint16)
+    pixels[200:300] = 0
+    stream = encode_rvl(pixels)
+    for words in (1, 2, 7):
+        monkeypatch.setattr(compressed_images, "_BLOCK_WORDS", words)
+        np.testing.assert_array_equal(decode_rvl(stream, 1000), pixels)
+
+
+def test_a_number_of_rvl_that_never_ends_is_refused_wherever_the_blocks_end(monkeypatch):
+    for words in (1, 2, 2**17):
+        monkeypatch.setattr(compressed_images, "_BLOCK_WORDS", words)
+        with pytest.raises(ValueError, match="17 bits"):
+            decode_rvl(b"\xff" * 64, 4)
+
+
+@pytest.mark.parametrize("numbers", [[0, 1, 4, 0, 1, 6, 1, 1, 2], [1, 0, 1, 1, 2], [0, 0, 1, 1, 2]])
+def test_a_run_of_no_pixels_is_refused_as_no_encoder_writes_it(numbers):
+    nibbles = numbers + [0] * (-len(numbers) % 8)
+    words = ["".join(map(str, nibbles[k : k + 8])) for k in range(0, len(nibbles), 8)]
+    stream = struct.pack(f"<{len(words)}I", *(int(word, 16) for word in words))
+    with pytest.raises(ValueError, match="empty run"):
+        decode_rvl(stream, 4)
+
+
+@pytest.mark.parametrize("fill", [b"\0", b"\x11", b"\xff"])
+def test_the_longest_rvl_that_is_decoded_takes_little_memory(fill):
+    """Its runs are empty, of one pixel each, or one that never ends."""
+    height, width = 150, 200
+    most = 3 * height * width + 2**20
+    stream = struct.pack("<2I", width, height) + fill * (most - 20)
+    tracemalloc.start()
+    stored = depth_pixels(message("16UC1; compressedDepth rvl", stream))
+    depth_m(stored)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6 + 40 * most
+
+
+def test_a_compressed_image_of_far_more_bytes_than_pixels_is_refused_before_it_is_copied(depth_mm):
+    for data in (png(depth_mm), b"\0" * 4 + rvl_payload(depth_mm)):
+        odd = CompressedImage(format="16UC1; compressedDepth rvl", data=data + bytes(64_000_000))
+        odd.data = array("B", odd.data)
+        tracemalloc.start()
+        results = depth_pixels(odd), label_pixels(odd, 1_000_000), color_pixels(odd, 1_000_000)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert {result.reason for result in results} == {Reason.TOO_LARGE}
+        assert peak < 1_000_000
+
+
+def test_a_second_head_of_a_png_does_not_make_it_larger(depth_mm):
+    small, large = png(depth_mm), png(np.zeros((4000, 4000), np.uint16))
+    stored = depth_pixels(message("16UC1; compressedDepth png", small[:33] + large[8:]))
+    result = stored.pixels()
+    assert result.reason is Reason.TRUNCATED_IMAGE
+    assert "4000 x 4000" in result.detail
+
+
+def encoded(kind: str) -> bytes:
+    stream = io.BytesIO()
+    pixels = np.arange(4096, dtype=np.uint8).reshape(64, 64)
+    Image.fromarray(pixels).save(stream, kind)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["EPS", "TIFF", "GIF", "ICO", "TGA", "BMP"])
+def test_no_other_format_is_taken_and_no_program_started(kind, monkeypatch):
+    """Pillow gives an EPS to Ghostscript."""
+
+    def refuse(*_arguments, **_options):
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    odd = CompressedImage(format="png", data=encoded(kind))
+    assert label_pixels(odd).reason is Reason.TRUNCATED_IMAGE
+    assert color_pixels(odd).reason is Reason.TRUNCATED_IMAGE
+    assert depth_pixels(odd).reason is Reason.BAD_ENCODING
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_whatever_is_changed_in_a_compressed_image_nothing_is_raised(kind):
+    rng, whole = random.Random(0), encoded(kind)
+    for _ in range(200):
+        data = bytearray(whole)
+        for _ in range(rng.choice((1, 2, 8))):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        odd = CompressedImage(format="16UC1; png", data=bytes(data[: rng.choice((None, 40, 90))]))
+        for result in (label_pixels(odd), color_pixels(odd), depth_pixels(odd)):
+            assert isinstance(result, (np.ndarray, Rejection)) or depth_m(result) is not None
 
 
 class TestLabels:

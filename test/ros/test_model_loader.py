@@ -28,7 +28,7 @@ def test_the_network_is_loaded_once_and_shared(settings):
     load = ModelLoader()
     first, second = load(settings), load(replace(settings, steps=3))
     assert second.model is first.model
-    assert (first.settings.steps, second.settings.steps) == (8, 3)
+    assert (first.settings.steps, second.settings.steps) == (4, 3)
 
 
 def test_networks_that_were_freed_are_gone_and_can_be_loaded_again(settings):

@@ -14,6 +14,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
+from genpose_ros.geometry.categories import NOCS
+from genpose_ros.ros import node_settings
+from genpose_ros.ros.detections import parse_label_categories
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.parameter_names import NAMES as FIELDS
 from genpose_ros.ros.parameter_names import OLD_NAMES, check_names, node_parameters, unknown_name
@@ -123,10 +126,10 @@ def test_a_bad_value_at_start_is_a_value_error_that_names_it(context, name, valu
 
 
 def test_a_change_comes_into_force(node):
-    (result,) = node.set_parameters([Parameter("sampling.steps", value=4)])
+    (result,) = node.set_parameters([Parameter("sampling.steps", value=6)])
     assert result.successful
-    assert node.parameters.current.estimator.steps == 4
-    assert [s.estimator.steps for s in node.seen] == [4]
+    assert node.parameters.current.estimator.steps == 6
+    assert [s.estimator.steps for s in node.seen] == [6]
 
 
 def test_settings_of_the_tracker_are_not_those_of_the_estimator(node):
@@ -139,7 +142,7 @@ def test_settings_of_the_tracker_are_not_those_of_the_estimator(node):
 
 
 def test_a_value_that_is_the_same_changes_nothing(node):
-    node.set_parameters([Parameter("sampling.steps", value=8)])
+    node.set_parameters([Parameter("sampling.steps", value=4)])
     assert node.seen == []
 
 
@@ -182,6 +185,21 @@ def test_a_bad_change_is_refused_with_a_sentence_and_changes_nothing(node, name,
     assert node.get_parameter(name).value == held
 
 
+def test_a_long_text_is_parsed_once_and_not_for_every_frame(monkeypatch):
+    calls = []
+
+    def counting(text):
+        calls.append(text)
+        return parse_label_categories(text)
+
+    monkeypatch.setattr(node_settings, "parse_label_categories", counting)
+    settings = NodeSettings(label_categories="1:mug, 2:bowl")
+    for _ in range(5):
+        assert settings.names_classes
+        assert settings.category_rules(NOCS) is settings.category_rules(NOCS)
+    assert len(calls) == 1
+
+
 def test_a_refusal_of_a_long_text_is_short(node):
     (result,) = node.set_parameters([Parameter("tf_prefix", value="x y" * 100_000)])
     assert not result.successful
@@ -205,14 +223,14 @@ def test_locked_parameters_cannot_be_changed_and_say_so(context):
 
 
 def test_what_was_changed_since_the_start_is_known(node):
-    node.set_parameters([Parameter("sampling.steps", value=4)])
+    node.set_parameters([Parameter("sampling.steps", value=6)])
     node.set_parameters([Parameter("tf_prefix", value="left/" * 25)])
     assert node.parameters.changes == {
-        "sampling.steps": "8 -> 4",
+        "sampling.steps": "4 -> 6",
         "tf_prefix": f"auto -> {('left/' * 25)[:100]}",
     }
     node.set_parameters(
-        [Parameter("sampling.steps", value=8), Parameter("tf_prefix", value="auto")]
+        [Parameter("sampling.steps", value=4), Parameter("tf_prefix", value="auto")]
     )
     assert node.parameters.changes == {}
 
@@ -230,7 +248,7 @@ def test_several_parameters_are_taken_or_refused_together(node):
     assert node.set_parameters_atomically(both).successful
     mixed = [Parameter("sampling.steps", value=3), Parameter("sampling.sampler", value="magic")]
     assert not node.set_parameters_atomically(mixed).successful
-    assert node.parameters.current.estimator.steps == 8
+    assert node.parameters.current.estimator.steps == 4
 
 
 def test_a_change_that_the_owner_refuses_is_refused(node):

@@ -21,23 +21,42 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+import trimesh
 import yaml
+from mesh_shapes import box
 from PIL import Image
+from recorded_bags import BEGIN_NS, frame, write_bag
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from safetensors.numpy import save as save_arrays
+from scipy.io import savemat
 
 from genpose_ros.cli.console import error_message
 from genpose_ros.datasets import load_frame
 from genpose_ros.datasets.camera_files import read_camera
+from genpose_ros.datasets.extrinsics import read_extrinsics
 from genpose_ros.datasets.images import is_coloured, read_color, read_depth_m, read_labels
 from genpose_ros.datasets.nocs import parse_detections
 from genpose_ros.datasets.nocs_files import read_meta, read_pickle
 from genpose_ros.datasets.single import read_classes, read_frame
+from genpose_ros.estimation.settings import EstimatorSettings
+from genpose_ros.geometry.calibration import Calibration
 from genpose_ros.networks import LightConfig, LightPoseModel, load_model, save_model
+from genpose_ros.networks.description import describe_weights
+from genpose_ros.own_categories.manifest import read_manifest
+from genpose_ros.ros.frame_files import KeptFrame, read_frame_file, write_frame_file
+from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
+from genpose_ros.ros.node_settings import NodeSettings
+from genpose_ros.ros.replay.bag import Bag
+from genpose_ros.ros.settings import Settings
+from genpose_ros.ros.transform_queue import LocatedFrame
+from genpose_ros.synthesis.mesh_files import MESH_SUFFIXES, merged, read_mesh
 from genpose_ros.synthesis.shards import read_shard
+from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.training import load_recipe
 from genpose_ros.training.state import read_state
 
@@ -135,6 +154,9 @@ def camera_texts() -> Iterator[tuple[str, bytes]]:
     instances = [{"id": 1, "category": "mug", **pose}]
     yield "camera.yaml", yaml.safe_dump(info).encode()
     yield "camera.json", json.dumps(info).encode()
+    stream = io.BytesIO()
+    savemat(stream, {"intrinsic_matrix": np.reshape(k, (3, 3)), "factor_depth": 1000})
+    yield "meta.mat", stream.getvalue()
     yield "label.json", json.dumps({"K": [k[:3], k[3:6], k[6:]], "instances": instances}).encode()
 
 
@@ -171,9 +193,63 @@ def checkpoints(folder: Path) -> Iterator[tuple[str, bytes]]:
     })  # fmt: skip
 
 
+def meshes(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """A box in every format of meshes, and the manifest of a category that consists of it."""
+    vertices, faces = box(0.1, 0.2, 0.3)
+    for suffix in MESH_SUFFIXES:
+        file = folder / f"mesh{suffix}"
+        trimesh.Trimesh(vertices, faces, process=False).export(file)
+        yield file.name, file.read_bytes()
+    content = {
+        "name": "drill", "frame": {"up": "+z", "front": "+x", "unit": "mm"}, "aliases": ["tool"],
+        "symmetry": {"y": "half"}, "size_m": [0.1, 0.3], "rests": ["base"],
+        "meshes": {"train": ["*.ply"], "test": "*.ply"},
+    }  # fmt: skip
+    yield "category.yaml", yaml.safe_dump(content).encode()
+
+
+def recordings(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The files of bags, and a frame that the node kept."""
+    for name, plugin in (("db3", StoragePlugin.SQLITE3), ("mcap", StoragePlugin.MCAP)):
+        bag = write_bag(folder / f"bag_{name}", frame(BEGIN_NS), plugin)
+        yield f"bag.{name}", next(bag.glob(f"*.{name}")).read_bytes()
+    packed = write_bag(folder / "packed", frame(BEGIN_NS), compression=CompressionMode.MESSAGE)
+    yield "metadata.yaml", (packed / "metadata.yaml").read_bytes()
+    pixels = np.full((24, 32), 900, np.uint16)
+    header = SimpleNamespace(frame_id="camera", stamp=SimpleNamespace(sec=1, nanosec=2))
+    masks = MaskInput((pixels % 3).astype(np.uint8), header=header, label_names={3: "cup"})
+    k = (60.0, 0.0, 16.0, 0.0, 60.0, 12.0, 0.0, 0.0, 1.0)
+    matched = Matched(DepthMessage(header, pixels), masks, Calibration(width=32, height=24, k=k))
+    settings = Settings(EstimatorSettings(), NodeSettings(), TrackerSettings())
+    write_frame_file(folder / "kept.npz", KeptFrame(LocatedFrame(matched, {}), settings))
+    yield "kept.npz", (folder / "kept.npz").read_bytes()
+
+
+def matrices() -> Iterator[tuple[str, bytes]]:
+    """Extrinsics and intrinsics as numbers alone."""
+    for name, matrix in (("extrinsics", np.eye(4)), ("k", np.diag([60.0, 60.0, 1.0]))):
+        stream = io.BytesIO()
+        np.save(stream, matrix)
+        yield f"{name}.npy", stream.getvalue()
+        yield f"{name}.txt", str(matrix.tolist()).translate(str.maketrans("", "", "[],")).encode()
+        yield f"{name}.json", json.dumps({"K" if name == "k" else "T": matrix.tolist()}).encode()
+
+
 def detections(path: Path) -> None:
     """Read the results of a detector, for images of 4 x 6 pixels."""
     parse_detections(path, read_pickle(path), (4, 6))
+
+
+def mesh(path: Path) -> None:
+    """Read a mesh and merge its corners."""
+    merged(*read_mesh(path))
+
+
+def bag(path: Path) -> None:
+    """Read all messages of a bag."""
+    with Bag.open(path) as opened:
+        for _ in opened.messages(opened.types):
+            pass
 
 
 def readers(folder: Path) -> dict[str, list[Callable[[Path], Any]]]:
@@ -184,6 +260,14 @@ def readers(folder: Path) -> dict[str, list[Callable[[Path], Any]]]:
         (folder / "frame" / "label.json").write_bytes(path.read_bytes())
         load_frame(folder / "frame")
 
+    def manifest(path: Path) -> None:
+        (folder / "own" / "category.yaml").write_bytes(path.read_bytes())
+        read_manifest(folder / "own")
+
+    def metadata(path: Path) -> None:
+        (folder / "packed" / "metadata.yaml").write_bytes(path.read_bytes())
+        bag(folder / "packed")
+
     cameras: list[Callable[[Path], Any]] = [
         lambda p: read_camera(p, 32, 24),
         lambda p: read_frame(good / "depth.png", good / "label.png", p),
@@ -193,11 +277,20 @@ def readers(folder: Path) -> dict[str, list[Callable[[Path], Any]]]:
     pictures: list[Callable[[Path], Any]] = [read_depth_m, read_labels, read_color, is_coloured]
     return {
         "pkl": [detections],
+        "category.yaml": [manifest],
+        "metadata.yaml": [metadata],
+        ".db3": [bag],
+        ".mcap": [bag],
+        "kept.npz": [read_frame_file],
+        **{end: [mesh] for end in MESH_SUFFIXES},
+        **{f"extrinsics.{end}": [read_extrinsics] for end in ("npy", "txt", "json")},
+        **{f"k.{end}": cameras[:1] for end in ("npy", "txt", "json")},
         "yaml": cameras[:1],
+        "meta.mat": cameras[:1],
         "json": cameras,
         "recipe.yml": [load_recipe],
         "meta.txt": [read_meta],
-        "a.safetensors": [load_model],
+        "a.safetensors": [load_model, describe_weights],
         "a.pt": [read_state, load_model],
         "shard.safetensors": [read_shard],
         "": pictures,
@@ -208,7 +301,8 @@ def seeds(folder: Path, rng: np.random.Generator) -> list[tuple[str, bytes]]:
     """Genuine files by name; pickles as often as all others together."""
     recipe = b"description: x\narchitecture: genpose-light\nmodel: {width: 16}\nscore: {draws: 8}\n"
     texts = [("recipe.yml", recipe), ("meta.txt", b"1 2 bowl_x\n2 0 y z\n")]
-    others = [*images(rng), *camera_texts(), *texts, *checkpoints(folder)]
+    others = [*images(rng), *camera_texts(), *matrices(), *texts, *checkpoints(folder)]
+    others += [*meshes(folder), *recordings(folder)]
     few = list(pickles())
     return others + few * max(1, len(others) // len(few))
 
@@ -222,9 +316,10 @@ class Fuzzer:
         known = seeds(folder, np.random.default_rng(seed))
         self._seeds = [(name, content) for name, content in known if name.endswith(end)]
         self._others = [content for _, content in self._seeds]
-        for part in ("good", "frame"):
+        for part in ("good", "frame", "own"):
             (folder / part).mkdir(exist_ok=True)
         named = dict(known)
+        (folder / "own" / "mesh.ply").write_bytes(named["mesh.ply"])
         for part, mask in (("good", "label.png"), ("frame", "mask.png")):
             (folder / part / "depth.png").write_bytes(named["depth.png"])
             (folder / part / mask).write_bytes(named["label.png"])

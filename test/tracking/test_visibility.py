@@ -8,14 +8,11 @@ import math
 import numpy as np
 import pytest
 
-from genpose_ros.estimation import EstimatorSettings
 from genpose_ros.geometry import PinholeCamera
 from genpose_ros.tracking.visibility import (
-    depth_around,
     image_pixels,
     inside_fraction,
     outside_fraction,
-    shift_onto,
     visibility,
 )
 
@@ -149,94 +146,6 @@ class TestBox:
         corner = np.array([[0.06, 0, 0.06]])
         assert outside_fraction(corner, np.eye(4), SIZE_M, axisymmetric=False) == 0
         assert outside_fraction(corner, np.eye(4), SIZE_M, axisymmetric=True) == 1
-
-
-class TestDepthAround:
-    def test_the_depth_of_the_object_is_taken_and_the_rest_left(self):
-        depth_m = image()
-        depth_m[:, 185:] = 0.79  # a neighbour that is as far away
-        settings = EstimatorSettings()
-        points = depth_around(
-            depth_m, CAMERA, at(0.005), front(), SIZE_M, settings, axisymmetric=False, pixels=10**6
-        )
-        cloud = CAMERA.back_project(depth_m)
-        moved = cloud - np.float32([0.005, 0, 0.85])
-        nearest = np.sqrt(((moved[:, None] - front()) ** 2).sum(-1)).min(1)
-        expected = cloud[(np.abs(moved) <= 0.065).all(1) & (nearest < 0.012)]
-        assert len(points) > 1000
-        assert sorted(map(tuple, points.tolist())) == sorted(map(tuple, expected.tolist()))
-
-    @pytest.mark.parametrize("x", [-0.03, 0.02, 0.03])
-    def test_an_object_that_went_farther_than_expected_is_hardly_cut_off(self, x):
-        settings = EstimatorSettings()
-        depth_m = image()
-        points = depth_around(
-            depth_m, CAMERA, at(x), front(), SIZE_M, settings, axisymmetric=False, pixels=10**6
-        )
-        whole = CAMERA.back_project(depth_m, depth_m < 1)
-        # Where it was expected lies 76 to 87 % of it, and its mean is 7 to 12 mm off.
-        assert len(points) > 0.88 * len(whole)
-        assert points[:, 0].mean() == pytest.approx(whole[:, 0].mean(), abs=0.006)
-
-    def test_a_neighbour_does_not_pull_the_object_over(self):
-        settings = EstimatorSettings()
-        depth_m = image()
-        object_mask = depth_m < 1
-        # 2 cm to the right of the cube another one begins, 5 mm nearer.
-        depth_m[90:150, 186:240] = 0.795
-        points = depth_around(
-            depth_m, CAMERA, at(), front(), SIZE_M, settings, axisymmetric=False, pixels=10**6
-        )
-        assert len(points) == pytest.approx(object_mask.sum(), rel=0.03)
-        assert points[:, 0].max() < 0.052
-
-    def test_about_as_many_pixels_are_looked_at_as_may_be(self):
-        settings = EstimatorSettings()
-        points = depth_around(
-            image(), CAMERA, at(), front(), SIZE_M, settings, axisymmetric=False, pixels=500
-        )
-        assert 100 < len(points) < 500
-
-    def test_no_points_are_found_where_nothing_is(self):
-        settings = EstimatorSettings()
-        for T in (at(x=3.0), at(z=-1.0), at(z=1.2)):
-            points = depth_around(
-                image(), CAMERA, T, front(), SIZE_M, settings, axisymmetric=False, pixels=2000
-            )
-            assert points.shape == (0, 3)
-
-
-class TestShiftOnto:
-    @pytest.mark.parametrize("seed", range(5))
-    def test_the_shift_is_that_of_iterated_closest_points_by_brute_force(self, seed):
-        rng = np.random.default_rng(seed)
-        surface = rng.uniform(-0.05, 0.05, (60, 3))
-        scene = rng.uniform((-0.1, -0.1, 0.0), (0.1, 0.1, 0.1), (400, 3))
-        expected = np.zeros(3)
-        for _ in range(4):
-            distance = np.linalg.norm((surface + expected)[:, None] - scene, axis=-1)
-            found = distance.min(axis=1) < 0.04
-            nearest = scene[distance.argmin(axis=1)]
-            step = (nearest - surface)[found].mean(axis=0) - expected
-            expected = expected + step
-            if np.linalg.norm(step) < 0.001:
-                break
-        assert np.linalg.norm(expected) > 0.005
-        np.testing.assert_allclose(shift_onto(scene, surface), expected, atol=1e-5)
-
-    def test_the_shift_is_how_far_a_surface_went(self):
-        grid = front() * 0.3  # 3 mm apart: nearest points are the right ones
-        np.testing.assert_allclose(
-            shift_onto(grid + np.array([0, 0, 0.03]), grid), [0, 0, 0.03], atol=1e-6
-        )
-
-    def test_hidden_surface_does_not_count(self):
-        seen, hidden = front(), front() + np.array([0.3, 0, 0])
-        moved = shift_onto(seen + np.array([0, 0, 0.01]), np.concatenate((seen[::2], hidden[:20])))
-        np.testing.assert_allclose(moved, [0, 0, 0.01], atol=1e-6)
-
-    def test_a_surface_far_from_the_scene_is_not_moved(self):
-        assert shift_onto(front() + 1.0, front()).tolist() == [0, 0, 0]
 
 
 def test_points_fall_on_the_nearest_pixel():

@@ -102,11 +102,14 @@ class TestLearningRate:
 
 
 class TestResuming:
+    @pytest.mark.parametrize(
+        "beside", [{}, {"place_weight": 1.0, "regression_weight": 1.0, "pairing": "transport"}]
+    )
     def test_a_run_in_parts_gives_the_weights_of_one_in_one_piece(
-        self, pool: CloudPool, tmp_path: Path, fresh: Callable, ticking: Clock
+        self, beside: dict, pool: CloudPool, tmp_path: Path, fresh: Callable, ticking: Clock
     ) -> None:
         # Draws follow from the step: a run in two parts equals one without a break.
-        changes = {"schedule": "epochs"}
+        changes = {"schedule": "epochs", **beside}
         whole = train(pool, tmp_path / "a.pt", settings(10, **changes), fresh())
         train(pool, tmp_path / "b.pt", settings(6, **changes), fresh())
         parts = train(pool, tmp_path / "b.pt", settings(10, **changes), fresh())
@@ -182,6 +185,14 @@ class TestResuming:
         other = LightPoseModel(LightConfig(**{**vars(small_config), "width": 32}))
         with pytest.raises(ValueError, match="differs from this recipe's in width"):
             train(pool, file, settings(2), other)
+
+    def test_a_state_with_other_auxiliary_heads_is_refused(
+        self, pool: CloudPool, tmp_path: Path, fresh: Callable
+    ) -> None:
+        file = tmp_path / "a.pt"
+        train(pool, file, settings(2, place_weight=1.0), fresh())
+        with pytest.raises(ValueError, match="other auxiliary heads"):
+            train(pool, file, settings(4), fresh())
 
     @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut"])
     def test_a_damaged_state_is_named(

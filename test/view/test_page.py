@@ -7,6 +7,8 @@ import io
 import socket
 import time
 from dataclasses import replace
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -14,10 +16,14 @@ from fake_estimator import make_estimate
 from PIL import Image
 
 from genpose_ros.geometry import NOCS, PinholeCamera
+from genpose_ros.robot.grasps import GraspTable
 from genpose_ros.view.chromium import BrowserError, Chromium, find_chromium
 from genpose_ros.view.content import CameraImage, Cloud, ViewedFrame, viewed_object
+from genpose_ros.view.numbers import object_text
+from genpose_ros.view.own_pages import is_own_page
 from genpose_ros.view.page import Adjustable
 from genpose_ros.view.scene import Shown, candidate_values
+from genpose_ros.view.task_frames import with_task_frames
 
 CAMERA = PinholeCamera(60.0, 60.0, 32.0, 24.0, 64, 48)
 
@@ -152,3 +158,67 @@ def test_what_is_shown_next_is_drawn_next(page, browser_here):
         browser.wait_for("document.body.innerText.includes('the second')")
         time.sleep(0.1)
         assert "18000 points" in browser.evaluate("document.body.innerText")
+
+
+OWN, STRANGER = "127.0.0.1:8080", "http://evil.example"
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "loopback", "expected"),
+    [
+        (f"http://{OWN}", OWN, True, True),
+        (None, OWN, True, True),  # a program, no page
+        ("http://localhost:9000", "localhost:9000", True, True),  # a forwarded port
+        ("http://[::1]:8080", "[::1]:8080", True, True),
+        (STRANGER, OWN, True, False),
+        ("null", OWN, True, False),
+        ("http://127.0.0.1:3000", OWN, True, False),  # another server on this machine
+        (STRANGER, "evil.example", True, False),  # a name that leads here
+        (None, "evil.example:8080", True, False),
+        (None, None, True, False),
+        ("http://robot:8080", "robot:8080", False, True),
+        (STRANGER, "robot:8080", False, False),
+        ("http://[", OWN, True, False),
+    ],
+)
+def test_a_request_is_own_where_the_page_that_asks_is(origin, host, loopback, expected):
+    assert is_own_page(origin, host, loopback=loopback) is expected
+
+
+def test_pages_of_strangers_reach_neither_the_page_nor_its_socket(page):
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    socket_url = page.url.replace("http", "ws")
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(socket_url, origin=STRANGER)
+    with pytest.raises(HTTPError, match="403"):
+        urlopen(Request(page.url, headers={"Host": "evil.example"}), timeout=10)
+    with urlopen(page.url, timeout=10) as answer:
+        assert b"<html" in answer.read()
+    with connect(socket_url, origin=page.url, subprotocols=["viser-v0.0.0"]):
+        pass  # its own page
+
+
+def test_recordings_have_the_task_frames_that_their_poses_are_sure_enough_for():
+    mug = replace(some_frame().objects[0], score=0.9, score_axis=0.95, mode_shares=(1.0,))
+    mug = replace(mug, size_m=np.array([0.10, 0.09, 0.07]))
+    unsure = replace(mug, name="mug_2", score=0.2)
+    frame = with_task_frames(replace(some_frame(), objects=(mug, unsure)), GraspTable.shipped())
+    assert {"mug_1_grasp_side", "mug_1_grasp_top", "mug_1_pour"} <= set(frame.task_frames)
+    assert not [name for name in frame.task_frames if name.startswith("mug_2")]
+    assert frame.objects[0].without_frames == ()
+    text = object_text(frame.objects[1])
+    assert "no grasp_top: how it is turned about its y axis has a score of 0.20" in text
+
+
+def test_the_frames_of_the_chosen_object_alone_are_named(page):
+    made = with_task_frames(
+        replace(some_frame(), objects=(replace(some_frame().objects[0], score=0.9),)),
+        GraspTable.shipped(),
+    )
+    page.show(made)
+    assert "lines/task_frames" in page.drawn
+    assert "labels/frame_mug_1_grasp_top" not in page.drawn
+    page.choose("mug_1")
+    assert "labels/frame_mug_1_grasp_top" in page.drawn

@@ -134,6 +134,7 @@ class SmallPool:
             category=torch.from_numpy(part.category),
             up=torch.from_numpy(part.up),
             level_m=torch.from_numpy(part.level_m),
+            surface_obj=torch.empty(count, 0, 3),
         )
         return batch, batch.category
 

@@ -95,7 +95,12 @@ class ArmRun:
         table_m: the true height of the table; None: there is none to touch.
         path_rad: all positions it went through.
         held: name of what it holds; empty: nothing.
+        held_at: (4, 4) where that was after each step.
+        carried: steps of `held_at` before the motion that counts.
         touched: what it collided with, in order.
+        T_obj_taken: (4, 4) the tool where the fingers closed, in the frame of the object as it is
+            believed to be.
+        opening_m: between the fingers since they closed, as a gripper tells.
     """
 
     solver: InverseKinematics
@@ -106,7 +111,10 @@ class ArmRun:
     path_rad: list[np.ndarray] = field(default_factory=list)
     held_at: list[np.ndarray] = field(default_factory=list)
     held: str = ""
+    carried: int = 0
     touched: list[str] = field(default_factory=list)
+    T_obj_taken: np.ndarray = field(default_factory=lambda: np.eye(4))
+    opening_m: float = GRIPPER_OPENING_M
     _T_tcp_held: np.ndarray = field(default_factory=lambda: np.eye(4))
 
     @property
@@ -171,6 +179,7 @@ class ArmRun:
         self.go(path)
         self._enter(tool, item.name, frame.name)
         self._close(item.name, frame.name)
+        self.T_obj_taken = np.linalg.inv(item.T_out_obj) @ self.T_base_tcp
         raised = self.T_base_tcp.copy()
         raised[2, 3] += lift_m
         self.go_straight(raised, "lifting")
@@ -225,6 +234,7 @@ class ArmRun:
         between = local[pads & (np.abs(local[:, 1]) < GRIPPER_OPENING_M / 2), 1]
         if not len(between):
             raise TaskError(f"{step}: nothing is between the fingers")
+        self.opening_m = float(np.ptp(between))
         shift = -(between.max() + between.min()) / 2
         moved = T @ transform((0.0, float(shift), 0.0)) @ np.linalg.inv(T) @ solid.T_base_obj
         self.solids[name], self.held = solid.moved(moved), name
@@ -251,7 +261,7 @@ class ArmRun:
 
     def release(self) -> str:
         """Open the fingers; returns the name of what was held."""
-        name, self.held = self.held, ""
+        name, self.held, self.opening_m = self.held, "", GRIPPER_OPENING_M
         return name
 
     def gap(self, name: str, other: str) -> float:

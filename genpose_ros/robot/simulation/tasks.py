@@ -18,42 +18,36 @@ from genpose_ros.robot.grasps import GraspTable
 from genpose_ros.robot.hand import hand_points
 from genpose_ros.robot.inverse import InverseKinematics
 from genpose_ros.robot.kinematics import transform, turned_about
-from genpose_ros.robot.segments import segment_point_distances
-from genpose_ros.robot.simulation.grasping import (
-    ArmRun,
-    TaskError,
-    believed_surroundings,
-    fall_m,
-)
+from genpose_ros.robot.simulation.grasping import ArmRun, TaskError, believed_surroundings
+from genpose_ros.robot.simulation.judging import judge_handover, judge_pour, judge_stack
+from genpose_ros.robot.simulation.scenes import SCENES
 from genpose_ros.robot.simulation.world import (
-    Solid,
     camera_poses,
     depth_points,
     estimated_objects,
     look,
-    on_table,
     tcp_of_camera,
     true_object,
 )
 from genpose_ros.robot.task_frames import SeenObject, TaskFrame, task_frames, with_reach
-from genpose_ros.robot.xarm6 import READY_RAD, xarm6_gripper
+from genpose_ros.robot.xarm6 import READY_RAD, xarm6_collisions, xarm6_gripper
 from genpose_ros.synthesis.motions import look_at
-from genpose_ros.synthesis.placement import usual_shape
-from genpose_ros.synthesis.primitives import box
 from genpose_ros.synthesis.sequences import SequenceFrame
 
-__all__ = ["TASKS", "TaskOutcome", "run_task"]
+__all__ = [
+    "TASKS",
+    "TaskOutcome",
+    "TaskScene",
+    "lower_into",
+    "run_task",
+    "taken_by_the_rim",
+    "tilt_over",
+]
 
-#: The widest object that scenes hold out to the gripper, metres.
-_GRASPABLE_M = 0.075
-#: Pouring: tilt that counts, height of the rim above the bowl's, both by the true poses.
-_POUR_DEG, _POUR_TARGET_DEG, _POUR_HEIGHT_M = 90.0, 100.0, 0.06
-#: Stacking: how far off the axis, how much tilted and how high above its place a bowl may be.
-_NESTED_M, _NESTED_DEG, _DROP_M = 0.005, 5.0, 0.02
+#: Pouring: tilt that is aimed at, and height of the vessel's lip above the bowl's rim.
+_POUR_TARGET_DEG, _POUR_HEIGHT_M = 100.0, 0.06
 #: Points of a hand that the arm keeps off are so far apart, metres.
 _CELL_M = 0.01
-#: Handover: distance that gripper and hand keep.
-_APART_M = 0.02
 _EYES = ((0.12, 0.30, 0.52), (0.12, -0.30, 0.52))
 _TARGET = (0.45, 0.0, 0.05)
 
@@ -82,19 +76,89 @@ class TaskOutcome:
 
 
 @dataclass
-class _Scene:
-    """What a task has: the run, what is believed, and a hand's points in the object's frame."""
+class TaskScene:
+    """Scene of a task as the arm sees it.
+
+    Attributes:
+        run: of the arm; `run.solids` is what is really there.
+        believed: objects by name, in the base frame, as estimated or as they are.
+        grasps: table of grasps.
+        frames: what the camera saw.
+        hand: (M, 3) points of a hand in the frame of the object that it holds, metres; None: none.
+        pose_errors_mm: distances of the believed positions from the true ones.
+    """
 
     run: ArmRun
-    believed: dict[str, SeenObject]
-    frames: list[SequenceFrame]
-    q_views: np.ndarray
+    believed: dict[str, SeenObject] = field(default_factory=dict)
+    grasps: GraspTable = field(default_factory=GraspTable.shipped)
+    frames: list[SequenceFrame] = field(default_factory=list)
     hand: np.ndarray | None = None
+    pose_errors_mm: dict[str, float] = field(default_factory=dict)
 
-    def frame(self, name: str, which: str, table: GraspTable) -> TaskFrame:
-        """The frame of an object to grasp it by, best reached from where the arm is."""
+    @classmethod
+    def of(
+        cls,
+        task: str,
+        seed: int,
+        solver: InverseKinematics | None = None,
+        grasps: GraspTable | None = None,
+    ) -> "TaskScene":
+        """Return the scene of a task, not looked at yet; same arguments, same scene.
+
+        Args:
+            task: of `TASKS`.
+            seed: 0 or more.
+            solver: of the arm; None: the xArm6's.
+            grasps: table of grasps; None: the shipped one.
+        """
+        rng = np.random.default_rng([seed, sorted(SCENES).index(task)])
+        solids = {solid.name: solid for solid in SCENES[task](rng)}
+        solver = solver or InverseKinematics(xarm6_collisions())
+        run = ArmRun(solver, solids, believed_surroundings((), None), np.array(READY_RAD))
+        return cls(run, grasps=grasps or GraspTable.shipped())
+
+    def look(self, seed: int, estimator: PoseEstimator | None) -> None:
+        """Look from two places; where something is held, the points around it are a hand's.
+
+        Args:
+            seed: of the sensor's errors.
+            estimator: of poses; None: the true ones are believed.
+
+        Raises:
+            TaskError: the camera cannot be brought there, or an object is not found.
+        """
+        run, held = self.run, "hand" in self.run.solids
+        solids = list(run.solids.values())
+        target = np.array([0.45, 0.0, 0.30]) if held else np.array(_TARGET)
+        q_views = _views(run, target)
+        if estimator is None:
+            self.frames = look(solids, q_views, seed)
+            self.believed = {s.name: true_object(s) for s in solids if s.category is not None}
+        else:
+            self.believed, self.frames = estimated_objects(
+                solids, q_views, estimator, seed, with_table=not held
+            )
+        missing = [s.name for s in solids if s.category is not None and s.name not in self.believed]
+        if missing:
+            raise TaskError(f"looking: no pose of {missing[0]}")
+        self.pose_errors_mm = {
+            name: 1000 * float(np.linalg.norm((item.T_out_obj - _truth(run, name))[:3, 3]))
+            for name, item in self.believed.items()
+        }
+        run.q_rad = q_views[-1]
+        run.around = believed_surroundings(list(self.believed.values()), 0.0)
+        run.table_m = -0.05 if held else 0.0
+        if held:
+            self._see_hand(q_views)
+
+    def frame(self, name: str, which: str) -> TaskFrame:
+        """Return the frame of an object to grasp it by, best reached from where the arm is.
+
+        Raises:
+            TaskError: the object has no such frame; says why.
+        """
         item = self.believed[name]
-        found = task_frames(item, table, hand_obj=self.hand, gripper=xarm6_gripper())
+        found = task_frames(item, self.grasps, hand_obj=self.hand, gripper=xarm6_gripper())
         refused = [r for r in found.refusals if r.frame in ("", which)]
         if refused:
             raise TaskError(f"{which}: {refused[0].reason.value}")
@@ -103,6 +167,28 @@ class _Scene:
         run = self.run
         found = with_reach(found, run.solver, np.eye(4), run.around, near_rad=run.q_rad)
         return found.frames[0]
+
+    def part(self, name: str, which: str) -> TaskFrame:
+        """Return a frame of an object that is no grasp, such as where to pour from.
+
+        Raises:
+            TaskError: the object has no such frame.
+        """
+        frame = task_frames(self.believed[name], self.grasps).frame(which)
+        if frame is None:
+            raise TaskError(f"{which}: {name} has no such frame")
+        return frame
+
+    def _see_hand(self, q_views: np.ndarray) -> None:
+        (item,) = self.believed.values()
+        pairs = zip(self.frames, camera_poses(q_views), strict=True)
+        points = [depth_points(view.frame, T) for view, T in pairs]
+        self.hand = hand_points(np.concatenate(points), item)[::5]
+        T = item.T_out_obj
+        cells = np.unique(np.round(self.hand / _CELL_M), axis=0) * _CELL_M
+        kept = Obstacle("hand", cells @ T[:3, :3].T + T[:3, 3], _CELL_M)
+        around = self.run.around
+        self.run.around = replace(around, obstacles=(*around.obstacles, kept))
 
 
 def run_task(
@@ -124,56 +210,22 @@ def run_task(
         estimator: of poses; None: the true ones are used.
         keep: called with the run and the frames that were seen, such as to draw them.
     """
-    rng = np.random.default_rng([seed, sorted(TASKS).index(task)])
-    make, carry_out = TASKS[task]
-    solids = {solid.name: solid for solid in make(rng)}
-    run = ArmRun(solver, dict(solids), believed_surroundings((), None), np.array(READY_RAD))
+    scene = TaskScene.of(task, seed, solver, table)
     kind = "true" if estimator is None else "estimated"
-    errors: dict[str, float] = {}
     try:
-        scene = _seen(run, seed, estimator, held="hand" in solids)
-        errors = {
-            name: 1000 * float(np.linalg.norm((item.T_out_obj - solids[name].T_base_obj)[:3, 3]))
-            for name, item in scene.believed.items()
-        }
-        numbers, failure = carry_out(scene, table)
+        scene.look(seed, estimator)
+        numbers, failure = TASKS[task](scene)
         if keep is not None:
-            keep(run, scene.frames)
+            keep(scene.run, scene.frames)
     except TaskError as error:
-        return TaskOutcome(task, seed, kind, False, str(error), {}, errors)
-    if not failure and run.touched:
-        failure = f"touched {run.touched[0]}"
-    return TaskOutcome(task, seed, kind, not failure, failure, numbers, errors)
+        return TaskOutcome(task, seed, kind, False, str(error), {}, scene.pose_errors_mm)
+    if not failure and scene.run.touched:
+        failure = f"touched {scene.run.touched[0]}"
+    return TaskOutcome(task, seed, kind, not failure, failure, numbers, scene.pose_errors_mm)
 
 
-def _seen(run: ArmRun, seed: int, estimator: PoseEstimator | None, *, held: bool) -> _Scene:
-    """Look from two places; where something is held, the points around it are a hand's."""
-    solids = list(run.solids.values())
-    table_m = None if held else 0.0
-    target = np.array([0.45, 0.0, 0.30]) if held else np.array(_TARGET)
-    q_views = _views(run, target)
-    if estimator is None:
-        frames = look(solids, q_views, seed)
-        believed = {s.name: true_object(s) for s in solids if s.category is not None}
-    else:
-        believed, frames = estimated_objects(solids, q_views, estimator, seed, with_table=not held)
-    missing = [s.name for s in solids if s.category is not None and s.name not in believed]
-    if missing:
-        raise TaskError(f"looking: no pose of {missing[0]}")
-    run.q_rad = q_views[-1]
-    run.around = believed_surroundings(list(believed.values()), 0.0)
-    run.table_m = 0.0 if table_m is not None else -0.05
-    hand = None
-    if held:
-        (item,) = believed.values()
-        poses = camera_poses(q_views)
-        points = [depth_points(v.frame, T) for v, T in zip(frames, poses, strict=True)]
-        hand = hand_points(np.concatenate(points), item)[::5]
-        T = item.T_out_obj
-        cells = np.unique(np.round(hand / _CELL_M), axis=0) * _CELL_M
-        kept = Obstacle("hand", cells @ T[:3, :3].T + T[:3, 3], _CELL_M)
-        run.around = replace(run.around, obstacles=(*run.around.obstacles, kept))
-    return _Scene(run, believed, frames, q_views, hand)
+def _truth(run: ArmRun, name: str) -> np.ndarray:
+    return run.solids[name].T_base_obj
 
 
 def _views(run: ArmRun, target: np.ndarray) -> np.ndarray:
@@ -194,84 +246,55 @@ def _views(run: ArmRun, target: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-def _vessel(rng: np.random.Generator, names: Sequence[str], at: tuple[float, float]) -> Solid:
-    """A can or bottle that the gripper can span, on the table near a place."""
-    name = str(rng.choice(names))
-    while True:
-        shape = usual_shape(name, rng)
-        size_m = np.ptp(shape.vertices, axis=0)
-        if size_m[[0, 2]].max() < _GRASPABLE_M and size_m[1] < 0.25:
-            break
-    x, y = np.array(at) + rng.uniform(-0.05, 0.05, 2)
-    T = on_table(size_m, x, y, rng.uniform(0, 2 * np.pi))
-    return Solid(name, name, shape.vertices, shape.faces, T)
-
-
-def _bowl(
-    rng: np.random.Generator, name: str, at: tuple[float, float], like: Solid | None
-) -> Solid:
-    if like is None:
-        while True:
-            shape = usual_shape("bowl", rng)
-            size_m = np.ptp(shape.vertices, axis=0)
-            if size_m[[0, 2]].max() < 0.18:
-                break
-        vertices, faces = shape.vertices, shape.faces
-    else:
-        vertices, faces = like.vertices, like.faces
-    x, y = np.array(at) + rng.uniform(-0.04, 0.04, 2)
-    T = on_table(np.ptp(vertices, axis=0), x, y, rng.uniform(0, 2 * np.pi))
-    return Solid(name, "bowl", vertices, faces, T)
-
-
-def _pour_scene(rng: np.random.Generator) -> list[Solid]:
-    return [_vessel(rng, ("bottle", "can"), (0.42, -0.17)), _bowl(rng, "bowl", (0.44, 0.15), None)]
-
-
-def _stack_scene(rng: np.random.Generator) -> list[Solid]:
-    below = _bowl(rng, "bowl below", (0.44, 0.16), None)
-    return [below, _bowl(rng, "bowl", (0.42, -0.16), below)]
-
-
-def _handover_scene(rng: np.random.Generator) -> list[Solid]:
-    """A bottle or can on a palm that comes from one side, the thumb against it, off the table."""
-    solid = _vessel(rng, ("bottle", "can"), (0.46, 0.0))
-    lean = transform(rpy_rad=tuple(rng.normal(0, np.radians(8), 3)))
-    T = solid.T_base_obj.copy()
-    T[2, 3] = rng.uniform(0.28, 0.36)
-    T[:3, :3] = lean[:3, :3] @ T[:3, :3]
-    side = rng.uniform(-0.4 * np.pi, 0.4 * np.pi)  # where the arm of the hand comes from
-    away = turned_about(2, side)
-    width_m, height_m = float(solid.size_m[[0, 2]].max()), float(solid.size_m[1])
-    sizes = np.array([[0.10, 0.08, 0.025], [0.02, 0.07, 0.05], [0.25, 0.07, 0.07]])
-    below = -height_m / 2
-    centres = np.array(
-        [
-            [0.0, 0.0, below - 0.014],
-            [width_m / 2 + 0.012, 0.0, below + 0.03],
-            [0.17, 0.0, below - 0.05],
-        ]
-    )
-    parts = box(sizes, rounding=0.004).moved(centres)
-    count = parts.vertices.shape[1]
-    faces = np.concatenate([parts.faces + i * count for i in range(len(sizes))])
-    hand = np.eye(4)
-    hand[:3, :3], hand[:3, 3] = lean[:3, :3] @ away, T[:3, 3]
-    return [solid.moved(T), Solid("hand", None, parts.vertices.reshape(-1, 3), faces, hand)]
-
-
-def _pour(scene: _Scene, table: GraspTable) -> tuple[dict[str, float], str]:
+def _pour(scene: TaskScene) -> tuple[dict[str, float], str]:
     """Take the vessel, bring its lip over the bowl, tilt it about the lip."""
+    vessel = next(name for name in scene.believed if name != "bowl")
+    scene.run.grasp(scene.believed[vessel], scene.frame(vessel, "grasp_side"))
+    tilt_over(scene, vessel, "bowl")
+    return judge_pour(scene.run, vessel, "bowl")
+
+
+def _stack(scene: TaskScene) -> tuple[dict[str, float], str]:
+    """Take a bowl by its rim, bring it over the other one, lower it and let go."""
+    frame = scene.frame("bowl", "grasp_top")
+    scene.run.grasp(scene.believed["bowl"], frame)
+    lower_into(scene, "bowl", "bowl below")
+    return judge_stack(scene.run, "bowl", "bowl below")
+
+
+def _handover(scene: TaskScene) -> tuple[dict[str, float], str]:
+    """Take the object on the side away from the hand, and draw it back."""
     run = scene.run
-    name = next(n for n in scene.believed if n != "bowl")
-    vessel = scene.believed[name]
-    run.grasp(vessel, scene.frame(name, "grasp_side", table))
-    lip = task_frames(vessel, table).frame("pour")
-    fill = task_frames(scene.believed["bowl"], table).frame("fill")
-    if lip is None or fill is None:
-        raise TaskError("pour: no frame to pour from or into")
-    over = (scene.believed["bowl"].T_out_obj @ fill.T_obj_frame)[:3, 3] + [0, 0, _POUR_HEIGHT_M]
-    T_tcp_obj = np.linalg.inv(vessel.T_out_obj @ _taken_at(run, vessel)) @ vessel.T_out_obj
+    (name,) = scene.believed
+    frame = scene.frame(name, "handover")
+    begun = len(run.path_rad)
+    run.grasp(scene.believed[name], frame, lift_m=0.08)
+    return judge_handover(run, begun)
+
+
+#: Task -> what carries it out in a scene that was looked at, and judges it.
+TASKS: dict[str, Callable[[TaskScene], tuple[dict[str, float], str]]] = {
+    "pour": _pour,
+    "stack": _stack,
+    "handover": _handover,
+}
+
+
+def tilt_over(scene: TaskScene, name: str, into: str) -> None:
+    """Bring the lip of what is held over a bowl and tilt it about the lip.
+
+    Args:
+        scene: where the vessel was grasped.
+        name: of the vessel.
+        into: name of the bowl.
+
+    Raises:
+        TaskError: no such motion is within reach.
+    """
+    run, vessel, bowl = scene.run, scene.believed[name], scene.believed[into]
+    lip, fill = scene.part(name, "pour"), scene.part(into, "fill")
+    over = (bowl.T_out_obj @ fill.T_obj_frame)[:3, 3] + [0, 0, _POUR_HEIGHT_M]
+    T_tcp_obj = np.linalg.inv(run.T_obj_taken)
     tilts = np.radians(np.arange(0, _POUR_TARGET_DEG + 1, 4))
     height_m = float(vessel.size_m[1])
     starts, ways = _pour_ways(over, height_m, T_tcp_obj, lip.T_obj_ring, tilts)
@@ -284,10 +307,64 @@ def _pour(scene: _Scene, table: GraspTable) -> tuple[dict[str, float], str]:
             if (run.solver.collisions.clearance(tilting, around) < 0).any():
                 continue
             run.go_to(tilting[0], "to the bowl", spared=[name])
-            carried = len(run.held_at)
+            run.carried = len(run.held_at)
             run.go(tilting)
-            return _judge_pour(run, name, carried)
+            return
     raise TaskError("pour: no tilting motion within the arm's reach was found")
+
+
+def lower_into(scene: TaskScene, name: str, below: str) -> None:
+    """Bring a bowl that is held by its rim over another one, lower it until it touches, let go.
+
+    Args:
+        scene: where the bowl was grasped.
+        name: of the bowl.
+        below: name of the other one.
+
+    Raises:
+        TaskError: the place cannot be reached.
+    """
+    run = scene.run
+    item = scene.believed[below]
+    nest = item.T_out_obj @ scene.part(below, "stack").T_obj_frame
+    T_obj_tcp = taken_by_the_rim(run.T_obj_taken, scene.believed[name].size_m, run.opening_m)
+    upright = transform(tuple(nest[:3, 3]), (np.pi / 2, 0.0, 0.0))
+    turns = [transform(rpy_rad=(0.0, a, 0.0)) for a in np.arange(24) * (np.pi / 12)]
+    low = np.stack([upright @ turn @ T_obj_tcp for turn in turns])
+    high = low.copy()
+    low[:, 2, 3] -= 0.01
+    high[:, 2, 3] += 0.10
+    around = run.around.without(name, below)
+    for i, q in _nearest_first(run, high, around)[:8]:
+        if run.solver.follow(q, np.stack([high[i], low[i]])) is None:
+            continue
+        run.go_to(q, "over the other bowl", spared=[name])
+        run.lower_until_contact(low[i], below)
+        run.release()
+        return
+    raise TaskError("stack: the place cannot be reached")
+
+
+def taken_by_the_rim(T_obj_tcp: np.ndarray, size_m: np.ndarray, opening_m: float) -> np.ndarray:
+    """Return where the tool is in a round object after its fingers have closed on the wall.
+
+    The fingers put the middle of what is between them into their own middle. Its outer side is the
+    rim's, whose radius is known, and their opening, which a gripper tells, is how far the wall goes
+    inwards from there at the height of the pads, however thick and slanted it is.
+
+    Args:
+        T_obj_tcp: (4, 4) where the tool went, its y axis across the wall, metres, object frame.
+        size_m: (3,) edges of the object's box, metres.
+        opening_m: between the closed fingers.
+    """
+    out = np.array([T_obj_tcp[0, 3], 0.0, T_obj_tcp[2, 3]])
+    radius_m = float(np.linalg.norm(out))
+    y = T_obj_tcp[:3, 1]
+    inwards = -np.sign(y @ out)  # the way of the tool's y axis that leads to the middle
+    beyond_m = float(size_m[0] + size_m[2]) / 4 - radius_m  # the rim, outside of the tool
+    moved = T_obj_tcp.copy()
+    moved[:3, 3] += inwards * (opening_m / 2 - beyond_m) * y
+    return moved
 
 
 def _nearest_first(
@@ -297,13 +374,6 @@ def _nearest_first(
     reaches = run.solver.solve(T_base_tcp, around, near_rad=run.q_rad)
     found = [(i, reach.q_rad) for i, reach in enumerate(reaches) if reach.q_rad is not None]
     return sorted(found, key=lambda row: float(np.abs(row[1] - run.q_rad).max()))
-
-
-def _taken_at(run: ArmRun, item: SeenObject) -> np.ndarray:
-    """The believed T_obj_tcp of the grasp: the tool where it closed, before it lifted."""
-    T_base_tcp = run.T_base_tcp.copy()
-    T_base_tcp[2, 3] -= 0.1  # the lift
-    return np.asarray(np.linalg.inv(item.T_out_obj) @ T_base_tcp)
 
 
 def _pour_ways(
@@ -335,100 +405,3 @@ def _about_x(angle_rad: float) -> np.ndarray:
     T = np.eye(4)
     T[:3, :3] = turned_about(0, angle_rad)
     return T
-
-
-def _judge_pour(run: ArmRun, name: str, carried: int) -> tuple[dict[str, float], str]:
-    vessel, bowl = run.solids[name], run.solids["bowl"]
-    T, half = vessel.T_base_obj, vessel.size_m[1] / 2
-    tilt_deg = float(np.degrees(np.arccos(np.clip(T[2, 1], -1, 1))))
-    rim = vessel.vertices[vessel.vertices[:, 1] > half - 0.004]
-    rim = rim @ T[:3, :3].T + T[:3, 3]
-    lowest = rim[rim[:, 2].argmin()]
-    aside_m = float(np.linalg.norm((lowest - bowl.T_base_obj[:3, 3])[:2]))
-    radius_m = float(bowl.size_m[[0, 2]].min() / 2)
-    above_m = float(lowest[2] - bowl.T_base_obj[2, 3] - bowl.size_m[1] / 2)
-    gaps = []
-    for T_base_obj in run.held_at[carried::3]:
-        run.solids[name] = vessel.moved(T_base_obj)
-        gaps.append(run.gap(name, "bowl"))
-    run.solids[name] = vessel
-    gap_m = min(gaps)
-    numbers = {"tilt_deg": tilt_deg, "aside_m": aside_m, "above_m": above_m, "gap_m": gap_m}
-    if tilt_deg < _POUR_DEG:
-        return numbers, "not tilted far enough"
-    if aside_m > radius_m - 0.01 or above_m < 0:
-        return numbers, "the lip is not over the bowl"
-    return numbers, "touched the bowl" if gap_m < 0.002 else ""
-
-
-def _stack(scene: _Scene, table: GraspTable) -> tuple[dict[str, float], str]:
-    """Take a bowl by its rim, bring it over the other one, lower it and let go."""
-    run, bowl, below = scene.run, scene.believed["bowl"], scene.believed["bowl below"]
-    run.grasp(bowl, scene.frame("bowl", "grasp_top", table))
-    place = task_frames(below, table).frame("stack")
-    if place is None:
-        raise TaskError("stack: no frame to stack on")
-    T_obj_tcp = _taken_at(run, bowl)
-    nest = below.T_out_obj @ place.T_obj_frame
-    upright = transform(tuple(nest[:3, 3]), (np.pi / 2, 0.0, 0.0))
-    turns = [transform(rpy_rad=(0.0, a, 0.0)) for a in np.arange(24) * (np.pi / 12)]
-    low = np.stack([upright @ turn @ T_obj_tcp for turn in turns])
-    high = low.copy()
-    low[:, 2, 3] -= 0.01
-    high[:, 2, 3] += 0.10
-    around = run.around.without("bowl", "bowl below")
-    for i, q in _nearest_first(run, high, around)[:8]:
-        if run.solver.follow(q, np.stack([high[i], low[i]])) is None:
-            continue
-        run.go_to(q, "over the other bowl", spared=["bowl"])
-        run.lower_until_contact(low[i], "bowl below")
-        run.release()
-        return _judge_stack(run)
-    raise TaskError("stack: the place cannot be reached")
-
-
-def _judge_stack(run: ArmRun) -> tuple[dict[str, float], str]:
-    bowl, below = run.solids["bowl"], run.solids["bowl below"]
-    offset = bowl.T_base_obj[:3, 3] - below.T_base_obj[:3, 3]
-    aside_m = float(np.linalg.norm(offset[:2]))
-    tilt_deg = float(np.degrees(np.arccos(np.clip(bowl.T_base_obj[2, 1], -1, 1))))
-    drop_m = fall_m(bowl, below)
-    numbers = {"aside_m": aside_m, "tilt_deg": tilt_deg, "drop_m": drop_m}
-    if aside_m > _NESTED_M:
-        return numbers, "off the axis"
-    if tilt_deg > _NESTED_DEG:
-        return numbers, "tilted"
-    return numbers, "let go too high" if drop_m > _DROP_M else ""
-
-
-def _handover(scene: _Scene, table: GraspTable) -> tuple[dict[str, float], str]:
-    """Take the object on the side away from the hand, and draw it back."""
-    run = scene.run
-    (name,) = scene.believed
-    frame = scene.frame(name, "handover", table)
-    begun = len(run.path_rad)
-    run.grasp(scene.believed[name], frame, lift_m=0.08)
-    hand = run.solids["hand"].surface(0.005)
-    segments = run.solver.collisions.segments(np.array(run.path_rad[begun:]))
-    gaps = []
-    for i, capsule in enumerate(run.solver.collisions.capsules):
-        if capsule.link == 6:
-            ends = segments[:, i, :, None]
-            gap = segment_point_distances(ends[:, 0], ends[:, 1], hand[None]).min()
-            gaps.append(float(gap) - capsule.radius_m)
-    numbers = {"apart_m": min(gaps)}
-    return numbers, "" if min(gaps) >= _APART_M else "gripper and hand too near"
-
-
-#: Task -> what makes its scene, and what carries it out.
-TASKS: dict[
-    str,
-    tuple[
-        Callable[[np.random.Generator], list[Solid]],
-        Callable[[_Scene, GraspTable], tuple[dict[str, float], str]],
-    ],
-] = {
-    "pour": (_pour_scene, _pour),
-    "stack": (_stack_scene, _stack),
-    "handover": (_handover_scene, _handover),
-}

@@ -20,7 +20,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
 from genpose_ros.estimation.frame import Remark
@@ -59,6 +59,15 @@ COLOR = "/camera/camera/color/image_raw"
 #: Frames that are drawn a second at most, images that wait for their objects, seconds to wait for
 #: services and for the first frame.
 _DRAW_HZ, _HELD, _SERVICE_S, _FIRST_S, _POLL_S = 10.0, 90, 5.0, 30.0, 0.1
+#: A candidate of `~/candidate_energies`, as `genpose_ros.ros.builders` writes them.
+_ENERGY = np.dtype(
+    [
+        *[(axis, "<f4") for axis in "xyz"],
+        ("instance_id", "<i4"),
+        ("energy_rotation", "<f4"),
+        ("energy_translation", "<f4"),
+    ]
+)
 _LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
@@ -103,6 +112,7 @@ class LiveView:
         self._depth: OrderedDict[int, Any] = OrderedDict()
         self._color: OrderedDict[int, Any] = OrderedDict()
         self._candidates: OrderedDict[int, PoseArray] = OrderedDict()
+        self._energies: OrderedDict[int, PointCloud2] = OrderedDict()
         self._children: dict[str, tuple[str, np.ndarray]] = {}
         self._objects: ObjectPoseArray | None = None
         self._shown: ViewedFrame | None = None
@@ -153,6 +163,9 @@ class LiveView:
         images = (Image, CompressedImage)
         node.create_subscription(ObjectPoseArray, f"{name}/objects", self._on_objects, 5)
         node.create_subscription(PoseArray, f"{name}/candidates", self._on_candidates, 5)
+        node.create_subscription(
+            PointCloud2, f"{name}/candidate_energies", lambda m: _keep(self._energies, m), 5
+        )
         node.create_subscription(CategoryArray, f"{name}/categories", self._on_kinds, _LATCHED)
         node.create_subscription(TFMessage, "/tf", self._on_tf, 100)
         self._adaptive = [
@@ -200,7 +213,9 @@ class LiveView:
         stamp = stamp_ns(message.header)
         T_out_cam, camera_frame = self._camera_pose(message, stamp)
         objects = tuple(self._object(item) for item in message.objects)
-        objects = _with_candidates(objects, self._candidates.get(stamp), self._categories)
+        objects = _with_candidates(
+            objects, self._candidates.get(stamp), self._energies.get(stamp), self._categories
+        )
         cloud, image = self._seen(stamp, T_out_cam)
         frame = ViewedFrame(
             name=self._topics.node,
@@ -368,20 +383,49 @@ def _keep(held: "OrderedDict[int, Any]", message: Any) -> None:
 
 
 def _with_candidates(
-    objects: tuple[ViewedObject, ...], message: PoseArray | None, categories: CategorySet
+    objects: tuple[ViewedObject, ...],
+    message: PoseArray | None,
+    values: PointCloud2 | None,
+    categories: CategorySet,
 ) -> tuple[ViewedObject, ...]:
-    """The objects with the candidates that lie nearest to them."""
+    """The objects with their candidates, and the energies of these where there are any."""
     if message is None or not message.poses or not objects:
         return objects
     T = np.array([_matrix(pose) for pose in message.poses])
-    centres = np.array([item.T_view_obj[:3, 3] for item in objects])
-    nearest = np.linalg.norm(T[:, None, :3, 3] - centres, axis=-1).argmin(axis=1)
+    owners, energies = _owners(objects, T, values)
     found = []
     for number, item in enumerate(objects):
-        own = T[nearest == number]
+        own = owners == number
         category = categories.find(item.category) or Category(name=item.category)
-        found.append(replace(item, T_view_candidates=own, density=density_of(own, category)))
+        known = own.any() and np.isfinite(energies[own]).all()
+        found.append(
+            replace(
+                item,
+                T_view_candidates=T[own],
+                density=density_of(T[own], category),
+                energies=energies[own] if known else None,
+            )
+        )
     return tuple(found)
+
+
+def _owners(
+    objects: Sequence[ViewedObject], T: np.ndarray, values: PointCloud2 | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The index of each candidate's object, (K,), and its energies (K, 2), NaN if unknown.
+
+    By the numbers that come with the energies, which a node before 0.4 does not publish; else each
+    candidate is the nearest object's.
+    """
+    unknown = np.full((len(T), 2), np.nan)
+    if values is None or values.width != len(T) or values.point_step != _ENERGY.itemsize:
+        centres = np.array([item.T_view_obj[:3, 3] for item in objects])
+        distances = np.linalg.norm(T[:, None, :3, 3] - centres, axis=-1)
+        return distances.argmin(axis=1), unknown
+    rows = np.frombuffer(values.data, dtype=_ENERGY)
+    indices = {item.name.rpartition("_")[2]: i for i, item in enumerate(objects)}
+    owners = np.array([indices.get(str(number), -1) for number in rows["instance_id"]])
+    return owners, np.stack([rows["energy_rotation"], rows["energy_translation"]], axis=-1)
 
 
 def _up(message: ObjectPoseArray) -> UpDirection | None:

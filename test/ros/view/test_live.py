@@ -15,14 +15,14 @@ from geometry_msgs.msg import PoseArray, TransformStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry import NOCS, PinholeCamera
 from genpose_ros.msg import CategoryArray, ObjectPoseArray
-from genpose_ros.ros.builders import candidate_array, posed_objects
+from genpose_ros.ros.builders import candidate_array, candidate_energies, posed_objects
 from genpose_ros.ros.category_messages import category_array
 from genpose_ros.ros.image_messages import camera_info, image_message
 from genpose_ros.ros.outputs import objects_message
@@ -49,11 +49,11 @@ class PageStub:
         self.settings, self.change = settings, change
 
 
-def track(number=4, x_m=0.0, state=2):
+def track(number=4, x_m=0.0, state=2, **changes):
     T = np.eye(4)
     T[:3, 3] = x_m, 0, 0.8
     candidates = np.stack([T] * 5)
-    estimate = make_estimate(T_cam_obj=T, T_cam_candidates=candidates, T_cam_other=T)
+    estimate = make_estimate(T_cam_obj=T, T_cam_candidates=candidates, T_cam_other=T, **changes)
     return PublishedObject(
         estimate, f"mug_{number}", f"mug_{number}", number, state, velocity=np.arange(6.0)
     )
@@ -68,6 +68,7 @@ def live():
     out = {
         "objects": peer.create_publisher(ObjectPoseArray, "~/objects", 10),
         "candidates": peer.create_publisher(PoseArray, "~/candidates", 10),
+        "energies": peer.create_publisher(PointCloud2, "~/candidate_energies", 10),
         "categories": peer.create_publisher(CategoryArray, "~/categories", latched),
         "depth": peer.create_publisher(Image, DEPTH, 10),
         "info": peer.create_publisher(CameraInfo, LiveTopics().info, 10),
@@ -123,12 +124,15 @@ def send_images(live, stamp_s=7):
     send(live.out["color"], color, lambda: stamp_ns in view._color)
 
 
-def send_objects(live, objects, stamp_s=7):
+def send_objects(live, objects, stamp_s=7, with_energies=False):
     up = UpDirection(np.array([0.0, -1, 0]), 0.01, -0.3, "plane")
     published = PublishedFrame(objects, (), header(stamp_s), {"sample": 5.0}, up_cam=up)
     message = objects_message(published, posed_objects(objects, np.eye(4)))
     candidates = candidate_array(objects, header(stamp_s), np.eye(4))
     send(live.out["candidates"], candidates, lambda: stamp_s * 10**9 in live.view._candidates)
+    energies = candidate_energies(objects, header(stamp_s), np.eye(4))
+    if with_energies:
+        send(live.out["energies"], energies, lambda: stamp_s * 10**9 in live.view._energies)
     before = len(live.page.frames)
     send(live.out["objects"], message, lambda: len(live.page.frames) > before)
     return live.page.frames[-1]
@@ -150,6 +154,16 @@ def test_objects_images_candidates_and_the_direction_up_of_a_stamp_are_shown_tog
     assert (frame.up.source, frame.up.level_m) == ("plane", pytest.approx(-0.3))
     assert frame.timings_ms == {"sample": 5.0}
     assert live.view.first_frame() is not None
+
+
+def test_candidates_are_their_own_objects_and_have_their_energies(live):
+    """Two objects at one place: the numbers tell whose candidates they are."""
+    energies = np.arange(10.0).reshape(5, 2)
+    objects = [track(4, candidate_energies=energies), track(5)]
+    first, second = send_objects(live, objects, stamp_s=11, with_energies=True).objects
+    assert len(first.T_view_candidates) == len(second.T_view_candidates) == 5
+    np.testing.assert_allclose(first.energies, energies)
+    assert second.energies is None
 
 
 def test_objects_without_their_images_are_shown_without_a_cloud(live):
