@@ -65,6 +65,15 @@ class SetOptions:
             "noise and usual shapes, as evaluate synthetic has them."
         ),
     ] = DomainName.WIDE
+    surface_points: Annotated[
+        int,
+        typer.Option(
+            help="Keep so many points of each object's whole surface too, for trainings with a "
+            "surface_weight; 6 bytes each.",
+            min=0,
+            max=65536,
+        ),
+    ] = 0
     recipe: Annotated[
         str,
         typer.Option(
@@ -97,6 +106,7 @@ class SetOptions:
             **{name: value for name, value in given.items() if value is not None},
             library=library,
             domain=self.domain.value,
+            surface_points=self.surface_points,
         )
 
 

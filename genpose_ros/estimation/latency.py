@@ -11,7 +11,7 @@ __all__ = ["RUNGS", "LatencyKeeper"]
 
 #: What is lowered, in this order, each on top of those before: by the accuracy that it costs for
 #: the time that it saves (docs/performance.md).
-RUNGS = ("one view of each cloud", "32 patches", "2 steps", "half of the candidates")
+RUNGS = ("half of the candidates", "one view of each cloud", "32 patches", "2 steps")
 #: Frames in a row that take less than this share of the limit end a rung.
 _SHORT, _FRAMES = 0.6, 20
 #: A rung that had to be taken again is kept for so many times as many frames, at most.
@@ -31,8 +31,8 @@ class LatencyKeeper:
     Example:
         >>> keeper = LatencyKeeper(40.0)
         >>> keeper.note(55.0)
-        >>> keeper.lowered(EstimatorSettings()).tta_views, keeper.told
-        (1, 'one view of each cloud')
+        >>> keeper.lowered(EstimatorSettings()).candidates, keeper.told
+        (25, 'half of the candidates')
     """
 
     def __init__(self, most_ms: float) -> None:
@@ -48,13 +48,13 @@ class LatencyKeeper:
     def lowered(self, settings: EstimatorSettings) -> EstimatorSettings:
         """Return settings with what is lowered; nothing is ever raised."""
         if self._rung > 0:
-            settings = replace(settings, tta_views=1)
-        if self._rung > 1:
-            settings = replace(settings, patches=min(settings.patches or 32, 32))
-        if self._rung > 2:
-            settings = replace(settings, steps=min(settings.steps, 2))
-        if self._rung > 3:
             settings = replace(settings, candidates=-(-settings.candidates // 2))
+        if self._rung > 1:
+            settings = replace(settings, tta_views=1)
+        if self._rung > 2:
+            settings = replace(settings, patches=min(settings.patches or 32, 32))
+        if self._rung > 3:
+            settings = replace(settings, steps=min(settings.steps, 2))
         return settings
 
     def note(self, took_ms: float) -> None:

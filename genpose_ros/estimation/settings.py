@@ -123,8 +123,8 @@ class EstimatorSettings:
     max_latency_ms: float = setting(
         0.0,
         "Milliseconds that a frame may take: one that took longer lowers the next ones, first to "
-        "one view of each cloud, then to 32 patches, 2 steps and half of the candidates; what "
-        "is lowered is told in results and diagnostics. 0: nothing is lowered.",
+        "half of the candidates, then to one view of each cloud, 32 patches and 2 steps; what is "
+        "lowered is told in results and diagnostics. 0: nothing is lowered.",
         low=0.0,
         high=60_000.0,
         group="sampling",

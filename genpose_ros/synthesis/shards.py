@@ -40,8 +40,9 @@ __all__ = [
 SHARD_SIZE = 8192
 #: Clouds rendered at a time: what a core's cache holds, and what keeps a GPU busy.
 CHUNK, CHUNK_GPU = 256, 4096
-#: Bytes that a cloud takes on disk: half-precision points, and its truth.
-_CLOUD_BYTES = 1024 * 3 * 2 + 100
+#: Bytes that a point takes on disk, in half precision; and that a cloud takes with its truth.
+_POINT_BYTES = 3 * 2
+_CLOUD_BYTES = 1024 * _POINT_BYTES + 100
 
 
 #: What a set's recipe is recorded in.
@@ -121,7 +122,7 @@ def write_set(
     _record(folder, recipe)
     paths = [folder / f"shard-{number:05d}.safetensors" for number in recipe.shards]
     missing = [path for path in paths if not path.exists()]
-    _check_space(folder, len(missing), recipe.clouds_per_shard)
+    _check_space(folder, len(missing), recipe)
     done = len(paths) - len(missing)
     report = on_shards or (lambda done, total: None)
     report(done, len(paths))
@@ -136,9 +137,10 @@ def write_set(
     return paths
 
 
-def _check_space(folder: Path, shards: int, shard_size: int) -> None:
+def _check_space(folder: Path, shards: int, recipe: SetRecipe) -> None:
     """Raise OSError where the disk cannot hold that many more shards."""
-    needed, free = shards * shard_size * _CLOUD_BYTES, shutil.disk_usage(folder).free
+    each = _CLOUD_BYTES + recipe.surface_points * _POINT_BYTES
+    needed, free = shards * recipe.clouds_per_shard * each, shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
             errno.ENOSPC,
@@ -309,6 +311,8 @@ def read_shard(path: Path) -> CloudBatch:
     try:
         parts = with_up(load_file(path))
         points = parts.pop("points_centred").astype(np.float32) + parts.pop("centre")[:, None]
+        if "surface_obj" in parts:
+            parts["surface_obj"] = parts["surface_obj"].astype(np.float32)
         return CloudBatch(points_cam=points, **parts)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: delete it and make it anew ({error})") from error

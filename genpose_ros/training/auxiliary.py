@@ -17,7 +17,15 @@ from genpose_ros.networks.light import LightPoseModel
 from genpose_ros.networks.patch_transformer import PatchTransformer
 from genpose_ros.training.settings import TrainingSettings
 
-__all__ = ["AuxiliaryHeads", "Learnt", "watched_patches"]
+__all__ = [
+    "AuxiliaryHeads",
+    "Learnt",
+    "Patches",
+    "place_loss",
+    "regression_loss",
+    "surface_loss",
+    "watched_patches",
+]
 
 #: Errors below this (decimetres, or entries of a rotation) count by their square.
 _BETA = 0.1
@@ -75,21 +83,18 @@ class AuxiliaryHeads(nn.Module):
 
     Args:
         model: whose encoder they read.
-        settings: each head is there where its weight is above 0: `place_weight`, `surface_weight`,
-            `regression_weight`.
+        settings: of a run that trains the score, each head is there where its weight is above 0:
+            `place_weight`, `surface_weight`, `regression_weight`.
     """
 
     def __init__(self, model: LightPoseModel, settings: TrainingSettings) -> None:
         super().__init__()
-        width, features = model.settings.width, model.encoder.out_features
-        self.settings = settings
-        self.place = _perceptron(width, 128, 4) if settings.place_weight else None
-        self.surface = (
-            _perceptron(features, 256, 3 * settings.surface_points)
-            if settings.surface_weight
-            else None
-        )
-        self.pose = _perceptron(features, 256, 9) if settings.regression_weight else None
+        s, width, features = settings, model.settings.width, model.encoder.out_features
+        self.settings, score = settings, settings.target == "score"
+        self.place = _perceptron(width, 128, 4) if score and s.place_weight else None
+        self.pose = _perceptron(features, 256, 9) if score and s.regression_weight else None
+        points = 3 * s.surface_points
+        self.surface = _perceptron(features, 256, points) if score and s.surface_weight else None
 
     @property
     def present(self) -> bool:

@@ -272,6 +272,8 @@ class ReferenceObjective(Objective):
             raise ValueError("the model has no energy network to train")
         if settings.target == "score" and settings.weighting != "paper":
             raise ValueError(f"{model.architecture} is trained with weighting paper alone")
+        if settings.place_weight or settings.surface_weight or settings.regression_weight:
+            raise ValueError(f"{model.architecture} takes no auxiliary losses: it has no patches")
         super().__init__(model, settings)
 
     @property

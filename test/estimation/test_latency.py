@@ -28,7 +28,7 @@ def test_each_late_frame_lowers_one_thing_more_and_the_last_rung_stays():
         seen.append((lowered.tta_views, lowered.patches, lowered.steps, lowered.candidates))
         keeper.note(41.0)
     assert seen == [
-        (2, 0, 4, 51), (1, 0, 4, 51), (1, 32, 4, 51), (1, 32, 2, 51), (1, 32, 2, 26), (1, 32, 2, 26)
+        (2, 0, 4, 51), (2, 0, 4, 26), (1, 0, 4, 26), (1, 32, 4, 26), (1, 32, 2, 26), (1, 32, 2, 26)
     ]  # fmt: skip
     assert keeper.told == ", ".join(RUNGS)
 

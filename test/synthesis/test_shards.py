@@ -24,6 +24,7 @@ from genpose_ros.synthesis import (
     shards,
     write_set,
 )
+from genpose_ros.training import CloudPool, TrainingSettings
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +107,21 @@ def test_stored_points_keep_a_tenth_of_a_millimetre(tmp_path: Path) -> None:
     stored = read_shard(path)
     np.testing.assert_allclose(stored.points_cam, exact.points_cam, atol=1.3e-4)
     np.testing.assert_array_equal(stored.rotation, exact.rotation)
+
+
+def test_a_set_with_surfaces_has_the_clouds_of_one_without(tmp_path: Path) -> None:
+    (plain,) = write_set(tmp_path / "plain", SetRecipe(clouds=20, seed=3))
+    recipe = SetRecipe(clouds=20, seed=3, surface_points=32)
+    (path,) = write_set(tmp_path / "whole", recipe)
+    clouds = read_shard(path)
+    np.testing.assert_array_equal(clouds.points_cam, read_shard(plain).points_cam)
+    assert clouds.surface_obj is not None
+    assert clouds.surface_obj.shape == (20, 32, 3)
+    batch = CloudPool(tmp_path / "whole").draw(0, TrainingSettings(batch=4))
+    assert batch.surface_obj.shape == (4, 32, 3)
+    assert CloudPool(tmp_path / "plain").draw(0, TrainingSettings()).surface_obj.shape[1] == 0
+    with pytest.raises(ValueError, match="surface_points is 0, not 32"):
+        write_set(tmp_path / "plain", recipe)
 
 
 def test_a_set_that_was_begun_goes_on_with_its_missing_shards(tmp_path: Path) -> None:

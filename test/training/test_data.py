@@ -139,6 +139,17 @@ class TestAugment:
         torch.testing.assert_close(ratio[near], expected.expand_as(ratio)[near], atol=2e-3, rtol=0)
         assert 10 < (sign < 0).sum() < 54
 
+    def test_surfaces_change_as_their_clouds_do(
+        self, pool: CloudPool, generator: torch.Generator
+    ) -> None:
+        # Its own points in place of an object's surface: they stay the same points.
+        batch = pool.draw(0, settings(64))
+        batch = replace(batch, surface_obj=in_object_frame(batch))
+        chance = torch.rand(64, 5, generator=generator)
+        changed = augment(batch, chance, TrainingSettings(any_roll_share=0.3))
+        assert not torch.allclose(changed.surface_obj, batch.surface_obj, atol=1e-3)
+        torch.testing.assert_close(changed.surface_obj, in_object_frame(changed), atol=1e-5, rtol=0)
+
     def test_augmented_rotations_are_orthonormal(
         self, pool: CloudPool, generator: torch.Generator
     ) -> None:

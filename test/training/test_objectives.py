@@ -147,6 +147,39 @@ class TestLight:
         assert losses(small_model, pool, settings(batch=4))[1] > 0
         assert losses(small_model, pool, settings(batch=4, size_weight=0.0))[1] == 0
 
+    def test_auxiliary_losses_reach_the_encoder_and_are_no_part_of_the_model(
+        self, pool: CloudPool, small_model: LightPoseModel
+    ) -> None:
+        s = settings(batch=4, draws=4, size_weight=0.0, place_weight=1.0, regression_weight=1.0)
+        sigma = draw_noise_levels(4, s, small_model.sigma_max, torch.Generator())
+        objective = objective_of(small_model, s)
+        beside = objective(*vars(pool.draw(0, s)).values(), sigma, torch.zeros(4, 4, 9))[1]
+        beside.backward()
+        assert beside > 0
+        moved = {n.split(".")[0] for n, p in small_model.named_parameters() if _moves(p)}
+        assert moved == {"encoder"}
+        assert _touched(objective.auxiliary) == {"place", "pose"}
+        energy = objective_of(small_model, replace(s, target="energy"))
+        assert not list(energy.auxiliary.parameters())
+
+    def test_paired_noise_of_round_objects_lets_their_yaw_be_known(
+        self, pool: CloudPool, small_model: LightPoseModel
+    ) -> None:
+        # The box set's first category is the bottle, which is round: a denoiser that knows the
+        # rest and takes the x axis from the noise is right at any noise level.
+        s = settings(batch=8, pairing="transport")
+        batch = pool.draw(0, s)
+        objective = objective_of(small_model, s)
+        noise = torch.randn(8, 16, 9, generator=torch.Generator().manual_seed(1))
+        encoding = small_model.encode(batch.points_cam)
+        clean = objective._clean(batch, noise, encoding)  # type: ignore[operator]
+        x, y = clean[..., :3], clean[..., 3:6]
+        across = noise[..., :3] - (noise[..., :3] * y).sum(-1, keepdim=True) * y
+        torch.testing.assert_close(x, across / across.norm(dim=-1, keepdim=True))
+        truth = (batch.rotation[:, None], batch.translation[:, None])
+        plain = small_model.encode_pose(*truth, encoding)
+        torch.testing.assert_close(clean[..., 3:], plain[..., 3:].expand(-1, 16, -1))
+
     def test_bfloat16_changes_the_loss_little(
         self, pool: CloudPool, small_model: LightPoseModel
     ) -> None:
@@ -183,11 +216,17 @@ class TestReference:
     ) -> None:
         with pytest.raises(ValueError, match="weighting paper alone"):
             objective_of(reference, settings())
+        with pytest.raises(ValueError, match="no auxiliary losses"):
+            objective_of(reference, settings(weighting="paper", place_weight=1.0))
         with pytest.raises(ValueError, match="no energy network"):
             objective_of(ReferencePoseModel(), settings("energy"))
 
 
 _UNCHANGED: dict[str, Any] = {"mirror_share": 0.0, "roll_deg": 0.0, "scale_range": 0.0}
+
+
+def _moves(parameter: torch.nn.Parameter) -> bool:
+    return parameter.grad is not None and bool(parameter.grad.any())
 
 
 def _touched(model: torch.nn.Module) -> set[str]:
