@@ -231,7 +231,7 @@ class PoseEstimator:
         settings = self.latency.lowered(settings or self.settings)
         timer = timer or StageTimer(self.device)
         outcomes: dict[int, ObjectEstimate | Rejection] = {}
-        for batches, rows in self._shared_out(clouds, settings.batch_size):
+        for batches, rows in self._shared_out(clouds, settings.batch_objects):
             batch = [shuffled_cloud(clouds[row], settings) for row in rows]
             start = None if T_cam_start is None else T_cam_start[rows]
             outcomes |= zip(rows, _estimated(batches, batch, timer, settings, start), strict=True)
