@@ -51,7 +51,7 @@ faults: setup  ## faults in real nodes and cameras, ROUNDS=N times each; SEED=N,
 soak: setup  ## the node for IMAGES=N images, as many malformed messages and frames as that asks for; SEED=N
 	@.venv/bin/python -m pytest -m soak --timeout 0 --soak-images $(IMAGES) --soak-frames $$(($(IMAGES) / 10)) --soak-messages $$(($(IMAGES) / 100)) --soak-seed $(SEED) --fault-slack $(SLACK) -rP $(ARGS)
 
-audit: setup  ## bill of materials in dist/sbom.json; known holes in what is installed, by pip-audit
+audit: setup  ## bill of materials in dist/sbom.json; known holes in what is installed, by pip-audit or ARGS="--advisories DIR"
 	@.venv/bin/python -m embedded.sbom dist/sbom.json
 	@.venv/bin/python -m embedded.audit $(ARGS)
 

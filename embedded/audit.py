@@ -4,7 +4,8 @@
 """Known holes in what is installed, as pip-audit tells them; without its data base, no all-clear.
 
 `python -m embedded.audit [OPTIONS OF pip-audit]`. pip-audit itself ends with 0 where it could look
-up nothing at all, as behind an index that knows packages but no holes.
+up nothing at all, as behind an index that knows packages but no holes. `--advisories DIR` asks a
+copy of the data base instead, and no network.
 """
 
 import json
@@ -12,7 +13,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from embedded.advisories import Hole, installed, known_holes
 
 __all__ = ["Audit", "main", "read_report"]
 
@@ -27,15 +31,20 @@ class Audit:
         looked_up: how many distributions the data base knows.
         unknown: names of those that it does not know.
         holes: a line about each known hole.
+        newest: the day of the newest entry that was read, of a copy of the data base.
     """
 
     looked_up: int
     unknown: tuple[str, ...]
     holes: tuple[str, ...]
+    newest: str = ""
 
     @property
     def verdict(self) -> str:
         """The outcome in a sentence."""
+        if self.newest:
+            found = f"{len(self.holes)} known holes in {self.looked_up} distributions"
+            return f"{found}, by entries of {self.newest} and before"
         if self.holes:
             return f"{len(self.holes)} known holes in {self.looked_up} distributions"
         if not self.looked_up:
@@ -63,16 +72,37 @@ def read_report(text: str) -> Audit:
     known = [item for item in report["dependencies"] if "skip_reason" not in item]
     unknown = [item["name"] for item in report["dependencies"] if "skip_reason" in item]
     holes = [
-        f"{item['name']} {item['version']}: {hole['id']}, mended in "
-        f"{', '.join(hole['fix_versions']) or 'no version yet'}"
+        _line(Hole(item["name"], item["version"], hole["id"], tuple(hole["fix_versions"])))
         for item in known
         for hole in item["vulns"]
     ]
     return Audit(len(known), tuple(unknown), tuple(holes))
 
 
+def audit_by_copy(folder: Path) -> Audit:
+    """Look this environment up in a copy of the Python Packaging Advisory Database.
+
+    Raises:
+        FileNotFoundError: there is no copy.
+        ValueError: an entry cannot be read.
+    """
+    versions = installed()
+    holes, newest = known_holes(folder, versions)
+    return Audit(len(versions), (), tuple(map(_line, holes)), newest)
+
+
+def _line(hole: Hole) -> str:
+    mended = ", ".join(hole.mended) or "no version yet"
+    return f"{hole.name} {hole.version}: {hole.id}, mended in {mended}"
+
+
 def main(options: Sequence[str]) -> int:
-    """Run pip-audit on this environment, print what it found, and return the exit code."""
+    """Look this environment up, print what was found, and return the exit code."""
+    if options[:1] == ["--advisories"]:
+        audit = audit_by_copy(Path(*options[1:2]))
+        for line in (*audit.holes, audit.verdict):
+            print(line)
+        return audit.code
     program = [sys.executable, "-m", "pip_audit", "--skip-editable", "--format", "json", *options]
     done = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=False)
     if not done.stdout.strip():  # Python, or pip-audit, has said why

@@ -190,3 +190,21 @@ def test_imports_are_found_wherever_they_stand(tmp_path):
     assert [place(name, package) for name in ("thing.high", "thing.inner.low")] == [
         "high", "inner"
     ]  # fmt: skip
+
+
+#: Packages and words by which arms and grippers are moved.
+MOVING_PACKAGES = {"trajectory_msgs", "control_msgs", "xarm_msgs", "moveit_commander", "moveit"}
+MOVING_WORDS = ("follow_joint_trajectory", "set_servo_angle", "move_group", "gripper_action")
+
+
+def test_nothing_in_the_package_can_move_an_arm(package):
+    """So that no flag can be forgotten: what is reached and planned is published as numbers."""
+    moving = []
+    for name, file in modules(package).items():
+        text = file.read_text()
+        roots = {module.split(".")[0] for module, _ in imported(text)}
+        moving += [f"{name}: {word}" for word in roots & MOVING_PACKAGES]
+        moving += [f"{name}: {word}" for word in MOVING_WORDS if word in text]
+        if "ActionClient" in text:
+            moving.append(f"{name}: ActionClient")
+    assert moving == []

@@ -3,20 +3,18 @@
 
 """Image files as arrays: depth in metres, labels, colour."""
 
-import errno
 import io
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.lib.npyio import NpzFile
 from PIL import Image, UnidentifiedImageError
 
+from genpose_ros.datasets.array_files import array_of
 from genpose_ros.files import check_file, read_bytes
 
 __all__ = ["is_coloured", "read_color", "read_depth_m", "read_labels"]
@@ -24,9 +22,10 @@ __all__ = ["is_coloured", "read_color", "read_depth_m", "read_labels"]
 #: Formats that are read; of the others that Pillow knows, one starts programs.
 _FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "PPM")
 _MAX_PIXELS, _MAX_BYTES = 2**26, 2**29
-#: How an .npz begins, and readers of an .npy's header by the version of the format.
+#: How an .npz begins.
 _ZIP = b"PK"
-_HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+#: Pixels that are converted, or looked at, at a time, so that no second image of them is needed.
+_BLOCK_PIXELS = 2**20
 
 
 def read_depth_m(path: Path, unit_m: float | None = None, *, count_m: float = 0.001) -> np.ndarray:
@@ -62,7 +61,10 @@ def read_depth_m(path: Path, unit_m: float | None = None, *, count_m: float = 0.
         )
     if unit_m is None:
         unit_m = 1.0 if values.dtype.kind == "f" else count_m
-    return values.astype(np.float32) if unit_m == 1 else (values * unit_m).astype(np.float32)
+    metres = np.empty(values.shape, dtype=np.float32)
+    for rows in _blocks(values):
+        metres[rows] = values[rows] * unit_m
+    return metres
 
 
 def read_labels(path: Path) -> np.ndarray:
@@ -79,8 +81,8 @@ def read_labels(path: Path) -> np.ndarray:
         ModuleNotFoundError: nothing installed reads .exr.
     """
     values = _one_channel(_read(path, "mask"), path)
-    if values.dtype.kind == "f" and np.isfinite(values).all() and not (values % 1).any():
-        values = values.astype(np.int64)
+    if values.dtype.kind == "f" and values.ndim == 2:
+        values = _whole_numbers(values)
     if values.ndim != 2 or values.dtype.kind not in "biu":
         raise ValueError(
             f"{path}: a label image has one channel of integers, "
@@ -96,13 +98,30 @@ def _one_channel(values: np.ndarray, path: Path) -> np.ndarray:
     if values.ndim != 3 or values.shape[2] not in (1, 2, 3, 4):
         return values
     color = values[..., : values.shape[2] - 1 + values.shape[2] % 2]  # without alpha
-    if (color != color[..., :1]).any():
-        n = len(np.unique(color.reshape(-1, color.shape[2]), axis=0))
-        raise ValueError(
-            f"{path} is a colour image, of {n} colours, instead of one number per pixel: 0 on the "
-            "background and the id of its object elsewhere"
-        )
+    for rows in _blocks(color):
+        if (color[rows] != color[rows][..., :1]).any():
+            n = len(np.unique(color[rows].reshape(-1, color.shape[2]), axis=0))
+            raise ValueError(
+                f"{path} is a colour image, of {n} colours or more, instead of one number per "
+                "pixel: 0 on the background and the id of its object elsewhere"
+            )
     return color[..., 0]
+
+
+def _whole_numbers(values: np.ndarray) -> np.ndarray:
+    """Floats (H, W) as int32 where all of them are whole numbers; else as they are."""
+    whole = np.empty(values.shape, dtype=np.int32)
+    for rows in _blocks(values):
+        if not np.isfinite(values[rows]).all() or (values[rows] % 1).any():
+            return values
+        whole[rows] = values[rows].astype(np.int64)
+    return whole
+
+
+def _blocks(values: np.ndarray) -> Iterator[slice]:
+    """Slices of rows that together are all of an image (H, W, ...)."""
+    step = max(1, _BLOCK_PIXELS // max(1, values.shape[1]))
+    yield from (slice(begin, begin + step) for begin in range(0, len(values), step))
 
 
 def _values_of(values: np.ndarray) -> str:
@@ -135,10 +154,11 @@ def is_coloured(path: Path) -> bool:
 
 def _read(path: Path, name: str) -> np.ndarray:
     """The numbers of a file; `name` says which array of an .npz is meant where it has several."""
-    if path.suffix in (".npy", ".npz"):
-        return _load_numpy(path, name)
-    if path.suffix == ".exr":
-        return _read_exr(path)
+    if path.suffix in (".npy", ".npz", ".exr"):
+        values = _read_exr(path) if path.suffix == ".exr" else _load_numpy(path, name)
+        if values.ndim >= 2 and values.shape[0] * values.shape[1] > _MAX_PIXELS:
+            raise ValueError(f"{path} is too large: {values.shape[1]} x {values.shape[0]} pixels")
+        return values
     with _opened(path) as image:
         # A palette's indices are the labels; Pillow gives them as they are.
         return np.asarray(image)
@@ -148,7 +168,7 @@ def _load_numpy(path: Path, name: str) -> np.ndarray:
     try:
         data = read_bytes(path, _MAX_BYTES)
         if not data.startswith(_ZIP):
-            return _array_of(data)
+            return array_of(data)
         with np.load(io.BytesIO(data), allow_pickle=False) as content:
             names = content.files
             chosen = names[0] if len(names) == 1 else name
@@ -160,25 +180,6 @@ def _load_numpy(path: Path, name: str) -> np.ndarray:
     except Exception as error:  # a damaged header can raise anything
         raise ValueError(f"{path} is not an array of numbers, or damaged: {error}") from error
     raise ValueError(f"{path} holds the arrays {', '.join(names)}, expected one or {name!r}")
-
-
-def _array_of(data: bytes) -> np.ndarray:
-    """The array of an .npy file's content, which is not mapped: files may shrink meanwhile.
-
-    One that claims more than it holds is refused before memory is asked for.
-    """
-    stream = io.BytesIO(data)
-    version = npy_format.read_magic(stream)
-    if version not in _HEADERS:
-        raise ValueError(f"version {version} of the format is not known")
-    shape, by_columns, dtype = _HEADERS[version](stream)
-    if dtype.hasobject:
-        raise ValueError("objects are not read")
-    held, claimed = len(data) - stream.tell(), math.prod(shape) * dtype.itemsize
-    if claimed > held or min(shape, default=0) < 0:
-        raise ValueError(f"it claims {claimed} bytes and holds {held}")
-    numbers = np.frombuffer(data, dtype, math.prod(shape), stream.tell())
-    return numbers.reshape(shape, order="F" if by_columns else "C")
 
 
 def _check_unpacked(archive: NpzFile, name: str) -> None:
@@ -195,8 +196,7 @@ def _read_exr(path: Path) -> np.ndarray:
         raise ModuleNotFoundError(
             f"{path}: nothing here reads .exr (pip install openexr), or save it as .npy or TIFF"
         ) from error
-    if not path.is_file():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    check_file(path, _MAX_BYTES)
     try:
         with OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {name: channel.pixels for name, channel in file.channels().items()}

@@ -14,7 +14,7 @@ from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_cand
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings, describe
-from genpose_ros.estimation.uncertainty import agreement, pose_covariance, with_common_error
+from genpose_ros.estimation.uncertainty import agreement, pose_covariance
 
 __all__ = [
     "PRESETS",
@@ -45,5 +45,4 @@ __all__ = [
     "pose_log_likelihood",
     "rank_candidates",
     "visible_extent",
-    "with_common_error",
 ]

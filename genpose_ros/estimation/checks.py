@@ -4,6 +4,7 @@
 """Checks of finished estimates: finite numbers, the category's sizes, the workspace."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def check_finite(estimate: ObjectEstimate) -> Rejection | None:
         estimate: all its numbers count, those of the candidates and the points too.
     """
     energies = estimate.energy_rotation, estimate.energy_translation
-    numbers = {
+    numbers: dict[str, np.ndarray | Sequence[float] | float] = {
         "pose": estimate.T_cam_obj,
         "covariance": estimate.covariance,
         "size": estimate.size_m,
@@ -64,10 +65,16 @@ def check_finite(estimate: ObjectEstimate) -> Rejection | None:
         "points": estimate.points_cam,
     }
     for name, values in numbers.items():
-        if not np.isfinite(np.asarray(values, dtype=np.float64)).all():
+        if not _all_finite(values):
             detail = f"{name} of the {estimate.category} is not finite"
             return Rejection(Reason.NOT_FINITE, detail, estimate.instance_id)
     return None
+
+
+def _all_finite(values: np.ndarray | Sequence[float] | float) -> bool:
+    if isinstance(values, np.ndarray):
+        return bool(np.isfinite(values).all())
+    return all(map(math.isfinite, values if isinstance(values, (list, tuple)) else (values,)))
 
 
 def check_size(

@@ -4,6 +4,7 @@
 """Pose estimator: from a frame to clouds, batches and estimates, each class with its own model."""
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -13,16 +14,17 @@ import torch
 from genpose_ros.estimation.accelerator_errors import in_halves_where_memory_lacks
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, shuffled_cloud
 from genpose_ros.estimation.batch import BatchEstimator, padded_size
+from genpose_ros.estimation.error_covariance import error_covariance
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.label_clouds import clouds_of_pixels
 from genpose_ros.estimation.labelled_pixels import LabelledPixels, label_image
+from genpose_ros.estimation.latency import LatencyKeeper
 from genpose_ros.estimation.mask_parts import separate_instances
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.estimation.stop_flag import StopFlag
-from genpose_ros.estimation.uncertainty import with_common_error
 from genpose_ros.estimation.up import UpDirection, up_direction
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.networks.devices import prefers_bf16, torch_device
@@ -50,6 +52,7 @@ class PoseEstimator:
 
     Attributes:
         stop: as given; once it is set, every estimate raises `EstimateStoppedError`.
+        latency: keeps `max_latency_ms`; trackers note their own frames' time.
 
     Example:
         >>> from genpose_ros.geometry import PinholeCamera
@@ -75,6 +78,7 @@ class PoseEstimator:
         self.models = model if isinstance(model, ModelSet) else ModelSet((model,))
         self.settings = settings
         self.stop = stop or StopFlag()
+        self.latency = LatencyKeeper(settings.max_latency_ms)
         self._batches = [BatchEstimator(model.eval(), self.stop) for model in self.models.models]
         if settings.ranking == "energy" and not all(m.has_energy for m in self.models.models):
             _log.warning("the model has no energy network: candidates are kept in the order drawn")
@@ -131,8 +135,9 @@ class PoseEstimator:
     def estimate(self, frame: Frame) -> FrameResult:
         """Estimate every object of a frame, or say why not; bad content never raises.
 
-        With the same frame and settings the result is the same. Covariances are those of the error:
-        see `with_common_error`.
+        With the same frame and settings the result is the same, but where `max_latency_ms` is set:
+        then it depends on how long the frames before took. Covariances are those of the error:
+        see `error_covariance`.
 
         Args:
             frame: depth image, camera and masks.
@@ -141,7 +146,7 @@ class PoseEstimator:
             MemoryError: the GPU's does not suffice for half a batch.
             EstimateStoppedError: `stop` was set.
         """
-        settings = self.settings
+        settings, started_s = self.settings, time.perf_counter()
         timer = StageTimer(self.device, STAGES)
         with timer.stage("clouds"):
             clouds, rejections = self.object_clouds(frame, settings=settings)
@@ -149,12 +154,14 @@ class PoseEstimator:
             clouds = [replace(cloud, up_cam=up_cam) for cloud in clouds]
         outcomes = self.estimate_clouds(clouds, settings=settings, timer=timer)
         estimates = tuple(
-            replace(o, covariance=with_common_error(o.covariance, o.T_cam_obj))
+            replace(o, covariance=error_covariance(o))
             for o in outcomes
             if isinstance(o, ObjectEstimate)
         )
         rejections += [o for o in outcomes if isinstance(o, Rejection)]
-        return FrameResult(estimates, tuple(rejections), timer.timings_ms, up_cam)
+        lowered = self.latency.told
+        self.latency.note(1e3 * (time.perf_counter() - started_s))
+        return FrameResult(estimates, tuple(rejections), timer.timings_ms, up_cam, lowered)
 
     def object_clouds(
         self, frame: Frame, *, settings: EstimatorSettings | None = None
@@ -230,7 +237,7 @@ class PoseEstimator:
         """
         if T_cam_start is not None and len(T_cam_start) != len(clouds):
             raise ValueError(f"{len(clouds)} clouds need as many starts, got {len(T_cam_start)}")
-        settings = settings or self.settings
+        settings = self.latency.lowered(settings or self.settings)
         timer = timer or StageTimer(self.device)
         outcomes: dict[int, ObjectEstimate | Rejection] = {}
         for batches, rows in self._shared_out(clouds, settings.batch_size):

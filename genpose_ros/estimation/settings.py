@@ -116,6 +116,15 @@ class EstimatorSettings:
         group="sampling",
         advanced=True,
     )
+    max_latency_ms: float = setting(
+        0.0,
+        "Milliseconds that a frame may take: one that took longer lowers the next ones, first to "
+        "half of the candidates, then to one view of each cloud, 32 patches and 2 steps; what is "
+        "lowered is told in results and diagnostics. 0: nothing is lowered.",
+        low=0.0,
+        high=60_000.0,
+        group="sampling",
+    )
     tolerance: float = setting(
         1e-5,
         "Relative and absolute tolerance of rk45.",

@@ -6,7 +6,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,15 +20,11 @@ __all__ = [
     "deviations",
     "pose_covariance",
     "share_within",
-    "with_common_error",
 ]
 
 #: A candidate agrees with a pose within this angle and this distance.
 AGREEMENT_DEG, AGREEMENT_M = 10.0, 0.02
 
-#: Errors that all candidates share, standard deviations: across and along the line of sight, metres
-#: per metre of distance, and of the rotation. `benchmarks/covariance.py` measures what they do.
-_ACROSS, _ALONG, _TURN_RAD = 0.001, 0.003, math.radians(1.0)
 #: Standard deviations that no estimate claims to beat: 0.1 mm and 0.06 degrees.
 _FLOOR_M, _FLOOR_RAD = 1e-4, 1e-3
 
@@ -130,33 +125,6 @@ def pose_covariance(
     floor = torch.full_like(covariance[0, 0], _FLOOR_M**2)
     floor[3:] = _FLOOR_RAD**2
     return (covariance + covariance.mT) / 2 + floor.diag()
-
-
-def with_common_error(spread: np.ndarray, T_cam_obj: np.ndarray) -> np.ndarray:
-    """Return the covariance of a pose's error: its candidates' spread and the error they share.
-
-    Candidates of one cloud differ less among each other than from the truth: the depth errs for all
-    of them, most along the line of sight, and so does the network.
-
-    Args:
-        spread: (6, 6) of the candidates about the pose, as of `pose_covariance`.
-        T_cam_obj: (4, 4) the pose.
-
-    Returns:
-        (6, 6).
-
-    Example:
-        >>> T_cam_obj = np.eye(4)
-        >>> T_cam_obj[2, 3] = 2.0
-        >>> with_common_error(np.zeros((6, 6)), T_cam_obj).diagonal().round(6).tolist()
-        [4e-06, 4e-06, 3.6e-05, 0.000305, 0.000305, 0.000305]
-    """
-    centre = T_cam_obj[:3, 3]
-    sight = np.outer(centre, centre)
-    shared = np.zeros((6, 6))
-    shared[:3, :3] = _ACROSS**2 * (centre @ centre * np.eye(3) - sight) + _ALONG**2 * sight
-    shared[3:, 3:] = _TURN_RAD**2 * np.eye(3)
-    return spread + shared
 
 
 def agreement(

@@ -13,11 +13,11 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.estimation.back_projection import ObjectCloud
+from genpose_ros.estimation.error_covariance import error_covariance
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.evidence import EVIDENCE, size_spreads
 from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.result import ObjectEstimate
-from genpose_ros.estimation.uncertainty import with_common_error
 from genpose_ros.estimation.up import UpDirection
 from genpose_ros.evaluation.coverage import coverage, ellipsoid_probabilities
 from genpose_ros.evaluation.metrics import pose_errors
@@ -295,7 +295,7 @@ def _ellipsoids(
         category = library.categories[estimate.category]
         angle, distance = pose_errors(estimate.T_cam_obj, T_true, category)
         if not views.deceived[view] and angle <= _NEAR[0] and distance <= _NEAR[1]:
-            covariance = with_common_error(estimate.covariance, estimate.T_cam_obj)
+            covariance = error_covariance(estimate)
             probabilities.append(
                 ellipsoid_probabilities(estimate.T_cam_obj, covariance, T_true, category)
             )

@@ -203,7 +203,7 @@ class CategorySet:
             return cls(tuple(NOCS[name.strip()] for name in text.split(",")))
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"damaged JSON ({error})") from error
         if not isinstance(values, list):
             raise ValueError("expected a list of categories")

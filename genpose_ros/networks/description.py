@@ -75,7 +75,7 @@ def describe_weights(path: Path | str | None = None) -> WeightsDescription:
     model = load_model(path)
     file = Path(path or default_weights()).expanduser()
     recorded = _recorded(file)
-    trained = json.loads(recorded.pop("has_trained_energy", "true"))
+    trained = _table(recorded.pop("has_trained_energy", "true"))
     digest = recorded.get("tensor_sha256")
     accuracy = _table(recorded.pop("accuracy", "{}"))
     return WeightsDescription(
@@ -120,5 +120,5 @@ def _table(text: str) -> Any:
     """The value of a JSON text; another text as it is."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

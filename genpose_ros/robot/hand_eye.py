@@ -1,12 +1,13 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Hand-eye calibration of a camera on an arm, checked by an object that rests where it is.
+"""Hand-eye calibration of a camera on an arm or beside it, checked by one object.
 
-Seen from several arm poses its pose in the base frame must be the same. What it is not, a wrong
-pose of the camera on the flange explains in part: that part is fitted, with its uncertainty. It is
-told where the object is: a camera that always looks at the same distance cannot tell whether it is
-turned or moved aside, but by how much the object is misplaced.
+A camera on the flange looks at an object at rest from several arm poses: its pose in the base must
+be the same. A camera beside the arm looks at an object in the gripper: its pose on the flange must
+be the same. What it is not, a wrong pose of the camera explains in part: that part is fitted, with
+its uncertainty. It is told where the object is: a camera that always looks at the same distance
+cannot tell whether it is turned or moved aside, but by how much the object is misplaced.
 """
 
 from collections.abc import Sequence
@@ -58,20 +59,21 @@ class HandEyeCheck:
 
     Attributes:
         verdict: good, off or unsure.
-        T_base_obj: (N, 4, 4) where the object seems to be, by each sighting and the calibration.
+        T_rest_obj: (N, 4, 4) where the object seems to be, by each sighting and the calibration: in
+            the base frame or, of a camera beside the arm, in the flange's.
         spread_mm: root mean square distance of its positions from their mean.
-        spread_deg: root mean square angle between its y axes and their mean.
+        spread_deg: root mean square angle between its y axes, as lines, and their mean.
         off_mm: by how much the calibration misplaces the object in the camera's frame, as fitted.
         off_deg: how much the camera is turned, as fitted.
         sigma_mm: standard deviation of that, by what is left unexplained.
         sigma_deg: the same of the angle.
         left_mm: spread of the positions that would be left with the fitted calibration.
-        T_flange_cam: (4, 4) the fitted calibration.
+        T_mount_cam: (4, 4) the fitted calibration: on the flange, or in the base frame.
         advice: a sentence that says what to do next.
     """
 
     verdict: Verdict
-    T_base_obj: np.ndarray
+    T_rest_obj: np.ndarray
     spread_mm: float
     spread_deg: float
     off_mm: float
@@ -79,19 +81,25 @@ class HandEyeCheck:
     sigma_mm: float
     sigma_deg: float
     left_mm: float
-    T_flange_cam: np.ndarray
+    T_mount_cam: np.ndarray
     advice: str
 
 
 def check_hand_eye(
-    sightings: Sequence[Sighting], T_flange_cam: np.ndarray, *, symmetric: bool
+    sightings: Sequence[Sighting],
+    T_mount_cam: np.ndarray,
+    *,
+    symmetric: bool,
+    eye_to_hand: bool = False,
 ) -> HandEyeCheck:
     """Return how well a calibration agrees with sightings of one object at rest.
 
     Args:
-        sightings: from arm poses that look at it from different sides.
-        T_flange_cam: (4, 4) the calibration: the optical frame on the flange.
+        sightings: from arm poses that show it from different sides.
+        T_mount_cam: (4, 4) the calibration: the optical frame on the flange or, of a camera beside
+            the arm, in the base frame.
         symmetric: whether the object's yaw is unobservable; then its y axis alone counts.
+        eye_to_hand: whether the camera stands beside the arm, whose gripper holds the object.
 
     Raises:
         ValueError: there are too few sightings, or all from about the same side.
@@ -101,16 +109,20 @@ def check_hand_eye(
             f"{len(sightings)} sightings of the object, {FEWEST} are needed: look at it from more "
             "arm poses"
         )
-    T_base_flange = np.stack([s.T_base_flange for s in sightings])
+    # Of what carries the camera, in what the object rests in: the base sees the flange move as the
+    # flange sees the base move.
+    T_rest_mount = np.stack([s.T_base_flange for s in sightings])
+    if eye_to_hand:
+        T_rest_mount = np.linalg.inv(T_rest_mount)
     T_cam_obj = np.stack([s.T_cam_obj for s in sightings])
-    turns = rotation_vectors(T_base_flange[:, :3, :3] @ T_base_flange[0, :3, :3].T)
+    turns = rotation_vectors(T_rest_mount[:, :3, :3] @ T_rest_mount[0, :3, :3].T)
     widest = float(np.degrees(np.linalg.norm(turns, axis=1).max()))
     if widest < _SPREAD_DEG:
         raise ValueError(
             f"the arm poses differ by {widest:.0f} degrees at most, {_SPREAD_DEG:.0f} are needed: "
-            "look at the object from several sides"
+            "look at the object from several sides, or turn it where the gripper holds it"
         )
-    problem = _Problem(T_base_flange, T_cam_obj, T_flange_cam, symmetric)
+    problem = _Problem(T_rest_mount, T_cam_obj, T_mount_cam, symmetric)
     start = np.zeros(12)
     start[6:9] = problem.placed(np.zeros(6))[:, :3, 3].mean(0)
     start[9:12] = rotation_vectors(problem.mean_rotation()[None])[0]
@@ -123,7 +135,7 @@ def check_hand_eye(
     verdict = _verdict(off_mm, off_deg, sigma_mm, sigma_deg)
     return HandEyeCheck(
         verdict=verdict,
-        T_base_obj=before,
+        T_rest_obj=before,
         spread_mm=_spread_mm(before),
         spread_deg=_spread_deg(before),
         off_mm=off_mm,
@@ -131,7 +143,7 @@ def check_hand_eye(
         sigma_mm=float(sigma_mm),
         sigma_deg=sigma_deg,
         left_mm=_spread_mm(after),
-        T_flange_cam=T_flange_cam @ problem.motion(fit.x[:6]),
+        T_mount_cam=T_mount_cam @ problem.motion(fit.x[:6]),
         advice=_ADVICE[verdict],
     )
 
@@ -154,11 +166,11 @@ def _verdict(off_mm: float, off_deg: float, sigma_mm: float, sigma_deg: float) -
 
 @dataclass(frozen=True)
 class _Problem:
-    """Least squares: the camera's offset on the flange (6), and where the object rests (6)."""
+    """Least squares: the camera's offset on its mount (6), and where the object rests (6)."""
 
-    T_base_flange: np.ndarray
+    T_rest_mount: np.ndarray
     T_cam_obj: np.ndarray
-    T_flange_cam: np.ndarray
+    T_mount_cam: np.ndarray
     symmetric: bool
 
     def motion(self, offset: np.ndarray) -> np.ndarray:
@@ -170,9 +182,9 @@ class _Problem:
         return T
 
     def placed(self, offset: np.ndarray) -> np.ndarray:
-        """T_base_obj (N, 4, 4) where the camera is moved by an offset in its own frame."""
-        T_flange_cam = self.T_flange_cam @ self.motion(offset)
-        return np.asarray(self.T_base_flange @ T_flange_cam @ self.T_cam_obj)
+        """T_rest_obj (N, 4, 4) where the camera is moved by an offset in its own frame."""
+        T_mount_cam = self.T_mount_cam @ self.motion(offset)
+        return np.asarray(self.T_rest_mount @ T_mount_cam @ self.T_cam_obj)
 
     def mean_rotation(self) -> np.ndarray:
         R = self.placed(np.zeros(6))[:, :3, :3]
@@ -199,12 +211,14 @@ def _sigmas(jacobian: np.ndarray, residuals: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(inverse.diagonal(), 0) * float(residuals @ residuals) / free)
 
 
-def _spread_mm(T_base_obj: np.ndarray) -> float:
-    away = T_base_obj[:, :3, 3] - T_base_obj[:, :3, 3].mean(0)
+def _spread_mm(T_rest_obj: np.ndarray) -> float:
+    away = T_rest_obj[:, :3, 3] - T_rest_obj[:, :3, 3].mean(0)
     return 1000 * float(np.sqrt((away**2).sum(1).mean()))
 
 
-def _spread_deg(T_base_obj: np.ndarray) -> float:
-    axes = T_base_obj[:, :3, 1]
-    mean = axes.mean(0) / np.linalg.norm(axes.mean(0))
-    return float(np.degrees(np.sqrt((np.arccos(np.clip(axes @ mean, -1, 1)) ** 2).mean())))
+def _spread_deg(T_rest_obj: np.ndarray) -> float:
+    """Of the y axes as lines: a can that is taken for one upside down is where it is."""
+    axes = T_rest_obj[:, :3, 1]
+    mean = np.linalg.eigh(axes.T @ axes)[1][:, -1]
+    angles = np.arccos(np.clip(np.abs(axes @ mean), 0, 1))
+    return float(np.degrees(np.sqrt((angles**2).mean())))

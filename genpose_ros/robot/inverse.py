@@ -35,7 +35,7 @@ class Reachability(str, Enum):
 
     Example:
         >>> Reachability("out_of_reach").text
-        'no joint position puts the tool there'
+        'no joint position puts the tool there: bring it nearer, or take another frame'
     """
 
     REACHABLE = "reachable"
@@ -52,10 +52,14 @@ class Reachability(str, Enum):
 
 _TEXTS = {
     Reachability.REACHABLE: "the arm can take it",
-    Reachability.OUT_OF_REACH: "no joint position puts the tool there",
-    Reachability.IN_COLLISION: "the arm would touch itself or something there",
+    Reachability.OUT_OF_REACH: (
+        "no joint position puts the tool there: bring it nearer, or take another frame"
+    ),
+    Reachability.IN_COLLISION: (
+        "the arm would touch itself or something there: clear the way, or take another frame"
+    ),
     Reachability.NO_GRASP: "a part of the object, no place for the gripper",
-    Reachability.UNKNOWN: "no arm is known",
+    Reachability.UNKNOWN: "no arm is known: set robot, and see that its frames are on /tf",
 }
 
 

@@ -8,7 +8,7 @@ therefore published of that frame, whichever frame it was made for: an optical o
 already, and a second one tears the tree apart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class CameraMount:
         parent: frame that it is fixed to: the flange, or the base.
         camera_link: frame that is published.
         T_parent_link: (4, 4) its pose, metres.
+        T_link_optical: (4, 4) the colour camera's optical frame in it.
 
     Example:
         >>> mount = CameraMount(
@@ -50,6 +51,7 @@ class CameraMount:
     parent: str
     camera_link: str
     T_parent_link: np.ndarray
+    T_link_optical: np.ndarray = field(default_factory=T_CAMERA_LINK_OPTICAL.copy)
 
     @classmethod
     def read(cls, path: Path | str, *, prefix: str = "") -> "CameraMount":
@@ -68,6 +70,11 @@ class CameraMount:
             return _mount(values, prefix)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
+
+    @property
+    def T_parent_optical(self) -> np.ndarray:
+        """Where the optical frame is, (4, 4): what a calibration of it says."""
+        return np.asarray(self.T_parent_link @ self.T_link_optical)
 
     @property
     def quat_xyzw(self) -> np.ndarray:
@@ -90,6 +97,8 @@ def _mount(values: object, prefix: str) -> CameraMount:
         if not isinstance(values[key], str) or not values[key].strip("/"):
             raise ValueError(f"{key} is the name of a frame, got {values[key]!r}")
     T_parent_child = pose_of(values, "")
+    optical = values.get("optical")
+    T_link_optical = T_CAMERA_LINK_OPTICAL if optical is None else pose_of(optical, "optical: ")
     child, link = str(values["child"]), str(values.get("camera_link", "camera_link"))
     if child != link:
         if not child.endswith("optical_frame"):
@@ -97,12 +106,14 @@ def _mount(values: object, prefix: str) -> CameraMount:
                 f"child is {child}, neither {link} nor one of its optical frames: a calibration of "
                 "another frame cannot be published, since that has a parent already"
             )
-        optical = values.get("optical")
-        T_link_optical = T_CAMERA_LINK_OPTICAL if optical is None else pose_of(optical, "optical: ")
         T_parent_child = T_parent_child @ np.linalg.inv(T_link_optical)
     parent = f"{prefix}{values['parent']}"
     return CameraMount(
-        kind=values["kind"], parent=parent, camera_link=link, T_parent_link=T_parent_child
+        kind=values["kind"],
+        parent=parent,
+        camera_link=link,
+        T_parent_link=T_parent_child,
+        T_link_optical=T_link_optical,
     )
 
 

@@ -91,14 +91,15 @@ def posed_objects(objects: Sequence[PublishedObject], T_out_cam: np.ndarray) -> 
     T_cam_obj = np.array([item.estimate.T_cam_obj for item in objects]).reshape(-1, 4, 4)
     poses = pose_messages(T_out_cam @ T_cam_obj)
     R_out_cam = T_out_cam[:3, :3]
+    velocities = np.array([item.velocity for item in objects]).reshape(-1, 2, 3) @ R_out_cam.T
     return [
         PosedObject(
             item,
             PoseWithCovariance(pose=pose, covariance=_covariance(item.estimate, R_out_cam)),
-            _twist(item.velocity, R_out_cam),
+            _twist(*velocity),
             _second_mode(item.estimate, T_out_cam),
         )
-        for item, pose in zip(objects, poses, strict=True)
+        for item, pose, velocity in zip(objects, poses, velocities.tolist(), strict=True)
     ]
 
 
@@ -313,8 +314,8 @@ def _duration(seconds: float) -> Duration:
     return Duration(sec=sec, nanosec=nanosec)
 
 
-def _twist(velocity_cam: np.ndarray, R_out_cam: np.ndarray) -> Twist:
-    (x, y, z), (rx, ry, rz) = (velocity_cam.reshape(2, 3) @ R_out_cam.T).tolist()
+def _twist(linear: Sequence[float], angular: Sequence[float]) -> Twist:
+    (x, y, z), (rx, ry, rz) = linear, angular
     return Twist(linear=Vector3(x=x, y=y, z=z), angular=Vector3(x=rx, y=ry, z=rz))
 
 

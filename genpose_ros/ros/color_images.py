@@ -58,19 +58,24 @@ def color_pixels(
     except (TypeError, ValueError, BufferError) as error:
         detail = f"colour image's data cannot be read as memory of the CPU: {error}"
         return Rejection(Reason.BAD_ENCODING, detail)
-    row = width * channels
-    if width * height == 0 or step < row or data.size < step * height:
-        return Rejection(
-            Reason.TRUNCATED_IMAGE,
-            f"colour image is {width} x {height} with rows of {step} bytes and has {data.size} "
-            f"bytes, expected rows of {row} at least",
-        )
-    refused = too_long_for_pixels("colour image", data.size, width * height, 2.0 * channels)
+    refused = _refused(width, height, step, channels, data.size)
     if refused is not None:
         return refused
-    rows = data[: step * height].reshape(height, step)[:, :row]
+    rows = data[: step * height].reshape(height, step)[:, : width * channels]
     pixels: np.ndarray = rows.reshape(height, width, channels)[..., list(order)]
     return pixels
+
+
+def _refused(width: int, height: int, step: int, channels: int, n_bytes: int) -> Rejection | None:
+    """Why the numbers of an image do not fit each other; None: they do."""
+    row = width * channels
+    if width * height == 0 or step < row or n_bytes < step * height:
+        return Rejection(
+            Reason.TRUNCATED_IMAGE,
+            f"colour image is {width} x {height} with rows of {step} bytes and has {n_bytes} "
+            f"bytes, expected rows of {row} at least",
+        )
+    return too_long_for_pixels("colour image", n_bytes, width * height, 2.0 * channels)
 
 
 def _decoded(message: "CompressedImage", most: int) -> np.ndarray | Rejection:

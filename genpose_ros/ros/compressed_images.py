@@ -110,9 +110,7 @@ def compressed_depth(
         return Rejection(Reason.TRUNCATED_IMAGE, detail)
     if width * height > most:
         return too_many_pixels("compressed depth image", width, height, most)
-    refused = too_long_for_pixels(
-        "compressed depth image", len(data), width * height, _DEPTH_BYTES
-    )
+    refused = too_long_for_pixels("compressed depth image", len(data), width * height, _DEPTH_BYTES)
     if refused is not None:
         return refused
     quantization = None
@@ -170,7 +168,7 @@ def decode_rvl(data: bytes, count: int) -> np.ndarray:
         ValueError: the stream ends too early, or says more pixels.
     """
     numbers = _rvl_numbers(data)
-    listed = memoryview(numbers)  # its items are Python's numbers, and no copy
+    listed = numbers.data  # a memoryview: its items are Python's numbers, and no copy
     is_difference = np.ones(len(listed), dtype=bool)
     starts, lengths = array("q"), array("q")
     pixel = at = 0

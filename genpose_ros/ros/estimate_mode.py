@@ -89,6 +89,7 @@ class ActiveEstimator:
             header=located.matched.depth.header,
             timings_ms=result.timings_ms,
             up_cam=result.up_cam,
+            lowered=result.lowered,
         )
 
 

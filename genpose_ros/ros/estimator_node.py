@@ -29,6 +29,7 @@ from genpose_ros.ros.category_messages import category_array
 from genpose_ros.ros.diagnostics import Diagnostics
 from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
 from genpose_ros.ros.frame_keeper import FrameKeeper
+from genpose_ros.ros.heap import keep_heap
 from genpose_ros.ros.intake import Intake
 from genpose_ros.ros.managed_node import ManagedNode
 from genpose_ros.ros.matching import Matched
@@ -434,7 +435,7 @@ class EstimatorNode(ManagedNode):
                 header = header_in(target, result.header)
                 result = result.expressed_in(located.T_frame_cam[target], header)
             message = self._outputs.publish(result, settings)
-            self._statuses.last.note(result.timings_ms)
+            self._statuses.last.note(result.timings_ms, result.lowered)
             intake.up.note(result.up_cam)
         self._requests.callers.offer(located.matched, message)
         return result if isinstance(result, Drop) else None
@@ -476,6 +477,7 @@ def main(
             make_estimator=make_estimator, make_tracker=make_tracker, end_process=end_for_respawn
         )
 
+    keep_heap()
     run_program("genpose", make_node, spin_through_errors, args)
 
 

@@ -103,6 +103,7 @@ class PublishedFrame:
         timings_ms: wall time per stage.
         T_out_cam: (4, 4), camera to the frame of `header`; the identity where it is the camera's.
         up_cam: the direction up that the objects were estimated with; None: none.
+        lowered: what was lowered to keep `max_latency_ms`, in words; empty: nothing.
     """
 
     objects: Sequence[PublishedObject]
@@ -111,6 +112,7 @@ class PublishedFrame:
     timings_ms: dict[str, float] = field(default_factory=dict)
     T_out_cam: np.ndarray = field(default_factory=lambda: np.eye(4))
     up_cam: UpDirection | None = None
+    lowered: str = ""
 
     def expressed_in(self, T_out_cam: np.ndarray, header: "Header") -> "PublishedFrame":
         """Return the same objects, to be published in another frame.

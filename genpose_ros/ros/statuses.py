@@ -218,15 +218,18 @@ class LastFrames:
         count: number of frames published.
         ready: whether the estimator's warm-up is over.
         timings_ms: wall times of the last frames, by stage.
+        lowered: what of the last frame was lowered to keep `max_latency_ms`; empty: nothing.
     """
 
     count: int = 0
     ready: bool = False
     timings_ms: dict[str, deque[float]] = field(default_factory=dict)
+    lowered: str = ""
 
-    def note(self, timings_ms: Mapping[str, float]) -> None:
-        """Note that a frame was published, and its wall time per stage."""
+    def note(self, timings_ms: Mapping[str, float], lowered: str = "") -> None:
+        """Note that a frame was published, its wall time per stage, and what was lowered."""
         self.count += 1
+        self.lowered = lowered
         for stage, ms in timings_ms.items():
             self.timings_ms.setdefault(stage, deque(maxlen=_TIMINGS)).append(ms)
 
@@ -265,6 +268,9 @@ class EstimatorStatus:
         for stage, timings_ms in list(self._last.timings_ms.items()):
             values |= _percentiles(stage, timings_ms)
         message = f"{per_second} frames per second" if self._last.ready else "warming up"
+        if self._last.lowered:
+            values["lowered to keep sampling.max_latency_ms"] = self._last.lowered
+            message = f"{message}, of {self._last.lowered} (sampling.max_latency_ms)"
         if state != "active":
             message = f"the node is {state}"
         return status("estimator", message, values, warn=False)

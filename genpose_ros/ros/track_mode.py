@@ -245,4 +245,7 @@ class Tracking:
             else:
                 rejections.append(refused)
         timings_ms, up_cam = dict(result.timings_ms), result.up_cam
-        return PublishedFrame(objects, rejections, header, timings_ms, up_cam=up_cam)
+        lowered = result.lowered
+        return PublishedFrame(
+            objects, rejections, header, timings_ms, up_cam=up_cam, lowered=lowered
+        )

@@ -90,9 +90,19 @@ def _read_manifest(manifest: Path) -> list[dict[str, Any]]:
     for entry in entries:
         missing = _MANIFEST_FIELDS - set(entry if isinstance(entry, dict) else ())
         if missing:
-            raise ValueError(f"{manifest}: {entry!r} lacks {', '.join(sorted(missing))}")
-        if not isinstance(entry["file"], str) or not isinstance(entry["metric"], bool):
-            raise ValueError(f"{manifest}: {entry!r}: file must be text, and metric true or false")
+            about = f"{manifest}: {str(entry)[:300]!r}"
+            raise ValueError(f"{about} lacks {', '.join(sorted(missing))}")
+        texts = all(isinstance(entry[name], str) for name in ("file", "category"))
+        if not texts or not isinstance(entry["metric"], bool):
+            raise ValueError(
+                f"{manifest}: {str(entry)[:300]}: file and category must be text, and metric true "
+                "or false"
+            )
+        path = Path(entry["file"])
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(
+                f"{manifest}: {entry['file']:.300} leaves the folder: copy the mesh into it"
+            )
     return entries
 
 

@@ -106,6 +106,9 @@ NEAR_SURFACE_M: Annotated[
 CROP_SURFACE_POINTS: Annotated[
     int, About("points", "surface points that depth is compared with", _COST)
 ] = 512
+CROP_FIRST_POINTS: Annotated[
+    int, About("points", "of those, the ones that all depth is compared with", _COST)
+] = 128
 CROP_PIXELS: Annotated[
     int, About("pixels", "about how many pixels around an object are looked at", _COST)
 ] = 2000

@@ -22,9 +22,6 @@ from genpose_ros.tracking.visibility import inside_box
 
 __all__ = ["depth_around", "shift_onto"]
 
-#: Points of a surface that most depth is near to; the others are compared with the rest of it.
-_FIRST = 128
-
 
 def depth_around(
     depth_m: np.ndarray,
@@ -152,11 +149,12 @@ def _pixels_between(first: float, last: float, size: int) -> range:
 def _is_near(points: np.ndarray, surface: np.ndarray) -> np.ndarray:
     """Which points (N, 3) are near a surface (M, 3), bool."""
     limit, columns = constants.NEAR_SURFACE_M**2, _as_columns(points)
-    near: np.ndarray = torch.mm(_as_rows(surface[:_FIRST]), columns).numpy().min(axis=0) < limit
+    first, others = np.split(surface, [constants.CROP_FIRST_POINTS])
+    near: np.ndarray = torch.mm(_as_rows(first), columns).numpy().min(axis=0) < limit
     left = np.flatnonzero(~near)
-    if len(surface) > _FIRST and len(left):
+    if len(others) and len(left):
         rest = columns[:, torch.from_numpy(left)]
-        near[left] = torch.mm(_as_rows(surface[_FIRST:]), rest).numpy().min(axis=0) < limit
+        near[left] = torch.mm(_as_rows(others), rest).numpy().min(axis=0) < limit
     return near
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from genpose_ros.estimation.error_covariance import error_covariance
 from genpose_ros.estimation.result import ObjectEstimate
-from genpose_ros.estimation.uncertainty import with_common_error
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.geometry.clouds import inverse_transform_points
 from genpose_ros.geometry.symmetry import pin_yaw
@@ -364,8 +364,7 @@ def as_track(
         estimate = estimate.placed(camera_pose.T_cam_fixed @ T_fixed_obj)
         covariance = _pose_covariance(obj, motion, estimate.T_cam_obj, camera_pose)
         estimate = replace(estimate, covariance=covariance)
-    covariance = with_common_error(estimate.covariance, estimate.T_cam_obj)
-    estimate = replace(estimate, covariance=covariance)
+    estimate = replace(estimate, covariance=error_covariance(estimate, tracked=True))
     instance_id = obj.instance_id if obj.masked_ns == stamp_ns else -1
     return Track(
         track_id=obj.track_id,

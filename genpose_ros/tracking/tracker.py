@@ -3,6 +3,7 @@
 
 """Tracker of objects over time: frames in, tracks out (paper section 3.3)."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -104,6 +105,7 @@ class Tracker:
     def _advance(
         self, frame: Frame, stamp_ns: int, T_fixed_cam: np.ndarray | None, *, has_masks: bool
     ) -> TrackingResult:
+        started_s, latency = time.perf_counter(), self.estimator.latency
         admitted = check_frame(frame) or self._admit(stamp_ns)
         if isinstance(admitted, Rejection):
             in_force = self._state.ego_motion.T_fixed_cam
@@ -133,9 +135,11 @@ class Tracker:
         compensated = not delayed and _is_compensated(before, state.ego_motion)
         result = self._result(step, state, delayed=delayed)
         self._state = state
+        result = replace(result, notes=notes, compensated=compensated, lowered=latency.told)
         if not delayed:
             self._tracks = result.tracks
-        return replace(result, notes=notes, compensated=compensated)
+            latency.note(1e3 * (time.perf_counter() - started_s))
+        return result
 
     def _admit(self, stamp_ns: int) -> tuple[TrackerState, tuple[str, ...]] | Rejection:
         """The state that a frame meets, and notes about it; or why the frame is refused."""

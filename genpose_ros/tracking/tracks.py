@@ -69,6 +69,7 @@ class TrackingResult:
             the last one known; the identity where none was known since the tracker began or was
             reset. It turns the axes of velocities into those of the camera.
         up_cam: the direction up that objects were last estimated with in this frame; None: none.
+        lowered: what was lowered to keep `max_latency_ms`, in words; empty: nothing.
     """
 
     tracks: tuple[Track, ...] = ()
@@ -79,6 +80,7 @@ class TrackingResult:
     delayed: bool = False
     T_fixed_cam: np.ndarray = field(default_factory=lambda: np.eye(4))
     up_cam: UpDirection | None = None
+    lowered: str = ""
 
 
 def next_state(
@@ -102,13 +104,15 @@ def next_state(
         gone: the depth image shows what lies behind its place.
         settings: the limits.
     """
+    patience_s = max(settings.keep_lost_s, settings.max_coast_s)
     if state is TrackState.NEW:
-        ends = missed > 1 or unseen_s > settings.max_coast_s
+        # As patient as with lost ones: a segmenter may need a second for the next mask.
+        ends = missed > 1 or unseen_s > patience_s
         confirmed = seen and hits >= settings.confirm_frames
         return None if ends else TrackState.CONFIRMED if confirmed else TrackState.NEW
     if seen:
         return TrackState.CONFIRMED
-    if unseen_s > max(settings.keep_lost_s, settings.max_coast_s):
+    if unseen_s > patience_s:
         return None
     lost = state is TrackState.LOST or unseen_s > settings.max_coast_s
     if lost or (gone and unseen_s > constants.GONE_S):

@@ -5,6 +5,8 @@
 
 import os
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -54,7 +56,7 @@ def test_a_mask_of_colours_is_refused_with_their_number(tmp_path):
     color = np.zeros((2, 2, 3), dtype=np.uint8)
     color[0, 0], color[1, 1] = (255, 0, 0), (0, 0, 9)
     Image.fromarray(color).save(tmp_path / "m.png")
-    with pytest.raises(ValueError, match=r"m\.png is a colour image, of 3 colours"):
+    with pytest.raises(ValueError, match=r"m\.png is a colour image, of 3 colours or more"):
         read_labels(tmp_path / "m.png")
 
 
@@ -166,6 +168,22 @@ def test_images_of_a_wrong_kind_are_refused(tmp_path):
         read_labels(tmp_path / "none.png")
 
 
+@pytest.mark.parametrize("kind", ["EPS", "GIF", "ICO", "TGA", "PDF"])
+def test_a_format_that_is_not_meant_is_refused_whatever_the_name_and_starts_no_program(
+    tmp_path, kind, monkeypatch
+):
+    """Pillow gives an EPS to Ghostscript."""
+
+    def refuse(*_arguments, **_options):
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    Image.fromarray(np.zeros((4, 4), dtype=np.uint8)).save(tmp_path / "a.png", kind)
+    for read in (read_depth_m, read_labels, read_color):
+        with pytest.raises(ValueError, match=r"a\.png is not an image; those of PNG"):
+            read(tmp_path / "a.png")
+
+
 def test_a_damaged_image_is_named(tmp_path):
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 60000, (40, 40), dtype=np.uint16)
@@ -206,3 +224,62 @@ def test_a_depth_unit_that_is_not_positive_is_refused(tmp_path, unit_m):
     Image.fromarray(VALUES).save(tmp_path / "d.png")
     with pytest.raises(ValueError, match="depth unit"):
         read_depth_m(tmp_path / "d.png", unit_m)
+
+
+@pytest.mark.parametrize("pixels", [1, 7, 2**20])
+def test_images_are_converted_in_blocks_and_come_out_whole(tmp_path, monkeypatch, pixels):
+    monkeypatch.setattr(images, "_BLOCK_PIXELS", pixels)
+    counts = np.arange(35, dtype=np.uint16).reshape(7, 5)
+    np.save(tmp_path / "a.npy", counts)
+    np.testing.assert_array_equal(read_depth_m(tmp_path / "a.npy"), (counts * 0.001).astype("f4"))
+    np.save(tmp_path / "m.npy", counts.astype(np.float64))
+    np.testing.assert_array_equal(read_labels(tmp_path / "m.npy"), counts)
+    np.save(tmp_path / "m.npy", counts + np.eye(7, 5) / 2)
+    with pytest.raises(ValueError, match="one channel of integers"):
+        read_labels(tmp_path / "m.npy")
+    color = np.repeat(counts.astype(np.uint8)[..., None], 3, axis=2)
+    Image.fromarray(color).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "m.png"), counts)
+    color[6, 4, 2] = 1
+    Image.fromarray(color).save(tmp_path / "m.png")
+    with pytest.raises(ValueError, match="is a colour image"):
+        read_labels(tmp_path / "m.png")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_arrays_have_no_more_pixels_than_images(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(images, "_MAX_PIXELS", 100)
+    save = np.save if name == "a.npy" else np.savez_compressed
+    for shape in ((11, 10), (11, 10, 3)):
+        save(tmp_path / name, np.ones(shape, dtype=np.uint16))
+        for read in (read_depth_m, read_labels):
+            with pytest.raises(ValueError, match=r"a\.np. is too large: 10 x 11 pixels"):
+                read(tmp_path / name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["counts", "colours"])
+def test_the_largest_images_take_little_memory_and_time(tmp_path, kind):
+    """64 million pixels as numbers; 16 million of a picture that is no mask."""
+    if kind == "counts":
+        read, file = "read_depth_m", tmp_path / "a.npy"
+        np.save(file, np.full((8192, 8192), 900, np.uint16))
+    else:
+        read, file, side = "read_labels", tmp_path / "a.png", 4096
+        rng = np.random.default_rng(0)
+        pixels = rng.integers(0, 255, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(file, compress_level=0)
+    program = (
+        "import resource, sys, time; from pathlib import Path\n"
+        "from genpose_ros.datasets import images\n"
+        "used = lambda: int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"
+        "before, begin = used(), time.process_time()\n"
+        "try: getattr(images, sys.argv[1])(Path(sys.argv[2]))\n"
+        "except ValueError: pass\n"
+        "print(used() - before, time.process_time() - begin)"
+    )
+    command = [sys.executable, "-c", program, read, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    kilobytes, seconds = map(float, done.stdout.split())
+    assert kilobytes < 1_000_000
+    assert seconds < 5.0

@@ -23,7 +23,12 @@ def written(path, *, packed=False):
         f"of_{kind}": np.arange(6).astype(kind).reshape(2, 3)
         for kind in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")
     }
-    others = {"text": "abc", "table": {"a": 1.0}, "pair": K + 1j, "cell": np.array(["a", 2], object)}
+    others = {
+        "text": "abc",
+        "table": {"a": 1.0},
+        "pair": K + 1j,
+        "cell": np.array(["a", 2], object),
+    }
     savemat(path, {"intrinsic_matrix": K, "few": 7, **values, **others}, do_compression=packed)
     return values
 
@@ -71,7 +76,7 @@ def test_damage_anywhere_in_a_file_is_a_sentence_or_numbers(tmp_path):
     for packed in (False, True):
         written(tmp_path / "a.mat", packed=packed)
         wholes.append((tmp_path / "a.mat").read_bytes())
-    read = 0
+    read, told = 0, []
     for _ in range(1500):
         content = bytearray(rng.choice(wholes))
         for _ in range(rng.choice((1, 2, 8))):
@@ -80,7 +85,8 @@ def test_damage_anywhere_in_a_file_is_a_sentence_or_numbers(tmp_path):
         try:
             found = read_matlab(tmp_path / "a.mat", LIMIT)
         except ValueError as error:
-            assert str(error).startswith(f"{tmp_path / 'a.mat'} is no MATLAB file")
+            told.append(str(error))
         else:
             read += all(values.dtype == np.float64 for values in found.values())
     assert read > 50
+    assert all(f"{tmp_path / 'a.mat'} is no MATLAB file" in text for text in told)

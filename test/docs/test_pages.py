@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from genpose_ros.estimation.reasons import Reason
+from genpose_ros.robot.reasons import FrameReason
 from genpose_ros.synthesis.scenes import table_scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,6 +93,15 @@ def test_every_rejection_reason_has_a_section_and_no_other():
     part = page.partition("## Rejection reasons")[2].partition("\n## ")[0]
     sections = re.findall(r"^### (\w+)$", part, re.MULTILINE)
     assert sorted(sections) == sorted(reason.value for reason in Reason)
+
+
+def test_every_reason_for_no_task_frame_has_a_section_and_no_other():
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    part = page.partition("## Why there is no task frame")[2].partition("\n## ")[0]
+    sections = re.findall(r"^### (\w+)$", part, re.MULTILINE)
+    assert sorted(sections) == sorted(reason.value for reason in FrameReason)
+    # A heading's link would lead to the first of the same name.
+    assert not {r.value for r in FrameReason} & {r.value for r in Reason}
 
 
 @pytest.mark.parametrize("line", quoted_lines())
@@ -177,7 +187,7 @@ def test_every_topic_and_service_of_the_node_is_in_the_reference(root):
     outputs = set(re.findall(r'"(\w+)": (?:\w+Array|PointCloud2|\w+Info)\b', code))
     inputs = set(re.findall(r'"(\w+)"\]? ?[:=] _Topic\(', code))
     assert len(services) == 5
-    assert len(outputs) == 9
+    assert len(outputs) == 10
     assert len(inputs) == 10
     missing = {n for n in services if f"`{n}`" not in page}
     missing |= {n for n in outputs if f"`~/{n}`" not in page}

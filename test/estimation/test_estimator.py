@@ -23,7 +23,7 @@ from genpose_ros.estimation import (
     object_cloud,
 )
 from genpose_ros.estimation.batch import padded_size
-from genpose_ros.estimation.uncertainty import with_common_error
+from genpose_ros.estimation.error_covariance import error_covariance
 from genpose_ros.geometry import (
     Category,
     CategorySet,
@@ -92,11 +92,11 @@ class TestEstimate:
         (item,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model, settings).estimates
         # Tweedie at sigma_min = deviation leaves 1 / sqrt(2) of it.
         translation_sd = np.sqrt(np.diag(item.covariance)[:3])
-        assert translation_sd == pytest.approx([0.01 / math.sqrt(2)] * 3, rel=0.12)
+        assert translation_sd == pytest.approx([math.sqrt(1.4) * 0.01 / math.sqrt(2)] * 3, rel=0.12)
         samples = item.T_cam_candidates[:, :3, 3] - item.T_cam_obj[:3, 3]
         expected = np.zeros((6, 6))
         expected[:3, :3] = samples.T @ samples / 1000 + 1e-8 * np.eye(3)
-        expected = with_common_error(expected, item.T_cam_obj)
+        expected = error_covariance(replace(item, covariance=expected))
         assert np.allclose(item.covariance[:3, :3], expected[:3, :3], rtol=1e-5, atol=1e-9)
         assert np.linalg.eigvalsh(item.covariance).min() > 0
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from genpose_ros.estimation import agreement, pose_covariance, with_common_error
+from genpose_ros.estimation import agreement, pose_covariance
 from genpose_ros.geometry import random_rotations, so3_exp
 from genpose_ros.geometry.symmetry_groups import ASYMMETRIC, Symmetry, SymmetryBatch
 
@@ -124,25 +124,3 @@ class TestAgreement:
         rotation, translation = R @ turn_y(angles), T.expand(5, 3)
         assert self.share(rotation, translation, BOX) == pytest.approx(3 / 5)
         assert self.share(rotation, translation, GENERAL) == pytest.approx(1 / 5)
-
-
-class TestCommonError:
-    def test_the_shared_error_grows_with_the_distance_and_lies_along_the_line_of_sight(self):
-        T_cam_obj = np.eye(4)
-        T_cam_obj[:3, 3] = 0.6, 0.0, 0.8  # one metre away
-        added = with_common_error(np.zeros((6, 6)), T_cam_obj)
-        sight, across = np.array([0.6, 0, 0.8]), np.array([0.8, 0, -0.6])
-        assert sight @ added[:3, :3] @ sight == pytest.approx(0.003**2)
-        assert across @ added[:3, :3] @ across == pytest.approx(0.001**2)
-        np.testing.assert_allclose(added[3:, 3:], np.deg2rad(1.0) ** 2 * np.eye(3))
-        np.testing.assert_array_equal(added[:3, 3:], 0.0)
-        T_cam_obj[:3, 3] *= 2
-        farther = with_common_error(np.zeros((6, 6)), T_cam_obj)
-        np.testing.assert_allclose(farther[:3, :3], 4 * added[:3, :3])
-
-    def test_it_is_added_to_the_spread(self):
-        spread = np.diag([1.0, 2, 3, 4, 5, 6])
-        T_cam_obj = np.eye(4)
-        T_cam_obj[2, 3] = 1.0
-        added = with_common_error(spread, T_cam_obj) - with_common_error(0 * spread, T_cam_obj)
-        np.testing.assert_allclose(added, spread)

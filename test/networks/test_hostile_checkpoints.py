@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from genpose_ros.networks import LightConfig, LightPoseModel, load_model, save_model
 from genpose_ros.networks.checkpoints import tensor_fingerprint
+from genpose_ros.networks.description import describe_weights
 from genpose_ros.networks.torch_files import load_torch_file
 
 SMALL = LightConfig(patches=8, neighbours=8, subset=64, width=16, layers=1, attention_heads=2)
@@ -67,6 +68,23 @@ def test_a_config_that_asks_for_too_much_or_nonsense_is_refused(
         load_model(genuine)
     assert str(genuine) in str(refused.value)
     assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1", "1e999", "null", ""])
+@pytest.mark.parametrize(
+    "entry", ["categories", "score_calibration", "has_trained_energy", "accuracy"]
+)
+def test_an_entry_that_nests_without_end_or_is_none_is_refused_or_told_as_it_is(
+    genuine: Path, entry: str, text: str
+) -> None:
+    with safe_open(genuine, framework="pt") as archive:
+        metadata = dict(archive.metadata())
+    save_file(load_file(genuine), genuine, {**metadata, entry: text})
+    if entry in ("categories", "score_calibration"):
+        with pytest.raises(ValueError, match=str(genuine)):
+            describe_weights(genuine)
+    else:
+        assert describe_weights(genuine).architecture == "genpose-light"
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.float64, torch.bool, torch.float16])

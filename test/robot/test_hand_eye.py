@@ -9,6 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from genpose_ros.robot.hand_eye import Sighting, Verdict, check_hand_eye
 from genpose_ros.robot.kinematics import transform
+from genpose_ros.robot.mounts import CameraMount
+from genpose_ros.robot.simulation.hand_eye import T_BASE_BESIDE
 from genpose_ros.robot.simulation.world import T_EEF_OPTICAL
 from genpose_ros.synthesis.motions import look_at
 
@@ -47,7 +49,7 @@ def test_without_noise_the_offset_is_found_exactly(symmetric):
     check = check_hand_eye(
         sightings(noise_m=0.0, noise_deg=0.0), off(7.0, 1.5), symmetric=symmetric
     )
-    np.testing.assert_allclose(check.T_flange_cam, T_EEF_OPTICAL, atol=1e-4)
+    np.testing.assert_allclose(check.T_mount_cam, T_EEF_OPTICAL, atol=1e-4)
     assert check.off_deg == pytest.approx(1.5, abs=1e-3)
     assert check.left_mm < 1e-2 < check.spread_mm
 
@@ -64,6 +66,56 @@ def test_a_right_calibration_is_good_through_the_same_noise(seed):
     check = check_hand_eye(sightings(seed=seed), T_EEF_OPTICAL, symmetric=seed % 2 == 0)
     assert check.verdict is Verdict.GOOD
     assert check.spread_mm < 5
+
+
+def held(mm=0.0, deg=0.0, seed=0, noise_m=0.0015, noise_deg=0.8, count=20):
+    """Sightings of an object in the gripper by a camera beside the arm; and a calibration."""
+    rng = np.random.default_rng([seed, 3])
+    T_flange_obj = transform((0.0, 0.01, 0.17), (np.pi / 2, 0.0, 0.3))
+    found = []
+    for _ in range(count):
+        place = np.array([0.42, 0.0, 0.3]) + rng.uniform(-0.06, 0.06, 3)
+        T_base_flange = transform(tuple(place), (0.0, np.pi / 2, 0.0)) @ transform(
+            rpy_rad=tuple(rng.uniform(-0.9, 0.9, 3))
+        )
+        T_cam_obj = np.linalg.inv(T_BASE_BESIDE) @ T_base_flange @ T_flange_obj
+        T_cam_obj[:3, 3] += rng.normal(0, noise_m, 3)
+        jitter = Rotation.from_rotvec(np.radians(rng.normal(0, noise_deg, 3))).as_matrix()
+        T_cam_obj[:3, :3] = jitter @ T_cam_obj[:3, :3]
+        found.append(Sighting(T_base_flange, T_cam_obj))
+    return found, T_BASE_BESIDE @ np.linalg.inv(T_EEF_OPTICAL) @ off(mm, deg, seed)
+
+
+def test_a_camera_beside_the_arm_is_checked_by_an_object_in_the_gripper():
+    seen, T = held(7.0, 1.5, noise_m=0.0, noise_deg=0.0)
+    check = check_hand_eye(seen, T, symmetric=True, eye_to_hand=True)
+    np.testing.assert_allclose(check.T_mount_cam, T_BASE_BESIDE, atol=1e-4)
+    assert check.off_deg == pytest.approx(1.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("mm", "deg", "verdict"),
+    [(0.0, 0.0, Verdict.GOOD), (5.0, 0.0, Verdict.OFF), (0.0, 1.0, Verdict.OFF)],
+)
+def test_beside_the_arm_too_5_mm_or_1_degree_is_found_through_noise(mm, deg, verdict, seed):
+    seen, T = held(mm, deg, seed)
+    assert check_hand_eye(seen, T, symmetric=True, eye_to_hand=True).verdict is verdict
+
+
+def test_a_can_that_is_taken_for_one_upside_down_is_none_the_less_where_it_is():
+    seen = sightings()
+    for number in (3, 8, 11):
+        turned = seen[number].T_cam_obj @ np.diag([1.0, -1.0, -1.0, 1.0])
+        seen[number] = Sighting(seen[number].T_base_flange, turned)
+    check = check_hand_eye(seen, T_EEF_OPTICAL, symmetric=True)
+    assert check.verdict is Verdict.GOOD
+    assert check.spread_deg < 2
+
+
+def test_the_shipped_camera_beside_the_arm_is_the_simulated_one(root):
+    mount = CameraMount.read(root / "config" / "xarm6_eye_to_hand.yaml")
+    np.testing.assert_allclose(mount.T_parent_optical, T_BASE_BESIDE, atol=1e-7)
 
 
 def test_much_noise_makes_it_unsure_instead_of_wrong():

@@ -59,6 +59,7 @@ def test_a_calibration_of_an_optical_frame_is_converted_to_camera_link(tmp_path)
     moved = read(tmp_path, **given, optical=beside)
     away = np.linalg.norm(moved.T_parent_link[:3, 3] - T_EEF_CAMERA_LINK[:3, 3])
     assert away == pytest.approx(0.015)
+    np.testing.assert_allclose(moved.T_parent_optical, T, atol=1e-9)  # as it was calibrated
 
 
 @pytest.mark.parametrize(

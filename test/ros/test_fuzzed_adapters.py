@@ -14,6 +14,8 @@ from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.categories import NOCS
 from genpose_ros.ros.camera_info import calibrated_camera, calibration_from_info
+from genpose_ros.ros.color_images import color_pixels
+from genpose_ros.ros.compressed_images import CompressedDepth
 from genpose_ros.ros.detections import CategoryRules, parse_label_categories
 from genpose_ros.ros.frame_builder import build_frame, stamp_ns
 from genpose_ros.ros.images import depth_m, depth_pixels, label_pixels
@@ -58,8 +60,13 @@ def test_random_messages_are_taken_or_refused_with_a_reason(fuzz_cases: int, fuz
     sender, counts, known = Sender(fuzz_seed), Counter(), settings()
     matcher = FrameMatcher(2.0, 0.01, 0.5)
     shape: tuple[int, ...] = (6, 8)
-    for _ in range(fuzz_cases // 10):  # five messages, each taken at least twice
-        image, labels = sender.image(), sender.image()
+    for _ in range(fuzz_cases // 12):  # six messages, each taken at least twice
+        image, labels, packed = sender.image(), sender.image(), sender.compressed()
+        for take in (depth_pixels, label_pixels, color_pixels):
+            taken = check(take(packed), counts)
+            if isinstance(taken, CompressedDepth):
+                check(depth_m(taken), counts)
+        check(color_pixels(image), counts)
         pixels = check(depth_pixels(image), counts)
         if isinstance(pixels, np.ndarray):
             shape = pixels.shape

@@ -14,6 +14,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from genpose_ros.estimation.settings import PRESETS, EstimatorSettings
+from genpose_ros.geometry.categories import NOCS
+from genpose_ros.ros import node_settings
+from genpose_ros.ros.detections import parse_label_categories
 from genpose_ros.ros.node_settings import NodeSettings
 from genpose_ros.ros.parameter_names import NAMES as FIELDS
 from genpose_ros.ros.parameter_names import OLD_NAMES, check_names, node_parameters, unknown_name
@@ -180,6 +183,21 @@ def test_a_bad_change_is_refused_with_a_sentence_and_changes_nothing(node, name,
     assert len(result.reason) > 10
     assert node.parameters.current == before
     assert node.get_parameter(name).value == held
+
+
+def test_a_long_text_is_parsed_once_and_not_for_every_frame(monkeypatch):
+    calls = []
+
+    def counting(text):
+        calls.append(text)
+        return parse_label_categories(text)
+
+    monkeypatch.setattr(node_settings, "parse_label_categories", counting)
+    settings = NodeSettings(label_categories="1:mug, 2:bowl")
+    for _ in range(5):
+        assert settings.names_classes
+        assert settings.category_rules(NOCS) is settings.category_rules(NOCS)
+    assert len(calls) == 1
 
 
 def test_a_refusal_of_a_long_text_is_short(node):

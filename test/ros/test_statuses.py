@@ -258,6 +258,20 @@ class TestEstimatorStatus:
             "encode p95, ms": "28.3",
         }
 
+    def test_what_is_lowered_to_keep_the_latency_is_told(self, clock):
+        last = LastFrames(ready=True)
+        status = EstimatorStatus({}, last, clock=lambda: clock[0])
+        last.note({}, "one view of each cloud")
+        clock[0] = 2.0
+        state = status()
+        assert state.message.endswith(
+            "frames per second, of one view of each cloud (sampling.max_latency_ms)"
+        )
+        key = "lowered to keep sampling.max_latency_ms"
+        assert values(state)[key] == "one view of each cloud"
+        last.note({})
+        assert key not in values(status())
+
 
 class TestUpStatus:
     def test_source_age_and_what_the_imu_lacks_are_told(self, clock):

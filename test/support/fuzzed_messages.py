@@ -3,12 +3,15 @@
 
 """Maker of random messages of the node's inputs, sensible in parts."""
 
+import io
 import math
 import random
+import struct
 from array import array
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
+from PIL import Image as Picture
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, ObjectHypothesisWithPose
 
@@ -68,6 +71,26 @@ class Sender:
             message.height, message.width = self.pick(SIZES), self.pick(SIZES)
             message.step, count = self.pick(SIZES), self.pick((0, 1, 64, 4096))
         message.data = self.data(max(count, 0))
+        return message
+
+    def compressed(self) -> CompressedImage:
+        """A file of any format that Pillow writes, or a stream of RVL, mostly damaged."""
+        pixels = self._bytes.integers(0, 256, (4, 6)).astype(self.pick((np.uint8, np.uint16)))
+        content = io.BytesIO()
+        kind = self.pick(("PNG", "PNG", "PNG", "JPEG", "TIFF", "EPS", "GIF", "ICO", "RVL", "RVL"))
+        if kind == "RVL":
+            content.write(struct.pack("<2I", self.pick((6, *SIZES)), self.pick((4, *SIZES))))
+            content.write(self.data(4 * self.size()))
+        else:
+            wide = kind in ("PNG", "TIFF")
+            Picture.fromarray(pixels if wide else pixels.astype(np.uint8)).save(content, kind)
+        data = bytearray(content.getvalue())
+        for _ in range(self.pick((0, 0, 1, 3)) if data else 0):
+            data[self._rng.randrange(len(data))] = self._rng.randrange(256)
+        head = self._bytes.bytes(12) if self.chance() < 0.5 else b""
+        message = CompressedImage(header=self.header(), data=head + data)
+        words = ("16UC1", "32FC1; compressedDepth", "png", "jpeg compressed", "x" * 5000)
+        message.format = f"{self.pick(words)} {'rvl' if kind == 'RVL' else self.pick(('', 'rvl'))}"
         return message
 
     def region(self) -> RegionOfInterest:

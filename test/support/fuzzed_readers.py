@@ -56,9 +56,9 @@ from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.synthesis.mesh_files import MESH_SUFFIXES, merged, read_mesh
 from genpose_ros.synthesis.shards import read_shard
+from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.training import load_recipe
 from genpose_ros.training.state import read_state
-from genpose_ros.tracking.settings import TrackerSettings
 
 #: What a reader may raise for what is in a file.
 REFUSALS = (ValueError, OSError)
@@ -279,9 +279,10 @@ def readers(folder: Path) -> dict[str, list[Callable[[Path], Any]]]:
         "pkl": [detections],
         "category.yaml": [manifest],
         "metadata.yaml": [metadata],
-        **dict.fromkeys((".db3", ".mcap"), [bag]),
+        ".db3": [bag],
+        ".mcap": [bag],
         "kept.npz": [read_frame_file],
-        **dict.fromkeys(MESH_SUFFIXES, [mesh]),
+        **{end: [mesh] for end in MESH_SUFFIXES},
         **{f"extrinsics.{end}": [read_extrinsics] for end in ("npy", "txt", "json")},
         **{f"k.{end}": cameras[:1] for end in ("npy", "txt", "json")},
         "yaml": cameras[:1],

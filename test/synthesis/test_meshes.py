@@ -60,7 +60,11 @@ class TestLoading:
             ([{**ENTRY, "file": "b.ply"}], r"b\.ply is not there"),
             ([{"category": "mug"}], "lacks file, metric, split"),
             (["mug"], "'mug' lacks"),
-            ([{**ENTRY, "file": 3}], "file must be text"),
+            ([{**ENTRY, "file": 3}], "file and category must be text"),
+            ([{**ENTRY, "category": ["mug"]}], "file and category must be text"),
+            ([{**ENTRY, "file": "../a.ply"}], r"manifest\.json: \.\./a\.ply leaves the folder"),
+            ([{**ENTRY, "file": "x/../../a.ply"}], "leaves the folder"),
+            ([{**ENTRY, "file": "/etc/passwd"}], "/etc/passwd leaves the folder"),
             ([{**ENTRY, "metric": "yes"}], "metric true or false"),
         ],
     )

@@ -20,7 +20,9 @@ SETTINGS = TrackerSettings(confirm_frames=3, max_coast_s=0.5, keep_lost_s=3.0)
         (NEW, {"seen": True, "hits": 2, "missed": 2}, None),  # depth alone does not make it real
         (NEW, {"missed": 1, "unseen_s": 0.1}, NEW),
         (NEW, {"missed": 2, "unseen_s": 0.1}, None),
-        (NEW, {"unseen_s": 0.6}, None),
+        (NEW, {"missed": 1, "unseen_s": 1.2}, NEW),  # a segmenter of one image a second
+        (NEW, {"unseen_s": 2.9}, NEW),
+        (NEW, {"unseen_s": 3.1}, None),
         (CONFIRMED, {"seen": True}, CONFIRMED),
         (CONFIRMED, {"seen": True, "missed": 9}, CONFIRMED),
         (CONFIRMED, {"unseen_s": 0.03}, COASTING),

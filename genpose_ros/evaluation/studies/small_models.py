@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from genpose_ros.files import whole_file
 from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 from genpose_ros.networks.regression import PoseRegression
@@ -57,7 +58,8 @@ def save_small(model: nn.Module, path: Path) -> None:
         save_model(model, path, {"training_data": "a study"})
     elif isinstance(model, PoseRegression):
         weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-        save_file(weights, path, {"config": json.dumps(model.config())})
+        with whole_file(path) as partial:
+            save_file(weights, partial, {"config": json.dumps(model.config())})
 
 
 def load_small_diffusion(run: Path, name: str = "diffusion") -> LightPoseModel:

@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Simulated look around an object at rest, for hand-eye checks, and the picture of one."""
+"""Simulated looks at one object, for hand-eye checks, and the picture of one."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,17 +10,40 @@ from pathlib import Path
 import numpy as np
 
 from genpose_ros.estimation.estimator import PoseEstimator
+from genpose_ros.files import whole_file
 from genpose_ros.geometry.categories import NOCS
 from genpose_ros.robot.collision import Surroundings
+from genpose_ros.robot.grasps import GraspTable
 from genpose_ros.robot.hand_eye import HandEyeCheck, Sighting
 from genpose_ros.robot.inverse import InverseKinematics
 from genpose_ros.robot.kinematics import transform
-from genpose_ros.robot.simulation.world import Solid, look, on_table, tcp_of_camera
-from genpose_ros.robot.xarm6 import READY_RAD
+from genpose_ros.robot.simulation.picture import capsule_mesh
+from genpose_ros.robot.simulation.world import (
+    Solid,
+    images,
+    look,
+    on_table,
+    tcp_of_camera,
+    true_object,
+)
+from genpose_ros.robot.task_frames import task_frames
+from genpose_ros.robot.xarm6 import (
+    GRIPPER_OPENING_M,
+    READY_RAD,
+    T_CAMERA_LINK_OPTICAL,
+    xarm6_gripper,
+)
 from genpose_ros.synthesis.motions import look_at
 from genpose_ros.synthesis.placement import usual_shape
 
-__all__ = ["draw_check", "look_around", "simulated_sightings"]
+__all__ = ["T_BASE_BESIDE", "draw_check", "held_sightings", "look_around", "simulated_sightings"]
+
+#: A camera beside the arm, as of config/xarm6_eye_to_hand.yaml: its optical frame.
+T_BASE_BESIDE = (
+    transform((0.8, 0.0, 0.6)) @ transform(rpy_rad=(0.0, np.pi / 4, np.pi)) @ T_CAMERA_LINK_OPTICAL
+)
+#: Where the gripper holds objects out to that camera, in the base frame, metres.
+_HELD_AT = np.array([0.42, 0.0, 0.28])
 
 
 def look_around(
@@ -64,6 +87,67 @@ def simulated_sightings(
     return found
 
 
+def held_sightings(
+    name: str,
+    solver: InverseKinematics,
+    estimator: PoseEstimator,
+    seed: int,
+    *,
+    count: int = 20,
+) -> list[Sighting]:
+    """Return sightings of an object in the gripper by a camera beside the arm.
+
+    The gripper, which hides a part of it, is in the images too.
+
+    Args:
+        name: of the category, can or bottle.
+        solver: of the arm.
+        estimator: of poses.
+        seed: of object, arm poses and sensor.
+        count: most sightings.
+    """
+    rng = np.random.default_rng([seed, 11])
+    solid = _held(name, rng)
+    q_rad = _turned_about(solver, count, rng)
+    T_base_tcp = solver.collisions.arm.tcp(q_rad)
+    bodies = [(solid, T_base_tcp @ solid.T_base_obj)]
+    for part in xarm6_gripper(float(solid.size_m[2])):
+        mesh = capsule_mesh(np.array(part.start_m), np.array(part.end_m), part.radius_m)
+        bodies.append((Solid(part.name, None, *mesh, np.eye(4)), T_base_tcp))
+    T_base_cam = np.broadcast_to(T_BASE_BESIDE, T_base_tcp.shape)
+    flanges = solver.collisions.arm.links(q_rad)[:, -1]
+    found = []
+    for view, T_base_flange in zip(images(T_base_cam, bodies, seed), flanges, strict=True):
+        estimates = estimator.estimate(replace(view.frame, up_cam=None)).estimates
+        found += [Sighting(T_base_flange, estimate.T_cam_obj) for estimate in estimates]
+    return found
+
+
+def _held(name: str, rng: np.random.Generator) -> Solid:
+    """An object as the gripper holds it by grasp_side; its pose is that in the tool's frame."""
+    while True:
+        shape = usual_shape(name, rng)
+        if np.ptp(shape.vertices, axis=0)[[0, 2]].max() < GRIPPER_OPENING_M - 0.01:
+            break
+    solid = Solid(name, name, shape.vertices, shape.faces, np.eye(4))
+    frame = task_frames(true_object(solid), GraspTable.shipped()).frame("grasp_side")
+    if frame is None:
+        raise ValueError(f"a {name} has no grasp_side")
+    return solid.moved(np.linalg.inv(frame.T_obj_frame))
+
+
+def _turned_about(solver: InverseKinematics, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Joint positions (N, J) that hold something out to the camera, turned in many ways."""
+    tools = []
+    for _ in range(12 * count):
+        place = _HELD_AT + rng.uniform(-0.06, 0.06, 3)
+        # Forward, the object's y axis up, and from there turned by up to 50 degrees or so.
+        level = transform(tuple(place)) @ transform(rpy_rad=(0.0, np.pi / 2, 0.0))
+        tools.append(level @ transform(rpy_rad=tuple(rng.uniform(-0.9, 0.9, 3))))
+    reaches = solver.solve(np.array(tools), Surroundings(0.0), near_rad=np.array(READY_RAD))
+    return np.array([reach.q_rad for reach in reaches if reach.q_rad is not None][:count])
+
+
 def is_round(name: str) -> bool:
     """Whether a category's yaw is unobservable, at least at times."""
     return NOCS[name].visible_symmetry(False).free_axis
@@ -81,7 +165,7 @@ def draw_check(checks: Mapping[str, HandEyeCheck], path: Path) -> None:
     figure = Figure(figsize=(3.4 * len(checks), 3.4), layout="constrained")
     for i, (text, check) in enumerate(checks.items(), 1):
         axes = figure.add_subplot(1, len(checks), i)
-        places = 1000 * (check.T_base_obj[:, :3, 3] - check.T_base_obj[:, :3, 3].mean(0))
+        places = 1000 * (check.T_rest_obj[:, :3, 3] - check.T_rest_obj[:, :3, 3].mean(0))
         axes.scatter(places[:, 0], places[:, 1], c=places[:, 2], s=22, cmap="viridis")
         axes.axhline(0, lw=0.5, c="0.7")
         axes.axvline(0, lw=0.5, c="0.7")
@@ -91,5 +175,5 @@ def draw_check(checks: Mapping[str, HandEyeCheck], path: Path) -> None:
         axes.set_title(f"{text}: {check.verdict.value}", fontsize=9)
         axes.set_xlabel(f"x, mm; misplaced {check.off_mm:.1f} mm", fontsize=8)
         axes.set_ylabel("y, mm", fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    with whole_file(path) as partial:
+        figure.savefig(partial, dpi=110)

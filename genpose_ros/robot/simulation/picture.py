@@ -10,6 +10,7 @@ import numpy as np
 import trimesh
 from PIL import Image, ImageDraw
 
+from genpose_ros.files import whole_file
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import NOCS
 from genpose_ros.robot.collision import CollisionModel
@@ -20,7 +21,7 @@ from genpose_ros.synthesis.motions import look_at
 from genpose_ros.synthesis.placement import pixel_rays
 from genpose_ros.synthesis.render import cast
 
-__all__ = ["draw_arm", "draw_runs"]
+__all__ = ["capsule_mesh", "draw_arm", "draw_runs"]
 
 _CAMERA = PinholeCamera(520.0, 520.0, 239.5, 209.5, 480, 420)
 _EYE, _TARGET = (1.15, -0.85, 0.75), (0.28, 0.0, 0.22)
@@ -47,8 +48,8 @@ def draw_runs(runs: Mapping[str, ArmRun], path: Path) -> None:
     for image in images:
         whole.paste(image, (left, 0))
         left += image.width
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole.save(path, optimize=True)
+    with whole_file(path) as partial:
+        whole.save(partial, optimize=True)
 
 
 def draw_arm(model: CollisionModel, q_rad: np.ndarray, solids: list[Solid]) -> Image.Image:
@@ -74,6 +75,27 @@ def draw_arm(model: CollisionModel, q_rad: np.ndarray, solids: list[Solid]) -> I
     return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
 
 
+def capsule_mesh(
+    start: np.ndarray, end: np.ndarray, radius_m: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return vertices (V, 3) and faces (F, 3) of a capsule.
+
+    Args:
+        start: (3,) one end of its segment, metres.
+        end: (3,) the other end.
+        radius_m: metres.
+    """
+    if np.allclose(start, end):
+        mesh = trimesh.creation.icosphere(radius=radius_m)
+        mesh.apply_translation(start)
+    else:
+        mesh = trimesh.creation.cylinder(radius_m, segment=[start, end])
+        ball = trimesh.creation.icosphere(radius=radius_m)
+        ends = [ball.copy().apply_translation(point) for point in (start, end)]
+        mesh = trimesh.util.concatenate([mesh, *ends])
+    return np.asarray(mesh.vertices), np.asarray(mesh.faces)
+
+
 def _meshes(
     model: CollisionModel, q_rad: np.ndarray, solids: list[Solid]
 ) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[tuple[int, int, int]]]:
@@ -82,15 +104,7 @@ def _meshes(
     colors = [_TABLE_RGB]
     segments = model.segments(q_rad[None])[0]
     for capsule, (start, end) in zip(model.capsules, segments, strict=True):
-        if np.allclose(start, end):
-            mesh = trimesh.creation.icosphere(radius=capsule.radius_m)
-            mesh.apply_translation(start)
-        else:
-            mesh = trimesh.creation.cylinder(capsule.radius_m, segment=[start, end])
-            ball = trimesh.creation.icosphere(radius=capsule.radius_m)
-            ends = [ball.copy().apply_translation(point) for point in (start, end)]
-            mesh = trimesh.util.concatenate([mesh, *ends])
-        meshes.append((np.asarray(mesh.vertices), np.asarray(mesh.faces)))
+        meshes.append(capsule_mesh(start, end, capsule.radius_m))
         colors.append(_GRIPPER_RGB if capsule.link == len(model.arm.joints) else _ARM_RGB)
     for solid in solids:
         T = solid.T_base_obj

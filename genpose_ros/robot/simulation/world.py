@@ -31,6 +31,7 @@ __all__ = [
     "camera_poses",
     "depth_points",
     "estimated_objects",
+    "images",
     "look",
     "on_table",
     "tcp_of_camera",
@@ -109,22 +110,32 @@ def look(solids: Sequence[Solid], q_rad: np.ndarray, seed: int) -> list[Sequence
         q_rad: (B, J).
         seed: of the sensor's and the segmenter's errors.
     """
-    T_fixed_cam = T_FIXED_BASE @ camera_poses(q_rad)
-    bodies = sorted(solids, key=lambda solid: solid.category is None)
-    still = [
-        MovingBody(
-            solid.category,
-            solid.vertices,
-            solid.faces,
-            np.broadcast_to(T_FIXED_BASE @ solid.T_base_obj, T_fixed_cam.shape),
-        )
-        for solid in bodies
+    T_base_cam = camera_poses(q_rad)
+    still = [(s, np.broadcast_to(s.T_base_obj, T_base_cam.shape)) for s in solids]
+    return images(T_base_cam, still, seed)
+
+
+def images(
+    T_base_cam: np.ndarray, moving: Sequence[tuple[Solid, np.ndarray]], seed: int
+) -> list[SequenceFrame]:
+    """Return what a camera sees of bodies that move, with its truth.
+
+    Args:
+        T_base_cam: (B, 4, 4) the camera, of each image.
+        moving: bodies, and where they are (B, 4, 4); the room's table is there too.
+        seed: of the sensor's and the segmenter's errors.
+    """
+    ordered = sorted(moving, key=lambda pair: pair[0].category is None)
+    bodies = [
+        MovingBody(solid.category, solid.vertices, solid.faces, T_FIXED_BASE @ T_base_obj)
+        for solid, T_base_obj in ordered
     ]
+    T_fixed_cam = T_FIXED_BASE @ T_base_cam
     sensor = replace(draw_sensor(1, np.random.default_rng(seed)), hole_share=np.zeros(1))
     sequence = TrackingSequence(
         "arm",
         seed,
-        Scenario(T_fixed_cam, tuple(still)),
+        Scenario(T_fixed_cam, tuple(bodies)),
         categories=NOCS,
         rate_hz=1.0,
         sensor=sensor,

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from genpose_ros.yaml_files import read_yaml
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -25,7 +27,7 @@ Unpack = Callable[[bytes], bytes]
 
 #: Bytes that all files of a bag may hold once unpacked, and that are left free beside them.
 MOST_FILES, _LEFT_FREE = 2**35, 2**30
-_PIECE = 2**20
+_PIECE, _MOST_METADATA = 2**20, 2**24
 _METADATA, _INFORMATION = "metadata.yaml", "rosbag2_bagfile_information"
 
 
@@ -72,10 +74,7 @@ def plain_twin(path: Path, most_message: int) -> Iterator[tuple[Path, Unpack]]:
 
 def _information(path: Path) -> dict[str, Any]:
     """What metadata.yaml says of a bag; anything else than a table is left to the reader."""
-    try:
-        content = yaml.safe_load((path / _METADATA).read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f"{_METADATA} is no YAML: {error}") from error
+    content = read_yaml(path / _METADATA, _MOST_METADATA)
     information = content.get(_INFORMATION) if isinstance(content, dict) else None
     return information if isinstance(information, dict) else {}
 

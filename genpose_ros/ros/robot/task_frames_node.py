@@ -212,6 +212,7 @@ def _frame_values(frame: TaskFrame) -> dict[str, Any]:
         "chosen": frame.chosen,
         "reachable": reach.outcome.value,
         "in_the_way": reach.obstacle,
+        "why_not": "" if reach.reachable else reach.outcome.text,
         "joints_rad": None if reach.q_rad is None else [round(float(q), 5) for q in reach.q_rad],
         "ring": [
             {

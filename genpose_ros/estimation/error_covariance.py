@@ -1,0 +1,90 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Covariance of a pose's error, from the spread of its candidates and what they share."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from genpose_ros.estimation.evidence import EVIDENCE
+from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.geometry.transforms import with_uniform_angle
+
+__all__ = ["error_covariance"]
+
+_ANGLE, _TILT = EVIDENCE.index("log_angle_deg"), EVIDENCE.index("log_tilt_deg")
+#: Variance of an angle that is not known at all.
+_UNIFORM = math.pi**2 / 3
+#: The pooled candidates' spread says too little of the error, by this factor in variance.
+_GAIN = 1.4
+#: The shared turn grows with the mean tilt of the candidates, in degrees and 1, to this power.
+_TILT_POWER = 1.75
+#: The shared turn is that of an object of this size, metres, a metre away; of others it goes with
+#: the square root of distance over size.
+_SIZE_M = 0.2
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """Errors that all candidates of a cloud share, as standard deviations.
+
+    Fitted to simulated sequences with the released weights; `benchmarks/covariance.py` measures
+    what they do.
+
+    Attributes:
+        across: of the position across the line of sight, metres per metre of distance, for each
+            degree (and 1) of the candidates' mean angle from the pose.
+        along: the same along the line of sight, where depth errs most.
+        turn_rad: of the rotation, for candidates without tilt.
+    """
+
+    across: float
+    along: float
+    turn_rad: float
+
+
+#: Candidates drawn from nothing tell much by their spread; those around a known pose, of few steps,
+#: are closer to each other than to the truth.
+_FRESH = _Shared(3.5e-5, 1.05e-4, math.radians(0.035))
+_TRACKED = _Shared(4.2e-4, 1.25e-3, math.radians(0.22))
+
+
+def error_covariance(estimate: ObjectEstimate, *, tracked: bool = False) -> np.ndarray:
+    """Return the covariance of an estimate's error: more than its candidates' spread.
+
+    Candidates of one cloud differ less among each other than from the truth: the depth errs for all
+    of them, most along the line of sight, and so does the network. By how much shows in how far
+    apart all of them are, those of other modes included. No angle about a free axis comes out less
+    known than not at all.
+
+    Args:
+        estimate: its covariance is the spread (`uncertainty.pose_covariance`) or, of a track, that
+            of the motion filter.
+        tracked: whether its candidates started around a known pose.
+
+    Returns:
+        (6, 6) of x, y, z and the rotation vector, axes of the camera, metres and radians.
+    """
+    shared = _TRACKED if tracked else _FRESH
+    angle, tilt = (_degrees(estimate, index) for index in (_ANGLE, _TILT))
+    centre = estimate.T_cam_obj[:3, 3]
+    sight = np.outer(centre, centre)
+    covariance = _GAIN * estimate.covariance
+    covariance[:3, :3] += (1 + angle) ** 2 * (
+        shared.across**2 * (centre @ centre * np.eye(3) - sight) + shared.along**2 * sight
+    )
+    size_m = max(float(np.linalg.norm(estimate.size_m)), 1e-3)
+    farther = _SIZE_M * float(np.linalg.norm(centre)) / size_m
+    turn = shared.turn_rad**2 * (1 + tilt) ** (2 * _TILT_POWER) * farther
+    covariance[3:, 3:] += min(turn, _UNIFORM) * np.eye(3)
+    y_axis = estimate.T_cam_obj[:3, 1]
+    if y_axis @ estimate.covariance[3:, 3:] @ y_axis >= (1 - 1e-6) * _UNIFORM:
+        return with_uniform_angle(covariance, y_axis)
+    return covariance
+
+
+def _degrees(estimate: ObjectEstimate, index: int) -> float:
+    """A mean deviation among the evidence, degrees; 0 where there is no evidence."""
+    return math.expm1(estimate.evidence[index]) if len(estimate.evidence) > index else 0.0

@@ -1,0 +1,81 @@
+# Copyright 2026 genpose_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Covariance of a pose's error: what is added to the spread, and where it ends."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from genpose_ros.estimation.error_covariance import error_covariance
+from genpose_ros.estimation.evidence import EVIDENCE
+from genpose_ros.estimation.result import ObjectEstimate
+
+GAIN = 1.4
+
+
+def estimate(
+    centre=(0.6, 0.0, 0.8), *, angle_deg=0.0, tilt_deg=0.0, spread=None, size_m=(0.2, 0.0, 0.0)
+) -> ObjectEstimate:
+    T_cam_obj = np.eye(4)
+    T_cam_obj[:3, 3] = centre
+    evidence = dict.fromkeys(EVIDENCE, 0.0)
+    evidence["log_angle_deg"] = math.log1p(angle_deg)
+    evidence["log_tilt_deg"] = math.log1p(tilt_deg)
+    return ObjectEstimate(
+        instance_id=1, category="mug", T_cam_obj=T_cam_obj,
+        covariance=np.zeros((6, 6)) if spread is None else spread,
+        score=0.9, score_axis=0.9, energy_rotation=None, energy_translation=None,
+        size_m=np.array(size_m), n_points=900, mode_shares=(1.0,),
+        T_cam_candidates=T_cam_obj[None], points_cam=np.zeros((1, 3), np.float32),
+        evidence=tuple(evidence.values()),
+    )  # fmt: skip
+
+
+def test_the_shared_error_grows_with_the_distance_and_lies_along_the_line_of_sight():
+    added = error_covariance(estimate(), tracked=True)
+    sight, across = np.array([0.6, 0, 0.8]), np.array([0.8, 0, -0.6])
+    assert sight @ added[:3, :3] @ sight == pytest.approx(0.00125**2)
+    assert across @ added[:3, :3] @ across == pytest.approx(0.00042**2)
+    np.testing.assert_allclose(added[3:, 3:], np.deg2rad(0.22) ** 2 * np.eye(3))
+    np.testing.assert_array_equal(added[:3, 3:], 0.0)
+    farther = error_covariance(estimate((1.2, 0.0, 1.6)), tracked=True)
+    np.testing.assert_allclose(farther[:3, :3], 4 * added[:3, :3])
+    np.testing.assert_allclose(farther[3:, 3:], 2 * added[3:, 3:])
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_candidates_that_disagree_share_larger_errors(tracked):
+    calm = error_covariance(estimate(), tracked=tracked)
+    apart = error_covariance(estimate(angle_deg=9.0, tilt_deg=3.0), tracked=tracked)
+    np.testing.assert_allclose(apart[:3, :3], 100 * calm[:3, :3])
+    np.testing.assert_allclose(apart[3:, 3:], 4**3.5 * calm[3:, 3:])
+
+
+def test_it_is_added_to_the_spread_which_says_too_little():
+    spread = np.diag([1.0, 2, 3, 0.1, 0.2, 0.3])
+    added = error_covariance(estimate(spread=spread)) - error_covariance(estimate())
+    np.testing.assert_allclose(added, GAIN * spread)
+
+
+def test_small_objects_turn_more_than_large_ones():
+    small, large = (
+        error_covariance(estimate(size_m=(edge, 0.0, 0.0)))[3, 3] for edge in (0.05, 0.2)
+    )
+    assert small == pytest.approx(4 * large)
+
+
+@pytest.mark.parametrize("tilt_deg", [0.0, 90.0, 179.0])
+def test_an_angle_that_is_not_known_at_all_is_uniform_and_no_more(tilt_deg):
+    spread = np.diag([1e-6, 1e-6, 1e-6, 1e-4, math.pi**2 / 3, 1e-4])
+    covariance = error_covariance(estimate(spread=spread, tilt_deg=tilt_deg))
+    assert covariance[4, 4] == pytest.approx(math.pi**2 / 3)
+    assert 1e-4 < covariance[3, 3] <= GAIN * 1e-4 + math.pi**2 / 3
+    assert np.linalg.eigvalsh(covariance).min() > 0
+
+
+def test_estimates_without_evidence_have_the_error_of_candidates_that_agree():
+    bare = replace(estimate(angle_deg=50.0, tilt_deg=50.0), evidence=())
+    np.testing.assert_array_equal(error_covariance(bare), error_covariance(estimate()))
