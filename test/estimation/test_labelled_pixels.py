@@ -135,9 +135,7 @@ SETTINGS = EstimatorSettings(points=128, min_points=40)
         replace(SETTINGS, depth_min_m=0.95, depth_max_m=1.15),
     ],
 )
-def test_clouds_are_those_of_each_object_by_itself(
-    seed: int, settings: EstimatorSettings
-) -> None:
+def test_clouds_are_those_of_each_object_by_itself(seed: int, settings: EstimatorSettings) -> None:
     depth_m, instances = scene(seed)
     pixels = LabelledPixels.of(label_image([i.mask for i in instances]), len(instances))
     found = clouds_of_pixels(depth_m, CAMERA, instances, pixels, settings)
