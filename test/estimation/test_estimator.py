@@ -92,7 +92,7 @@ class TestEstimate:
         (item,) = estimate(toy, toy.frame(("mug", 100, 150, 0.8)), model, settings).estimates
         # Tweedie at sigma_min = deviation leaves 1 / sqrt(2) of it.
         translation_sd = np.sqrt(np.diag(item.covariance)[:3])
-        assert translation_sd == pytest.approx([math.sqrt(1.4) * 0.01 / math.sqrt(2)] * 3, rel=0.12)
+        assert translation_sd == pytest.approx([math.sqrt(2.9) * 0.01 / math.sqrt(2)] * 3, rel=0.12)
         samples = item.T_cam_candidates[:, :3, 3] - item.T_cam_obj[:3, 3]
         expected = np.zeros((6, 6))
         expected[:3, :3] = samples.T @ samples / 1000 + 1e-8 * np.eye(3)
@@ -483,6 +483,15 @@ class TestBatches:
         result = estimate(toy, frame, model, replace(FAST, batch_size=batch_size))
         assert model.batch_sizes == expected
         assert [e.instance_id for e in result.estimates] == list(range(1, objects + 1))
+
+    def test_objects_with_very_many_candidates_go_in_smaller_batches(self, toy, monkeypatch):
+        assert EstimatorSettings().batch_objects == EstimatorSettings().batch_size
+        assert EstimatorSettings(candidates=1000, batch_size=256).batch_objects == 12
+        monkeypatch.setattr("genpose_ros.estimation.settings._MOST_TOGETHER", 2 * FAST.candidates)
+        model = toy.model()
+        frame = toy.frame(*[("mug", 20 * i, 25 * i, 0.8) for i in range(5)], size=20)
+        assert len(estimate(toy, frame, model, FAST).estimates) == 5
+        assert model.batch_sizes == [2, 2, 1]
 
     @pytest.mark.parametrize(
         ("objects", "batch_size", "expected"), [(1, 8, 1), (3, 8, 4), (5, 8, 8), (5, 6, 6)]
