@@ -128,6 +128,7 @@ def test_why_no_look_is_taken_is_said(rig):
     assert "tracks are smoothed over the looks: set mode to estimate" in live.problem
     show(rig, live, here, score_axis=0.2)
     assert live.problem == "no object is seen with a score of 0.5: look from nearer"
+    assert live.looks.sightings == []
     wrong = Heard(rig.node, LiveFrames(base="left_link_base"), Looks(6), lambda now: None)
     show(rig, wrong, here)
     assert "left_link_base" in wrong.problem
@@ -135,4 +136,3 @@ def test_why_no_look_is_taken_is_said(rig):
     mugs = Heard(rig.node, LiveFrames(category="mug"), Looks(6), lambda now: None)
     show(rig, mugs, here)
     assert mugs.problem.startswith("no mug is seen")
-    assert live.looks.sightings == []
