@@ -17,8 +17,6 @@ __all__ = ["error_covariance"]
 _ANGLE, _TILT = EVIDENCE.index("log_angle_deg"), EVIDENCE.index("log_tilt_deg")
 #: Variance of an angle that is not known at all.
 _UNIFORM = math.pi**2 / 3
-#: The pooled candidates' spread says too little of the error, by this factor in variance.
-_GAIN = 1.4
 #: The shared turn grows with the mean tilt of the candidates, in degrees and 1, to this power.
 _TILT_POWER = 1.75
 #: The shared turn is that of an object of this size, metres, a metre away; of others it goes with
@@ -27,19 +25,21 @@ _SIZE_M = 0.2
 
 
 @dataclass(frozen=True)
-class _Shared:
-    """Errors that all candidates of a cloud share, as standard deviations.
+class _Errors:
+    """Errors beyond what candidates spread, those that all of a cloud share as standard deviations.
 
-    Fitted to simulated sequences with the released weights; `benchmarks/covariance.py` measures
-    what they do.
+    Fitted to simulated sequences and views, with the released weights and the default settings, of
+    which more steps spread candidates more; `benchmarks/covariance.py` measures what they do.
 
     Attributes:
+        gain: by which the spread of the pooled candidates says too little, in variance.
         across: of the position across the line of sight, metres per metre of distance, for each
             degree (and 1) of the candidates' mean angle from the pose.
         along: the same along the line of sight, where depth errs most.
         turn_rad: of the rotation, for candidates without tilt.
     """
 
+    gain: float
     across: float
     along: float
     turn_rad: float
@@ -47,8 +47,8 @@ class _Shared:
 
 #: Candidates drawn from nothing tell much by their spread; those around a known pose, of few steps,
 #: are closer to each other than to the truth.
-_FRESH = _Shared(3.5e-5, 1.05e-4, math.radians(0.035))
-_TRACKED = _Shared(4.2e-4, 1.25e-3, math.radians(0.22))
+_FRESH = _Errors(2.9, 3.5e-5, 1.05e-4, math.radians(0.035))
+_TRACKED = _Errors(1.4, 4.2e-4, 1.25e-3, math.radians(0.225))
 
 
 def error_covariance(estimate: ObjectEstimate, *, tracked: bool = False) -> np.ndarray:
@@ -67,17 +67,17 @@ def error_covariance(estimate: ObjectEstimate, *, tracked: bool = False) -> np.n
     Returns:
         (6, 6) of x, y, z and the rotation vector, axes of the camera, metres and radians.
     """
-    shared = _TRACKED if tracked else _FRESH
+    errors = _TRACKED if tracked else _FRESH
     angle, tilt = (_degrees(estimate, index) for index in (_ANGLE, _TILT))
     centre = estimate.T_cam_obj[:3, 3]
     sight = np.outer(centre, centre)
-    covariance = _GAIN * estimate.covariance
+    covariance = errors.gain * estimate.covariance
     covariance[:3, :3] += (1 + angle) ** 2 * (
-        shared.across**2 * (centre @ centre * np.eye(3) - sight) + shared.along**2 * sight
+        errors.across**2 * (centre @ centre * np.eye(3) - sight) + errors.along**2 * sight
     )
     size_m = max(float(np.linalg.norm(estimate.size_m)), 1e-3)
     farther = _SIZE_M * float(np.linalg.norm(centre)) / size_m
-    turn = shared.turn_rad**2 * (1 + tilt) ** (2 * _TILT_POWER) * farther
+    turn = errors.turn_rad**2 * (1 + tilt) ** (2 * _TILT_POWER) * farther
     covariance[3:, 3:] += min(turn, _UNIFORM) * np.eye(3)
     y_axis = estimate.T_cam_obj[:3, 1]
     if y_axis @ estimate.covariance[3:, 3:] @ y_axis >= (1 - 1e-6) * _UNIFORM:
