@@ -3,8 +3,9 @@
 
 """Hand-eye calibrations that are right, 5 mm off or turned by 1 degree, as the check finds them.
 
-`.venv/bin/python -m benchmarks.hand_eye --help`. Simulated D435 on the simulated xArm6's flange,
-one object at rest, estimates by the released weights.
+`.venv/bin/python -m benchmarks.hand_eye --help`. Simulated D435 on the simulated xArm6's flange and
+one object at rest or, with `--beside`, the camera beside the arm and an object in its gripper;
+estimates by the released weights.
 """
 
 import argparse
@@ -23,7 +24,13 @@ from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.robot.hand_eye import HandEyeCheck, check_hand_eye
 from genpose_ros.robot.inverse import InverseKinematics
-from genpose_ros.robot.simulation.hand_eye import draw_check, is_round, simulated_sightings
+from genpose_ros.robot.simulation.hand_eye import (
+    T_BASE_BESIDE,
+    draw_check,
+    held_sightings,
+    is_round,
+    simulated_sightings,
+)
 from genpose_ros.robot.simulation.world import T_EEF_OPTICAL
 from genpose_ros.robot.xarm6 import xarm6_collisions
 
@@ -31,18 +38,19 @@ from genpose_ros.robot.xarm6 import xarm6_collisions
 _CASES = {"right": (0.0, 0.0), "5 mm": (5.0, 0.0), "1 degree": (0.0, 1.0)}
 
 
-def disturbed(mm: float, deg: float, rng: np.random.Generator) -> np.ndarray:
-    """The true calibration, moved and turned in directions of chance."""
+def disturbed(T_true: np.ndarray, mm: float, deg: float, rng: np.random.Generator) -> np.ndarray:
+    """A true calibration (4, 4), moved and turned in directions of chance."""
     direction, axis = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 3)))
     T = np.eye(4)
     T[:3, 3] = 0.001 * mm * direction
     T[:3, :3] = Rotation.from_rotvec(np.radians(deg) * axis).as_matrix()
-    return np.asarray(T_EEF_OPTICAL @ T)
+    return np.asarray(T_true @ T)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Check calibrations by several objects, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--beside", action="store_true", help="a camera beside the arm")
     parser.add_argument("--categories", nargs="+", default=["can", "bottle", "bowl"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sightings", type=int, default=20)
@@ -54,10 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows: list[dict[str, Any]] = []
     shown: dict[str, HandEyeCheck] = {}
     for name, seed in track([(n, s) for n in options.categories for s in range(options.seeds)]):
-        seen = simulated_sightings(name, solver, estimator, seed, count=options.sightings)
+        look, T_true = (
+            (held_sightings, T_BASE_BESIDE)
+            if options.beside
+            else (simulated_sightings, T_EEF_OPTICAL)
+        )
+        seen = look(name, solver, estimator, seed, count=options.sightings)
         for case, (mm, deg) in _CASES.items():
-            T = disturbed(mm, deg, np.random.default_rng([seed, 5]))
-            check = check_hand_eye(seen, T, symmetric=is_round(name))
+            T = disturbed(T_true, mm, deg, np.random.default_rng([seed, 5]))
+            check = check_hand_eye(seen, T, symmetric=is_round(name), eye_to_hand=options.beside)
             shown.setdefault(case, check)
             numbers = ("spread_mm", "spread_deg", "off_mm", "sigma_mm", "off_deg", "sigma_deg")
             values = {key: round(getattr(check, key), 2) for key in numbers}

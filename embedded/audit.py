@@ -88,6 +88,8 @@ def audit_by_copy(folder: Path) -> Audit:
     """
     versions = installed()
     holes, newest = known_holes(folder, versions)
+    if not newest:  # an empty copy is no all-clear
+        return Audit(0, tuple(versions), ())
     return Audit(len(versions), (), tuple(map(_line, holes)), newest)
 
 
@@ -99,7 +101,11 @@ def _line(hole: Hole) -> str:
 def main(options: Sequence[str]) -> int:
     """Look this environment up, print what was found, and return the exit code."""
     if options[:1] == ["--advisories"]:
-        audit = audit_by_copy(Path(*options[1:2]))
+        try:
+            audit = audit_by_copy(Path(*options[1:2]))
+        except (FileNotFoundError, ValueError) as error:
+            print(error, file=sys.stderr)
+            return 1
         for line in (*audit.holes, audit.verdict):
             print(line)
         return audit.code

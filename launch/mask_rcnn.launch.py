@@ -23,6 +23,7 @@ PARAMETERS = {
     "class_names": str,
     "device": str,
     "input_px": int,
+    "proposals": int,
     "min_score": float,
     "max_rate_hz": float,
     "all_classes": bool,
@@ -67,6 +68,11 @@ def arguments() -> list[DeclareLaunchArgument]:
             "input_px",
             default_value="480",
             description="Shorter side of the image as the network sees it, pixels.",
+        ),
+        DeclareLaunchArgument(
+            "proposals",
+            default_value="1000",
+            description="Regions that the network looks into; 200 are faster without a GPU.",
         ),
         DeclareLaunchArgument(
             "min_score",

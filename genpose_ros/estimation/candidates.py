@@ -93,9 +93,7 @@ class Sampling:
         return cls(settings, sampler, noise, NoiseLevels.of(values, model.device), renewed)
 
 
-def noise_levels(
-    model: PoseModel, settings: EstimatorSettings, sigma_start: float
-) -> list[float]:
+def noise_levels(model: PoseModel, settings: EstimatorSettings, sigma_start: float) -> list[float]:
     """Return the noise levels of a solver's steps, decreasing; of rk45 the first and the last.
 
     Args:

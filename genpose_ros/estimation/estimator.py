@@ -17,7 +17,7 @@ from genpose_ros.estimation.batch import BatchEstimator, padded_size
 from genpose_ros.estimation.error_covariance import error_covariance
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.label_clouds import clouds_of_pixels
-from genpose_ros.estimation.labelled_pixels import LabelledPixels, label_image
+from genpose_ros.estimation.labelled_pixels import LabelledPixels, disjoint_masks
 from genpose_ros.estimation.latency import LatencyKeeper
 from genpose_ros.estimation.mask_parts import separate_instances
 from genpose_ros.estimation.reasons import Reason, Rejection
@@ -180,25 +180,16 @@ class PoseEstimator:
             return [], [refused]
         instances, rejections = _largest_masks(frame.instances, settings.max_objects)
         depth_m, camera, known = frame.depth_m, frame.camera, self.categories
-        pixels = _labelled(instances, depth_m, known)
-        whole = None if pixels is None else pixels.are_whole().tolist()
+        images = _labelled(instances, depth_m, known)
+        whole = _are_whole(images, len(instances))
         separate, parts = separate_instances(instances, depth_m, camera, settings, known, whole)
         divided = [*map(id, separate)] != [*map(id, instances)]
         instances, more = _largest_masks(separate, settings.max_objects)
         rejections += parts + more
         if divided:
-            pixels = _labelled(instances, depth_m, known)
-        found: list[ObjectCloud | None] = [None] * len(instances)
-        if pixels is not None:
-            found = clouds_of_pixels(depth_m, camera, instances, pixels, settings)
-        clouds = []
-        for instance, usual in zip(instances, found, strict=True):
-            cloud = usual or object_cloud(depth_m, camera, instance, settings, categories=known)
-            if isinstance(cloud, Rejection):
-                rejections.append(cloud)
-            else:
-                clouds.append(cloud)
-        return clouds, rejections
+            images = _labelled(instances, depth_m, known)
+        clouds, refusals = _clouds(frame, instances, images, settings, known)
+        return clouds, rejections + refusals
 
     def frame_up(self, frame: Frame, clouds: Sequence[ObjectCloud]) -> UpDirection | None:
         """Return which way is up in a frame, by the settings; None: it is not known, or not used.
@@ -240,7 +231,7 @@ class PoseEstimator:
         settings = self.latency.lowered(settings or self.settings)
         timer = timer or StageTimer(self.device)
         outcomes: dict[int, ObjectEstimate | Rejection] = {}
-        for batches, rows in self._shared_out(clouds, settings.batch_size):
+        for batches, rows in self._shared_out(clouds, settings.batch_objects):
             batch = [shuffled_cloud(clouds[row], settings) for row in rows]
             start = None if T_cam_start is None else T_cam_start[rows]
             outcomes |= zip(rows, _estimated(batches, batch, timer, settings, start), strict=True)
@@ -288,14 +279,57 @@ def _estimated(
 
 def _labelled(
     instances: Sequence[Instance], depth_m: np.ndarray, known: CategorySet
-) -> LabelledPixels | None:
-    """The pixels of all masks; None: the masks overlap, or one of them is not as it should be."""
-    usual = all(
-        i.category in known and i.mask.dtype == bool and i.mask.shape == depth_m.shape
-        for i in instances
-    )
-    labels = label_image([i.mask for i in instances]) if usual and instances else None
-    return None if labels is None else LabelledPixels.of(labels, len(instances))
+) -> list[tuple[list[int], LabelledPixels]]:
+    """Pixels of masks that do not overlap, with their indices; masks are left out where few do not.
+
+    Those that are not as they should be are left out too.
+    """
+    usual = [
+        row
+        for row, i in enumerate(instances)
+        if i.category in known and i.mask.dtype == bool and i.mask.shape == depth_m.shape
+    ]
+    images = disjoint_masks([instances[row].mask for row in usual])
+    return [
+        ([usual[k] for k in indices], LabelledPixels.of(labels, len(indices)))
+        for indices, labels in images
+    ]
+
+
+def _are_whole(images: Sequence[tuple[list[int], LabelledPixels]], count: int) -> list[bool]:
+    """Which masks are certain to be one connected part."""
+    whole = [False] * count
+    for rows, pixels in images:
+        for row, is_whole in zip(rows, pixels.are_whole().tolist(), strict=True):
+            whole[row] = is_whole
+    return whole
+
+
+def _clouds(
+    frame: Frame,
+    instances: Sequence[Instance],
+    images: Sequence[tuple[list[int], LabelledPixels]],
+    settings: EstimatorSettings,
+    known: CategorySet,
+) -> tuple[list[ObjectCloud], list[Rejection]]:
+    """All clouds, those that are out of the usual looked at one by one, and why some have none."""
+    depth_m, camera = frame.depth_m, frame.camera
+    usual: dict[int, ObjectCloud | None] = {}
+    for rows, pixels in images:
+        own = [instances[row] for row in rows]
+        found = clouds_of_pixels(depth_m, camera, own, pixels, settings)
+        usual |= zip(rows, found, strict=True)
+    clouds: list[ObjectCloud] = []
+    refused: list[Rejection] = []
+    for row, instance in enumerate(instances):
+        cloud = usual.get(row) or object_cloud(
+            depth_m, camera, instance, settings, categories=known
+        )
+        if isinstance(cloud, Rejection):
+            refused.append(cloud)
+        else:
+            clouds.append(cloud)
+    return clouds, refused
 
 
 def _largest_masks(

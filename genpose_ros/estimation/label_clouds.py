@@ -49,14 +49,13 @@ def clouds_of_pixels(
     index, z_m = pixels.index[inside], z_m[inside]
     index, z_m, counts = _windowed(index, z_m, counts, settings)
     usual &= counts >= settings.min_points
-    chosen = np.flatnonzero(usual)
-    if not len(chosen):
+    chosen = np.flatnonzero(usual).tolist()
+    if not chosen:
         return [None] * count
     first = counts.cumsum() - counts
     rows = np.stack(
         [
-            first[k]
-            + sample_rows(counts[k], settings.points, np.random.default_rng(settings.seed))
+            first[k] + sample_rows(counts[k], settings.points, np.random.default_rng(settings.seed))
             for k in chosen
         ]
     ).ravel()

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LabelledPixels", "label_image"]
+__all__ = ["LabelledPixels", "disjoint_masks", "label_image"]
+
+#: Fewer masks than this are looked at one by one as fast.
+_FEWEST = 3
 
 
 def label_image(masks: Sequence[np.ndarray]) -> np.ndarray | None:
@@ -29,6 +32,40 @@ def label_image(masks: Sequence[np.ndarray]) -> np.ndarray | None:
         np.maximum(labels, own, out=labels)
     whole = sum(int(np.count_nonzero(mask)) for mask in masks)
     return labels if whole == np.count_nonzero(labels) else None
+
+
+def disjoint_masks(masks: Sequence[np.ndarray]) -> list[tuple[list[int], np.ndarray]]:
+    """Return masks as label images, each of masks that do not overlap: their indices, and it.
+
+    Masks that overlap go into another image; images of fewer than three are left out.
+
+    Args:
+        masks: (H, W) bool each, of one size.
+
+    Example:
+        >>> left, right = np.array([[True, False]]), np.array([[False, True]])
+        >>> [indices for indices, _ in disjoint_masks([left, right, left, right | left])]
+        []
+        >>> [indices for indices, _ in disjoint_masks([left, left, right, ~left & ~right])]
+        [[0, 2, 3]]
+    """
+    left, found = list(range(len(masks))), []
+    whole = label_image(masks) if len(masks) >= _FEWEST else None
+    if whole is not None:
+        return [(left, whole)]
+    while len(left) >= _FEWEST:
+        covered, taken, rest = np.zeros_like(masks[0]), [], []
+        for index in left:
+            if np.logical_and(covered, masks[index]).any():
+                rest.append(index)
+            else:
+                covered |= masks[index]
+                taken.append(index)
+        labels = label_image([masks[index] for index in taken])
+        if len(taken) >= _FEWEST and labels is not None:
+            found.append((taken, labels))
+        left = rest
+    return found
 
 
 @dataclass(frozen=True)
@@ -70,7 +107,8 @@ class LabelledPixels:
         for step in range(width_px):
             # One pixel in, masks no longer touch: their neighbours are then in or out.
             image = _alike(self.labels) if step == 0 else _alike(image) & image
-        return image.ravel()[self.index]
+        kept: np.ndarray = image.ravel()[self.index]
+        return kept
 
     def are_whole(self) -> np.ndarray:
         """Return which masks (B,) are certain to be one connected part; diagonal ones connect.

@@ -15,6 +15,10 @@ __all__ = [
     "describe",
 ]
 
+#: Candidates of one network call, which take 65 KB each on a CPU: whoever may set parameters could
+#: have gigabytes otherwise.
+_MOST_TOGETHER = 12_000
+
 
 @dataclass(frozen=True)
 class EstimatorSettings:
@@ -262,6 +266,11 @@ class EstimatorSettings:
                 f"depth_min_m ({self.depth_min_m:g}) must be below "
                 f"depth_max_m ({self.depth_max_m:g})"
             )
+
+    @property
+    def batch_objects(self) -> int:
+        """Objects per network call, fewer than `batch_size` where they have very many candidates."""
+        return max(1, min(self.batch_size, _MOST_TOGETHER // self.candidates))
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> "EstimatorSettings":

@@ -50,7 +50,9 @@ class HalfCopy(Generic[_Module]):
     def __init__(self, module: _Module) -> None:
         self._module = module
         # Not the parameters: others may be put in their places.
-        self._places = [(part._parameters, n) for part in module.modules() for n in part._parameters]
+        self._places = [
+            (part._parameters, n) for part in module.modules() for n in part._parameters
+        ]
         self._made_of: tuple[tuple[int, int], ...] = ()
         self._copy: _Module | None = None
 

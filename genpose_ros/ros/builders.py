@@ -250,9 +250,9 @@ def candidate_energies(
         part["x"], part["y"], part["z"] = places.T
         part["instance_id"] = item.number
         energies = estimate.candidate_energies
-        known = energies is not None and len(energies) == len(part)
-        part["energy_rotation"] = energies[:, 0] if known else np.nan
-        part["energy_translation"] = energies[:, 1] if known else np.nan
+        if energies is None or len(energies) != len(part):
+            energies = np.full((len(part), 2), np.nan)
+        part["energy_rotation"], part["energy_translation"] = energies.T
         parts.append(part)
     return _cloud(np.concatenate(parts), header)
 

@@ -157,7 +157,7 @@ def _published(torchvision: Any, settings: SegmenterSettings) -> nn.Module:
     make = _maker(torchvision, version)
     try:
         network: nn.Module = make(
-            weights=_weights(torchvision, version), progress=False, min_size=settings.input_px
+            weights=_weights(torchvision, version), progress=False, **_sizes(settings)
         )
     except OSError as error:
         raise OSError(
@@ -165,6 +165,11 @@ def _published(torchvision: Any, settings: SegmenterSettings) -> nn.Module:
             "other means and give the file as weights"
         ) from error
     return network
+
+
+def _sizes(settings: SegmenterSettings) -> dict[str, int]:
+    """What torchvision calls the settings on which the time depends."""
+    return {"min_size": settings.input_px, "rpn_post_nms_top_n_test": settings.proposals}
 
 
 def _maker(torchvision: Any, version: str) -> Callable[..., nn.Module]:
@@ -233,7 +238,7 @@ def _built(
             f"{settings.weights} holds weights of {of_weights}, and version is {settings.version}"
         )
     network = _maker(torchvision, of_weights)(
-        weights=None, weights_backbone=None, num_classes=count, min_size=settings.input_px
+        weights=None, weights_backbone=None, num_classes=count, **_sizes(settings)
     )
     try:
         missing, unexpected = network.load_state_dict(state, strict=False)

@@ -12,14 +12,15 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = ["import_torchvision", "nms", "roi_align"]
 
-#: Regions that are sampled together.
-_CHUNK = 64
+#: Regions that are sampled together, and boxes that are compared with all others at once.
+_CHUNK, _BLOCK = 64, 256
 #: The operators that torchvision's modules name when they are imported; the third is never called.
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -95,17 +96,22 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         [1, 2]
     """
     order = scores.argsort(descending=True, stable=True)
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    kept = []
-    while len(order):
-        best, order = order[0], order[1:]
-        kept.append(best)
-        others = boxes[order]
-        low = torch.maximum(boxes[best, :2], others[:, :2])
-        high = torch.minimum(boxes[best, 2:], others[:, 2:])
-        shared = (high - low).clamp(min=0).prod(dim=1)
-        order = order[shared <= iou_threshold * (area[best] + area[order] - shared)]
-    return torch.stack(kept) if kept else order
+    ordered = boxes[order]
+    area = (ordered[:, 2] - ordered[:, 0]) * (ordered[:, 3] - ordered[:, 1])
+    stays = np.ones(len(ordered), dtype=bool)
+    # Overlaps are told for many boxes at once; what depends on one another is a loop over bits.
+    for begin in range(0, len(ordered), _BLOCK):
+        block = slice(begin, begin + _BLOCK)
+        low = torch.maximum(ordered[block, None, :2], ordered[None, begin:, :2])
+        high = torch.minimum(ordered[block, None, 2:], ordered[None, begin:, 2:])
+        shared = (high - low).clamp(min=0).prod(dim=-1)
+        union = area[block, None] + area[None, begin:] - shared
+        apart = (shared <= iou_threshold * union).cpu().numpy()
+        here = stays[begin:]
+        for row in range(len(apart)):
+            if here[row]:
+                here[row + 1 :] &= apart[row, row + 1 :]
+    return order[torch.from_numpy(stays).to(order.device)]
 
 
 def roi_align(

@@ -3,8 +3,8 @@
 
 """Depth around expected objects: the points of each without a mask, for all of them at once.
 
-What is small for each object is computed for all together; distances are not, as those of one object
-still fit into the processor's cache.
+What is small for each object is computed for all together; distances are not, as those of one
+object still fit into the processor's cache.
 """
 
 import math

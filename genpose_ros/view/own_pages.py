@@ -75,8 +75,8 @@ def answers_own_pages(*, loopback: bool) -> Iterator[None]:
 
         return original(*places, process_request=process, **options)
 
-    servers.serve = serve  # type: ignore[misc, assignment]
+    servers.__dict__["serve"] = serve
     try:
         yield
     finally:
-        servers.serve = original  # type: ignore[misc]
+        servers.__dict__["serve"] = original

@@ -98,10 +98,13 @@ def test_the_verdict_by_a_copy_says_how_old_it_is(tmp_path, capsys):
     assert audit.holes == (f"pytest {installed()['pytest']}: NEW, mended in no version yet",)
 
 
-def test_a_folder_that_is_no_copy_is_refused(tmp_path):
+def test_a_folder_that_is_no_copy_is_refused(tmp_path, capsys):
+    assert main(["--advisories", str(tmp_path)]) == 1
+    assert "clone pypa/advisory-database" in capsys.readouterr().err
     with pytest.raises(FileNotFoundError, match="no folder vulns"):
         known_holes(tmp_path, {})
     (tmp_path / "vulns" / "a").mkdir(parents=True)
+    assert audit_by_copy(tmp_path).code == 1
     (tmp_path / "vulns" / "a" / "b.yaml").write_text("[1")
     with pytest.raises(ValueError, match=r"b\.yaml is no entry"):
         known_holes(tmp_path, {"a": "1"})

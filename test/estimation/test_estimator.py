@@ -484,6 +484,15 @@ class TestBatches:
         assert model.batch_sizes == expected
         assert [e.instance_id for e in result.estimates] == list(range(1, objects + 1))
 
+    def test_objects_with_very_many_candidates_go_in_smaller_batches(self, toy, monkeypatch):
+        assert EstimatorSettings().batch_objects == EstimatorSettings().batch_size
+        assert EstimatorSettings(candidates=1000, batch_size=256).batch_objects == 12
+        monkeypatch.setattr("genpose_ros.estimation.settings._MOST_TOGETHER", 2 * FAST.candidates)
+        model = toy.model()
+        frame = toy.frame(*[("mug", 20 * i, 25 * i, 0.8) for i in range(5)], size=20)
+        assert len(estimate(toy, frame, model, FAST).estimates) == 5
+        assert model.batch_sizes == [2, 2, 1]
+
     @pytest.mark.parametrize(
         ("objects", "batch_size", "expected"), [(1, 8, 1), (3, 8, 4), (5, 8, 8), (5, 6, 6)]
     )

@@ -12,7 +12,7 @@ from scipy import ndimage
 from genpose_ros.estimation import EstimatorSettings, Frame, Instance, PoseEstimator, Rejection
 from genpose_ros.estimation.back_projection import object_cloud
 from genpose_ros.estimation.label_clouds import clouds_of_pixels
-from genpose_ros.estimation.labelled_pixels import LabelledPixels, label_image
+from genpose_ros.estimation.labelled_pixels import LabelledPixels, disjoint_masks, label_image
 from genpose_ros.geometry import PinholeCamera
 from genpose_ros.geometry.clouds import erode_mask
 
@@ -102,6 +102,25 @@ def test_more_masks_than_a_byte_counts_keep_their_numbers() -> None:
     labels = np.arange(300).reshape(15, 20)
     found = label_image([labels == number for number in range(300)])
     assert np.array_equal(found, labels + 1)
+
+
+def test_masks_that_overlap_go_into_images_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    masks = []
+    for _ in range(12):
+        mask = np.zeros((40, 60), dtype=bool)
+        v, u = rng.integers(0, 30), rng.integers(0, 50)
+        mask[v : v + 10, u : u + 10] = True
+        masks.append(mask)
+    found = disjoint_masks(masks)
+    assert len(found) > 1
+    for indices, labels in found:
+        assert len(indices) >= 3
+        for number, index in enumerate(indices, 1):
+            assert np.array_equal(labels == number, masks[index])
+    told = [index for indices, _ in found for index in indices]
+    assert len(set(told)) == len(told)
+    assert len(told) >= 9
 
 
 def scene(seed: int) -> tuple[np.ndarray, tuple[Instance, ...]]:

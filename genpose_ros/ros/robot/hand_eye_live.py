@@ -70,7 +70,8 @@ class LiveLooks:
     def __init__(
         self, node: Node, frames: LiveFrames, looks: Looks, taken: Callable[["LiveLooks"], None]
     ) -> None:
-        self.looks, self.category, self.T_mount_cam = looks, frames.category, None
+        self.looks, self.category = looks, frames.category
+        self.T_mount_cam: np.ndarray | None = None
         self.problem = f"nothing on {frames.node.rstrip('/')}/objects: does the estimator run?"
         self._frames, self._taken = frames, taken
         self._transforms = TransformBuffer()

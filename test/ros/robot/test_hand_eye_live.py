@@ -111,6 +111,7 @@ def test_looks_are_taken_at_rest_from_objects_in_any_frame(rig):
     show(rig, live, first)
     T_cam_obj = show(rig, live, first)
     assert (live.problem, taken) == ("", ["can"])
+    assert live.T_mount_cam is not None
     np.testing.assert_allclose(live.T_mount_cam, T_EEF_OPTICAL, atol=1e-9)
     np.testing.assert_allclose(live.looks.sightings[0].T_cam_obj, T_cam_obj, atol=1e-9)
     np.testing.assert_allclose(live.looks.sightings[0].T_base_flange, first, atol=1e-9)
@@ -127,6 +128,7 @@ def test_why_no_look_is_taken_is_said(rig):
     assert "tracks are smoothed over the looks: set mode to estimate" in live.problem
     show(rig, live, here, score_axis=0.2)
     assert live.problem == "no object is seen with a score of 0.5: look from nearer"
+    assert live.looks.sightings == []
     wrong = Heard(rig.node, LiveFrames(base="left_link_base"), Looks(6), lambda now: None)
     show(rig, wrong, here)
     assert "left_link_base" in wrong.problem
@@ -134,4 +136,3 @@ def test_why_no_look_is_taken_is_said(rig):
     mugs = Heard(rig.node, LiveFrames(category="mug"), Looks(6), lambda now: None)
     show(rig, mugs, here)
     assert mugs.problem.startswith("no mug is seen")
-    assert live.looks.sightings == []
