@@ -16,10 +16,19 @@ from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.tta import share_out
 from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel
 
-__all__ = ["Sampling", "draw_candidates", "draw_noise", "noise_levels", "sampled"]
+__all__ = [
+    "Sampling",
+    "draw_candidates",
+    "draw_noise",
+    "noise_levels",
+    "sampled",
+    "steps_are_coarse",
+]
 
 _log = logging.getLogger(__name__)
 
+#: Steps that a fixed-step solver needs from noise where no noise levels were searched.
+_KARRAS_STEPS = 8
 #: Between the seeds of an estimate's first and second noise.
 _SECOND = 2**30
 
@@ -110,6 +119,21 @@ def noise_levels(model: PoseModel, settings: EstimatorSettings, sigma_start: flo
     if settings.schedule == "auto" and model.noise_curve:
         return schedule_along(model.noise_curve, sigma_start, end, settings.steps).tolist()
     return karras_schedule(sigma_start, end, settings.steps).tolist()
+
+
+def steps_are_coarse(model: PoseModel, settings: EstimatorSettings) -> bool:
+    """Return whether a fixed-step solver takes fewer steps than a model without a curve needs.
+
+    Whoever asks for other noise levels than `auto` has chosen; few steps are then meant.
+    """
+    distilled = settings.sampler in ("auto", "distilled") and model.distilled_sigma is not None
+    return (
+        settings.sampler != "rk45"
+        and not distilled
+        and settings.schedule == "auto"
+        and not model.noise_curve
+        and settings.steps < _KARRAS_STEPS
+    )
 
 
 def draw_candidates(

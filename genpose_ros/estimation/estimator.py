@@ -14,6 +14,7 @@ import torch
 from genpose_ros.estimation.accelerator_errors import in_halves_where_memory_lacks
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, shuffled_cloud
 from genpose_ros.estimation.batch import BatchEstimator, padded_size
+from genpose_ros.estimation.candidates import steps_are_coarse
 from genpose_ros.estimation.error_covariance import error_covariance
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.label_clouds import clouds_of_pixels
@@ -82,6 +83,13 @@ class PoseEstimator:
         self._batches = [BatchEstimator(model.eval(), self.stop) for model in self.models.models]
         if settings.ranking == "energy" and not all(m.has_energy for m in self.models.models):
             _log.warning("the model has no energy network: candidates are kept in the order drawn")
+        coarse = [m.architecture for m in self.models.models if steps_are_coarse(m, settings)]
+        if coarse:
+            _log.warning(
+                "%d steps are few for %s, which has no noise levels of its own: set steps to 8",
+                settings.steps,
+                ", ".join(coarse),
+            )
 
     @classmethod
     def from_settings(

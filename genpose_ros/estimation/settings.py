@@ -269,7 +269,7 @@ class EstimatorSettings:
 
     @property
     def batch_objects(self) -> int:
-        """Objects per network call: fewer than `batch_size` with very many candidates."""
+        """Objects per network call, fewer than `batch_size` where candidates are very many."""
         return max(1, min(self.batch_size, _MOST_TOGETHER // self.candidates))
 
     @classmethod

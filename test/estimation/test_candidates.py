@@ -10,8 +10,13 @@ import pytest
 import torch
 
 from genpose_ros.diffusion import karras_schedule
-from genpose_ros.estimation import EstimatorSettings, draw_candidates, draw_noise
-from genpose_ros.estimation.candidates import noise_levels
+from genpose_ros.estimation import (
+    EstimatorSettings,
+    PoseEstimator,
+    draw_candidates,
+    draw_noise,
+)
+from genpose_ros.estimation.candidates import noise_levels, steps_are_coarse
 
 FAST = EstimatorSettings(candidates=7)
 
@@ -161,6 +166,26 @@ def test_architectures_without_a_curve_take_the_steps_of_karras(toy):
     model = toy.model()
     expected = karras_schedule(5.0, model.sigma_min, 4).tolist()
     assert noise_levels(model, replace(FAST, steps=4), 5.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("curve", "settings", "coarse"),
+    [
+        ((), {}, True),
+        ((), {"sampler": "distilled"}, True),  # it has no such head: Euler takes the steps
+        ((), {"steps": 8}, False),
+        ((), {"sampler": "rk45"}, False),
+        ((), {"schedule": "karras"}, False),  # asked for
+        ((4.0, 1.0), {}, False),
+    ],
+)
+def test_few_steps_are_coarse_where_no_levels_were_searched(toy, caplog, curve, settings, coarse):
+    model = toy.model()
+    model.noise_curve = curve
+    chosen = EstimatorSettings(**settings)
+    assert steps_are_coarse(model, chosen) is coarse
+    PoseEstimator(model, chosen)
+    assert ("4 steps are few for mixture" in caplog.text) is coarse
 
 
 @pytest.mark.parametrize("sampler", ["auto", "distilled"])
