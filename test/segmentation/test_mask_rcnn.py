@@ -117,7 +117,8 @@ def test_weights_of_ones_own_classes_are_loaded_and_run(torchvision, tmp_path, v
         torchvision, tmp_path / name, version, change=frozen if version == "v1" else None
     )
     settings = SegmenterSettings(
-        weights=file, class_names="can, camera,drill", device="cpu", input_px=64, min_score=0.0, proposals=30,
+        weights=file, class_names="can, camera,drill", device="cpu", input_px=64, min_score=0.0,
+        proposals=30,
         all_classes=True,
     )  # fmt: skip
     segmenter = load_mask_rcnn(settings)
