@@ -3,6 +3,8 @@
 
 """Mask R-CNN: segments of what a network finds, and weights of every kind and fault."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -118,12 +120,12 @@ def test_weights_of_ones_own_classes_are_loaded_and_run(torchvision, tmp_path, v
     )
     settings = SegmenterSettings(
         weights=file, class_names="can, camera,drill", device="cpu", input_px=64, min_score=0.0,
-        proposals=30,
-        all_classes=True,
+        proposals=30, all_classes=True,
     )  # fmt: skip
     segmenter = load_mask_rcnn(settings)
     assert segmenter.known_classes == {"can": "can", "camera": "camera"}
-    assert segmenter._network.rpn.post_nms_top_n() == 30
+    network: Any = segmenter._network
+    assert network.rpn.post_nms_top_n() == 30
     for found in segmenter.segment(np.random.default_rng(0).integers(0, 255, (48, 64, 3), "u1")):
         assert found.mask.shape == (48, 64)
         assert found.category in ("can", "camera", "drill")
