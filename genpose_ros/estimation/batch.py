@@ -22,6 +22,7 @@ from genpose_ros.estimation.evidence import EVIDENCE
 from genpose_ros.estimation.extent import visible_extent
 from genpose_ros.estimation.frame import Remark
 from genpose_ros.estimation.frame_graphs import FrameGraphs
+from genpose_ros.estimation.levelling import levelled_cloud, levelling, turned_back
 from genpose_ros.estimation.object_rows import CategoryRows, KnownObjects, object_rows
 from genpose_ros.estimation.packing import Layout, unpack
 from genpose_ros.estimation.pooling import mode_shares
@@ -87,9 +88,12 @@ class BatchEstimator:
         # The last one again, until the batch has one of few sizes.
         size = padded_size(len(clouds), settings.batch_size, self.model.device)
         rows = np.minimum(np.arange(size), len(clouds) - 1)
-        padded = [clouds[i] for i in rows]
+        start = None if T_cam_start is None else np.array(T_cam_start)
+        turns = [levelling(cloud.up_cam) for cloud in clouds]
+        levelled = _levelled(clouds, turns, start)
+        padded = [levelled[i] for i in rows]
         categories = [self.model.categories[cloud.instance.category] for cloud in padded]
-        start = None if T_cam_start is None else np.asarray(T_cam_start)[rows]
+        start = None if start is None else start[rows]
         if self._rows.members != self.model.categories.max_members:
             self._rows = self._rows_of_categories()  # the model was given other categories
         known, layout = object_rows(padded, categories, self._rows, start)
@@ -98,8 +102,8 @@ class BatchEstimator:
         numbers = self._run(program, points_cam, known, layout, timer)
         with timer.stage("pool"):
             return [
-                _outcome(cloud, categories[row], numbers, row, settings)
-                for row, cloud in enumerate(clouds)
+                _outcome(cloud, categories[row], _row(numbers, row, turn), settings)
+                for row, (cloud, turn) in enumerate(zip(clouds, turns, strict=True))
             ]
 
     def takes_up(self, settings: EstimatorSettings) -> bool:
@@ -178,19 +182,38 @@ def _usable(calibration: ScoreCalibration | None) -> ScoreCalibration | None:
     return None
 
 
+def _levelled(
+    clouds: Sequence[ObjectCloud], turns: Sequence[np.ndarray | None], start: np.ndarray | None
+) -> list[ObjectCloud]:
+    """The clouds as levelled cameras see them; so are the starts (B, 4, 4), in place."""
+    levelled = []
+    for row, (cloud, turn) in enumerate(zip(clouds, turns, strict=True)):
+        levelled.append(cloud if turn is None else levelled_cloud(cloud, turn))
+        if turn is not None and start is not None:
+            start[row, :3] = turn @ start[row, :3]
+    return levelled
+
+
+def _row(
+    numbers: dict[str, np.ndarray], row: int, turn: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """The numbers of one object of a batch, in the camera's frame."""
+    own = {name: part[row] for name, part in numbers.items()}
+    return own if turn is None else turned_back(own, turn)
+
+
 def _outcome(
     cloud: ObjectCloud,
     category: Category,
     numbers: dict[str, np.ndarray],
-    row: int,
     settings: EstimatorSettings,
 ) -> ObjectEstimate | Rejection:
     """The estimate of one object; refused where a number is not finite or far out."""
-    finite = numbers["finite"][row]
+    finite = numbers["finite"]
     if not finite.any():
         detail = f"{len(finite)} of {len(finite)} candidates not finite"
         return Rejection(Reason.NOT_FINITE, detail, cloud.instance.id)
-    estimate = _object_estimate(cloud, {name: part[row] for name, part in numbers.items()})
+    estimate = _object_estimate(cloud, numbers)
     # What is visible of an object may be small, its estimated size may not.
     smallest_m, largest_m = category.size_m
     limits_m = (smallest_m if "size_m" in numbers else 0.0, largest_m)
