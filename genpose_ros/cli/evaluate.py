@@ -93,6 +93,10 @@ class ReportOptions:
             write_html(self.html, page(report, provenance(settings.weights, settings.seed)))
 
 
+#: Turns of images that need no new pixels, degrees.
+_TURNS_DEG = (0, 90, 180, 270)
+
+
 @evaluate_app.command("frames")
 @readable_errors
 @grouped_options
@@ -103,6 +107,14 @@ def evaluate_frames_command(
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for one picture of the estimates per frame.")
     ] = None,
+    turned: Annotated[
+        int,
+        typer.Option(
+            metavar="DEGREES",
+            help="Turn the images clockwise, by 90, 180 or 270: as a camera on a wrist, or one "
+            "mounted upside down, sees them.",
+        ),
+    ] = 0,
 ) -> None:
     """Estimate every recorded frame in a folder and compare it with its ground truth.
 
@@ -114,6 +126,8 @@ def evaluate_frames_command(
     - `genpose evaluate frames recordings`
 
     - `genpose evaluate frames recordings --preset paper --json report.json --pictures out`
+
+    - `genpose evaluate frames recordings --turned 180`
     """
     from genpose_ros.cli.tables import print_report
     from genpose_ros.datasets import find_frames
@@ -121,15 +135,17 @@ def evaluate_frames_command(
 
     folders = find_frames(directory)
     check_outputs(json)
-    settings = options.settings()
-    report = _evaluate_frames(directory, len(folders), load_estimator(settings), pictures)
+    if turned not in _TURNS_DEG:
+        raise ValueError(f"--turned takes 0, 90, 180 or 270 degrees, got {turned}")
+    settings, quarters = options.settings(), turned // 90
+    report = _evaluate_frames(directory, len(folders), load_estimator(settings), pictures, quarters)
     print_report(report, OUT)
     if json is not None:
         write_results(json, report.to_json(), weights=settings.weights, seed=settings.seed)
 
 
 def _evaluate_frames(
-    directory: Path, total: int, estimator: Any, pictures: Path | None
+    directory: Path, total: int, estimator: Any, pictures: Path | None, quarter_turns: int
 ) -> "FramesReport":
     """Evaluate the frames, with a progress bar, and draw each into a file of its own."""
     from rich.progress import Progress
@@ -149,7 +165,7 @@ def _evaluate_frames(
                 known = estimator.categories
                 _draw_recorded(frame, result, known, pictures / f"{name}.png")
 
-        return evaluate_frames(directory, estimator, on_frame)
+        return evaluate_frames(directory, estimator, on_frame, quarter_turns=quarter_turns)
 
 
 def _draw_recorded(

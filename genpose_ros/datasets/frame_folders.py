@@ -4,7 +4,7 @@
 """Recorded RGB-D frames: one folder each, with depth.png, mask.png, color.jpg and label.json."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from genpose_ros.geometry.categories import NOCS, CategorySet
 __all__ = ["RecordedFrame", "RecordedInstance", "Truth", "find_frames", "load_frame"]
 
 _LABEL, _DEPTH, _MASK, _COLOR = "label.json", "depth.png", "mask.png", "color.jpg"
+#: From a camera's frame to that of `PinholeCamera.turned`.
+_QUARTER_TURN = np.array([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
 
 
 class Truth(str, Enum):
@@ -53,6 +55,12 @@ class RecordedInstance:
     size_m: np.ndarray | None = None
     name: str = ""
 
+    def turned(self) -> "RecordedInstance":
+        """Return the object in an image that was turned a quarter clockwise."""
+        T = self.T_cam_obj
+        pose = None if T is None else _QUARTER_TURN @ T
+        return replace(self, mask=np.rot90(self.mask, -1).copy(), T_cam_obj=pose)
+
 
 @dataclass(frozen=True)
 class RecordedFrame:
@@ -76,6 +84,23 @@ class RecordedFrame:
         """Return what the estimator takes."""
         instances = tuple(Instance(i.id, i.category, i.mask) for i in self.instances)
         return Frame(self.depth_m, self.camera, instances, frame_id=self.name)
+
+    def turned(self, quarters: int) -> "RecordedFrame":
+        """Return the frame as a camera rolled about its optical axis sees it, its truth too.
+
+        Args:
+            quarters: clockwise turns of the image by 90 degrees.
+        """
+        frame = self
+        for _ in range(quarters % 4):
+            frame = replace(
+                frame,
+                depth_m=np.rot90(frame.depth_m, -1).copy(),
+                camera=frame.camera.turned(),
+                instances=tuple(instance.turned() for instance in frame.instances),
+                color=None if frame.color is None else np.rot90(frame.color, -1).copy(),
+            )
+        return frame
 
 
 def find_frames(root: Path) -> list[Path]:

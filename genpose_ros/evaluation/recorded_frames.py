@@ -124,6 +124,8 @@ def evaluate_frames(
     root: Path,
     estimator: PoseEstimator,
     on_frame: Callable[[Path, RecordedFrame, FrameResult, int], None] | None = None,
+    *,
+    quarter_turns: int = 0,
 ) -> FramesReport:
     """Estimate every frame in a folder, at any depth, and compare it with its truth.
 
@@ -140,7 +142,7 @@ def evaluate_frames(
     folders, categories = find_frames(root), estimator.categories
     reports: list[InstanceReport] = []
     for folder in folders:
-        frame = load_frame(folder, categories)
+        frame = load_frame(folder, categories).turned(quarter_turns)
         result = estimator.estimate(frame.to_frame())
         reports += [_report(frame, instance, result, categories) for instance in frame.instances]
         if on_frame is not None:

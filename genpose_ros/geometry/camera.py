@@ -119,6 +119,25 @@ class PinholeCamera:
         )
         return part
 
+    def turned(self) -> "PinholeCamera":
+        """Return the camera of an image that was turned a quarter clockwise, `np.rot90(image, -1)`.
+
+        A point (x, y, z) of this camera is (-y, x, z) of that one.
+
+        Example:
+            >>> camera = PinholeCamera(600.0, 500.0, 320.0, 100.0, 640, 480)
+            >>> camera.turned()
+            PinholeCamera(fx=500.0, fy=600.0, cx=379.0, cy=320.0, width=480, height=640)
+        """
+        return PinholeCamera(
+            fx=self.fy,
+            fy=self.fx,
+            cx=self.height - 1 - self.cy,
+            cy=self.cx,
+            width=self.height,
+            height=self.width,
+        )
+
     def back_project(self, depth_m: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
         """Return the points of the pixels that have a depth and lie in the mask.
 

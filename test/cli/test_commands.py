@@ -198,7 +198,16 @@ class TestEvaluateFrames:
         assert mug["rotation_error_deg"] >= 0
         assert bowl["rotation_error_deg"] is None
         assert content["summary"]["mug"]["instances"] == 1
-        assert (tmp_path / "pictures" / "recorded.png").is_file()
+        assert Image.open(tmp_path / "pictures" / "recorded.png").size == (320, 240)
+
+    def test_turned_frames_are_those_of_a_rolled_camera(self, folder, weights, tmp_path):
+        command = ("evaluate", "frames", folder.parent, "--weights", weights, "--device", "cpu")
+        result = run(*command, "--turned", 90, "--pictures", tmp_path / "pictures")
+        assert result.exit_code == 0, result.output
+        assert Image.open(tmp_path / "pictures" / "recorded.png").size == (240, 320)
+        result = run(*command, "--turned", 45)
+        assert result.exit_code == 2
+        assert "0, 90, 180 or 270 degrees, got 45" in result.output
 
 
 @pytest.fixture

@@ -49,6 +49,28 @@ class TestLoadFrame:
         assert [(i.id, i.category) for i in frame.instances] == [(3, "mug"), (7, "bowl")]
         assert frame.depth_m is recorded.depth_m
 
+    @pytest.mark.parametrize("quarters", [1, 2, 3, 5])
+    def test_a_turned_frame_shows_the_same_objects_in_the_same_places(
+        self, write_frame, tmp_path, quarters
+    ):
+        instances = [{"id": 3, "category": "mug", **POSE}, {"id": 7, "category": "bowl", **POSE}]
+        upright = load_frame(write_frame(tmp_path / "a", {}, instances))
+        turned = upright.turned(quarters)
+        assert turned.turned(-quarters).camera == upright.camera
+        assert turned.color.shape[:2] == turned.depth_m.shape == turned.instances[0].mask.shape
+        for seen, before in zip(turned.instances, upright.instances, strict=True):
+            assert (seen.id, seen.category) == (before.id, before.category)
+            # An object's own axes see its points where they saw them before.
+            points, known = (
+                (frame.camera.back_project(frame.depth_m, i.mask) - i.T_cam_obj[:3, 3])
+                @ i.T_cam_obj[:3, :3]
+                for frame, i in ((turned, seen), (upright, before))
+            )
+            for along in np.random.default_rng(0).normal(size=(5, 3)):
+                np.testing.assert_allclose(
+                    np.sort(points @ along), np.sort(known @ along), atol=1e-5
+                )
+
     def test_the_frame_of_the_present_folder_has_the_folder_s_name(
         self, write_frame, tmp_path, monkeypatch
     ):

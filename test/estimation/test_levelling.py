@@ -71,10 +71,9 @@ def test_without_up_or_looking_straight_down_no_roll_is_upright():
 def test_a_rolled_camera_gets_the_upright_ones_poses_turned(degrees):
     upright, found, turn = estimated(rolled(0)), estimated(rolled(degrees)), np.eye(4)
     turn[:3, :3] = about_z(degrees)
-    close = {"atol": 1e-5}
-    np.testing.assert_allclose(found.T_cam_obj, turn @ upright.T_cam_obj, **close)
-    np.testing.assert_allclose(found.T_cam_other, turn @ upright.T_cam_other, **close)
-    np.testing.assert_allclose(found.T_cam_candidates, turn @ upright.T_cam_candidates, **close)
+    np.testing.assert_allclose(found.T_cam_obj, turn @ upright.T_cam_obj, atol=1e-5)
+    np.testing.assert_allclose(found.T_cam_other, turn @ upright.T_cam_other, atol=1e-5)
+    np.testing.assert_allclose(found.T_cam_candidates, turn @ upright.T_cam_candidates, atol=1e-5)
     expected = rotate_covariance(upright.covariance, turn[:3, :3])
     np.testing.assert_allclose(found.covariance, expected, atol=1e-7)
     assert found.score == pytest.approx(upright.score, abs=1e-5)

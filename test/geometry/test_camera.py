@@ -77,6 +77,15 @@ def test_no_part_of_a_camera_is_without_pixels(part):
         CAMERA.cropped(*part)
 
 
+def test_a_turned_camera_sees_the_same_points_turned():
+    depth_m = np.random.default_rng(0).uniform(0.5, 2.0, (48, 64)).astype(np.float32)
+    camera = PinholeCamera(61.0, 59.0, 30.3, 25.1, 64, 48)
+    points_cam = camera.back_project(depth_m).reshape(48, 64, 3)
+    turned = camera.turned().back_project(np.rot90(depth_m, -1).copy()).reshape(64, 48, 3)
+    expected = np.rot90(points_cam, -1)[..., [1, 0, 2]] * [-1, 1, 1]
+    np.testing.assert_allclose(turned, expected, atol=1e-6)
+
+
 def test_points_behind_the_camera_have_no_pixel():
     assert np.isnan(CAMERA.project(np.array([[0.1, 0.1, -1.0], [0, 0, 0]]))).all()
 
