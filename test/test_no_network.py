@@ -16,6 +16,9 @@ NETWORK = {
     "socketserver", "ssl", "telnetlib", "urllib", "urllib3", "webbrowser", "xmlrpc",
 }  # fmt: skip
 
+#: Parts of them that do neither: names of answers, and what takes addresses apart.
+HARMLESS = {"http", "urllib.parse"}
+
 #: Ends the process at the first socket that leaves this machine's files.
 GUARD = """
 import os, sys
@@ -44,7 +47,8 @@ def test_no_module_of_the_package_imports_what_opens_connections(root: Path) -> 
                 names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
                 if isinstance(node, ast.ImportFrom):
                     names = [node.module or ""]
-                found |= {(file.name, n) for n in names if n.split(".")[0] in NETWORK}
+                asked = [n for n in names if n not in HARMLESS]
+                found |= {(file.name, n) for n in asked if n.split(".")[0] in NETWORK}
     assert found == set()
 
 

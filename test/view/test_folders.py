@@ -56,5 +56,5 @@ def test_what_can_be_adjusted_is_what_may_change_while_a_node_runs():
     assert "weights" not in found
     assert "device" not in found
     steps = found["sampling.steps"]
-    assert (steps.value, steps.low, steps.high, steps.group) == (8, 1, 1000, "sampling")
+    assert (steps.value, steps.low, steps.high, steps.group) == (4, 1, 1000, "sampling")
     assert {"euler", "rk45"} <= set(found["sampling.sampler"].choices)
