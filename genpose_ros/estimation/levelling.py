@@ -23,8 +23,9 @@ __all__ = ["camera_roll_rad", "levelled_cloud", "levelling", "turned_back"]
 #: Rolls up to here are common where cameras are mounted upright, radians.
 _UPRIGHT_RAD = np.radians(20.0)
 #: Share of up that lies in the image plane at least: of a camera that looks straight down, or up,
-#: no roll is upright.
-_IN_IMAGE = 0.25
+#: no roll is upright. Fitted planes have to be surer: a lid or a wall that faces the camera and is
+#: taken for the support would turn objects over.
+_IN_IMAGE, _IN_IMAGE_OF_PLANES = 0.25, 0.5
 
 
 def camera_roll_rad(up_cam: UpDirection | None) -> float:
@@ -41,7 +42,8 @@ def camera_roll_rad(up_cam: UpDirection | None) -> float:
     if up_cam is None:
         return 0.0
     right, down, _ = np.asarray(up_cam.direction_cam, dtype=np.float64).tolist()
-    if np.hypot(right, down) < _IN_IMAGE:
+    least = _IN_IMAGE_OF_PLANES if up_cam.source == "plane" else _IN_IMAGE
+    if np.hypot(right, down) < least:
         return 0.0
     return float(np.arctan2(right, -down))
 

@@ -67,6 +67,15 @@ def test_without_up_or_looking_straight_down_no_roll_is_upright():
         assert levelling(UpDirection(leaning)) is None
 
 
+@pytest.mark.parametrize(("source", "turns"), [("tf", True), ("imu", True), ("plane", False)])
+def test_a_wall_that_leans_to_the_camera_and_was_taken_for_a_support_turns_nothing(source, turns):
+    leaning = np.array([0.0, np.sin(0.4), -np.cos(0.4)])
+    assert (levelling(UpDirection(leaning, source=source)) is not None) is turns
+    # A table seen by a camera that is upside down and looks down by half a right angle.
+    table = np.array([0.0, np.sqrt(0.5), -np.sqrt(0.5)])
+    assert levelling(UpDirection(table, source=source)) is not None
+
+
 @pytest.mark.parametrize("degrees", [40, 90, 180, -137])
 def test_a_rolled_camera_gets_the_upright_ones_poses_turned(degrees):
     upright, found, turn = estimated(rolled(0)), estimated(rolled(degrees)), np.eye(4)
