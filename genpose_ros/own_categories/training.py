@@ -75,7 +75,7 @@ class Stage(str, Enum):
 
 
 #: Shares of the time that the stages take.
-_TIME = {Stage.RENDER: 0.12, Stage.SCORE: 0.72, Stage.ENERGY: 0.08, Stage.MEASURE: 0.08}
+_TIME = {Stage.RENDER: 0.08, Stage.SCORE: 0.76, Stage.ENERGY: 0.08, Stage.MEASURE: 0.08}
 
 
 @dataclass(frozen=True)
