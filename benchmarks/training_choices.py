@@ -202,6 +202,14 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def evaluated_views(options: argparse.Namespace) -> CloudBatch:
+    """The seeded views that all are evaluated on, with `--meshes` half of them of those."""
+    library = NOCS_LIBRARY
+    if options.meshes is not None:
+        library = held_out_library(NOCS, load_meshes(options.meshes, "test"))
+    return synthetic_views(options.views, options.seed, library)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the variants that are not in the results yet."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -215,10 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     pool = CloudPool(options.data)
-    library = NOCS_LIBRARY
-    if options.meshes is not None:
-        library = held_out_library(NOCS, load_meshes(options.meshes, "test"))
-    views = synthetic_views(options.views, options.seed, library)
+    views = evaluated_views(options)
     known = json.loads(options.output.read_text()) if options.output.exists() else {}
     results: dict[str, dict[str, Any]] = known.get("variants", {})
     if known.get("cpu_minutes", options.minutes) != options.minutes:

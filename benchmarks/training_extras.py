@@ -28,16 +28,14 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from benchmarks.training_choices import CONFIG, PAGE, ROOT, SETTINGS, evaluate
+from benchmarks.training_choices import CONFIG, PAGE, ROOT, SETTINGS, evaluate, evaluated_views
 from genpose_ros.estimation import program
 from genpose_ros.estimation.candidates import Sampling, sampled
-from genpose_ros.evaluation import synthetic_views
 from genpose_ros.evaluation.markdown import rewrite_tables
 from genpose_ros.evaluation.provenance import provenance
-from genpose_ros.geometry import NOCS
 from genpose_ros.networks.interface import Encoding, PoseModel, Up
 from genpose_ros.networks.light import LightConfig, LightPoseModel
-from genpose_ros.synthesis import NOCS_LIBRARY, CloudBatch, held_out_library, load_meshes
+from genpose_ros.synthesis import CloudBatch
 from genpose_ros.training import CloudPool, TrainingSettings, train
 from genpose_ros.training.auxiliary import AuxiliaryHeads
 from genpose_ros.training.state import read_state
@@ -208,10 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     pool = CloudPool(options.data)
-    library = NOCS_LIBRARY
-    if options.meshes is not None:
-        library = held_out_library(NOCS, load_meshes(options.meshes, "test"))
-    views = synthetic_views(options.views, options.seed, library)
+    views = evaluated_views(options)
     known = json.loads(options.output.read_text()) if options.output.exists() else {}
     if known.get("cpu_minutes", options.minutes) != options.minutes:
         raise SystemExit(f"{options.output} holds runs of --minutes {known['cpu_minutes']:g}")

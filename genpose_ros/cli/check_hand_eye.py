@@ -60,6 +60,12 @@ class _Seen:
     rows: list[tuple[str, "np.ndarray", "np.ndarray"]] = field(default_factory=list)
     T_mount_cam: "np.ndarray | None" = None
 
+    @property
+    def most_seen(self) -> str:
+        """The category with most rows; empty: nothing was seen."""
+        names = Counter(name for name, _, _ in self.rows)
+        return names.most_common(1)[0][0] if names else ""
+
 
 @readable_errors
 @grouped_options
@@ -123,21 +129,32 @@ def check_hand_eye_command(
         seen = _of_frames(source, poses, weights, device)
     else:
         seen = _of_bag(source, frames, weights, device, eye_to_hand=eye_to_hand)
-    names = Counter(name for name, _, _ in seen.rows)
-    chosen = category or (names.most_common(1)[0][0] if names else "")
+    chosen = category or seen.most_seen
     rows = [Sighting(T_base, T_cam) for name, T_base, T_cam in seen.rows if name == chosen]
     symmetric = chosen in NOCS and NOCS[chosen].visible_symmetry(False).free_axis
     T_mount_cam = _calibration(mount, seen)
     check = check_hand_eye(rows, T_mount_cam, symmetric=symmetric, eye_to_hand=eye_to_hand)
-    _print(check, chosen)
+    _tell(check, chosen, json, picture, eye_to_hand=eye_to_hand)
+    if check.verdict is Verdict.OFF:
+        raise typer.Exit(1)
+
+
+def _tell(
+    check: "HandEyeCheck",
+    category: str,
+    json: Path | None,
+    picture: Path | None,
+    *,
+    eye_to_hand: bool,
+) -> None:
+    """Print a check, and write what was asked for of it."""
+    _print(check, category)
     if json is not None:
-        write_json(json, {"category": chosen, "eye_to_hand": eye_to_hand, **_plain(check)})
+        write_json(json, {"category": category, "eye_to_hand": eye_to_hand, **_plain(check)})
     if picture is not None:
         from genpose_ros.robot.simulation.hand_eye import draw_check
 
-        draw_check({chosen: check}, picture)
-    if check.verdict is Verdict.OFF:
-        raise typer.Exit(1)
+        draw_check({category: check}, picture)
 
 
 def _calibration(mount: "CameraMount | None", seen: _Seen) -> "np.ndarray":

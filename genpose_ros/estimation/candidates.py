@@ -92,10 +92,7 @@ class Sampling:
         sigma_start = min(max(settings.start_sigma, model.sigma_min), model.sigma_max)
         # Around a known pose, the same lopsided noise in every frame would pull the same way.
         drawn = draw_noise(settings, balanced=around_start)
-        sampler, second = settings.sampler, model.distilled_sigma
-        if sampler in ("auto", "distilled"):
-            sampler = "euler" if second is None else "distilled"
-        values = noise_levels(model, replace(settings, sampler=sampler), sigma_start)
+        sampler, values = _solver(model, settings), noise_levels(model, settings, sigma_start)
         noise = (sigma_start * share_out(drawn, tta_views)).float().to(model.device)
         again = draw_noise(replace(settings, seed=(settings.seed + _SECOND) % 2**31))
         renewed = share_out(again, tta_views).float().to(model.device)
@@ -110,15 +107,22 @@ def noise_levels(model: PoseModel, settings: EstimatorSettings, sigma_start: flo
         settings: solver, steps, schedule.
         sigma_start: the first one.
     """
-    end, second = model.sigma_min, model.distilled_sigma
-    if settings.sampler == "rk45":
+    end, second, solver = model.sigma_min, model.distilled_sigma, _solver(model, settings)
+    if solver == "rk45":
         return [sigma_start, end]
-    if settings.sampler == "distilled":
-        goes_on = second is not None and settings.steps > 1 and second < sigma_start
-        return [sigma_start, second] if goes_on and second is not None else [sigma_start]
+    if solver == "distilled":
+        lower = [] if second is None or settings.steps == 1 or second >= sigma_start else [second]
+        return [sigma_start, *lower]
     if settings.schedule == "auto" and model.noise_curve:
         return schedule_along(model.noise_curve, sigma_start, end, settings.steps).tolist()
     return karras_schedule(sigma_start, end, settings.steps).tolist()
+
+
+def _solver(model: PoseModel, settings: EstimatorSettings) -> str:
+    """The solver that runs: without a distilled head, Euler stands in for it."""
+    if settings.sampler not in ("auto", "distilled"):
+        return settings.sampler
+    return "euler" if model.distilled_sigma is None else "distilled"
 
 
 def steps_are_coarse(model: PoseModel, settings: EstimatorSettings) -> bool:
@@ -126,10 +130,8 @@ def steps_are_coarse(model: PoseModel, settings: EstimatorSettings) -> bool:
 
     Whoever asks for other noise levels than `auto` has chosen; few steps are then meant.
     """
-    distilled = settings.sampler in ("auto", "distilled") and model.distilled_sigma is not None
     return (
-        settings.sampler != "rk45"
-        and not distilled
+        _solver(model, settings) in ("euler", "dpmpp_2m")
         and settings.schedule == "auto"
         and not model.noise_curve
         and settings.steps < _KARRAS_STEPS

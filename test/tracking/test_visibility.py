@@ -7,39 +7,14 @@ import math
 
 import numpy as np
 import pytest
+from cube_scene import CAMERA, SIZE_M, at, front, image
 
-from genpose_ros.geometry import PinholeCamera
 from genpose_ros.tracking.visibility import (
     image_pixels,
     inside_fraction,
     outside_fraction,
     visibility,
 )
-
-CAMERA = PinholeCamera(300.0, 300.0, 159.5, 119.5, 320, 240)
-SIZE_M = np.array([0.1, 0.1, 0.1])
-
-
-def at(x=0.0, y=0.0, z=0.85):
-    T = np.eye(4)
-    T[:3, 3] = x, y, z
-    return T
-
-
-def front():
-    """The front face of a cube of 10 cm, object frame."""
-    grid = np.linspace(-0.045, 0.045, 10)
-    u, v = np.meshgrid(grid, grid)
-    return np.stack((u.ravel(), v.ravel(), np.full(100, -0.05)), -1)
-
-
-def image(background_m=2.0, z=0.8):
-    """A wall and the front face of the cube at `z`, as a camera sees them."""
-    depth_m = np.full((240, 320), background_m, dtype=np.float32)
-    half = 300 * 0.05 / z
-    rows, columns = np.mgrid[:240, :320]
-    depth_m[(np.abs(rows - 119.5) < half) & (np.abs(columns - 159.5) < half)] = z
-    return depth_m
 
 
 def look(depth_m, T=None, points=None):

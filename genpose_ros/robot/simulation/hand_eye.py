@@ -3,7 +3,7 @@
 
 """Simulated looks at one object, for hand-eye checks, and the picture of one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from genpose_ros.robot.xarm6 import (
 )
 from genpose_ros.synthesis.motions import look_at
 from genpose_ros.synthesis.placement import usual_shape
+from genpose_ros.synthesis.sequences import SequenceFrame
 
 __all__ = ["T_BASE_BESIDE", "draw_check", "held_sightings", "look_around", "simulated_sightings"]
 
@@ -79,12 +80,7 @@ def simulated_sightings(
     solid = Solid(name, name, shape.vertices, shape.faces, T)
     q_rad = look_around(solver, T[:3, 3], count, rng)
     flanges = solver.collisions.arm.links(q_rad)[:, -1]
-    found = []
-    for view, T_base_flange in zip(look([solid], q_rad, seed), flanges, strict=True):
-        # No direction up is given: it would come by way of the calibration that is checked.
-        estimates = estimator.estimate(replace(view.frame, up_cam=None)).estimates
-        found += [Sighting(T_base_flange, estimate.T_cam_obj) for estimate in estimates]
-    return found
+    return _sightings(estimator, look([solid], q_rad, seed), flanges)
 
 
 def held_sightings(
@@ -116,8 +112,16 @@ def held_sightings(
         bodies.append((Solid(part.name, None, *mesh, np.eye(4)), T_base_tcp))
     T_base_cam = np.broadcast_to(T_BASE_BESIDE, T_base_tcp.shape)
     flanges = solver.collisions.arm.links(q_rad)[:, -1]
+    return _sightings(estimator, images(T_base_cam, bodies, seed), flanges)
+
+
+def _sightings(
+    estimator: PoseEstimator, views: Sequence[SequenceFrame], flanges: np.ndarray
+) -> list[Sighting]:
+    """What is seen in each view, with the flange's pose (4, 4) at the time."""
     found = []
-    for view, T_base_flange in zip(images(T_base_cam, bodies, seed), flanges, strict=True):
+    for view, T_base_flange in zip(views, flanges, strict=True):
+        # No direction up is given: it would come by way of the calibration that is checked.
         estimates = estimator.estimate(replace(view.frame, up_cam=None)).estimates
         found += [Sighting(T_base_flange, estimate.T_cam_obj) for estimate in estimates]
     return found
