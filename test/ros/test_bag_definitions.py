@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Definitions of messages in bags: known ones, others, and those made to take time or memory."""
+"""What bags bring along: definitions, known and other ones, and what takes time or memory."""
 
 import sqlite3
 import time
@@ -139,5 +139,43 @@ def test_a_bag_with_such_a_definition_is_refused_by_name(tmp_path):
             [idl(constants=f"const long X = {'(' * 9}1{')' * 9};")],
         )
     with pytest.raises(ValueError, match=r"bag is not a bag, or damaged: .* calculates"):  # noqa: SIM117
+        with Bag.open(bag):
+            pass
+
+
+ENDLESS = (
+    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
+    "SELECT max(x) AS schema_version FROM c"
+)
+
+
+@pytest.mark.parametrize(
+    ("statements", "words"),
+    [
+        (["DROP TABLE schema", f"CREATE VIEW schema AS {ENDLESS}"], "has the view schema"),
+        (
+            ["ALTER TABLE messages ADD COLUMN x AS (zeroblob(500000000))"],
+            "calculates the column x of messages",
+        ),
+        (
+            ["DROP TABLE schema", "CREATE VIRTUAL TABLE schema USING fts5(schema_version)"],
+            "has the virtual table schema",
+        ),
+        (
+            ["CREATE TRIGGER t AFTER INSERT ON messages BEGIN DELETE FROM topics; END"],
+            "has the trigger t",
+        ),
+    ],
+)  # fmt: skip
+def test_a_bag_that_calculates_what_is_read_of_it_is_refused(tmp_path, statements, words):
+    bag = rec.write_bag(tmp_path / "bag", rec.frame(rec.BEGIN_NS))
+    (file,) = bag.glob("*.db3")
+    with sqlite3.connect(file) as content:
+        for statement in statements:
+            content.execute(statement)
+    hidden = file.rename(tmp_path / "bag" / "content")  # by whatever name
+    metadata = bag / "metadata.yaml"
+    metadata.write_text(metadata.read_text().replace(file.name, hidden.name))
+    with pytest.raises(ValueError, match=f"bag is not a bag, or damaged: content {words}"):  # noqa: SIM117
         with Bag.open(bag):
             pass

@@ -18,6 +18,7 @@ from rosbags.typesys.store import Typestore
 from genpose_ros.files import check_file
 from genpose_ros.ros.replay.compressed import Unpack, plain_twin
 from genpose_ros.ros.replay.definitions import typestore_of
+from genpose_ros.ros.replay.tables import check_tables
 
 __all__ = ["Bag", "finish_bag", "known_types"]
 
@@ -68,6 +69,7 @@ class Bag:
         with ExitStack() as stack:
             try:
                 twin, unpack = stack.enter_context(plain_twin(path, _MOST_MESSAGE))
+                check_tables(twin)
                 reader = stack.enter_context(Reader(twin))
                 _check_chunks(reader)
                 types = typestore_of(reader.connections, known_types())
