@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -187,9 +188,22 @@ def test_after_malformed_messages_the_next_good_frame_gives_a_pose(
     assert node.wait(60.0) == 0
 
 
+@contextmanager
+def another_program() -> Iterator[None]:
+    """A program that wants a core all the time."""
+    program = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        program.kill()
+        program.wait()
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 def test_what_the_node_adds_to_an_estimate_is_milliseconds(
     node: subprocess.Popen,
+    busy: bool,
     ros: Any,
     benches: Any,
     soak_frames: int,
@@ -202,9 +216,10 @@ def test_what_the_node_adds_to_an_estimate_is_milliseconds(
         peer.camera.labels[8:40, 2 + 12 * i : 12 + 12 * i] = i + 1
     peer.latency_ms.clear()
     count, used_s = min(soak_frames // 4, 3000), processor_s(node.pid)
-    for _ in range(count):
-        peer.send()
-        peer.bench.spin_for(0.1)
+    with another_program() if busy else nullcontext():
+        for _ in range(count):
+            peer.send()
+            peer.bench.spin_for(0.1)
     used_ms = 1e3 * (processor_s(node.pid) - used_s) / count
     peer.bench.spin_for(0.5)
     assert len(peer.latency_ms) > count / 2
@@ -213,5 +228,5 @@ def test_what_the_node_adds_to_an_estimate_is_milliseconds(
     print(f"overhead p50 {p50:.1f} ms, p99 {p99:.1f} ms; {used_ms:.1f} ms of a processor an image")
     assert used_ms < PROCESSOR_MS
     if os.getloadavg()[0] < BUSY_LOAD * (os.cpu_count() or 1):  # else others' time is measured
-        assert p50 < 5.0 * slack
-        assert p99 < 20.0 * slack
+        assert p50 < (8.0 if busy else 5.0) * slack
+        assert p99 < (40.0 if busy else 20.0) * slack
