@@ -16,14 +16,14 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from genpose_ros.files import check_file
+from genpose_ros.ros.replay.bounded_reader import open_reader
 from genpose_ros.ros.replay.compressed import Unpack, plain_twin
 from genpose_ros.ros.replay.definitions import typestore_of
-from genpose_ros.ros.replay.tables import check_tables
 
 __all__ = ["Bag", "finish_bag", "known_types"]
 
-#: Bytes of a message, and of a compressed part of a file once it is unpacked.
-_MOST_MESSAGE, _MOST_CHUNK = 2**28, 2**30
+#: Bytes of a message.
+_MOST_MESSAGE = 2**28
 _MOST_METADATA = 2**24
 #: Messages that cannot be read one after the other; then the file itself is damaged.
 _MOST_DAMAGED = 100
@@ -69,9 +69,7 @@ class Bag:
         with ExitStack() as stack:
             try:
                 twin, unpack = stack.enter_context(plain_twin(path, _MOST_MESSAGE))
-                check_tables(twin)
-                reader = stack.enter_context(Reader(twin))
-                _check_chunks(reader)
+                reader = stack.enter_context(open_reader(twin))
                 types = typestore_of(reader.connections, known_types())
             except Exception as error:  # a damaged file can raise anything
                 raise ValueError(f"{path} is not a bag, or damaged: {_words(error)}") from error
@@ -174,17 +172,6 @@ def _check_files(path: Path) -> None:
         check_file(metadata, _MOST_METADATA)
     elif path.suffix not in (".mcap", ".db3"):
         raise ValueError(f"{path} is no bag: {_HOW}")
-
-
-def _check_chunks(reader: Reader) -> None:
-    """Refuse compressed parts that say they are far larger than any camera's messages."""
-    storage = getattr(reader, "storage", None)
-    parts = getattr(storage, "storages", [storage])
-    sizes = [c.uncompressed_size for part in parts for c in getattr(part, "chunks", ())]
-    if max(sizes, default=0) > _MOST_CHUNK:
-        raise ValueError(
-            f"a part of it has {max(sizes)} bytes unpacked, expected {_MOST_CHUNK} at most"
-        )
 
 
 def _words(error: Exception) -> str:
