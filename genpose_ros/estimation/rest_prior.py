@@ -105,8 +105,8 @@ def settling_turn(
         >>> tilted = torch.tensor([[0.0, math.cos(0.1), math.sin(0.1)]])
         >>> up, shares = torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([[0.1, 0.05, 0.02]])
         >>> turn = settling_turn(tilted, up, torch.tensor([0.04]), torch.tensor([True]), shares)
-        >>> turn.round(decimals=2).tolist()
-        [[-0.06, 0.0, 0.0]]
+        >>> [round(float(angle), 2) for angle in turn[0]]
+        [-0.06, 0.0, 0.0]
     """
     tilt = (y_axis * up).sum(-1).clamp(-1, 1).acos()
     error = spread_rad.square() + _SHARED_RAD**2
@@ -118,8 +118,9 @@ def settling_turn(
     density = shares * near * torch.stack((pole, pole, band), -1)
     likely = density / (density.sum(-1, keepdim=True) + 1 - shares.sum(-1, keepdim=True))
     turn = torch.where(touches, error / apart * (likely * amounts).sum(-1), 0.0)
-    axis = torch.linalg.cross(y_axis, up, dim=-1)
-    return turn.unsqueeze(-1) * axis / axis.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+    across = torch.linalg.cross(y_axis, up, dim=-1)
+    axis: Tensor = across / across.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+    return turn.unsqueeze(-1) * axis
 
 
 def resampled(weights: Tensor) -> Tensor:
