@@ -227,6 +227,14 @@ NOISE_FLOOR_DEG: Annotated[
 NEGLIGIBLE_HIDDEN_SHARE: Annotated[
     float, About("share", "with no more than this hidden an object counts as whole", _BY_HAND)
 ] = 0.1
+NEGLIGIBLE_OUTSIDE_SHARE: Annotated[
+    float,
+    About(
+        "share",
+        "with no more than this beyond the image's border an object counts as whole",
+        "a few of `VISIBILITY_POINTS`",
+    ),
+] = 0.02
 HIDDEN_SHIFT: Annotated[
     float,
     About(

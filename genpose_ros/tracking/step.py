@@ -437,7 +437,8 @@ class TrackingStep:
             camera_pose,
             settings,
             restart=chosen.restart,
-            hidden=track.view.hidden,
+            cut=track.view.cut,
+            whole=track.view.whole,
         )
 
     def _plausible(

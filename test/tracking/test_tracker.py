@@ -489,6 +489,25 @@ class TestOcclusion:
         (obj,) = following.state.objects
         assert np.ptp(obj.points_obj, axis=0).max() > 0.07
 
+    def test_the_border_of_the_image_does_not_pull_a_still_object_along(self, scene, tracker):
+        scene.misled = True
+        following = tracker(verify_period_s=0.0)
+        x_m, errors, raw = -0.36, [], []
+        for i in range(20):
+            # From the sixth image on, its middle leaves after the thirteenth, a pixel or two each.
+            T_fixed_cam = np.eye(4)
+            T_fixed_cam[0, 3] = 0.005 * i
+            scene.put(1, "mug", (x_m - T_fixed_cam[0, 3], 0.0, 0.8))
+            frame = scene.frame()
+            result = following.track(frame, stamp(i), T_fixed_cam)
+            shown = scene.camera.back_project(frame.depth_m, frame.instances[0].mask)
+            raw.append(abs(shown[:, 0].mean() - scene.truth(1)[0, 3]))
+            errors.append(abs(result.tracks[0].estimate.T_cam_obj[0, 3] - scene.truth(1)[0, 3]))
+        assert max(raw) > 0.025
+        assert max(errors) < 0.2 * max(raw)
+        (obj,) = following.state.objects
+        assert np.ptp(obj.points_obj, axis=0).max() > 0.07
+
     def test_a_moving_object_is_followed_while_half_of_it_is_hidden(self, scene, tracker):
         def move(i):
             scene.put(1, "mug", (-0.1 + 0.3 * i / 30, 0.0, 0.8))
