@@ -256,6 +256,23 @@ HIDDEN_FRAMES: Annotated[
     ),
 ] = 18
 
+# Slow segmenters
+MASK_STAMPS: Annotated[
+    int,
+    About("frames", "with masks, of which the longest pause is the segmenter's", _BY_HAND),
+] = 3
+UNMASKED_PERIODS: Annotated[
+    float,
+    About(
+        "periods",
+        "of the segmenter that a track is followed without a mask at least",
+        "one, a delay of one more, and a mask that is late",
+    ),
+] = 2.5
+LONGEST_MASK_PERIOD_S: Annotated[
+    float, About("s", "slower segmenters count as if they came this often", _BY_HAND)
+] = 2.0
+
 # Delayed masks
 STRAYED_M: Annotated[
     float, About("m", "a track strayed when its delayed mask has it farther off", _BY_HAND)

@@ -4,6 +4,7 @@
 """State of the tracker and of each tracked object, and the transitions of one frame."""
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -160,6 +161,7 @@ class TrackerState:
         ego_motion: the camera's poses.
         images: the depth images that delayed masks may need, oldest first.
         support: what objects stand on; None: it is not known.
+        masks_ns: stamps of the last frames with masks, oldest first.
     """
 
     objects: tuple[TrackedObject, ...] = ()
@@ -167,10 +169,23 @@ class TrackerState:
     ego_motion: EgoMotion = field(default_factory=EgoMotion)
     images: tuple[DepthImage, ...] = ()
     support: RememberedSupport | None = None
+    masks_ns: tuple[int, ...] = ()
+
+    @property
+    def mask_period_s(self) -> float:
+        """How far apart the last frames with masks were, seconds, at most; 0: not known."""
+        return max((b - a for a, b in pairwise(self.masks_ns)), default=0) / 1e9
 
     def cleared(self) -> "TrackerState":
         """Return the state of a tracker that knows nothing but the ids that are taken."""
         return TrackerState(next_id=self.next_id)
+
+    def with_masks(self, stamp_ns: int) -> "TrackerState":
+        """Return the state that knows of one more frame with masks."""
+        if stamp_ns in self.masks_ns:
+            return self
+        stamps = sorted((*self.masks_ns, stamp_ns))
+        return replace(self, masks_ns=tuple(stamps[-constants.MASK_STAMPS :]))
 
     def moved(self, stamp_ns: int, T_fixed_cam: np.ndarray | None) -> "TrackerState":
         """Return the state at the newest frame; T_fixed_cam (4, 4): None where it is not known."""

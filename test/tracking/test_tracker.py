@@ -222,6 +222,22 @@ class TestFollowing:
         results = run(following, scene, 60, first=4, depth_only=True)
         assert {s for r in results for s in states(r)} == {"confirmed"}
 
+    def test_between_masks_of_a_slow_segmenter_the_depth_is_enough(self, scene, tracker):
+        scene.put(1, "mug", (0.0, 0.0, 0.8))
+        following = tracker(verify_period_s=0.0, max_unmasked_s=0.2, max_coast_s=0.1)
+        seen, notes = [], []
+        for i in range(60):
+            result = following.track_depth(scene.frame().depth_m, scene.camera, stamp(i))
+            seen.append(states(result))
+            notes += result.notes
+            if i in (3, 12, 21):  # every ninth image, 0.1 s late
+                following.track(scene.frame(), stamp(i - 3))
+        # For 2.5 times 0.3 s after the last mask, of image 18.
+        assert {s for each in seen[13:40] for s in each} == {"confirmed"}
+        assert seen[41] == ["coasting"]
+        assert seen[-1] == ["lost"]
+        assert [note.split(":")[0] for note in notes] == ["no mask for 0.75 s"]
+
     def test_between_masks_a_large_object_keeps_its_points(self, scene, tracker):
         scene.SIDE_M = 0.5
         scene.put(1, "laptop", (0.0, 0.0, 1.2))
