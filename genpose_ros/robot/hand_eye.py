@@ -164,7 +164,7 @@ def check_hand_eye(
 _ADVICE = {
     Verdict.GOOD: "the calibration agrees with what is seen: nothing is to be done",
     Verdict.OFF: "the calibration is off: calibrate again, or take the fitted one and check it",
-    Verdict.UNSURE: "these sightings cannot tell: look from more sides, or at another object, whose "
+    Verdict.UNSURE: "these sightings cannot tell: look from more sides, or at another object whose "
     "pose is surer",
 }
 
