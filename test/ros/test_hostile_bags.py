@@ -234,3 +234,25 @@ def test_the_quality_of_service_of_topics_is_not_read(tmp_path):
         assert len(list(opened.messages(opened.types))) == 4
     assert time.process_time() - begin < 2.0
     assert storage_sqlite3.parse_qos is parse
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("message_count: 1", "message_count: many"),
+        ("message_count: 1", "message_count: [1]"),
+        (f"name: {rec.DEPTH}", "name: 7"),
+        (f"name: {rec.DEPTH}", "name: [a]"),
+        ("type: sensor_msgs/msg/Image", "type: {a: b}"),
+        ("type: sensor_msgs/msg/Image", "type: 1.5"),
+    ],
+)
+def test_metadata_that_say_something_else_of_a_topic_are_refused(tmp_path, change):
+    bag = rec.write_bag(tmp_path / "bag", rec.frame(rec.BEGIN_NS))
+    metadata = bag / "metadata.yaml"
+    text = metadata.read_text()
+    assert change[0] in text
+    metadata.write_text(text.replace(*change))
+    with pytest.raises(ValueError, match="bag is not a bag, or damaged"):  # noqa: SIM117
+        with Bag.open(bag) as opened:
+            list(opened.messages(opened.types))

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from rosbags.interfaces import Nodetype
+from rosbags.interfaces import Connection, Nodetype
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
@@ -47,7 +47,8 @@ class Bag:
         self, path: Path, reader: Reader, types: Typestore, unpack: Unpack = bytes
     ) -> None:
         self.path, self._reader, self._store, self._unpack = path, reader, types, unpack
-        self.types: dict[str, str] = {c.topic: str(c.msgtype) for c in reader.connections}
+        _check_connections(reader.connections)
+        self.types: dict[str, str] = {c.topic: c.msgtype for c in reader.connections}
         self.counts: dict[str, int] = dict.fromkeys(self.types, 0)
         for connection in reader.connections:
             self.counts[connection.topic] += connection.msgcount
@@ -71,9 +72,10 @@ class Bag:
                 twin, unpack = stack.enter_context(plain_twin(path, _MOST_MESSAGE))
                 reader = stack.enter_context(open_reader(twin))
                 types = typestore_of(reader.connections, known_types())
+                bag = cls(path, reader, types, unpack)
             except Exception as error:  # a damaged file can raise anything
                 raise ValueError(f"{path} is not a bag, or damaged: {_words(error)}") from error
-            yield cls(path, reader, types, unpack)
+            yield bag
 
     def fields(self, kind: str) -> Mapping[str, bool]:
         """Return the fields of a type of message, and whether each is a list of messages."""
@@ -172,6 +174,20 @@ def _check_files(path: Path) -> None:
         check_file(metadata, _MOST_METADATA)
     elif path.suffix not in (".mcap", ".db3"):
         raise ValueError(f"{path} is no bag: {_HOW}")
+
+
+def _check_connections(connections: Collection[Connection]) -> None:
+    """Refuse topics that are not what they are, which metadata.yaml can say anything of."""
+    for connection in connections:
+        for value, kind in (
+            (connection.topic, str),
+            (connection.msgtype, str),
+            (connection.msgcount, int),
+        ):
+            if not isinstance(value, kind):
+                raise ValueError(
+                    f"{value!r:.80} stands where a topic, type or number of messages is expected"
+                )
 
 
 def _words(error: Exception) -> str:
