@@ -95,6 +95,12 @@ def test_definitions_in_idl_mean_the_same_without_what_stands_aside():
         assert fields[0][1][0] == Nodetype.ARRAY
 
 
+def test_many_lists_of_messages_are_no_expressions():
+    fields = " ".join(f"sequence<geometry_msgs::msg::Point> x{i};" for i in range(300))
+    store = typestore_of([connection("a/msg/B", idl(fields=fields), IDL)], known_types())
+    assert len(store.fielddefs["a/msg/B"][1]) == 300
+
+
 def test_a_definition_that_is_not_the_recorded_one_is_refused():
     known, name = known_types(), "builtin_interfaces/msg/Time"
     digest = known.hash_rihs01(name)
@@ -112,6 +118,8 @@ def test_a_definition_that_is_not_the_recorded_one_is_refused():
         (idl(fields="long x[((((((3))))))];"), IDL, "calculates"),
         (idl(constants="const long X = " + "1+" * 9000 + "1;"), IDL, "expressions of more than"),
         (idl(constants="const long X = 1; " * 9000), IDL, "expressions of more than"),
+        (idl(fields="sequence<long, 12> x; " * 9000), IDL, "expressions of more than"),
+        (idl(fields="string<12> x; " * 9000), IDL, "expressions of more than"),
         ("string[3000000000] x", MSG, "a list of 3000000000 messages or texts"),
         ("std_msgs/Header[1000] x\n" * 3, MSG, "at most in all lists"),
         (idl(fields="string x[3000000];"), IDL, "messages or texts"),
