@@ -17,6 +17,7 @@ import numpy as np
 import rclpy
 from moveit_msgs.msg import AttachedCollisionObject, CollisionObject
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.duration import Duration
 from rclpy.node import Node
 from vision_msgs.msg import Detection3DArray
 
@@ -29,6 +30,8 @@ __all__ = ["MoveItBridge", "main"]
 
 #: States of objects that are seen now; others stay where they are until their time is over.
 _SEEN = (ObjectPose.STATE_UNTRACKED, ObjectPose.STATE_CONFIRMED)
+#: At the end it is waited for so long that the removals are heard, seconds.
+_HEARD_S = 0.5
 _MESH_FILES = {".obj", ".ply", ".stl"}
 
 
@@ -113,7 +116,10 @@ class MoveItBridge(Node):
     def destroy_node(self) -> None:
         """Take what was put into the scene out of it again."""
         if rclpy.ok(context=self.context):
-            self._send(self._scene.clear())
+            removals = self._scene.clear()
+            self._send(removals)
+            if removals:
+                self._publisher.wait_for_all_acked(Duration(seconds=_HEARD_S))
         super().destroy_node()
 
 
@@ -142,7 +148,7 @@ def _unit_meshes(folder: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the node until it is stopped."""
-    run_program("moveit_bridge", MoveItBridge, rclpy.spin, args)
+    run_program("moveit_bridge", MoveItBridge, rclpy.spin, args, says_goodbye=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,10 @@
 
 """Node moveit_bridge over DDS: from objects or detections to collision objects, and its end."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 pytest.importorskip("rclpy", reason="no ROS 2 here")
@@ -121,3 +125,27 @@ def test_parameters_that_make_no_sense_are_refused(benches, name, value, words):
     bench = benches(lambda: None)
     with pytest.raises(ValueError, match=words):
         MoveItBridge(context=bench.context, parameter_overrides=[Parameter(name, value=value)])
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_program_that_is_stopped_takes_its_objects_out(benches, root, number):
+    bench, told = benches(lambda: None), []
+    bench.peer.create_subscription(CollisionObject, "/collision_object", told.append, 10)
+    publisher = bench.peer.create_publisher(ObjectPoseArray, "objects", 5)
+    script = [sys.executable, str(root / "scripts" / "moveit_bridge")]
+    arguments = ["--ros-args", "-p", "live_s:=1000.0"]
+    with subprocess.Popen([*script, *arguments]) as process:
+
+        def added():
+            publisher.publish(ObjectPoseArray(header=HEADER, objects=[mug()]))
+            return told
+
+        try:
+            assert bench.spin_until(added, timeout_s=60.0)
+            process.send_signal(number)
+            assert bench.spin_until(lambda: len(told) > 1, timeout_s=20.0)
+        finally:
+            process.kill()
+    assert operations(told) == [("genpose/mug_3", "add"), ("genpose/mug_3", "remove")]
