@@ -4,6 +4,7 @@
 """State of the tracker and of each tracked object, and the transitions of one frame."""
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from genpose_ros.geometry.symmetry import pin_yaw
 from genpose_ros.geometry.symmetry_groups import Symmetry, SymmetryBatch
 from genpose_ros.geometry.transforms import rotate_covariance, with_uniform_angle
 from genpose_ros.tracking import constants
+from genpose_ros.tracking.depth_around import shift_onto
 from genpose_ros.tracking.depth_history import DepthImage
 from genpose_ros.tracking.ego_motion import (
     EgoMotion,
@@ -159,6 +161,7 @@ class TrackerState:
         ego_motion: the camera's poses.
         images: the depth images that delayed masks may need, oldest first.
         support: what objects stand on; None: it is not known.
+        masks_ns: stamps of the last frames with masks, oldest first.
     """
 
     objects: tuple[TrackedObject, ...] = ()
@@ -166,10 +169,23 @@ class TrackerState:
     ego_motion: EgoMotion = field(default_factory=EgoMotion)
     images: tuple[DepthImage, ...] = ()
     support: RememberedSupport | None = None
+    masks_ns: tuple[int, ...] = ()
+
+    @property
+    def mask_period_s(self) -> float:
+        """How far apart the last frames with masks were, seconds, at most; 0: not known."""
+        return max((b - a for a, b in pairwise(self.masks_ns)), default=0) / 1e9
 
     def cleared(self) -> "TrackerState":
         """Return the state of a tracker that knows nothing but the ids that are taken."""
         return TrackerState(next_id=self.next_id)
+
+    def with_masks(self, stamp_ns: int) -> "TrackerState":
+        """Return the state that knows of one more frame with masks."""
+        if stamp_ns in self.masks_ns:
+            return self
+        stamps = sorted((*self.masks_ns, stamp_ns))
+        return replace(self, masks_ns=tuple(stamps[-constants.MASK_STAMPS :]))
 
     def moved(self, stamp_ns: int, T_fixed_cam: np.ndarray | None) -> "TrackerState":
         """Return the state at the newest frame; T_fixed_cam (4, 4): None where it is not known."""
@@ -232,11 +248,13 @@ def update(
     settings: TrackerSettings,
     *,
     restart: bool,
-    hidden: float = 0.0,
+    cut: float = 0.0,
+    whole: bool = True,
 ) -> TrackedObject | None:
     """Return the object after an estimate was accepted; None: the track ends all the same.
 
-    What is left of a partly hidden object misleads: it counts less, and the pose is the filter's.
+    What is left of an object that is partly hidden or beyond the image's border misleads: it
+    counts less, and the pose is the filter's.
 
     Args:
         obj: before.
@@ -245,13 +263,15 @@ def update(
         camera_pose: of the frame.
         settings: the limits.
         restart: the estimate is far from the prediction: nothing of the motion is kept.
-        hidden: share of its surface behind something else.
+        cut: share of its surface behind something else or beyond the image's border.
+        whole: whether that is negligible.
     """
     state = _state_after(obj, 0.0, settings, seen=True)
     if state is None:
         return None
-    motion = _updated_motion(motion, estimate, camera_pose, hidden, restart=restart)
-    whole = hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
+    if not whole and not restart:
+        estimate = _completed(obj, motion, estimate, camera_pose)
+    motion = _updated_motion(motion, estimate, camera_pose, cut, restart=restart)
     masked = obj.masked_ns == camera_pose.stamp_ns
     if settings.smoothing or not whole:
         T_cam_obj = camera_pose.T_cam_fixed @ motion.T_fixed_obj
@@ -432,15 +452,29 @@ def _updated_motion(
     motion: Motion,
     estimate: ObjectEstimate,
     camera_pose: StampedCameraPose,
-    hidden: float,
+    cut: float,
     *,
     restart: bool,
 ) -> Motion:
     T_fixed_obj = camera_pose.T_fixed_cam @ estimate.T_cam_obj
-    noise = _measurement_noise(estimate, camera_pose, hidden)
+    noise = _measurement_noise(estimate, camera_pose, cut)
     if restart:
         return initial_motion(camera_pose.stamp_ns, T_fixed_obj, noise)
     return correct(motion, T_fixed_obj, noise)
+
+
+def _completed(
+    obj: TrackedObject, motion: Motion, estimate: ObjectEstimate, camera_pose: StampedCameraPose
+) -> ObjectEstimate:
+    """An estimate of what is left of an object, placed by its surface as it was seen as a whole.
+
+    The estimate's own middle and size are those of what is left.
+    """
+    T = estimate.T_cam_obj.copy()
+    T[:3, 3] = (camera_pose.T_cam_fixed @ motion.T_fixed_obj)[:3, 3]
+    left = inverse_transform_points(T, estimate.points_cam)
+    T[:3, 3] -= T[:3, :3] @ shift_onto(obj.points_obj, left)
+    return replace(estimate, T_cam_obj=T, size_m=obj.estimate.size_m)
 
 
 def _mean_energy(mean: float | None, energy: float | None) -> float | None:
@@ -461,15 +495,16 @@ def _pose_covariance(
 
 
 def _measurement_noise(
-    estimate: ObjectEstimate, camera_pose: StampedCameraPose, hidden: float = 0.0
+    estimate: ObjectEstimate, camera_pose: StampedCameraPose, cut: float = 0.0
 ) -> np.ndarray:
     """Covariance (6, 6) of an estimate for the motion filter, fixed axes.
 
-    Estimates of partly hidden objects err towards what is left, all of an occlusion alike.
+    Estimates of objects that are cut, by what is in front or by the image's border, err towards
+    what is left, all of an occlusion alike.
     """
     floor = np.repeat([constants.NOISE_FLOOR_M, np.deg2rad(constants.NOISE_FLOOR_DEG)], 3)
-    shift_m = constants.HIDDEN_SHIFT * hidden * float(np.linalg.norm(estimate.size_m))
-    turn_rad = constants.HIDDEN_TURN_RAD * hidden**2
+    shift_m = constants.HIDDEN_SHIFT * cut * float(np.linalg.norm(estimate.size_m))
+    turn_rad = constants.HIDDEN_TURN_RAD * cut**2
     misled = constants.HIDDEN_FRAMES * np.diag(np.repeat([shift_m**2, turn_rad**2], 3))
     noise = estimate.covariance + np.diag(floor**2) + misled
     return rotate_covariance(noise, camera_pose.T_fixed_cam[:3, :3])
