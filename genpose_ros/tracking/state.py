@@ -269,9 +269,9 @@ def update(
     state = _state_after(obj, 0.0, settings, seen=True)
     if state is None:
         return None
-    beyond_border = outside > constants.NEGLIGIBLE_OUTSIDE_SHARE
-    whole = not beyond_border and hidden + outside <= constants.NEGLIGIBLE_HIDDEN_SHARE
-    if beyond_border and not restart:
+    incomplete = outside > constants.NEGLIGIBLE_OUTSIDE_SHARE
+    whole = not incomplete and hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
+    if incomplete and not restart:
         estimate = _completed(obj, motion, estimate, camera_pose)
     motion = _updated_motion(motion, estimate, camera_pose, hidden, restart=restart)
     masked = obj.masked_ns == camera_pose.stamp_ns
@@ -468,9 +468,9 @@ def _updated_motion(
 def _completed(
     obj: TrackedObject, motion: Motion, estimate: ObjectEstimate, camera_pose: StampedCameraPose
 ) -> ObjectEstimate:
-    """An estimate of what is left of an object, placed by its surface as it was seen as a whole.
+    """An estimate of what the image's border leaves, placed by the surface last seen whole.
 
-    The estimate's own middle and size are those of what is left.
+    Its own middle and size are those of what is left.
     """
     T = estimate.T_cam_obj.copy()
     T[:3, 3] = (camera_pose.T_cam_fixed @ motion.T_fixed_obj)[:3, 3]
