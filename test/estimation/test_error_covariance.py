@@ -9,11 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genpose_ros.estimation.error_covariance import error_covariance
+from genpose_ros.estimation.error_covariance import error_covariances
 from genpose_ros.estimation.evidence import EVIDENCE
 from genpose_ros.estimation.result import ObjectEstimate
 
 GAIN = 2.9
+
+
+def error_covariance(estimate, *, tracked=False):
+    (covariance,) = error_covariances([estimate], tracked=tracked)
+    return covariance
 
 
 def estimate(

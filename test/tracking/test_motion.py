@@ -31,6 +31,14 @@ def pose(x, y, z, rotvec=(0, 0, 0)):
     return T
 
 
+def predicted(motion, stamp_ns):
+    return predict([motion], stamp_ns, NOISE)[0]
+
+
+def corrected(motion, T, covariance):
+    return correct([motion], T[None], covariance[None])[0]
+
+
 def followed(path, deviation=DEVIATION, seed=None):
     """The filter after poses (T, ...) measured at 30 Hz, with noise if there is a seed."""
     rng = np.random.default_rng(seed)
@@ -44,8 +52,8 @@ def followed(path, deviation=DEVIATION, seed=None):
         if motion is None:
             motion = initial_motion(0, measured, np.diag(deviation**2))
         else:
-            motion = predict(motion, i * STEP_NS, NOISE)
-            motion = correct(motion, measured, np.diag(deviation**2))
+            motion = predicted(motion, i * STEP_NS)
+            motion = corrected(motion, measured, np.diag(deviation**2))
     return motion
 
 
@@ -53,7 +61,7 @@ class TestPredict:
     def test_the_velocity_is_nearly_constant_over_a_frame(self):
         motion = initial_motion(0, pose(0, 0, 1), np.eye(6) * 1e-6)
         motion.velocity[:] = [0.3, 0, 0, 0, 1.0, 0]
-        after = predict(motion, STEP_NS, NOISE)
+        after = predicted(motion, STEP_NS)
         dt = STEP_NS / 1e9
         difference = pose_difference(motion.T_fixed_obj, after.T_fixed_obj)
         # Fading with 0.4 s and 0.3 s takes half of dt over that time from the way.
@@ -63,7 +71,7 @@ class TestPredict:
     def test_long_predictions_come_to_rest(self):
         motion = initial_motion(0, pose(0, 0, 1), np.eye(6) * 1e-6)
         motion.velocity[:] = [0.4, 0, 0, 0, 0, 2.0]
-        after = predict(motion, 10**15, NOISE)
+        after = predicted(motion, 10**15)
         assert after.T_fixed_obj[0, 3] == pytest.approx(0.4 * 0.4)
         assert pose_difference(motion.T_fixed_obj, after.T_fixed_obj)[5] == pytest.approx(0.6)
         assert np.abs(after.velocity).max() < 1e-9
@@ -74,7 +82,7 @@ class TestPredict:
         rng = np.random.default_rng(0)
         root = rng.normal(0, 0.1, (12, 12))
         motion = Motion(0, pose(0, 0, 1), rng.normal(size=6), root @ root.T)
-        after = predict(motion, round(dt * 1e9), NOISE)
+        after = predicted(motion, round(dt * 1e9))
         fades = np.repeat([0.4, 0.3], 3)
         F = np.eye(12)
         F[:6, 6:] = np.diag(fades * (1 - np.exp(-dt / fades)))
@@ -92,14 +100,14 @@ class TestPredict:
     def test_predictions_forth_and_back_are_equally_far(self):
         motion = initial_motion(10**9, pose(0, 0, 1), np.eye(6) * 1e-6)
         motion.velocity[:] = [0.4, 0, 0, 0, 0, 1.0]
-        forth = predict(motion, 10**9 + STEP_NS, NOISE).T_fixed_obj[0, 3]
-        back = predict(motion, 10**9 - STEP_NS, NOISE).T_fixed_obj[0, 3]
+        forth = predicted(motion, 10**9 + STEP_NS).T_fixed_obj[0, 3]
+        back = predicted(motion, 10**9 - STEP_NS).T_fixed_obj[0, 3]
         assert back == pytest.approx(-forth)
 
     def test_the_covariance_grows_and_stays_positive(self):
         motion = followed([pose(0.01 * i, 0, 1) for i in range(10)])
         for dt in (1e-3, 0.03, 0.5, 5.0):
-            after = predict(motion, motion.stamp_ns + int(dt * 1e9), NOISE)
+            after = predicted(motion, motion.stamp_ns + int(dt * 1e9))
             assert np.linalg.eigvalsh(after.covariance).min() > 0
             assert (np.diag(after.covariance)[:6] > np.diag(motion.covariance)[:6]).all()
 
@@ -107,7 +115,7 @@ class TestPredict:
 class TestCorrect:
     def test_the_correction_is_the_weighted_mean_of_prediction_and_measurement(self):
         motion = initial_motion(0, pose(0, 0, 1), np.diag(np.repeat([1e-4, 1e-2], 3)))
-        after = correct(motion, pose(0.1, 0, 1, (0, 0.2, 0)), np.diag(np.repeat([3e-4, 1e-2], 3)))
+        after = corrected(motion, pose(0.1, 0, 1, (0, 0.2, 0)), np.diag(np.repeat([3e-4, 1e-2], 3)))
         difference = pose_difference(motion.T_fixed_obj, after.T_fixed_obj)
         assert difference == pytest.approx([0.025, 0, 0, 0, 0.1, 0], abs=1e-9)
         assert np.diag(after.covariance)[:6] == pytest.approx(np.repeat([0.75e-4, 0.5e-2], 3))
@@ -115,7 +123,7 @@ class TestCorrect:
     def test_an_unknown_direction_is_not_followed(self):
         covariance = np.diag([1e-6] * 3 + [1e-4, math.pi**2 / 3, 1e-4])
         motion = initial_motion(0, pose(0, 0, 1), np.diag(np.repeat([1e-6, 1e-4], 3)))
-        after = correct(motion, pose(0, 0, 1, (0.1, 0.1, 0)), covariance)
+        after = corrected(motion, pose(0, 0, 1, (0.1, 0.1, 0)), covariance)
         turn = pose_difference(motion.T_fixed_obj, after.T_fixed_obj)[3:]
         assert turn[0] == pytest.approx(0.05, rel=0.01)
         assert abs(turn[1]) < 1e-5
