@@ -9,7 +9,9 @@ CPU can answer.
 """
 
 import argparse
+import importlib
 import json
+import os
 import platform
 import sys
 import time
@@ -164,6 +166,53 @@ def operations(device: str) -> dict[str, Any]:
     }
 
 
+def kernels(device: str) -> dict[str, Any]:
+    """Whether the fused kernels answer as the plain operations do, and how long both take.
+
+    On a CPU Triton's interpreter runs them, which says nothing of time.
+    """
+    from genpose_ros.networks.fused_kernels import fused_kernels
+    from genpose_ros.networks.pointnet2 import _farthest_points_on_gpu
+
+    count, size = (64, 512) if device == "cuda" else (8, 64)
+    points = torch.randn(10, size, 3, generator=torch.Generator().manual_seed(0)).to(device)
+    fused = fused_kernels(points)
+    if device != "cuda":
+        os.environ["TRITON_INTERPRET"] = "1"
+        try:
+            fused = importlib.import_module("genpose_ros.networks.triton_kernels")
+        except ImportError as error:
+            return {"used": False, "why": str(error)}
+    if fused is None:
+        return {"used": False, "why": "they do not compile here: see the log"}
+    order, distances2 = fused.farthest_points(points, count)
+    plain_order, plain = _farthest_points_on_gpu(points, count)
+    nearest = distances2.gather(-1, fused.nearest_points(distances2, 16))
+    smallest = plain.topk(16, dim=-1, largest=False).values
+    row: dict[str, Any] = {
+        "used": device == "cuda",
+        "farthest_the_same": bool((order == plain_order).all() and (distances2 == plain).all()),
+        "nearest_the_same": bool((nearest == smallest).all()),
+    }
+    if device == "cuda":
+        row["farthest_ms"] = _milliseconds(lambda: fused.farthest_points(points, count))
+        row["plain_farthest_ms"] = _milliseconds(lambda: _farthest_points_on_gpu(points, count))
+        row["nearest_ms"] = _milliseconds(lambda: fused.nearest_points(plain, 16))
+        row["plain_nearest_ms"] = _milliseconds(lambda: plain.topk(16, dim=-1, largest=False))
+    return row
+
+
+def _milliseconds(part: Callable[[], Any], repeats: int = 20) -> float:
+    """Mean time of a part on a GPU."""
+    part()
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        part()
+    torch.cuda.synchronize()
+    return round(1e3 * (time.perf_counter() - start) / repeats, 4)
+
+
 def memory() -> dict[str, float]:
     """Peak megabytes of twenty objects, and what a hundred more frames add."""
     torch.cuda.reset_peak_memory_stats()
@@ -234,6 +283,7 @@ def check(minutes: float, *, small: bool) -> dict[str, Any]:
         "parity": budget.run("parity", lambda: parity(device)),
         "frames": budget.run("frames", lambda: times(device, counts, repeats)),
         "operations": budget.run("operations", lambda: operations(device)),
+        "kernels": budget.run("kernels", lambda: kernels(device)),
         "memory": budget.run("memory", memory) if gpu else None,
     }
     clouds, batch = (4096, 2048) if gpu else (64, 64)
