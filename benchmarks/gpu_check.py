@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.result import ObjectEstimate
@@ -202,6 +203,41 @@ def kernels(device: str) -> dict[str, Any]:
     return row
 
 
+def clouds(device: str, repeats: int) -> dict[str, Any]:
+    """Whether clouds made on the device are the host's, and how long both take for ten masks."""
+    from genpose_ros.estimation.device_clouds import clouds_on_device
+    from genpose_ros.estimation.label_clouds import clouds_of_pixels
+    from genpose_ros.estimation.labelled_pixels import LabelledPixels, label_image
+
+    shown, settings, place = cans(10), EstimatorSettings(), torch.device(device)
+    known = shown.depth_m, shown.camera, shown.instances
+    labels = label_image([instance.mask for instance in shown.instances])
+    if labels is None:
+        raise ValueError("the masks overlap")
+
+    def on_host() -> list[ObjectCloud | None]:
+        return clouds_of_pixels(*known, LabelledPixels.of(labels, 10), settings)
+
+    def on_device() -> list[ObjectCloud | None]:
+        return clouds_on_device(*known, labels, settings, place)
+
+    pairs = zip(on_host(), on_device(), strict=True)
+    off_m = [
+        float(np.abs(one.points_cam - other.points_cam).max())
+        for one, other in pairs
+        if one is not None and other is not None
+    ]
+    row: dict[str, Any] = {"clouds": len(off_m), "most_off_mm": 1e3 * max(off_m)}
+    for name, make in (("host_ms", on_host), ("device_ms", on_device)):
+        walls = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            make()
+            walls.append(1e3 * (time.perf_counter() - start))
+        row[name] = round(median(walls), 3)
+    return row
+
+
 def _milliseconds(part: Callable[[], Any], repeats: int = 20) -> float:
     """Mean time of a part on a GPU."""
     part()
@@ -283,13 +319,14 @@ def check(minutes: float, *, small: bool) -> dict[str, Any]:
         "parity": budget.run("parity", lambda: parity(device)),
         "frames": budget.run("frames", lambda: times(device, counts, repeats)),
         "operations": budget.run("operations", lambda: operations(device)),
+        "clouds": budget.run("clouds", lambda: clouds(device, repeats)),
         "kernels": budget.run("kernels", lambda: kernels(device)),
         "memory": budget.run("memory", memory) if gpu else None,
     }
-    clouds, batch = (4096, 2048) if gpu else (64, 64)
+    made, batch = (4096, 2048) if gpu else (64, 64)
     if small:
-        clouds = batch = 8
-    report["made_clouds"] = budget.run("made clouds", lambda: made_clouds(device, clouds))
+        made = batch = 8
+    report["made_clouds"] = budget.run("made clouds", lambda: made_clouds(device, made))
     report["trained_clouds"] = budget.run(
         "trained clouds", lambda: trained_clouds(device, batch, 1 if small else 5)
     )

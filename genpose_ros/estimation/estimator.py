@@ -15,6 +15,7 @@ from genpose_ros.estimation.accelerator_errors import in_halves_where_memory_lac
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, shuffled_cloud
 from genpose_ros.estimation.batch import BatchEstimator, padded_size
 from genpose_ros.estimation.candidates import steps_are_coarse
+from genpose_ros.estimation.device_clouds import clouds_on_device
 from genpose_ros.estimation.error_covariance import error_covariances
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.label_clouds import clouds_of_pixels
@@ -194,7 +195,7 @@ class PoseEstimator:
         rejections += parts + more
         if divided:
             images = _labelled(instances, depth_m, known)
-        clouds, refusals = _clouds(frame, instances, images, settings, known)
+        clouds, refusals = _clouds(frame, instances, images, settings, known, self.device)
         return clouds, rejections + refusals
 
     def frame_up(self, frame: Frame, clouds: Sequence[ObjectCloud]) -> UpDirection | None:
@@ -317,13 +318,17 @@ def _clouds(
     images: Sequence[tuple[list[int], LabelledPixels]],
     settings: EstimatorSettings,
     known: CategorySet,
+    device: torch.device,
 ) -> tuple[list[ObjectCloud], list[Rejection]]:
     """All clouds, those that are out of the usual looked at one by one, and why some have none."""
     depth_m, camera = frame.depth_m, frame.camera
     usual: dict[int, ObjectCloud | None] = {}
     for rows, pixels in images:
         own = [instances[row] for row in rows]
-        found = clouds_of_pixels(depth_m, camera, own, pixels, settings)
+        if device.type == "cuda":
+            found = clouds_on_device(depth_m, camera, own, pixels.labels, settings, device)
+        else:
+            found = clouds_of_pixels(depth_m, camera, own, pixels, settings)
         usual |= zip(rows, found, strict=True)
     clouds: list[ObjectCloud] = []
     refused: list[Rejection] = []
