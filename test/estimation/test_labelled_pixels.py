@@ -164,7 +164,7 @@ def on_device(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_both_ways_leave_the_same_objects_for_a_second_look(seed: int) -> None:
-    settings = replace(SETTINGS, mask_erosion_px=2, min_points=60, depth_window_m=0.05)
+    settings = replace(SETTINGS, min_points=120, depth_window_m=0.05)
     by_host, by_device = (find(*scene(seed), settings) for find in (on_host, on_device))
     for one, other in zip(by_host, by_device, strict=True):
         assert (one is None) == (other is None)
