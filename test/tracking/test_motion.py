@@ -164,3 +164,55 @@ def test_another_frame_turns_pose_and_covariance_and_forgets_the_velocity():
     assert np.allclose(moved.velocity, 0)
     back = rotate_covariance(moved.covariance[:6, :6], T[:3, :3].T)
     assert np.allclose(back, motion.covariance[:6, :6])
+
+
+def one_by_one(motion, stamp_ns, measured, covariance):
+    """The filter of one object in plain steps: prediction, and Kalman's update in Joseph's form."""
+    dt = (stamp_ns - motion.stamp_ns) / 1e9
+    fades = np.repeat([0.4, 0.3], 3)
+    reach, fade = fades * (1 - np.exp(-dt / fades)), np.exp(-dt / fades)
+    F = np.block([[np.eye(6), np.diag(reach)], [np.zeros((6, 6)), np.diag(fade)]])
+    # What acceleration adds is that of an object whose covariance was nothing.
+    still = Motion(motion.stamp_ns, motion.T_fixed_obj, np.zeros(6), np.zeros((12, 12)))
+    P = F @ motion.covariance @ F.T + predicted(still, stamp_ns).covariance
+    T = displaced(motion.T_fixed_obj, motion.velocity * reach)
+    H = np.eye(6, 12)
+    gain = P @ H.T @ np.linalg.inv(H @ P @ H.T + covariance)
+    error = gain @ pose_difference(T, measured)
+    keep = np.eye(12) - gain @ H
+    P = keep @ P @ keep.T + gain @ covariance @ gain.T
+    return Motion(stamp_ns, displaced(T, error[:6]), motion.velocity * fade + error[6:], P)
+
+
+def displaced(T, difference):
+    moved = T.copy()
+    moved[:3, 3] += difference[:3]
+    moved[:3, :3] = Rotation.from_rotvec(difference[3:]).as_matrix() @ T[:3, :3]
+    return moved
+
+
+def test_motions_of_several_objects_are_those_of_each_in_plain_steps():
+    rng = np.random.default_rng(0)
+    motions, measured, covariances = [], [], []
+    for number in range(7):
+        root, noise = rng.normal(0, 0.05, (12, 12)), rng.normal(0, 0.02, (6, 6))
+        T = pose(*rng.normal(0, 0.3, 3), rng.normal(0, 1.0, 3))
+        stamp_ns = 10**9 - 10**7 * number
+        motions.append(Motion(stamp_ns, T, rng.normal(0, 0.4, 6), root @ root.T))
+        measured.append(displaced(T, rng.normal(0, 0.1, 6)))
+        covariances.append(noise @ noise.T + 1e-6 * np.eye(6))
+    stamp_ns = 10**9 + STEP_NS
+    after = correct(predict(motions, stamp_ns, NOISE), np.stack(measured), np.stack(covariances))
+    for motion, *given, found in zip(motions, measured, covariances, after, strict=True):
+        expected = one_by_one(motion, stamp_ns, *given)
+        assert found.stamp_ns == stamp_ns
+        np.testing.assert_allclose(found.T_fixed_obj, expected.T_fixed_obj, atol=1e-9)
+        np.testing.assert_allclose(found.velocity, expected.velocity, atol=1e-8)
+        np.testing.assert_allclose(found.covariance, expected.covariance, atol=1e-9)
+
+
+def test_motions_at_the_same_time_stay_as_they_are():
+    motion = followed([pose(0, 0, 1)])
+    assert predict([motion], motion.stamp_ns, NOISE) == [motion]
+    assert predict([], 0, NOISE) == []
+    assert correct([], np.zeros((0, 4, 4)), np.zeros((0, 6, 6))) == []
