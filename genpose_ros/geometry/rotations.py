@@ -160,7 +160,7 @@ def so3_exp(rotation_vector: Tensor) -> Tensor:
 def so3_log(rotation: Tensor) -> Tensor:
     """Return rotation vectors of rotations, the logarithm of SO(3).
 
-    By way of the quaternion, which is regular at pi; near zero by the series of atan(v)/v.
+    By way of the quaternion, which is regular at pi.
 
     Args:
         rotation: (..., 3, 3).
@@ -178,12 +178,9 @@ def so3_log(rotation: Tensor) -> Tensor:
     """
     quat = quat_wxyz_from_rotation(rotation)
     w, vector = quat[..., :1], quat[..., 1:]
-    squared = (vector * vector).sum(dim=-1, keepdim=True)
-    small = squared < 1e-8
-    length = torch.where(small, torch.ones_like(squared), squared).sqrt()
-    safe_w = torch.where(small, w, torch.ones_like(w))
-    series = 2 / safe_w - 2 * squared / (3 * safe_w**3)
-    return vector * torch.where(small, series, 2 * torch.atan2(length, w) / length)
+    # The quotient is 1 for all angles below its floor, to the last digit.
+    length = (vector * vector).sum(dim=-1, keepdim=True).clamp_min(1e-24).sqrt()
+    return vector * (2 * torch.atan2(length, w) / length)
 
 
 def geodesic_angle(rotation_a: Tensor, rotation_b: Tensor) -> Tensor:
