@@ -23,7 +23,7 @@ from rich.table import Table
 from genpose_ros.datasets.frame_folders import Truth
 from genpose_ros.estimation import EstimatorSettings, Instance, ObjectCloud, PoseEstimator
 from genpose_ros.estimation.result import ObjectEstimate
-from genpose_ros.estimation.up import UpDirection
+from genpose_ros.evaluation import told_up
 from genpose_ros.evaluation.metrics import pose_errors
 from genpose_ros.evaluation.recorded_frames import evaluate_frames
 from genpose_ros.geometry import NOCS
@@ -47,7 +47,6 @@ SITUATIONS: Mapping[str, str] = {
     "stacked": "standing",
     "held": "free",
 }
-_UP_DEG, _LEVEL_M = 1.0, 0.004
 #: How far above the table stacked and held objects are, metres, evenly in logarithms.
 _ABOVE_M = {"stacked": (0.01, 0.25), "held": (0.01, 0.6)}
 _LIMITS = ((5, 2), (10, 2), (10, 5))
@@ -109,13 +108,9 @@ def _draw_chunk(n: int, rng: np.random.Generator, domain: str) -> Situated:
 
 def clouds_of(views: CloudBatch, rng: np.random.Generator) -> Iterator[ObjectCloud]:
     """The clouds of views with what a robot may know of the direction up."""
-    for row, points_cam in enumerate(views.points_cam):
-        true, centre = views.up[row].astype(np.float64), points_cam.mean(0)
-        up = true + np.cross(rng.normal(0, np.radians(_UP_DEG), 3), true)
-        up /= np.linalg.norm(up)
-        level_m = views.level_m[row] + (up - true) @ centre + rng.normal(0, _LEVEL_M)
+    for row, known in enumerate(told_up(views, rng)):
         instance = Instance(row, NOCS.names[views.category[row]], np.ones((1, 1), dtype=bool))
-        known = UpDirection(up, np.radians(_UP_DEG), float(level_m))
+        points_cam = views.points_cam[row]
         yield ObjectCloud(instance, points_cam, len(points_cam), shuffled=True, up_cam=known)
 
 

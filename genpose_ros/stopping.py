@@ -22,7 +22,7 @@ __all__ = ["SIGNALS", "end_after_grace", "end_in_order", "exit_at_once", "interr
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 #: Seconds in which a program that was asked to end does so by itself.
-_GRACE_S = 1.7
+_GRACE_S = 1.5
 
 
 def exit_at_once(code: int) -> None:

@@ -10,10 +10,12 @@ import yaml
 
 from genpose_ros.files import read_text
 
-__all__ = ["YAML_LIMIT", "PlainLoader", "parse_yaml", "read_yaml"]
+__all__ = ["YAML_LIMIT", "YAML_MISTAKES", "PlainLoader", "parse_yaml", "read_yaml"]
 
 #: Bytes of a YAML file, which takes seconds a megabyte to read.
 YAML_LIMIT = 2**20
+#: What PyYAML raises for a text, of values that are not what their tags say too.
+YAML_MISTAKES = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError)
 
 
 def read_yaml(path: Path, limit: int = YAML_LIMIT) -> Any:
@@ -54,6 +56,6 @@ def parse_yaml(text: str, path: Path, loader: type[PlainLoader] = PlainLoader) -
         return next(iter(yaml.load_all(text, loader)), None)
     except RecursionError as error:
         raise ValueError(f"{path} is not usable YAML: it nests too deep") from error
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
+    except YAML_MISTAKES as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} is not usable YAML: {reason:.300}") from error

@@ -94,10 +94,11 @@ class Figures:
         assert took_s <= promised_s * self._slack, f"{what}: {took_s:.2f} s, not {promised_s} s"
 
     def lines(self) -> list[str]:
-        """A line about each: how often, median, greatest, promise."""
+        """A line about each: how often, median, greatest, promise, how often it was missed."""
         return [
             f"{what}: {len(times)} times, median {np.median(times):.2f} s, "
-            f"at most {max(times):.2f} s of {promised_s:g} s"
+            f"at most {max(times):.2f} s of {promised_s:g} s, "
+            f"{sum(took_s > promised_s for took_s in times)} longer"
             for (what, promised_s), times in sorted(self.measured.items())
         ]
 

@@ -281,6 +281,8 @@ def _print(check: "HandEyeCheck", name: str) -> None:
     table.add_row("misplaced by", f"{check.off_mm:.1f} +- {check.sigma_mm:.1f} mm")
     table.add_row("turned by", f"{check.off_deg:.2f} +- {check.sigma_deg:.2f} degrees")
     table.add_row("spread with the fitted one", f"{check.left_mm:.1f} mm")
+    if left_out := int((~check.kept).sum()):
+        table.add_row("left out, far from the others", f"{left_out}")
     OUT.print(table)
     OUT.print(f"{check.verdict.value}: {check.advice}", highlight=False, soft_wrap=True)
 

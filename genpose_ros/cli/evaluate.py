@@ -251,7 +251,18 @@ def evaluate_nocs_command(
 @readable_errors
 @grouped_options
 def evaluate_synthetic_command(
-    views: ViewOptions, options: EstimatorOptions, outputs: ReportOptions
+    views: ViewOptions,
+    options: EstimatorOptions,
+    outputs: ReportOptions,
+    *,
+    up: Annotated[
+        bool,
+        typer.Option(
+            "--up",
+            help="Tell the direction up and the table's level as a robot knows them, a degree and "
+            "4 mm off.",
+        ),
+    ] = False,
 ) -> None:
     """Estimate seeded synthetic views of untrained shapes: 60 % standing, 40 % tipped.
 
@@ -264,8 +275,10 @@ def evaluate_synthetic_command(
 
     - `genpose evaluate synthetic --meshes my_meshes --split test --json report.json`
     """
+    import numpy as np
+
     from genpose_ros.cli.tables import print_synthetic
-    from genpose_ros.evaluation import evaluate_synthetic
+    from genpose_ros.evaluation import evaluate_synthetic, told_up
     from genpose_ros.evaluation.html_report import synthetic_html
 
     outputs.check()
@@ -280,6 +293,7 @@ def evaluate_synthetic_command(
             rendered,
             lambda done: progress.advance(task, done),
             categories=library.categories,
+            up=told_up(rendered, np.random.default_rng(views.views_seed)) if up else None,
         )
     print_synthetic(report, OUT)
     outputs.write(report, settings, synthetic_html)

@@ -20,7 +20,7 @@ from genpose_ros.estimation.object_rows import KnownObjects
 from genpose_ros.estimation.packing import Layout, pack
 from genpose_ros.estimation.pooling import Pooled, pool_mean, pool_modes
 from genpose_ros.estimation.ranking import Ranking, candidate_density, rank_candidates
-from genpose_ros.estimation.rest_prior import resampled, stance_weights
+from genpose_ros.estimation.rest_prior import resampled, settling_turn, stance_weights
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.tta import (
     augmented_clouds,
@@ -28,8 +28,14 @@ from genpose_ros.estimation.tta import (
     augmented_up,
     merge_augmentations,
 )
-from genpose_ros.estimation.uncertainty import deviations, pose_covariance, share_within
+from genpose_ros.estimation.uncertainty import (
+    Deviations,
+    deviations,
+    pose_covariance,
+    share_within,
+)
 from genpose_ros.estimation.up import CONTACT_M
+from genpose_ros.geometry.rotations import so3_exp
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks.interface import Encoding, PoseModel
 from genpose_ros.networks.score_calibration import ScoreCalibration, probabilities
@@ -49,12 +55,14 @@ class Plan:
         tracked: candidates start around known poses.
         tells_up: the network is told the direction up.
         weighs_stances: candidates that rest as objects do count more.
+        settles: the tilts of poses are combined with those of resting objects.
     """
 
     settings: EstimatorSettings
     tracked: bool = False
     tells_up: bool = False
     weighs_stances: bool = False
+    settles: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,11 +99,11 @@ class Candidates:
 
 @dataclass(frozen=True)
 class _Posed:
-    """Pose of B objects, the candidates it is of, and how far it turned by their stances."""
+    """Pose of B objects, the candidates it is of, and the rotations without their stances."""
 
     candidates: Candidates
     pooled: Pooled
-    turn_rad: Tensor
+    unweighed: Tensor
 
 
 class FrameProgram:
@@ -194,10 +202,10 @@ class FrameProgram:
             mode_counts, counted, axisymmetric, rests, up_turn_rad; energy and size_m of models
             that have them; candidate_energies where candidates are ranked by them.
         """
-        posed = self._posed(candidates, ranking, known, seen)
+        posed = self._posed(candidates, ranking, known)
         first = encoding[: len(seen.touches)]  # the view of the cloud as it is
         size_m = _size_m(encoding, len(seen.touches))
-        parts = self._described(posed, known.symmetry, size_m, seen)
+        parts = self._described(posed, known, size_m, seen)
         if size_m is not None:
             parts["size_m"] = size_m
         if self.model.has_energy:
@@ -242,20 +250,17 @@ class FrameProgram:
             key = candidate_density(drawn.rotation, drawn.translation, drawn.finite, symmetry)
         return rank_candidates(key, drawn.finite, settings.keep_fraction)
 
-    def _posed(
-        self, candidates: Candidates, ranking: Ranking, known: KnownObjects, seen: Seen
-    ) -> _Posed:
+    def _posed(self, candidates: Candidates, ranking: Ranking, known: KnownObjects) -> _Posed:
         """The poses; where stances count those of the second half, which has them weighed."""
         twice, symmetry = self.plan.weighs_stances, known.symmetry
         if not twice:
             start = known.T_cam_start
             near = None if start is None else start[:, :3, :3]
             pooled = self._pooled(candidates, ranking, symmetry, near)
-            return _Posed(candidates, pooled, torch.zeros_like(pooled.translation[:, 0]))
+            return _Posed(candidates, pooled, pooled.rotation)
         pooled, half = self._pooled(candidates, ranking, symmetry.repeated(2)), len(symmetry)
-        turn_rad = symmetry.angle_rad(pooled.rotation[half:], pooled.rotation[:half])
-        turn_rad = torch.where(seen.touches, turn_rad, 0.0)
-        return _Posed(candidates.mapped(lambda part: part[half:]), pooled.rows(half), turn_rad)
+        weighed = candidates.mapped(lambda part: part[half:])
+        return _Posed(weighed, pooled.rows(half), pooled.rotation[:half])
 
     def _pooled(
         self,
@@ -271,10 +276,13 @@ class FrameProgram:
         return pool_modes(c.rotation, c.translation, ranking, symmetry, keep, near=near)
 
     def _described(
-        self, posed: _Posed, symmetry: SymmetryBatch, size_m: Tensor | None, seen: Seen
+        self, posed: _Posed, known: KnownObjects, size_m: Tensor | None, seen: Seen
     ) -> dict[str, Tensor]:
-        """What is told of poses: themselves, their candidates, uncertainty and evidence."""
-        c, pooled = posed.candidates, posed.pooled
+        """What is told of poses: themselves, their candidates, uncertainty and evidence.
+
+        Uncertainty and evidence are those of the candidates, before the pose settles.
+        """
+        c, pooled, symmetry = posed.candidates, posed.pooled, known.symmetry
         pose = pooled.rotation, pooled.translation
         apart = deviations(c.rotation, c.translation, *pose, symmetry)
         angles = apart.angle_rad, apart.tilt_rad
@@ -285,8 +293,10 @@ class FrameProgram:
         score = agree
         if self._table is not None:
             score = probabilities(shown, self._table)
+        rotation = self._settled(pooled, apart, known, seen)
+        turn_rad = symmetry.angle_rad(rotation, posed.unweighed)
         return {
-            "rotation": pooled.rotation,
+            "rotation": rotation,
             "translation": pooled.translation,
             "other_rotation": pooled.other_rotation,
             "other_translation": pooled.other_translation,
@@ -303,8 +313,21 @@ class FrameProgram:
             "counted": counted,
             "axisymmetric": symmetry.free,
             "rests": seen.touches,
-            "up_turn_rad": posed.turn_rad,
+            "up_turn_rad": torch.where(seen.touches, turn_rad, 0.0),
         }
+
+    def _settled(
+        self, pooled: Pooled, apart: Deviations, known: KnownObjects, seen: Seen
+    ) -> Tensor:
+        """The rotations (B, 3, 3), those of resting objects nearer to their stances."""
+        if not self.plan.settles:
+            return pooled.rotation
+        members = pooled.members.double()
+        tilt = (apart.tilt_rad.square() * members).sum(1) / members.sum(1).clamp_min(1)
+        spread_rad, up = (tilt / 2).sqrt(), seen.up_cam.double()
+        y_axis = pooled.rotation[..., 1]
+        turn = settling_turn(y_axis, up, spread_rad, seen.touches, known.stance_shares)
+        return so3_exp(turn) @ pooled.rotation
 
 
 def _resting(drawn: Candidates, seen: Seen, shares: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Prior of resting objects: candidates weighted by how their stance fits the direction up.
+"""Prior of resting objects: candidates and poses weighed by how their stance fits the direction up.
 
 Models that do not take the direction up draw candidates as if every stance were as likely as in
-their training. Where it is known, and the object touches its support, most of them stand.
+their training. Where it is known, and the object touches its support, most of them stand; and how
+far one that stands seems to tilt is mostly error.
 """
 
 import math
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from genpose_ros.geometry.categories import Category
 
-__all__ = ["STANCE_SHARES", "resampled", "stance_shares", "stance_weights"]
+__all__ = ["STANCE_SHARES", "resampled", "settling_turn", "stance_shares", "stance_weights"]
 
 #: How objects that touch a support rest on it, by `Category.rests`; what is left leans. Less of a
 #: difference than there is, or what the network knows of those that do not stand would be lost:
@@ -23,6 +24,12 @@ __all__ = ["STANCE_SHARES", "resampled", "stance_shares", "stance_weights"]
 STANCE_SHARES: Mapping[str, float] = {"standing": 0.1, "upside_down": 0.05, "lying": 0.02}
 #: Deviation of the tilt of a candidate that rests, radians: the candidates' spread.
 _SPREAD_RAD = math.radians(6.0)
+#: Deviation of a pose's tilt that its candidates share, as depth errs for all of them, radians: of
+#: recorded frames, where it is more than in simulated ones.
+_SHARED_RAD = math.radians(2.5)
+#: Deviation of the y axis of an object that rests from the support's normal, or from its plane
+#: where it lies: of feet, supports, and of the direction up itself, radians.
+_REST_RAD = math.radians(2.5)
 
 
 def stance_shares(categories: Sequence[Category]) -> Tensor:
@@ -72,6 +79,48 @@ def stance_weights(tilt_cosine: Tensor, touches: Tensor, shares: Tensor) -> Tens
         + lying * band * near(math.pi / 2)
     )
     return torch.where(touches.unsqueeze(-1), 1 - shares.sum(-1, keepdim=True) + resting, 1.0)
+
+
+def settling_turn(
+    y_axis: Tensor, up: Tensor, spread_rad: Tensor, touches: Tensor, shares: Tensor
+) -> Tensor:
+    """Return the turns that combine the tilts of poses with those of resting objects.
+
+    The tilt of a pose is normally distributed about the true one, that of an object which stands,
+    lies or is upside down about its stance's; one that leans has any. The turn is the mean of the
+    posterior: that of each stance by the two variances, weighed by how likely the stance is. So a
+    pose that nearly stands is turned by up to half of its tilt and more, and one that leans is not.
+
+    Args:
+        y_axis: (B, 3) of the poses, unit vectors, camera frame.
+        up: (B, 3) unit vectors against gravity.
+        spread_rad: (B,) deviation of the candidates' tilts, about each axis.
+        touches: (B,) bool, which objects touch their support; the others are not turned.
+        shares: (B, 3) of the objects that touch one, as of `stance_shares`.
+
+    Returns:
+        (B, 3) rotation vectors in the axes of the camera frame, zero where nothing turns.
+
+    Example:
+        >>> tilted = torch.tensor([[0.0, math.cos(0.1), math.sin(0.1)]])
+        >>> up, shares = torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([[0.1, 0.05, 0.02]])
+        >>> turn = settling_turn(tilted, up, torch.tensor([0.04]), torch.tensor([True]), shares)
+        >>> [round(float(angle), 2) for angle in turn[0]]
+        [-0.06, 0.0, 0.0]
+    """
+    tilt = (y_axis * up).sum(-1).clamp(-1, 1).acos()
+    error = spread_rad.square() + _SHARED_RAD**2
+    apart = error + _REST_RAD**2
+    # From the pose to the stances, about the axis that takes y to up.
+    amounts = torch.stack((tilt, tilt - math.pi, tilt - math.pi / 2), -1)
+    pole, band = 2 / apart, 2 / (2 * math.pi * apart).sqrt()
+    near = (-0.5 * amounts.square() / apart.unsqueeze(-1)).exp()
+    density = shares * near * torch.stack((pole, pole, band), -1)
+    likely = density / (density.sum(-1, keepdim=True) + 1 - shares.sum(-1, keepdim=True))
+    turn = torch.where(touches, error / apart * (likely * amounts).sum(-1), 0.0)
+    across = torch.linalg.cross(y_axis, up, dim=-1)
+    axis: Tensor = across / across.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+    return turn.unsqueeze(-1) * axis
 
 
 def resampled(weights: Tensor) -> Tensor:

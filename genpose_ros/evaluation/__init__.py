@@ -33,6 +33,7 @@ from genpose_ros.evaluation.synthetic import (
     SyntheticReport,
     evaluate_synthetic,
     synthetic_views,
+    told_up,
 )
 
 __all__ = [
@@ -60,5 +61,6 @@ __all__ = [
     "shown_command",
     "summarise",
     "synthetic_views",
+    "told_up",
     "write_results",
 ]

@@ -3,7 +3,7 @@
 
 """Evaluation on a fixed, seeded set of synthetic views of shapes that were not trained on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.estimation.up import UpDirection
 from genpose_ros.evaluation.average_precision import (
     DetectedPoses,
     TruePoses,
@@ -31,10 +32,13 @@ from genpose_ros.synthesis import (
     make_clouds,
 )
 
-__all__ = ["SyntheticReport", "ViewReport", "evaluate_synthetic", "synthetic_views"]
+__all__ = ["SyntheticReport", "ViewReport", "evaluate_synthetic", "synthetic_views", "told_up"]
 
 #: Share of the views that show the object standing on its foot.
 STANDING_SHARE = 0.6
+
+#: How far off a robot knows the direction up, about each axis across it, and its table's level.
+_UP_RAD, _LEVEL_M = np.radians(1.0), 0.004
 
 _CHUNK = 128
 
@@ -140,11 +144,30 @@ def synthetic_views(
     return CloudBatch.concatenate(batches)[:count]
 
 
+def told_up(views: CloudBatch, rng: np.random.Generator) -> list[UpDirection]:
+    """Return what a robot knows of up in each view: a degree and 4 mm off, as deviations.
+
+    Args:
+        views: from `synthetic_views`.
+        rng: source of the errors.
+    """
+    told = []
+    for row, points_cam in enumerate(views.points_cam):
+        true, centre = views.up[row].astype(np.float64), points_cam.mean(0)
+        up = true + np.cross(rng.normal(0, _UP_RAD, 3), true)
+        up /= np.linalg.norm(up)
+        level_m = views.level_m[row] + (up - true) @ centre + rng.normal(0, _LEVEL_M)
+        told.append(UpDirection(up, _UP_RAD, float(level_m)))
+    return told
+
+
 def evaluate_synthetic(
     estimator: PoseEstimator,
     views: CloudBatch,
     on_views: Callable[[int], None] | None = None,
     categories: CategorySet = NOCS,
+    *,
+    up: Sequence[UpDirection] | None = None,
 ) -> SyntheticReport:
     """Estimate every view and compare it with its truth, modulo the category's symmetry.
 
@@ -153,6 +176,7 @@ def evaluate_synthetic(
         views: from `synthetic_views`.
         on_views: called with how many views have been done since the last call.
         categories: that the views' categories are indices into.
+        up: what is known of the direction up in each view, as of `told_up`; None: nothing.
     """
     step = estimator.settings.batch_size
     reports: list[ViewReport] = []
@@ -164,6 +188,7 @@ def evaluate_synthetic(
                 part.points_cam[i],
                 len(part.points_cam[i]),
                 shuffled=True,
+                up_cam=None if up is None else up[first + i],
             )
             for i in range(len(part))
         ]

@@ -16,6 +16,7 @@ from genpose_ros.geometry.categories import RESTS
 from genpose_ros.geometry.symmetry_groups import ASYMMETRIC, Symmetry
 from genpose_ros.settings import nearest_name
 from genpose_ros.synthesis.mesh_files import MESH_SUFFIXES
+from genpose_ros.yaml_files import YAML_MISTAKES
 
 __all__ = ["MANIFEST", "UNITS_M", "FileFrame", "Manifest", "read_manifest"]
 
@@ -200,7 +201,7 @@ def _content(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{file}{line}: {problem or error}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is no text in UTF-8: save it as such") from error
-    except ValueError as error:  # such as a date that there is not
+    except YAML_MISTAKES as error:  # such as a date that there is not
         raise ValueError(f"{file}: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{file} holds no fields: write at least name: and frame:")

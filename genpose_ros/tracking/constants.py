@@ -227,6 +227,14 @@ NOISE_FLOOR_DEG: Annotated[
 NEGLIGIBLE_HIDDEN_SHARE: Annotated[
     float, About("share", "with no more than this hidden an object counts as whole", _BY_HAND)
 ] = 0.1
+NEGLIGIBLE_OUTSIDE_SHARE: Annotated[
+    float,
+    About(
+        "share",
+        "with no more than this beyond the image's border an object counts as whole",
+        "a few of `VISIBILITY_POINTS`",
+    ),
+] = 0.02
 HIDDEN_SHIFT: Annotated[
     float,
     About(
@@ -247,6 +255,23 @@ HIDDEN_FRAMES: Annotated[
         "0.6 s at 30 Hz: an occlusion",
     ),
 ] = 18
+
+# Slow segmenters
+MASK_STAMPS: Annotated[
+    int,
+    About("frames", "with masks, of which the longest pause is the segmenter's", _BY_HAND),
+] = 3
+UNMASKED_PERIODS: Annotated[
+    float,
+    About(
+        "periods",
+        "of the segmenter that a track is followed without a mask at least",
+        "one, a delay of one more, and a mask that is late",
+    ),
+] = 2.5
+LONGEST_MASK_PERIOD_S: Annotated[
+    float, About("s", "slower segmenters count as if they came this often", _BY_HAND)
+] = 2.0
 
 # Delayed masks
 STRAYED_M: Annotated[

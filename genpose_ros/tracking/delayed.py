@@ -115,6 +115,7 @@ def _propagate(step: TrackingStep, objects: Sequence[TrackedObject]) -> Sequence
             TrackerState(
                 tuple(rebase(obj, image.camera_pose) for obj in objects),
                 support=step.support.remembered,
+                masks_ns=step.state.masks_ns,
             ),
             Frame(image.depth_m, image.camera),
             image.camera_pose,

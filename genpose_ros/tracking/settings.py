@@ -107,8 +107,9 @@ class TrackerSettings:
     )
     max_unmasked_s: float = setting(
         1.0,
-        "A track without a mask for this long, seconds, is no longer followed by depth alone; 0: "
-        "it is for as long as the depth shows it, as where masks come for the first images only.",
+        "A track without a mask for this long, seconds, or for 2.5 periods of a slower segmenter, "
+        "5 s at most, is no longer followed by depth alone; 0: it is for as long as the depth "
+        "shows it, as where masks come for the first images only.",
         low=0.0,
         high=60.0,
         advanced=True,

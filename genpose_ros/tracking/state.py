@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from genpose_ros.geometry.symmetry import pin_yaw
 from genpose_ros.geometry.symmetry_groups import Symmetry, SymmetryBatch
 from genpose_ros.geometry.transforms import rotate_covariance, with_uniform_angle
 from genpose_ros.tracking import constants
+from genpose_ros.tracking.depth_around import shift_onto
 from genpose_ros.tracking.depth_history import DepthImage
 from genpose_ros.tracking.ego_motion import (
     EgoMotion,
@@ -162,6 +164,7 @@ class TrackerState:
         ego_motion: the camera's poses.
         images: the depth images that delayed masks may need, oldest first.
         support: what objects stand on; None: it is not known.
+        masks_ns: stamps of the last frames with masks, oldest first.
     """
 
     objects: tuple[TrackedObject, ...] = ()
@@ -169,10 +172,23 @@ class TrackerState:
     ego_motion: EgoMotion = field(default_factory=EgoMotion)
     images: tuple[DepthImage, ...] = ()
     support: RememberedSupport | None = None
+    masks_ns: tuple[int, ...] = ()
+
+    @property
+    def mask_period_s(self) -> float:
+        """How far apart the last frames with masks were, seconds, at most; 0: not known."""
+        return max((b - a for a, b in pairwise(self.masks_ns)), default=0) / 1e9
 
     def cleared(self) -> "TrackerState":
         """Return the state of a tracker that knows nothing but the ids that are taken."""
         return TrackerState(next_id=self.next_id)
+
+    def with_masks(self, stamp_ns: int) -> "TrackerState":
+        """Return the state that knows of one more frame with masks."""
+        if stamp_ns in self.masks_ns:
+            return self
+        stamps = sorted((*self.masks_ns, stamp_ns))
+        return replace(self, masks_ns=tuple(stamps[-constants.MASK_STAMPS :]))
 
     def moved(self, stamp_ns: int, T_fixed_cam: np.ndarray | None) -> "TrackerState":
         """Return the state at the newest frame; T_fixed_cam (4, 4): None where it is not known."""
@@ -242,14 +258,16 @@ class Followed:
         motion: predicted to it.
         estimate: in the frame's camera; its points must be in random order.
         restart: the estimate is far from the prediction: nothing of the motion is kept.
-        hidden: share of its surface behind something else.
+        cut: share of its surface behind something else or beyond the image's border.
+        whole: whether that is negligible.
     """
 
     obj: TrackedObject
     motion: Motion
     estimate: ObjectEstimate
     restart: bool = False
-    hidden: float = 0.0
+    cut: float = 0.0
+    whole: bool = True
 
 
 def update(
@@ -257,13 +275,15 @@ def update(
 ) -> list[TrackedObject | None]:
     """Return the objects after their estimates were accepted; None: the track ends all the same.
 
-    What is left of a partly hidden object misleads: it counts less, and the pose is the filter's.
+    What is left of an object that is partly hidden or beyond the image's border misleads: it
+    counts less, and the pose is the filter's.
 
     Args:
         followed: the objects.
         camera_pose: of the frame.
         settings: the limits.
     """
+    followed = [_completed(item, camera_pose) for item in followed]
     motions = _updated_motions(followed, camera_pose)
     pairs = zip(followed, motions, strict=True)
     return [_updated(item, motion, camera_pose, settings) for item, motion in pairs]
@@ -277,7 +297,7 @@ def _updated(
     state = _state_after(obj, 0.0, settings, seen=True)
     if state is None:
         return None
-    whole = item.hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
+    whole = item.whole
     masked = obj.masked_ns == camera_pose.stamp_ns
     if settings.smoothing or not whole:
         T_cam_obj = camera_pose.T_cam_fixed @ motion.T_fixed_obj
@@ -483,7 +503,7 @@ def _updated_motions(followed: Sequence[Followed], camera_pose: StampedCameraPos
         return []
     estimates = [item.estimate for item in followed]
     T = camera_pose.T_fixed_cam @ np.stack([estimate.T_cam_obj for estimate in estimates])
-    noise = _measurement_noise(estimates, camera_pose, [item.hidden for item in followed])
+    noise = _measurement_noise(estimates, camera_pose, [item.cut for item in followed])
     going_on = [i for i, item in enumerate(followed) if not item.restart]
     corrected = correct([followed[i].motion for i in going_on], T[going_on], noise[going_on])
     after = dict(zip(going_on, corrected, strict=True))
@@ -492,6 +512,21 @@ def _updated_motions(followed: Sequence[Followed], camera_pose: StampedCameraPos
         after[i] if i in after else initial_motion(stamp_ns, T[i], noise[i])
         for i in range(len(followed))
     ]
+
+
+def _completed(item: Followed, camera_pose: StampedCameraPose) -> Followed:
+    """An object with its estimate, which where it is cut is placed by the surface seen before.
+
+    The estimate's own middle and size are those of what is left.
+    """
+    if item.whole or item.restart:
+        return item
+    T = item.estimate.T_cam_obj.copy()
+    T[:3, 3] = (camera_pose.T_cam_fixed @ item.motion.T_fixed_obj)[:3, 3]
+    left = inverse_transform_points(T, item.estimate.points_cam)
+    T[:3, 3] -= T[:3, :3] @ shift_onto(item.obj.points_obj, left)
+    size_m = item.obj.estimate.size_m
+    return replace(item, estimate=replace(item.estimate, T_cam_obj=T, size_m=size_m))
 
 
 def _mean_energy(mean: float | None, energy: float | None) -> float | None:
@@ -514,13 +549,14 @@ def _pose_covariance(
 def _measurement_noise(
     estimates: Sequence[ObjectEstimate],
     camera_pose: StampedCameraPose,
-    hidden: Sequence[float],
+    cut: Sequence[float],
 ) -> np.ndarray:
     """Covariances (B, 6, 6) of estimates for the motion filter, fixed axes.
 
-    Estimates of partly hidden objects err towards what is left, all of an occlusion alike.
+    Estimates of objects that are cut, by what is in front or by the image's border, err towards
+    what is left, all of an occlusion alike.
     """
-    share = np.array(hidden)
+    share = np.array(cut)
     shift_m = constants.HIDDEN_SHIFT * share * np.linalg.norm([e.size_m for e in estimates], axis=1)
     turn_rad = constants.HIDDEN_TURN_RAD * share**2
     misled = constants.HIDDEN_FRAMES * np.stack((shift_m, turn_rad), axis=1) ** 2

@@ -129,6 +129,17 @@ class TrackingStep:
         self._categories = estimator.categories
         self._rng = np.random.default_rng(estimator.settings.seed)
 
+    @property
+    def longest_unmasked_s(self) -> float:
+        """For how long tracks are followed without a mask, seconds; 0: for good.
+
+        A segmenter of one image a second is slow, not at its end.
+        """
+        if self.settings.max_unmasked_s == 0:
+            return 0.0
+        period_s = min(self.state.mask_period_s, constants.LONGEST_MASK_PERIOD_S)
+        return max(self.settings.max_unmasked_s, constants.UNMASKED_PERIODS * period_s)
+
     def process(self, *, has_masks: bool) -> TrackerState:
         """Return the state after the frame: all tracks followed, new ones of masks that are left.
 
@@ -246,7 +257,7 @@ class TrackingStep:
         anywhere = self._plausible(tracks, self._scored(tracks, fresh), anywhere=True)
         chosen = [self._chosen(t, near.get(t.track_id), anywhere.get(t.track_id)) for t in tracks]
         followed = {
-            obj.track_id: Followed(obj, t.motion, c.estimate, c.restart, t.view.hidden)
+            obj.track_id: Followed(obj, t.motion, c.estimate, c.restart, t.view.cut, t.view.whole)
             for t, (obj, c) in zip(tracks, chosen, strict=True)
             if c.estimate is not None
         }
@@ -355,7 +366,7 @@ class TrackingStep:
         """Whether a track without mask may go on with the depth where it is expected."""
         obj, settings = track.obj, self.settings
         unmasked_s = self.camera_pose.since_s(obj.masked_ns)
-        longest_s = settings.max_unmasked_s
+        longest_s = self.longest_unmasked_s
         if not settings.track_without_masks or obj.is_doubtful:
             return False
         lost = obj.state is TrackState.LOST

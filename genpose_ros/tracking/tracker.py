@@ -118,6 +118,8 @@ class Tracker:
         delayed = before.newest_ns is not None and stamp_ns < before.newest_ns
         if not delayed:
             state = state.moved(stamp_ns, T_fixed_cam)
+        if has_masks:
+            state = state.with_masks(stamp_ns)
         step = TrackingStep(
             self.estimator,
             self.settings,
@@ -131,7 +133,7 @@ class Tracker:
         else:
             state = self._with_image(step.process(has_masks=has_masks), step)
         if step.unfollowed:
-            notes = (*notes, _unfollowed(step.unfollowed, self.settings.max_unmasked_s))
+            notes = (*notes, _unfollowed(step.unfollowed, step.longest_unmasked_s))
         compensated = not delayed and _is_compensated(before, state.ego_motion)
         result = self._result(step, state, delayed=delayed)
         self._state = state

@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Visibility of expected objects in a depth image: seen, hidden or gone."""
+"""Visibility of expected objects in a depth image: seen, hidden, gone or outside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ class Visibility:
         seen: the depth is as expected.
         hidden: something is in front.
         gone: the depth image looks through.
-        unknown: outside the image or without depth.
+        outside: beyond the image's border, or behind the camera.
+        unknown: without depth.
         residual_m: median distance between expected and measured depth where nothing is in front,
             metres; NaN where there is none.
     """
@@ -39,8 +40,23 @@ class Visibility:
     seen: float
     hidden: float
     gone: float
+    outside: float
     unknown: float
     residual_m: float
+
+    @property
+    def cut(self) -> float:
+        """Share that the image does not show for what is in front or for its own border."""
+        return self.hidden + self.outside
+
+    @property
+    def whole(self) -> bool:
+        """Whether the image shows all of it, as far as anyone can tell.
+
+        Where its border is, an image says to the pixel; what is in front, only by noisy depth.
+        """
+        in_image = self.outside <= constants.NEGLIGIBLE_OUTSIDE_SHARE
+        return in_image and self.cut <= constants.NEGLIGIBLE_HIDDEN_SHARE
 
 
 def image_pixels(
@@ -101,8 +117,9 @@ def visibility(
     known = ~np.isnan(behind)
     residual_m = _medians(np.where(hidden, np.nan, np.abs(behind)))
     shares = [part.mean(axis=1).tolist() for part in (known & ~hidden & ~gone, hidden, gone)]
-    unknown = (1 - known.mean(axis=1)).tolist()
-    columns = zip(*shares, unknown, residual_m.tolist(), strict=True)
+    unknown = (inside & ~known).mean(axis=1).tolist()
+    outside = (~inside).mean(axis=1).tolist()
+    columns = zip(*shares, outside, unknown, residual_m.tolist(), strict=True)
     return [Visibility(*numbers) for numbers in columns]
 
 

@@ -1,23 +1,27 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Parallel training: one process, or several that share gradients by DDP of Lightning Fabric."""
+"""Parallel training: one process, in threads on a CPU, or several with DDP of Lightning Fabric."""
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from genpose_ros.networks.devices import torch_device
+from genpose_ros.training.threads import ThreadedLosses, can_be_threaded
 
-__all__ = ["Workers", "connect"]
+__all__ = ["Losses", "Workers", "connect"]
+
+#: Gives the losses (n,) of a batch's tensors.
+Losses = Callable[..., torch.Tensor]
 
 
 class Workers:
-    """Process that trains alone: the first of one, sharing nothing.
+    """Process that trains alone: the first of one. On a CPU its threads share each batch.
 
     Attributes:
         rank: number of this process; the first, 0, is the one that writes.
@@ -27,14 +31,27 @@ class Workers:
 
     def __init__(self, device: torch.device) -> None:
         self.rank, self.count, self.device = 0, 1, device
+        self._threaded: ThreadedLosses | None = None
 
-    def share(self, module: nn.Module) -> nn.Module:
-        """The module, such that gradients are the mean over the processes."""
-        return module.to(self.device)
+    def share(self, module: nn.Module, *, threads: int = 1) -> Losses:
+        """The module's losses, such that gradients are the mean over processes and threads.
 
-    def backward(self, loss: torch.Tensor) -> None:
-        """Compute the gradients of a loss."""
-        loss.backward()
+        Args:
+            module: takes tensors of B rows each and returns means over them, (n,).
+            threads: that each take a part of a batch, on a CPU.
+        """
+        module = module.to(self.device)
+        if self.device.type != "cpu" or threads == 1 or not can_be_threaded(module):
+            return module
+        self._threaded = ThreadedLosses(module, threads)
+        return self._threaded
+
+    def backward(self, losses: torch.Tensor) -> None:
+        """Compute the gradients of the latest losses' sum."""
+        if self._threaded is not None:
+            self._threaded.backward()
+        else:
+            losses.sum().backward()
 
     def total(self, values: Sequence[float]) -> list[float]:
         """Sums over the processes."""
@@ -49,11 +66,11 @@ class _FabricWorkers(Workers):
         self.rank, self.count = fabric.global_rank, fabric.world_size
         self._fabric = fabric
 
-    def share(self, module: nn.Module) -> nn.Module:
+    def share(self, module: nn.Module, *, threads: int = 1) -> Losses:
         return self._fabric.setup_module(module)
 
-    def backward(self, loss: torch.Tensor) -> None:
-        self._fabric.backward(loss)
+    def backward(self, losses: torch.Tensor) -> None:
+        self._fabric.backward(losses.sum())
 
     def total(self, values: Sequence[float]) -> list[float]:
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)

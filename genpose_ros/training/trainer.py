@@ -180,7 +180,9 @@ class _Run:
         state = read_state(state_file) if state_file.exists() else None
         if state is not None:
             self._go_on_from(state)
-        self.shared = workers.share(self.objective)
+        # A compiled encoder is one, with threads of its own.
+        threads = 1 if settings.compile else torch.get_num_threads()
+        self.losses_of = workers.share(self.objective, threads=threads)
         self.averaged.to(workers.device)
         self.trained, self.trained_average = _trained_pairs(model, self.averaged)
         self.stepped = [*self.trained, *self.objective.auxiliary.parameters()]
@@ -302,7 +304,7 @@ class _Run:
         s, workers = self.settings, self.workers
         self.optimizer.learning_rate = self._learning_rate(pool)
         batch, drawn = self._inputs(pool)
-        losses = self.shared(*vars(batch).values(), *drawn)
+        losses = self.losses_of(*vars(batch).values(), *drawn)
         own = losses.tolist()
         first = self.spent if self.writes else 0.0
         pose, size, self.elapsed, *flags = workers.total(
@@ -311,7 +313,7 @@ class _Run:
         if not math.isfinite(pose + size):
             self._give_up(batch, sum(own))
         self.optimizer.zero_grad()
-        workers.backward(losses.sum())
+        workers.backward(losses)
         nn.utils.clip_grad_norm_(self.stepped, s.clip)
         self.optimizer.step()
         self.step += 1

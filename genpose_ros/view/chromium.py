@@ -36,8 +36,6 @@ _FLAGS = (
     "--no-default-browser-check",
     "--remote-debugging-port=0",
 )
-#: Without it lines and edges have steps, and software draws in half the time.
-_NO_ANTIALIASING = "--webgl-antialiasing-mode=none"
 #: Characters of an address that are kept: some hold a picture.
 _URL_LENGTH = 200
 _START_S, _POLL_S, _ANSWER_S, _END_S = 60.0, 0.1, 60.0, 10.0
@@ -68,15 +66,12 @@ class Chromium:
 
     @classmethod
     @contextmanager
-    def open(
-        cls, url: str, size_px: tuple[int, int] = (1280, 800), *, antialias: bool = True
-    ) -> Iterator["Chromium"]:
+    def open(cls, url: str, size_px: tuple[int, int] = (1280, 800)) -> Iterator["Chromium"]:
         """Start a browser with a page.
 
         Args:
             url: of the page.
             size_px: width and height of the window.
-            antialias: whether edges are drawn smoothly.
 
         Raises:
             BrowserError: there is no Chromium, or it does not start.
@@ -92,7 +87,7 @@ class Chromium:
             )
         with (
             tempfile.TemporaryDirectory(prefix="genpose_browser_", ignore_cleanup_errors=True) as p,
-            _process(program, Path(p), size_px, antialias=antialias) as process,
+            _process(program, Path(p), size_px) as process,
             connect(_address(Path(p), process), max_size=None, compression=None) as socket,
         ):
             browser = cls(socket)
@@ -190,15 +185,14 @@ class Chromium:
 
 @contextmanager
 def _process(
-    program: str, profile: Path, size_px: tuple[int, int], *, antialias: bool
+    program: str, profile: Path, size_px: tuple[int, int]
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """The browser's process, which ends with the context."""
     own = [f"--user-data-dir={profile}", "--window-size={},{}".format(*size_px), "about:blank"]
-    edges = [] if antialias else [_NO_ANTIALIASING]
     # Chromium's sandbox cannot be used by root, as whom containers run.
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with subprocess.Popen(  # noqa: S603 - a browser's program, with our own arguments
-        [program, *_FLAGS, *edges, *sandbox, *own],
+        [program, *_FLAGS, *sandbox, *own],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

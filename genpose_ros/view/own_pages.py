@@ -15,6 +15,8 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from genpose_ros.view.software_drawing import with_script
+
 __all__ = ["answers_own_pages", "is_own_page"]
 
 _REFUSED = "this view answers the pages that it serves itself\n"
@@ -50,6 +52,8 @@ def _is_loopback(name: str) -> bool:
 def answers_own_pages(*, loopback: bool) -> Iterator[None]:
     """Let servers of websockets that are started meanwhile refuse pages of strangers.
 
+    Their own page gets the script of `software_drawing`.
+
     Args:
         loopback: as of `is_own_page`.
     """
@@ -71,7 +75,7 @@ def answers_own_pages(*, loopback: bool) -> Iterator[None]:
             answer: Any | Awaitable[Any] = None
             if process_request is not None:
                 answer = process_request(connection, request)
-            return await answer if isawaitable(answer) else answer
+            return with_script(await answer if isawaitable(answer) else answer)
 
         return original(*places, process_request=process, **options)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from genpose_ros.view.chromium import BrowserError, Chromium
 from genpose_ros.view.page import Page
+from genpose_ros.view.software_drawing import SMOOTH
 
 __all__ = ["Shot", "opened", "take_shot"]
 
@@ -41,19 +42,19 @@ class Shot:
 
 @contextmanager
 def opened(
-    page: Page, size_px: tuple[int, int] = (1280, 800), *, antialias: bool = True
+    page: Page, size_px: tuple[int, int] = (1280, 800), *, smooth: bool = True
 ) -> Iterator[Chromium]:
     """Open a page in a browser without a screen, and wait until it is drawn.
 
     Args:
         page: with a frame.
         size_px: width and height of the window.
-        antialias: whether edges are drawn smoothly.
+        smooth: whether edges are drawn smoothly, which takes software twice as long.
 
     Raises:
         BrowserError: there is no browser, or the page is not drawn in time.
     """
-    with Chromium.open(page.url, size_px, antialias=antialias) as browser:
+    with Chromium.open(page.url + (f"/{SMOOTH}" if smooth else ""), size_px) as browser:
         browser.wait_for(_CANVAS, _DRAWN_S)
         page.wait_for_browser(_DRAWN_S)
         settle(browser)

@@ -39,11 +39,14 @@ def test_the_time_of_inverse_kinematics_is_that_of_the_results(root, page):
     assert solving["median_ms"] < 5
 
 
-def test_verdicts_on_calibrations_are_those_of_the_results(root, page):
-    for case, row in results(root, "hand_eye")["cases"].items():
+@pytest.mark.parametrize(
+    ("name", "camera"), [("hand_eye", "in the hand"), ("hand_eye_beside", "beside the arm")]
+)
+def test_verdicts_on_calibrations_are_those_of_the_results(root, page, name, camera):
+    for case, row in results(root, name)["cases"].items():
         cells = " | ".join(str(row[verdict]) for verdict in ("good", "off", "unsure"))
         spread, off = (f"{row[key]:.1f} mm" for key in ("spread_mm", "off_mm"))
-        assert f"| {case} | {cells} | {spread} | {off} |" in page
+        assert f"| {camera} | {case} | {cells} | {spread} | {off} |" in page
 
 
 def test_every_reason_of_a_refused_frame_is_named(page):

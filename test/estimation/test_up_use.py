@@ -13,6 +13,7 @@ from toy_models import POSE, MixtureModel
 
 from genpose_ros.estimation import EstimatorSettings, Instance, ObjectCloud, PoseEstimator
 from genpose_ros.estimation.up import UpDirection
+from genpose_ros.geometry.rotations import so3_exp
 
 #: Up, as the object stands in `POSE`.
 UP = POSE[:, 1].numpy()
@@ -28,11 +29,17 @@ class Listening(MixtureModel):
         return super().encode(points_cam, patches=patches)
 
 
-def model(share, *, takes_up=False):
-    """An object that stands with a share of the candidates, else lies on its head."""
-    made = Listening(torch.stack((POSE, OVER)), torch.zeros(2, 3), torch.tensor([share, 1 - share]))
+def model(share, *, takes_up=False, tilt_deg=0.0):
+    """An object that stands with a share of the candidates, but for a tilt, else on its head."""
+    shares = torch.tensor([share, 1 - share])
+    made = Listening(torch.stack((tilted(tilt_deg), OVER)), torch.zeros(2, 3), shares)
     made.uses_up = takes_up
     return made
+
+
+def tilted(degrees):
+    """An object that leans by so much."""
+    return so3_exp(math.radians(degrees) * POSE[:, 0]) @ POSE
 
 
 def cloud(above_m=0.0, **up):
@@ -79,6 +86,20 @@ def test_what_stood_already_is_not_turned():
     assert estimate.up_turn_rad < 0.03
 
 
+@pytest.mark.parametrize("tracked", [False, True])
+@pytest.mark.parametrize(
+    ("tilt_deg", "left"), [(5.0, (0.4, 0.6)), (40.0, (0.99, 1.01))], ids=["stands", "leans"]
+)
+def test_one_that_nearly_stands_settles_and_one_that_leans_does_not(tilt_deg, left, tracked):
+    start = np.eye(4)
+    start[:3, :3], start[2, 3] = tilted(tilt_deg).numpy(), 0.8
+    estimator = PoseEstimator(model(1.0, tilt_deg=tilt_deg), SETTINGS)
+    (found,) = estimator.estimate_clouds([cloud()], T_cam_start=start[None] if tracked else None)
+    tilt_left_deg = math.degrees(math.acos(found.T_cam_obj[:3, 1] @ UP))
+    assert left[0] < tilt_left_deg / tilt_deg < left[1]
+    assert math.degrees(found.up_turn_rad) == pytest.approx(tilt_deg - tilt_left_deg, abs=0.6)
+
+
 @pytest.mark.parametrize(
     ("use", "takes_up", "turned", "told"),
     [
@@ -113,4 +134,5 @@ def test_an_object_that_is_followed_keeps_its_pose_whatever_the_prior_says():
     start[:3, :3], start[2, 3] = OVER.numpy(), 0.8
     (estimate,) = estimator.estimate_clouds([cloud()], T_cam_start=start[None])
     assert not stands(estimate)
-    assert (estimate.rests, estimate.up_turn_rad) == (True, 0)
+    assert estimate.rests
+    assert estimate.up_turn_rad < 0.03

@@ -8,7 +8,7 @@ from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.settings import EstimatorSettings
-from genpose_ros.evaluation import evaluate_synthetic, synthetic_views
+from genpose_ros.evaluation import evaluate_synthetic, synthetic_views, told_up
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.synthesis import STANCES, CloudBatch
 
@@ -106,3 +106,36 @@ def test_an_estimator_reports_on_every_view(views: CloudBatch) -> None:
     assert all(view.candidate_errors.shape == (5, 2) for view in report.views)
     content = report.to_json()
     assert content["standing"]["views"] + content["tipped"]["views"] == content["all"]["views"]
+
+
+def test_a_robot_knows_up_within_a_degree_and_the_table_within_millimetres(
+    views: CloudBatch,
+) -> None:
+    told = told_up(views, np.random.default_rng(0))
+    off_deg = [
+        np.degrees(np.arccos(u.direction_cam @ v)) for u, v in zip(told, views.up, strict=True)
+    ]
+    # Rayleigh: the angle of a deviation about two axes.
+    assert np.median(off_deg) == pytest.approx(np.sqrt(2 * np.log(2)), rel=0.2)
+    below_m = [
+        u.level_m - points.mean(0) @ u.direction_cam
+        for u, points in zip(told, views.points_cam, strict=True)
+    ]
+    true_m = views.level_m - np.einsum("ni,ni->n", views.points_cam.mean(1), views.up)
+    assert np.std(np.array(below_m) - true_m) == pytest.approx(0.004, rel=0.3)
+
+
+def test_the_estimator_is_told_what_is_known_of_up(views: CloudBatch) -> None:
+    told = told_up(views, np.random.default_rng(0))
+    seen: list = []
+
+    class Listening(Oracle):
+        def estimate_clouds(self, clouds: list) -> list:
+            seen.extend(cloud.up_cam for cloud in clouds)
+            return super().estimate_clouds(clouds)
+
+    evaluate_synthetic(Listening(views), views, up=told)  # type: ignore[arg-type]
+    assert all(a is b for a, b in zip(seen, told, strict=True))
+    seen.clear()
+    evaluate_synthetic(Listening(views), views)  # type: ignore[arg-type]
+    assert seen == [None] * len(views)

@@ -149,6 +149,9 @@ def test_frames_are_turned_by_rotations_that_take_up_to_y_and_front_to_x(up, fro
         ("", "holds no fields"),
         ("a: " + "[" * 900, "line 1: values are nested too deep"),
         ("{ok}color: 2026-13-45", "month must be in 1..12"),
+        ("{ok}color: !!timestamp x", "category.yaml: "),
+        ("{ok}color: !!int ''", "category.yaml: "),
+        ("{ok}color: !!bool x", "category.yaml: "),
         ("name: a\n" + "# long\n" * 5000, "has 35008 bytes, more than the 30000 of a manifest"),
     ],
 )

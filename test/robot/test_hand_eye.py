@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from genpose_ros.robot.hand_eye import Sighting, Verdict, check_hand_eye
 from genpose_ros.robot.kinematics import transform
 from genpose_ros.robot.mounts import CameraMount
-from genpose_ros.robot.simulation.hand_eye import T_BASE_BESIDE
+from genpose_ros.robot.simulation.hand_eye import T_BASE_BESIDE, _held
 from genpose_ros.robot.simulation.world import T_EEF_OPTICAL
 from genpose_ros.synthesis.motions import look_at
 
@@ -111,6 +111,47 @@ def test_a_can_that_is_taken_for_one_upside_down_is_none_the_less_where_it_is():
     check = check_hand_eye(seen, T_EEF_OPTICAL, symmetric=True)
     assert check.verdict is Verdict.GOOD
     assert check.spread_deg < 2
+
+
+def test_a_sighting_far_from_all_others_is_left_out_and_told():
+    seen = sightings()
+    T = seen[4].T_cam_obj.copy()
+    T[:3, 3] += [0.0, 0.05, 0.0]
+    seen[4] = Sighting(seen[4].T_base_flange, T)
+    check = check_hand_eye(seen, T_EEF_OPTICAL, symmetric=True)
+    np.testing.assert_array_equal(np.flatnonzero(~check.kept), [4])
+    assert check.verdict is Verdict.GOOD
+    assert check.spread_mm < 5
+
+
+def test_sightings_that_disagree_all_count():
+    rng = np.random.default_rng(0)
+    seen = []
+    for sighting in sightings(noise_m=0.0, noise_deg=0.0):
+        T = sighting.T_cam_obj.copy()
+        T[:3, 3] += rng.choice([0.0, 0.2], p=[0.6, 0.4]) * rng.normal(size=3)
+        seen.append(Sighting(sighting.T_base_flange, T))
+    check = check_hand_eye(seen, T_EEF_OPTICAL, symmetric=True)
+    assert check.kept.all()
+    assert check.verdict is not Verdict.GOOD
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scatter_along_the_axis_alone_hides_no_offset_across_it(seed):
+    seen, T = held(5.0, 0.0, seed, noise_m=0.0007)
+    rng = np.random.default_rng(seed)
+    for i, sighting in enumerate(seen):
+        T_cam_obj = sighting.T_cam_obj.copy()
+        T_cam_obj[:3, 3] += rng.normal(0, 0.008) * T_cam_obj[:3, 1]
+        seen[i] = Sighting(sighting.T_base_flange, T_cam_obj)
+    check = check_hand_eye(seen, T, symmetric=True, eye_to_hand=True)
+    assert check.verdict is Verdict.OFF
+    assert check.sigma_mm < 1.5
+
+
+def test_what_the_gripper_cannot_hold_is_refused_instead_of_looked_for_without_end():
+    with pytest.raises(ValueError, match="objects of bowl can be held by its side"):
+        _held("bowl", np.random.default_rng(0))
 
 
 def test_the_shipped_camera_beside_the_arm_is_the_simulated_one(root):

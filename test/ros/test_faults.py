@@ -54,6 +54,11 @@ class Program:
         """Let the network fail from now on; empty: let it work."""
         self._orders.write_text(word)
 
+    def has_begun(self, word: str) -> bool:
+        """Whether the network has begun to fail as it was ordered to."""
+        begun = self._orders.with_suffix(".begun")
+        return begun.exists() and begun.read_text() == word
+
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
@@ -326,8 +331,9 @@ def test_a_node_that_is_asked_to_stop_ends_whatever_it_is_at(
         if moment == "running":
             rig.wait_pose()
         else:
-            node.order({"stepping": "slow", "native": "hang"}[moment])
-            rig.send()
+            word = {"stepping": "slow", "native": "hang"}[moment]
+            node.order(word)
+            rig.stream(lambda n=node, w=word: n.has_begun(w))
         rig.bench.spin_for(rng.uniform(0.5, 1.5))
         begin = time.monotonic()
         node.send(rng.choice((signal.SIGINT, signal.SIGTERM)))

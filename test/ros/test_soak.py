@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from fuzzed_messages import Sender
+from memory_probe import slope_error
 from processor_time import processor_s
 from vision_msgs.msg import Detection2DArray
 
@@ -33,6 +35,8 @@ def slack(request: pytest.FixtureRequest) -> float:
 #: Kept for good of an image: what a test of a thousand images tells from none, KB of malloc and
 #: objects of Python, and what is then let leak to see that it would be told.
 MALLOC_KB, BLOCKS, LEAK_BYTES = 0.75, 5.0, 1500
+#: From so many images on resident memory tells its growth in an hour at 30 Hz, MB.
+LONG, HOUR_MB = 20_000, 1.0
 #: What an image may take of a processor beside the network, wherever it runs; and programs that
 #: want a core each, above which the time that passes says more of them than of the node.
 PROCESSOR_MS, BUSY_LOAD = 20.0, 3.0
@@ -48,6 +52,23 @@ def soaked(what: str, images: int, seed: int, *options: str) -> dict[str, Any]:
     return result
 
 
+def test_the_error_of_a_slope_is_how_far_slopes_scatter_where_steps_follow_one_another() -> None:
+    rng, x = np.random.default_rng(0), np.arange(100.0)
+    for kept in (0.0, 0.6):  # of a residual in the next one
+        slopes, errors = [], []
+        for _ in range(400):
+            y = 0.3 * x
+            noise = 0.0
+            for i in range(len(x)):
+                noise = kept * noise + rng.normal()
+                y[i] += noise
+            slopes.append(np.polyfit(x, y, 1)[0])
+            errors.append(slope_error(x, y))
+        assert np.mean(slopes) == pytest.approx(0.3, abs=0.002)
+        assert np.median(errors) == pytest.approx(np.std(slopes), rel=0.15)
+    assert slope_error(x, 0.3 * x) < 1e-12
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["estimate", "track"])
 def test_memory_does_not_grow_however_many_images_come(
@@ -60,6 +81,8 @@ def test_memory_does_not_grow_however_many_images_come(
     assert growth["blocks"] < BLOCKS, result
     # Memory is asked for in steps of a megabyte: fewer images do not show less.
     assert growth["resident_mb"] < max(2.0, 5.0 * soak_images / 1e6), result
+    if soak_images >= LONG:
+        assert growth["hour_mb"] + 2.0 * growth["hour_error_mb"] < HOUR_MB, result
     assert leaky["malloc_kb"] > MALLOC_KB, "a leak would not be noticed"
     account = result["account"]
     assert account["received"] == sum(account.values()) - account["received"]
@@ -165,9 +188,22 @@ def test_after_malformed_messages_the_next_good_frame_gives_a_pose(
     assert node.wait(60.0) == 0
 
 
+@contextmanager
+def another_program() -> Iterator[None]:
+    """A program that wants a core all the time."""
+    program = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        program.kill()
+        program.wait()
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 def test_what_the_node_adds_to_an_estimate_is_milliseconds(
     node: subprocess.Popen,
+    busy: bool,
     ros: Any,
     benches: Any,
     soak_frames: int,
@@ -180,9 +216,10 @@ def test_what_the_node_adds_to_an_estimate_is_milliseconds(
         peer.camera.labels[8:40, 2 + 12 * i : 12 + 12 * i] = i + 1
     peer.latency_ms.clear()
     count, used_s = min(soak_frames // 4, 3000), processor_s(node.pid)
-    for _ in range(count):
-        peer.send()
-        peer.bench.spin_for(0.1)
+    with another_program() if busy else nullcontext():
+        for _ in range(count):
+            peer.send()
+            peer.bench.spin_for(0.1)
     used_ms = 1e3 * (processor_s(node.pid) - used_s) / count
     peer.bench.spin_for(0.5)
     assert len(peer.latency_ms) > count / 2
@@ -191,5 +228,5 @@ def test_what_the_node_adds_to_an_estimate_is_milliseconds(
     print(f"overhead p50 {p50:.1f} ms, p99 {p99:.1f} ms; {used_ms:.1f} ms of a processor an image")
     assert used_ms < PROCESSOR_MS
     if os.getloadavg()[0] < BUSY_LOAD * (os.cpu_count() or 1):  # else others' time is measured
-        assert p50 < 5.0 * slack
-        assert p99 < 20.0 * slack
+        assert p50 < (8.0 if busy else 5.0) * slack
+        assert p99 < (40.0 if busy else 20.0) * slack

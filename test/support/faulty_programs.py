@@ -51,7 +51,10 @@ def throw(error: BaseException) -> None:
 
 
 class FaultyModel(MixtureModel):
-    """The toy model, which looks for orders in a file whenever it is evaluated."""
+    """The toy model, which looks for orders in a file whenever it is evaluated.
+
+    A file beside that one tells which order it last began to follow.
+    """
 
     orders: Path
 
@@ -60,6 +63,7 @@ class FaultyModel(MixtureModel):
         if order.endswith("once"):
             self.orders.write_text("")
         if order in FAULTS:
+            self.orders.with_suffix(".begun").write_text(order)
             FAULTS[order]()
         score = super().score(pose, sigma, encoding)
         return score * torch.nan if order == "nan" else score

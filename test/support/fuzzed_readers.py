@@ -31,6 +31,7 @@ import yaml
 from mesh_shapes import box
 from PIL import Image
 from recorded_bags import BEGIN_NS, frame, write_bag
+from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from safetensors.numpy import save as save_arrays
 from scipy.io import savemat
@@ -51,7 +52,8 @@ from genpose_ros.own_categories.manifest import read_manifest
 from genpose_ros.ros.frame_files import KeptFrame, read_frame_file, write_frame_file
 from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
 from genpose_ros.ros.node_settings import NodeSettings
-from genpose_ros.ros.replay.bag import Bag
+from genpose_ros.ros.replay.bag import Bag, known_types
+from genpose_ros.ros.replay.definitions import typestore_of
 from genpose_ros.ros.settings import Settings
 from genpose_ros.ros.transform_queue import LocatedFrame
 from genpose_ros.synthesis.mesh_files import MESH_SUFFIXES, merged, read_mesh
@@ -74,6 +76,7 @@ WORDS = [
     b"2001-99-99", b"0x", b"<<: 1", b"\xed\xa0\x80", b"1_0", b"[[[[", b"!!binary x", b"!!set {a}",
     b"!!timestamp x", b"inf", b"cnumpy\nndarray\n", b"cnumpy\ndtype\n", b"cos\nsystem\n", b"O8",
     b"R", b"b", b"(", b"t", b"h\0", b"h\1", b"h\2", b"q\0", b"q\1", b"a", b"e", b"u", b"s", b".",
+    b"<<", b"((", b"@", b"::", b"[999999999]", b"string", b"/*", b'"', b"\n",
     b"cnumpy.core.multiarray\n_reconstruct\n", b"cnumpy.core.numeric\n_frombuffer\n", b"\x8c\1O",
 ]  # fmt: skip
 
@@ -225,6 +228,29 @@ def recordings(folder: Path) -> Iterator[tuple[str, bytes]]:
     yield "kept.npz", (folder / "kept.npz").read_bytes()
 
 
+def definitions() -> Iterator[tuple[str, bytes]]:
+    """Definitions of messages as bags bring them along, in both languages."""
+    rule = "=" * 80
+    header = f"builtin_interfaces/Time stamp\nstring<=9 frame_id\n{rule}\n"
+    yield (
+        "definition.msg",
+        (
+            f"std_msgs/Header header\nuint8 A=1\nfloat64[9] k # of it\nPoint[] p\n{rule}\n"
+            f"MSG: a/Point\nint8 x 3\n{rule}\nMSG: std_msgs/Header\n{header}"
+            "MSG: builtin_interfaces/Time\nint32 sec\nuint32 nanosec\n"
+        ).encode(),
+    )
+    yield (
+        "definition.idl",
+        (
+            b'module a { module msg { module B_Constants { const string N = "x(1)"; '
+            b"const long C = 1; };"
+            b' @verbatim (language="comment", text="y") struct B { @unit(value="m") double d[3]; '
+            b"sequence<long, 4> s; /* z */ string<9> t; }; }; }; // end"
+        ),
+    )
+
+
 def matrices() -> Iterator[tuple[str, bytes]]:
     """Extrinsics and intrinsics as numbers alone."""
     for name, matrix in (("extrinsics", np.eye(4)), ("k", np.diag([60.0, 60.0, 1.0]))):
@@ -250,6 +276,18 @@ def bag(path: Path) -> None:
     with Bag.open(path) as opened:
         for _ in opened.messages(opened.types):
             pass
+
+
+def definition(path: Path) -> None:
+    """Read a definition as `Bag.open` does, which tells whatever its library raises."""
+    kind = MessageDefinitionFormat.IDL if path.suffix == ".idl" else MessageDefinitionFormat.MSG
+    text = path.read_bytes().decode("utf-8", "replace")
+    found: Any = SimpleNamespace(msgtype="a/msg/B", msgdef=MessageDefinition(kind, text), digest="")
+    try:
+        types = typestore_of([found], known_types())
+        types.get_msgdef("a/msg/B")
+    except Exception as error:
+        raise ValueError(f"{path}: {error!s:.300}") from error
 
 
 def readers(folder: Path) -> dict[str, list[Callable[[Path], Any]]]:
@@ -281,6 +319,8 @@ def readers(folder: Path) -> dict[str, list[Callable[[Path], Any]]]:
         "metadata.yaml": [metadata],
         ".db3": [bag],
         ".mcap": [bag],
+        ".msg": [definition],
+        ".idl": [definition],
         "kept.npz": [read_frame_file],
         **{end: [mesh] for end in MESH_SUFFIXES},
         **{f"extrinsics.{end}": [read_extrinsics] for end in ("npy", "txt", "json")},
@@ -301,7 +341,14 @@ def seeds(folder: Path, rng: np.random.Generator) -> list[tuple[str, bytes]]:
     """Genuine files by name; pickles as often as all others together."""
     recipe = b"description: x\narchitecture: genpose-light\nmodel: {width: 16}\nscore: {draws: 8}\n"
     texts = [("recipe.yml", recipe), ("meta.txt", b"1 2 bowl_x\n2 0 y z\n")]
-    others = [*images(rng), *camera_texts(), *matrices(), *texts, *checkpoints(folder)]
+    others = [
+        *images(rng),
+        *camera_texts(),
+        *matrices(),
+        *definitions(),
+        *texts,
+        *checkpoints(folder),
+    ]
     others += [*meshes(folder), *recordings(folder)]
     few = list(pickles())
     return others + few * max(1, len(others) // len(few))

@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 
 _MB, _KB, _PAGE = 1e6, 1e3, 4096
+#: Images of an hour at 30 Hz.
+_HOUR = 108_000
 
 
 class _MallInfo2(ctypes.Structure):
@@ -57,11 +59,16 @@ class Growth:
         resident_mb: over the whole stretch.
         malloc_kb: an image.
         blocks: an image.
+        hour_mb: of resident memory in an hour at 30 images a second.
+        hour_error_mb: the standard error of that, which allows for samples that follow the one
+            before.
     """
 
     resident_mb: float
     malloc_kb: float
     blocks: float
+    hour_mb: float
+    hour_error_mb: float
 
 
 def memory() -> Memory:
@@ -76,17 +83,41 @@ def memory() -> Memory:
     )
 
 
-def growth(samples: Sequence[Memory], images: int) -> Growth:
-    """Growth over samples that were taken evenly over so many images."""
+def growth(images: Sequence[int], samples: Sequence[Memory]) -> Growth:
+    """Growth over samples that were taken after so many images each; three samples at least."""
+    counts = np.asarray(images, dtype=float)
 
-    def line(values: Sequence[float]) -> float:
-        return float(np.polyfit(np.linspace(0.0, 1.0, len(values)), values, 1)[0])
+    def slope(values: Sequence[float]) -> float:
+        return float(np.polyfit(counts, values, 1)[0])
 
+    resident_mb = [s.resident_mb for s in samples]
+    mb_an_image = slope(resident_mb)
     return Growth(
-        resident_mb=line([s.resident_mb for s in samples]),
-        malloc_kb=line([s.in_use_mb for s in samples]) * _MB / _KB / images,
-        blocks=line([float(s.blocks) for s in samples]) / images,
+        resident_mb=mb_an_image * float(counts[-1] - counts[0]),
+        malloc_kb=slope([s.in_use_mb for s in samples]) * _MB / _KB,
+        blocks=slope([float(s.blocks) for s in samples]),
+        hour_mb=mb_an_image * _HOUR,
+        hour_error_mb=slope_error(counts, np.asarray(resident_mb)) * _HOUR,
     )
+
+
+def slope_error(x: np.ndarray, y: np.ndarray) -> float:
+    """The standard error of the slope of a straight line through points.
+
+    Residuals that follow the one before, as those of memory taken in steps do, are worth fewer
+    points: of n with the correlation r from one to the next, n (1 - r) / (1 + r).
+
+    Args:
+        x: (n,), n >= 3.
+        y: (n,).
+    """
+    residuals = y - np.polyval(np.polyfit(x, y, 1), x)
+    scatter = float(residuals @ residuals)
+    if scatter == 0.0:
+        return 0.0
+    r = min(max(float(residuals[1:] @ residuals[:-1]) / scatter, 0.0), 0.99)
+    variance = scatter / (len(x) - 2) / float(np.sum((x - x.mean()) ** 2))
+    return float(np.sqrt(variance * (1 + r) / (1 - r)))
 
 
 def _mallinfo() -> _MallInfo2:

@@ -6,7 +6,8 @@
 A closed form stands for the network; all else is the node's own: callbacks, matching, the worker's
 thread, the estimator or the tracker, messages, TF, timers and diagnostics. What it publishes goes
 over DDS to a listener; images come by the callbacks instead, the next one when the one before is
-settled. Prints JSON, and meanwhile the memory so far on standard error.
+settled. Prints JSON, and meanwhile the memory so far on standard error. Ctrl-C ends the run early:
+what is printed then is of the images until there.
 
     python soaked_node.py {estimate,track,tracker} IMAGES SEED [--leak-bytes BYTES]
 
@@ -17,6 +18,7 @@ import argparse
 import gc
 import json
 import random
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -30,6 +32,7 @@ from memory_probe import Memory, growth, memory
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
@@ -52,8 +55,11 @@ _ESTIMATOR: dict[str, Any] = {"steps": 1, "candidates": 2, "tta_views": 1}
 _TRACKER: dict[str, Any] = {"steps": 1, "candidates": 2, "tta_views": 1}
 _COMMON: dict[str, Any] = {"size_factor": 0.0, "up_source": "none"}
 _POINTS = 64
-#: Samples of the memory in all; the first ones are the warm-up.
-_SAMPLES, _WARM_UP = 50, 20
+#: Images of the warm-up, as a part of all and at most; samples of the memory after it, at least,
+#: and images between two of them, at most; images of a run that leaks, at most.
+_WARM_UP, _LONGEST_WARM_UP = 0.4, 10_000
+_SAMPLES, _BETWEEN = 30, 1000
+_LONGEST_LEAK = 5000
 _PERIOD_NS = 33_000_000
 _IDLE_S = 0.0002
 #: Callbacks that run for each image.
@@ -82,6 +88,7 @@ class Soak:
 
     Attributes:
         leak_bytes: kept of each image for good, to see whether it would be noticed.
+        stopped: no more images are to be shown.
 
     Args:
         seed: of the images and their order.
@@ -89,6 +96,7 @@ class Soak:
 
     def __init__(self, seed: int) -> None:
         self.leak_bytes = 0
+        self.stopped = False
         self._leaked: list[bytearray] = []
         self._model: MixtureModel = make_model(size_m=torch.tensor([0.07, 0.12, 0.07]))
         self._rng = random.Random(seed)
@@ -106,9 +114,9 @@ class Soak:
     def close(self) -> None:
         """End what was begun."""
 
-    def run(self, images: int, samples: int) -> list[Memory]:
-        """Show so many images; returns the memory from time to time."""
-        taken = []
+    def run(self, images: int, samples: int) -> tuple[list[int], list[Memory]]:
+        """Show so many images; returns after how many the memory was what, from time to time."""
+        counts, taken = [], []
         for index in range(images):
             self._stamp_ns += _PERIOD_NS
             self.show(index)
@@ -116,9 +124,12 @@ class Soak:
             if self.leak_bytes:
                 self._leaked.append(bytearray(self.leak_bytes))
             if (index + 1) * samples // images > index * samples // images:
+                counts.append(index + 1)
                 taken.append(memory())
                 print(index + 1, json.dumps(_rounded(taken[-1])), file=sys.stderr, flush=True)
-        return taken
+                if self.stopped:
+                    break
+        return counts, taken
 
 
 class SoakedTracker(Soak):
@@ -146,7 +157,7 @@ class SoakedNode(Soak):
 
     def __init__(self, mode: str, seed: int) -> None:
         super().__init__(seed)
-        rclpy.init()
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         self.heard = 0
         values = {"mode": mode, **_COMMON, "log_period_s": 3600.0, "depth.points": _POINTS}
         values |= {f"sampling.{name}": value for name, value in _ESTIMATOR.items()}
@@ -219,6 +230,7 @@ def main() -> None:
         soak = SoakedTracker(options.seed)
     else:
         soak = SoakedNode(options.what, options.seed)
+    signal.signal(signal.SIGINT, lambda *_: setattr(soak, "stopped", True))
     result = measured(soak, options.images, options.leak_bytes)
     soak.close()
     print(json.dumps(result))
@@ -227,27 +239,27 @@ def main() -> None:
 def measured(soak: Soak, images: int, leak_bytes: int) -> dict[str, Any]:
     """Show so many images; with a leak, half as many more, of each of which something is kept."""
     start_s = time.process_time()
-    warm_up = images * _WARM_UP // _SAMPLES
+    warm_up = min(int(_WARM_UP * images), _LONGEST_WARM_UP)
     soak.run(warm_up, 1)
     gc.freeze()  # what is here to stay need not be looked through at each sample
     steady = images - warm_up
-    samples = soak.run(steady, _SAMPLES - _WARM_UP)
+    counts, samples = soak.run(steady, max(_SAMPLES, steady // _BETWEEN))
     result: dict[str, Any] = {
-        "images": images,
-        "growth": _rounded(growth(samples, steady)),
+        "images": warm_up + counts[-1],
+        "growth": _rounded(growth(counts, samples)),
         "memory": [_rounded(sample) for sample in (samples[0], samples[-1])],
-        "ms": round(1e3 * (time.process_time() - start_s) / images, 2),
+        "ms": round(1e3 * (time.process_time() - start_s) / (warm_up + counts[-1]), 2),
         **soak.report(),
     }
     if leak_bytes:
-        soak.leak_bytes, leaky = leak_bytes, steady // 2
-        samples = soak.run(leaky, (_SAMPLES - _WARM_UP) // 2)
-        result["leaky"] = _rounded(growth(samples, leaky))
+        soak.leak_bytes, soak.stopped = leak_bytes, False
+        leaky = min(steady // 2, _LONGEST_LEAK)
+        result["leaky"] = _rounded(growth(*soak.run(leaky, _SAMPLES // 2)))
     return result
 
 
 def _rounded(numbers: Any) -> dict[str, float]:
-    return {name: round(value, 3) for name, value in asdict(numbers).items()}
+    return {name: round(value, 5) for name, value in asdict(numbers).items()}
 
 
 if __name__ == "__main__":

@@ -222,6 +222,22 @@ class TestFollowing:
         results = run(following, scene, 60, first=4, depth_only=True)
         assert {s for r in results for s in states(r)} == {"confirmed"}
 
+    def test_between_masks_of_a_slow_segmenter_the_depth_is_enough(self, scene, tracker):
+        scene.put(1, "mug", (0.0, 0.0, 0.8))
+        following = tracker(verify_period_s=0.0, max_unmasked_s=0.2, max_coast_s=0.1)
+        seen, notes = [], []
+        for i in range(60):
+            result = following.track_depth(scene.frame().depth_m, scene.camera, stamp(i))
+            seen.append(states(result))
+            notes += result.notes
+            if i in (3, 12, 21):  # every ninth image, 0.1 s late
+                following.track(scene.frame(), stamp(i - 3))
+        # For 2.5 times 0.3 s after the last mask, of image 18.
+        assert {s for each in seen[13:40] for s in each} == {"confirmed"}
+        assert seen[41] == ["coasting"]
+        assert seen[-1] == ["lost"]
+        assert [note.split(":")[0] for note in notes] == ["no mask for 0.75 s"]
+
     def test_between_masks_a_large_object_keeps_its_points(self, scene, tracker):
         scene.SIDE_M = 0.5
         scene.put(1, "laptop", (0.0, 0.0, 1.2))
@@ -486,6 +502,25 @@ class TestOcclusion:
         assert max(raw) > 0.025
         assert max(errors) < 0.5 * max(raw)
         # It still knows how large it was: behind the slab it is hidden, not smaller.
+        (obj,) = following.state.objects
+        assert np.ptp(obj.points_obj, axis=0).max() > 0.07
+
+    def test_the_border_of_the_image_does_not_pull_a_still_object_along(self, scene, tracker):
+        scene.misled = True
+        following = tracker(verify_period_s=0.0)
+        x_m, errors, raw = -0.36, [], []
+        for i in range(20):
+            # From the sixth image on, its middle leaves after the thirteenth, a pixel or two each.
+            T_fixed_cam = np.eye(4)
+            T_fixed_cam[0, 3] = 0.005 * i
+            scene.put(1, "mug", (x_m - T_fixed_cam[0, 3], 0.0, 0.8))
+            frame = scene.frame()
+            result = following.track(frame, stamp(i), T_fixed_cam)
+            shown = scene.camera.back_project(frame.depth_m, frame.instances[0].mask)
+            raw.append(abs(shown[:, 0].mean() - scene.truth(1)[0, 3]))
+            errors.append(abs(result.tracks[0].estimate.T_cam_obj[0, 3] - scene.truth(1)[0, 3]))
+        assert max(raw) > 0.025
+        assert max(errors) < 0.2 * max(raw)
         (obj,) = following.state.objects
         assert np.ptp(obj.points_obj, axis=0).max() > 0.07
 

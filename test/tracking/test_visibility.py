@@ -11,6 +11,7 @@ from cube_scene import CAMERA, SIZE_M, at, front, image
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.tracking.visibility import (
+    Visibility,
     image_pixels,
     inside_fraction,
     outside_fraction,
@@ -50,9 +51,18 @@ class TestVisibility:
         assert (view.unknown, view.seen) == (1.0, 0.0)
         assert math.isnan(view.residual_m)
 
-    def test_a_surface_outside_the_image_is_unknown(self):
-        assert look(image(), at(x=3.0)).unknown == 1.0
-        assert look(image(), at(z=-1.0)).unknown == 1.0
+    def test_a_surface_beyond_the_border_or_behind_the_camera_is_outside(self):
+        assert look(image(), at(x=3.0)).outside == 1.0
+        assert look(image(), at(z=-1.0)).outside == 1.0
+
+    def test_a_little_beyond_the_border_and_a_little_more_hidden_leave_no_object_whole(self):
+        half_out = look(image(), at(x=0.8 * CAMERA.cx / CAMERA.fx))
+        assert half_out.outside == pytest.approx(0.5, abs=0.1)
+        assert not half_out.whole
+        shares = {"seen": 0.0, "gone": 0.0, "unknown": 0.0, "residual_m": 0.0}
+        assert Visibility(hidden=0.09, outside=0.0, **shares).whole
+        assert not Visibility(hidden=0.11, outside=0.0, **shares).whole
+        assert not Visibility(hidden=0.0, outside=0.03, **shares).whole
 
     def test_a_surface_turned_away_is_not_hidden(self):
         # The back of the cube: its front is before it, and belongs to it.
@@ -64,7 +74,7 @@ class TestVisibility:
         depth_m = image()
         depth_m[:110], depth_m[110:115], depth_m[115:120] = 0.3, 0.0, 1.5
         view = look(depth_m)
-        assert view.seen + view.hidden + view.gone + view.unknown == pytest.approx(1.0)
+        assert view.seen + view.hidden + view.gone + view.unknown + view.outside == pytest.approx(1)
         assert min(view.seen, view.hidden, view.gone, view.unknown) > 0
 
     def test_the_view_of_many_objects_is_that_of_each(self):
@@ -81,7 +91,11 @@ class TestVisibility:
         ):
             expected = by_point(T, surface, size_m, depth_m, symmetric)
             np.testing.assert_allclose(
-                [view.seen, view.hidden, view.gone, view.unknown, view.residual_m], expected
+                [
+                    *(view.seen, view.hidden, view.gone, view.outside, view.unknown),
+                    view.residual_m,
+                ],
+                expected,
             )
         assert 0 < views[0].seen < 1
         assert 0 < views[0].hidden < 1
@@ -89,13 +103,13 @@ class TestVisibility:
 
 def by_point(T, surface, size_m, depth_m, symmetric):
     """The shares and the residual, point by point."""
-    counts, rest = dict.fromkeys(("seen", "hidden", "gone", "unknown"), 0), []
+    counts, rest = dict.fromkeys(("seen", "hidden", "gone", "outside", "unknown"), 0), []
     for point in surface + T[:3, 3]:
         u, v = (round(300 * point[i] / point[2] + c) for i, c in ((0, 159.5), (1, 119.5)))
         inside = point[2] > 0 and 0 <= u < 320 and 0 <= v < 240
         measured = depth_m[v, u] if inside else np.nan
         if not measured > 0:
-            counts["unknown"] += 1
+            counts["unknown" if inside else "outside"] += 1
             continue
         behind = measured - point[2]
         x, y, z = np.abs(point * measured / point[2] - T[:3, 3])

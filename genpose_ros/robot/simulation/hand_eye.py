@@ -45,6 +45,8 @@ T_BASE_BESIDE = (
 )
 #: Where the gripper holds objects out to that camera, in the base frame, metres.
 _HELD_AT = np.array([0.42, 0.0, 0.28])
+#: Objects that are looked through for one that the gripper can hold.
+_SHAPES = 500
 
 
 def look_around(
@@ -96,11 +98,14 @@ def held_sightings(
     The gripper, which hides a part of it, is in the images too.
 
     Args:
-        name: of the category, can or bottle.
+        name: of the category: can, bottle or mug.
         solver: of the arm.
         estimator: of poses.
         seed: of object, arm poses and sensor.
         count: most sightings.
+
+    Raises:
+        ValueError: the gripper cannot hold the category's objects by their sides.
     """
     rng = np.random.default_rng([seed, 11])
     solid = _held(name, rng)
@@ -128,16 +133,23 @@ def _sightings(
 
 
 def _held(name: str, rng: np.random.Generator) -> Solid:
-    """An object as the gripper holds it by grasp_side; its pose is that in the tool's frame."""
-    while True:
+    """An object as the gripper holds it by grasp_side; its pose is that in the tool's frame.
+
+    Raises:
+        ValueError: objects of the category have no such frame, or none is narrow enough.
+    """
+    for _ in range(_SHAPES):
         shape = usual_shape(name, rng)
-        if np.ptp(shape.vertices, axis=0)[[0, 2]].max() < GRIPPER_OPENING_M - 0.01:
-            break
-    solid = Solid(name, name, shape.vertices, shape.faces, np.eye(4))
-    frame = task_frames(true_object(solid), GraspTable.shipped()).frame("grasp_side")
-    if frame is None:
-        raise ValueError(f"a {name} has no grasp_side")
-    return solid.moved(np.linalg.inv(frame.T_obj_frame))
+        solid = Solid(name, name, shape.vertices, shape.faces, np.eye(4))
+        narrow = solid.size_m[2] < GRIPPER_OPENING_M - 0.01
+        if not narrow:
+            continue
+        frame = task_frames(true_object(solid), GraspTable.shipped()).frame("grasp_side")
+        if frame is not None:
+            return solid.moved(np.linalg.inv(frame.T_obj_frame))
+    raise ValueError(
+        f"none of {_SHAPES} objects of {name} can be held by its side: take can, bottle or mug"
+    )
 
 
 def _turned_about(solver: InverseKinematics, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -169,7 +181,8 @@ def draw_check(checks: Mapping[str, HandEyeCheck], path: Path) -> None:
     figure = Figure(figsize=(3.4 * len(checks), 3.4), layout="constrained")
     for i, (text, check) in enumerate(checks.items(), 1):
         axes = figure.add_subplot(1, len(checks), i)
-        places = 1000 * (check.T_rest_obj[:, :3, 3] - check.T_rest_obj[:, :3, 3].mean(0))
+        places = 1000 * check.T_rest_obj[check.kept, :3, 3]
+        places -= places.mean(0)
         axes.scatter(places[:, 0], places[:, 1], c=places[:, 2], s=22, cmap="viridis")
         axes.axhline(0, lw=0.5, c="0.7")
         axes.axvline(0, lw=0.5, c="0.7")
@@ -177,7 +190,8 @@ def draw_check(checks: Mapping[str, HandEyeCheck], path: Path) -> None:
         axes.set_ylim(-15, 15)
         axes.set_aspect("equal")
         axes.set_title(f"{text}: {check.verdict.value}", fontsize=9)
-        axes.set_xlabel(f"x, mm; misplaced {check.off_mm:.1f} mm", fontsize=8)
+        left_out = f", {n} left out" if (n := int((~check.kept).sum())) else ""
+        axes.set_xlabel(f"x, mm; misplaced {check.off_mm:.1f} mm{left_out}", fontsize=8)
         axes.set_ylabel("y, mm", fontsize=8)
     with whole_file(path) as partial:
         figure.savefig(partial, dpi=110)

@@ -5,17 +5,20 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Nodetype
+from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from genpose_ros.files import check_file
 from genpose_ros.ros.replay.compressed import Unpack, plain_twin
+from genpose_ros.ros.replay.definitions import typestore_of
+from genpose_ros.ros.replay.tables import check_tables
 
 __all__ = ["Bag", "finish_bag", "known_types"]
 
@@ -40,8 +43,10 @@ class Bag:
         damaged: what could not be read, in sentences.
     """
 
-    def __init__(self, path: Path, reader: AnyReader, unpack: Unpack = bytes) -> None:
-        self.path, self._reader, self._unpack = path, reader, unpack
+    def __init__(
+        self, path: Path, reader: Reader, types: Typestore, unpack: Unpack = bytes
+    ) -> None:
+        self.path, self._reader, self._store, self._unpack = path, reader, types, unpack
         self.types: dict[str, str] = {c.topic: str(c.msgtype) for c in reader.connections}
         self.counts: dict[str, int] = dict.fromkeys(self.types, 0)
         for connection in reader.connections:
@@ -63,21 +68,18 @@ class Bag:
         _check_files(path)
         with ExitStack() as stack:
             try:
-                types = known_types()
                 twin, unpack = stack.enter_context(plain_twin(path, _MOST_MESSAGE))
-                reader = AnyReader([twin], default_typestore=types)
-                stack.enter_context(reader)
-                have = reader.typestore.fielddefs
-                missing = {name: d for name, d in types.fielddefs.items() if name not in have}
-                reader.typestore.register(missing)
+                check_tables(twin)
+                reader = stack.enter_context(Reader(twin))
                 _check_chunks(reader)
+                types = typestore_of(reader.connections, known_types())
             except Exception as error:  # a damaged file can raise anything
                 raise ValueError(f"{path} is not a bag, or damaged: {_words(error)}") from error
-            yield cls(path, reader, unpack)
+            yield cls(path, reader, types, unpack)
 
     def fields(self, kind: str) -> Mapping[str, bool]:
         """Return the fields of a type of message, and whether each is a list of messages."""
-        definition = self._reader.typestore.fielddefs.get(kind)
+        definition = self._store.fielddefs.get(kind)
         if definition is None:
             return {}
         lists = (Nodetype.ARRAY, Nodetype.SEQUENCE)
@@ -95,7 +97,7 @@ class Bag:
         chosen = [c for c in self._reader.connections if c.topic in topics]
         if not chosen:
             return
-        recorded = self._reader.messages(chosen)
+        recorded = iter(self._reader.messages(chosen))
         unread = count = 0
         while unread < _MOST_DAMAGED:
             try:
@@ -117,13 +119,17 @@ class Bag:
         if len(content) > _MOST_MESSAGE:
             raise ValueError(f"it has {len(content)} bytes, expected {_MOST_MESSAGE} at most")
         try:
-            return self._reader.deserialize(self._unpack(content), kind)
+            return self._store.deserialize_cdr(self._unpack(content), kind)
         except Exception as error:  # of damaged bytes anything
             raise ValueError(f"no {kind}: {_words(error)}") from error
 
 
+@lru_cache(maxsize=1)
 def known_types() -> Typestore:
-    """Return the types of ROS 2's common interfaces, of vision_msgs and of this package."""
+    """Return the types of ROS 2's common interfaces, of vision_msgs and of this package.
+
+    They are made once, which takes some ten milliseconds: nothing is to be registered with them.
+    """
     types = get_typestore(Stores.LATEST)
     text = (resources.files("genpose_ros.ros.replay") / "interfaces.txt").read_text("utf-8")
     for part in filter(None, text.split(_RULE)):
@@ -170,10 +176,10 @@ def _check_files(path: Path) -> None:
         raise ValueError(f"{path} is no bag: {_HOW}")
 
 
-def _check_chunks(reader: AnyReader) -> None:
+def _check_chunks(reader: Reader) -> None:
     """Refuse compressed parts that say they are far larger than any camera's messages."""
-    storages = [getattr(r, "storage", None) for r in reader.readers]
-    parts = [part for s in storages for part in getattr(s, "storages", [s])]
+    storage = getattr(reader, "storage", None)
+    parts = getattr(storage, "storages", [storage])
     sizes = [c.uncompressed_size for part in parts for c in getattr(part, "chunks", ())]
     if max(sizes, default=0) > _MOST_CHUNK:
         raise ValueError(
