@@ -15,7 +15,7 @@ from torch import Tensor
 __all__ = ["farthest_points", "nearest_points"]
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _farthest_kernel(points, order, distances2, size, count, block: tl.constexpr):  # type: ignore[no-untyped-def]
     """Of one cloud, whose coordinates stay in registers: each next point and its distances."""
     cloud = tl.program_id(0).to(tl.int64)
@@ -40,7 +40,7 @@ def _farthest_kernel(points, order, distances2, size, count, block: tl.constexpr
         chosen = tl.argmax(nearest, 0)
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _nearest_kernel(distances, found, size, count, block: tl.constexpr):  # type: ignore[no-untyped-def]
     """Of one row of distances: the smallest, again and again without those before."""
     row = tl.program_id(0).to(tl.int64)
