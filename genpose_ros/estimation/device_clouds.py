@@ -62,8 +62,8 @@ def clouds_on_device(
     pixels = kept.argsort(stable=True)  # object after object, row by row in each
     ends = counts.cumsum(0)
     told = torch.stack((counts, ends - counts, usual.long())).cpu().numpy()[:, 1:]
-    chosen = np.flatnonzero(told[2])
-    if not len(chosen):
+    chosen = np.flatnonzero(told[2]).tolist()
+    if not chosen:
         return found
     rows = [
         told[1, k]

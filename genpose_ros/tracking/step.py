@@ -473,12 +473,13 @@ class TrackingStep:
             judged.append(Judged(item.estimate, T_cam_expected, item.residual_m, symmetry))
         plausible = {}
         reasons = rejection_reasons(judged, self.settings)
-        for track, item, reason in zip(estimated, judged, reasons, strict=True):
+        for track, reason in zip(estimated, reasons, strict=True):
+            estimate = scored[track.track_id].estimate
             if reason:
                 detail = f"{track.obj.name}: {reason}"
-                self.reject(Reason.NOT_PLAUSIBLE, detail, item.estimate.instance_id)
+                self.reject(Reason.NOT_PLAUSIBLE, detail, estimate.instance_id)
             else:
-                plausible[track.track_id] = item.estimate
+                plausible[track.track_id] = estimate
         return plausible
 
     def _admitted(

@@ -58,7 +58,7 @@ def test_where_the_kernels_cannot_be_used_the_plain_operations_are(monkeypatch, 
     def missing(name):
         raise ModuleNotFoundError("No module named 'triton'")
 
-    monkeypatch.setattr(fused.importlib, "import_module", missing)
+    monkeypatch.setattr("genpose_ros.networks.fused_kernels.importlib.import_module", missing)
     fused._tried.cache_clear()
     with caplog.at_level("INFO"):
         assert fused._tried(torch.device("meta")) is None

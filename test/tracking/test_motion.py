@@ -196,7 +196,7 @@ def test_motions_of_several_objects_are_those_of_each_in_plain_steps():
     motions, measured, covariances = [], [], []
     for number in range(7):
         root, noise = rng.normal(0, 0.05, (12, 12)), rng.normal(0, 0.02, (6, 6))
-        T = pose(*rng.normal(0, 0.3, 3), rng.normal(0, 1.0, 3))
+        T = displaced(np.eye(4), rng.normal(0, 0.6, 6))
         stamp_ns = 10**9 - 10**7 * number
         motions.append(Motion(stamp_ns, T, rng.normal(0, 0.4, 6), root @ root.T))
         measured.append(displaced(T, rng.normal(0, 0.1, 6)))
