@@ -25,7 +25,6 @@ from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.robot.collision import Surroundings
 from genpose_ros.robot.grasps import GraspTable
 from genpose_ros.robot.inverse import InverseKinematics
-from genpose_ros.robot.simulation.picture import draw_runs
 from genpose_ros.robot.simulation.tasks import TASKS, TaskOutcome, run_task
 from genpose_ros.robot.xarm6 import READY_RAD, xarm6_collisions
 
@@ -70,18 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--poses", nargs="+", default=["true", "estimated"])
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--picture", type=Path, help="of the ends of the first seed's runs")
     options = parser.parse_args(arguments)
     solver, grasps = InverseKinematics(xarm6_collisions()), GraspTable.shipped()
     estimator = PoseEstimator.from_settings(EstimatorSettings(device="cpu"))
     outcomes: list[TaskOutcome] = []
-    ends: dict[str, Any] = {}
     runs = [(t, s, p) for s in range(options.seeds) for t in options.tasks for p in options.poses]
     for task, seed, poses in track(runs):
-
-        def keep(run: Any, _: Any, name: str = task) -> None:
-            ends.setdefault(name, run)
-
         if (task, poses) == (options.tasks[0], options.poses[0]) and outcomes:
             write(options.json, outcomes, {})  # what there is, should it be stopped
         outcomes.append(
@@ -91,15 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 solver=solver,
                 table=grasps,
                 estimator=estimator if poses == "estimated" else None,
-                keep=keep,
             )
         )
     solving = solving_ms(solver, 300, 0)
     write(options.json, outcomes, solving)
     show(outcomes)
     Console().print(solving)
-    if options.picture is not None:
-        draw_runs(ends, options.picture)
 
 
 def by_task(outcomes: Sequence[TaskOutcome]) -> dict[str, dict[str, dict[str, Any]]]:

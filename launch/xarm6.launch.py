@@ -154,7 +154,7 @@ def nodes(context: LaunchContext) -> list[Node]:
             package="genpose_ros",
             executable="moveit_bridge",
             name="moveit_bridge",
-            remappings=[("detections", "/genpose/detections")],
+            remappings=[("objects", "/genpose/objects")],
             condition=IfCondition(LaunchConfiguration("moveit")),
             output="screen",
         )

@@ -48,8 +48,9 @@ def farthest_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
     Returns:
         (B, M) indices, and (B, M, N) squared distances from each chosen point to all points.
     """
-    kernels = fused_kernels(points)
-    if kernels is not None and points.shape[1] <= _MOST_IN_REGISTERS:
+    fits = points.dtype == torch.float32 and points.shape[1] <= _MOST_IN_REGISTERS
+    kernels = fused_kernels(points) if fits else None
+    if kernels is not None:
         fused: tuple[Tensor, Tensor] = kernels.farthest_points(points.detach(), count)
         return fused
     if not points.is_cpu:

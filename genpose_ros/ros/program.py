@@ -15,6 +15,7 @@ import rclpy
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from genpose_ros.stopping import SIGNALS, end_after_grace, end_in_order
 
@@ -39,6 +40,8 @@ def run_program(
     make_node: Callable[[], AnyNode],
     spin: Callable[[AnyNode], None],
     args: Sequence[str] | None = None,
+    *,
+    says_goodbye: bool = False,
 ) -> NoReturn:
     """Run a node until it is stopped, destroy it in any case, and end the process.
 
@@ -53,6 +56,9 @@ def run_program(
         make_node: makes the node.
         spin: returns when the node is to stop.
         args: as of `rclpy.init`.
+        says_goodbye: whether the node publishes when it is destroyed. rclpy's own answer to a
+            signal would make that impossible; without it spinning ends at the next callback, such
+            as of a timer, which the node has to have.
 
     Raises:
         SystemExit: it could not start; the reason is logged.
@@ -61,7 +67,8 @@ def run_program(
     with _one_interrupt() as interrupted:
         node = None
         try:
-            rclpy.init(args=args)
+            handlers = SignalHandlerOptions.NO if says_goodbye else SignalHandlerOptions.ALL
+            rclpy.init(args=args, signal_handler_options=handlers)
             node = make_node()
             spin(node)
         except (KeyboardInterrupt, ExternalShutdownException):

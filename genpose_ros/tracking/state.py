@@ -258,16 +258,26 @@ class Followed:
         motion: predicted to it.
         estimate: in the frame's camera; its points must be in random order.
         restart: the estimate is far from the prediction: nothing of the motion is kept.
-        cut: share of its surface behind something else or beyond the image's border.
-        whole: whether that is negligible.
+        hidden: share of its surface behind something else.
+        outside: share of its surface beyond the image's border.
     """
 
     obj: TrackedObject
     motion: Motion
     estimate: ObjectEstimate
     restart: bool = False
-    cut: float = 0.0
-    whole: bool = True
+    hidden: float = 0.0
+    outside: float = 0.0
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the image's border leaves too little of it to say where its middle is."""
+        return self.outside > constants.NEGLIGIBLE_OUTSIDE_SHARE
+
+    @property
+    def whole(self) -> bool:
+        """Whether what is not seen of it is negligible."""
+        return not self.incomplete and self.hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
 
 
 def update(
@@ -275,8 +285,8 @@ def update(
 ) -> list[TrackedObject | None]:
     """Return the objects after their estimates were accepted; None: the track ends all the same.
 
-    What is left of an object that is partly hidden or beyond the image's border misleads: it
-    counts less, and the pose is the filter's.
+    What is left of a partly hidden object misleads: it counts less, and the pose is the filter's.
+    What the image's border leaves is placed by the surface that was last seen whole.
 
     Args:
         followed: the objects.
@@ -503,7 +513,7 @@ def _updated_motions(followed: Sequence[Followed], camera_pose: StampedCameraPos
         return []
     estimates = [item.estimate for item in followed]
     T = camera_pose.T_fixed_cam @ np.stack([estimate.T_cam_obj for estimate in estimates])
-    noise = _measurement_noise(estimates, camera_pose, [item.cut for item in followed])
+    noise = _measurement_noise(estimates, camera_pose, [item.hidden for item in followed])
     going_on = [i for i, item in enumerate(followed) if not item.restart]
     corrected = correct([followed[i].motion for i in going_on], T[going_on], noise[going_on])
     after = dict(zip(going_on, corrected, strict=True))
@@ -515,11 +525,11 @@ def _updated_motions(followed: Sequence[Followed], camera_pose: StampedCameraPos
 
 
 def _completed(item: Followed, camera_pose: StampedCameraPose) -> Followed:
-    """An object with its estimate, which where it is cut is placed by the surface seen before.
+    """An object with its estimate; what the image's border leaves, by the surface last seen whole.
 
-    The estimate's own middle and size are those of what is left.
+    Its own middle and size are those of what is left.
     """
-    if item.whole or item.restart:
+    if not item.incomplete or item.restart:
         return item
     T = item.estimate.T_cam_obj.copy()
     T[:3, 3] = (camera_pose.T_cam_fixed @ item.motion.T_fixed_obj)[:3, 3]
@@ -549,14 +559,13 @@ def _pose_covariance(
 def _measurement_noise(
     estimates: Sequence[ObjectEstimate],
     camera_pose: StampedCameraPose,
-    cut: Sequence[float],
+    hidden: Sequence[float],
 ) -> np.ndarray:
     """Covariances (B, 6, 6) of estimates for the motion filter, fixed axes.
 
-    Estimates of objects that are cut, by what is in front or by the image's border, err towards
-    what is left, all of an occlusion alike.
+    Estimates of partly hidden objects err towards what is left, all of an occlusion alike.
     """
-    share = np.array(cut)
+    share = np.array(hidden)
     shift_m = constants.HIDDEN_SHIFT * share * np.linalg.norm([e.size_m for e in estimates], axis=1)
     turn_rad = constants.HIDDEN_TURN_RAD * share**2
     misled = constants.HIDDEN_FRAMES * np.stack((shift_m, turn_rad), axis=1) ** 2

@@ -257,7 +257,9 @@ class TrackingStep:
         anywhere = self._plausible(tracks, self._scored(tracks, fresh), anywhere=True)
         chosen = [self._chosen(t, near.get(t.track_id), anywhere.get(t.track_id)) for t in tracks]
         followed = {
-            obj.track_id: Followed(obj, t.motion, c.estimate, c.restart, t.view.cut, t.view.whole)
+            obj.track_id: Followed(
+                obj, t.motion, c.estimate, c.restart, t.view.hidden, t.view.outside
+            )
             for t, (obj, c) in zip(tracks, chosen, strict=True)
             if c.estimate is not None
         }

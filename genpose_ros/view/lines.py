@@ -5,11 +5,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
 from genpose_ros.estimation.up import UpDirection
+from genpose_ros.geometry.boxes import box_edges
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.clouds import transform_points
 
@@ -27,10 +27,6 @@ __all__ = [
 ]
 
 AXIS_COLORS = ((235, 51, 51), (51, 204, 64), (51, 102, 255))
-_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
-_EDGES = np.array(
-    [(a, b) for a in range(8) for b in range(a + 1, 8) if (_CORNERS[a] != _CORNERS[b]).sum() == 1]
-)
 #: Of a circle of an ellipsoid.
 _CIRCLE = 24
 #: Standard deviations that an ellipsoid shows.
@@ -84,7 +80,7 @@ def box(T: np.ndarray, size_m: np.ndarray, rgb: Sequence[int]) -> Lines:
         size_m: (3,) edge lengths.
         rgb: colour.
     """
-    return Lines.of(transform_points(T, _CORNERS * size_m)[_EDGES], rgb)
+    return Lines.of(box_edges(T, size_m), rgb)
 
 
 def axes(T: np.ndarray, length_m: float) -> Lines:

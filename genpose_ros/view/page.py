@@ -133,7 +133,8 @@ class Page:
     def close(self) -> None:
         """End the server."""
         self._ended.set()
-        with redirect_stdout(StringIO()):
+        # A frame that is being drawn, such as of a recording that plays, is drawn to its end.
+        with self._lock, redirect_stdout(StringIO()):
             self._server.stop()
 
     def show(self, frame: ViewedFrame) -> None:
@@ -141,6 +142,8 @@ class Page:
         if self._grasps is not None and not frame.task_frames:
             frame = with_task_frames(frame, self._grasps)
         with self._lock:
+            if self._ended.is_set():
+                return
             self._frame = frame
             if not self._looked:
                 self._look_at(frame)

@@ -88,6 +88,13 @@ def test_everything_that_can_be_drawn_can_be_switched_off_and_on(page):
     assert "lines/candidates" not in page.drawn
 
 
+def test_a_page_that_is_closed_draws_no_more(page, recwarn):
+    page.show_recording([some_frame("one"), some_frame("two")])
+    page.close()
+    page.show(some_frame("three"))
+    assert [str(warning.message) for warning in recwarn if "closed" in str(warning.message)] == []
+
+
 def test_a_recording_needs_a_frame(page):
     with pytest.raises(ValueError, match="no frame to show"):
         page.show_recording([])

@@ -23,7 +23,7 @@ from genpose_ros.robot.task_frames import SeenObject, TaskFrame
 from genpose_ros.robot.xarm6 import GRIPPER_OPENING_M
 from genpose_ros.synthesis.render import cast
 
-__all__ = ["ArmRun", "TaskError", "believed_surroundings", "fall_m", "straight_way"]
+__all__ = ["ArmRun", "Moment", "TaskError", "believed_surroundings", "fall_m", "straight_way"]
 
 #: Steps of straight motions, metres.
 _STEP_M = 0.01
@@ -83,6 +83,23 @@ def straight_way(T_from: np.ndarray, T_to: np.ndarray, *, step_m: float = _STEP_
     return way
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Moment of a run, as a picture shows it.
+
+    Attributes:
+        text: what the arm does.
+        q_rad: (J,) where it is.
+        solids: what is really there.
+        believed: objects as they are believed to be; empty: they are not shown.
+    """
+
+    text: str
+    q_rad: np.ndarray
+    solids: tuple[Solid, ...]
+    believed: tuple[SeenObject, ...] = ()
+
+
 @dataclass
 class ArmRun:
     """Run of a task in the simulated arm: where it is, what it holds, what it touched.
@@ -98,6 +115,7 @@ class ArmRun:
         held_at: (4, 4) where that was after each step.
         carried: steps of `held_at` before the motion that counts.
         touched: what it collided with, in order.
+        moments: what is worth a picture, in order.
         T_obj_taken: (4, 4) the tool where the fingers closed, in the frame of the object as it is
             believed to be.
         opening_m: between the fingers since they closed, as a gripper tells.
@@ -113,6 +131,7 @@ class ArmRun:
     held: str = ""
     carried: int = 0
     touched: list[str] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
     T_obj_taken: np.ndarray = field(default_factory=lambda: np.eye(4))
     opening_m: float = GRIPPER_OPENING_M
     _T_tcp_held: np.ndarray = field(default_factory=lambda: np.eye(4))
@@ -121,6 +140,11 @@ class ArmRun:
     def T_base_tcp(self) -> np.ndarray:
         """The tool's frame, (4, 4)."""
         return np.asarray(self.solver.collisions.arm.tcp(self.q_rad[None])[0])
+
+    def mark(self, text: str, believed: Sequence[SeenObject] = ()) -> None:
+        """Keep this moment for a picture."""
+        here = tuple(self.solids.values())
+        self.moments.append(Moment(text, self.q_rad, here, tuple(believed)))
 
     def go(self, path_rad: np.ndarray, *, spared: Sequence[str] = ()) -> None:
         """Move through joint positions (N, J); what is held moves along.
@@ -180,9 +204,11 @@ class ArmRun:
         self._enter(tool, item.name, frame.name)
         self._close(item.name, frame.name)
         self.T_obj_taken = np.linalg.inv(item.T_out_obj) @ self.T_base_tcp
+        self.mark(f"takes it ({frame.name})")
         raised = self.T_base_tcp.copy()
         raised[2, 3] += lift_m
         self.go_straight(raised, "lifting")
+        self.mark("lifts it")
 
     def _way_in(self, item: SeenObject, frame: TaskFrame) -> tuple[np.ndarray, np.ndarray]:
         """Where the tool goes, (4, 4), and joint positions (N, J) to before it.
@@ -262,6 +288,7 @@ class ArmRun:
     def release(self) -> str:
         """Open the fingers; returns the name of what was held."""
         name, self.held, self.opening_m = self.held, "", GRIPPER_OPENING_M
+        self.mark("lets go")
         return name
 
     def gap(self, name: str, other: str) -> float:

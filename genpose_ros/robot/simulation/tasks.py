@@ -150,6 +150,7 @@ class TaskScene:
         run.table_m = -0.05 if held else 0.0
         if held:
             self._see_hand(q_views)
+        run.mark("looks; blue: what it believes", tuple(self.believed.values()))
 
     def frame(self, name: str, which: str) -> TaskFrame:
         """Return the frame of an object to grasp it by, best reached from where the arm is.
@@ -309,6 +310,7 @@ def tilt_over(scene: TaskScene, name: str, into: str) -> None:
             run.go_to(tilting[0], "to the bowl", spared=[name])
             run.carried = len(run.held_at)
             run.go(tilting)
+            run.mark("pours")
             return
     raise TaskError("pour: no tilting motion within the arm's reach was found")
 

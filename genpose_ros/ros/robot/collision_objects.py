@@ -19,8 +19,9 @@ __all__ = ["SHAPES", "PlacedObject", "PlanningScene"]
 
 #: What stands for an object.
 SHAPES = ("auto", "box", "cylinder", "mesh")
-#: A change of size by more than this share makes a new shape.
-_RESIZED = 0.05
+#: A new shape is made where an edge is so many times as long as that of the one that MoveIt has:
+#: sooner where the object seems larger, since sizes of what is half hidden come and go.
+_GROWN, _SHRUNK = 1.05, 0.8
 #: Moves by less, metres and as the cosine of half the angle, are not told.
 _MOVED_M, _TURNED = 0.001, 1.0 - 1e-5
 #: byte fields of a message are of one byte each.
@@ -46,6 +47,8 @@ class PlacedObject:
 
 @dataclass
 class _Known:
+    """What MoveIt was told of an object last, and when it was seen."""
+
     pose: Pose
     size_m: tuple[float, float, float]
     frame_id: str
@@ -96,14 +99,15 @@ class PlanningScene:
             name = f"{self.prefix}{item.id}"
             if name in self._attached or not _is_sound(item):
                 continue
-            before = self._known.get(name)
-            self._known[name] = _Known(item.pose, item.size_m, header.frame_id, now_s)
-            if before is None or before.frame_id != header.frame_id or _resized(before, item):
+            told = self._known.get(name)
+            if told is None or told.frame_id != header.frame_id or _resized(told, item):
+                self._known[name] = _Known(item.pose, item.size_m, header.frame_id, now_s)
                 messages.append(self._added(name, item, header))
-            elif _moved(before.pose, item.pose):
+                continue
+            told.seen_s = now_s  # pose and size stay what was told: small changes add up
+            if _moved(told.pose, item.pose):
+                told.pose = item.pose
                 messages.append(_message(name, header, _MOVE, item.pose))
-            else:
-                self._known[name].pose = before.pose  # small moves add up
         return messages + self.expired(now_s)
 
     def expired(self, now_s: float) -> list[CollisionObject]:
@@ -174,7 +178,7 @@ def _is_sound(item: PlacedObject) -> bool:
 
 def _resized(before: _Known, item: PlacedObject) -> bool:
     pairs = zip(before.size_m, item.size_m, strict=True)
-    return any(abs(now - then) > _RESIZED * then for then, now in pairs)
+    return any(now > _GROWN * then or now < _SHRUNK * then for then, now in pairs)
 
 
 def _moved(before: Pose, after: Pose) -> bool:

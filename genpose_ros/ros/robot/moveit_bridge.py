@@ -3,9 +3,9 @@
 
 """Node `moveit_bridge`: objects as collision objects of MoveIt's planning scene.
 
-Takes `detections` (vision_msgs/Detection3DArray), which name tracked objects, and tells
-`/collision_object` of what appears, moves and goes. What MoveIt holds at a link, as
-`/attached_collision_object` tells, is left alone.
+Takes the estimator's `objects`, or anybody's `detections` (vision_msgs/Detection3DArray), both of
+which name tracked objects, and tells `/collision_object` of what appears, moves and goes. What
+MoveIt holds at a link, as `/attached_collision_object` tells, is left alone.
 """
 
 import time
@@ -17,14 +17,21 @@ import numpy as np
 import rclpy
 from moveit_msgs.msg import AttachedCollisionObject, CollisionObject
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.duration import Duration
 from rclpy.node import Node
 from vision_msgs.msg import Detection3DArray
 
+from genpose_ros.msg import ObjectPose, ObjectPoseArray
 from genpose_ros.ros.program import run_program
 from genpose_ros.ros.robot.collision_objects import SHAPES, PlacedObject, PlanningScene
+from genpose_ros.ros.robot.seen_objects import object_frame
 
 __all__ = ["MoveItBridge", "main"]
 
+#: States of objects that are seen now; others stay where they are until their time is over.
+_SEEN = (ObjectPose.STATE_UNTRACKED, ObjectPose.STATE_CONFIRMED)
+#: At the end it is waited for so long that the removals are heard, seconds.
+_HEARD_S = 0.5
 _MESH_FILES = {".obj", ".ply", ".stl"}
 
 
@@ -45,7 +52,13 @@ class MoveItBridge(Node):
         )
         live_s = float(self._declare("live_s", 2.0, "Unseen for so long, an object is removed."))
         padding_m = float(self._declare("padding", 0.005, "Added to objects on all sides, metres."))
-        self._least = float(self._declare("min_score", 0.5, "Least score of an object to appear."))
+        self._least = float(
+            self._declare(
+                "min_score",
+                0.5,
+                "Least score of an object to appear: of `objects` that of axis and place.",
+            )
+        )
         if shape not in SHAPES:
             raise ValueError(f"shape is one of {', '.join(SHAPES)}; got {shape!r}")
         if not (live_s > 0 and 0 <= padding_m < 1):
@@ -57,6 +70,7 @@ class MoveItBridge(Node):
             )
             self._scene.meshes = _unit_meshes(folder)
         self._publisher = self.create_publisher(CollisionObject, "/collision_object", 50)
+        self.create_subscription(ObjectPoseArray, "objects", self._on_objects, 10)
         self.create_subscription(Detection3DArray, "detections", self._on_detections, 10)
         self.create_subscription(
             AttachedCollisionObject, "/attached_collision_object", self._on_attached, 10
@@ -66,6 +80,16 @@ class MoveItBridge(Node):
     def _declare(self, name: str, default: Any, description: str) -> Any:
         descriptor = ParameterDescriptor(description=description, read_only=True)
         return self.declare_parameter(name, default, descriptor).value
+
+    def _on_objects(self, message: ObjectPoseArray) -> None:
+        objects = []
+        for item in message.objects:
+            # How a mug is turned about its axis decides little about the room that it takes.
+            if item.tracking_state in _SEEN and item.score_axis >= self._least:
+                edges = (item.size.x, item.size.y, item.size.z)
+                placed = PlacedObject(object_frame(item), item.class_name, item.pose.pose, edges)
+                objects.append(placed)
+        self._send(self._scene.update(objects, message.header, time.monotonic()))
 
     def _on_detections(self, message: Detection3DArray) -> None:
         objects = []
@@ -92,7 +116,10 @@ class MoveItBridge(Node):
     def destroy_node(self) -> None:
         """Take what was put into the scene out of it again."""
         if rclpy.ok(context=self.context):
-            self._send(self._scene.clear())
+            removals = self._scene.clear()
+            self._send(removals)
+            if removals:
+                self._publisher.wait_for_all_acked(Duration(seconds=_HEARD_S))
         super().destroy_node()
 
 
@@ -121,7 +148,7 @@ def _unit_meshes(folder: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the node until it is stopped."""
-    run_program("moveit_bridge", MoveItBridge, rclpy.spin, args)
+    run_program("moveit_bridge", MoveItBridge, rclpy.spin, args, says_goodbye=True)
 
 
 if __name__ == "__main__":

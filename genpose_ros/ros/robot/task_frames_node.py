@@ -5,10 +5,12 @@
 
 `~/objects` is remapped to the estimator's. For each object, frames `<object>_<frame>` and, of
 grasps, `<object>_<frame>_before` are children of the object's own; `~/task_frames` describes all of
-them as JSON, with the rings, what is reached, and why other frames are missing. Nothing is moved.
+them as JSON, with the rings, what is reached, and why other frames are missing. Where no objects
+come any more, the description takes all frames back. Nothing is moved.
 """
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +29,7 @@ from genpose_ros.msg import ObjectPoseArray
 from genpose_ros.robot.collision import Surroundings, box_obstacle
 from genpose_ros.robot.grasps import GraspTable
 from genpose_ros.robot.inverse import InverseKinematics
+from genpose_ros.robot.reasons import FrameReason, FrameRefusal
 from genpose_ros.robot.task_frames import SeenObject, TaskFrame, TaskFrames, task_frames, with_reach
 from genpose_ros.robot.xarm6 import READY_RAD, xarm6_collisions, xarm6_gripper
 from genpose_ros.ros.builders import pose_messages
@@ -44,6 +47,8 @@ _LATCHED = QoSProfile(
 _ROBOTS = ("", "xarm6")
 #: A hand that a frame names, as points on a ball of such a radius, metres.
 _HAND_M = 0.06
+#: So often it is looked whether objects still come, seconds.
+_WATCH_S = 0.25
 
 
 class TaskFramesNode(Node):
@@ -69,7 +74,14 @@ class TaskFramesNode(Node):
         self._tf_prefix = self._text("tf_prefix", "As of the estimator: before objects' frames.")
         self._hand = self._text("hand_frame", "Frame of a hand that holds objects; empty: none.")
         self._table_m = self._number("table_height", 0.0, "Of the table in the base frame, metres.")
+        self._silent_s = self._number(
+            "silent_s", 3.0, "Without objects for so long, none has frames."
+        )
+        if not self._silent_s > 0:
+            raise ValueError(f"silent_s must be positive, got {self._silent_s:g}")
         self._solver = InverseKinematics(xarm6_collisions(prefix)) if robot else None
+        self._items: list[SeenObject] = []
+        self._header, self._heard_s = Header(), time.monotonic()
         self._joints: dict[str, float] = {}
         self._transforms = TransformBuffer()
         if self._solver is not None or self._hand:
@@ -78,6 +90,7 @@ class TaskFramesNode(Node):
         self._publisher = self.create_publisher(String, "~/task_frames", _LATCHED)
         self.create_subscription(ObjectPoseArray, "objects", self._on_objects, 5)
         self.create_subscription(JointState, "joint_states", self._on_joints, 10)
+        self.create_timer(_WATCH_S, self._take_back)
 
     def _text(self, name: str, description: str) -> str:
         descriptor = ParameterDescriptor(description=description, read_only=True)
@@ -100,12 +113,26 @@ class TaskFramesNode(Node):
                 self.get_logger().warning(f"object left out: {error}", throttle_duration_sec=5.0)
         if not items and message.rejections:
             return  # a refused frame tells nothing new
+        self._items, self._header, self._heard_s = items, message.header, time.monotonic()
         found, why = self._frames(items, message.header)
         transforms = [t for frames in found for t in self._transform_messages(frames, message)]
         if transforms:
             self._broadcaster.sendTransform(transforms)
         text = json.dumps(description(found, message.header, self._base if not why else "", why))
         self._publisher.publish(String(data=text))
+
+    def _take_back(self) -> None:
+        """Refuse the last objects' frames where no more have come: the description is latched."""
+        silent_s = time.monotonic() - self._heard_s
+        if not self._items or silent_s <= self._silent_s:
+            return
+        text = f"no objects came for {silent_s:.1f} s: see that camera, masks and estimator run"
+        refusal = FrameRefusal(FrameReason.STALE, text)
+        found = [TaskFrames(item=item, refusals=(refusal,)) for item in self._items]
+        self._items = []
+        self.get_logger().warning(f"the objects' frames are taken back: {text}")
+        values = description(found, self._header, "", text)
+        self._publisher.publish(String(data=json.dumps(values)))
 
     def _frames(self, items: Sequence[SeenObject], header: Header) -> tuple[list[TaskFrames], str]:
         """The frames of all objects; and why no reach is known, empty where it is."""

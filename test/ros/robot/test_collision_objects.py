@@ -108,6 +108,19 @@ def test_another_frame_or_size_is_a_new_shape():
     assert operations(scene.update([larger], other, 0.2)) == [("genpose/can_1", "add")]
 
 
+def test_a_shape_follows_growth_soon_and_what_seems_to_shrink_late():
+    scene = PlanningScene()
+
+    def told(edge):
+        return operations(scene.update([seen(size=(0.07, edge, 0.07))], HEADER, 0.0))
+
+    assert told(0.100) == [("genpose/can_1", "add")]
+    assert told(0.104) == []
+    assert told(0.108) == [("genpose/can_1", "add")]  # small changes add up
+    assert told(0.095) == told(0.105) == []  # half hidden, and seen again
+    assert told(0.080) == [("genpose/can_1", "add")]
+
+
 @pytest.mark.parametrize("bad", ["nan", "quaternion", "size"])
 def test_what_is_no_body_is_not_passed_on(bad):
     item = seen(size=(0.07, -1.0, 0.07) if bad == "size" else (0.07, 0.12, 0.07))

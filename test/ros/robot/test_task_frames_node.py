@@ -14,7 +14,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
 
-from genpose_ros.msg import ObjectPose, ObjectPoseArray
+from genpose_ros.msg import ObjectPose, ObjectPoseArray, Rejection
 from genpose_ros.ros.robot.seen_objects import seen_object
 from genpose_ros.ros.robot.task_frames_node import TaskFramesNode
 
@@ -101,3 +101,42 @@ def test_frames_are_children_of_the_object_and_described_with_their_reach(benche
     assert len(side["joints_rad"]) == 6
     assert second["frames"] == []
     assert {row["reason"] for row in second["refused"]} == {"low_score"}
+
+
+@pytest.mark.ros
+def test_frames_are_taken_back_where_no_objects_come_any_more(benches):
+    bench = benches(lambda: None)
+    overrides = [Parameter("silent_s", value=0.6)]
+    bench.node = TaskFramesNode(context=bench.context, parameter_overrides=overrides)
+    bench.executor.add_node(bench.node)
+    told = []
+    bench.peer.create_subscription(
+        String, "/task_frames/task_frames", lambda m: told.append(json.loads(m.data)), LATCHED
+    )
+    publisher = bench.peer.create_publisher(ObjectPoseArray, "objects", 5)
+    header = Header(frame_id="world")
+    refused = ObjectPoseArray(header=header, rejections=[Rejection(reason="empty_depth")])
+
+    def send():
+        publisher.publish(ObjectPoseArray(header=header, objects=[can()]))
+        return told and told[-1]["objects"][0]["frames"]
+
+    def silent():
+        publisher.publish(refused)  # a refused frame is no news of the objects
+        return not told[-1]["objects"][0]["frames"]
+
+    assert bench.spin_until(send, timeout_s=60.0)
+    assert bench.spin_until(silent, timeout_s=60.0)
+    (taken,) = told[-1]["objects"][0]["refused"]
+    assert taken["reason"] == "stale"
+    assert "see that camera, masks and estimator run" in taken["detail"]
+    assert bench.spin_until(send, timeout_s=60.0)  # and given again
+
+
+@pytest.mark.ros
+def test_a_silence_that_is_none_is_refused(benches):
+    bench = benches(lambda: None)
+    with pytest.raises(ValueError, match="silent_s must be positive, got 0"):
+        TaskFramesNode(
+            context=bench.context, parameter_overrides=[Parameter("silent_s", value=0.0)]
+        )
