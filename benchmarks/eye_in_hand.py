@@ -12,6 +12,7 @@ the machine is; `--live` runs camera and node as programs over DDS instead.
 
 import argparse
 import heapq
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -35,7 +36,7 @@ from genpose_ros.ros.camera_info import calibration_from_info
 from genpose_ros.ros.demo.moving_frames import WORLD, MovingFrames
 from genpose_ros.ros.demo.node_processes import NodeEndedError
 from genpose_ros.ros.demo.track import TrackDemo, measure_tracking
-from genpose_ros.ros.demo.track_report import TrackReport, summarise_tracks
+from genpose_ros.ros.demo.track_report import TrackReport, TrackSummary, summarise_tracks
 from genpose_ros.ros.images import depth_pixels, label_pixels
 from genpose_ros.ros.mailbox import Mailbox
 from genpose_ros.ros.matching import DepthMessage, MaskInput, Matched
@@ -250,6 +251,7 @@ class _Figures:
     translation_p95_cm: float | None
     ids_per_object: float
     median_latency_ms: float
+    class_p95_cm: dict[str, float]
 
     @classmethod
     def of(cls, reports: Sequence[TrackReport]) -> "_Figures":
@@ -262,6 +264,7 @@ class _Figures:
             translation_p95_cm=replace(reports[0], tracks=tracks).translation_p95_cm,
             ids_per_object=fmean(report.ids_per_object for report in reports),
             median_latency_ms=fmean(report.latency_ms for report in reports),
+            class_p95_cm=_class_p95_cm(tracks),
         )
 
     def row(self, case: _Case) -> list[str]:
@@ -278,6 +281,15 @@ class _Figures:
             f"{self.ids_per_object:.2f}",
             f"{self.median_latency_ms:.0f}",
         ]
+
+
+def _class_p95_cm(tracks: Sequence[TrackSummary]) -> dict[str, float]:
+    """What 95 % of the positions of each class lie within, centimetres."""
+    errors_cm = defaultdict[str, list[float]](list)
+    for track in tracks:
+        errors_cm[track.name.rpartition("_")[0]] += [error for _, error in track.errors]
+    found = sorted((name, values) for name, values in errors_cm.items() if values)
+    return {name: float(np.percentile(values, 95)) for name, values in found}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -312,6 +324,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found.append({**asdict(case), **asdict(figures)})
         table.add_row(*figures.row(case))
     console.print(table)
+    for item in found:
+        classes = ", ".join(f"{name} {cm:.2f}" for name, cm in item["class_p95_cm"].items())
+        console.print(f"{item['image_hz']:g} images/s, {item['tf_hz']:g} TF/s, p95 cm: {classes}")
     if options.json is not None:
         write_results(options.json, {"eye_in_hand": found}, weights=None, seed=options.seeds[0])
 

@@ -248,13 +248,13 @@ def update(
     settings: TrackerSettings,
     *,
     restart: bool,
-    cut: float = 0.0,
-    whole: bool = True,
+    hidden: float = 0.0,
+    outside: float = 0.0,
 ) -> TrackedObject | None:
     """Return the object after an estimate was accepted; None: the track ends all the same.
 
-    What is left of an object that is partly hidden or beyond the image's border misleads: it
-    counts less, and the pose is the filter's.
+    What is left of a partly hidden object misleads: it counts less, and the pose is the filter's.
+    What the image's border leaves is placed by the surface that was last seen whole.
 
     Args:
         obj: before.
@@ -263,15 +263,17 @@ def update(
         camera_pose: of the frame.
         settings: the limits.
         restart: the estimate is far from the prediction: nothing of the motion is kept.
-        cut: share of its surface behind something else or beyond the image's border.
-        whole: whether that is negligible.
+        hidden: share of its surface behind something else.
+        outside: share of its surface beyond the image's border.
     """
     state = _state_after(obj, 0.0, settings, seen=True)
     if state is None:
         return None
-    if not whole and not restart:
+    incomplete = outside > constants.NEGLIGIBLE_OUTSIDE_SHARE
+    whole = not incomplete and hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
+    if incomplete and not restart:
         estimate = _completed(obj, motion, estimate, camera_pose)
-    motion = _updated_motion(motion, estimate, camera_pose, cut, restart=restart)
+    motion = _updated_motion(motion, estimate, camera_pose, hidden, restart=restart)
     masked = obj.masked_ns == camera_pose.stamp_ns
     if settings.smoothing or not whole:
         T_cam_obj = camera_pose.T_cam_fixed @ motion.T_fixed_obj
@@ -452,12 +454,12 @@ def _updated_motion(
     motion: Motion,
     estimate: ObjectEstimate,
     camera_pose: StampedCameraPose,
-    cut: float,
+    hidden: float,
     *,
     restart: bool,
 ) -> Motion:
     T_fixed_obj = camera_pose.T_fixed_cam @ estimate.T_cam_obj
-    noise = _measurement_noise(estimate, camera_pose, cut)
+    noise = _measurement_noise(estimate, camera_pose, hidden)
     if restart:
         return initial_motion(camera_pose.stamp_ns, T_fixed_obj, noise)
     return correct(motion, T_fixed_obj, noise)
@@ -466,9 +468,9 @@ def _updated_motion(
 def _completed(
     obj: TrackedObject, motion: Motion, estimate: ObjectEstimate, camera_pose: StampedCameraPose
 ) -> ObjectEstimate:
-    """An estimate of what is left of an object, placed by its surface as it was seen as a whole.
+    """An estimate of what the image's border leaves, placed by the surface last seen whole.
 
-    The estimate's own middle and size are those of what is left.
+    Its own middle and size are those of what is left.
     """
     T = estimate.T_cam_obj.copy()
     T[:3, 3] = (camera_pose.T_cam_fixed @ motion.T_fixed_obj)[:3, 3]
@@ -495,16 +497,15 @@ def _pose_covariance(
 
 
 def _measurement_noise(
-    estimate: ObjectEstimate, camera_pose: StampedCameraPose, cut: float = 0.0
+    estimate: ObjectEstimate, camera_pose: StampedCameraPose, hidden: float = 0.0
 ) -> np.ndarray:
     """Covariance (6, 6) of an estimate for the motion filter, fixed axes.
 
-    Estimates of objects that are cut, by what is in front or by the image's border, err towards
-    what is left, all of an occlusion alike.
+    Estimates of partly hidden objects err towards what is left, all of an occlusion alike.
     """
     floor = np.repeat([constants.NOISE_FLOOR_M, np.deg2rad(constants.NOISE_FLOOR_DEG)], 3)
-    shift_m = constants.HIDDEN_SHIFT * cut * float(np.linalg.norm(estimate.size_m))
-    turn_rad = constants.HIDDEN_TURN_RAD * cut**2
+    shift_m = constants.HIDDEN_SHIFT * hidden * float(np.linalg.norm(estimate.size_m))
+    turn_rad = constants.HIDDEN_TURN_RAD * hidden**2
     misled = constants.HIDDEN_FRAMES * np.diag(np.repeat([shift_m**2, turn_rad**2], 3))
     noise = estimate.covariance + np.diag(floor**2) + misled
     return rotate_covariance(noise, camera_pose.T_fixed_cam[:3, :3])

@@ -448,8 +448,8 @@ class TrackingStep:
             camera_pose,
             settings,
             restart=chosen.restart,
-            cut=track.view.cut,
-            whole=track.view.whole,
+            hidden=track.view.hidden,
+            outside=track.view.outside,
         )
 
     def _plausible(

@@ -43,20 +43,6 @@ class Visibility:
     unknown: float
     residual_m: float
 
-    @property
-    def cut(self) -> float:
-        """Share that the image does not show for what is in front or for its own border."""
-        return self.hidden + self.outside
-
-    @property
-    def whole(self) -> bool:
-        """Whether the image shows all of it, as far as anyone can tell.
-
-        Where its border is, an image says to the pixel; what is in front, only by noisy depth.
-        """
-        in_image = self.outside <= constants.NEGLIGIBLE_OUTSIDE_SHARE
-        return in_image and self.cut <= constants.NEGLIGIBLE_HIDDEN_SHARE
-
 
 def image_pixels(
     points_cam: np.ndarray, camera: PinholeCamera

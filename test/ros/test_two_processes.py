@@ -6,13 +6,13 @@
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from geometry_msgs.msg import PoseArray
+from program_log import ProgramLog
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import SetParameters
@@ -27,28 +27,6 @@ PROGRAM = Path(__file__).parents[1] / "support" / "fake_estimator_node.py"
 def start(*arguments: str) -> subprocess.Popen:
     command = [sys.executable, str(PROGRAM), "--ros-args", *arguments]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-
-
-class Log:
-    """Output of a program so far."""
-
-    def __init__(self, process: subprocess.Popen) -> None:
-        self.lines: list[str] = []
-        self._reader = threading.Thread(target=self._read, args=(process.stderr,), daemon=True)
-        self._reader.start()
-
-    def _read(self, stream) -> None:
-        for line in stream:
-            self.lines.append(line)
-
-    def count(self, text: str) -> int:
-        """How many lines hold a text."""
-        return sum(text in line for line in self.lines)
-
-    def whole(self) -> str:
-        """Everything, once the program has ended."""
-        self._reader.join(10.0)
-        return "".join(self.lines)
 
 
 @pytest.fixture
@@ -70,7 +48,7 @@ def program():
 
 @pytest.fixture
 def log(program):
-    return Log(program)
+    return ProgramLog(program)
 
 
 @pytest.fixture
@@ -119,7 +97,7 @@ def test_frames_become_poses_and_the_program_ends_in_order(rig, program, log):
 def test_ctrl_c_that_comes_twice_is_an_orderly_end(when, ros, benches):
     """Launch and the terminal each send one."""
     process = start()
-    log = Log(process)
+    log = ProgramLog(process)
     bench = benches(lambda: None)
     if when == "running":
         assert bench.spin_until(lambda: log.count("ready"), 60.0)
