@@ -31,6 +31,7 @@ PYTHON_NAMES = {
     "cv2": ("opencv-python-headless", "python3-opencv"),
     "hypothesis": ("hypothesis", "python3-hypothesis"),
     "lightning_fabric": ("lightning-fabric", None),
+    "lz4": ("lz4", None),
     "matplotlib": ("matplotlib", "python3-matplotlib"),
     "mkdocs": ("mkdocs", None),
     "numpy": ("numpy", "python3-numpy"),
