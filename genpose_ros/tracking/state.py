@@ -273,7 +273,9 @@ def update(
     whole = not incomplete and hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
     if incomplete and not restart:
         estimate = _completed(obj, motion, estimate, camera_pose)
-    motion = _updated_motion(motion, estimate, camera_pose, hidden, restart=restart)
+    # Where nothing is known of the camera's motion, a prediction is worth no more than what is left.
+    missing = hidden + outside if camera_pose.known else hidden
+    motion = _updated_motion(motion, estimate, camera_pose, missing, restart=restart)
     masked = obj.masked_ns == camera_pose.stamp_ns
     if settings.smoothing or not whole:
         T_cam_obj = camera_pose.T_cam_fixed @ motion.T_fixed_obj
@@ -454,12 +456,12 @@ def _updated_motion(
     motion: Motion,
     estimate: ObjectEstimate,
     camera_pose: StampedCameraPose,
-    hidden: float,
+    missing: float,
     *,
     restart: bool,
 ) -> Motion:
     T_fixed_obj = camera_pose.T_fixed_cam @ estimate.T_cam_obj
-    noise = _measurement_noise(estimate, camera_pose, hidden)
+    noise = _measurement_noise(estimate, camera_pose, missing)
     if restart:
         return initial_motion(camera_pose.stamp_ns, T_fixed_obj, noise)
     return correct(motion, T_fixed_obj, noise)
@@ -497,15 +499,16 @@ def _pose_covariance(
 
 
 def _measurement_noise(
-    estimate: ObjectEstimate, camera_pose: StampedCameraPose, hidden: float = 0.0
+    estimate: ObjectEstimate, camera_pose: StampedCameraPose, missing: float = 0.0
 ) -> np.ndarray:
     """Covariance (6, 6) of an estimate for the motion filter, fixed axes.
 
-    Estimates of partly hidden objects err towards what is left, all of an occlusion alike.
+    Estimates of objects of which a share is missing err towards what is left, all of an occlusion
+    alike.
     """
     floor = np.repeat([constants.NOISE_FLOOR_M, np.deg2rad(constants.NOISE_FLOOR_DEG)], 3)
-    shift_m = constants.HIDDEN_SHIFT * hidden * float(np.linalg.norm(estimate.size_m))
-    turn_rad = constants.HIDDEN_TURN_RAD * hidden**2
+    shift_m = constants.HIDDEN_SHIFT * missing * float(np.linalg.norm(estimate.size_m))
+    turn_rad = constants.HIDDEN_TURN_RAD * missing**2
     misled = constants.HIDDEN_FRAMES * np.diag(np.repeat([shift_m**2, turn_rad**2], 3))
     noise = estimate.covariance + np.diag(floor**2) + misled
     return rotate_covariance(noise, camera_pose.T_fixed_cam[:3, :3])
