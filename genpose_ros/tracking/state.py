@@ -513,7 +513,9 @@ def _updated_motions(followed: Sequence[Followed], camera_pose: StampedCameraPos
         return []
     estimates = [item.estimate for item in followed]
     T = camera_pose.T_fixed_cam @ np.stack([estimate.T_cam_obj for estimate in estimates])
-    noise = _measurement_noise(estimates, camera_pose, [item.hidden for item in followed])
+    # Where nothing is known of the camera's motion, a prediction is worth no more than what is left.
+    missing = [item.hidden + (item.outside if camera_pose.known else 0.0) for item in followed]
+    noise = _measurement_noise(estimates, camera_pose, missing)
     going_on = [i for i, item in enumerate(followed) if not item.restart]
     corrected = correct([followed[i].motion for i in going_on], T[going_on], noise[going_on])
     after = dict(zip(going_on, corrected, strict=True))
@@ -559,13 +561,14 @@ def _pose_covariance(
 def _measurement_noise(
     estimates: Sequence[ObjectEstimate],
     camera_pose: StampedCameraPose,
-    hidden: Sequence[float],
+    missing: Sequence[float],
 ) -> np.ndarray:
     """Covariances (B, 6, 6) of estimates for the motion filter, fixed axes.
 
-    Estimates of partly hidden objects err towards what is left, all of an occlusion alike.
+    Estimates of objects of which a share is missing err towards what is left, all of an occlusion
+    alike.
     """
-    share = np.array(hidden)
+    share = np.array(missing)
     shift_m = constants.HIDDEN_SHIFT * share * np.linalg.norm([e.size_m for e in estimates], axis=1)
     turn_rad = constants.HIDDEN_TURN_RAD * share**2
     misled = constants.HIDDEN_FRAMES * np.stack((shift_m, turn_rad), axis=1) ** 2
