@@ -513,7 +513,7 @@ def _updated_motions(followed: Sequence[Followed], camera_pose: StampedCameraPos
         return []
     estimates = [item.estimate for item in followed]
     T = camera_pose.T_fixed_cam @ np.stack([estimate.T_cam_obj for estimate in estimates])
-    # Where nothing is known of the camera's motion, a prediction is worth no more than what is left.
+    # With nothing known of the motion of the camera, what is left is worth as much as a prediction.
     missing = [item.hidden + (item.outside if camera_pose.known else 0.0) for item in followed]
     noise = _measurement_noise(estimates, camera_pose, missing)
     going_on = [i for i, item in enumerate(followed) if not item.restart]
