@@ -47,6 +47,7 @@ PYTHON_NAMES = {
     "torch": ("torch", None),
     "torchvision": ("torchvision", None),
     "trimesh": ("trimesh", None),
+    "triton": ("triton", None),
     "typer": ("typer", None),
     "ultralytics": ("ultralytics", None),
     "viser": ("viser", None),
@@ -62,6 +63,7 @@ OPTIONAL = {
     "sklearn": "study",
     "tensorboard": "tensorboard",
     "torchvision": "mask_rcnn",
+    "triton": "triton",
     "ultralytics": "",  # of an example
     "viser": "view",
     "websockets": "view",
