@@ -273,7 +273,7 @@ def update(
     whole = not incomplete and hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
     if incomplete and not restart:
         estimate = _completed(obj, motion, estimate, camera_pose)
-    # Where nothing is known of the camera's motion, a prediction is worth no more than what is left.
+    # A prediction is worth more than what is left, unless the camera moves as nobody knows.
     missing = hidden + outside if camera_pose.known else hidden
     motion = _updated_motion(motion, estimate, camera_pose, missing, restart=restart)
     masked = obj.masked_ns == camera_pose.stamp_ns
