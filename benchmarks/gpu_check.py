@@ -9,7 +9,9 @@ CPU can answer.
 """
 
 import argparse
+import importlib
 import json
+import os
 import platform
 import sys
 import time
@@ -21,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Frame, Instance
 from genpose_ros.estimation.result import ObjectEstimate
@@ -164,6 +167,88 @@ def operations(device: str) -> dict[str, Any]:
     }
 
 
+def kernels(device: str) -> dict[str, Any]:
+    """Whether the fused kernels answer as the plain operations do, and how long both take.
+
+    On a CPU Triton's interpreter runs them, which says nothing of time.
+    """
+    from genpose_ros.networks.fused_kernels import fused_kernels
+    from genpose_ros.networks.pointnet2 import _farthest_points_on_gpu
+
+    count, size = (64, 512) if device == "cuda" else (8, 64)
+    points = torch.randn(10, size, 3, generator=torch.Generator().manual_seed(0)).to(device)
+    fused = fused_kernels(points)
+    if device != "cuda":
+        os.environ["TRITON_INTERPRET"] = "1"
+        try:
+            fused = importlib.import_module("genpose_ros.networks.triton_kernels")
+        except ImportError as error:
+            return {"used": False, "why": str(error)}
+    if fused is None:
+        return {"used": False, "why": "they do not compile here: see the log"}
+    order, distances2 = fused.farthest_points(points, count)
+    plain_order, plain = _farthest_points_on_gpu(points, count)
+    nearest = distances2.gather(-1, fused.nearest_points(distances2, 16))
+    smallest = plain.topk(16, dim=-1, largest=False).values
+    row: dict[str, Any] = {
+        "used": device == "cuda",
+        "farthest_the_same": bool((order == plain_order).all() and (distances2 == plain).all()),
+        "nearest_the_same": bool((nearest == smallest).all()),
+    }
+    if device == "cuda":
+        row["farthest_ms"] = _milliseconds(lambda: fused.farthest_points(points, count))
+        row["plain_farthest_ms"] = _milliseconds(lambda: _farthest_points_on_gpu(points, count))
+        row["nearest_ms"] = _milliseconds(lambda: fused.nearest_points(plain, 16))
+        row["plain_nearest_ms"] = _milliseconds(lambda: plain.topk(16, dim=-1, largest=False))
+    return row
+
+
+def clouds(device: str, repeats: int) -> dict[str, Any]:
+    """Whether clouds made on the device are the host's, and how long both take for ten masks."""
+    from genpose_ros.estimation.device_clouds import clouds_on_device
+    from genpose_ros.estimation.label_clouds import clouds_of_pixels
+    from genpose_ros.estimation.labelled_pixels import LabelledPixels, label_image
+
+    shown, settings, place = cans(10), EstimatorSettings(), torch.device(device)
+    known = shown.depth_m, shown.camera, shown.instances
+    labels = label_image([instance.mask for instance in shown.instances])
+    if labels is None:
+        raise ValueError("the masks overlap")
+
+    def on_host() -> list[ObjectCloud | None]:
+        return clouds_of_pixels(*known, LabelledPixels.of(labels, 10), settings)
+
+    def on_device() -> list[ObjectCloud | None]:
+        return clouds_on_device(*known, labels, settings, place)
+
+    pairs = zip(on_host(), on_device(), strict=True)
+    off_m = [
+        float(np.abs(one.points_cam - other.points_cam).max())
+        for one, other in pairs
+        if one is not None and other is not None
+    ]
+    row: dict[str, Any] = {"clouds": len(off_m), "most_off_mm": 1e3 * max(off_m)}
+    for name, make in (("host_ms", on_host), ("device_ms", on_device)):
+        walls = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            make()
+            walls.append(1e3 * (time.perf_counter() - start))
+        row[name] = round(median(walls), 3)
+    return row
+
+
+def _milliseconds(part: Callable[[], Any], repeats: int = 20) -> float:
+    """Mean time of a part on a GPU."""
+    part()
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        part()
+    torch.cuda.synchronize()
+    return round(1e3 * (time.perf_counter() - start) / repeats, 4)
+
+
 def memory() -> dict[str, float]:
     """Peak megabytes of twenty objects, and what a hundred more frames add."""
     torch.cuda.reset_peak_memory_stats()
@@ -234,12 +319,14 @@ def check(minutes: float, *, small: bool) -> dict[str, Any]:
         "parity": budget.run("parity", lambda: parity(device)),
         "frames": budget.run("frames", lambda: times(device, counts, repeats)),
         "operations": budget.run("operations", lambda: operations(device)),
+        "clouds": budget.run("clouds", lambda: clouds(device, repeats)),
+        "kernels": budget.run("kernels", lambda: kernels(device)),
         "memory": budget.run("memory", memory) if gpu else None,
     }
-    clouds, batch = (4096, 2048) if gpu else (64, 64)
+    made, batch = (4096, 2048) if gpu else (64, 64)
     if small:
-        clouds = batch = 8
-    report["made_clouds"] = budget.run("made clouds", lambda: made_clouds(device, clouds))
+        made = batch = 8
+    report["made_clouds"] = budget.run("made clouds", lambda: made_clouds(device, made))
     report["trained_clouds"] = budget.run(
         "trained clouds", lambda: trained_clouds(device, batch, 1 if small else 5)
     )

@@ -4,6 +4,7 @@
 """Covariance of a pose's error, from the spread of its candidates and what they share."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from genpose_ros.estimation.evidence import EVIDENCE
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.transforms import with_uniform_angle
 
-__all__ = ["error_covariance"]
+__all__ = ["error_covariances"]
 
 _ANGLE, _TILT = EVIDENCE.index("log_angle_deg"), EVIDENCE.index("log_tilt_deg")
 #: Variance of an angle that is not known at all.
@@ -51,8 +52,8 @@ _FRESH = _Errors(2.9, 3.5e-5, 1.05e-4, math.radians(0.035))
 _TRACKED = _Errors(1.4, 4.2e-4, 1.25e-3, math.radians(0.225))
 
 
-def error_covariance(estimate: ObjectEstimate, *, tracked: bool = False) -> np.ndarray:
-    """Return the covariance of an estimate's error: more than its candidates' spread.
+def error_covariances(estimates: Sequence[ObjectEstimate], *, tracked: bool = False) -> np.ndarray:
+    """Return the covariances of B estimates' errors: more than their candidates' spread.
 
     Candidates of one cloud differ less among each other than from the truth: the depth errs for all
     of them, most along the line of sight, and so does the network. By how much shows in how far
@@ -60,28 +61,32 @@ def error_covariance(estimate: ObjectEstimate, *, tracked: bool = False) -> np.n
     known than not at all.
 
     Args:
-        estimate: its covariance is the spread (`uncertainty.pose_covariance`) or, of a track, that
-            of the motion filter.
-        tracked: whether its candidates started around a known pose.
+        estimates: their covariances are the spread (`uncertainty.pose_covariance`) or, of tracks,
+            that of the motion filter.
+        tracked: whether their candidates started around a known pose.
 
     Returns:
-        (6, 6) of x, y, z and the rotation vector, axes of the camera, metres and radians.
+        (B, 6, 6) of x, y, z and the rotation vector, axes of the camera, metres and radians.
     """
+    if not estimates:
+        return np.zeros((0, 6, 6))
     errors = _TRACKED if tracked else _FRESH
-    angle, tilt = (_degrees(estimate, index) for index in (_ANGLE, _TILT))
-    centre = estimate.T_cam_obj[:3, 3]
-    sight = np.outer(centre, centre)
-    covariance = errors.gain * estimate.covariance
-    covariance[:3, :3] += (1 + angle) ** 2 * (
-        errors.across**2 * (centre @ centre * np.eye(3) - sight) + errors.along**2 * sight
-    )
-    size_m = max(float(np.linalg.norm(estimate.size_m)), 1e-3)
-    farther = _SIZE_M * float(np.linalg.norm(centre)) / size_m
+    T = np.stack([estimate.T_cam_obj for estimate in estimates])
+    spread = np.stack([estimate.covariance for estimate in estimates])
+    sizes_m = np.linalg.norm([estimate.size_m for estimate in estimates], axis=1)
+    angle, tilt = np.array([[_degrees(e, _ANGLE), _degrees(e, _TILT)] for e in estimates]).T
+    centre, y_axis = T[:, :3, 3], T[:, :3, 1]
+    sight, squared = centre[:, :, None] * centre[:, None, :], (centre**2).sum(1)
+    covariance = errors.gain * spread
+    across = errors.across**2 * (squared[:, None, None] * np.eye(3) - sight)
+    place = (1 + angle)[:, None, None] ** 2 * (across + errors.along**2 * sight)
+    covariance[:, :3, :3] += place
+    farther = _SIZE_M * np.sqrt(squared) / np.maximum(sizes_m, 1e-3)
     turn = errors.turn_rad**2 * (1 + tilt) ** (2 * _TILT_POWER) * farther
-    covariance[3:, 3:] += min(turn, _UNIFORM) * np.eye(3)
-    y_axis = estimate.T_cam_obj[:3, 1]
-    if y_axis @ estimate.covariance[3:, 3:] @ y_axis >= (1 - 1e-6) * _UNIFORM:
-        return with_uniform_angle(covariance, y_axis)
+    covariance[:, 3:, 3:] += np.minimum(turn, _UNIFORM)[:, None, None] * np.eye(3)
+    about = (y_axis[:, None] @ spread[:, 3:, 3:] @ y_axis[:, :, None])[:, 0, 0]
+    free = about >= (1 - 1e-6) * _UNIFORM
+    covariance[free] = with_uniform_angle(covariance[free], y_axis[free])
     return covariance
 
 

@@ -15,7 +15,8 @@ from genpose_ros.estimation.accelerator_errors import in_halves_where_memory_lac
 from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud, shuffled_cloud
 from genpose_ros.estimation.batch import BatchEstimator, padded_size
 from genpose_ros.estimation.candidates import steps_are_coarse
-from genpose_ros.estimation.error_covariance import error_covariance
+from genpose_ros.estimation.device_clouds import clouds_on_device
+from genpose_ros.estimation.error_covariance import error_covariances
 from genpose_ros.estimation.frame import Frame, Instance, check_frame
 from genpose_ros.estimation.label_clouds import clouds_of_pixels
 from genpose_ros.estimation.labelled_pixels import LabelledPixels, disjoint_masks
@@ -145,7 +146,7 @@ class PoseEstimator:
 
         With the same frame and settings the result is the same, but where `max_latency_ms` is set:
         then it depends on how long the frames before took. Covariances are those of the error:
-        see `error_covariance`.
+        see `error_covariances`.
 
         Args:
             frame: depth image, camera and masks.
@@ -161,11 +162,9 @@ class PoseEstimator:
             up_cam = self.frame_up(frame, clouds)
             clouds = [replace(cloud, up_cam=up_cam) for cloud in clouds]
         outcomes = self.estimate_clouds(clouds, settings=settings, timer=timer)
-        estimates = tuple(
-            replace(o, covariance=error_covariance(o))
-            for o in outcomes
-            if isinstance(o, ObjectEstimate)
-        )
+        spread = [o for o in outcomes if isinstance(o, ObjectEstimate)]
+        each = zip(spread, error_covariances(spread), strict=True)
+        estimates = tuple(replace(o, covariance=covariance) for o, covariance in each)
         rejections += [o for o in outcomes if isinstance(o, Rejection)]
         lowered = self.latency.told
         self.latency.note(1e3 * (time.perf_counter() - started_s))
@@ -196,7 +195,7 @@ class PoseEstimator:
         rejections += parts + more
         if divided:
             images = _labelled(instances, depth_m, known)
-        clouds, refusals = _clouds(frame, instances, images, settings, known)
+        clouds, refusals = _clouds(frame, instances, images, settings, known, self.device)
         return clouds, rejections + refusals
 
     def frame_up(self, frame: Frame, clouds: Sequence[ObjectCloud]) -> UpDirection | None:
@@ -319,13 +318,17 @@ def _clouds(
     images: Sequence[tuple[list[int], LabelledPixels]],
     settings: EstimatorSettings,
     known: CategorySet,
+    device: torch.device,
 ) -> tuple[list[ObjectCloud], list[Rejection]]:
     """All clouds, those that are out of the usual looked at one by one, and why some have none."""
     depth_m, camera = frame.depth_m, frame.camera
     usual: dict[int, ObjectCloud | None] = {}
     for rows, pixels in images:
         own = [instances[row] for row in rows]
-        found = clouds_of_pixels(depth_m, camera, own, pixels, settings)
+        if device.type == "cuda":
+            found = clouds_on_device(depth_m, camera, own, pixels.labels, settings, device)
+        else:
+            found = clouds_of_pixels(depth_m, camera, own, pixels, settings)
         usual |= zip(rows, found, strict=True)
     clouds: list[ObjectCloud] = []
     refused: list[Rejection] = []

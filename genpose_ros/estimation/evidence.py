@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -147,28 +148,33 @@ def _box_fit(drawn: Drawn, seen: Seen) -> tuple[Tensor, Tensor]:
     if drawn.size_m is None:
         nothing = torch.zeros_like(drawn.second_mode, dtype=torch.float64)
         return nothing, nothing
-    centred = seen.points_cam.double() - drawn.pose_translation.double()[:, None]
-    points_obj = centred @ drawn.pose_rotation.double()
-    half = drawn.size_m.double()[:, None] / 2
-    outside = (points_obj.abs() > half + _OUTSIDE_M).any(-1).double().mean(1)
-    extent = _middle_extent(points_obj)
+    # In single precision, as the points came: theirs is a tenth of a micrometre.
+    centred = seen.points_cam - drawn.pose_translation.to(seen.points_cam)[:, None]
+    along = drawn.pose_rotation.to(centred).mT @ centred.mT  # (B, 3, N), object frame
+    half = drawn.size_m.to(centred).unsqueeze(-1) / 2
+    outside = (along.abs() > half + _OUTSIDE_M).any(1).double().mean(1)
+    extent = _middle_extent(along).double()
     filled = (extent / drawn.size_m.double()).clamp(0, 2).prod(-1)
     return outside, (1 - filled).clamp_min(0)
 
 
-def _middle_extent(points_obj: Tensor) -> Tensor:
-    """Extent (B, 3) of points (B, N, 3) between the quantiles 0.02 and 0.98 of each coordinate.
+def _middle_extent(along: Tensor) -> Tensor:
+    """Extent (B, 3) of coordinates (B, 3, N) between their quantiles 0.02 and 0.98.
 
     Interpolated between neighbours in order, as `torch.quantile` does after sorting them all.
     """
-    along = points_obj.mT
     place = _END * (along.shape[-1] - 1)
     count = min(int(place) + 2, along.shape[-1])
-    ends = []
-    for top in (False, True):
-        near = along.topk(count, largest=top).values[..., -2:]
-        ends.append(near[..., 0] + (place - int(place)) * (near[..., -1] - near[..., 0]))
-    return ends[1] - ends[0]
+    if along.is_cpu:  # NumPy sorts them all, by vector instructions, in a tenth of the time
+        ordered = torch.from_numpy(np.sort(along.detach().contiguous().numpy(), axis=-1))
+        low, high = ordered[..., :count], ordered.flip(-1)[..., :count]
+    else:
+        low, high = (along.topk(count, largest=top).values for top in (False, True))
+    share = place - int(place)
+    lowest, highest = (
+        near[..., -2:][..., 0] * (1 - share) + near[..., -1] * share for near in (low, high)
+    )
+    return highest - lowest
 
 
 def _oddness(size_m: Tensor, sizes: SizeTable) -> Tensor:

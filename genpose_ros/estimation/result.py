@@ -29,7 +29,7 @@ class ObjectEstimate:
         T_cam_obj: (4, 4) float64, object frame (NOCS axes, y up, origin at the centre of the
             bounding box) to camera optical frame, metres.
         covariance: (6, 6) of (x, y, z, rotation vector), metres and radians, both in the axes of
-            the camera frame; see `error_covariance`. Of clouds by themselves
+            the camera frame; see `error_covariances`. Of clouds by themselves
             (`PoseEstimator.estimate_clouds`) the spread alone: `uncertainty.pose_covariance`.
         score: probability in [0, 1] that the pose is within 10 degrees and 5 cm and the object one
             of its category, by the model's `ScoreCalibration`; of models without one, the share of

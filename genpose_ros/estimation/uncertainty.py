@@ -107,24 +107,18 @@ def pose_covariance(
     """
     y_axis = pooled_rotation[..., 1]
     rotation = symmetry.nearest(rotation, pooled_rotation[:, None])
-    turn = so3_log(rotation @ pooled_rotation[:, None].mT)
     tilt = _shortest_turn(y_axis[:, None], rotation[..., 1])
-    delta = torch.cat(
-        (
-            translation - pooled_translation[:, None],
-            torch.where(symmetry.free[:, None, None], tilt, turn),
-        ),
-        dim=-1,
-    ).double()
-    weights = members.double()
-    weights = weights / weights.sum(dim=1, keepdim=True)
+    turn = so3_log(rotation @ pooled_rotation[:, None].mT)
+    turn = torch.where(symmetry.free[:, None, None], tilt, turn)
+    delta = torch.cat((translation - pooled_translation[:, None], turn), dim=-1).double()
+    weights = members.double() / members.sum(dim=1, keepdim=True)
     covariance = (delta * weights[..., None]).mT @ delta
-    free = torch.zeros_like(covariance)
-    free[:, 3:, 3:] = math.pi**2 / 3 * y_axis[:, :, None] * y_axis[:, None, :]
-    covariance = covariance + torch.where(symmetry.free[:, None, None], free, 0.0)
-    floor = torch.full_like(covariance[0, 0], _FLOOR_M**2)
-    floor[3:] = _FLOOR_RAD**2
-    return (covariance + covariance.mT) / 2 + floor.diag()
+    added = torch.full_like(covariance[:, 0], _FLOOR_M**2)
+    added[:, 3:] = _FLOOR_RAD**2
+    added = added.diag_embed()
+    uniform = math.pi**2 / 3 * symmetry.free.to(covariance)[:, None] * y_axis
+    added[:, 3:, 3:] += uniform[:, :, None] * y_axis[:, None, :]
+    return (covariance + covariance.mT) / 2 + added
 
 
 def agreement(

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from genpose_ros.estimation.back_projection import ObjectCloud
-from genpose_ros.estimation.error_covariance import error_covariance
+from genpose_ros.estimation.error_covariance import error_covariances
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.evidence import EVIDENCE, size_spreads
 from genpose_ros.estimation.frame import Instance
@@ -295,7 +295,7 @@ def _ellipsoids(
         category = library.categories[estimate.category]
         angle, distance = pose_errors(estimate.T_cam_obj, T_true, category)
         if not views.deceived[view] and angle <= _NEAR[0] and distance <= _NEAR[1]:
-            covariance = error_covariance(estimate)
+            (covariance,) = error_covariances([estimate])
             probabilities.append(
                 ellipsoid_probabilities(estimate.T_cam_obj, covariance, T_true, category)
             )

@@ -91,17 +91,7 @@ def quat_wxyz_from_rotation(rotation: Tensor) -> Tensor:
         [0.7071, 0.0, 0.0, 0.7071]
     """
     _check_matrices(rotation)
-    xx, yy, zz = rotation.diagonal(dim1=-2, dim2=-1).unbind(-1)
-    (_, xy, xz), (yx, _, yz), (zx, zy, _) = (row.unbind(-1) for row in rotation.unbind(-2))
-    rows = torch.stack(
-        [
-            torch.stack((1 + xx + yy + zz, zy - yz, xz - zx, yx - xy), dim=-1),
-            torch.stack((zy - yz, 1 + xx - yy - zz, yx + xy, xz + zx), dim=-1),
-            torch.stack((xz - zx, yx + xy, 1 - xx + yy - zz, zy + yz), dim=-1),
-            torch.stack((yx - xy, xz + zx, zy + yz, 1 - xx - yy + zz), dim=-1),
-        ],
-        dim=-2,
-    )
+    rows = _quaternion_products(rotation, torch.ones_like(rotation[..., 0, 0]))
     largest = rows.diagonal(dim1=-2, dim2=-1).argmax(dim=-1)
     index = largest[..., None, None].expand(*largest.shape, 1, 4)
     quat = rows.gather(-2, index).squeeze(-2)
@@ -127,13 +117,12 @@ def rotation_from_quat_wxyz(quat_wxyz: Tensor) -> Tensor:
     """
     if quat_wxyz.shape[-1:] != (4,):
         raise ValueError(f"expected quaternions (..., 4), got shape {tuple(quat_wxyz.shape)}")
-    w, x, y, z = (quat_wxyz / quat_wxyz.norm(dim=-1, keepdim=True)).unbind(-1)
-    entries = (
-        *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    )
-    rotation: Tensor = torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+    quat = quat_wxyz / quat_wxyz.norm(dim=-1, keepdim=True)
+    w, vector = quat[..., :1, None], quat[..., 1:]
+    # R = (2 w^2 - 1) I + 2 v v^T + 2 w [v]x.
+    turned = vector[..., :, None] * vector[..., None, :] + w * _cross_matrix(vector)
+    identity = torch.eye(3, dtype=quat.dtype, device=quat.device)
+    rotation: Tensor = (2 * w * w - 1) * identity + 2 * turned
     return rotation
 
 
@@ -171,7 +160,7 @@ def so3_exp(rotation_vector: Tensor) -> Tensor:
 def so3_log(rotation: Tensor) -> Tensor:
     """Return rotation vectors of rotations, the logarithm of SO(3).
 
-    By way of the quaternion, which is regular at pi; near zero by the series of atan(v)/v.
+    By way of the quaternion, which is regular at pi.
 
     Args:
         rotation: (..., 3, 3).
@@ -189,12 +178,9 @@ def so3_log(rotation: Tensor) -> Tensor:
     """
     quat = quat_wxyz_from_rotation(rotation)
     w, vector = quat[..., :1], quat[..., 1:]
-    squared = (vector * vector).sum(dim=-1, keepdim=True)
-    small = squared < 1e-8
-    length = torch.where(small, torch.ones_like(squared), squared).sqrt()
-    safe_w = torch.where(small, w, torch.ones_like(w))
-    series = 2 / safe_w - 2 * squared / (3 * safe_w**3)
-    return vector * torch.where(small, series, 2 * torch.atan2(length, w) / length)
+    # The quotient is 1 for all angles below its floor, to the last digit.
+    length = (vector * vector).sum(dim=-1, keepdim=True).clamp_min(1e-24).sqrt()
+    return vector * (2 * torch.atan2(length, w) / length)
 
 
 def geodesic_angle(rotation_a: Tensor, rotation_b: Tensor) -> Tensor:
@@ -220,8 +206,7 @@ def geodesic_angle(rotation_a: Tensor, rotation_b: Tensor) -> Tensor:
     _check_matrices(rotation_a)
     _check_matrices(rotation_b)
     relative = rotation_a.transpose(-1, -2) @ rotation_b
-    skew = relative - relative.transpose(-1, -2)
-    twice_sine = torch.stack((skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]), dim=-1)
+    twice_sine = _twice_axial(relative)
     twice_cosine = relative.diagonal(dim1=-2, dim2=-1).sum(dim=-1) - 1
     return torch.atan2(twice_sine.norm(dim=-1), twice_cosine)
 
@@ -286,9 +271,13 @@ def mean_rotation(rotation: Tensor, weights: Tensor | None = None) -> Tensor:
         >>> round(float(so3_log(mean_rotation(so3_exp(about_z)))[2]), 6)
         0.4
     """
-    quat = quat_wxyz_from_rotation(rotation.double())
-    weighted = quat if weights is None else quat * weights.double()[..., None]
-    outer = weighted.transpose(-1, -2) @ quat
+    each = rotation.double()
+    if weights is None:
+        weights = torch.ones_like(each[..., 0, 0])
+    weights = weights.double()
+    # 4 q q^T is linear in the rotation: the sum over the quaternions is that of the sum.
+    total = (weights[..., None, :] @ each.flatten(-2)).unflatten(-1, (3, 3)).squeeze(-3)
+    outer = _quaternion_products(total, weights.sum(-1))
     top = _top_eigenvector if outer.is_cpu else _top_eigenvector_by_squaring
     return rotation_from_quat_wxyz(top(outer)).to(rotation.dtype)
 
@@ -313,6 +302,28 @@ def _top_eigenvector_by_squaring(matrix: Tensor) -> Tensor:
     column = matrix.gather(-1, index).squeeze(-1)
     vector: Tensor = column / column.norm(dim=-1, keepdim=True)
     return vector
+
+
+def _quaternion_products(rotation: Tensor, ones: Tensor) -> Tensor:
+    """4 q q^T (..., 4, 4) of unit quaternions q, (w, x, y, z); of sums of rotations the sum of it.
+
+    Args:
+        rotation: (..., 3, 3), or the weighted sum of several.
+        ones: (...), 1, or the sum of the weights.
+    """
+    trace = rotation.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
+    vector = _twice_axial(rotation)
+    identity = torch.eye(3, dtype=rotation.dtype, device=rotation.device)
+    lower = rotation + rotation.mT + (ones - trace)[..., None, None] * identity
+    first = torch.cat(((ones + trace).unsqueeze(-1), vector), dim=-1)
+    others = torch.cat((vector.unsqueeze(-1), lower), dim=-1)
+    return torch.cat((first.unsqueeze(-2), others), dim=-2)
+
+
+def _twice_axial(matrix: Tensor) -> Tensor:
+    """Vectors (..., 3) of the skew parts of matrices; of rotations, 2 sin(angle) times the axis."""
+    entries = (matrix - matrix.mT).flatten(-2).unbind(-1)
+    return torch.stack((entries[7], entries[2], entries[3]), dim=-1)
 
 
 def _cross_matrix(vector: Tensor) -> Tensor:

@@ -59,20 +59,21 @@ def rotate_covariance(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarra
     """Return the covariance of a position and a rotation vector in the axes of another frame.
 
     Args:
-        covariance: (6, 6), order x, y, z and rotation vector, both in the axes of one frame.
-        rotation: (3, 3), from that frame to the other.
+        covariance: (..., 6, 6), order x, y, z and rotation vector, both in the axes of one frame.
+        rotation: (..., 3, 3), from that frame to the other.
 
     Returns:
-        (6, 6).
+        (..., 6, 6).
 
     Example:
         >>> about_z = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
         >>> rotate_covariance(np.diag([1.0, 2, 3, 4, 5, 6]), about_z).diagonal().tolist()
         [2.0, 1.0, 3.0, 5.0, 4.0, 6.0]
     """
-    blocks = covariance.reshape(2, 3, 2, 3).swapaxes(1, 2)
-    turned: np.ndarray = (rotation @ blocks @ rotation.T).swapaxes(1, 2).reshape(6, 6)
-    return turned
+    blocks = covariance.reshape(*covariance.shape[:-2], 2, 3, 2, 3).swapaxes(-3, -2)
+    turn = rotation[..., None, None, :, :]
+    turned: np.ndarray = turn @ blocks @ turn.swapaxes(-1, -2)
+    return turned.swapaxes(-3, -2).reshape(covariance.shape)
 
 
 def with_uniform_angle(covariance: np.ndarray, axis: np.ndarray) -> np.ndarray:
@@ -81,20 +82,20 @@ def with_uniform_angle(covariance: np.ndarray, axis: np.ndarray) -> np.ndarray:
     Its variance is pi^2 / 3, whatever was claimed, and it goes with nothing else.
 
     Args:
-        covariance: (6, 6), order x, y, z and rotation vector.
-        axis: (3,) unit vector, in the axes of the rotation vector.
+        covariance: (..., 6, 6), order x, y, z and rotation vector.
+        axis: (..., 3) unit vector, in the axes of the rotation vector.
 
     Returns:
-        (6, 6).
+        (..., 6, 6).
 
     Example:
         >>> free = with_uniform_angle(np.eye(6), np.array([0.0, 1, 0]))
         >>> free.diagonal().round(2).tolist()
         [1.0, 1.0, 1.0, 1.0, 3.29, 1.0]
     """
-    along = np.outer(axis, axis)
-    keep = np.eye(6)
-    keep[3:, 3:] -= along
+    along = axis[..., :, None] * axis[..., None, :]
+    keep = np.broadcast_to(np.eye(6), covariance.shape).copy()
+    keep[..., 3:, 3:] -= along
     result: np.ndarray = keep @ covariance @ keep
-    result[3:, 3:] += np.pi**2 / 3 * along
+    result[..., 3:, 3:] += np.pi**2 / 3 * along
     return result

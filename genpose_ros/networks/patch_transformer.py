@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from genpose_ros.networks.fused_kernels import fused_kernels
 from genpose_ros.networks.pointnet2 import farthest_points, gather_rows
 
 __all__ = ["PatchTransformer", "nearest_points"]
@@ -136,6 +137,10 @@ def nearest_points(distances: Tensor, count: int) -> Tensor:
         distances: float32, none negative.
         count: how many.
     """
+    kernels = fused_kernels(distances)
+    if kernels is not None:
+        fused: Tensor = kernels.nearest_points(distances, count)
+        return fused
     if not distances.is_cpu:
         return distances.topk(count, dim=-1, largest=False, sorted=False).indices
     size = distances.shape[-1]

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from genpose_ros.networks.fused_kernels import fused_kernels
+
 __all__ = [
     "LIGHT_LEVELS",
     "GroupingLevel",
@@ -29,6 +31,8 @@ __all__ = [
 
 #: Points of a cloud up to which all distances between them are computed at once on a GPU.
 _MOST_TABLED = 512
+#: Points of a cloud that a fused kernel keeps in registers.
+_MOST_IN_REGISTERS = 4096
 
 
 def farthest_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -44,6 +48,11 @@ def farthest_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
     Returns:
         (B, M) indices, and (B, M, N) squared distances from each chosen point to all points.
     """
+    fits = points.dtype == torch.float32 and points.shape[1] <= _MOST_IN_REGISTERS
+    kernels = fused_kernels(points) if fits else None
+    if kernels is not None:
+        fused: tuple[Tensor, Tensor] = kernels.farthest_points(points.detach(), count)
+        return fused
     if not points.is_cpu:
         return _farthest_points_on_gpu(points, count)
     order, distances2 = _farthest_points_on_cpu(points.detach().numpy(), count)

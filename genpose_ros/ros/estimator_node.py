@@ -9,6 +9,7 @@ if __name__ == "__main__":
     exit_at_once(0)  # until the node, whose imports take seconds, answers signals itself
 
 import gc
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -63,6 +64,8 @@ _SILENT_S = 1.0
 _SUPERVISION_S = 0.2
 #: Characters of a line that are shown.
 _LINE_LENGTH = 400
+#: How long a thread of Python may wait for another one to let go of the interpreter, seconds.
+_SWITCH_S = 0.001
 
 
 class EstimatorNode(ManagedNode):
@@ -478,6 +481,9 @@ def main(
         )
 
     keep_heap()
+    # The worker gives the interpreter away at each of a frame's thousand operations; by default it
+    # would wait up to 5 ms for it each time that this thread handles a message.
+    sys.setswitchinterval(_SWITCH_S)
     run_program("genpose", make_node, spin_through_errors, args)
 
 

@@ -89,11 +89,11 @@ def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
     move = np.zeros(3, dtype=np.float32)
     if not len(scene):
         return move
-    columns = _as_columns(scene)
+    columns, each = _as_columns(scene), np.arange(len(surface))
     for _ in range(constants.SHIFT_STEPS):
         distance2 = torch.mm(_as_rows(surface + move), columns).numpy()
         nearest = distance2.argmin(axis=1)
-        found = distance2.min(axis=1) < constants.SHIFT_RADIUS_M**2
+        found = distance2[each, nearest] < constants.SHIFT_RADIUS_M**2
         count = np.count_nonzero(found)
         if not count:
             break

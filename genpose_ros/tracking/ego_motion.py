@@ -91,7 +91,7 @@ def append_pose(history: PoseHistory, stamp_ns: int, T: np.ndarray) -> PoseHisto
     """Return a history with one more pose (4, 4), and without those that are too old."""
     first = stamp_ns - round(constants.POSE_HISTORY_S * 1e9)
     newest = history[-constants.POSE_HISTORY_LENGTH + 1 :]
-    return (*(item for item in newest if item[0] >= first), (stamp_ns, T))
+    return (*newest[bisect_left(newest, first, key=lambda item: item[0]) :], (stamp_ns, T))
 
 
 def pose_at(history: PoseHistory, stamp_ns: int) -> np.ndarray:

@@ -1,18 +1,19 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Motion filter: one error-state Kalman filter of constant velocity on SE(3) per object.
+"""Motion filter: one error-state Kalman filter of constant velocity on SE(3) per object, batched.
 
 The state is pose and velocity in one fixed frame. Its error is (position, rotation vector,
 velocity, angular velocity), all in the axes of the fixed frame: R = exp(r) R_estimated.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from genpose_ros.geometry.single_rotations import rotation_from_vector
-from genpose_ros.geometry.transforms import pose_difference, rotate_covariance
+from genpose_ros.geometry.rotation_arrays import rotations_from_vectors, vectors_from_rotations
+from genpose_ros.geometry.transforms import rotate_covariance
 from genpose_ros.tracking import constants
 
 __all__ = [
@@ -65,44 +66,52 @@ def initial_motion(stamp_ns: int, T_fixed_obj: np.ndarray, covariance: np.ndarra
     return Motion(stamp_ns, T_fixed_obj, np.zeros(6), full)
 
 
-def predict(motion: Motion, stamp_ns: int, noise: MotionNoise) -> Motion:
-    """Return the motion at another time, with fading velocity and growing covariance.
+def predict(motions: Sequence[Motion], stamp_ns: int, noise: MotionNoise) -> list[Motion]:
+    """Return the motions at another time, with fading velocities and growing covariances.
 
-    Backwards in time only the pose moves.
+    Backwards in time only the poses move.
     """
-    dt = (stamp_ns - motion.stamp_ns) / 1e9
-    if dt == 0:
-        return motion
+    if not motions:
+        return []
+    dt = np.array([(stamp_ns - motion.stamp_ns) / 1e9 for motion in motions])[:, None]
+    T, velocity, covariance = _stacked(motions)
     fade_s = _fade_s()
-    reach = fade_s * -np.expm1(-abs(dt) / fade_s) * np.sign(dt)
-    fade = np.exp(-max(dt, 0.0) / fade_s)
+    reach = fade_s * -np.expm1(-np.abs(dt) / fade_s) * np.sign(dt)
+    fade = np.exp(-np.maximum(dt, 0.0) / fade_s)
     # F P F^T with F = [[1, diag(reach)], [0, diag(fade)]], rows first, then columns.
-    covariance = motion.covariance.copy()
-    covariance[:6] += reach[:, None] * covariance[6:]
-    covariance[6:] *= fade[:, None]
-    covariance[:, :6] += covariance[:, 6:] * reach
-    covariance[:, 6:] *= fade
-    covariance += _process_noise(reach, abs(dt), noise)
-    T = _displaced(motion.T_fixed_obj, motion.velocity * reach)
-    return Motion(stamp_ns, T, motion.velocity * fade, covariance)
+    covariance[:, :6] += reach[:, :, None] * covariance[:, 6:]
+    covariance[:, 6:] *= fade[:, :, None]
+    covariance[:, :, :6] += covariance[:, :, 6:] * reach[:, None]
+    covariance[:, :, 6:] *= fade[:, None]
+    covariance += _process_noise(reach, np.abs(dt), noise)
+    parts = zip(motions, _displaced(T, velocity * reach), velocity * fade, covariance, strict=True)
+    return [m if m.stamp_ns == stamp_ns else Motion(stamp_ns, *own) for m, *own in parts]
 
 
-def correct(motion: Motion, T_fixed_obj: np.ndarray, covariance: np.ndarray) -> Motion:
-    """Return the motion after the pose was measured at its time (Kalman update, Joseph form).
+def correct(
+    motions: Sequence[Motion], T_fixed_obj: np.ndarray, covariances: np.ndarray
+) -> list[Motion]:
+    """Return the motions after the poses were measured (Kalman update, Joseph form).
 
     Args:
-        motion: predicted to the time of the measurement.
-        T_fixed_obj: (4, 4) measured pose.
-        covariance: (6, 6) of the measurement: position, rotation vector, fixed axes.
+        motions: predicted to the times of the B measurements.
+        T_fixed_obj: (B, 4, 4) measured poses.
+        covariances: (B, 6, 6) of the measurements: position, rotation vector, fixed axes.
     """
-    P = motion.covariance
-    gain = np.linalg.solve(P[:6, :6] + covariance, P[:6]).T
-    error = gain @ pose_difference(motion.T_fixed_obj, T_fixed_obj)
-    T = _displaced(motion.T_fixed_obj, error[:6])
-    keep = np.eye(12)
-    keep[:, :6] -= gain
-    P = keep @ P @ keep.T + gain @ covariance @ gain.T
-    return Motion(motion.stamp_ns, T, motion.velocity + error[6:], (P + P.T) / 2)
+    if not motions:
+        return []
+    T, velocity, P = _stacked(motions)
+    gain = np.linalg.solve(P[:, :6, :6] + covariances, P[:, :6]).swapaxes(1, 2)
+    turn = T_fixed_obj[:, :3, :3] @ T[:, :3, :3].swapaxes(1, 2)
+    moved = T_fixed_obj[:, :3, 3] - T[:, :3, 3]
+    difference = np.concatenate((moved, vectors_from_rotations(turn)), axis=1)
+    error = (gain @ difference[:, :, None])[:, :, 0]
+    keep = np.broadcast_to(np.eye(12), P.shape).copy()
+    keep[:, :, :6] -= gain
+    P = keep @ P @ keep.swapaxes(1, 2) + gain @ covariances @ gain.swapaxes(1, 2)
+    P = (P + P.swapaxes(1, 2)) / 2
+    parts = zip(motions, _displaced(T, error[:, :6]), velocity + error[:, 6:], P, strict=True)
+    return [Motion(m.stamp_ns, *own) for m, *own in parts]
 
 
 def significant_velocity(motion: Motion) -> np.ndarray:
@@ -135,22 +144,31 @@ def _fade_s() -> np.ndarray:
     return np.repeat([constants.VELOCITY_FADE_S, constants.TURN_FADE_S], 3)
 
 
+def _stacked(motions: Sequence[Motion]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Poses (B, 4, 4), velocities (B, 6) and covariances (B, 12, 12), none of them shared."""
+    return (
+        np.stack([motion.T_fixed_obj for motion in motions]),
+        np.stack([motion.velocity for motion in motions]),
+        np.stack([motion.covariance for motion in motions]),
+    )
+
+
 def _displaced(T: np.ndarray, difference: np.ndarray) -> np.ndarray:
-    """A pose moved and turned by a difference (6,); the opposite of `pose_difference`."""
-    T = T.copy()
-    T[:3, 3] += difference[:3]
-    T[:3, :3] = rotation_from_vector(difference[3:]) @ T[:3, :3]
-    return T
+    """Poses (B, 4, 4) moved and turned by differences (B, 6), as `pose_difference` has them."""
+    moved = T.copy()
+    moved[:, :3, 3] += difference[:, :3]
+    moved[:, :3, :3] = rotations_from_vectors(difference[:, 3:]) @ T[:, :3, :3]
+    return moved
 
 
-def _process_noise(reach: np.ndarray, dt: float, noise: MotionNoise) -> np.ndarray:
-    """Covariance (12, 12) that white acceleration adds in a time `dt`."""
+def _process_noise(reach: np.ndarray, dt: np.ndarray, noise: MotionNoise) -> np.ndarray:
+    """Covariances (B, 12, 12) that white acceleration adds in times (B, 1)."""
     q = constants.ACCELERATION_S * np.repeat(
         [noise.acceleration_m_s2**2, noise.angular_acceleration_rad_s2**2], 3
     )
     steps, axes = np.abs(reach), np.arange(6)
-    Q = np.zeros((12, 12))
-    Q[axes, axes] = q * steps**3 / 3
-    Q[axes, axes + 6] = Q[axes + 6, axes] = q * steps**2 / 2
-    Q[axes + 6, axes + 6] = q * np.minimum(dt, _fade_s())
+    Q = np.zeros((len(reach), 12, 12))
+    Q[:, axes, axes] = q * steps**3 / 3
+    Q[:, axes, axes + 6] = Q[:, axes + 6, axes] = q * steps**2 / 2
+    Q[:, axes + 6, axes + 6] = q * np.minimum(dt, _fade_s())
     return Q

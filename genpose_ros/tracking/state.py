@@ -3,13 +3,15 @@
 
 """State of the tracker and of each tracked object, and the transitions of one frame."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 
-from genpose_ros.estimation.error_covariance import error_covariance
+from genpose_ros.estimation.error_covariance import error_covariances
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.geometry.clouds import inverse_transform_points
@@ -40,16 +42,17 @@ from genpose_ros.tracking.support import RememberedSupport
 from genpose_ros.tracking.tracks import Track, TrackState, next_state
 
 __all__ = [
+    "Followed",
     "TrackedObject",
     "TrackerState",
     "area_of",
-    "as_track",
+    "as_tracks",
     "drop_predictions",
     "initiate",
     "miss",
     "nearest_equivalent",
     "nearest_member",
-    "predicted_motion",
+    "predicted_motions",
     "rebase",
     "update",
     "update_mask",
@@ -208,7 +211,8 @@ def initiate(
     the model's `categories`.
     """
     T_fixed_obj = camera_pose.T_fixed_cam @ estimate.T_cam_obj
-    stamp_ns, noise = camera_pose.stamp_ns, _measurement_noise(estimate, camera_pose)
+    stamp_ns = camera_pose.stamp_ns
+    (noise,) = _measurement_noise([estimate], camera_pose, [0.0])
     confirmed = settings.confirm_frames <= 1
     return TrackedObject(
         track_id=track_id,
@@ -229,64 +233,94 @@ def initiate(
     )
 
 
-def predicted_motion(obj: TrackedObject, stamp_ns: int, settings: TrackerSettings) -> Motion:
-    """Return where an object is expected at a time."""
-    motion = obj.motion
-    if not settings.predict or obj.state is TrackState.LOST:
-        motion = replace(motion, velocity=np.zeros(6))
-    elif (stamp_ns - motion.stamp_ns) / 1e9 > constants.SHORT_PREDICTION_S:
-        motion = replace(motion, velocity=significant_velocity(motion))
+def predicted_motions(
+    objects: Sequence[TrackedObject], stamp_ns: int, settings: TrackerSettings
+) -> list[Motion]:
+    """Return where objects are expected at a time."""
+    motions = []
+    for obj in objects:
+        motion = obj.motion
+        if not settings.predict or obj.state is TrackState.LOST:
+            motion = replace(motion, velocity=np.zeros(6))
+        elif (stamp_ns - motion.stamp_ns) / 1e9 > constants.SHORT_PREDICTION_S:
+            motion = replace(motion, velocity=significant_velocity(motion))
+        motions.append(motion)
     noise = MotionNoise(settings.acceleration_m_s2, settings.angular_acceleration_rad_s2)
-    return predict(motion, stamp_ns, noise)
+    return predict(motions, stamp_ns, noise)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """An object and the estimate that it goes on with.
+
+    Attributes:
+        obj: before the frame.
+        motion: predicted to it.
+        estimate: in the frame's camera; its points must be in random order.
+        restart: the estimate is far from the prediction: nothing of the motion is kept.
+        hidden: share of its surface behind something else.
+        outside: share of its surface beyond the image's border.
+    """
+
+    obj: TrackedObject
+    motion: Motion
+    estimate: ObjectEstimate
+    restart: bool = False
+    hidden: float = 0.0
+    outside: float = 0.0
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the image's border leaves too little of it to say where its middle is."""
+        return self.outside > constants.NEGLIGIBLE_OUTSIDE_SHARE
+
+    @property
+    def whole(self) -> bool:
+        """Whether what is not seen of it is negligible."""
+        return not self.incomplete and self.hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
 
 
 def update(
-    obj: TrackedObject,
-    motion: Motion,
-    estimate: ObjectEstimate,
-    camera_pose: StampedCameraPose,
-    settings: TrackerSettings,
-    *,
-    restart: bool,
-    hidden: float = 0.0,
-    outside: float = 0.0,
-) -> TrackedObject | None:
-    """Return the object after an estimate was accepted; None: the track ends all the same.
+    followed: Sequence[Followed], camera_pose: StampedCameraPose, settings: TrackerSettings
+) -> list[TrackedObject | None]:
+    """Return the objects after their estimates were accepted; None: the track ends all the same.
 
     What is left of a partly hidden object misleads: it counts less, and the pose is the filter's.
     What the image's border leaves is placed by the surface that was last seen whole.
 
     Args:
-        obj: before.
-        motion: predicted to this frame.
-        estimate: in this frame's camera; its points must be in random order.
+        followed: the objects.
         camera_pose: of the frame.
         settings: the limits.
-        restart: the estimate is far from the prediction: nothing of the motion is kept.
-        hidden: share of its surface behind something else.
-        outside: share of its surface beyond the image's border.
     """
+    followed = [_completed(item, camera_pose) for item in followed]
+    motions = _updated_motions(followed, camera_pose)
+    pairs = zip(followed, motions, strict=True)
+    return [_updated(item, motion, camera_pose, settings) for item, motion in pairs]
+
+
+def _updated(
+    item: Followed, motion: Motion, camera_pose: StampedCameraPose, settings: TrackerSettings
+) -> TrackedObject | None:
+    """An object after its estimate was accepted, with the motion after it."""
+    obj, estimate = item.obj, item.estimate
     state = _state_after(obj, 0.0, settings, seen=True)
     if state is None:
         return None
-    incomplete = outside > constants.NEGLIGIBLE_OUTSIDE_SHARE
-    whole = not incomplete and hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
-    if incomplete and not restart:
-        estimate = _completed(obj, motion, estimate, camera_pose)
-    # A prediction is worth more than what is left, unless the camera moves as nobody knows.
-    missing = hidden + outside if camera_pose.known else hidden
-    motion = _updated_motion(motion, estimate, camera_pose, missing, restart=restart)
+    whole = item.whole
     masked = obj.masked_ns == camera_pose.stamp_ns
     if settings.smoothing or not whole:
         T_cam_obj = camera_pose.T_cam_fixed @ motion.T_fixed_obj
         covariance = _pose_covariance(obj, motion, T_cam_obj, camera_pose)
         estimate = replace(estimate, T_cam_obj=T_cam_obj, covariance=covariance)
-    if restart:
-        obj = replace(obj, alternative=None, alternative_checks=0, energy=None)
-    if (whole and masked) or restart:  # without a mask it would creep over what it touches
-        obj = replace(obj, points_obj=_surface(estimate))
+    changed: dict[str, Any] = {}
+    if item.restart:
+        changed |= {"alternative": None, "alternative_checks": 0}
+    if (whole and masked) or item.restart:  # without a mask it would creep over what it touches
+        changed["points_obj"] = _surface(estimate)
     if whole and masked:
-        obj = replace(obj, area=area_of(estimate))
+        changed["area"] = area_of(estimate)
+    energy = None if item.restart else obj.energy
     return replace(
         obj,
         state=state,
@@ -295,8 +329,9 @@ def update(
         last=camera_pose,
         implausible=0,
         restart=False,
-        energy=_mean_energy(obj.energy, estimate.energy),
+        energy=_mean_energy(energy, estimate.energy),
         history=append_pose(obj.history, camera_pose.stamp_ns, motion.T_fixed_obj),
+        **changed,
     )
 
 
@@ -321,7 +356,7 @@ def miss(
     state = _state_after(obj, unseen_s, settings, gone=gone)
     if state is None:
         return None
-    motion = predicted_motion(obj, camera_pose.stamp_ns, settings)
+    (motion,) = predicted_motions([obj], camera_pose.stamp_ns, settings)
     history = append_pose(obj.history, camera_pose.stamp_ns, motion.T_fixed_obj)
     return replace(obj, state=state, implausible=obj.implausible + implausible, history=history)
 
@@ -373,28 +408,48 @@ def drop_predictions(obj: TrackedObject) -> TrackedObject:
     return replace(obj, history=(*older, newest))
 
 
-def as_track(
-    obj: TrackedObject,
+def as_tracks(
+    objects: Sequence[TrackedObject],
     camera_pose: StampedCameraPose,
     settings: TrackerSettings,
     *,
     delayed: bool = False,
-) -> Track:
-    """Return what users see of an object in a frame; `delayed`: not the newest one."""
+) -> list[Track]:
+    """Return what users see of objects in a frame; `delayed`: not the newest one."""
+    shown = [_shown(obj, camera_pose, settings, delayed=delayed) for obj in objects]
+    covariances = error_covariances(shown, tracked=True)
+    each = zip(objects, shown, covariances, strict=True)
+    return [_as_track(obj, e, covariance, camera_pose) for obj, e, covariance in each]
+
+
+def _shown(
+    obj: TrackedObject, camera_pose: StampedCameraPose, settings: TrackerSettings, *, delayed: bool
+) -> ObjectEstimate:
+    """An object's estimate at the frame's stamp, in its camera; with the spread as covariance."""
     estimate, stamp_ns = obj.estimate, camera_pose.stamp_ns
-    if delayed or obj.last.stamp_ns != stamp_ns:
-        motion = predicted_motion(obj, stamp_ns, settings)
-        T_fixed_obj = obj.at(stamp_ns) if delayed else motion.T_fixed_obj
-        estimate = estimate.placed(camera_pose.T_cam_fixed @ T_fixed_obj)
-        covariance = _pose_covariance(obj, motion, estimate.T_cam_obj, camera_pose)
-        estimate = replace(estimate, covariance=covariance)
-    estimate = replace(estimate, covariance=error_covariance(estimate, tracked=True))
-    instance_id = obj.instance_id if obj.masked_ns == stamp_ns else -1
+    if not delayed and obj.last.stamp_ns == stamp_ns:
+        return estimate
+    (motion,) = predicted_motions([obj], stamp_ns, settings)
+    T_fixed_obj = obj.at(stamp_ns) if delayed else motion.T_fixed_obj
+    estimate = estimate.placed(camera_pose.T_cam_fixed @ T_fixed_obj)
+    covariance = _pose_covariance(obj, motion, estimate.T_cam_obj, camera_pose)
+    return replace(estimate, covariance=covariance)
+
+
+def _as_track(
+    obj: TrackedObject,
+    estimate: ObjectEstimate,
+    covariance: np.ndarray,
+    camera_pose: StampedCameraPose,
+) -> Track:
+    instance_id = obj.instance_id if obj.masked_ns == camera_pose.stamp_ns else -1
     return Track(
         track_id=obj.track_id,
         name=obj.name,
         state=obj.state,
-        estimate=replace(estimate, category=obj.category, instance_id=instance_id),
+        estimate=replace(
+            estimate, covariance=covariance, category=obj.category, instance_id=instance_id
+        ),
         velocity=obj.motion.velocity,
         age_s=camera_pose.since_s(obj.first_seen_ns),
         unseen_s=max(camera_pose.since_s(obj.last.stamp_ns), 0.0),
@@ -452,33 +507,38 @@ def _state_after(
     )
 
 
-def _updated_motion(
-    motion: Motion,
-    estimate: ObjectEstimate,
-    camera_pose: StampedCameraPose,
-    missing: float,
-    *,
-    restart: bool,
-) -> Motion:
-    T_fixed_obj = camera_pose.T_fixed_cam @ estimate.T_cam_obj
-    noise = _measurement_noise(estimate, camera_pose, missing)
-    if restart:
-        return initial_motion(camera_pose.stamp_ns, T_fixed_obj, noise)
-    return correct(motion, T_fixed_obj, noise)
+def _updated_motions(followed: Sequence[Followed], camera_pose: StampedCameraPose) -> list[Motion]:
+    """The motions after the estimates; those of restarts begin anew."""
+    if not followed:
+        return []
+    estimates = [item.estimate for item in followed]
+    T = camera_pose.T_fixed_cam @ np.stack([estimate.T_cam_obj for estimate in estimates])
+    # With nothing known of the motion of the camera, what is left is worth as much as a prediction.
+    missing = [item.hidden + (item.outside if camera_pose.known else 0.0) for item in followed]
+    noise = _measurement_noise(estimates, camera_pose, missing)
+    going_on = [i for i, item in enumerate(followed) if not item.restart]
+    corrected = correct([followed[i].motion for i in going_on], T[going_on], noise[going_on])
+    after = dict(zip(going_on, corrected, strict=True))
+    stamp_ns = camera_pose.stamp_ns
+    return [
+        after[i] if i in after else initial_motion(stamp_ns, T[i], noise[i])
+        for i in range(len(followed))
+    ]
 
 
-def _completed(
-    obj: TrackedObject, motion: Motion, estimate: ObjectEstimate, camera_pose: StampedCameraPose
-) -> ObjectEstimate:
-    """An estimate of what the image's border leaves, placed by the surface last seen whole.
+def _completed(item: Followed, camera_pose: StampedCameraPose) -> Followed:
+    """An object with its estimate; what the image's border leaves, by the surface last seen whole.
 
     Its own middle and size are those of what is left.
     """
-    T = estimate.T_cam_obj.copy()
-    T[:3, 3] = (camera_pose.T_cam_fixed @ motion.T_fixed_obj)[:3, 3]
-    left = inverse_transform_points(T, estimate.points_cam)
-    T[:3, 3] -= T[:3, :3] @ shift_onto(obj.points_obj, left)
-    return replace(estimate, T_cam_obj=T, size_m=obj.estimate.size_m)
+    if not item.incomplete or item.restart:
+        return item
+    T = item.estimate.T_cam_obj.copy()
+    T[:3, 3] = (camera_pose.T_cam_fixed @ item.motion.T_fixed_obj)[:3, 3]
+    left = inverse_transform_points(T, item.estimate.points_cam)
+    T[:3, 3] -= T[:3, :3] @ shift_onto(item.obj.points_obj, left)
+    size_m = item.obj.estimate.size_m
+    return replace(item, estimate=replace(item.estimate, T_cam_obj=T, size_m=size_m))
 
 
 def _mean_energy(mean: float | None, energy: float | None) -> float | None:
@@ -499,18 +559,23 @@ def _pose_covariance(
 
 
 def _measurement_noise(
-    estimate: ObjectEstimate, camera_pose: StampedCameraPose, missing: float = 0.0
+    estimates: Sequence[ObjectEstimate],
+    camera_pose: StampedCameraPose,
+    missing: Sequence[float],
 ) -> np.ndarray:
-    """Covariance (6, 6) of an estimate for the motion filter, fixed axes.
+    """Covariances (B, 6, 6) of estimates for the motion filter, fixed axes.
 
     Estimates of objects of which a share is missing err towards what is left, all of an occlusion
     alike.
     """
-    floor = np.repeat([constants.NOISE_FLOOR_M, np.deg2rad(constants.NOISE_FLOOR_DEG)], 3)
-    shift_m = constants.HIDDEN_SHIFT * missing * float(np.linalg.norm(estimate.size_m))
-    turn_rad = constants.HIDDEN_TURN_RAD * missing**2
-    misled = constants.HIDDEN_FRAMES * np.diag(np.repeat([shift_m**2, turn_rad**2], 3))
-    noise = estimate.covariance + np.diag(floor**2) + misled
+    share = np.array(missing)
+    shift_m = constants.HIDDEN_SHIFT * share * np.linalg.norm([e.size_m for e in estimates], axis=1)
+    turn_rad = constants.HIDDEN_TURN_RAD * share**2
+    misled = constants.HIDDEN_FRAMES * np.stack((shift_m, turn_rad), axis=1) ** 2
+    floor = np.square([constants.NOISE_FLOOR_M, np.deg2rad(constants.NOISE_FLOOR_DEG)])
+    noise = np.stack([estimate.covariance for estimate in estimates])
+    axes = np.arange(6)
+    noise[:, axes, axes] += np.repeat(floor + misled, 3, axis=1)
     return rotate_covariance(noise, camera_pose.T_fixed_cam[:3, :3])
 
 

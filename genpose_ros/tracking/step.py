@@ -24,21 +24,24 @@ from genpose_ros.tracking.ego_motion import StampedCameraPose
 from genpose_ros.tracking.motion import Motion
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.state import (
+    Followed,
     TrackedObject,
     TrackerState,
     initiate,
     miss,
-    predicted_motion,
+    predicted_motions,
     update,
     update_mask,
 )
 from genpose_ros.tracking.support import SupportMemory
 from genpose_ros.tracking.tracks import TrackState
 from genpose_ros.tracking.verification import (
+    EstimateChoice,
+    Judged,
     VerifyPriority,
     choose_estimate,
     record_verification,
-    rejection_reason,
+    rejection_reasons,
     verification_priority,
 )
 from genpose_ros.tracking.visibility import Visibility, inside_fraction, visibility
@@ -171,8 +174,8 @@ class TrackingStep:
             for obj in self.state.objects
             if self.camera_pose.since_s(obj.last.stamp_ns) <= longest_s
         ]
-        stamp_ns, settings = self.camera_pose.stamp_ns, self.settings
-        return self.place(objects, [predicted_motion(obj, stamp_ns, settings) for obj in objects])
+        motions = predicted_motions(objects, self.camera_pose.stamp_ns, self.settings)
+        return self.place(objects, motions)
 
     def place(
         self, objects: Sequence[TrackedObject], motions: Sequence[Motion]
@@ -249,8 +252,23 @@ class TrackingStep:
             warm: estimates around the predictions, by track id.
             fresh: estimates that know of none, by track id.
         """
-        near, anywhere = self._scored(tracks, warm), self._scored(tracks, fresh)
-        return [self._after(t, near.get(t.track_id), anywhere.get(t.track_id)) for t in tracks]
+        # Without a mask, only what lies where it was expected is this object.
+        near = self._plausible(tracks, self._scored(tracks, warm), anywhere=False)
+        anywhere = self._plausible(tracks, self._scored(tracks, fresh), anywhere=True)
+        chosen = [self._chosen(t, near.get(t.track_id), anywhere.get(t.track_id)) for t in tracks]
+        followed = {
+            obj.track_id: Followed(
+                obj, t.motion, c.estimate, c.restart, t.view.hidden, t.view.outside
+            )
+            for t, (obj, c) in zip(tracks, chosen, strict=True)
+            if c.estimate is not None
+        }
+        objects = update([*followed.values()], self.camera_pose, self.settings)
+        after = dict(zip(followed, objects, strict=True))
+        return [
+            after[obj.track_id] if obj.track_id in after else self._missed(track, obj)
+            for track, (obj, _) in zip(tracks, chosen, strict=True)
+        ]
 
     def initiate(
         self, association: Association, objects: Sequence[TrackedObject]
@@ -334,9 +352,11 @@ class TrackingStep:
             cloud = association.of_track.get(track.track_id)
             if cloud is not None:
                 found.append(self.with_mask(track, cloud))
+            elif has_masks:
+                obj = replace(track.obj, missed=track.obj.missed + 1)
+                found.append(replace(track, obj=obj))
             else:
-                missed = track.obj.missed + has_masks
-                found.append(replace(track, obj=replace(track.obj, missed=missed), cloud=None))
+                found.append(track)
         unmasked = [track for track in found if not track.masked and self._is_in_sight(track)]
         clouds = self._depth_clouds(unmasked)
         return [
@@ -422,51 +442,47 @@ class TrackingStep:
             number: ScoredEstimate(estimate, view.residual_m) for (number, estimate), view in pairs
         }
 
-    def _after(
-        self,
-        track: PredictedTrack,
-        scored_warm: ScoredEstimate | None,
-        scored_fresh: ScoredEstimate | None,
-    ) -> TrackedObject | None:
-        """A track's object after this frame; None: the track ends."""
-        obj, camera_pose, settings = track.obj, self.camera_pose, self.settings
-        warm = self._plausible(track, scored_warm, anywhere=False)
-        # Without a mask, only what lies where it was expected is this object.
-        fresh = self._plausible(track, scored_fresh, anywhere=track.masked)
+    def _chosen(
+        self, track: PredictedTrack, warm: ObjectEstimate | None, fresh: ObjectEstimate | None
+    ) -> tuple[TrackedObject, EstimateChoice]:
+        """A track's object with what was verified of it, and the estimate to go on with."""
+        obj = track.obj
         if warm is not None and fresh is not None and not obj.needs_fresh_start:
-            obj = record_verification(obj, warm, fresh, camera_pose.stamp_ns)
-        chosen = choose_estimate(obj, track.T_cam_obj, warm, fresh, settings)
+            obj = record_verification(obj, warm, fresh, self.camera_pose.stamp_ns)
+        chosen = choose_estimate(obj, track.T_cam_obj, warm, fresh, self.settings)
         _log.debug("%s: %s", obj.name, chosen.choice.value)
-        if chosen.estimate is None:
-            gone = track.view.gone > constants.GONE_SHARE and not track.masked
-            implausible = track.cloud is not None
-            return miss(obj, camera_pose, settings, gone=gone, implausible=implausible)
-        return update(
-            obj,
-            track.motion,
-            chosen.estimate,
-            camera_pose,
-            settings,
-            restart=chosen.restart,
-            hidden=track.view.hidden,
-            outside=track.view.outside,
-        )
+        return obj, chosen
+
+    def _missed(self, track: PredictedTrack, obj: TrackedObject) -> TrackedObject | None:
+        """A track's object after this frame without an estimate; None: the track ends."""
+        gone = track.view.gone > constants.GONE_SHARE and not track.masked
+        implausible = track.cloud is not None
+        return miss(obj, self.camera_pose, self.settings, gone=gone, implausible=implausible)
 
     def _plausible(
-        self, track: PredictedTrack, scored: ScoredEstimate | None, *, anywhere: bool
-    ) -> ObjectEstimate | None:
-        """The estimate, unless geometry or, if not `anywhere`, the prediction speaks against it."""
-        if scored is None:
-            return None
-        estimate, T_cam_expected = scored.estimate, None if anywhere else track.T_cam_obj
-        symmetry = self._categories[estimate.category].symmetry
-        reason = rejection_reason(
-            estimate, T_cam_expected, scored.residual_m, self.settings, symmetry
-        )
-        if not reason:
-            return estimate
-        self.reject(Reason.NOT_PLAUSIBLE, f"{track.obj.name}: {reason}", estimate.instance_id)
-        return None
+        self, tracks: Sequence[PredictedTrack], scored: dict[int, ScoredEstimate], *, anywhere: bool
+    ) -> dict[int, ObjectEstimate]:
+        """The estimates, by track id, that neither geometry nor the prediction speaks against.
+
+        Where masked objects may be `anywhere`, their predictions say nothing.
+        """
+        estimated = [track for track in tracks if track.track_id in scored]
+        judged = []
+        for track in estimated:
+            item = scored[track.track_id]
+            T_cam_expected = None if anywhere and track.masked else track.T_cam_obj
+            symmetry = self._categories[item.estimate.category].symmetry
+            judged.append(Judged(item.estimate, T_cam_expected, item.residual_m, symmetry))
+        plausible = {}
+        reasons = rejection_reasons(judged, self.settings)
+        for track, reason in zip(estimated, reasons, strict=True):
+            estimate = scored[track.track_id].estimate
+            if reason:
+                detail = f"{track.obj.name}: {reason}"
+                self.reject(Reason.NOT_PLAUSIBLE, detail, estimate.instance_id)
+            else:
+                plausible[track.track_id] = estimate
+        return plausible
 
     def _admitted(
         self, association: Association, objects: Sequence[TrackedObject]

@@ -22,7 +22,7 @@ from genpose_ros.tracking.depth_history import DepthImage
 from genpose_ros.tracking.ego_motion import EgoMotion
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.stamp_guard import StampGuard, Verdict
-from genpose_ros.tracking.state import TrackerState, as_track
+from genpose_ros.tracking.state import TrackerState, as_tracks
 from genpose_ros.tracking.step import TrackingStep
 from genpose_ros.tracking.tracks import Track, TrackingResult
 
@@ -176,9 +176,7 @@ class Tracker:
         return replace(state, images=images)
 
     def _result(self, step: TrackingStep, state: TrackerState, *, delayed: bool) -> TrackingResult:
-        tracks = [
-            as_track(obj, step.camera_pose, self.settings, delayed=delayed) for obj in state.objects
-        ]
+        tracks = as_tracks(state.objects, step.camera_pose, self.settings, delayed=delayed)
         return TrackingResult(
             tracks=tuple(tracks),
             rejections=tuple(step.rejections),

@@ -3,29 +3,32 @@
 
 """Verification of tracked objects: plausible estimates, fresh ones beside them, and the choice."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 
 import numpy as np
 
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.geometry.rotation_arrays import vectors_from_rotations
 from genpose_ros.geometry.symmetry_groups import Symmetry
-from genpose_ros.geometry.transforms import pose_difference
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.state import TrackedObject, area_of, nearest_equivalent, nearest_member
-from genpose_ros.tracking.visibility import outside_fraction
+from genpose_ros.tracking.visibility import outside_fractions
 
 __all__ = [
     "Choice",
     "EstimateChoice",
+    "Judged",
     "VerifyPriority",
     "are_far_apart",
     "choose_estimate",
     "is_clear",
     "record_verification",
-    "rejection_reason",
+    "rejection_reasons",
     "turn_deg",
+    "turns_deg",
     "verification_priority",
 ]
 
@@ -65,19 +68,31 @@ class EstimateChoice:
     restart: bool = False
 
 
-def turn_deg(T_a: np.ndarray, T_b: np.ndarray, *, symmetry: Symmetry) -> float:
-    """Return the angle between two poses modulo the symmetry, degrees; of the y axes if y is free.
+def turns_deg(T_a: np.ndarray, T_b: np.ndarray, symmetries: Sequence[Symmetry]) -> np.ndarray:
+    """Return the angles (B,) between poses modulo their symmetries, degrees.
+
+    Where y is free that between the y axes.
 
     Args:
-        T_a: (4, 4).
-        T_b: (4, 4).
-        symmetry: of the object that both are poses of.
+        T_a: (B, 4, 4).
+        T_b: (B, 4, 4).
+        symmetries: of the B objects that both are poses of.
     """
-    T_a = nearest_member(T_a, T_b, symmetry)
-    if symmetry.free_axis:
-        sine = np.linalg.norm(np.cross(T_a[:3, 1], T_b[:3, 1]))
-        return float(np.degrees(np.arctan2(sine, T_a[:3, 1] @ T_b[:3, 1])))
-    return float(np.degrees(np.linalg.norm(pose_difference(T_a, T_b)[3:])))
+    if any(symmetry.order > 1 for symmetry in symmetries):
+        each = zip(T_a, T_b, symmetries, strict=True)
+        T_a = np.stack([nearest_member(a, b, symmetry) for a, b, symmetry in each])
+    free = np.array([symmetry.free_axis for symmetry in symmetries])
+    y_a, y_b = T_a[:, :3, 1], T_b[:, :3, 1]
+    sine = np.linalg.norm(np.cross(y_a, y_b), axis=1)
+    tilt = np.arctan2(sine, (y_a * y_b).sum(axis=1))
+    turn = vectors_from_rotations(T_b[:, :3, :3] @ T_a[:, :3, :3].swapaxes(1, 2))
+    angles: np.ndarray = np.degrees(np.where(free, tilt, np.linalg.norm(turn, axis=1)))
+    return angles
+
+
+def turn_deg(T_a: np.ndarray, T_b: np.ndarray, *, symmetry: Symmetry) -> float:
+    """Return the angle between two poses (4, 4) modulo the symmetry, see `turns_deg`."""
+    return float(turns_deg(T_a[None], T_b[None], [symmetry])[0])
 
 
 def are_far_apart(T_a: np.ndarray, T_b: np.ndarray, *, symmetry: Symmetry) -> bool:
@@ -87,46 +102,57 @@ def are_far_apart(T_a: np.ndarray, T_b: np.ndarray, *, symmetry: Symmetry) -> bo
     return turn_deg(T_a, T_b, symmetry=symmetry) > constants.OTHER_POSE_DEG
 
 
-def rejection_reason(
-    estimate: ObjectEstimate,
-    T_cam_expected: np.ndarray | None,
-    residual_m: float,
-    settings: TrackerSettings,
-    symmetry: Symmetry,
-) -> str:
-    """Return why an estimate is not plausible, as a sentence; empty where it is.
+@dataclass(frozen=True)
+class Judged:
+    """An estimate of a tracked object, and what it is judged by.
 
-    Args:
-        estimate: of a tracked object.
+    Attributes:
+        estimate: in the frame's camera.
         T_cam_expected: (4, 4) where the motion model has it; None: it may be anywhere.
         residual_m: median distance between the surface seen before, moved along, and the depth;
             NaN where there is nothing to compare.
-        settings: the limits.
         symmetry: of the object.
     """
-    outside = outside_fraction(
-        estimate.points_cam,
-        estimate.T_cam_obj,
-        estimate.size_m,
-        axisymmetric=symmetry.free_axis,
+
+    estimate: ObjectEstimate
+    T_cam_expected: np.ndarray | None
+    residual_m: float
+    symmetry: Symmetry
+
+
+def rejection_reasons(judged: Sequence[Judged], settings: TrackerSettings) -> list[str]:
+    """Return why each of some estimates is not plausible, as a sentence; empty where it is."""
+    if not judged:
+        return []
+    estimates = [item.estimate for item in judged]
+    T = np.stack([estimate.T_cam_obj for estimate in estimates])
+    symmetries = [item.symmetry for item in judged]
+    outside = outside_fractions(
+        [estimate.points_cam for estimate in estimates],
+        T,
+        np.stack([estimate.size_m for estimate in estimates]),
+        axisymmetric=[symmetry.free_axis for symmetry in symmetries],
     )
-    spread_m = float(np.sqrt(np.diag(estimate.covariance)[:3].max()))
+    spread_m = np.sqrt([np.diag(estimate.covariance)[:3].max() for estimate in estimates])
+    bound = np.array([item.T_cam_expected is not None for item in judged])
+    expected = [
+        T[i] if j.T_cam_expected is None else j.T_cam_expected for i, j in enumerate(judged)
+    ]
+    T_expected = np.stack(expected)
+    jump_m = np.linalg.norm(T[:, :3, 3] - T_expected[:, :3, 3], axis=1)
+    residual_m = np.array([item.residual_m for item in judged])
     measures = [
         ("share of points outside its box", outside, settings.max_outside_share),
         ("spread of the candidates in metres", spread_m, settings.max_spread_m),
+        ("depth residual in metres", np.where(bound, residual_m, 0.0), settings.max_residual_m),
+        ("jump in metres", jump_m, settings.max_jump_m),
+        ("jump in degrees", turns_deg(T, T_expected, symmetries), settings.max_jump_deg),
     ]
-    if T_cam_expected is not None:
-        jump_m = float(np.linalg.norm(estimate.T_cam_obj[:3, 3] - T_cam_expected[:3, 3]))
-        jump_deg = turn_deg(estimate.T_cam_obj, T_cam_expected, symmetry=symmetry)
-        measures += [
-            ("depth residual in metres", residual_m, settings.max_residual_m),
-            ("jump in metres", jump_m, settings.max_jump_m),
-            ("jump in degrees", jump_deg, settings.max_jump_deg),
-        ]
-    for name, value, limit in measures:
-        if value > limit:
-            return f"{name} {value:.3g}, expected at most {limit:g}"
-    return ""
+    reasons = [""] * len(judged)
+    for name, values, limit in reversed(measures):  # the first of several is told
+        for i in np.flatnonzero(values > limit).tolist():
+            reasons[i] = f"{name} {values[i]:.3g}, expected at most {limit:g}"
+    return reasons
 
 
 def is_clear(fresh: ObjectEstimate) -> bool:

@@ -18,6 +18,7 @@ __all__ = [
     "inside_box",
     "inside_fraction",
     "outside_fraction",
+    "outside_fractions",
     "visibility",
 ]
 
@@ -117,6 +118,35 @@ def _medians(values: np.ndarray) -> np.ndarray:
     return middle
 
 
+def outside_fractions(
+    points_cam: Sequence[np.ndarray],
+    T_cam_obj: np.ndarray,
+    size_m: np.ndarray,
+    *,
+    axisymmetric: Sequence[bool],
+) -> np.ndarray:
+    """Return the share (B,) of each object's points outside its box, which is widened a little.
+
+    Args:
+        points_cam: B of (N, 3), metres, camera frame, N >= 1 and not the same for all.
+        T_cam_obj: (B, 4, 4).
+        size_m: (B, 3) edge lengths of the boxes.
+        axisymmetric: which of the objects are so about y.
+    """
+    counts = np.array([len(points) for points in points_cam])
+    if not len(counts):
+        return np.zeros(0)
+    # What is missing of the longest is NaN, which lies in no box.
+    points = np.full((len(counts), int(counts.max()), 3), np.nan)
+    for row, own in zip(points, points_cam, strict=True):
+        row[: len(own)] = own
+    with np.errstate(invalid="ignore"):
+        points_obj = (points - T_cam_obj[:, None, :3, 3]) @ T_cam_obj[:, :3, :3]
+        inside = inside_box(points_obj, size_m[:, None], np.asarray(axisymmetric)[:, None])
+    share: np.ndarray = 1 - inside.sum(axis=1) / counts
+    return share
+
+
 def outside_fraction(
     points_cam: np.ndarray, T_cam_obj: np.ndarray, size_m: np.ndarray, *, axisymmetric: bool
 ) -> float:
@@ -144,9 +174,10 @@ def inside_box(
         size_m: (3,) edge lengths, or those of each point's own object, which broadcast.
         axisymmetric: about y, of one object or of each point's own.
     """
-    x, y, z = np.moveaxis(np.abs(points_obj), -1, 0)
+    x, y, z = (points_obj[..., axis] for axis in range(3))
     half = size_m / 2 * (1 + constants.BOX_MARGIN_SHARE) + constants.BOX_MARGIN_M
-    width, height, length = np.moveaxis(half, -1, 0)
-    in_box = (x <= width) & (z <= length)
-    inside: np.ndarray = np.where(axisymmetric, np.hypot(x, z) <= width, in_box) & (y <= height)
+    width, height, length = (half[..., axis] for axis in range(3))
+    in_box = (np.abs(x) <= width) & (np.abs(z) <= length)
+    in_cylinder = x * x + z * z <= width * width
+    inside: np.ndarray = np.where(axisymmetric, in_cylinder, in_box) & (np.abs(y) <= height)
     return inside

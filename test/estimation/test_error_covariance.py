@@ -9,11 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genpose_ros.estimation.error_covariance import error_covariance
+from genpose_ros.estimation.error_covariance import error_covariances
 from genpose_ros.estimation.evidence import EVIDENCE
 from genpose_ros.estimation.result import ObjectEstimate
 
 GAIN = 2.9
+
+
+def error_covariance(estimate, *, tracked=False):
+    (covariance,) = error_covariances([estimate], tracked=tracked)
+    return covariance
 
 
 def estimate(
@@ -79,3 +84,17 @@ def test_an_angle_that_is_not_known_at_all_is_uniform_and_no_more(tilt_deg):
 def test_estimates_without_evidence_have_the_error_of_candidates_that_agree():
     bare = replace(estimate(angle_deg=50.0, tilt_deg=50.0), evidence=())
     np.testing.assert_array_equal(error_covariance(bare), error_covariance(estimate()))
+
+
+def test_covariances_of_several_estimates_are_those_of_each():
+    free = np.diag([1e-6] * 3 + [1e-4, math.pi**2 / 3, 1e-4])
+    each = [
+        estimate(),
+        estimate((0.1, 0.2, 0.9), angle_deg=4.0, tilt_deg=2.0, spread=1e-5 * np.eye(6)),
+        estimate(spread=free, size_m=(0.05, 0.1, 0.05)),
+    ]
+    for tracked in (False, True):
+        found = error_covariances(each, tracked=tracked)
+        expected = [error_covariance(one, tracked=tracked) for one in each]
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-18)
+    assert error_covariances([]).shape == (0, 6, 6)

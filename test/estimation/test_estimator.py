@@ -23,7 +23,7 @@ from genpose_ros.estimation import (
     object_cloud,
 )
 from genpose_ros.estimation.batch import padded_size
-from genpose_ros.estimation.error_covariance import error_covariance
+from genpose_ros.estimation.error_covariance import error_covariances
 from genpose_ros.geometry import (
     Category,
     CategorySet,
@@ -96,7 +96,7 @@ class TestEstimate:
         samples = item.T_cam_candidates[:, :3, 3] - item.T_cam_obj[:3, 3]
         expected = np.zeros((6, 6))
         expected[:3, :3] = samples.T @ samples / 1000 + 1e-8 * np.eye(3)
-        expected = error_covariance(replace(item, covariance=expected))
+        (expected,) = error_covariances([replace(item, covariance=expected)])
         assert np.allclose(item.covariance[:3, :3], expected[:3, :3], rtol=1e-5, atol=1e-9)
         assert np.linalg.eigvalsh(item.covariance).min() > 0
 

@@ -17,6 +17,7 @@ from genpose_ros.estimation.evidence import (
     Drawn,
     Seen,
     SizeTable,
+    _middle_extent,
     evidence,
     size_spreads,
 )
@@ -161,3 +162,10 @@ def test_a_calibration_of_other_evidence_is_not_used(can_cloud, caplog):
     (estimate,) = PoseEstimator(model, EstimatorSettings(device="cpu")).estimate_clouds([can_cloud])
     assert estimate.score == estimate.evidence[0]
     assert "the calibration of scores is of another version" in caplog.text
+
+
+@pytest.mark.parametrize("count", [1, 2, 50, 51, 1024])
+def test_the_extent_is_that_between_quantiles(count):
+    along = torch.randn(3, 3, count, generator=torch.Generator().manual_seed(count))
+    low, high = torch.quantile(along.double(), torch.tensor([0.02, 0.98]).double(), dim=-1)
+    assert torch.allclose(_middle_extent(along).double(), high - low, atol=1e-5)

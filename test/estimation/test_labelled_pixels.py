@@ -3,14 +3,17 @@
 
 """One pass over a label image against one look at each mask."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from genpose_ros.estimation import EstimatorSettings, Frame, Instance, PoseEstimator, Rejection
-from genpose_ros.estimation.back_projection import object_cloud
+from genpose_ros.estimation.back_projection import ObjectCloud, object_cloud
+from genpose_ros.estimation.device_clouds import clouds_on_device
 from genpose_ros.estimation.label_clouds import clouds_of_pixels
 from genpose_ros.estimation.labelled_pixels import LabelledPixels, disjoint_masks, label_image
 from genpose_ros.geometry import PinholeCamera
@@ -141,6 +144,35 @@ def scene(seed: int) -> tuple[np.ndarray, tuple[Instance, ...]]:
 
 SETTINGS = EstimatorSettings(points=128, min_points=40)
 
+Finder = Callable[[np.ndarray, tuple[Instance, ...], EstimatorSettings], list[ObjectCloud | None]]
+
+
+def on_host(
+    depth_m: np.ndarray, instances: tuple[Instance, ...], settings: EstimatorSettings
+) -> list[ObjectCloud | None]:
+    pixels = LabelledPixels.of(label_image([i.mask for i in instances]), len(instances))
+    return clouds_of_pixels(depth_m, CAMERA, instances, pixels, settings)
+
+
+def on_device(
+    depth_m: np.ndarray, instances: tuple[Instance, ...], settings: EstimatorSettings
+) -> list[ObjectCloud | None]:
+    labels = label_image([i.mask for i in instances])
+    cpu = torch.device("cpu")
+    return clouds_on_device(depth_m, CAMERA, instances, labels, settings, cpu)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_both_ways_leave_the_same_objects_for_a_second_look(seed: int) -> None:
+    settings = replace(SETTINGS, min_points=120, depth_window_m=0.05)
+    by_host, by_device = (find(*scene(seed), settings) for find in (on_host, on_device))
+    for one, other in zip(by_host, by_device, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(one.points_cam, other.points_cam, rtol=1e-6)
+    assert None in by_host
+    assert any(by_host)
+
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
@@ -154,10 +186,12 @@ SETTINGS = EstimatorSettings(points=128, min_points=40)
         replace(SETTINGS, depth_min_m=0.95, depth_max_m=1.15),
     ],
 )
-def test_clouds_are_those_of_each_object_by_itself(seed: int, settings: EstimatorSettings) -> None:
+@pytest.mark.parametrize("find", [on_host, on_device])
+def test_clouds_are_those_of_each_object_by_itself(
+    seed: int, settings: EstimatorSettings, find: Finder
+) -> None:
     depth_m, instances = scene(seed)
-    pixels = LabelledPixels.of(label_image([i.mask for i in instances]), len(instances))
-    found = clouds_of_pixels(depth_m, CAMERA, instances, pixels, settings)
+    found = find(depth_m, instances, settings)
     assert settings.outlier_std_ratio or any(found)
     for instance, cloud in zip(instances, found, strict=True):
         expected = object_cloud(depth_m, CAMERA, instance, settings)
@@ -170,10 +204,10 @@ def test_clouds_are_those_of_each_object_by_itself(seed: int, settings: Estimato
             assert cloud.shuffled
 
 
-def test_what_is_usual_needs_no_second_look() -> None:
+@pytest.mark.parametrize("find", [on_host, on_device])
+def test_what_is_usual_needs_no_second_look(find: Finder) -> None:
     depth_m, instances = np.full((48, 72), 0.9, dtype=np.float32), scene(0)[1]
-    pixels = LabelledPixels.of(label_image([i.mask for i in instances]), len(instances))
-    found = clouds_of_pixels(depth_m, CAMERA, instances, pixels, SETTINGS)
+    found = find(depth_m, instances, SETTINGS)
     expected = [object_cloud(depth_m, CAMERA, instance, SETTINGS) for instance in instances]
     eroded = [int(erode_mask(instance.mask, 1).sum()) for instance in instances]
     assert [cloud is not None for cloud in found] == [count >= 40 for count in eroded]

@@ -31,6 +31,7 @@ PYTHON_NAMES = {
     "cv2": ("opencv-python-headless", "python3-opencv"),
     "hypothesis": ("hypothesis", "python3-hypothesis"),
     "lightning_fabric": ("lightning-fabric", None),
+    "lz4": ("lz4", None),
     "matplotlib": ("matplotlib", "python3-matplotlib"),
     "mkdocs": ("mkdocs", None),
     "numpy": ("numpy", "python3-numpy"),
@@ -46,6 +47,7 @@ PYTHON_NAMES = {
     "torch": ("torch", None),
     "torchvision": ("torchvision", None),
     "trimesh": ("trimesh", None),
+    "triton": ("triton", None),
     "typer": ("typer", None),
     "ultralytics": ("ultralytics", None),
     "viser": ("viser", None),
@@ -61,6 +63,7 @@ OPTIONAL = {
     "sklearn": "study",
     "tensorboard": "tensorboard",
     "torchvision": "mask_rcnn",
+    "triton": "triton",
     "ultralytics": "",  # of an example
     "viser": "view",
     "websockets": "view",

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,9 @@ def truths(bag) -> dict[int, list]:
         chosen = [c for c in reader.connections if c.topic.endswith("/ground_truth")]
         contents = [content for _, _, content in reader.messages(chosen)]
     kind = "vision_msgs/msg/Detection3DArray"
-    messages = [recorded_bags.TYPES.deserialize_cdr(content, kind) for content in contents]
+    messages: list[Any] = [
+        recorded_bags.TYPES.deserialize_cdr(content, kind) for content in contents
+    ]
     return {m.header.stamp.sec * 10**9 + m.header.stamp.nanosec: m.detections for m in messages}
 
 

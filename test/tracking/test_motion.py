@@ -31,6 +31,14 @@ def pose(x, y, z, rotvec=(0, 0, 0)):
     return T
 
 
+def predicted(motion, stamp_ns):
+    return predict([motion], stamp_ns, NOISE)[0]
+
+
+def corrected(motion, T, covariance):
+    return correct([motion], T[None], covariance[None])[0]
+
+
 def followed(path, deviation=DEVIATION, seed=None):
     """The filter after poses (T, ...) measured at 30 Hz, with noise if there is a seed."""
     rng = np.random.default_rng(seed)
@@ -44,8 +52,8 @@ def followed(path, deviation=DEVIATION, seed=None):
         if motion is None:
             motion = initial_motion(0, measured, np.diag(deviation**2))
         else:
-            motion = predict(motion, i * STEP_NS, NOISE)
-            motion = correct(motion, measured, np.diag(deviation**2))
+            motion = predicted(motion, i * STEP_NS)
+            motion = corrected(motion, measured, np.diag(deviation**2))
     return motion
 
 
@@ -53,7 +61,7 @@ class TestPredict:
     def test_the_velocity_is_nearly_constant_over_a_frame(self):
         motion = initial_motion(0, pose(0, 0, 1), np.eye(6) * 1e-6)
         motion.velocity[:] = [0.3, 0, 0, 0, 1.0, 0]
-        after = predict(motion, STEP_NS, NOISE)
+        after = predicted(motion, STEP_NS)
         dt = STEP_NS / 1e9
         difference = pose_difference(motion.T_fixed_obj, after.T_fixed_obj)
         # Fading with 0.4 s and 0.3 s takes half of dt over that time from the way.
@@ -63,7 +71,7 @@ class TestPredict:
     def test_long_predictions_come_to_rest(self):
         motion = initial_motion(0, pose(0, 0, 1), np.eye(6) * 1e-6)
         motion.velocity[:] = [0.4, 0, 0, 0, 0, 2.0]
-        after = predict(motion, 10**15, NOISE)
+        after = predicted(motion, 10**15)
         assert after.T_fixed_obj[0, 3] == pytest.approx(0.4 * 0.4)
         assert pose_difference(motion.T_fixed_obj, after.T_fixed_obj)[5] == pytest.approx(0.6)
         assert np.abs(after.velocity).max() < 1e-9
@@ -74,7 +82,7 @@ class TestPredict:
         rng = np.random.default_rng(0)
         root = rng.normal(0, 0.1, (12, 12))
         motion = Motion(0, pose(0, 0, 1), rng.normal(size=6), root @ root.T)
-        after = predict(motion, round(dt * 1e9), NOISE)
+        after = predicted(motion, round(dt * 1e9))
         fades = np.repeat([0.4, 0.3], 3)
         F = np.eye(12)
         F[:6, 6:] = np.diag(fades * (1 - np.exp(-dt / fades)))
@@ -92,14 +100,14 @@ class TestPredict:
     def test_predictions_forth_and_back_are_equally_far(self):
         motion = initial_motion(10**9, pose(0, 0, 1), np.eye(6) * 1e-6)
         motion.velocity[:] = [0.4, 0, 0, 0, 0, 1.0]
-        forth = predict(motion, 10**9 + STEP_NS, NOISE).T_fixed_obj[0, 3]
-        back = predict(motion, 10**9 - STEP_NS, NOISE).T_fixed_obj[0, 3]
+        forth = predicted(motion, 10**9 + STEP_NS).T_fixed_obj[0, 3]
+        back = predicted(motion, 10**9 - STEP_NS).T_fixed_obj[0, 3]
         assert back == pytest.approx(-forth)
 
     def test_the_covariance_grows_and_stays_positive(self):
         motion = followed([pose(0.01 * i, 0, 1) for i in range(10)])
         for dt in (1e-3, 0.03, 0.5, 5.0):
-            after = predict(motion, motion.stamp_ns + int(dt * 1e9), NOISE)
+            after = predicted(motion, motion.stamp_ns + int(dt * 1e9))
             assert np.linalg.eigvalsh(after.covariance).min() > 0
             assert (np.diag(after.covariance)[:6] > np.diag(motion.covariance)[:6]).all()
 
@@ -107,7 +115,7 @@ class TestPredict:
 class TestCorrect:
     def test_the_correction_is_the_weighted_mean_of_prediction_and_measurement(self):
         motion = initial_motion(0, pose(0, 0, 1), np.diag(np.repeat([1e-4, 1e-2], 3)))
-        after = correct(motion, pose(0.1, 0, 1, (0, 0.2, 0)), np.diag(np.repeat([3e-4, 1e-2], 3)))
+        after = corrected(motion, pose(0.1, 0, 1, (0, 0.2, 0)), np.diag(np.repeat([3e-4, 1e-2], 3)))
         difference = pose_difference(motion.T_fixed_obj, after.T_fixed_obj)
         assert difference == pytest.approx([0.025, 0, 0, 0, 0.1, 0], abs=1e-9)
         assert np.diag(after.covariance)[:6] == pytest.approx(np.repeat([0.75e-4, 0.5e-2], 3))
@@ -115,7 +123,7 @@ class TestCorrect:
     def test_an_unknown_direction_is_not_followed(self):
         covariance = np.diag([1e-6] * 3 + [1e-4, math.pi**2 / 3, 1e-4])
         motion = initial_motion(0, pose(0, 0, 1), np.diag(np.repeat([1e-6, 1e-4], 3)))
-        after = correct(motion, pose(0, 0, 1, (0.1, 0.1, 0)), covariance)
+        after = corrected(motion, pose(0, 0, 1, (0.1, 0.1, 0)), covariance)
         turn = pose_difference(motion.T_fixed_obj, after.T_fixed_obj)[3:]
         assert turn[0] == pytest.approx(0.05, rel=0.01)
         assert abs(turn[1]) < 1e-5
@@ -156,3 +164,55 @@ def test_another_frame_turns_pose_and_covariance_and_forgets_the_velocity():
     assert np.allclose(moved.velocity, 0)
     back = rotate_covariance(moved.covariance[:6, :6], T[:3, :3].T)
     assert np.allclose(back, motion.covariance[:6, :6])
+
+
+def one_by_one(motion, stamp_ns, measured, covariance):
+    """The filter of one object in plain steps: prediction, and Kalman's update in Joseph's form."""
+    dt = (stamp_ns - motion.stamp_ns) / 1e9
+    fades = np.repeat([0.4, 0.3], 3)
+    reach, fade = fades * (1 - np.exp(-dt / fades)), np.exp(-dt / fades)
+    F = np.block([[np.eye(6), np.diag(reach)], [np.zeros((6, 6)), np.diag(fade)]])
+    # What acceleration adds is that of an object whose covariance was nothing.
+    still = Motion(motion.stamp_ns, motion.T_fixed_obj, np.zeros(6), np.zeros((12, 12)))
+    P = F @ motion.covariance @ F.T + predicted(still, stamp_ns).covariance
+    T = displaced(motion.T_fixed_obj, motion.velocity * reach)
+    H = np.eye(6, 12)
+    gain = P @ H.T @ np.linalg.inv(H @ P @ H.T + covariance)
+    error = gain @ pose_difference(T, measured)
+    keep = np.eye(12) - gain @ H
+    P = keep @ P @ keep.T + gain @ covariance @ gain.T
+    return Motion(stamp_ns, displaced(T, error[:6]), motion.velocity * fade + error[6:], P)
+
+
+def displaced(T, difference):
+    moved = T.copy()
+    moved[:3, 3] += difference[:3]
+    moved[:3, :3] = Rotation.from_rotvec(difference[3:]).as_matrix() @ T[:3, :3]
+    return moved
+
+
+def test_motions_of_several_objects_are_those_of_each_in_plain_steps():
+    rng = np.random.default_rng(0)
+    motions, measured, covariances = [], [], []
+    for number in range(7):
+        root, noise = rng.normal(0, 0.05, (12, 12)), rng.normal(0, 0.02, (6, 6))
+        T = displaced(np.eye(4), rng.normal(0, 0.6, 6))
+        stamp_ns = 10**9 - 10**7 * number
+        motions.append(Motion(stamp_ns, T, rng.normal(0, 0.4, 6), root @ root.T))
+        measured.append(displaced(T, rng.normal(0, 0.1, 6)))
+        covariances.append(noise @ noise.T + 1e-6 * np.eye(6))
+    stamp_ns = 10**9 + STEP_NS
+    after = correct(predict(motions, stamp_ns, NOISE), np.stack(measured), np.stack(covariances))
+    for motion, *given, found in zip(motions, measured, covariances, after, strict=True):
+        expected = one_by_one(motion, stamp_ns, *given)
+        assert found.stamp_ns == stamp_ns
+        np.testing.assert_allclose(found.T_fixed_obj, expected.T_fixed_obj, atol=1e-9)
+        np.testing.assert_allclose(found.velocity, expected.velocity, atol=1e-8)
+        np.testing.assert_allclose(found.covariance, expected.covariance, atol=1e-9)
+
+
+def test_motions_at_the_same_time_stay_as_they_are():
+    motion = followed([pose(0, 0, 1)])
+    assert predict([motion], motion.stamp_ns, NOISE) == [motion]
+    assert predict([], 0, NOISE) == []
+    assert correct([], np.zeros((0, 4, 4)), np.zeros((0, 6, 6))) == []

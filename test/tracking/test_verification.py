@@ -18,12 +18,13 @@ from genpose_ros.tracking.ego_motion import StampedCameraPose
 from genpose_ros.tracking.state import initiate
 from genpose_ros.tracking.verification import (
     Choice,
+    Judged,
     VerifyPriority,
     are_far_apart,
     choose_estimate,
     is_clear,
     record_verification,
-    rejection_reason,
+    rejection_reasons,
     turn_deg,
     verification_priority,
 )
@@ -81,13 +82,14 @@ class TestRejectionReason:
     )
     def test_each_limit_refuses_by_itself(self, changes, residual_m, reason):
         item = estimate(**changes)
-        said = rejection_reason(item, pose(), residual_m, SETTINGS, NOCS[item.category].symmetry)
+        judged = Judged(item, pose(), residual_m, NOCS[item.category].symmetry)
+        (said,) = rejection_reasons([judged], SETTINGS)
         assert said.startswith(reason)
         assert bool(said) == bool(reason)
 
     def test_without_a_prediction_there_is_no_jump(self):
         item = estimate(pose(x=0.5, yaw=90))
-        assert rejection_reason(item, None, 0.3, SETTINGS, ASYMMETRIC) == ""
+        assert rejection_reasons([Judged(item, None, 0.3, ASYMMETRIC)], SETTINGS) == [""]
 
 
 class TestPoses:

@@ -8,11 +8,13 @@ import math
 import numpy as np
 import pytest
 from cube_scene import CAMERA, SIZE_M, at, front, image
+from scipy.spatial.transform import Rotation
 
 from genpose_ros.tracking.visibility import (
     image_pixels,
     inside_fraction,
     outside_fraction,
+    outside_fractions,
     visibility,
 )
 
@@ -137,3 +139,18 @@ def test_points_fall_on_the_nearest_pixel():
     assert inside.tolist() == [True, True, False, False]
     assert column.tolist() == [160, 190]
     assert row.tolist() == [120, 120]
+
+
+def test_shares_outside_of_several_objects_are_those_of_each():
+    rng = np.random.default_rng(0)
+    points = [rng.normal(0, 0.06, (count, 3)) for count in (40, 7, 40, 1)]
+    T = np.stack([np.eye(4)] * 4)
+    T[:, :3, :3] = Rotation.random(4, random_state=1).as_matrix()
+    T[:, :3, 3] = rng.normal(0, 0.02, (4, 3))
+    sizes_m, free = rng.uniform(0.05, 0.2, (4, 3)), [True, False, False, True]
+    found = outside_fractions(points, T, sizes_m, axisymmetric=free)
+    each = zip(points, T, sizes_m, free, strict=True)
+    expected = [outside_fraction(p, pose, m, axisymmetric=a) for p, pose, m, a in each]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert 0 < found[0] < 1
+    assert outside_fractions([], T[:0], sizes_m[:0], axisymmetric=[]).shape == (0,)

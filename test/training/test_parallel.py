@@ -4,11 +4,14 @@
 """Processes that share the gradients, as torchrun starts them: two of them, on the CPU."""
 
 import csv
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from ast import literal_eval
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +49,27 @@ _ONE_RUN = """\
 from pathlib import Path
 from genpose_ros.training import Recipe, TrainingSettings, train_run
 train_run(Path({data!r}), Path({run!r}), {recipe!r}, "score")
+"""
+
+_MADE_WHILE_TRAINING = """\
+import os
+from dataclasses import replace
+from pathlib import Path
+from genpose_ros.synthesis.shards import SetRecipe
+from genpose_ros.training import Recipe, TrainingSettings, generated, train_run
+
+made, rank = {{}}, os.environ["RANK"]
+
+class Told(generated.GeneratedPool):
+    def draw(self, step, settings, **processes):
+        batch = super().draw(step, settings, **processes)
+        made[step] = batch.size_m[0].tolist()
+        return batch
+
+from genpose_ros.training import runs
+runs.GeneratedPool = Told
+train_run(SetRecipe(1, seed=5), Path({run!r}), {recipe!r}, "score")
+Path({run!r} + "-" + rank).write_text(repr(made))
 """
 
 
@@ -126,6 +150,27 @@ def test_two_processes_stop_together_and_go_on(
     assert steps > 0
     rest = train_run(tmp_path / "set", run, recipe.changed("score", {"steps": steps + 1}), "score")
     assert rest.training.steps == 1
+
+
+@pytest.mark.slow
+def test_two_processes_make_clouds_of_their_own_for_one_compiled_model(
+    tmp_path: Path, small_config: LightConfig
+) -> None:
+    chosen = TrainingSettings(
+        batch=8, draws=4, steps=4, minutes=1e4, device="cpu", bf16=False, validate_every_min=0.0,
+        pool_clouds=32, pool_chunk=16, warm_up=2, compile=shutil.which("g++") is not None,
+    )  # fmt: skip
+    recipe = Recipe("small", "", "genpose-light", vars(small_config), chosen, chosen)
+    run = tmp_path / "run"
+    arguments = {"run": str(run), "recipe": recipe}
+    with two_processes(tmp_path / "job.py", _MADE_WHILE_TRAINING, **arguments) as process:
+        assert process.wait() == 0, process.stderr and process.stderr.read()
+    first, second = (literal_eval(Path(f"{run}-{rank}").read_text()) for rank in range(2))
+    assert first.keys() == second.keys() == set(range(4))
+    assert not any(first[step] == second[step] for step in first)
+    told = losses(run / "score.csv")
+    assert list(told)[-1] == 4
+    assert all(math.isfinite(loss) for loss in told.values())
 
 
 def test_a_process_alone_needs_no_others() -> None:

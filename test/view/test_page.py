@@ -167,6 +167,41 @@ def test_what_is_shown_next_is_drawn_next(page, browser_here):
         assert "18000 points" in browser.evaluate("document.body.innerText")
 
 
+#: The field that stands beside a text of the panel, or the text itself.
+FIELD = """((text, kind) => {
+  let node = [...document.querySelectorAll('body *')].filter(e => [...e.childNodes].some(
+    n => n.nodeType === 3 && n.textContent.trim() === text)).pop();
+  while (kind && node && !node.querySelector(kind)) node = node.parentElement;
+  return kind ? node.querySelector(kind) : node; })"""
+
+
+@pytest.mark.slow
+def test_a_user_moves_the_slider_switches_and_is_told_of_a_refused_setting(page, browser_here):
+    from genpose_ros.view.shot import opened
+
+    page.show_recording([some_frame("the first"), some_frame("the second")])
+    setting = Adjustable("sampling.steps", 8, low=1, high=1000, group="sampling")
+    page.add_settings([setting], lambda name, value: f"{name} has to be even")
+    said = "document.body.innerText.includes('{}')".format
+    with opened(page, (900, 900)) as browser:
+        browser.evaluate("document.querySelector('[role=slider]').focus()")
+        key = {"key": "ArrowRight", "code": "ArrowRight", "windowsVirtualKeyCode": 39}
+        browser.command("Input.dispatchKeyEvent", type="keyDown", **key)
+        browser.wait_for(said("the second"))
+        for folder in ("Show", "Settings", "sampling"):
+            browser.wait_for(f"{FIELD}('{folder}', '')?.click() || true")
+            time.sleep(0.5)
+        browser.wait_for(f"{FIELD}('covariances', 'input[type=checkbox]').click() || true")
+        until_s = time.monotonic() + 30
+        while "lines/covariances" not in page.drawn and time.monotonic() < until_s:
+            time.sleep(0.1)
+        assert "lines/covariances" in page.drawn
+        browser.wait_for(f"{FIELD}('steps', 'input').focus() || true")
+        browser.evaluate("document.activeElement.select()")
+        browser.command("Input.insertText", text="3")
+        browser.wait_for(said("refused: sampling.steps has to be even"))
+
+
 OWN, STRANGER = "127.0.0.1:8080", "http://evil.example"
 
 

@@ -10,20 +10,20 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from rosbags.interfaces import Nodetype
+from rosbags.interfaces import Connection, Nodetype
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from genpose_ros.files import check_file
+from genpose_ros.ros.replay.bounded_reader import open_reader
 from genpose_ros.ros.replay.compressed import Unpack, plain_twin
 from genpose_ros.ros.replay.definitions import typestore_of
-from genpose_ros.ros.replay.tables import check_tables
 
 __all__ = ["Bag", "finish_bag", "known_types"]
 
-#: Bytes of a message, and of a compressed part of a file once it is unpacked.
-_MOST_MESSAGE, _MOST_CHUNK = 2**28, 2**30
+#: Bytes of a message.
+_MOST_MESSAGE = 2**28
 _MOST_METADATA = 2**24
 #: Messages that cannot be read one after the other; then the file itself is damaged.
 _MOST_DAMAGED = 100
@@ -47,7 +47,8 @@ class Bag:
         self, path: Path, reader: Reader, types: Typestore, unpack: Unpack = bytes
     ) -> None:
         self.path, self._reader, self._store, self._unpack = path, reader, types, unpack
-        self.types: dict[str, str] = {c.topic: str(c.msgtype) for c in reader.connections}
+        _check_connections(reader.connections)
+        self.types: dict[str, str] = {c.topic: c.msgtype for c in reader.connections}
         self.counts: dict[str, int] = dict.fromkeys(self.types, 0)
         for connection in reader.connections:
             self.counts[connection.topic] += connection.msgcount
@@ -69,13 +70,12 @@ class Bag:
         with ExitStack() as stack:
             try:
                 twin, unpack = stack.enter_context(plain_twin(path, _MOST_MESSAGE))
-                check_tables(twin)
-                reader = stack.enter_context(Reader(twin))
-                _check_chunks(reader)
+                reader = stack.enter_context(open_reader(twin))
                 types = typestore_of(reader.connections, known_types())
+                bag = cls(path, reader, types, unpack)
             except Exception as error:  # a damaged file can raise anything
                 raise ValueError(f"{path} is not a bag, or damaged: {_words(error)}") from error
-            yield cls(path, reader, types, unpack)
+            yield bag
 
     def fields(self, kind: str) -> Mapping[str, bool]:
         """Return the fields of a type of message, and whether each is a list of messages."""
@@ -176,15 +176,18 @@ def _check_files(path: Path) -> None:
         raise ValueError(f"{path} is no bag: {_HOW}")
 
 
-def _check_chunks(reader: Reader) -> None:
-    """Refuse compressed parts that say they are far larger than any camera's messages."""
-    storage = getattr(reader, "storage", None)
-    parts = getattr(storage, "storages", [storage])
-    sizes = [c.uncompressed_size for part in parts for c in getattr(part, "chunks", ())]
-    if max(sizes, default=0) > _MOST_CHUNK:
-        raise ValueError(
-            f"a part of it has {max(sizes)} bytes unpacked, expected {_MOST_CHUNK} at most"
-        )
+def _check_connections(connections: Collection[Connection]) -> None:
+    """Refuse topics that are not what they are, which metadata.yaml can say anything of."""
+    for connection in connections:
+        for value, kind in (
+            (connection.topic, str),
+            (connection.msgtype, str),
+            (connection.msgcount, int),
+        ):
+            if not isinstance(value, kind):
+                raise ValueError(
+                    f"{value!r:.80} stands where a topic, type or number of messages is expected"
+                )
 
 
 def _words(error: Exception) -> str:

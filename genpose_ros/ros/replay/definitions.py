@@ -34,8 +34,8 @@ _COMMENT = r"/\*.*?\*/|//[^\n]*"
 _ANNOTATION = rf'@\s*[A-Za-z][\w:]*(?:\s*\((?:{_STRING}|[^"()])*\))?'
 #: What says nothing of a type, or a string, which is looked for first as it may hold the others.
 _ASIDE = re.compile(rf"({_STRING})|{_COMMENT}|{_ANNOTATION}", re.DOTALL)
-#: The value of a constant; the length of an array; what a sequence is of, and how long.
-_EXPRESSIONS = re.compile(r"=[^;]*|\[[^\]]*|<[^>]*")
+#: The value of a constant; the lengths of an array, a text and a sequence.
+_EXPRESSIONS = re.compile(r"=[^;]*|\[[^\]]*|string\s*<[^>]*|,[^<>;{}]*>")
 
 #: Messages by name: their constants, and their fields.
 _Types = dict[str, Any]

@@ -1,19 +1,25 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What bags bring along: definitions, known and other ones, and what takes time or memory."""
+"""What bags bring along: definitions, tables and chunks, and what of it takes time or memory."""
 
 import sqlite3
+import struct
 import time
+import tracemalloc
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import lz4.frame
 import pytest
 import recorded_bags as rec
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat, Nodetype
+from rosbags.rosbag2 import storage_sqlite3
 from rosbags.typesys import get_types_from_idl
 
 from genpose_ros.ros.replay.bag import Bag, known_types
+from genpose_ros.ros.replay.compressed import zstd
 from genpose_ros.ros.replay.definitions import typestore_of
 
 MSG, IDL, NONE = (
@@ -89,6 +95,12 @@ def test_definitions_in_idl_mean_the_same_without_what_stands_aside():
         assert fields[0][1][0] == Nodetype.ARRAY
 
 
+def test_many_lists_of_messages_are_no_expressions():
+    fields = " ".join(f"sequence<geometry_msgs::msg::Point> x{i};" for i in range(300))
+    store = typestore_of([connection("a/msg/B", idl(fields=fields), IDL)], known_types())
+    assert len(store.fielddefs["a/msg/B"][1]) == 300
+
+
 def test_a_definition_that_is_not_the_recorded_one_is_refused():
     known, name = known_types(), "builtin_interfaces/msg/Time"
     digest = known.hash_rihs01(name)
@@ -106,6 +118,8 @@ def test_a_definition_that_is_not_the_recorded_one_is_refused():
         (idl(fields="long x[((((((3))))))];"), IDL, "calculates"),
         (idl(constants="const long X = " + "1+" * 9000 + "1;"), IDL, "expressions of more than"),
         (idl(constants="const long X = 1; " * 9000), IDL, "expressions of more than"),
+        (idl(fields="sequence<long, 12> x; " * 9000), IDL, "expressions of more than"),
+        (idl(fields="string<12> x; " * 9000), IDL, "expressions of more than"),
         ("string[3000000000] x", MSG, "a list of 3000000000 messages or texts"),
         ("std_msgs/Header[1000] x\n" * 3, MSG, "at most in all lists"),
         (idl(fields="string x[3000000];"), IDL, "messages or texts"),
@@ -179,3 +193,74 @@ def test_a_bag_that_calculates_what_is_read_of_it_is_refused(tmp_path, statement
     with pytest.raises(ValueError, match=f"bag is not a bag, or damaged: content {words}"):  # noqa: SIM117
         with Bag.open(bag):
             pass
+
+
+def chunk_of(path: Path, packed: bytes, size: int, kind: str) -> None:
+    """Write an mcap without index, whose only chunk says that it has so many bytes."""
+    name = kind.encode()
+    head = struct.pack("<QQQI", 0, 0, size, 0) + struct.pack("<I", len(name)) + name
+    chunk = head + struct.pack("<Q", len(packed)) + packed
+    profile = struct.pack("<I4sI", 4, b"ros2", 0)
+
+    def record(code: int, content: bytes) -> bytes:
+        return struct.pack("<BQ", code, len(content)) + content
+
+    footer = record(2, bytes(20))
+    magic = b"\x89MCAP0\r\n"
+    path.write_bytes(
+        magic + record(1, profile) + record(6, chunk) + record(15, bytes(4)) + footer + magic
+    )
+
+
+@pytest.mark.parametrize("kind", ["zstd", "lz4"])
+@pytest.mark.parametrize(
+    ("claimed", "words"), [(100, "expected 100 bytes, got 101"), (2**40, "at most")]
+)
+def test_a_chunk_that_unpacks_to_more_than_it_says_is_refused(tmp_path, kind, claimed, words):
+    zeros = bytes(2**28)
+    packed = zstd.compress(zeros) if kind == "zstd" else lz4.frame.compress(zeros)
+    del zeros
+    chunk_of(tmp_path / "a.mcap", packed, claimed, kind)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"is not a bag, or damaged: .*{words}"):  # noqa: SIM117
+        with Bag.open(tmp_path / "a.mcap"):
+            pass
+    assert tracemalloc.get_traced_memory()[1] < 2**26
+    tracemalloc.stop()
+
+
+def test_the_quality_of_service_of_topics_is_not_read(tmp_path):
+    parse = storage_sqlite3.parse_qos
+    bag = rec.write_bag(tmp_path / "bag", rec.frame(rec.BEGIN_NS))
+    lines = ["- &a0 {x: 1}"]
+    lines += [f"- &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}" for i in range(1, 20)]
+    (file,) = bag.glob("*.db3")
+    with sqlite3.connect(file) as content:
+        content.execute("UPDATE topics SET offered_qos_profiles = ?", ["\n".join(lines)])
+    begin = time.process_time()
+    with Bag.open(file) as opened:
+        assert len(list(opened.messages(opened.types))) == 4
+    assert time.process_time() - begin < 2.0
+    assert storage_sqlite3.parse_qos is parse
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("message_count: 1", "message_count: many"),
+        ("message_count: 1", "message_count: [1]"),
+        (f"name: {rec.DEPTH}", "name: 7"),
+        (f"name: {rec.DEPTH}", "name: [a]"),
+        ("type: sensor_msgs/msg/Image", "type: {a: b}"),
+        ("type: sensor_msgs/msg/Image", "type: 1.5"),
+    ],
+)
+def test_metadata_that_say_something_else_of_a_topic_are_refused(tmp_path, change):
+    bag = rec.write_bag(tmp_path / "bag", rec.frame(rec.BEGIN_NS))
+    metadata = bag / "metadata.yaml"
+    text = metadata.read_text()
+    assert change[0] in text
+    metadata.write_text(text.replace(*change))
+    with pytest.raises(ValueError, match="bag is not a bag, or damaged"):  # noqa: SIM117
+        with Bag.open(bag) as opened:
+            list(opened.messages(opened.types))
