@@ -18,8 +18,8 @@ ROS_NAMES = {"tf2_ros": "tf2_ros_py"}
 ROS_MODULES = {
     "action_msgs", "ament_index_python", "builtin_interfaces", "cv_bridge", "diagnostic_msgs",
     "geometry_msgs", "launch", "launch_ros", "lifecycle_msgs", "moveit_msgs", "rcl_interfaces",
-    "rclpy", "sensor_msgs", "sensor_msgs_py", "shape_msgs", "std_msgs", "std_srvs", "tf2_msgs",
-    "tf2_ros", "vision_msgs", "visualization_msgs",
+    "rclpy", "rosgraph_msgs", "sensor_msgs", "sensor_msgs_py", "shape_msgs", "std_msgs", "std_srvs",
+    "tf2_msgs", "tf2_ros", "vision_msgs", "visualization_msgs",
 }  # fmt: skip
 
 #: Other modules: their name on PyPI, and their rosdep key where package.xml names one.
