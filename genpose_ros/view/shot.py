@@ -49,7 +49,7 @@ def opened(
     Args:
         page: with a frame.
         size_px: width and height of the window.
-        smooth: whether edges are drawn smoothly, which takes software twice as long.
+        smooth: whether edges are drawn smoothly, which takes software longer.
 
     Raises:
         BrowserError: there is no browser, or the page is not drawn in time.

@@ -3,8 +3,9 @@
 
 """Script that makes the view's page draw less where a browser has no graphics card.
 
-Software takes more than twice as long to draw with smooth edges, and viser draws for a quarter of a
-second after each change as often as it can: ten frames a second would keep all processors busy.
+Software takes half as long again to draw with smooth edges, or longer, and viser draws for a
+quarter of a second after each change as often as it can: ten frames a second would keep all
+processors busy.
 The script does nothing where there is a graphics card, or a page is asked for with `?smooth`.
 """
 

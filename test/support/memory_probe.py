@@ -39,7 +39,8 @@ class Memory:
     """Memory at one moment.
 
     Attributes:
-        resident_mb: pages that the kernel holds for the process.
+        resident_mb: pages that the kernel holds for the process, but for those of files, which it
+            takes away where memory is short.
         in_use_mb: what was asked of malloc, by any thread, and not given back.
         free_mb: what malloc keeps of what was given back to it.
         blocks: objects of up to 512 bytes that Python holds, a count.
@@ -75,8 +76,9 @@ def memory() -> Memory:
     """Measure; what waits for Python's garbage collector is collected first."""
     gc.collect()
     info = _mallinfo()
+    resident, of_files = map(int, Path("/proc/self/statm").read_text().split()[1:3])
     return Memory(
-        resident_mb=int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE / _MB,
+        resident_mb=(resident - of_files) * _PAGE / _MB,
         in_use_mb=(info.uordblks + info.hblkhd) / _MB,
         free_mb=info.fordblks / _MB,
         blocks=sys.getallocatedblocks(),
