@@ -29,11 +29,25 @@ def fused_kernels(tensor: Tensor) -> ModuleType | None:
 def _tried(device: torch.device) -> ModuleType | None:
     try:
         kernels = importlib.import_module("genpose_ros.networks.triton_kernels")
-        kernels.farthest_points(torch.zeros(1, 4, 3, device=device), 2)
-        kernels.nearest_points(torch.zeros(1, 4, device=device), 2)
+        _check(kernels, device)
     except Exception as error:
         # Whatever a compiler says: the plain operations give the same.
         told = f"{type(error).__name__}: {str(error)[:200]}"
         _log.info("farthest and nearest points without fused kernels: %s", told)
         return None
     return kernels
+
+
+def _check(kernels: ModuleType, device: torch.device) -> None:
+    """Try the kernels on points of a line, whose answers are known.
+
+    Raises:
+        ArithmeticError: an answer is another one.
+    """
+    along = torch.tensor([0.0, 1.0, 5.0, 2.0], device=device)
+    points = torch.stack((along, 0 * along, 0 * along), -1)[None]
+    order, distances2 = kernels.farthest_points(points, 3)
+    nearest = kernels.nearest_points(distances2[:, 1], 3)
+    found = order[0].tolist(), distances2[0, 1].tolist(), nearest[0].tolist()
+    if found != ([0, 2, 3], [25.0, 16.0, 0.0, 9.0], [2, 3, 1]):
+        raise ArithmeticError(f"the kernels answer {found}")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ needs_triton = pytest.mark.skipif(
 PROGRAM = """
 import torch
 
-from genpose_ros.networks import triton_kernels
+from genpose_ros.networks import fused_kernels, triton_kernels
 from genpose_ros.networks.patch_transformer import nearest_points
 from genpose_ros.networks.pointnet2 import _farthest_points_on_gpu, farthest_points
 
@@ -41,6 +42,7 @@ for batch, size, count in ((3, 100, 17), (2, 64, 64), (1, 5, 9), (2, 1, 3)):
     assert all(len(set(row.tolist())) == near for row in found.flatten(0, 1)), size
     bits = distances2.gather(-1, nearest_points(distances2, near)).sort(-1).values
     assert torch.allclose(bits, smallest, rtol=1e-3, atol=1e-12), size
+fused_kernels._check(triton_kernels, torch.device("cpu"))
 """
 
 
@@ -82,3 +84,22 @@ def test_kernels_that_there_are_are_used(monkeypatch):
     order, _ = farthest_points(points, 5)
     assert asked == [5]
     assert torch.equal(order, _farthest_points_on_gpu(points, 5)[0])
+
+
+@pytest.mark.parametrize("wrong", ["farthest_points", "nearest_points", None])
+def test_kernels_that_answer_wrongly_are_not_used(monkeypatch, caplog, wrong):
+    def farthest(points, count):
+        order, distances2 = _farthest_points_on_gpu(points, count)
+        return (order + (wrong == "farthest_points")), distances2
+
+    def nearest(distances, count):
+        return distances.topk(count, largest=wrong == "nearest_points").indices
+
+    kernels = SimpleNamespace(farthest_points=farthest, nearest_points=nearest)
+    monkeypatch.setattr(fused.importlib, "import_module", lambda _: kernels)
+    fused._tried.cache_clear()
+    with caplog.at_level("INFO"):
+        used = fused._tried(torch.device("cpu"))
+    fused._tried.cache_clear()
+    assert (used is kernels) == (wrong is None)
+    assert ("the kernels answer" in caplog.text) == (wrong is not None)
