@@ -20,8 +20,8 @@ __all__ = ["STANCE_SHARES", "resampled", "settling_turn", "stance_shares", "stan
 
 #: How objects that touch a support rest on it, by `Category.rests`; what is left leans. Less of a
 #: difference than there is, or what the network knows of those that do not stand would be lost:
-#: these shares cost no stance more than a point, and four times as large ones up to four.
-STANCE_SHARES: Mapping[str, float] = {"standing": 0.1, "upside_down": 0.05, "lying": 0.02}
+#: twice as large shares gain no more where objects stand, and cost a point more where they do not.
+STANCE_SHARES: Mapping[str, float] = {"standing": 0.05, "upside_down": 0.03, "lying": 0.03}
 #: Deviation of the tilt of a candidate that rests, radians: the candidates' spread.
 _SPREAD_RAD = math.radians(6.0)
 #: Deviation of a pose's tilt that its candidates share, as depth errs for all of them, radians: of
@@ -41,7 +41,7 @@ def stance_shares(categories: Sequence[Category]) -> Tensor:
     Example:
         >>> cup = Category(name="cup", rests=("standing",))
         >>> stance_shares([cup]).tolist()
-        [[0.1, 0.0, 0.0]]
+        [[0.05, 0.0, 0.0]]
     """
     shares = [
         [p if name in c.rests else 0.0 for name, p in STANCE_SHARES.items()] for c in categories

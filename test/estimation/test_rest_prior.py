@@ -65,8 +65,8 @@ def test_stances_that_a_category_does_not_rest_in_are_as_likely_as_any_orientati
     laptop = Category(name="laptop", rests=("standing",))
     cosine = torch.tensor([[1.0, -1.0, 0.0]])
     weights = stance_weights(cosine, torch.tensor([True]), stance_shares([laptop]))[0]
-    assert weights[0] > 15
-    assert weights[1:].tolist() == pytest.approx([0.9, 0.9])
+    assert weights[0] > 9
+    assert weights[1:].tolist() == pytest.approx([0.95, 0.95])
 
 
 def tilted(degrees, up):
