@@ -48,6 +48,7 @@ class Outcome:
     Attributes:
         plan: what was trained.
         new: new categories on held-out meshes (of an instance: on fresh views of its mesh).
+        new_on_table: the same views, where the direction up and the table are known.
         views: the views of `new`, in the same order.
         trained_on: new categories on the meshes that were trained on.
         kept_before, kept_after: kept categories by the start and by the result; None: none kept.
@@ -58,6 +59,7 @@ class Outcome:
 
     plan: Plan
     new: SyntheticReport
+    new_on_table: SyntheticReport
     views: CloudBatch
     trained_on: SyntheticReport
     kept_before: SyntheticReport | None
@@ -102,7 +104,10 @@ def by_category(report: SyntheticReport) -> dict[str, Any]:
 def accuracy_rows(outcome: Outcome) -> tuple[list[str], list[list[str]]]:
     """Return heads and rows of the table of all categories, those that are kept also before."""
     heads = ["category", "", "views", "standing 5°2cm", "10°5cm", "all 5°2cm", "10°5cm", "median"]
-    rows = [_row(name, "new", row) for name, row in by_category(outcome.new).items()]
+    on_table = by_category(outcome.new_on_table)
+    rows = []
+    for name, row in by_category(outcome.new).items():
+        rows += [_row(name, "new", row), _row(name, "table seen", on_table[name])]
     if outcome.kept_before is not None and outcome.kept_after is not None:
         before, after = by_category(outcome.kept_before), by_category(outcome.kept_after)
         for name in after:
@@ -137,17 +142,23 @@ def _percent(share: float | None) -> str:
 
 
 def verdict(outcome: Outcome) -> Verdict:
-    """Judge the new categories by their standing held-out views."""
-    accuracy = by_category(outcome.new)
+    """Judge the new categories by their standing held-out views, with and without their table."""
+    accuracy, on_table = by_category(outcome.new), by_category(outcome.new_on_table)
     good = [name for name, row in accuracy.items() if _is_usable(row["standing"])]
-    poor = [name for name in accuracy if name not in good]
-    words = []
-    if good:
-        words.append(f"{', '.join(good)}: usable")
-    if poor:
-        words.append(f"{', '.join(poor)}: not yet usable")
-    advice = [line for name in accuracy for line in _advice(outcome, name, name in poor)]
-    advice += _time_advice(outcome, bool(poor)) + _kept_advice(outcome)
+    less = [name for name in accuracy if name not in good]
+    placed = [name for name in less if _is_usable(on_table[name]["standing"])]
+    poor = [name for name in less if name not in placed]
+    words = [
+        f"{', '.join(names)}: {word}"
+        for names, word in (
+            (good, "usable"),
+            (placed, "usable where the table is seen or the direction up is known"),
+            (poor, "not yet usable"),
+        )
+        if names
+    ]
+    advice = [line for name in accuracy for line in _advice(outcome, name, name in less)]
+    advice += _time_advice(outcome, bool(less)) + _kept_advice(outcome)
     return Verdict(not poor, "; ".join(words), tuple(advice))
 
 

@@ -15,12 +15,18 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from genpose_ros.checkout import git
 from genpose_ros.estimation import EstimatorSettings, PoseEstimator
 from genpose_ros.evaluation.score_calibration import calibration_views, fit_calibration
-from genpose_ros.evaluation.synthetic import SyntheticReport, evaluate_synthetic, synthetic_views
+from genpose_ros.evaluation.synthetic import (
+    SyntheticReport,
+    evaluate_synthetic,
+    synthetic_views,
+    told_up,
+)
 from genpose_ros.files import read_json, write_whole
 from genpose_ros.networks.checkpoints import load_model, save_model
 from genpose_ros.networks.devices import emulates_bf16, torch_device
@@ -130,6 +136,17 @@ def fine_tune(
     return outcome
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Part of what is measured: a model on so many views of each category of a library."""
+
+    model: PoseModel
+    library: ShapeLibrary
+    each: int
+    seed: int
+    table_seen: bool = False
+
+
 class _FineTuning:
     """The stages of a run."""
 
@@ -177,22 +194,24 @@ class _FineTuning:
         """Calibrate the trained model's scores; measure it, and the start on what is kept."""
         plan = self.plan
         self._calibrate(model)
-        parts: list[tuple[PoseModel, ShapeLibrary, int, int]] = [
-            (model, plan.held_out, NEW_VIEWS, VIEWS_SEED),
-            (model, plan.trained_on, NEW_VIEWS // 2, _SEED_TRAINED_ON),
+        parts = [
+            _Part(model, plan.held_out, NEW_VIEWS, VIEWS_SEED),
+            _Part(model, plan.held_out, NEW_VIEWS, VIEWS_SEED, table_seen=True),
+            _Part(model, plan.trained_on, NEW_VIEWS // 2, _SEED_TRAINED_ON),
         ]
         kept = plan.kept_library
         if kept is not None:
             start = load_model(plan.start)
-            parts += [(who, kept, KEPT_VIEWS, VIEWS_SEED) for who in (start, model)]
+            parts += [_Part(who, kept, KEPT_VIEWS, VIEWS_SEED) for who in (start, model)]
         measured = [self._measured(part, i / len(parts)) for i, part in enumerate(parts)]
         return Outcome(
             plan=plan,
             new=measured[0][0],
+            new_on_table=measured[1][0],
             views=measured[0][1],
-            trained_on=measured[1][0],
-            kept_before=measured[2][0] if kept else None,
-            kept_after=measured[3][0] if kept else None,
+            trained_on=measured[2][0],
+            kept_before=measured[3][0] if kept else None,
+            kept_after=measured[4][0] if kept else None,
             curve=read_curve(self._validation.file),
             rendered=len(CloudPool(self._data)),
             stages=self._stage_records(),
@@ -210,14 +229,13 @@ class _FineTuning:
             model.score_calibration = None
             _log.warning("scores are the share of agreeing candidates: %s", error)
 
-    def _measured(
-        self, part: tuple[PoseModel, ShapeLibrary, int, int], done: float
-    ) -> tuple[SyntheticReport, CloudBatch]:
-        model, library, each, seed = part
+    def _measured(self, part: "_Part", done: float) -> tuple[SyntheticReport, CloudBatch]:
         self._report(Stage.MEASURE, done, "held-out views")
-        views = synthetic_views(each * len(library.categories), seed, library)
-        estimator = PoseEstimator(model, EstimatorSettings(device=self.device))
-        return evaluate_synthetic(estimator, views, categories=library.categories), views
+        categories = part.library.categories
+        views = synthetic_views(part.each * len(categories), part.seed, part.library)
+        up = told_up(views, np.random.default_rng(part.seed)) if part.table_seen else None
+        estimator = PoseEstimator(part.model, EstimatorSettings(device=self.device))
+        return evaluate_synthetic(estimator, views, categories=categories, up=up), views
 
     def _render(self, clouds: int, share: float | None = None) -> None:
         """Render so many clouds; those that are there are kept.

@@ -67,6 +67,7 @@ def make(plan: Plan) -> MakeOutcome:
         outcome = Outcome(
             plan=plan,
             new=new,
+            new_on_table=new,
             views=clouds(len(errors)),
             trained_on=new,
             kept_before=report("mug", [1.0] * 10),
@@ -98,6 +99,15 @@ class TestVerdict:
     def test_less_is_not_yet(self, make: MakeOutcome) -> None:
         judged = verdict(make([1.0] * 6 + [8.0] * 4))
         assert (judged.usable, judged.sentence) == (False, "drill: not yet usable")
+
+    def test_where_the_table_helps_it_is_told(self, make: MakeOutcome) -> None:
+        on_table = report("drill", [1.0] * 9 + [90.0])
+        judged = verdict(make([1.0] * 6 + [8.0] * 4, new_on_table=on_table, curve=rising(60.0)))
+        assert judged.usable
+        assert judged.sentence == (
+            "drill: usable where the table is seen or the direction up is known"
+        )
+        assert "still rising" in judged.advice[0]
 
     def test_poses_half_a_turn_off_suggest_a_symmetry(self, make: MakeOutcome) -> None:
         judged = verdict(make([1.0] * 7 + [178.0] * 3, axis="y"))
