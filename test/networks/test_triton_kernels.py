@@ -96,7 +96,7 @@ def test_kernels_that_answer_wrongly_are_not_used(monkeypatch, caplog, wrong):
         return distances.topk(count, largest=wrong == "nearest_points").indices
 
     kernels = SimpleNamespace(farthest_points=farthest, nearest_points=nearest)
-    monkeypatch.setattr(fused.importlib, "import_module", lambda _: kernels)
+    monkeypatch.setattr(f"{fused.__name__}.importlib.import_module", lambda _: kernels)
     fused._tried.cache_clear()
     with caplog.at_level("INFO"):
         used = fused._tried(torch.device("cpu"))

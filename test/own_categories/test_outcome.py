@@ -144,6 +144,7 @@ def test_the_table_has_kept_categories_before_and_after(make: MakeOutcome) -> No
     heads, rows = accuracy_rows(make([1.0, 7.0], kept_after=report("mug", [1.0, 60.0])))
     assert [row[:2] for row in rows] == [
         ["drill", "new"],
+        ["drill", "table seen"],
         ["mug", "before"],
         ["mug", "after"],
         ["all that are kept", "before"],
