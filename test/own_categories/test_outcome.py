@@ -152,7 +152,7 @@ def test_the_table_has_kept_categories_before_and_after(make: MakeOutcome) -> No
     ]
     assert all(len(row) == len(heads) for row in rows)
     assert rows[0][3:5] == ["50.0", "100.0"]
-    assert rows[2][3] == "50.0"
+    assert rows[3][3] == "50.0"
 
 
 def test_the_report_is_one_file_with_pictures_and_no_requests(
