@@ -26,7 +26,7 @@ def box_edges(T: np.ndarray, size_m: np.ndarray) -> np.ndarray:
 
     Example:
         >>> edges = box_edges(np.eye(4), np.array([1.0, 2.0, 3.0]))
-        >>> np.linalg.norm(edges[:, 1] - edges[:, 0], axis=-1).sum()
+        >>> float(np.linalg.norm(edges[:, 1] - edges[:, 0], axis=-1).sum())
         24.0
     """
     return np.asarray(transform_points(T, _CORNERS * size_m)[_EDGES])
