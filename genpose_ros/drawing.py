@@ -4,7 +4,6 @@
 """Pictures of estimates: axes, oriented boxes and labels over a colour or depth image."""
 
 from collections.abc import Iterable, Sequence
-from itertools import product
 from pathlib import Path
 
 import cv2
@@ -13,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.files import whole_file
+from genpose_ros.geometry.boxes import BOX_CORNERS, BOX_EDGES
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import NOCS, Category, CategorySet
 from genpose_ros.geometry.clouds import transform_points
@@ -20,10 +20,6 @@ from genpose_ros.geometry.clouds import transform_points
 __all__ = ["check_picture_name", "depth_picture", "draw_estimates", "save_picture"]
 
 _AXIS_COLORS = ((235, 51, 51), (51, 204, 64), (51, 102, 255))
-_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
-_EDGES = tuple(
-    (a, b) for a in range(8) for b in range(a + 1, 8) if (_CORNERS[a] != _CORNERS[b]).sum() == 1
-)
 #: OpenCV's fixed-point fraction for lines between pixels.
 _SHIFT = 4
 
@@ -122,11 +118,11 @@ def _draw_object(
 ) -> tuple[float, float] | None:
     """Draw box and axes; return where the label's lower middle goes, None if out of the picture."""
     T, size_m = estimate.T_cam_obj, np.asarray(estimate.size_m)
-    corners_cam = transform_points(T, _CORNERS * size_m)
+    corners_cam = transform_points(T, BOX_CORNERS * size_m)
     pixels = _pixels(camera, corners_cam, scale)
     farthest = int(np.argmax(corners_cam[:, 2]))
     # Hidden edges, those at the farthest corner, are drawn thin.
-    for a, b in sorted(_EDGES, key=lambda edge: farthest not in edge):
+    for a, b in sorted(BOX_EDGES.tolist(), key=lambda edge: farthest not in edge):
         width = 1 if farthest in (a, b) else max(1, scale)
         _line(canvas, pixels[a], pixels[b], color, width)
     # To the faces of the box, but never too short to be seen.

@@ -116,7 +116,7 @@ class BatchEstimator:
         """The plan of a batch: a support that no object is known to have is not computed with."""
         level = any(c.up_cam is not None and c.up_cam.level_m is not None for c in clouds)
         settles = level and settings.up_use != "condition"
-        return Plan(settings, tracked, self.takes_up(settings), settles and not tracked, settles)
+        return Plan(settings, tracked, self.takes_up(settings), settles)
 
     def _program(self, plan: Plan) -> FrameProgram:
         """The program of a plan, kept for the next frame."""

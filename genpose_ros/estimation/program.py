@@ -54,15 +54,18 @@ class Plan:
         settings: of the estimate.
         tracked: candidates start around known poses.
         tells_up: the network is told the direction up.
-        weighs_stances: candidates that rest as objects do count more.
         settles: the tilts of poses are combined with those of resting objects.
     """
 
     settings: EstimatorSettings
     tracked: bool = False
     tells_up: bool = False
-    weighs_stances: bool = False
     settles: bool = False
+
+    @property
+    def weighs_stances(self) -> bool:
+        """Whether candidates that rest as objects do count more; those of tracks are by a pose."""
+        return self.settles and not self.tracked
 
 
 @dataclass(frozen=True)

@@ -67,17 +67,8 @@ def stance_weights(tilt_cosine: Tensor, touches: Tensor, shares: Tensor) -> Tens
         [[73.0, 1.0, 0.0]]
     """
     tilt = tilt_cosine.clamp(-1, 1).acos()
-    pole, band = 2 / _SPREAD_RAD**2, 2 / (math.sqrt(2 * math.pi) * _SPREAD_RAD)
-
-    def near(angle_rad: float) -> Tensor:
-        return (-0.5 * ((tilt - angle_rad) / _SPREAD_RAD).square()).exp()
-
-    standing, upside_down, lying = shares.unsqueeze(1).unbind(-1)
-    resting = (
-        standing * pole * near(0.0)
-        + upside_down * pole * near(math.pi)
-        + lying * band * near(math.pi / 2)
-    )
+    variance = torch.full_like(tilt, _SPREAD_RAD**2)
+    resting = _densities(_from_stances(tilt), variance, shares.unsqueeze(1)).sum(-1)
     return torch.where(touches.unsqueeze(-1), 1 - shares.sum(-1, keepdim=True) + resting, 1.0)
 
 
@@ -111,16 +102,31 @@ def settling_turn(
     tilt = (y_axis * up).sum(-1).clamp(-1, 1).acos()
     error = spread_rad.square() + _SHARED_RAD**2
     apart = error + _REST_RAD**2
-    # From the pose to the stances, about the axis that takes y to up.
-    amounts = torch.stack((tilt, tilt - math.pi, tilt - math.pi / 2), -1)
-    pole, band = 2 / apart, 2 / (2 * math.pi * apart).sqrt()
-    near = (-0.5 * amounts.square() / apart.unsqueeze(-1)).exp()
-    density = shares * near * torch.stack((pole, pole, band), -1)
+    amounts = _from_stances(tilt)  # about the axis that takes y to up
+    density = _densities(amounts, apart, shares)
     likely = density / (density.sum(-1, keepdim=True) + 1 - shares.sum(-1, keepdim=True))
     turn = torch.where(touches, error / apart * (likely * amounts).sum(-1), 0.0)
     across = torch.linalg.cross(y_axis, up, dim=-1)
     axis: Tensor = across / across.norm(dim=-1, keepdim=True).clamp_min(1e-9)
     return turn.unsqueeze(-1) * axis
+
+
+def _from_stances(tilt_rad: Tensor) -> Tensor:
+    """How far (..., 3) tilts (...) are from standing, upside down and lying, radians, signed."""
+    return torch.stack((tilt_rad, tilt_rad - math.pi, tilt_rad - math.pi / 2), -1)
+
+
+def _densities(apart_rad: Tensor, variance: Tensor, shares: Tensor) -> Tensor:
+    """Densities (..., 3) of stances at tilts, times shares, relative to that of any orientation.
+
+    Args:
+        apart_rad: (..., 3) as of `_from_stances`.
+        variance: (...) of the tilt about each axis, square radians.
+        shares: (..., 3) of the stances.
+    """
+    pole, band = 2 / variance, 2 / (2 * math.pi * variance).sqrt()
+    near = (-0.5 * apart_rad.square() / variance.unsqueeze(-1)).exp()
+    return shares * near * torch.stack((pole, pole, band), -1)
 
 
 def resampled(weights: Tensor) -> Tensor:

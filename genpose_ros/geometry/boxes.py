@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Boxes around objects: their edges as line segments."""
+"""Boxes around objects: corners, and edges as line segments."""
 
 from itertools import product
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from genpose_ros.geometry.clouds import transform_points
 
-__all__ = ["box_edges"]
+__all__ = ["BOX_CORNERS", "BOX_EDGES", "box_edges"]
 
-_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
-_EDGES = np.array(
-    [(a, b) for a in range(8) for b in range(a + 1, 8) if (_CORNERS[a] != _CORNERS[b]).sum() == 1]
-)
+#: Corners (8, 3) of a box about its middle, in its edge lengths.
+BOX_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
+#: Indices (12, 2) of the corners that its edges join: those that differ in one coordinate.
+BOX_EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8) if a ^ b in (1, 2, 4)])
 
 
 def box_edges(T: np.ndarray, size_m: np.ndarray) -> np.ndarray:
@@ -29,4 +29,4 @@ def box_edges(T: np.ndarray, size_m: np.ndarray) -> np.ndarray:
         >>> float(np.linalg.norm(edges[:, 1] - edges[:, 0], axis=-1).sum())
         24.0
     """
-    return np.asarray(transform_points(T, _CORNERS * size_m)[_EDGES])
+    return np.asarray(transform_points(T, BOX_CORNERS * size_m)[BOX_EDGES])

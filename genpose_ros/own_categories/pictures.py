@@ -4,13 +4,13 @@
 """Figures of a fine-tuning: validation over clouds, held-out views with estimated axes."""
 
 from collections.abc import Sequence
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genpose_ros.evaluation.plots import new_figure
 from genpose_ros.evaluation.synthetic import ViewReport
+from genpose_ros.geometry.boxes import BOX_CORNERS, BOX_EDGES
 from genpose_ros.own_categories.outcome import Outcome
 from genpose_ros.own_categories.validation import CurvePoint
 
@@ -23,8 +23,6 @@ __all__ = ["curve_figure", "views_figure"]
 #: Pictures of a category: so many best, middling and worst views.
 _EACH = 4
 _AXIS_COLORS = ("#d62728", "#2ca02c", "#1f77b4")
-_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
-_EDGES = [(a, b) for a, b in product(range(8), repeat=2) if a < b and (a ^ b) in (1, 2, 4)]
 
 
 def curve_figure(curve: Sequence[CurvePoint]) -> "Figure":
@@ -78,8 +76,8 @@ def _draw(axes: "Axes", outcome: Outcome, row: int) -> None:
     shade = np.clip((points[:, 2] - near) / max(far - near, 1e-3), 0, 1)
     x, y = _flat(points)
     axes.scatter(x, y, c=shade, s=1.5, cmap="viridis", linewidths=0)
-    corners = _CORNERS * size @ view.T_true[:3, :3].T + view.T_true[:3, 3]
-    for a, b in _EDGES:
+    corners = BOX_CORNERS * size @ view.T_true[:3, :3].T + view.T_true[:3, 3]
+    for a, b in BOX_EDGES:
         axes.plot(*_flat(corners[[a, b]]), color="0.6", linewidth=0.7)
     text = "refused"
     if view.errors is not None:

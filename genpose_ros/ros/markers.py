@@ -4,7 +4,6 @@
 """Markers of objects for RViz: axes, box, label and covariance, in the colours of their states."""
 
 from collections.abc import Iterable, Sequence
-from itertools import product
 
 import numpy as np
 from geometry_msgs.msg import Point, Vector3
@@ -13,6 +12,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.geometry.boxes import BOX_CORNERS, BOX_EDGES
 from genpose_ros.msg import ObjectPose
 from genpose_ros.ros.builders import PosedObject, pose_messages
 from genpose_ros.ros.published import PublishedObject
@@ -44,14 +44,8 @@ _COVARIANCE_COLOR, _COVARIANCE_ALPHA = (0.8, 0.3, 0.9), 0.4
 _DEVIATIONS = 2.0
 #: RViz draws nothing that is thinner.
 _THINNEST_M = 1e-4
-#: The box's corners as signs, and its edges: the pairs of corners that differ in one sign.
-_CORNERS = tuple(product((-0.5, 0.5), repeat=3))
-_EDGES = tuple(
-    (a, b)
-    for i, a in enumerate(_CORNERS)
-    for b in _CORNERS[i + 1 :]
-    if sum(p != q for p, q in zip(a, b, strict=True)) == 1
-)
+#: Ends of the box's edges in their order, in its edge lengths.
+_ENDS = BOX_CORNERS[BOX_EDGES.flatten()].tolist()
 
 
 def marker_array(
@@ -104,12 +98,11 @@ def _axes(estimate: ObjectEstimate) -> Marker:
 def _box(item: PublishedObject) -> Marker:
     color = _color(_BOX_COLORS[item.state])
     marker = Marker(ns="box", type=Marker.LINE_LIST, scale=Vector3(x=_LINE_M / 2), color=color)
-    for edge in _EDGES:
-        for corner in edge:
-            x, y, z = (
-                sign * float(size) for sign, size in zip(corner, item.estimate.size_m, strict=True)
-            )
-            marker.points.append(Point(x=x, y=y, z=z))
+    for end in _ENDS:
+        x, y, z = (
+            share * float(size) for share, size in zip(end, item.estimate.size_m, strict=True)
+        )
+        marker.points.append(Point(x=x, y=y, z=z))
     return marker
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from genpose_ros.files import whole_file
+from genpose_ros.geometry.boxes import BOX_CORNERS, BOX_EDGES
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.synthesis.clouds import CloudBatch
 from genpose_ros.synthesis.shards import read_shard, set_categories, shard_paths
@@ -19,8 +20,6 @@ from genpose_ros.synthesis.views import STANCES
 
 __all__ = ["draw_contact_sheet", "examples"]
 
-_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
-_EDGES = [(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count("1") == 1]
 _AXIS_COLORS = ("#d62728", "#2ca02c", "#1f77b4")
 
 
@@ -106,7 +105,7 @@ def _panel(
     """Points (N, 3) as x, y and shade, edges of the box, and axes, in a square around `middle`."""
     R, t, size = clouds.rotation[row], clouds.translation[row], clouds.size_m[row]
     points = clouds.points_cam[row]
-    corners = (_CORNERS * size) @ R.T + t
+    corners = (BOX_CORNERS * size) @ R.T + t
     both = np.concatenate([points, corners])
     tangents = both[:, :2] / both[:, 2:]
     low, high = tangents.min(0), tangents.max(0)
@@ -118,6 +117,6 @@ def _panel(
 
     near, far = np.percentile(points[:, 2], (2, 98))
     shade = np.clip((points[:, 2] - near) / max(far - near, 1e-3), 0, 1)
-    box = [place(corners[[a, b]]) for a, b in _EDGES]
+    box = [place(corners[[a, b]]) for a, b in BOX_EDGES]
     axes = [place(np.stack([t, t + R[:, i] * size[i] / 2])) for i in range(3)]
     return np.column_stack([place(points), shade]), box, axes

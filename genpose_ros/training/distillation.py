@@ -107,14 +107,8 @@ def distil_run(
             held.enter_context(folder_lock(run))
             _drop_outdated(state_file, finished)
         workers.total([0])  # the others wait for the first
-        flows = FlowPool(
-            pool,
-            finished,
-            settings,
-            run / f"flows-{_flows_name(pool.described(), teacher, settings)}",
-            workers=workers,
-            on_part=on_flows,
-        )
+        name = f"flows-{_flows_name(pool.described(), teacher, settings)}"
+        flows = FlowPool(pool, finished, settings, run / name, workers=workers, on_part=on_flows)
         model, about = _student(finished, settings), _about(source, teacher)
         try:
             training = train(

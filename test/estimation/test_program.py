@@ -28,8 +28,10 @@ from genpose_ros.networks.score_calibration import ScoreCalibration
 
 #: Batches on a GPU are padded to these (`padded_size`).
 BUCKETS = (1, 2, 4, 8, 16, 32)
-SINGLE = Plan(EstimatorSettings(), weighs_stances=True)
-TRACKED = Plan(EstimatorSettings(candidates=16, steps=2, start_sigma=0.2), tracked=True)
+SINGLE = Plan(EstimatorSettings(), settles=True)
+TRACKED = Plan(
+    EstimatorSettings(candidates=16, steps=2, start_sigma=0.2), tracked=True, settles=True
+)
 COEFFICIENTS = ((0.0,) * (len(EVIDENCE) + 1),) * 2
 CALIBRATION = ScoreCalibration(EVIDENCE, COEFFICIENTS, COEFFICIENTS, {})
 PLANS = {"single": SINGLE, "tracked": TRACKED}

@@ -3,7 +3,6 @@
 
 """Pictures of the best and the worst cases of each category."""
 
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from genpose_ros.evaluation.markdown import markdown_table
 from genpose_ros.evaluation.plots import CATEGORY_COLORS, new_figure
 from genpose_ros.evaluation.studies.candidates import ViewCandidates, ViewTruth
 from genpose_ros.evaluation.studies.report import StudyResult
+from genpose_ros.geometry.boxes import BOX_CORNERS, BOX_EDGES
 from genpose_ros.geometry.categories import CATEGORIES
 from genpose_ros.synthesis import STANCES
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cases", "cases_table"]
 
-_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
-_EDGES = [
-    (a, b) for a in range(8) for b in range(a + 1, 8) if (_CORNERS[a] != _CORNERS[b]).sum() == 1
-]
 _AXIS_COLORS = ("#e03030", "#20a040", "#3060e0")
 #: How many cases of each kind.
 _BEST, _WORST = 2, 3
@@ -103,8 +99,8 @@ def _draw_case(
         (true_pose, true_size, "black", 1.0),
         (pose, size, color, 1.4),
     ):
-        corners = _projected((_CORNERS * edges) @ rotation.T + translation)
-        for a, b in _EDGES:
+        corners = _projected((BOX_CORNERS * edges) @ rotation.T + translation)
+        for a, b in BOX_EDGES:
             axes.plot(*corners[[a, b]].T, color=line, linewidth=width, alpha=0.8)
     for (rotation, translation), style, width in ((true_pose, ":", 1.3), (pose, "-", 2.0)):
         shown = enumerate(_AXIS_COLORS)
