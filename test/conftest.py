@@ -3,18 +3,21 @@
 
 """Frames to test with, simulated here or recorded elsewhere; threads and DDS domains of runs."""
 
+import gc
 import importlib.util
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from dds_domains import claim_domain
 from PIL import Image
 
 from genpose_ros.geometry import PinholeCamera
+from genpose_ros.ros.demo.dds_domains import claim_domain
 from genpose_ros.synthesis.scenes import SyntheticScene, table_scene
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,6 +154,14 @@ def soak_seed(request: pytest.FixtureRequest) -> int:
 def _one_thread() -> None:
     """Tests of nodes, which set the threads of the whole process, leave no trace."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ended_nodes() -> Iterator[None]:
+    """Participants of DDS end when Python collects their contexts, before the next file's begin."""
+    yield
+    if "rclpy" in sys.modules:
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

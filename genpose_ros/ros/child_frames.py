@@ -44,7 +44,7 @@ class ChildFrames:
         self._sent: dict[str, deque[int]] = {}
         self._lock = threading.Lock()
         self._subscription: Subscription | None = None
-        self._heard: set[tuple[str, int]] = set()
+        self._heard: dict[str, deque[int]] = {}
         self._ticks = 0
         node.create_timer(listen_s, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -76,13 +76,14 @@ class ChildFrames:
 
     def _on_transforms(self, message: TFMessage) -> None:
         for item in message.transforms:
-            name, key = item.child_frame_id, (item.child_frame_id, _stamp(item))
+            name, stamp = item.child_frame_id, _stamp(item)
             with self._lock:
-                sent = self._sent.get(name, ())
-                own = key[1] in sent and key not in self._heard
+                sent = tuple(self._sent.get(name, ()))
             if not sent:
                 continue
-            self._heard.add(key)
+            heard = self._heard.setdefault(name, deque(maxlen=_STAMPS))
+            own = stamp in sent and stamp not in heard
+            heard.append(stamp)
             if not own:
                 self._warn(
                     "tf",

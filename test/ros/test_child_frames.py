@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import pytest
+import rclpy
 from geometry_msgs.msg import TransformStamped
 from rclpy.qos import QoSProfile
 from tf2_msgs.msg import TFMessage
@@ -16,7 +17,12 @@ class Rig:
 
     def __init__(self, ros, benches):
         self.ros, self.bench, self.lines = ros, benches(lambda: None), []
-        node = self.bench.peer
+        # A topic of its own: nobody else, such as a node that another test has left, listens.
+        arguments = ["--ros-args", "-r", "/tf:=/frames_of_children"]
+        context = self.bench.context
+        node = rclpy.create_node("children", context=context, cli_args=arguments)
+        self.bench.node = node
+        self.bench.executor.add_node(node)
         self.own = node.create_publisher(TFMessage, "/tf", QoSProfile(depth=100))
         self.other = node.create_publisher(TFMessage, "/tf", QoSProfile(depth=100))
         warn = lambda subject, line: self.lines.append((subject, line))  # noqa: E731

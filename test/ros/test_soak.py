@@ -40,6 +40,8 @@ LONG, HOUR_MB = 20_000, 1.0
 #: What an image may take of a processor beside the network, wherever it runs; and programs that
 #: want a core each, above which the time that passes says more of them than of the node.
 PROCESSOR_MS, BUSY_LOAD = 20.0, 3.0
+#: From so many images on a hundredth of them is some.
+ENOUGH = 1000
 
 
 def soaked(what: str, images: int, seed: int, *options: str) -> dict[str, Any]:
@@ -229,4 +231,5 @@ def test_what_the_node_adds_to_an_estimate_is_milliseconds(
     assert used_ms < PROCESSOR_MS
     if os.getloadavg()[0] < BUSY_LOAD * (os.cpu_count() or 1):  # else others' time is measured
         assert p50 < (8.0 if busy else 5.0) * slack
-        assert p99 < (40.0 if busy else 20.0) * slack
+        if count >= ENOUGH:  # else the 99th percentile is the slowest of all
+            assert p99 < (40.0 if busy else 20.0) * slack

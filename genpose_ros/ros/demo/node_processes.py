@@ -12,17 +12,17 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
+from genpose_ros.ros.demo.dds_domains import claim_domain
 from genpose_ros.stopping import SIGNALS
 
 __all__ = ["NodeEndedError", "NodeProcess", "isolated_environment", "node_process", "terminable"]
 
 _log = logging.getLogger(__name__)
 
-#: Domains that every platform has ports for.
-_DOMAINS = range(1, 102)
 _STOP_S = 8.0
 
 
@@ -132,7 +132,8 @@ def isolated_environment() -> dict[str, str]:
     A ROS_DOMAIN_ID that is set is kept; communication stays on this machine in any case.
     """
     environment = dict(os.environ)
-    environment.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().choice(_DOMAINS)))
+    if "ROS_DOMAIN_ID" not in environment:
+        environment["ROS_DOMAIN_ID"] = str(_own_domain())
     if environment.get("ROS_DISTRO") == "humble":
         environment["ROS_LOCALHOST_ONLY"] = "1"
     else:
@@ -140,6 +141,16 @@ def isolated_environment() -> dict[str, str]:
         environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     environment["PYTHONUNBUFFERED"] = "1"
     return environment
+
+
+@cache
+def _own_domain() -> int:
+    """The domain of this process's nodes; by chance alone where none can be claimed."""
+    preferred = random.SystemRandom().randint(1, 101)
+    try:
+        return claim_domain(preferred)
+    except (OSError, RuntimeError):
+        return preferred
 
 
 @contextmanager

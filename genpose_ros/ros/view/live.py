@@ -144,6 +144,8 @@ class LiveView:
             executor.shutdown(timeout_sec=1.0)
             thread.join(timeout=2.0)
             context.try_shutdown()
+            asked.join(timeout=2.0)
+            node.destroy_node()
 
     def first_frame(self) -> ViewedFrame:
         """Return the first frame that is shown.

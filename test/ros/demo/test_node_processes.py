@@ -5,6 +5,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +19,13 @@ from genpose_ros.ros.demo.node_processes import (
     node_process,
     terminable,
 )
+
+#: Claims a domain in a process of its own.
+CLAIM = """
+import sys
+from genpose_ros.ros.demo.dds_domains import claim_domain
+print(claim_domain(int(sys.argv[1])))
+"""
 
 
 @pytest.fixture
@@ -93,11 +102,24 @@ def test_a_program_that_ignores_signals_is_killed(program, monkeypatch, caplog):
     assert "does not end on SIGTERM" in caplog.text
 
 
-def test_the_domain_is_random_unless_it_is_set(monkeypatch):
+def test_the_domain_is_one_that_nobody_else_has_unless_it_is_set(monkeypatch):
     monkeypatch.setenv("ROS_DOMAIN_ID", "77")
     assert isolated_environment()["ROS_DOMAIN_ID"] == "77"
     monkeypatch.delenv("ROS_DOMAIN_ID")
-    domains = {int(isolated_environment()["ROS_DOMAIN_ID"]) for _ in range(30)}
+    domain = isolated_environment()["ROS_DOMAIN_ID"]
+    assert isolated_environment()["ROS_DOMAIN_ID"] == domain
+    other = subprocess.run([sys.executable, "-c", CLAIM, domain], capture_output=True, check=True)
+    assert 1 <= int(other.stdout) <= 101
+    assert int(other.stdout) != int(domain)
+
+
+@pytest.mark.parametrize("error", [PermissionError, RuntimeError])
+def test_where_no_domain_can_be_claimed_it_is_a_random_one(monkeypatch, error):
+    def refuse(preferred):
+        raise error(str(preferred))
+
+    monkeypatch.setattr(node_processes, "claim_domain", refuse)
+    domains = {node_processes._own_domain.__wrapped__() for _ in range(30)}
     assert len(domains) > 5
     assert min(domains) >= 1
     assert max(domains) <= 101

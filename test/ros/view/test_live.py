@@ -184,6 +184,18 @@ def test_trails_grow_and_frames_of_others_below_objects_are_shown(live):
     np.testing.assert_allclose(frame.task_frames["mug_4_grasp_top"][:3, 3], [0.1, 0.1, 0.8])
 
 
+def test_a_view_that_has_ended_listens_to_nobody():
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    peer = Node("genpose", context=context)
+    objects = peer.create_publisher(ObjectPoseArray, "~/objects", 10)
+    with LiveView.started(PageStub(), LiveTopics()):
+        wait(objects.get_subscription_count)
+    wait(lambda: not objects.get_subscription_count())
+    peer.destroy_node()
+    context.shutdown()
+
+
 def test_parameters_are_changed_through_the_nodes_services(live):
     settings = LiveSettings(live.view._node, "/genpose")
     assert settings.change("sampling.steps", 4) == ""

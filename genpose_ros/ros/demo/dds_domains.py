@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""DDS domains that runs of the tests on one machine claim, so that none hears another's nodes."""
+"""DDS domains that demos and test runs on one machine claim, so that none hears another's nodes."""
 
 import fcntl
 import os
@@ -12,13 +12,14 @@ __all__ = ["claim_domain"]
 
 #: Domains that every platform has ports for.
 _FIRST, _LAST = 1, 101
-_FOLDER = Path(tempfile.gettempdir()) / "genpose_ros_domains"
+#: A folder for each user: nobody can open another's lock files.
+_FOLDER = Path(tempfile.gettempdir()) / f"genpose_ros_domains_{os.getuid()}"
 #: Locks of the domains that this process has claimed; they end with it.
 _claimed: list[int] = []
 
 
 def claim_domain(preferred: int, folder: Path = _FOLDER) -> int:
-    """Return a DDS domain that no other process claims until this one ends.
+    """Return a DDS domain that no other process of this user claims until this one ends.
 
     Args:
         preferred: taken if it is free, else the next one that is.
@@ -26,8 +27,9 @@ def claim_domain(preferred: int, folder: Path = _FOLDER) -> int:
 
     Raises:
         RuntimeError: all are taken.
+        OSError: the lock files cannot be written.
     """
-    folder.mkdir(mode=0o777, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     count = _LAST - _FIRST + 1
     for step in range(count):
         domain = _FIRST + (preferred - _FIRST + step) % count
@@ -38,10 +40,7 @@ def claim_domain(preferred: int, folder: Path = _FOLDER) -> int:
 
 def _locked(path: Path) -> bool:
     """Whether the lock of a file could be had, for as long as this process lives."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except PermissionError:  # another user's
-        return False
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,20 +1,20 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""DDS domains of test runs: no two that run at a time have the same one."""
+"""DDS domains of demos and test runs: no two that run at a time have the same one."""
 
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-import dds_domains
 import pytest
-from dds_domains import claim_domain
+
+from genpose_ros.ros.demo import dds_domains
+from genpose_ros.ros.demo.dds_domains import claim_domain
 
 HOLDER = """
 import pathlib, sys
-from dds_domains import claim_domain
+from genpose_ros.ros.demo.dds_domains import claim_domain
 print(claim_domain(17, pathlib.Path(sys.argv[1])), flush=True)
 input()
 """
@@ -31,10 +31,9 @@ def _own_claims(monkeypatch):
 
 
 def test_a_domain_that_another_process_holds_is_not_taken_until_it_has_ended(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(Path(dds_domains.__file__).parent)}
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, tmp_path],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as other:  # fmt: skip
         assert other.stdout is not None
         assert other.stdout.readline() == "17\n"
