@@ -290,8 +290,16 @@ class _Drawn:
         images = render_views(objects, size_m, views, in_air, crops, around, rng)
         clouds, enough = sense_views(images, size_m, views, crops, around, domain, points, rng)
         # Draws of its own, so that those of the clouds stay what they are.
-        level_m = support_levels(objects, views, in_air, rng.spawn(1)[0])
+        level_m = support_levels(objects, views, in_air, _beside(rng))
         return cls(clouds, enough, views, size_m, shapes.category, level_m, shapes)
+
+
+def _beside(rng: Any) -> Any:
+    """A generator of its own beside one of either kind: `spawn`, which NumPy has since 1.25."""
+    if hasattr(rng, "spawn"):
+        return rng.spawn(1)[0]
+    bits = rng.bit_generator
+    return np.random.Generator(type(bits)(bits._seed_seq.spawn(1)[0]))
 
 
 def crops_around(objects: Objects, device: torch.device) -> Crops:

@@ -1,6 +1,8 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from genpose_ros.synthesis import (
     make_clouds,
     sample_views,
 )
-from genpose_ros.synthesis.clouds import CloudBatch
+from genpose_ros.synthesis.clouds import CloudBatch, _beside
 from genpose_ros.synthesis.shapes import make_shapes
 
 
@@ -97,3 +99,10 @@ class TestViews:
         up = sample_views(1000, np.random.default_rng(0)).up
         assert (up[:, 2] < 0).all()
         np.testing.assert_allclose(np.linalg.norm(up, axis=1), 1, atol=1e-12)
+
+
+def test_without_numpys_spawn_the_draws_beside_are_the_same() -> None:
+    old, new = np.random.default_rng(5), np.random.default_rng(5)
+    for _ in range(2):  # the second time others
+        beside = _beside(SimpleNamespace(bit_generator=old.bit_generator))
+        assert beside.random() == _beside(new).random()
