@@ -13,8 +13,9 @@ import torch
 
 from genpose_ros.estimation.error_covariance import error_covariances
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import NOCS, CategorySet
-from genpose_ros.geometry.clouds import inverse_transform_points
+from genpose_ros.geometry.clouds import inverse_transform_points, transform_points
 from genpose_ros.geometry.symmetry import pin_yaw
 from genpose_ros.geometry.symmetry_groups import Symmetry, SymmetryBatch
 from genpose_ros.geometry.transforms import rotate_covariance, with_uniform_angle
@@ -40,6 +41,7 @@ from genpose_ros.tracking.motion import (
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.support import RememberedSupport
 from genpose_ros.tracking.tracks import Track, TrackState, next_state
+from genpose_ros.tracking.visibility import image_pixels
 
 __all__ = [
     "Followed",
@@ -281,7 +283,10 @@ class Followed:
 
 
 def update(
-    followed: Sequence[Followed], camera_pose: StampedCameraPose, settings: TrackerSettings
+    followed: Sequence[Followed],
+    camera_pose: StampedCameraPose,
+    settings: TrackerSettings,
+    camera: PinholeCamera,
 ) -> list[TrackedObject | None]:
     """Return the objects after their estimates were accepted; None: the track ends all the same.
 
@@ -292,8 +297,9 @@ def update(
         followed: the objects.
         camera_pose: of the frame.
         settings: the limits.
+        camera: of the frame's depth image, whose border it is.
     """
-    followed = [_completed(item, camera_pose) for item in followed]
+    followed = [_completed(item, camera_pose, camera) for item in followed]
     motions = _updated_motions(followed, camera_pose)
     pairs = zip(followed, motions, strict=True)
     return [_updated(item, motion, camera_pose, settings) for item, motion in pairs]
@@ -513,8 +519,7 @@ def _updated_motions(followed: Sequence[Followed], camera_pose: StampedCameraPos
         return []
     estimates = [item.estimate for item in followed]
     T = camera_pose.T_fixed_cam @ np.stack([estimate.T_cam_obj for estimate in estimates])
-    # With nothing known of the motion of the camera, what is left is worth as much as a prediction.
-    missing = [item.hidden + (item.outside if camera_pose.known else 0.0) for item in followed]
+    missing = [_missing(item, camera_pose) for item in followed]
     noise = _measurement_noise(estimates, camera_pose, missing)
     going_on = [i for i, item in enumerate(followed) if not item.restart]
     corrected = correct([followed[i].motion for i in going_on], T[going_on], noise[going_on])
@@ -526,7 +531,19 @@ def _updated_motions(followed: Sequence[Followed], camera_pose: StampedCameraPos
     ]
 
 
-def _completed(item: Followed, camera_pose: StampedCameraPose) -> Followed:
+def _missing(item: Followed, camera_pose: StampedCameraPose) -> float:
+    """By how much of an object as if it were hidden an estimate errs; above 1 where it tells less.
+
+    What a mask leaves of it lies where its surface fits. Without one, what lies around a prediction
+    agrees with it, be it right or wrong: that counts little, unless nothing is known of the motion
+    of the camera, and the prediction is worth less still.
+    """
+    masked = item.obj.masked_ns == camera_pose.stamp_ns
+    unsure = camera_pose.known and not masked
+    return item.hidden + (constants.UNMASKED_BORDER * item.outside if unsure else 0.0)
+
+
+def _completed(item: Followed, camera_pose: StampedCameraPose, camera: PinholeCamera) -> Followed:
     """An object with its estimate; what the image's border leaves, by the surface last seen whole.
 
     Its own middle and size are those of what is left. The surface begins where it is predicted, or
@@ -536,25 +553,38 @@ def _completed(item: Followed, camera_pose: StampedCameraPose) -> Followed:
     if not item.incomplete or item.restart:
         return item
     predicted = camera_pose.T_cam_fixed @ item.motion.T_fixed_obj
-    T, misfit = _placed_by_surface(item, predicted[:3, 3])
+    T, misfit = _placed_by_surface(item, predicted[:3, 3], camera)
     if not camera_pose.known:
-        other, other_misfit = _placed_by_surface(item, item.estimate.T_cam_obj[:3, 3])
+        other, other_misfit = _placed_by_surface(item, item.estimate.T_cam_obj[:3, 3], camera)
         # Where a surface may slide, as flat ones do, noise alone tells the two apart.
         T = other if other_misfit < misfit - constants.NOISE_FLOOR_M else T
     size_m = item.obj.estimate.size_m
     return replace(item, estimate=replace(item.estimate, T_cam_obj=T, size_m=size_m))
 
 
-def _placed_by_surface(item: Followed, start_m: np.ndarray) -> tuple[np.ndarray, float]:
+def _placed_by_surface(
+    item: Followed, start_m: np.ndarray, camera: PinholeCamera
+) -> tuple[np.ndarray, float]:
     """The estimate's pose (4, 4), moved from a place (3,) so that its points lie on the surface
-    last seen whole, and how far off they are there, metres."""
-    surface, points_cam = item.obj.points_obj, item.estimate.points_cam
+    last seen whole, and how far off they are there, metres.
+
+    What of the surface is in the image has to lie on the points as well: else they could slide over
+    it, away from an edge that both have.
+    """
+    surface = item.obj.points_obj
     T = item.estimate.T_cam_obj.copy()
     T[:3, 3] = start_m
-    left = inverse_transform_points(T, points_cam)
-    move = shift_onto(surface, left)
-    T[:3, 3] -= T[:3, :3] @ move
-    return T, misfit_m(surface, left + move)
+    left = inverse_transform_points(T, item.estimate.points_cam)
+    for _ in range(constants.SHIFT_STEPS):
+        *_, inside = image_pixels(transform_points(T, item.obj.few_points_obj), camera)
+        move = shift_onto(surface, left)
+        if inside.any():
+            move = (move - shift_onto(left, item.obj.few_points_obj[inside])) / 2
+        T[:3, 3] -= T[:3, :3] @ move
+        left = left + move
+        if move @ move < constants.SHIFT_LAST_STEP_M**2:
+            break
+    return T, misfit_m(surface, left)
 
 
 def _mean_energy(mean: float | None, energy: float | None) -> float | None:

@@ -263,7 +263,8 @@ class TrackingStep:
             for t, (obj, c) in zip(tracks, chosen, strict=True)
             if c.estimate is not None
         }
-        objects = update([*followed.values()], self.camera_pose, self.settings)
+        items, camera = [*followed.values()], self.frame.camera
+        objects = update(items, self.camera_pose, self.settings, camera)
         after = dict(zip(followed, objects, strict=True))
         return [
             after[obj.track_id] if obj.track_id in after else self._missed(track, obj)
