@@ -21,7 +21,8 @@ def grouped_options(command: Callable[..., None]) -> Callable[..., None]:
     Raises:
         ValueError: two options have the same name.
     """
-    kinds = get_type_hints(command, include_extras=True)
+    # Not `get_type_hints`: Python 3.10's wraps what is None by default, and Typer's part is lost.
+    kinds = inspect.get_annotations(command, eval_str=True)
     groups: dict[str, Any] = {}
     flags: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
