@@ -19,7 +19,10 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 
 class HalfLinear(nn.Module):
-    """Linear layer that multiplies in bfloat16, and answers in it.
+    """Linear layer that multiplies in bfloat16, and answers in it; for inference alone.
+
+    On a CPU the weights are laid out as oneDNN multiplies them, once instead of in each call, and
+    the bias comes in by the product instead of by a copy before it. The numbers are the same.
 
     Args:
         layer: whose weights are converted.
@@ -30,9 +33,25 @@ class HalfLinear(nn.Module):
         self.weight = nn.Parameter(layer.weight.detach().bfloat16(), requires_grad=False)
         bias = layer.bias.detach().bfloat16()
         self.bias = nn.Parameter(bias, requires_grad=False)
+        self._laid_out = _laid_out(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x.bfloat16(), self.weight, self.bias)
+        if self._laid_out is None:
+            return F.linear(x.bfloat16(), self.weight, self.bias)
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x.bfloat16(), self._laid_out, self.bias, "none", [], ""
+        )
+        return product
+
+
+def _laid_out(weight: Tensor) -> Tensor | None:
+    """Weights (M, N) as oneDNN has them; None where it does not multiply them."""
+    if not weight.is_cpu or not torch.backends.mkldnn.is_available():
+        return None
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return None
+    laid_out: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+    return laid_out
 
 
 class HalfCopy(Generic[_Module]):
