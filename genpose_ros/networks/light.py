@@ -410,8 +410,10 @@ def _towards_axis(centre: Tensor) -> Tensor:
 
     Not finite for a centre at the origin or on the negative z axis, where no camera sees anything.
     """
-    x, y, z = (centre / centre.norm(dim=-1, keepdim=True)).unbind(-1)
+    axis = centre / centre.norm(dim=-1, keepdim=True)
+    across, along = axis[:, :2], axis[:, 2:]
     # Rodrigues' formula with the axis (y, -x, 0) / sin(angle) and cos(angle) = z.
-    k = 1 / (1 + z)
-    rows = (1 - k * x * x, -k * x * y, -x, -k * x * y, 1 - k * y * y, -y, x, y, z)
-    return torch.stack(rows, -1).view(-1, 3, 3)
+    outer = (across / (1 + along)).unsqueeze(2) * across.unsqueeze(1)
+    turned = torch.eye(2, dtype=axis.dtype, device=axis.device) - outer
+    upper = torch.cat((turned, -across.unsqueeze(2)), 2)
+    return torch.cat((upper, axis.unsqueeze(1)), 1)
