@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genpose_ros.geometry.rotations import columns_from_rotation, rotation_from_columns
-from genpose_ros.networks.half_linear import HalfCopy
+from genpose_ros.networks.inference_linear import InferenceCopy
 from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel, Up
 from genpose_ros.networks.patch_transformer import PatchTransformer
 
@@ -137,7 +137,7 @@ class LightPoseModel(PoseModel):
         )
         log_size = nn.Linear(128, 3)
         nn.init.zeros_(log_size.weight)
-        self._half_encoder = HalfCopy(self.encoder)
+        self._half_encoder = InferenceCopy(self.encoder, torch.bfloat16)
         self.size_head = nn.Sequential(nn.Linear(features, 128), nn.GELU(), log_size)
 
     @classmethod
@@ -201,11 +201,12 @@ class LightPoseModel(PoseModel):
         centre, alignment, features = self.features(
             points_cam, patches=patches, bf16=self.encodes_in_bf16, up=up
         )
+        laid_out = self.encodes_in_bf16 and features.is_cpu and not torch.is_grad_enabled()
         return Encoding(
             centre=centre,
             alignment=alignment,
-            score=self.score_head.condition(features),
-            energy=self.energy_head.condition(features),
+            score=self.score_head.condition(features, laid_out=laid_out),
+            energy=self.energy_head.condition(features, laid_out=laid_out),
             distilled=None if self.distilled_head is None else features,
             size_m=self.settings.length_unit_m * self.size_head(features).exp(),
         )
@@ -354,17 +355,24 @@ class _PoseHead(nn.Module):
         self.project = nn.Sequential(
             nn.Linear(features, 512), nn.GELU(), nn.Linear(512, 2 * width * layers)
         )
+        self._laid_out_project = InferenceCopy(self.project, torch.float32)
         self.time = nn.Sequential(nn.Linear(33, 128), nn.GELU(), nn.Linear(128, width))
         self.enter = nn.Linear(9, width)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
-        self._half_hidden = HalfCopy(self.hidden)
+        self._half_hidden = InferenceCopy(self.hidden, torch.bfloat16)
         self.leave = nn.Linear(width, 9)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def condition(self, features: Tensor) -> Tensor:
-        """Scales and shifts (B, 2 * layers, width) of features (B, F)."""
-        return self.project(features).view(len(features), 2 * self.depth, self.width)
+    def condition(self, features: Tensor, *, laid_out: bool = False) -> Tensor:
+        """Scales and shifts (B, 2 * layers, width) of features (B, F).
+
+        Args:
+            features: of clouds.
+            laid_out: by weights as a CPU multiplies them faster, without gradients.
+        """
+        project = self._laid_out_project.current() if laid_out else self.project
+        return project(features).view(len(features), 2 * self.depth, self.width)
 
     def at_levels(
         self, condition: Tensor, sigmas: Tensor, *, bf16: bool = False

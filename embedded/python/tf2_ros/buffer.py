@@ -31,6 +31,7 @@ _POLL_SECONDS = 0.02
 #: How far the squared length of a quaternion may be from 1.
 _QUATERNION_TOLERANCE = 0.01
 
+
 class Buffer:
     """A store of transforms; safe to use from several threads.
 
