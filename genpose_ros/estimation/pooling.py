@@ -279,7 +279,7 @@ def _sine_squared(rotation: Tensor, symmetry: SymmetryBatch) -> Tensor:
 
 
 def _largest(modes: Tensor, sizes: Tensor) -> Tensor:
-    """Members (B, M) bool of the largest mode, of sizes as of `_counts`; all where there is none."""
+    """Members (B, M) bool of the largest mode, by sizes as of `_counts`; all where none is."""
     m = modes.shape[1]
     # Of equal modes the one named by the better candidate; argmax alone would take any.
     largest = (sizes * m - torch.arange(m, device=modes.device)).argmax(dim=1, keepdim=True)

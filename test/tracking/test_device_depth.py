@@ -3,6 +3,7 @@
 
 """Depth image on a device: what NumPy finds in it, without a look at numbers on the way."""
 
+import importlib
 import traceback
 from collections import Counter
 from dataclasses import fields
@@ -15,7 +16,6 @@ from cube_scene import CAMERA, at, image
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.gpu_check import cans
 from genpose_ros.estimation import EstimatorSettings, PoseEstimator
 from genpose_ros.tracking import Tracker, TrackState, constants, step
 from genpose_ros.tracking.depth_around import depth_around
@@ -168,14 +168,17 @@ def test_tracks_are_the_same_by_looks_on_the_device(scene, tracker, monkeypatch)
     assert [t.state for t in one.tracks] == [TrackState.CONFIRMED] * 2
 
 
-def test_a_tracked_image_without_masks_makes_the_host_wait_twice(by_looks):
-    shown, following = cans(4), Tracker(PoseEstimator.from_settings(EstimatorSettings()))
+def test_a_tracked_image_makes_the_host_wait_for_what_it_shows_and_for_the_estimates(
+    by_looks, root, monkeypatch
+):
+    monkeypatch.syspath_prepend(str(root))
+    shown = importlib.import_module("benchmarks.gpu_check").cans(4)
+    following = Tracker(PoseEstimator.from_settings(EstimatorSettings(device="cpu")))
     for i in range(3):
         following.track(shown, i * 33_000_000)
     with Waits() as waits:
         result = following.track_depth(shown.depth_m, shown.camera, 99_000_000)
     assert [t.state for t in result.tracks] == [TrackState.CONFIRMED] * 4
-    # For what the image shows, and for the estimates.
     assert waits.counts == {"look_on_device": 1, "_run": 1}
     with Waits() as waits:
         following.track(shown, 132_000_000)
