@@ -90,6 +90,7 @@ class TrackedObject:
         alternative: (4, 4) pose, in its own object frame, that verifications see instead; None:
             they agree.
         alternative_checks: how often in a row.
+        alternative_gain: by how much its energies were above the own ones then, in sum.
         energy: running mean of its total energy; None without energies.
         history: T_fixed_obj in the last frames.
         categories: that the model knows; decide its symmetry.
@@ -115,6 +116,7 @@ class TrackedObject:
     verified_ns: int = 0
     alternative: np.ndarray | None = None
     alternative_checks: int = 0
+    alternative_gain: float = 0.0
     energy: float | None = None
     history: PoseHistory = ()
     categories: CategorySet = NOCS
@@ -150,6 +152,10 @@ class TrackedObject:
     def needs_fresh_start(self) -> bool:
         """Whether its last pose is no place to start from."""
         return self.state is TrackState.LOST or self.is_doubtful
+
+    def without_alternative(self) -> "TrackedObject":
+        """Return the object as if verifications agreed with its pose."""
+        return replace(self, alternative=None, alternative_checks=0, alternative_gain=0.0)
 
     def at(self, stamp_ns: int) -> np.ndarray:
         """Return T_fixed_obj (4, 4) at a stamp, between the frames around it."""
@@ -321,7 +327,7 @@ def _updated(
         estimate = replace(estimate, T_cam_obj=T_cam_obj, covariance=covariance)
     changed: dict[str, Any] = {}
     if item.restart:
-        changed |= {"alternative": None, "alternative_checks": 0}
+        obj = obj.without_alternative()
     if (whole and masked) or item.restart:  # without a mask it would creep over what it touches
         changed["points_obj"] = _surface(estimate)
     if whole and masked:
