@@ -441,4 +441,5 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "zeros_like": lambda self, a: DeviceArray(torch.zeros_like(self.like(a))),
     "ones_like": lambda self, a: DeviceArray(torch.ones_like(self.like(a))),
     "round": lambda self, a: DeviceArray(self.like(a).round()),
+    "round_": lambda self, a: DeviceArray(self.like(a).round()),  # so called before NumPy 1.25
 }

@@ -52,11 +52,25 @@ def test_supported_pythons_and_distributions_are_tested(root: Path) -> None:
     assert required[1] == "3.10"
 
 
-def test_the_oldest_numpy_is_tested(root: Path) -> None:
-    oldest = re.search(r'"numpy>=([\d.]+)"', (root / "pyproject.toml").read_text())
-    assert oldest
+def test_numpy_1_which_ros_is_built_for_is_tested(root: Path) -> None:
     steps = workflow(root, "ci")["jobs"]["numpy-1"]["steps"]
-    assert any(f"numpy=={oldest[1]}." in step.get("run", "") for step in steps)
+    assert any('"numpy==1.' in step.get("run", "") for step in steps)
+
+
+def test_the_oldest_versions_are_tested(root: Path) -> None:
+    """Each lower bound is one that the tests are run with."""
+    listed = re.search(
+        r"^dependencies = \[(.*?)^\]", (root / "pyproject.toml").read_text(), re.M | re.S
+    )
+    assert listed
+    bounds = dict(re.findall(r'"([\w-]+)>=([\d.]+)', listed[1]))
+    lines = (root / "requirements" / "lowest.txt").read_text().splitlines()
+    pinned = dict(line.split(" ")[0].split("==") for line in lines if not line.startswith("#"))
+    assert set(pinned) == set(bounds)
+    for name, version in pinned.items():
+        assert f"{version}.0.".startswith(f"{bounds[name]}."), name
+    steps = workflow(root, "ci")["jobs"]["lowest"]["steps"]
+    assert any("-c requirements/lowest.txt" in step.get("run", "") for step in steps)
 
 
 def test_the_newest_dependencies_are_tried_every_week(root: Path) -> None:
