@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""`genpose calibrate`: scores that are probabilities, fitted on simulated views."""
+"""`genpose calibrate`: scores that are probabilities and honest covariances, by simulated views."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,9 @@ class CalibrationOptions:
     check: Annotated[
         bool, typer.Option("--check", help="Leave the weights as they are, and only look.")
     ] = False
+    covariances: Annotated[
+        bool, typer.Option("--covariances", help="Keep the scores, and fit the covariances alone.")
+    ] = False
     json: Annotated[Path | None, typer.Option(help="Write the numbers.")] = None
     picture: Annotated[
         Path | None, typer.Option(help="Draw told against true probabilities into this PNG.")
@@ -58,11 +61,14 @@ def calibrate(
 
     A logistic regression is fitted to what estimates show of themselves (agreement of the
     candidates, modes, fit of the box, size, stance), on simulated views; some are given another
-    category or other intrinsics than they have. Poses do not change.
+    category or other intrinsics than they have. Covariances are inflated, by the score, so that
+    their 95 % ellipsoids hold 95 % of the truths. Poses do not change.
 
     Examples:
 
     - `genpose calibrate drill.safetensors`
+
+    - `genpose calibrate drill.safetensors --covariances --domain d435`
 
     - `genpose calibrate genpose_ros/weights/genpose-base.safetensors --check --picture scores.png`
     """
@@ -71,6 +77,7 @@ def calibrate(
     from genpose_ros.evaluation.score_calibration import (
         calibration_views,
         fit_calibration,
+        fit_inflation,
         reliability,
     )
     from genpose_ros.synthesis import DOMAINS
@@ -82,7 +89,7 @@ def calibrate(
         domain = DOMAINS[options.domain.value]
         views = calibration_views(options.views, options.seed, library, domain=domain)
     with progress_bar("estimates") as progress:
-        once = len(views) if options.check else 2 * len(views)
+        once = len(views) if options.check or options.covariances else 2 * len(views)
         task = progress.add_task("", total=once)
 
         def on_views(count: int) -> None:
@@ -91,9 +98,8 @@ def calibrate(
         if options.check:
             report = reliability(estimator, views, library, on_views)
         else:
-            estimator.model.score_calibration, report = fit_calibration(
-                estimator, views, library, on_views
-            )
+            fit = fit_inflation if options.covariances else fit_calibration
+            estimator.model.score_calibration, report = fit(estimator, views, library, on_views)
     if not options.check:
         _write(weights, estimator.model)
     _print(report)

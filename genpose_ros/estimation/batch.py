@@ -102,9 +102,16 @@ class BatchEstimator:
         numbers = self._run(program, points_cam, known, layout, timer)
         with timer.stage("pool"):
             return [
-                _outcome(cloud, categories[row], _row(numbers, row, turn), settings)
+                self._inflated(_outcome(cloud, categories[row], _row(numbers, row, turn), settings))
                 for row, (cloud, turn) in enumerate(zip(clouds, turns, strict=True))
             ]
+
+    def _inflated(self, outcome: ObjectEstimate | Rejection) -> ObjectEstimate | Rejection:
+        """The outcome; an estimate with the factors that the model's calibration has for it."""
+        if self._calibration is None or isinstance(outcome, Rejection):
+            return outcome
+        factors = self._calibration.inflation.factors(outcome.score_axis)
+        return replace(outcome, error_factors=factors)
 
     def takes_up(self, settings: EstimatorSettings) -> bool:
         """Whether the network is told the direction up."""

@@ -54,6 +54,8 @@ class ObjectEstimate:
             object may be; None: there is none.
         evidence: that the scores come from, in the order of `evidence.EVIDENCE`; the first is the
             agreement of the candidates.
+        error_factors: by how much more the variances of position and rotation are enlarged than
+            those of any model's, by its calibration (`Inflation`).
         candidate_energies: (K, 2) of the rotations and translations of the candidates, higher is
             better; None where they were not ranked by energy.
 
@@ -98,6 +100,7 @@ class ObjectEstimate:
     remarks: tuple[Remark, ...] = ()
     T_cam_other: np.ndarray | None = None
     evidence: tuple[float, ...] = ()
+    error_factors: tuple[float, float] = (1.0, 1.0)
     candidate_energies: np.ndarray | None = None
 
     @property

@@ -4,6 +4,7 @@
 """Coverage of covariances: how often the truth lies within the ellipsoids of a pose."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,41 @@ from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.geometry.transforms import pose_difference
 
-__all__ = ["LEVELS", "coverage", "ellipsoid_probabilities"]
+__all__ = ["LEVELS", "SquaredError", "coverage", "ellipsoid_probabilities", "squared_errors"]
 
 #: Probabilities of the ellipsoids that are looked at.
 LEVELS = (0.68, 0.95)
 
 
-def ellipsoid_probabilities(
-    T_est: np.ndarray, covariance: np.ndarray, T_true: np.ndarray, category: Category
-) -> tuple[float, float]:
-    """Return the probability of the ellipsoids of position and rotation that the truth lies on.
+@dataclass(frozen=True)
+class SquaredError:
+    """Squared error in units of its covariance: chi-squared distributed where that is honest.
 
-    Of honest covariances both are uniform between 0 and 1. Where the y axis is free the rotation
-    is that of the axis, with two degrees of freedom; else three, to the nearest of the category's
-    equivalents.
+    Attributes:
+        value: the squared Mahalanobis distance of the truth (NEES).
+        degrees: of freedom.
+    """
+
+    value: float
+    degrees: int
+
+    @property
+    def probability(self) -> float:
+        """Probability of the ellipsoid that the truth lies on."""
+        return float(chi2.cdf(self.value, self.degrees))
+
+    def beyond(self, level: float) -> float:
+        """Return the value over that of the ellipsoid of a probability: above 1 outside."""
+        return self.value / float(chi2.ppf(level, self.degrees))
+
+
+def squared_errors(
+    T_est: np.ndarray, covariance: np.ndarray, T_true: np.ndarray, category: Category
+) -> tuple[SquaredError, SquaredError]:
+    """Return the squared errors of position and rotation.
+
+    Where the y axis is free the rotation is that of the axis, with two degrees of freedom; else
+    three, to the nearest of the category's equivalents.
 
     Args:
         T_est: (4, 4) object to camera.
@@ -52,7 +74,18 @@ def ellipsoid_probabilities(
         error[3:] = turn * (angle / sine if sine > 1e-12 else 0.0)
     seen = across.T @ error[3:]
     turned = seen @ np.linalg.solve(across.T @ covariance[3:, 3:] @ across, seen)
-    return float(chi2.cdf(place, 3)), float(chi2.cdf(turned, len(seen)))
+    return SquaredError(float(place), 3), SquaredError(float(turned), len(seen))
+
+
+def ellipsoid_probabilities(
+    T_est: np.ndarray, covariance: np.ndarray, T_true: np.ndarray, category: Category
+) -> tuple[float, float]:
+    """Return the probability of the ellipsoids of position and rotation that the truth lies on.
+
+    Of honest covariances both are uniform between 0 and 1; arguments as of `squared_errors`.
+    """
+    place, turned = squared_errors(T_est, covariance, T_true, category)
+    return place.probability, turned.probability
 
 
 def coverage(probabilities: Sequence[tuple[float, float]]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Fit of score calibrations on simulated views, and how reliable scores are."""
+"""Fit of score and covariance calibrations on simulated views, and how reliable they are."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,14 +19,22 @@ from genpose_ros.estimation.evidence import EVIDENCE, size_spreads
 from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.up import UpDirection
-from genpose_ros.evaluation.coverage import coverage, ellipsoid_probabilities
+from genpose_ros.evaluation.covariance_inflation import ScoredError, fitted_inflation
+from genpose_ros.evaluation.coverage import coverage, squared_errors
 from genpose_ros.evaluation.metrics import pose_errors
 from genpose_ros.geometry.categories import Category
-from genpose_ros.networks.score_calibration import ScoreCalibration, SizeSpread
+from genpose_ros.networks.score_calibration import Inflation, ScoreCalibration, SizeSpread
 from genpose_ros.synthesis import NOCS_LIBRARY, WIDE, CloudBatch, Domain, ShapeLibrary, make_clouds
 from genpose_ros.synthesis.motions import poses
 
-__all__ = ["CalibrationViews", "Reliability", "calibration_views", "fit_calibration", "reliability"]
+__all__ = [
+    "CalibrationViews",
+    "Reliability",
+    "calibration_views",
+    "fit_calibration",
+    "fit_inflation",
+    "reliability",
+]
 
 #: Within these a pose holds, degrees and centimetres.
 HOLDS = (10.0, 5.0)
@@ -36,6 +44,8 @@ _NEAR = (20.0, 5.0)
 _CHUNK = 128
 #: Objects estimated at once, and estimates that a calibration needs.
 _BATCH, _FEWEST = 64, 100
+#: Every so manyth view is kept apart.
+_APART = 5
 #: Shares of the views that are given another category, and other intrinsics, than they have.
 _MISTAKEN, _OTHER_CAMERA = 0.06, 0.04
 #: Of the views, those that come with the direction up; its deviation, radians, and that of the
@@ -159,7 +169,7 @@ class _Judged:
         return cls(
             np.array([item.estimate.evidence for item in found.values()]),
             np.array([item.holds for item in found.values()]),
-            np.array([view % 5 == 0 for view in found]),
+            np.array([view % _APART == 0 for view in found]),
         )
 
     def fitted(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -227,18 +237,33 @@ def fit_calibration(
     sizes = _sizes(library)
     nothing = (0.0,) * (len(EVIDENCE) + 1)
     plain = ScoreCalibration(EVIDENCE, (nothing, nothing), (nothing, nothing), sizes)
-    known, estimator.model.score_calibration = estimator.model.score_calibration, plain
-    try:
-        judge = PoseEstimator(estimator.model, estimator.settings)
-        found = [_judged(judge, views, library, start, on_views) for start in (False, True)]
-    finally:
-        estimator.model.score_calibration = known
+    judge = _with_calibration(estimator, plain)
+    found = [_judged(judge, views, library, start, on_views) for start in (False, True)]
     fresh, tracked = map(_Judged.of, found)
-    calibration = replace(plain, fresh=fresh.fitted(), tracked=tracked.fitted())
-    told = calibration.probabilities(torch.from_numpy(fresh.evidence[fresh.apart]))
-    return calibration, Reliability(
-        told[:, 0].numpy(), fresh.holds[fresh.apart, 0], _ellipsoids(found[0], views, library)
-    )
+    fitted = replace(plain, fresh=fresh.fitted(), tracked=tracked.fitted())
+    return _inflated(fitted, found[0], views, library)
+
+
+def fit_inflation(
+    estimator: PoseEstimator,
+    views: CalibrationViews,
+    library: ShapeLibrary = NOCS_LIBRARY,
+    on_views: Callable[[int], None] | None = None,
+) -> tuple[ScoreCalibration, Reliability]:
+    """Fit the inflation of covariances alone to the scores that a model has.
+
+    Args, result: as of `fit_calibration`.
+
+    Raises:
+        ValueError: the model has no calibration of scores, or of other evidence; the estimator has
+            several models, or too few views are left to fit.
+    """
+    known = estimator.model.score_calibration
+    if known is None or known.features != EVIDENCE:
+        raise ValueError("these weights have no calibration of scores: fit that first")
+    plain = replace(known, inflation=Inflation())
+    judge = _with_calibration(estimator, plain)
+    return _inflated(plain, _judged(judge, views, library, False, on_views), views, library)
 
 
 def reliability(
@@ -285,20 +310,76 @@ def _judged(
     return found
 
 
-def _ellipsoids(
+def _with_calibration(estimator: PoseEstimator, calibration: ScoreCalibration) -> PoseEstimator:
+    """An estimator as the given one, but with another calibration; its model is left as it is.
+
+    Raises:
+        ValueError: it has several models.
+    """
+    known, estimator.model.score_calibration = estimator.model.score_calibration, calibration
+    try:
+        return PoseEstimator(estimator.model, estimator.settings)
+    finally:
+        estimator.model.score_calibration = known
+
+
+def _inflated(
+    calibration: ScoreCalibration,
+    found: dict[int, _Outcome],
+    views: CalibrationViews,
+    library: ShapeLibrary,
+) -> tuple[ScoreCalibration, Reliability]:
+    """A calibration with the inflation that fits estimates, and how it does on those kept apart.
+
+    Args:
+        calibration: without inflation.
+        found: estimates that know of none before, by view, as of one without inflation.
+        views: that they are of.
+        library: of the views' objects.
+
+    Raises:
+        ValueError: too few views to fit.
+    """
+    judged = _Judged.of(found)
+    told = calibration.probabilities(torch.from_numpy(judged.evidence)).numpy()
+    scored = {
+        view: replace(item, estimate=replace(item.estimate, score=score, score_axis=axis))
+        for (view, item), (score, axis) in zip(found.items(), told.tolist(), strict=True)
+    }
+    apart = {view: item for view, item in scored.items() if view % _APART == 0}
+    fitted = {view: item for view, item in scored.items() if view % _APART}
+    inflation = fitted_inflation(_errors(fitted, views, library))
+    for view, item in apart.items():
+        factors = inflation.factors(item.estimate.score_axis)
+        apart[view] = replace(item, estimate=replace(item.estimate, error_factors=factors))
+    report = Reliability(
+        told[judged.apart, 0], judged.holds[judged.apart, 0], _ellipsoids(apart, views, library)
+    )
+    return replace(calibration, inflation=inflation), report
+
+
+def _errors(
     found: dict[int, _Outcome], views: CalibrationViews, library: ShapeLibrary
-) -> np.ndarray:
-    """`ellipsoid_probabilities` (m, 2) of the poses that are not turned over."""
-    probabilities = []
+) -> list[ScoredError]:
+    """Errors of the poses that are near enough for their covariances to say something."""
+    errors = []
     for view, item in found.items():
         estimate, T_true = item.estimate, views.T_true[view]
         category = library.categories[estimate.category]
         angle, distance = pose_errors(estimate.T_cam_obj, T_true, category)
         if not views.deceived[view] and angle <= _NEAR[0] and distance <= _NEAR[1]:
             (covariance,) = error_covariances([estimate])
-            probabilities.append(
-                ellipsoid_probabilities(estimate.T_cam_obj, covariance, T_true, category)
-            )
+            parts = squared_errors(estimate.T_cam_obj, covariance, T_true, category)
+            errors.append(ScoredError(*parts, estimate.score_axis))
+    return errors
+
+
+def _ellipsoids(
+    found: dict[int, _Outcome], views: CalibrationViews, library: ShapeLibrary
+) -> np.ndarray:
+    """`ellipsoid_probabilities` (m, 2) of the poses that are not turned over."""
+    errors = _errors(found, views, library)
+    probabilities = [(e.position.probability, e.rotation.probability) for e in errors]
     return np.array(probabilities).reshape(-1, 2)
 
 

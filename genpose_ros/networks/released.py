@@ -27,8 +27,8 @@ RELEASED_WEIGHTS = (
     ),
     ReleasedWeights(
         "genpose-base of 0.3.0",
-        22389640,
-        "56b2ae7fb442c98f895b29d69fbcf122983a3deb99530458d963677477fb3721",
+        22389736,
+        "8dacbb60fce5441b608523583e906aa0f113bc34f901959941cd147b932241a7",
     ),
 )
 

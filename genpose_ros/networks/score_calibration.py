@@ -6,17 +6,61 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-__all__ = ["ScoreCalibration", "SizeSpread", "probabilities"]
+__all__ = ["Inflation", "ScoreCalibration", "SizeSpread", "probabilities"]
 
 #: Bounds of the numbers in a file.
 _LARGEST, _MOST_FEATURES = 1e6, 64
 #: Probabilities keep this distance from 0 and 1: no number of views shows more.
 _MARGIN = 0.005
+#: Covariances are enlarged by no more than this.
+_MOST_INFLATED = 100.0
+
+
+@dataclass(frozen=True)
+class Inflation:
+    """Factors of covariances, at least 1, that grow or shrink with the probability of a pose.
+
+    The logarithm of a factor goes with the logit of the probability that the y axis and the place
+    are right. Poses that are far off are another mode's, of which no covariance speaks; what is
+    left errs more than its candidates show where all of them agree.
+
+    Attributes:
+        position: offset and slope for the position.
+        rotation: offset and slope for the rotation.
+
+    Raises:
+        ValueError: not two numbers each, or one is not finite or absurd.
+
+    Example:
+        >>> Inflation((math.log(2), 0.5), (-1.0, 0.0)).factors(0.5)
+        (2.0, 1.0)
+        >>> Inflation().factors(0.9)
+        (1.0, 1.0)
+    """
+
+    position: tuple[float, float] = (0.0, 0.0)
+    rotation: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if len(self.position) != 2 or len(self.rotation) != 2:
+            raise ValueError("expected an offset and a slope of each inflation of covariances")
+        _check_numbers([*self.position, *self.rotation])
+
+    def factors(self, probability: float) -> tuple[float, float]:
+        """Return the factors of the variances of a position and of a rotation.
+
+        Args:
+            probability: that the pose's y axis and place are right, 0 to 1.
+        """
+        logit = _logit(probability)
+        position, rotation = (a + b * logit for a, b in (self.position, self.rotation))
+        most = math.log(_MOST_INFLATED)
+        return math.exp(min(max(position, 0.0), most)), math.exp(min(max(rotation, 0.0), most))
 
 
 @dataclass(frozen=True)
@@ -42,6 +86,7 @@ class ScoreCalibration:
             pose (within 10 degrees and 5 cm), and of its y axis and place alone.
         tracked: (2, F + 1) the same for estimates that start around a known pose.
         sizes: of the objects, by category.
+        inflation: of the covariances of estimates that know of none before.
 
     Raises:
         ValueError: not as many coefficients as features, or a number is not finite or absurd.
@@ -59,6 +104,7 @@ class ScoreCalibration:
     fresh: tuple[tuple[float, ...], tuple[float, ...]]
     tracked: tuple[tuple[float, ...], tuple[float, ...]]
     sizes: Mapping[str, SizeSpread]
+    inflation: Inflation = field(default_factory=Inflation)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.features) <= _MOST_FEATURES:
@@ -91,14 +137,15 @@ class ScoreCalibration:
     def to_text(self) -> str:
         """Return it as JSON, for `from_text`."""
         sizes = {name: [list(s.mean), list(s.precision)] for name, s in self.sizes.items()}
-        return json.dumps(
-            {
-                "features": list(self.features),
-                "fresh": [list(row) for row in self.fresh],
-                "tracked": [list(row) for row in self.tracked],
-                "sizes": sizes,
-            }
-        )
+        values: dict[str, object] = {
+            "features": list(self.features),
+            "fresh": [list(row) for row in self.fresh],
+            "tracked": [list(row) for row in self.tracked],
+            "sizes": sizes,
+        }
+        if self.inflation != Inflation():
+            values["inflation"] = [list(self.inflation.position), list(self.inflation.rotation)]
+        return json.dumps(values)
 
     @classmethod
     def from_text(cls, text: str) -> "ScoreCalibration":
@@ -115,9 +162,11 @@ class ScoreCalibration:
             }
             fresh, tracked = (tuple(map(_row, values[key])) for key in ("fresh", "tracked"))
             features = tuple(map(str, values["features"]))
+            position, rotation = map(_row, values.get("inflation", ((0.0, 0.0), (0.0, 0.0))))
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"no calibration of scores: {str(error)[:100]}") from error
-        return cls(features, fresh, tracked, sizes)  # type: ignore[arg-type]
+        inflation = Inflation(position, rotation)  # type: ignore[arg-type]
+        return cls(features, fresh, tracked, sizes, inflation)  # type: ignore[arg-type]
 
 
 def probabilities(evidence: Tensor, table: Tensor) -> Tensor:
@@ -130,6 +179,12 @@ def probabilities(evidence: Tensor, table: Tensor) -> Tensor:
     logit = evidence @ table[:, :-1].mT + table[:, -1]
     pose, axis = logit.sigmoid().clamp(_MARGIN, 1 - _MARGIN).unbind(-1)
     return torch.stack((pose, torch.maximum(pose, axis)), -1)
+
+
+def _logit(probability: float) -> float:
+    """The logit of a probability, of those that scores can have."""
+    probability = min(max(probability, _MARGIN), 1 - _MARGIN)
+    return math.log(probability / (1 - probability))
 
 
 def _row(values: Sequence[float]) -> tuple[float, ...]:

@@ -181,6 +181,7 @@ def _with_verification(obj: TrackedObject, after: TrackedObject) -> TrackedObjec
         verified_ns=max(obj.verified_ns, after.verified_ns),
         alternative=after.alternative,
         alternative_checks=after.alternative_checks,
+        alternative_gain=after.alternative_gain,
     )
 
 

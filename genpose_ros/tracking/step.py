@@ -478,7 +478,8 @@ class TrackingStep:
         """A track's object with what was verified of it, and the estimate to go on with."""
         obj = track.obj
         if warm is not None and fresh is not None and not obj.needs_fresh_start:
-            obj = record_verification(obj, warm, fresh, self.camera_pose.stamp_ns)
+            stamp_ns = self.camera_pose.stamp_ns
+            obj = record_verification(obj, warm, fresh, stamp_ns, self.settings)
         chosen = choose_estimate(obj, track.T_cam_obj, warm, fresh, self.settings)
         _log.debug("%s: %s", obj.name, chosen.choice.value)
         return obj, chosen

@@ -46,7 +46,7 @@ class Choice(Enum):
     """Estimate of a track in one frame; the value says why it is this one."""
 
     NONE = "no plausible estimate"
-    SLIVER = "found elsewhere, but too little of it is in sight to be sure"
+    SLIVER = "found elsewhere or turned, but too little of it is in sight to be sure"
     WARM = "the estimate around the prediction"
     FRESH_ALONE = "the fresh estimate, as none around the prediction is plausible"
     FRESH_CONTRADICTS = "the fresh estimate, as it clearly contradicts the doubtful pose"
@@ -156,10 +156,7 @@ def rejection_reasons(judged: Sequence[Judged], settings: TrackerSettings) -> li
 
 
 def is_clear(fresh: ObjectEstimate) -> bool:
-    """Return whether most candidates of a fresh estimate agree.
-
-    Energies are not asked: they tell good from bad candidates of one mode, hardly modes.
-    """
+    """Return whether most candidates of a fresh estimate agree."""
     return bool(fresh.mode_shares) and fresh.mode_shares[0] >= constants.CLEAR_MODE_SHARE
 
 
@@ -182,25 +179,37 @@ def verification_priority(
 
 
 def record_verification(
-    obj: TrackedObject, own: ObjectEstimate, fresh: ObjectEstimate, stamp_ns: int
+    obj: TrackedObject,
+    own: ObjectEstimate,
+    fresh: ObjectEstimate,
+    stamp_ns: int,
+    settings: TrackerSettings,
 ) -> TrackedObject:
     """Return the object after a verification: with the alternative pose, if that was clear.
+
+    Where all candidates lie says how a network sees an object, not which of two poses suits its
+    points better: that the energies of the same points say. An alternative that has been seen often
+    enough and had less energy than the track's own pose over those checks is forgotten.
 
     Args:
         obj: before.
         own: the track's own estimate in this frame.
         fresh: an estimate of the same points that knows nothing of the track.
         stamp_ns: of the frame.
+        settings: the limits.
     """
     obj = replace(obj, verified_ns=stamp_ns)
     if not _contradicts(fresh, own, symmetry=obj.symmetry):
-        return replace(obj, alternative=None, alternative_checks=0)
+        return obj.without_alternative()
     alternative = np.linalg.inv(own.T_cam_obj) @ fresh.T_cam_obj
     again = obj.alternative is not None and not are_far_apart(
         alternative, obj.alternative, symmetry=obj.symmetry
     )
     checks = obj.alternative_checks + 1 if again else 1
-    return replace(obj, alternative=alternative, alternative_checks=checks)
+    gain = _energy_gain(fresh, own) + (obj.alternative_gain if again else 0.0)
+    if checks >= settings.pose_switch_checks and gain < 0:
+        return obj.without_alternative()
+    return replace(obj, alternative=alternative, alternative_checks=checks, alternative_gain=gain)
 
 
 def choose_estimate(
@@ -260,13 +269,22 @@ def _is_sliver(
     T_cam_predicted: np.ndarray,
     settings: TrackerSettings,
 ) -> bool:
-    """Whether an object found again elsewhere is too small a part of it to be sure.
+    """Whether an object found again elsewhere or otherwise is too small a part of it to be sure.
 
-    The border of a mask shows what the object is just coming out from behind.
+    The border of a mask shows what the object is just coming out from behind, and what the image's
+    border leaves of an object looks like another side of it.
     """
-    distance_m = np.linalg.norm(estimate.T_cam_obj[:3, 3] - T_cam_predicted[:3, 3])
-    far = distance_m > settings.max_jump_m
-    return bool(far) and area_of(estimate) < constants.SLIVER_SHARE * obj.area
+    distance_m = float(np.linalg.norm(estimate.T_cam_obj[:3, 3] - T_cam_predicted[:3, 3]))
+    turned_deg = turn_deg(estimate.T_cam_obj, T_cam_predicted, symmetry=obj.symmetry)
+    found_otherwise = distance_m > settings.max_jump_m or turned_deg > settings.max_jump_deg
+    return found_otherwise and area_of(estimate) < constants.SLIVER_SHARE * obj.area
+
+
+def _energy_gain(fresh: ObjectEstimate, own: ObjectEstimate) -> float:
+    """How much more energy a fresh estimate has than the track's own; 0 where not known."""
+    if fresh.energy is None or own.energy is None:
+        return 0.0
+    return fresh.energy - own.energy
 
 
 def _energy_dropped(obj: TrackedObject) -> bool:

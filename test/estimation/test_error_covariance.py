@@ -65,6 +65,24 @@ def test_it_is_added_to_the_spread_which_says_too_little():
     np.testing.assert_allclose(added, GAIN * spread)
 
 
+def test_what_the_calibration_has_measured_comes_on_top_of_candidates_from_nothing():
+    spread = np.eye(6) * 1e-4 + 1e-5
+    plain = estimate(angle_deg=2.0, tilt_deg=1.0, spread=spread)
+    inflated = replace(plain, error_factors=(4.0, 9.0))
+    factors = np.block([[np.full((3, 3), 4.0), np.full((3, 3), 6.0)]] * 2)
+    factors[3:, :3], factors[3:, 3:] = 6.0, 9.0
+    np.testing.assert_allclose(error_covariance(inflated), factors * error_covariance(plain))
+    tracks = [error_covariance(each, tracked=True) for each in (plain, inflated)]
+    np.testing.assert_array_equal(*tracks)
+
+
+def test_an_inflated_covariance_leaves_a_free_angle_uniform():
+    spread = np.diag([1e-6] * 3 + [1e-4, math.pi**2 / 3, 1e-4])
+    covariance = error_covariance(replace(estimate(spread=spread), error_factors=(4.0, 9.0)))
+    assert covariance[4, 4] == pytest.approx(math.pi**2 / 3)
+    assert covariance[3, 3] == pytest.approx(9 * (GAIN * 1e-4 + np.deg2rad(0.035) ** 2))
+
+
 def test_small_objects_turn_more_than_large_ones():
     small, large = (
         error_covariance(estimate(size_m=(edge, 0.0, 0.0)))[3, 3] for edge in (0.05, 0.2)

@@ -25,7 +25,7 @@ from genpose_ros.estimation.uncertainty import deviations
 from genpose_ros.geometry import NOCS
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 from genpose_ros.networks import load_model
-from genpose_ros.networks.score_calibration import ScoreCalibration
+from genpose_ros.networks.score_calibration import Inflation, ScoreCalibration
 
 SIZE = (0.08, 0.12, 0.08)
 
@@ -154,6 +154,21 @@ def test_estimates_score_what_the_calibration_makes_of_their_evidence(can_cloud)
     agreement = estimate.evidence[0]
     assert estimate.score == pytest.approx(1 / (1 + math.exp(1 - 3 * agreement)))
     assert estimate.score_axis == pytest.approx(1 / (1 + math.exp(-3 * agreement)))
+
+
+def test_estimates_carry_how_much_the_calibration_inflates_their_covariances(can_cloud):
+    model = load_model()
+    model.score_calibration = replace(
+        model.score_calibration, inflation=Inflation((0.5, 0.2), (0.1, 0.4))
+    )
+    (estimate,) = PoseEstimator(model, EstimatorSettings(device="cpu")).estimate_clouds([can_cloud])
+    odds = estimate.score_axis / (1 - estimate.score_axis)
+    assert estimate.error_factors == pytest.approx(
+        (math.exp(0.5) * odds**0.2, math.exp(0.1) * odds**0.4)
+    )
+    model.score_calibration = None
+    (estimate,) = PoseEstimator(model, EstimatorSettings(device="cpu")).estimate_clouds([can_cloud])
+    assert estimate.error_factors == (1.0, 1.0)
 
 
 def test_a_calibration_of_other_evidence_is_not_used(can_cloud, caplog):

@@ -3,6 +3,8 @@
 
 """Tests of the fit of score calibrations: closed forms of reliability, and a small fit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,9 +16,11 @@ from genpose_ros.evaluation.score_calibration import (
     Reliability,
     calibration_views,
     fit_calibration,
+    fit_inflation,
     reliability,
 )
 from genpose_ros.networks import load_model
+from genpose_ros.networks.score_calibration import Inflation
 
 KNOWN = Reliability(
     np.array([0.1, 0.1, 0.9, 0.9, 0.9, 0.9]),
@@ -61,12 +65,35 @@ def test_a_fit_tells_right_poses_from_wrong_ones_and_leaves_the_model_as_it_was(
     assert estimator.model.score_calibration is before
     assert calibration.features == EVIDENCE
     assert set(calibration.sizes) >= {"can", "mug"}
+    assert calibration.inflation != Inflation()
     model = load_model()
     model.score_calibration = calibration
     found = reliability(PoseEstimator(model, settings), calibration_views(150, 6))
     # A wrong pose scores less than a right one far more often than not (area under the curve).
     right, wrong = found.scores[found.holds], found.scores[~found.holds]
     assert (right[:, None] > wrong).mean() > 0.75
+
+
+def test_covariances_are_fitted_to_the_scores_that_there_are():
+    settings = EstimatorSettings(device="cpu", candidates=16, patches=24, tta_views=1)
+    estimator = PoseEstimator(load_model(), settings)
+    before = estimator.model.score_calibration
+    calibration, told = fit_inflation(estimator, calibration_views(300, 5))
+    assert estimator.model.score_calibration is before
+    assert replace(calibration, inflation=before.inflation) == before
+    assert calibration.inflation != before.inflation
+    assert 20 < told.coverage["poses"] <= 60  # of the fifth that is kept apart
+    # Fitted again to what it made, it is the same: it does not add up.
+    estimator.model.score_calibration = calibration
+    assert fit_inflation(estimator, calibration_views(300, 5))[0] == calibration
+
+
+def test_covariances_alone_cannot_be_fitted_without_scores():
+    model = load_model()
+    model.score_calibration = None
+    estimator = PoseEstimator(model, EstimatorSettings(device="cpu", candidates=4))
+    with pytest.raises(ValueError, match="no calibration of scores: fit that first"):
+        fit_inflation(estimator, calibration_views(30, 5))
 
 
 def test_too_few_views_are_refused():

@@ -5,12 +5,13 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from genpose_ros.networks import load_model, save_model
-from genpose_ros.networks.score_calibration import ScoreCalibration, SizeSpread
+from genpose_ros.networks.score_calibration import Inflation, ScoreCalibration, SizeSpread
 
 SPREAD = SizeSpread((-2.0, -2.5, -2.0), (4.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0, 4.0))
 CALIBRATION = ScoreCalibration(
@@ -18,6 +19,7 @@ CALIBRATION = ScoreCalibration(
     fresh=((2.0, 1.0, -1.0), (1.0, 0.0, 0.5)),
     tracked=((0.0, 0.0, 1.0), (0.0, 0.0, -3.0)),
     sizes={"mug": SPREAD},
+    inflation=Inflation((0.2, 0.1), (-1.0, 0.75)),
 )
 
 
@@ -55,9 +57,28 @@ def test_a_checkpoint_brings_its_calibration_along(tmp_path):
     assert load_model(tmp_path / "mine.safetensors").score_calibration is None
 
 
+def test_files_without_an_inflation_inflate_nothing():
+    plain = replace(CALIBRATION, inflation=Inflation())
+    assert "inflation" not in json.loads(plain.to_text())
+    assert ScoreCalibration.from_text(plain.to_text()).inflation.factors(0.99) == (1.0, 1.0)
+
+
+def test_inflations_follow_the_logit_and_neither_shrink_nor_explode():
+    inflation = Inflation((math.log(1.5), 0.5), (0.0, 1.0))
+    assert inflation.factors(0.5) == pytest.approx((1.5, 1.0))
+    assert inflation.factors(0.8) == pytest.approx((1.5 * 4**0.5, 4.0))
+    assert inflation.factors(0.2) == (1.0, 1.0)
+    assert inflation.factors(0.0) == inflation.factors(0.005)
+    assert Inflation((1e6, 1e6), (1e6, 1e6)).factors(1.0) == pytest.approx((100.0, 100.0))
+
+
 @pytest.mark.parametrize(
     "changed",
     [
+        {"inflation": [[1.0], [2.0]]},
+        {"inflation": [[1.0, 2.0]]},
+        {"inflation": [[1.0, math.inf], [0.0, 0.0]]},
+        {"inflation": 3},
         {"fresh": [[1.0, 2.0], [1.0, 2.0]]},
         {"tracked": [[1.0, 2.0, 3.0]]},
         {"fresh": [[1.0, 2.0, math.nan], [1.0, 2.0, 3.0]]},

@@ -184,20 +184,40 @@ class TestRecordVerification:
     def test_only_the_same_alternative_pose_in_a_row_counts(self):
         obj, own = tracked(), estimate()
         a, b = estimate(pose(yaw=90), energy=20.0), estimate(pose(yaw=-90), energy=20.0)
-        obj = record_verification(obj, own, a, 1)
-        obj = record_verification(obj, own, a, 2)
+        obj = record_verification(obj, own, a, 1, SETTINGS)
+        obj = record_verification(obj, own, a, 2, SETTINGS)
         assert obj.alternative_checks == 2
-        assert record_verification(obj, own, b, 3).alternative_checks == 1
+        assert record_verification(obj, own, b, 3, SETTINGS).alternative_checks == 1
         for other in (own, estimate(pose(yaw=90), share=0.5)):
-            assert record_verification(obj, own, other, 3).alternative is None
-        assert record_verification(obj, own, a, 3).verified_ns == 3
+            assert record_verification(obj, own, other, 3, SETTINGS).alternative is None
+        assert record_verification(obj, own, a, 3, SETTINGS).verified_ns == 3
 
     def test_an_alternative_pose_is_the_same_though_the_object_moves(self):
         obj = tracked()
         for i in range(3):
             own, other = pose(x=0.1 * i, yaw=40 * i), pose(x=0.1 * i, yaw=40 * i + 120)
-            obj = record_verification(obj, estimate(own), estimate(other, energy=20.0), i)
+            fresh = estimate(other, energy=20.0)
+            obj = record_verification(obj, estimate(own), fresh, i, SETTINGS)
         assert obj.alternative_checks == 3
+
+    @pytest.mark.parametrize(
+        ("energies", "checks"),
+        [
+            ((9.0, 9.0, 13.0), 3),  # more in sum than the own pose's 10
+            ((13.0, 9.0, 7.5), 0),  # less: what all candidates see is forgotten
+            ((9.0, 9.0), 2),  # not yet seen often enough to be judged
+            ((None, None, None), 3),  # weights without energies go by the candidates alone
+        ],
+    )
+    def test_an_alternative_pose_with_less_energy_than_the_own_one_is_forgotten(
+        self, energies, checks
+    ):
+        obj, own = tracked(), estimate(energy=10.0)
+        for stamp_ns, energy in enumerate(energies):
+            fresh = estimate(pose(yaw=90), energy=energy)
+            obj = record_verification(obj, own, fresh, stamp_ns, SETTINGS)
+        assert obj.alternative_checks == checks
+        assert (obj.alternative is None) == (checks == 0)
 
 
 class TestChooseEstimate:
@@ -235,10 +255,13 @@ class TestChooseEstimate:
             ({"restart": True}, HERE, TURNED, Choice.FRESH_CONTRADICTS, True),
             ({"implausible": 1}, HERE, TURNED, Choice.FRESH_CONTRADICTS, True),
             ({"implausible": 1}, HERE, (TURNED, UNCLEAR), Choice.WARM, False),
-            # A sliver far off is not believed, but where it is or when the track is sure.
+            # A sliver far off or turned is not believed, but where it is or when the track is sure.
             ({"area": 1e4, "restart": True}, None, FAR, Choice.SLIVER, False),
             ({"area": 1e4, "restart": True}, FAR, None, Choice.SLIVER, False),
             ({"area": 1e4}, None, FAR, Choice.SLIVER, False),
+            ({"area": 1e4, "implausible": 1}, None, TURNED, Choice.SLIVER, False),
+            ({"area": 1e4, "implausible": 1}, HERE, TURNED, Choice.SLIVER, False),
+            ({"area": 1e4, "implausible": 1}, None, HERE, Choice.FRESH_ALONE, False),
             ({"area": 1e4, "restart": True}, None, AWAY, Choice.FRESH_ALONE, True),
             ({"area": 1e4}, FAR, None, Choice.WARM, False),
         ],
@@ -275,7 +298,9 @@ class TestChooseEstimate:
     def test_another_member_of_its_group_does_not_contradict_a_track(self):
         obj = replace(tracked(), category="tin", categories=TINS)
         own, other = estimate(pose(yaw=3), category="tin"), pose(yaw=273)
-        after = record_verification(obj, own, estimate(other, category="tin"), 2 * 10**9)
+        fresh = estimate(other, category="tin")
+        after = record_verification(obj, own, fresh, 2 * 10**9, SETTINGS)
         assert after.alternative is None
-        contradicted = record_verification(tracked(), estimate(pose(yaw=3)), estimate(other), 1)
+        own, fresh = estimate(pose(yaw=3)), estimate(other)
+        contradicted = record_verification(tracked(), own, fresh, 1, SETTINGS)
         assert contradicted.alternative is not None
