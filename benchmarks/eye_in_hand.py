@@ -310,8 +310,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console = Console()
     transforms = [(_PROMPT_HZ, 0.0), *((hz, options.tf_delay) for hz in options.tf)]
     cases = [
-        _Case(hz, *transform, options.mask_delay, options.frame_ms / 1e3, options.seconds)
-        for hz, transform in product(options.images, transforms)
+        _Case(hz, tf_hz, late_s, options.mask_delay, options.frame_ms / 1e3, options.seconds)
+        for hz, (tf_hz, late_s) in product(options.images, transforms)
     ]
     reports: dict[_Case, list[TrackReport]] = {case: [] for case in cases}
     for seed in options.seeds:

@@ -97,7 +97,7 @@ def compressed_depth(
     held = cpu_bytes(message.data, "compressed depth image")
     if isinstance(held, Rejection):
         return held
-    return _depth_of(message.format, memoryview(held), most)
+    return _depth_of(message.format, memoryview(message.data), most)
 
 
 def _depth_of(text: str, data: memoryview, most: int) -> CompressedDepth | Rejection:
