@@ -574,9 +574,10 @@ def _placed_by_surface(
     """The estimate's pose (4, 4), moved from a place (3,) so that its points lie on the surface
     last seen whole, and how far off they are there, metres.
 
-    What of the surface is in the image has to lie on the points as well: else they could slide over
-    it, away from an edge that both have.
+    What of the surface is in the image has to lie on the points as well, unless something else is
+    in front: else they could slide over it, away from an edge that both have.
     """
+    in_sight = item.hidden <= constants.NEGLIGIBLE_HIDDEN_SHARE
     surface = item.obj.points_obj
     T = item.estimate.T_cam_obj.copy()
     T[:3, 3] = start_m
@@ -584,7 +585,7 @@ def _placed_by_surface(
     for _ in range(constants.SHIFT_STEPS):
         *_, inside = image_pixels(transform_points(T, item.obj.few_points_obj), camera)
         move = shift_onto(surface, left)
-        if inside.any():
+        if in_sight and inside.any():
             move = (move - shift_onto(left, item.obj.few_points_obj[inside])) / 2
         T[:3, 3] -= T[:3, :3] @ move
         left = left + move
