@@ -18,8 +18,10 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-import rclpy
 import yaml
+
+pytest.importorskip("rclpy", reason="no ROS 2 here")
+import rclpy
 from rcl_interfaces.srv import GetParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
