@@ -13,7 +13,7 @@ the machine is; `--live` runs camera and node as programs over DDS instead.
 import argparse
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import count, product
@@ -212,14 +212,13 @@ def _header(at_s: float) -> Header:
     return header
 
 
-def simulate(case: _Case, device: str) -> TrackReport:
+def simulate(case: _Case, frames: MovingFrames, device: str) -> TrackReport:
     """Return how the objects are tracked, by the node's parts on a clock of their own."""
     settings = Settings(
         EstimatorSettings(device=device),
         NodeSettings(mode="track", fixed_frame=WORLD, target_frame=WORLD),
         TrackerSettings(),
     )
-    frames = MovingFrames(_MOTION, case.seed, _MOTION_S, case.image_hz)
     tracking = Tracking(PoseEstimator.from_settings, Tracker, settings, lambda *_: None)
     return _Simulation(case, frames, tracking).run()
 
@@ -245,6 +244,7 @@ def measure_live(case: _Case, device: str, console: Console) -> TrackReport:
 class _Figures:
     """What a line of the table shows, of several scenes together."""
 
+    scenes: int
     images: int
     answered: int
     refused: int
@@ -258,6 +258,7 @@ class _Figures:
         """Pool the reports of several scenes."""
         tracks = tuple(track for report in reports for track in report.tracks)
         return cls(
+            scenes=len(reports),
             images=sum(report.images for report in reports),
             answered=sum(report.answered for report in reports),
             refused=sum(report.refused for report in reports),
@@ -306,29 +307,49 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--live", action="store_true", help="programs over DDS, in real time")
     parser.add_argument("--json", type=Path, help="write the numbers here")
     options = parser.parse_args(arguments)
-    console, table, found = Console(), Table(*_COLUMNS), []
+    console = Console()
     transforms = [(_PROMPT_HZ, 0.0), *((hz, options.tf_delay) for hz in options.tf)]
-    for image_hz, (tf_hz, tf_delay_s) in product(options.images, transforms):
-        case = _Case(
-            image_hz, tf_hz, tf_delay_s, options.mask_delay, options.frame_ms / 1e3, options.seconds
-        )
+    cases = [
+        _Case(hz, *transform, options.mask_delay, options.frame_ms / 1e3, options.seconds)
+        for hz, transform in product(options.images, transforms)
+    ]
+    reports: dict[_Case, list[TrackReport]] = {case: [] for case in cases}
+    for seed in options.seeds:
         try:
-            scenes = [replace(case, seed=seed) for seed in options.seeds]
-            if options.live:
-                reports = [measure_live(scene, options.device, console) for scene in scenes]
-            else:
-                reports = [simulate(scene, options.device) for scene in scenes]
+            for case, report in _scene(cases, seed, options, console):
+                reports[case].append(report)
         except (NodeEndedError, TimeoutError) as error:
             parser.error(str(error))
-        figures = _Figures.of(reports)
-        found.append({**asdict(case), **asdict(figures)})
-        table.add_row(*figures.row(case))
+        found = [{**asdict(case), **asdict(_Figures.of(reports[case]))} for case in cases]
+        if options.json is not None:  # after each scene: what is long may be ended early
+            write_results(options.json, {"eye_in_hand": found}, weights=None, seed=options.seeds[0])
+    _print(reports, console)
+
+
+def _scene(
+    cases: Sequence[_Case], seed: int, options: argparse.Namespace, console: Console
+) -> Iterator[tuple[_Case, TrackReport]]:
+    """How a scene is tracked in each of the cases; its images of one rate are drawn once."""
+    drawn: dict[float, MovingFrames] = {}
+    for case in cases:
+        scene, hz = replace(case, seed=seed), case.image_hz
+        if options.live:
+            yield case, measure_live(scene, options.device, console)
+            continue
+        drawn = drawn if hz in drawn else {hz: MovingFrames(_MOTION, seed, _MOTION_S, hz)}
+        yield case, simulate(scene, drawn[hz], options.device)
+
+
+def _print(reports: dict[_Case, list[TrackReport]], console: Console) -> None:
+    """The table, and what 95 % of each class lie within."""
+    figures = {case: _Figures.of(several) for case, several in reports.items()}
+    table = Table(*_COLUMNS)
+    for case, item in figures.items():
+        table.add_row(*item.row(case))
     console.print(table)
-    for item in found:
-        classes = ", ".join(f"{name} {cm:.2f}" for name, cm in item["class_p95_cm"].items())
-        console.print(f"{item['image_hz']:g} images/s, {item['tf_hz']:g} TF/s, p95 cm: {classes}")
-    if options.json is not None:
-        write_results(options.json, {"eye_in_hand": found}, weights=None, seed=options.seeds[0])
+    for case, item in figures.items():
+        classes = ", ".join(f"{name} {cm:.2f}" for name, cm in item.class_p95_cm.items())
+        console.print(f"{case.image_hz:g} images/s, {case.tf_hz:g} TF/s, p95 cm: {classes}")
 
 
 if __name__ == "__main__":

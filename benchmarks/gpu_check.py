@@ -10,6 +10,7 @@ CPU can answer.
 
 import argparse
 import importlib
+import itertools
 import json
 import os
 import platform
@@ -35,6 +36,8 @@ from genpose_ros.networks.light import LightPoseModel
 MOST_DEG, MOST_MM = 0.2, 0.5
 #: Milliseconds that are aimed at on an H100-class card, by number of objects.
 GOALS_MS = {1: 3.0, 10: 5.0}
+#: The same of ten tracked objects.
+GOAL_TRACKED_MS = 2.5
 #: Of clouds per second.
 GOAL_CLOUDS, GOAL_TRAINING_CLOUDS = 100_000, 60_000
 
@@ -106,7 +109,7 @@ def estimator_on(device: str, **changes: Any) -> PoseEstimator:
 def without_graphs(estimator: PoseEstimator) -> PoseEstimator:
     """The estimator, which runs its program operation by operation from now on."""
     for batches in estimator._batches:
-        batches._graphs._given_up = True
+        batches._graphs.give_up()
     return estimator
 
 
@@ -145,15 +148,103 @@ def times(device: str, counts: Sequence[int], repeats: int) -> dict[str, Any]:
     return rows
 
 
-def operations(device: str) -> dict[str, Any]:
-    """Launches and synchronisations per frame of ten objects; on a CPU its operations."""
-    from torch.profiler import ProfilerActivity, profile
+def followed(estimator: PoseEstimator, shown: Frame) -> Callable[[bool], Any]:
+    """What takes one more image of a frame, with or without its masks, into a tracker of it."""
+    from genpose_ros.tracking import Tracker
 
+    tracker, stamps = Tracker(estimator), itertools.count(1)
+
+    def step(masked: bool) -> Any:
+        stamp_ns = 33_333_333 * next(stamps)
+        if masked:
+            return tracker.track(shown, stamp_ns)
+        return tracker.track_depth(shown.depth_m, shown.camera, stamp_ns)
+
+    for masked in (True, True, True, False):
+        step(masked)
+    return step
+
+
+def tracked(device: str, counts: Sequence[int], repeats: int) -> dict[str, Any]:
+    """Median milliseconds of tracked images, with masks and by depth alone, and their tracks."""
+    estimator, rows = estimator_on(device), {}
+    for count in counts:
+        step, row = followed(estimator, cans(count)), {}
+        for name, masked in (("masks_ms", True), ("depth_ms", False)):
+            walls = []
+            for _ in range(repeats):
+                start = time.perf_counter()
+                result = step(masked)
+                walls.append(1e3 * (time.perf_counter() - start))
+            row[name] = round(median(walls), 3)
+        rows[str(count)] = {**row, "tracks": len(result.tracks)}
+    return rows
+
+
+def looks(device: str, repeats: int) -> dict[str, Any]:
+    """Whether depth around tracks is the host's where it is looked for on the device; both times.
+
+    Points on a limit may fall on either side of it.
+    """
+    from genpose_ros.tracking import constants
+    from genpose_ros.tracking.depth_around import depth_around
+    from genpose_ros.tracking.device_depth import look_on_device
+    from genpose_ros.tracking.visibility import visibility
+
+    shown, settings, count = cans(10), EstimatorSettings(), 10
+    estimates = estimator_on(device).estimate(shown).estimates
+    T = np.stack([e.T_cam_obj for e in estimates])
+    size_m, free = np.stack([e.size_m for e in estimates]), [True] * count
+    surfaces = [(e.points_cam - e.T_cam_obj[:3, 3]) @ e.T_cam_obj[:3, :3] for e in estimates]
+    few, image = np.stack(surfaces)[:, : constants.VISIBILITY_POINTS], (shown.depth_m, shown.camera)
+    known: dict[str, Any] = {"axisymmetric": free, "pixels": constants.CROP_PIXELS}
+
+    def on_host() -> tuple[Any, list[np.ndarray]]:
+        views = visibility(T, few, size_m, *image, axisymmetric=free)
+        return views, depth_around(*image, T, surfaces, size_m, settings, **known)
+
+    def on_device() -> tuple[Any, list[np.ndarray]]:
+        place = torch.device(device)
+        found = look_on_device(*image, T, few, surfaces, size_m, settings, device=place, **known)
+        return found.views, found.points_cam
+
+    (views, points), (device_views, device_points) = on_host(), on_device()
+    pairs = list(zip(points, device_points, strict=True))
+    each = zip(views, device_views, strict=True)
+    row: dict[str, Any] = {
+        "points": sum(map(len, points)),
+        "most_apart": max(abs(len(a) - len(b)) for a, b in pairs),
+        "most_seen_apart": max(abs(a.seen - b.seen) for a, b in each),
+    }
+    for name, run in (("host_ms", on_host), ("device_ms", on_device)):
+        walls = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            run()
+            walls.append(1e3 * (time.perf_counter() - start))
+        row[name] = round(median(walls), 3)
+    return row
+
+
+def operations(device: str) -> dict[str, Any]:
+    """Launches and synchronisations of ten objects' frame, single and tracked by depth alone.
+
+    On a CPU its operations.
+    """
     estimator, shown = estimator_on(device), cans(10)
     estimator.estimate(shown)
+    step = followed(estimator, shown)
+    single, by_depth = (lambda: estimator.estimate(shown)), (lambda: step(False))
+    return {"single": launches(device, single), "tracked": launches(device, by_depth)}
+
+
+def launches(device: str, run: Callable[[], Any]) -> dict[str, int]:
+    """Operations of a call, its launches, synchronisations and copies."""
+    from torch.profiler import ProfilerActivity, profile
+
     kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device == "cuda")
     with profile(activities=kinds) as profiler:
-        estimator.estimate(shown)
+        run()
     events = profiler.key_averages()
 
     def count(*texts: str) -> int:
@@ -318,6 +409,8 @@ def check(minutes: float, *, small: bool) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "parity": budget.run("parity", lambda: parity(device)),
         "frames": budget.run("frames", lambda: times(device, counts, repeats)),
+        "tracked": budget.run("tracked", lambda: tracked(device, counts, repeats)),
+        "looks": budget.run("looks", lambda: looks(device, repeats)),
         "operations": budget.run("operations", lambda: operations(device)),
         "clouds": budget.run("clouds", lambda: clouds(device, repeats)),
         "kernels": budget.run("kernels", lambda: kernels(device)),
@@ -345,10 +438,12 @@ def page(report: dict[str, Any]) -> str:
         lines += [f"- {key}: {json.dumps(value)}" for key, value in part.items()]
         lines.append("")
     goals = ", ".join(f"{ms:g} ms with {n} objects" for n, ms in GOALS_MS.items())
+    goals += f", {GOAL_TRACKED_MS:g} ms with ten tracked ones"
+    rates = f"{GOAL_CLOUDS:,} made and {GOAL_TRAINING_CLOUDS:,} trained clouds per second"
     lines += [
         "## Goals of an H100-class card",
         "",
-        f"{goals}; {GOAL_CLOUDS:,} made and {GOAL_TRAINING_CLOUDS:,} trained clouds per second.",
+        f"{goals}; {rates}.",
         f"Poses within {MOST_DEG:g} degrees and {MOST_MM:g} mm.",
         "",
     ]

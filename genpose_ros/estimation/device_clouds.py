@@ -19,7 +19,7 @@ from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.clouds import sample_rows
 
-__all__ = ["clouds_on_device"]
+__all__ = ["back_projected", "clouds_on_device"]
 
 
 @torch.inference_mode()
@@ -71,7 +71,7 @@ def clouds_on_device(
         for k in chosen
     ]
     drawn = pixels[torch.from_numpy(np.concatenate(rows)).to(device)]
-    points_cam = _back_projected(drawn, depths[drawn], camera).cpu().numpy()
+    points_cam = back_projected(drawn, depths[drawn], camera).cpu().numpy()
     for k, points in zip(chosen, points_cam.reshape(len(chosen), -1, 3), strict=True):
         found[k] = ObjectCloud(instances[k], points, int(told[0, k]), shuffled=True)
     return found
@@ -115,8 +115,14 @@ def _alike(image: Tensor) -> Tensor:
     return alike
 
 
-def _back_projected(pixels: Tensor, z_m: Tensor, camera: PinholeCamera) -> Tensor:
-    """Points (M, 3) float32 of pixels (M,), as of `PinholeCamera.back_project_pixels`."""
+def back_projected(pixels: Tensor, z_m: Tensor, camera: PinholeCamera) -> Tensor:
+    """Return the points (..., 3) float32 of pixels, as of `PinholeCamera.back_project_pixels`.
+
+    Args:
+        pixels: (...) their numbers, row by row.
+        z_m: (...) their depth, metres along z.
+        camera: of the image.
+    """
     v, u = pixels // camera.width, pixels % camera.width
     z = z_m.double()
     x, y = (u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.evidence import SizeTable
-from genpose_ros.estimation.packing import Layout
+from genpose_ros.estimation.packing import Layout, columns
 from genpose_ros.estimation.rest_prior import stance_shares
 from genpose_ros.geometry.categories import Category
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
@@ -91,12 +91,7 @@ class KnownObjects:
             rows: as of `object_rows`, float64.
             layout: as of the same.
         """
-        widths = [int(np.prod(shape)) for _, shape in layout]
-        columns = rows.split(widths, dim=1)
-        parts = {
-            name: column.reshape(len(rows), *shape)
-            for (name, shape), column in zip(layout, columns, strict=True)
-        }
+        parts = columns(rows, layout)
         return cls(
             SymmetryBatch(parts["free"] > 0, parts["symmetries"]),
             parts["mirrored"] > 0,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Layout", "pack", "unpack"]
+__all__ = ["Layout", "columns", "pack", "unpack"]
 
 #: Names of the parts, in their order, with the shape that each has per row.
 Layout = tuple[tuple[str, tuple[int, ...]], ...]
@@ -51,3 +51,22 @@ def unpack(packed: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
         parts[name] = packed[:, first : first + width].reshape(len(packed), *shape)
         first += width
     return parts
+
+
+def columns(rows: Tensor, layout: Layout) -> dict[str, Tensor]:
+    """Return the parts (B, ...) of rows (B, W) on their device, without a copy from the host.
+
+    Args:
+        rows: parts side by side, as of `pack`.
+        layout: of the rows.
+
+    Example:
+        >>> parts = columns(torch.tensor([[1.0, 2.0, 3.0]]), (("size_m", (2,)), ("rests", ())))
+        >>> parts["size_m"].tolist(), parts["rests"].tolist()
+        ([[1.0, 2.0]], [3.0])
+    """
+    parts = rows.split([math.prod(shape) for _, shape in layout], dim=1)
+    return {
+        name: part.reshape(len(rows), *shape)
+        for (name, shape), part in zip(layout, parts, strict=True)
+    }

@@ -126,7 +126,7 @@ def pool_mean(
         rotation=pooled_rotation,
         translation=pooled_translation,
         members=_members(ranking.rotation, counts, rotation.shape[1]),
-        mode_counts=_sorted_counts(modes),
+        mode_counts=_in_order(_counts(modes)),
         counted=counts.sum(dim=1),
         other_rotation=pooled_rotation,
         other_translation=pooled_translation,
@@ -177,8 +177,9 @@ def pool_modes(
     kept = _gather(rotation, ranking.rotation)
     counts = _counting(ranking, ranking.rotation)
     modes = find_modes(kept, symmetry, counts)
-    in_mode = _largest(modes) if near is None else _nearest(modes, kept, near, symmetry)
-    in_other = _largest_of_the_rest(modes, in_mode)
+    sizes = _counts(modes)
+    in_mode = _largest(modes, sizes) if near is None else _nearest(modes, kept, near, symmetry)
+    in_other = _largest_of_the_rest(modes, sizes, in_mode)
     has_other = in_other.any(dim=1)
     in_other = torch.where(has_other[:, None], in_other, in_mode)
     # Both modes of all objects in one batch: half of the steps, which cost more than their work.
@@ -194,7 +195,7 @@ def pool_modes(
         rotation=rotations[:n],
         translation=translations[:n],
         members=members[:n],
-        mode_counts=_sorted_counts(modes),
+        mode_counts=_in_order(sizes),
         counted=counts.sum(dim=1),
         other_rotation=rotations[n:],
         other_translation=translations[n:],
@@ -277,24 +278,25 @@ def _sine_squared(rotation: Tensor, symmetry: SymmetryBatch) -> Tensor:
     return torch.where(symmetry.free[:, None, None], (1 - closest) / 2, (3 - closest) / 4)
 
 
-def _largest(modes: Tensor) -> Tensor:
-    """Members (B, M) bool of the largest mode; all where there is no mode."""
-    counts = _counts(modes)
+def _largest(modes: Tensor, sizes: Tensor) -> Tensor:
+    """Members (B, M) bool of the largest mode, by sizes as of `_counts`; all where none is."""
     m = modes.shape[1]
     # Of equal modes the one named by the better candidate; argmax alone would take any.
-    largest = (counts * m - torch.arange(m, device=modes.device)).argmax(dim=1, keepdim=True)
-    return (modes == largest) | (counts.sum(dim=1, keepdim=True) == 0)
+    largest = (sizes * m - torch.arange(m, device=modes.device)).argmax(dim=1, keepdim=True)
+    return (modes == largest) | ~sizes.any(dim=1, keepdim=True)
 
 
-def _largest_of_the_rest(modes: Tensor, taken: Tensor) -> Tensor:
+def _largest_of_the_rest(modes: Tensor, sizes: Tensor, taken: Tensor) -> Tensor:
     """Members (B, M) bool of the largest mode without a member that is taken; none: there is none.
 
     Args:
         modes: (B, M) as of `find_modes`.
+        sizes: (B, M) as of `_counts`.
         taken: (B, M) bool, the members of one mode, or all where there is none.
     """
     rest = torch.where(taken, -1, modes)
-    return _largest(rest) & (rest >= 0)
+    # A mode is named by one of its members: where that is taken, all are.
+    return _largest(rest, torch.where(taken, 0, sizes)) & (rest >= 0)
 
 
 def _nearest(modes: Tensor, kept: Tensor, near: Tensor, symmetry: SymmetryBatch) -> Tensor:
@@ -310,9 +312,9 @@ def _counts(modes: Tensor) -> Tensor:
     return torch.zeros_like(modes).scatter_add_(1, modes.clamp_min(0), (modes >= 0).long())
 
 
-def _sorted_counts(modes: Tensor) -> Tensor:
-    """Number of rotations (B, M) of each mode, the largest first."""
-    return _counts(modes).sort(dim=1, descending=True).values
+def _in_order(sizes: Tensor) -> Tensor:
+    """Sizes (B, M) of modes, the largest first."""
+    return sizes.sort(dim=1, descending=True).values
 
 
 def _best_members(members: Tensor, rank: Tensor, keep_fraction: float) -> Tensor:

@@ -288,8 +288,8 @@ class FrameProgram:
         c, pooled, symmetry = posed.candidates, posed.pooled, known.symmetry
         pose = pooled.rotation, pooled.translation
         apart = deviations(c.rotation, c.translation, *pose, symmetry)
-        angles = apart.angle_rad, apart.tilt_rad
-        agree = torch.stack([share_within(a, apart.distance_m, c.finite) for a in angles], -1)
+        angles = torch.stack((apart.angle_rad, apart.tilt_rad))
+        agree = share_within(angles, apart.distance_m, c.finite).mT
         counts, counted = pooled.mode_counts, pooled.counted
         second = counts[:, 1] / counted if counts.shape[1] > 1 else torch.zeros_like(agree[:, 0])
         shown = evidence(Drawn(apart, c.finite, *pose, agree, second, size_m), seen)
@@ -297,7 +297,9 @@ class FrameProgram:
         if self._table is not None:
             score = probabilities(shown, self._table)
         rotation = self._settled(pooled, apart, known, seen)
-        turn_rad = symmetry.angle_rad(rotation, posed.unweighed)
+        turn_rad = torch.zeros_like(pooled.translation[:, 0])
+        if self.plan.settles:
+            turn_rad = symmetry.angle_rad(rotation, posed.unweighed)
         return {
             "rotation": rotation,
             "translation": pooled.translation,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genpose_ros.geometry.rotations import axis_angle_rad, so3_log
+from genpose_ros.geometry.rotations import so3_log
 from genpose_ros.geometry.symmetry_groups import SymmetryBatch
 
 __all__ = [
@@ -58,15 +58,16 @@ def deviations(
 
 
 def share_within(angle_rad: Tensor, distance_m: Tensor, finite: Tensor) -> Tensor:
-    """Return the share (B,) float64 of candidates (B, K) within 10 degrees and 2 cm.
+    """Return the share (...) float64 of candidates (..., K) within 10 degrees and 2 cm.
 
     Args:
-        angle_rad: (B, K) from the pose.
+        angle_rad: (..., K) from the pose.
         distance_m: (B, K) from the pose.
         finite: (B, K) bool; the others are not within.
     """
-    within = (angle_rad <= math.radians(AGREEMENT_DEG)) & (distance_m <= AGREEMENT_M) & finite
-    return within.double().mean(dim=1)
+    near = (distance_m <= AGREEMENT_M) & finite
+    within = (angle_rad <= math.radians(AGREEMENT_DEG)) & near
+    return within.double().mean(dim=-1)
 
 
 def pose_covariance(
@@ -164,7 +165,7 @@ def _shortest_turn(a: Tensor, b: Tensor) -> Tensor:
     a, b = torch.broadcast_tensors(a, b)
     cross = torch.linalg.cross(a, b, dim=-1)
     sine = cross.norm(dim=-1, keepdim=True)
-    angle = axis_angle_rad(a, b)[..., None]
+    angle = torch.atan2(sine, (a * b).sum(dim=-1, keepdim=True))
     # Opposite vectors: every axis perpendicular to them will do.
     least = a.abs().argmin(dim=-1, keepdim=True)
     smallest = (least == torch.arange(3, device=a.device)).to(a)

@@ -11,7 +11,12 @@ import math
 
 import numpy as np
 
-__all__ = ["quat_wxyz_of", "rotation_from_vector", "vector_from_rotation"]
+__all__ = [
+    "quat_wxyz_of",
+    "rotation_from_quat_wxyz",
+    "rotation_from_vector",
+    "vector_from_rotation",
+]
 
 
 def rotation_from_vector(vector: np.ndarray) -> np.ndarray:
@@ -37,6 +42,24 @@ def rotation_from_vector(vector: np.ndarray) -> np.ndarray:
             (1 - b * (y * y + z * z), b * x * y - a * z, b * x * z + a * y),
             (b * x * y + a * z, 1 - b * (x * x + z * z), b * y * z - a * x),
             (b * x * z - a * y, b * y * z + a * x, 1 - b * (x * x + y * y)),
+        )
+    )
+
+
+def rotation_from_quat_wxyz(w: float, x: float, y: float, z: float) -> np.ndarray:
+    """Return the rotation (3, 3) of a quaternion of any length above zero; NaN of one without.
+
+    Example:
+        >>> rotation_from_quat_wxyz(0.0, 0.0, 2.0, 0.0).diagonal().tolist()
+        [-1.0, 1.0, -1.0]
+    """
+    length = math.hypot(w, x, y, z)
+    w, x, y, z = (n / length if length > 0 else math.nan for n in (w, x, y, z))
+    return np.array(
+        (
+            (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+            (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+            (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
         )
     )
 

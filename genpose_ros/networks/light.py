@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genpose_ros.geometry.rotations import columns_from_rotation, rotation_from_columns
-from genpose_ros.networks.half_linear import HalfCopy
+from genpose_ros.networks.inference_linear import InferenceCopy
 from genpose_ros.networks.interface import Encoding, NoiseLevels, PoseModel, Up
 from genpose_ros.networks.patch_transformer import PatchTransformer
 
@@ -137,7 +137,7 @@ class LightPoseModel(PoseModel):
         )
         log_size = nn.Linear(128, 3)
         nn.init.zeros_(log_size.weight)
-        self._half_encoder = HalfCopy(self.encoder)
+        self._half_encoder = InferenceCopy(self.encoder, torch.bfloat16)
         self.size_head = nn.Sequential(nn.Linear(features, 128), nn.GELU(), log_size)
 
     @classmethod
@@ -201,11 +201,12 @@ class LightPoseModel(PoseModel):
         centre, alignment, features = self.features(
             points_cam, patches=patches, bf16=self.encodes_in_bf16, up=up
         )
+        laid_out = self.encodes_in_bf16 and features.is_cpu and not torch.is_grad_enabled()
         return Encoding(
             centre=centre,
             alignment=alignment,
-            score=self.score_head.condition(features),
-            energy=self.energy_head.condition(features),
+            score=self.score_head.condition(features, laid_out=laid_out),
+            energy=self.energy_head.condition(features, laid_out=laid_out),
             distilled=None if self.distilled_head is None else features,
             size_m=self.settings.length_unit_m * self.size_head(features).exp(),
         )
@@ -354,17 +355,24 @@ class _PoseHead(nn.Module):
         self.project = nn.Sequential(
             nn.Linear(features, 512), nn.GELU(), nn.Linear(512, 2 * width * layers)
         )
+        self._laid_out_project = InferenceCopy(self.project, torch.float32)
         self.time = nn.Sequential(nn.Linear(33, 128), nn.GELU(), nn.Linear(128, width))
         self.enter = nn.Linear(9, width)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
-        self._half_hidden = HalfCopy(self.hidden)
+        self._half_hidden = InferenceCopy(self.hidden, torch.bfloat16)
         self.leave = nn.Linear(width, 9)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def condition(self, features: Tensor) -> Tensor:
-        """Scales and shifts (B, 2 * layers, width) of features (B, F)."""
-        return self.project(features).view(len(features), 2 * self.depth, self.width)
+    def condition(self, features: Tensor, *, laid_out: bool = False) -> Tensor:
+        """Scales and shifts (B, 2 * layers, width) of features (B, F).
+
+        Args:
+            features: of clouds.
+            laid_out: by weights as a CPU multiplies them faster, without gradients.
+        """
+        project = self._laid_out_project.current() if laid_out else self.project
+        return project(features).view(len(features), 2 * self.depth, self.width)
 
     def at_levels(
         self, condition: Tensor, sigmas: Tensor, *, bf16: bool = False
@@ -410,8 +418,10 @@ def _towards_axis(centre: Tensor) -> Tensor:
 
     Not finite for a centre at the origin or on the negative z axis, where no camera sees anything.
     """
-    x, y, z = (centre / centre.norm(dim=-1, keepdim=True)).unbind(-1)
+    axis = centre / centre.norm(dim=-1, keepdim=True)
+    across, along = axis[:, :2], axis[:, 2:]
     # Rodrigues' formula with the axis (y, -x, 0) / sin(angle) and cos(angle) = z.
-    k = 1 / (1 + z)
-    rows = (1 - k * x * x, -k * x * y, -x, -k * x * y, 1 - k * y * y, -y, x, y, z)
-    return torch.stack(rows, -1).view(-1, 3, 3)
+    outer = (across / (1 + along)).unsqueeze(2) * across.unsqueeze(1)
+    turned = torch.eye(2, dtype=axis.dtype, device=axis.device) - outer
+    upper = torch.cat((turned, -across.unsqueeze(2)), 2)
+    return torch.cat((upper, axis.unsqueeze(1)), 1)

@@ -58,6 +58,10 @@ class ChildFrames:
             for name in list(self._sent)[:-_FRAMES]:
                 del self._sent[name]
 
+    def is_own(self, name: str) -> bool:
+        """Return whether this node has lately sent a frame; in any thread."""
+        return name in self._sent
+
     def _tick(self) -> None:
         """Listen in one of so many periods, from the first frame on."""
         if self._subscription is not None:

@@ -9,7 +9,12 @@ import cv2
 import numpy as np
 
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.ros.message_sizes import MOST_PIXELS, too_long_for_pixels, too_many_pixels
+from genpose_ros.ros.message_sizes import (
+    MOST_PIXELS,
+    cpu_bytes,
+    too_long_for_pixels,
+    too_many_pixels,
+)
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
@@ -53,11 +58,9 @@ def color_pixels(
     height, width, step = int(message.height), int(message.width), int(message.step)
     if width * height > most:
         return too_many_pixels("colour image", width, height, most)
-    try:
-        data = np.frombuffer(message.data, dtype=np.uint8)
-    except (TypeError, ValueError, BufferError) as error:
-        detail = f"colour image's data cannot be read as memory of the CPU: {error}"
-        return Rejection(Reason.BAD_ENCODING, detail)
+    data = cpu_bytes(message.data, "colour image")
+    if isinstance(data, Rejection):
+        return data
     refused = _refused(width, height, step, channels, data.size)
     if refused is not None:
         return refused
@@ -80,10 +83,12 @@ def _refused(width: int, height: int, step: int, channels: int, n_bytes: int) ->
 
 def _decoded(message: "CompressedImage", most: int) -> np.ndarray | Rejection:
     """A JPEG or PNG. Its size is looked at first: a small file may hold a huge image."""
-    refused = too_long_for_pixels("compressed colour image", len(message.data), most, _MOST_BYTES)
+    data = cpu_bytes(message.data, "compressed colour image")
+    if isinstance(data, Rejection):
+        return data
+    refused = too_long_for_pixels("compressed colour image", data.size, most, _MOST_BYTES)
     if refused is not None:
         return refused
-    data = np.asarray(memoryview(message.data), dtype=np.uint8)
     size = _size_of(message.data)
     if size is not None and size[0] * size[1] > most:
         return too_many_pixels("compressed colour image", *size, most)

@@ -13,7 +13,12 @@ import numpy as np
 from PIL import Image
 
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.ros.message_sizes import MOST_PIXELS, too_long_for_pixels, too_many_pixels
+from genpose_ros.ros.message_sizes import (
+    MOST_PIXELS,
+    cpu_bytes,
+    too_long_for_pixels,
+    too_many_pixels,
+)
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage
@@ -89,12 +94,20 @@ def compressed_depth(
             or '16UC1; png compressed'.
         most: images of more pixels are refused.
     """
-    words, data = message.format.lower(), memoryview(message.data)
+    held = cpu_bytes(message.data, "compressed depth image")
+    if isinstance(held, Rejection):
+        return held
+    return _depth_of(message.format, memoryview(held), most)
+
+
+def _depth_of(text: str, data: memoryview, most: int) -> CompressedDepth | Rejection:
+    """The depth image in bytes of a format."""
+    words = text.lower()
     start = next((i for i in (0, _HEADER.size) if data[i : i + len(_PNG)] == _PNG), None)
     rvl = "rvl" in words
     if start is None and not rvl:
         detail = (
-            f"compressed depth image is {message.format[:48]!r}, expected compressedDepth as png "
+            f"compressed depth image is {text[:48]!r}, expected compressedDepth as png "
             "or rvl; JPEG cannot hold depth"
         )
         return Rejection(Reason.BAD_ENCODING, detail)
@@ -129,7 +142,10 @@ def compressed_labels(
         message: a PNG, or a JPEG of a binary mask.
         most: images of more pixels are refused.
     """
-    refused = too_long_for_pixels("compressed mask", len(message.data), most, _MASK_BYTES)
+    data = cpu_bytes(message.data, "compressed mask")
+    if isinstance(data, Rejection):
+        return data
+    refused = too_long_for_pixels("compressed mask", data.size, most, _MASK_BYTES)
     if refused is not None:
         return refused
     try:

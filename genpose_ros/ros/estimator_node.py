@@ -187,6 +187,7 @@ class EstimatorNode(ManagedNode):
             jumped=self._on_jump,
             between_masks=self._wants_depth_alone,
             asked=lambda: self._requests.callers.want_frames,
+            is_own_frame=self._outputs.is_own_frame,
         )
         self._intake.inputs.enabled = self._enabled
         self._statuses.open(self._intake, self._tracking)

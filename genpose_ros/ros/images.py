@@ -14,7 +14,12 @@ from genpose_ros.ros.compressed_images import (
     compressed_depth,
     compressed_labels,
 )
-from genpose_ros.ros.message_sizes import MOST_PIXELS, too_long_for_pixels, too_many_pixels
+from genpose_ros.ros.message_sizes import (
+    MOST_PIXELS,
+    cpu_bytes,
+    too_long_for_pixels,
+    too_many_pixels,
+)
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
@@ -129,11 +134,9 @@ def _pixels(
             Reason.TRUNCATED_IMAGE,
             f"{what} image has rows of {step} bytes, expected at least {width * dtype.itemsize}",
         )
-    try:
-        data = np.frombuffer(message.data, dtype=np.uint8)
-    except (TypeError, ValueError, BufferError) as error:
-        detail = f"{what} image's data cannot be read as memory of the CPU: {error}"
-        return Rejection(Reason.BAD_ENCODING, detail)
+    data = cpu_bytes(message.data, f"{what} image")
+    if isinstance(data, Rejection):
+        return data
     if data.size < step * height:
         return Rejection(
             Reason.TRUNCATED_IMAGE,

@@ -59,6 +59,7 @@ class Intake:
             forgotten; returns what else the log line shall say.
         between_masks: says whether depth images without masks are wanted too.
         asked: says whether somebody has asked for frames.
+        is_own_frame: says whether a frame on /tf is one that the node broadcasts itself.
     """
 
     def __init__(
@@ -72,10 +73,11 @@ class Intake:
         jumped: Callable[[], str],
         between_masks: Callable[[], bool],
         asked: Callable[[], bool],
+        is_own_frame: Callable[[str], bool],
     ) -> None:
         self._node, self._settings, self._account = node, settings, account
         self._hand_over, self._refuse, self._jumped = hand_over, refuse, jumped
-        self.transforms = TransformBuffer()
+        self.transforms = TransformBuffer(is_own_frame)
         self._overdue: Timer | None = None
         self.queue = self._made_queue(settings())
         self.up = UpSources(self.transforms, settings())

@@ -27,6 +27,7 @@ from genpose_ros.ros.masks import (
     too_many,
     unknown_class,
 )
+from genpose_ros.ros.message_sizes import cpu_bytes
 
 __all__ = ["instances_from_array", "instances_from_polygons", "message_header"]
 
@@ -216,7 +217,9 @@ def _mask_pixels(image: Any) -> np.ndarray | Rejection:
     if getattr(image, "encoding", "") != "32FC1":
         return label_pixels(image)
     height, width, step = int(image.height), int(image.width), int(image.step)
-    data = np.frombuffer(image.data, dtype=np.uint8)
+    data = cpu_bytes(image.data, "mask")
+    if isinstance(data, Rejection):
+        return data
     if min(height, width) < 1 or step < 4 * width or data.size < step * height:
         detail = f"mask of {width} x {height} pixels has {data.size} bytes"
         return Rejection(Reason.TRUNCATED_IMAGE, detail)

@@ -4,7 +4,7 @@
 """Conversion of mask messages to instances: one adapter per kind of message, one result."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from genpose_ros.estimation.label_images import (
 )
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.ros.detections import CategoryRules, confidence, match_detections
+from genpose_ros.ros.message_sizes import cpu_bytes
 
 if TYPE_CHECKING:
     from vision_msgs.msg import Detection2D
@@ -173,10 +174,13 @@ def _region_mask(
             f"{source[1]} x {source[0]}"
         )
         return Rejection(Reason.BAD_MASK_MESSAGE, detail, item.id)
-    if len(item.mask) != height * width:
-        detail = f"mask has {len(item.mask)} bytes, expected {height * width}"
+    data = cpu_bytes(item.mask, "mask")
+    if isinstance(data, Rejection):
+        return replace(data, instance_id=item.id)
+    if data.size != height * width:
+        detail = f"mask has {data.size} bytes, expected {height * width}"
         return Rejection(Reason.BAD_MASK_MESSAGE, detail, item.id)
-    pixels = np.frombuffer(item.mask, dtype=np.uint8).reshape(height, width) != 0
+    pixels = data.reshape(height, width) != 0
     rows, columns = (
         nearest_pixels(source[0], shape[0]) - top,
         nearest_pixels(source[1], shape[1]) - left,

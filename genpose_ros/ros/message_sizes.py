@@ -15,6 +15,7 @@ __all__ = [
     "MB",
     "MOST_PIXELS",
     "check_bytes",
+    "cpu_bytes",
     "message_bytes",
     "too_long_for_pixels",
     "too_many_pixels",
@@ -49,6 +50,22 @@ def message_bytes(message: Any) -> int:
             return len(message) * _OBJECT
         return sum(map(message_bytes, message))
     return _OBJECT + sum(message_bytes(getattr(message, name)) for name in _large_fields(message))
+
+
+def cpu_bytes(data: Any, what: str) -> np.ndarray | Rejection:
+    """Return the bytes of a message's field, (N,) uint8; refused where they are somewhere else.
+
+    Such as on a GPU, which is where ROS 2 Lyrical's buffers may be.
+
+    Args:
+        data: the field.
+        what: holds it, in a sentence.
+    """
+    try:
+        return np.frombuffer(data, dtype=np.uint8)
+    except (TypeError, ValueError, BufferError) as error:
+        detail = f"{what}'s data cannot be read as memory of the CPU: {error}"
+        return Rejection(Reason.BAD_ENCODING, detail)
 
 
 def check_bytes(n_bytes: int, most_mb: int, what: str) -> Rejection | None:

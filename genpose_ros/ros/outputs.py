@@ -89,6 +89,10 @@ class Outputs:
         self._prefix = f"{namespace}/" if namespace else ""
         self._marked: frozenset[int] = frozenset()
 
+    def is_own_frame(self, name: str) -> bool:
+        """Return whether a frame on /tf is one that this node broadcasts; in any thread."""
+        return self._children.is_own(name)
+
     def publish(self, frame: PublishedFrame, settings: NodeSettings) -> ObjectPoseArray:
         """Publish one frame; returns what goes to `~/objects`.
 

@@ -39,8 +39,8 @@ from genpose_ros.ros.settings_parameters import SettingsParameters
 
 __all__ = ["RealSenseNode", "main"]
 
-#: Default name of the node; with the namespace camera its topics are realsense-ros's.
-_NAME = "camera"
+#: Name and namespace of the node, as of realsense-ros's: its topics are below /camera/camera.
+_NAME, _NAMESPACE = "camera", "camera"
 _KINDS = {"image_rect_raw": Image, "image_raw": Image, "camera_info": CameraInfo, "imu": Imu}
 _QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 _STATIC = QoSProfile(
@@ -58,6 +58,7 @@ class RealSenseNode(Node):
         over: set once a recording has been played.
 
     Args:
+        node_name, namespace: where nothing else is said, such as by `-r __ns:=/arm`.
         open_camera: opens the camera or recording of given settings.
         node_options: passed on to `rclpy.node.Node`.
 
@@ -71,10 +72,11 @@ class RealSenseNode(Node):
         self,
         *,
         node_name: str = _NAME,
+        namespace: str = _NAMESPACE,
         open_camera: Callable[[RealSenseSettings], Streams] | None = None,
         **node_options: Any,
     ) -> None:
-        super().__init__(node_name, **node_options)
+        super().__init__(node_name, namespace=namespace, **node_options)
         self.counts: Counter[str] = Counter()
         self.over = threading.Event()
         self._settings = SettingsParameters(self, RealSenseSettings()).current

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from genpose_ros.estimation.reasons import Reason, Rejection
-from genpose_ros.geometry.rotations import rotation_from_quat_wxyz
+from genpose_ros.geometry.single_rotations import rotation_from_quat_wxyz
 from genpose_ros.ros.frame_builder import stamp_ns
 from genpose_ros.tracking.ego_motion import pose_at
 
@@ -110,9 +109,8 @@ def transform_matrix(transform: "Transform") -> np.ndarray:
         ValueError: it is not finite, no rotation, or farther than any camera can be.
     """
     q, t = transform.rotation, transform.translation
-    quat_wxyz = torch.tensor([q.w, q.x, q.y, q.z], dtype=torch.float64)
     matrix = np.eye(4)
-    matrix[:3, :3] = rotation_from_quat_wxyz(quat_wxyz).numpy()
+    matrix[:3, :3] = rotation_from_quat_wxyz(q.w, q.x, q.y, q.z)
     matrix[:3, 3] = (t.x, t.y, t.z)
     if not (np.abs(matrix) <= _FARTHEST_M).all():  # NaN fails too
         raise ValueError(f"the transform is not finite or absurd: {matrix.tolist()}")

@@ -32,10 +32,15 @@ class TransformBuffer:
 
     Attributes:
         buffer: of tf2.
+
+    Args:
+        is_own: whether a frame is one that this node broadcasts itself: no camera is looked up by
+            way of those, and there are as many in each image as objects.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_own: Callable[[str], bool] = lambda name: False) -> None:
         self.buffer = Buffer()
+        self._is_own = is_own
         self._limits = TransformLimits()
         self._subscriptions: list[Subscription] = []
 
@@ -46,14 +51,15 @@ class TransformBuffer:
 
         Args:
             node: subscribes.
-            heard: called in its executor's thread after each message.
+            heard: called in its executor's thread after each message of others.
         """
         if self._subscriptions:
             return
 
         def take(static: bool, message: TFMessage) -> None:
             store = self.buffer.set_transform_static if static else self.buffer.set_transform
-            for transform in message.transforms:
+            others = [item for item in message.transforms if not self._is_own(item.child_frame_id)]
+            for transform in others:
                 stamp = None if static else stamp_ns(transform.header)
                 if not self._limits.admits(transform.child_frame_id, stamp):
                     continue
@@ -61,7 +67,8 @@ class TransformBuffer:
                     store(transform, "genpose")
                 except TransformException as error:
                     node.get_logger().error(f"transform ignored: {error}", throttle_duration_sec=5)
-            heard()
+            if others:
+                heard()
 
         topics = {
             "/tf": (False, DurabilityPolicy.VOLATILE),

@@ -82,7 +82,7 @@ class DeviceArray(NDArrayOperatorsMixin):
         return self.tensor.ndim
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> "np.dtype[Any]":  # a text: NumPy 1.21 cannot make it
         names = {torch.float32: np.float32, torch.int64: np.int64, torch.bool: np.bool_}
         return np.dtype(names[self.tensor.dtype])
 

@@ -20,7 +20,7 @@ from genpose_ros.geometry.clouds import inverse_transform_points
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.visibility import inside_box
 
-__all__ = ["depth_around", "shift_onto"]
+__all__ = ["depth_around", "misfit_m", "shift_onto"]
 
 
 def depth_around(
@@ -102,6 +102,20 @@ def shift_onto(scene: np.ndarray, surface: np.ndarray) -> np.ndarray:
         if step @ step < constants.SHIFT_LAST_STEP_M**2:
             break
     return move
+
+
+def misfit_m(scene: np.ndarray, surface: np.ndarray) -> float:
+    """Return the mean distance from points of a surface (M, 3) to the nearest of a scene (N, 3).
+
+    Metres, of the first points of the surface, as `shift_onto`; farther ones count as its radius.
+    """
+    surface = surface[: constants.SHIFT_POINTS].astype(np.float32)
+    if not len(scene) or not len(surface):
+        return constants.SHIFT_RADIUS_M
+    columns = _as_columns(scene.astype(np.float32))
+    distance2 = torch.mm(_as_rows(surface), columns).numpy().min(axis=1)
+    distance_m = np.sqrt(np.clip(distance2, 0.0, constants.SHIFT_RADIUS_M**2))
+    return float(distance_m.mean())
 
 
 def _pixels_around(

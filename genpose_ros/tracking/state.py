@@ -19,7 +19,7 @@ from genpose_ros.geometry.symmetry import pin_yaw
 from genpose_ros.geometry.symmetry_groups import Symmetry, SymmetryBatch
 from genpose_ros.geometry.transforms import rotate_covariance, with_uniform_angle
 from genpose_ros.tracking import constants
-from genpose_ros.tracking.depth_around import shift_onto
+from genpose_ros.tracking.depth_around import misfit_m, shift_onto
 from genpose_ros.tracking.depth_history import DepthImage
 from genpose_ros.tracking.ego_motion import (
     EgoMotion,
@@ -535,16 +535,32 @@ def _updated_motions(followed: Sequence[Followed], camera_pose: StampedCameraPos
 def _completed(item: Followed, camera_pose: StampedCameraPose) -> Followed:
     """An object with its estimate; what the image's border leaves, by the surface last seen whole.
 
-    Its own middle and size are those of what is left.
+    Its own middle and size are those of what is left. The surface begins where it is predicted, or
+    in that middle if it comes to lie better from there, and nothing is known of the camera's motion
+    that the prediction could be right by.
     """
     if not item.incomplete or item.restart:
         return item
-    T = item.estimate.T_cam_obj.copy()
-    T[:3, 3] = (camera_pose.T_cam_fixed @ item.motion.T_fixed_obj)[:3, 3]
-    left = inverse_transform_points(T, item.estimate.points_cam)
-    T[:3, 3] -= T[:3, :3] @ shift_onto(item.obj.points_obj, left)
+    predicted = camera_pose.T_cam_fixed @ item.motion.T_fixed_obj
+    T, misfit = _placed_by_surface(item, predicted[:3, 3])
+    if not camera_pose.known:
+        other, other_misfit = _placed_by_surface(item, item.estimate.T_cam_obj[:3, 3])
+        # Where a surface may slide, as flat ones do, noise alone tells the two apart.
+        T = other if other_misfit < misfit - constants.NOISE_FLOOR_M else T
     size_m = item.obj.estimate.size_m
     return replace(item, estimate=replace(item.estimate, T_cam_obj=T, size_m=size_m))
+
+
+def _placed_by_surface(item: Followed, start_m: np.ndarray) -> tuple[np.ndarray, float]:
+    """The estimate's pose (4, 4), moved from a place (3,) so that its points lie on the surface
+    last seen whole, and how far off they are there, metres."""
+    surface, points_cam = item.obj.points_obj, item.estimate.points_cam
+    T = item.estimate.T_cam_obj.copy()
+    T[:3, 3] = start_m
+    left = inverse_transform_points(T, points_cam)
+    move = shift_onto(surface, left)
+    T[:3, 3] -= T[:3, :3] @ move
+    return T, misfit_m(surface, left + move)
 
 
 def _mean_energy(mean: float | None, energy: float | None) -> float | None:

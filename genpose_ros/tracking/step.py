@@ -20,6 +20,7 @@ from genpose_ros.geometry.clouds import sample_points, transform_points
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.association import Expected, associate, is_duplicate
 from genpose_ros.tracking.depth_around import depth_around
+from genpose_ros.tracking.device_depth import DepthLook, is_faster_on, look_on_device
 from genpose_ros.tracking.ego_motion import StampedCameraPose
 from genpose_ros.tracking.motion import Motion
 from genpose_ros.tracking.settings import TrackerSettings
@@ -61,6 +62,8 @@ class PredictedTrack:
         motion: predicted to it.
         T_cam_obj: (4, 4) predicted pose, camera of the frame.
         view: what the depth image shows there.
+        around: (N, 3) float32 points of the depth image on it, metres, camera frame; None: not
+            looked for yet.
         cloud: its points in the frame; None: it has none.
         masked: whether they come from its mask, not from the depth around it.
     """
@@ -69,6 +72,7 @@ class PredictedTrack:
     motion: Motion
     T_cam_obj: np.ndarray
     view: Visibility
+    around: np.ndarray | None = None
     cloud: ObjectCloud | None = None
     masked: bool = False
 
@@ -183,8 +187,13 @@ class TrackingStep:
         """Return objects as tracks with given motions at this frame, without points."""
         T_cam_fixed = self.camera_pose.T_cam_fixed
         places = [T_cam_fixed @ motion.T_fixed_obj for motion in motions]
-        views = self._views(objects, places)
-        each = zip(objects, motions, places, views, strict=True)
+        around: Sequence[np.ndarray | None] = [None] * len(places)
+        if objects and is_faster_on(self.estimator.device):
+            seen = self._look(objects, np.stack(places))
+            views, around = seen.views, seen.points_cam
+        else:
+            views = self._views(objects, places)
+        each = zip(objects, motions, places, views, around, strict=True)
         return [PredictedTrack(*parts) for parts in each]
 
     def associate(
@@ -337,6 +346,21 @@ class TrackingStep:
             axisymmetric=[obj.axisymmetric for obj in objects],
         )
 
+    def _look(self, objects: Sequence[TrackedObject], T_cam_obj: np.ndarray) -> DepthLook:
+        """What the depth image shows of objects in given poses, and their points in it."""
+        return look_on_device(
+            self.frame.depth_m,
+            self.frame.camera,
+            T_cam_obj,
+            np.stack([obj.few_points_obj for obj in objects]),
+            [obj.points_obj for obj in objects],
+            np.stack([obj.estimate.size_m for obj in objects]),
+            self.estimator.settings,
+            axisymmetric=[obj.axisymmetric for obj in objects],
+            pixels=constants.CROP_PIXELS,
+            device=self.estimator.device,
+        )
+
     def _association_gate_m(self, obj: TrackedObject) -> float:
         unseen_s = abs(self.camera_pose.since_s(obj.last.stamp_ns))
         growth_m = constants.GATE_GROWTH_M_S * min(unseen_s, constants.GATE_GROWTH_S)
@@ -384,22 +408,28 @@ class TrackingStep:
         if not tracks:
             return {}
         settings, clouds = self.estimator.settings, {}
-        around = depth_around(
-            self.frame.depth_m,
-            self.frame.camera,
-            np.stack([track.T_cam_obj for track in tracks]),
-            [track.obj.points_obj for track in tracks],
-            np.stack([track.obj.estimate.size_m for track in tracks]),
-            settings,
-            axisymmetric=[track.obj.axisymmetric for track in tracks],
-            pixels=constants.CROP_PIXELS,
-        )
-        for track, points in zip(tracks, around, strict=True):
+        for track, points in zip(tracks, self._points_around(tracks), strict=True):
             if len(points) >= settings.min_points:
                 instance = Instance(-1, track.obj.category, _NO_MASK)
                 sample = sample_points(points, settings.points, self._rng)
                 clouds[track.track_id] = ObjectCloud(instance, sample, len(points), shuffled=True)
         return clouds
+
+    def _points_around(self, tracks: Sequence[PredictedTrack]) -> list[np.ndarray]:
+        """The points of the depth image on tracks, looked for where that was not done yet."""
+        found = [track.around for track in tracks if track.around is not None]
+        if len(found) == len(tracks):
+            return found
+        return depth_around(
+            self.frame.depth_m,
+            self.frame.camera,
+            np.stack([track.T_cam_obj for track in tracks]),
+            [track.obj.points_obj for track in tracks],
+            np.stack([track.obj.estimate.size_m for track in tracks]),
+            self.estimator.settings,
+            axisymmetric=[track.obj.axisymmetric for track in tracks],
+            pixels=constants.CROP_PIXELS,
+        )
 
     def _estimate(
         self,

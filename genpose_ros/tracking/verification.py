@@ -46,7 +46,7 @@ class Choice(Enum):
     """Estimate of a track in one frame; the value says why it is this one."""
 
     NONE = "no plausible estimate"
-    SLIVER = "found elsewhere, but too little of it is in sight to be sure"
+    SLIVER = "found elsewhere or turned, but too little of it is in sight to be sure"
     WARM = "the estimate around the prediction"
     FRESH_ALONE = "the fresh estimate, as none around the prediction is plausible"
     FRESH_CONTRADICTS = "the fresh estimate, as it clearly contradicts the doubtful pose"
@@ -269,13 +269,15 @@ def _is_sliver(
     T_cam_predicted: np.ndarray,
     settings: TrackerSettings,
 ) -> bool:
-    """Whether an object found again elsewhere is too small a part of it to be sure.
+    """Whether an object found again elsewhere or otherwise is too small a part of it to be sure.
 
-    The border of a mask shows what the object is just coming out from behind.
+    The border of a mask shows what the object is just coming out from behind, and what the image's
+    border leaves of an object looks like another side of it.
     """
-    distance_m = np.linalg.norm(estimate.T_cam_obj[:3, 3] - T_cam_predicted[:3, 3])
-    far = distance_m > settings.max_jump_m
-    return bool(far) and area_of(estimate) < constants.SLIVER_SHARE * obj.area
+    distance_m = float(np.linalg.norm(estimate.T_cam_obj[:3, 3] - T_cam_predicted[:3, 3]))
+    turned_deg = turn_deg(estimate.T_cam_obj, T_cam_predicted, symmetry=obj.symmetry)
+    found_otherwise = distance_m > settings.max_jump_m or turned_deg > settings.max_jump_deg
+    return found_otherwise and area_of(estimate) < constants.SLIVER_SHARE * obj.area
 
 
 def _energy_gain(fresh: ObjectEstimate, own: ObjectEstimate) -> float:

@@ -5,8 +5,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from torch import Tensor
 
 from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.clouds import inverse_transform_points
@@ -21,6 +23,8 @@ __all__ = [
     "outside_fractions",
     "visibility",
 ]
+
+_Array = TypeVar("_Array", np.ndarray, Tensor)
 
 
 @dataclass(frozen=True)
@@ -162,12 +166,10 @@ def inside_fraction(
     return 1 - outside_fraction(points_cam, T_cam_obj, size_m, axisymmetric=axisymmetric)
 
 
-def inside_box(
-    points_obj: np.ndarray, size_m: np.ndarray, axisymmetric: bool | np.ndarray
-) -> np.ndarray:
+def inside_box(points_obj: _Array, size_m: _Array, axisymmetric: bool | _Array) -> _Array:
     """Return which points lie in the box, or in the upright cylinder of an axisymmetric object.
 
-    Both are widened a little.
+    Both are widened a little. Of arrays or of tensors.
 
     Args:
         points_obj: (..., 3) metres, object frame.
@@ -177,7 +179,7 @@ def inside_box(
     x, y, z = (points_obj[..., axis] for axis in range(3))
     half = size_m / 2 * (1 + constants.BOX_MARGIN_SHARE) + constants.BOX_MARGIN_M
     width, height, length = (half[..., axis] for axis in range(3))
-    in_box = (np.abs(x) <= width) & (np.abs(z) <= length)
-    in_cylinder = x * x + z * z <= width * width
-    inside: np.ndarray = np.where(axisymmetric, in_cylinder, in_box) & (np.abs(y) <= height)
+    in_box = (abs(x) <= width) & (abs(z) <= length) & (axisymmetric ^ True)
+    in_cylinder = (x * x + z * z <= width * width) & axisymmetric
+    inside: _Array = (in_box | in_cylinder) & (abs(y) <= height)
     return inside

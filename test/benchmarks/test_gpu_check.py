@@ -41,6 +41,9 @@ def test_a_bare_machine_can_be_checked(tmp_path):
     assert not [part["failed"] for part in parts if "failed" in part]
     assert report["parity"]["cpu bfloat16"]["mm"] < 5
     assert report["frames"]["1"]["total_ms"] > 0
-    assert report["operations"]["operations"] > 100
+    assert report["tracked"]["1"]["tracks"] == 1
+    assert report["looks"]["most_apart"] < 0.01 * report["looks"]["points"]
+    for kind in ("single", "tracked"):
+        assert report["operations"][kind]["operations"] > 100
     assert report["trained_clouds"]["per_second"] > 0
     assert "parity" in (tmp_path / "gpu_check.md").read_text()

@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry.single_rotations import (
     quat_wxyz_of,
+    rotation_from_quat_wxyz,
     rotation_from_vector,
     vector_from_rotation,
 )
@@ -33,6 +34,9 @@ def test_single_rotations_are_those_of_scipy(vector):
     assert w >= 0
     np.testing.assert_allclose(Rotation.from_quat([x, y, z, w]).as_matrix(), rotation, atol=1e-14)
     assert math.hypot(w, x, y, z) == pytest.approx(1, abs=1e-15)
+    np.testing.assert_allclose(rotation_from_quat_wxyz(w, x, y, z), rotation, atol=1e-14)
+    longer = rotation_from_quat_wxyz(*(-3 * n for n in (w, x, y, z)))
+    np.testing.assert_allclose(longer, rotation, atol=1e-14)
 
 
 @pytest.mark.parametrize("axis", AXES)
@@ -56,3 +60,8 @@ def test_almost_orthonormal_matrices_count_as_a_rotation_near_by():
     vector = np.array([0.3, -0.2, 0.5])
     rotation = rotation_from_vector(vector).astype(np.float32) + np.float32(1e-4)
     np.testing.assert_allclose(vector_from_rotation(rotation), vector, atol=3e-4)
+
+
+def test_no_quaternion_is_no_rotation():
+    for quat in ((0.0, 0.0, 0.0, 0.0), (math.nan, 0.0, 0.0, 1.0), (math.inf, 0.0, 0.0, 1.0)):
+        assert np.isnan(rotation_from_quat_wxyz(*quat)).any()

@@ -4,6 +4,7 @@
 import io
 import struct
 from array import array
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from vision_msgs.msg import Detection2D, ObjectHypothesis, ObjectHypothesisWithP
 
 from genpose_ros.estimation.reasons import Reason
 from genpose_ros.msg import InstanceMask, InstanceMasks
+from genpose_ros.ros.color_images import color_pixels
+from genpose_ros.ros.detections import CategoryRules
 from genpose_ros.ros.images import depth_pixels, label_pixels
+from genpose_ros.ros.mask_arrays import instances_from_array
 from genpose_ros.ros.message_sizes import check_bytes, message_bytes
 
 
@@ -76,3 +80,44 @@ def test_a_message_that_alone_holds_more_than_all_may_is_refused():
     refused = check_bytes(2_000_001, 2, "the depth image")
     assert refused.reason is Reason.TOO_LARGE
     assert refused.detail == "the depth image holds 2.0 MB, more than 2 (limits.held_mb)"
+
+
+class DeviceBuffer:
+    """A field as a GPU's buffer may be: so long, and not to be read from here."""
+
+    def __len__(self):
+        return 40 * 30 * 4
+
+
+def raw(encoding: str, item: int) -> SimpleNamespace:
+    size = {"height": 30, "width": 40, "step": 40 * item, "is_bigendian": 0}
+    return SimpleNamespace(encoding=encoding, data=DeviceBuffer(), **size)
+
+
+def compressed(text: str) -> SimpleNamespace:
+    return SimpleNamespace(format=text, data=DeviceBuffer())
+
+
+def masks_of(message):
+    return instances_from_array(message, (30, 40), CategoryRules(default="can"))
+
+
+@pytest.mark.parametrize(
+    ("read", "message", "what"),
+    [
+        (depth_pixels, raw("16UC1", 2), "depth image"),
+        (label_pixels, raw("mono8", 1), "label image"),
+        (color_pixels, raw("rgb8", 3), "colour image"),
+        (depth_pixels, compressed("16UC1; compressedDepth png"), "compressed depth image"),
+        (label_pixels, compressed("png"), "compressed mask"),
+        (color_pixels, compressed("jpeg"), "compressed colour image"),
+        (masks_of, SimpleNamespace(masks=[raw("32FC1", 4)]), "mask"),
+    ],
+)
+def test_what_is_no_memory_of_the_cpu_is_refused_with_a_sentence(read, message, what):
+    assert 0 < message_bytes(message) < 10_000
+    refused = read(message)
+    if read is masks_of:
+        (refused,) = refused.rejections
+    assert refused.reason is Reason.BAD_ENCODING
+    assert f"{what}'s data cannot be read as memory of the CPU: " in refused.detail

@@ -135,7 +135,7 @@ def running():
     nodes.append(peer)
     heard = {}
 
-    def start(*opened, **parameters):
+    def start(*opened, cli_args=None, **parameters):
         left, lock = list(opened), threading.Lock()
 
         def open_camera(settings):
@@ -146,7 +146,7 @@ def running():
             return step
 
         node = RealSenseNode(
-            open_camera=open_camera, namespace="camera",
+            open_camera=open_camera, cli_args=cli_args,
             parameter_overrides=[Parameter(k, value=v) for k, v in parameters.items()],
         )  # fmt: skip
         nodes.append(node)
@@ -230,6 +230,29 @@ def test_a_robots_own_frames_are_not_published_twice(running):
     running.spin(lambda: node.counts["published"] == 1)
     running.spin(lambda: True)
     assert running.heard["/tf_static"] == []
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(
+    ("remaps", "name"),
+    [
+        ((), "/camera/camera"),
+        (("__ns:=/arm", "__node:=wrist"), "/arm/wrist"),
+        (("__ns:=/",), "/camera"),
+    ],
+)
+def test_started_by_hand_its_topics_are_where_the_launch_files_look_for_them(running, remaps, name):
+    cli_args = ["--ros-args", *(word for remap in remaps for word in ("-r", remap))]
+    node = running.start(Played(frame()), cli_args=cli_args)
+    assert node.get_fully_qualified_name() == name
+    running.spin(lambda: node.counts["published"] == 1)
+    topics = {topic for topic, _ in node.get_publisher_names_and_types_by_node(*_split(name))}
+    assert f"{name}/aligned_depth_to_color/image_raw" in topics
+
+
+def _split(name):
+    namespace, _, own = name.rpartition("/")
+    return own, namespace or "/"
 
 
 @pytest.mark.ros

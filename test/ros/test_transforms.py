@@ -86,6 +86,23 @@ class TestTransformBuffer:
         assert told == [0]
         sender.destroy_node()
 
+    def test_frames_that_the_node_sends_itself_are_neither_kept_nor_told(self, bench, ros):
+        transforms, told = TransformBuffer(lambda name: name == "mug_1"), []
+        transforms.listen(bench.peer, lambda: told.append(transforms.newest_ns("world", ros.frame)))
+        sender = Node("sender", context=bench.context)
+        broadcaster = TransformBroadcaster(sender)
+        bench.spin_until(lambda: sender.count_subscribers("/tf") > 0)
+        bench.spin_for(0.2)
+        for i in range(3):
+            own = transform(ros, (100 + i) * S, float(i))
+            own.child_frame_id = "mug_1"
+            broadcaster.sendTransform(own)
+        broadcaster.sendTransform(transform(ros, 103 * S, 3.0))
+        assert bench.spin_until(lambda: told)
+        assert told == [103 * S]
+        assert transforms.newest_ns("world", "mug_1") is None
+        sender.destroy_node()
+
     def test_an_image_without_a_stamp_does_not_get_the_newest_transform(self, bench, ros):
         transforms = listening(bench)
         sender = Node("sender", context=bench.context)

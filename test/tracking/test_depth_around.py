@@ -9,7 +9,7 @@ from cube_scene import CAMERA, SIZE_M, at, front, image
 
 from genpose_ros.estimation import EstimatorSettings
 from genpose_ros.tracking import constants
-from genpose_ros.tracking.depth_around import depth_around, shift_onto
+from genpose_ros.tracking.depth_around import depth_around, misfit_m, shift_onto
 
 
 def around(depth_m, camera, T, surface, size_m, settings, *, axisymmetric, pixels):
@@ -185,3 +185,21 @@ class TestShiftOnto:
 
     def test_a_surface_far_from_the_scene_is_not_moved(self):
         assert shift_onto(front() + 1.0, front()).tolist() == [0, 0, 0]
+
+
+class TestMisfit:
+    def test_it_is_the_mean_distance_to_the_nearest_point_by_brute_force(self):
+        rng = np.random.default_rng(0)
+        scene = rng.uniform(-0.05, 0.05, (300, 3))
+        surface = rng.uniform(-0.08, 0.08, (200, 3))
+        some = surface[: constants.SHIFT_POINTS]
+        distance = np.linalg.norm(some[:, None] - scene, axis=2).min(1)
+        assert distance.max() > constants.SHIFT_RADIUS_M
+        expected = np.minimum(distance, constants.SHIFT_RADIUS_M).mean()
+        assert misfit_m(scene, surface) == pytest.approx(expected, abs=1e-5)
+
+    def test_a_surface_on_the_scene_has_none_and_one_far_off_the_most(self):
+        surface = np.random.default_rng(1).uniform(-0.05, 0.05, (300, 3))
+        assert misfit_m(surface, surface) == pytest.approx(0, abs=1e-4)
+        assert misfit_m(surface + 1.0, surface) == pytest.approx(constants.SHIFT_RADIUS_M)
+        assert misfit_m(surface[:0], surface) == constants.SHIFT_RADIUS_M

@@ -524,6 +524,18 @@ class TestOcclusion:
         (obj,) = following.state.objects
         assert np.ptp(obj.points_obj, axis=0).max() > 0.07
 
+    def test_at_the_border_a_wrong_prediction_does_not_count_where_the_camera_is_not_known(
+        self, scene, tracker
+    ):
+        scene.misled = True
+        following = tracker(verify_period_s=0.0)
+        places_m, errors = np.repeat([-0.35, -0.41, -0.34, -0.41], [8, 6, 6, 6]), []
+        for i, x_m in enumerate(places_m):
+            scene.put(1, "mug", (x_m, 0.0, 0.8))
+            (track,) = following.track(scene.frame(), stamp(i)).tracks
+            errors.append(abs(track.estimate.T_cam_obj[0, 3] - scene.truth(1)[0, 3]))
+        assert max(errors) < 0.02
+
     def test_a_moving_object_is_followed_while_half_of_it_is_hidden(self, scene, tracker):
         def move(i):
             scene.put(1, "mug", (-0.1 + 0.3 * i / 30, 0.0, 0.8))

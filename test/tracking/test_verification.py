@@ -255,10 +255,13 @@ class TestChooseEstimate:
             ({"restart": True}, HERE, TURNED, Choice.FRESH_CONTRADICTS, True),
             ({"implausible": 1}, HERE, TURNED, Choice.FRESH_CONTRADICTS, True),
             ({"implausible": 1}, HERE, (TURNED, UNCLEAR), Choice.WARM, False),
-            # A sliver far off is not believed, but where it is or when the track is sure.
+            # A sliver far off or turned is not believed, but where it is or when the track is sure.
             ({"area": 1e4, "restart": True}, None, FAR, Choice.SLIVER, False),
             ({"area": 1e4, "restart": True}, FAR, None, Choice.SLIVER, False),
             ({"area": 1e4}, None, FAR, Choice.SLIVER, False),
+            ({"area": 1e4, "implausible": 1}, None, TURNED, Choice.SLIVER, False),
+            ({"area": 1e4, "implausible": 1}, HERE, TURNED, Choice.SLIVER, False),
+            ({"area": 1e4, "implausible": 1}, None, HERE, Choice.FRESH_ALONE, False),
             ({"area": 1e4, "restart": True}, None, AWAY, Choice.FRESH_ALONE, True),
             ({"area": 1e4}, FAR, None, Choice.WARM, False),
         ],

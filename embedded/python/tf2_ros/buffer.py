@@ -3,17 +3,16 @@
 
 """Keeps received transforms and answers where a frame was in another one at some time."""
 
+import math
 import threading
 import time as wall
 from typing import Literal, overload
 
-import numpy as np
 from geometry_msgs.msg import TransformStamped
 from rclpy.clock import Clock, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
-from scipy.spatial.transform import Rotation
 
 from tf2_ros.exceptions import (
     ConnectivityException,
@@ -23,6 +22,7 @@ from tf2_ros.exceptions import (
     TransformException,
 )
 from tf2_ros.history import History, Sample
+from tf2_ros.poses import IDENTITY, Pose
 
 __all__ = ["Buffer"]
 
@@ -30,8 +30,6 @@ _DEFAULT_CACHE = Duration(seconds=10)
 _POLL_SECONDS = 0.02
 #: How far the squared length of a quaternion may be from 1.
 _QUATERNION_TOLERANCE = 0.01
-
-_Pose = tuple[np.ndarray, Rotation]
 
 
 class Buffer:
@@ -123,8 +121,8 @@ class Buffer:
             stamp_ns = time.nanoseconds
             if stamp_ns == 0:
                 stamp_ns = self._latest_common_ns(target_frame, source_frame)
-            translation, rotation = self._relative(target_frame, source_frame, stamp_ns)
-        return _message(target_frame, source_frame, stamp_ns, translation, rotation)
+            pose = self._relative(target_frame, source_frame, stamp_ns)
+        return _message(target_frame, source_frame, stamp_ns, pose)
 
     @overload
     def can_transform(
@@ -198,7 +196,7 @@ class Buffer:
             names.append(history.latest.parent)
         return names
 
-    def _relative(self, target: str, source: str, stamp_ns: int) -> _Pose:
+    def _relative(self, target: str, source: str, stamp_ns: int) -> Pose:
         """Pose of `source` in `target`."""
         in_source, source_gap = self._ascend(source, stamp_ns)
         in_target, target_gap = self._ascend(target, stamp_ns)
@@ -206,20 +204,14 @@ class Buffer:
         if ancestor is None:
             # A link that is missing only at this time may be the one that joins them.
             raise source_gap or target_gap or _unconnected(target, source)
-        source_translation, source_rotation = in_source[ancestor]
-        target_translation, target_rotation = in_target[ancestor]
-        inverse = target_rotation.inv()
-        return (
-            inverse.apply(source_translation - target_translation),
-            inverse * source_rotation,
-        )
+        return in_target[ancestor].inverse() @ in_source[ancestor]
 
     def _ascend(
         self, frame: str, stamp_ns: int
-    ) -> tuple[dict[str, _Pose], ExtrapolationException | None]:
+    ) -> tuple[dict[str, Pose], ExtrapolationException | None]:
         """Pose of `frame` in itself and each ancestor, nearest first, and what ended the way up."""
-        translation, rotation = np.zeros(3), Rotation.identity()
-        poses = {frame: (translation, rotation)}
+        pose = IDENTITY
+        poses = {frame: pose}
         name = frame
         while (history := self._histories.get(name)) is not None:
             try:
@@ -228,10 +220,8 @@ class Buffer:
                 return poses, error
             if link.parent in poses:
                 raise LookupException(f"the frames above {frame} form a loop")
-            translation = link.translation + link.rotation.apply(translation)
-            rotation = link.rotation * rotation
-            name = link.parent
-            poses[name] = (translation, rotation)
+            name, pose = link.parent, link.pose @ pose
+            poses[name] = pose
         return poses, None
 
 
@@ -255,24 +245,22 @@ def _checked(message: TransformStamped) -> tuple[str, Sample]:
     if message.header.stamp.sec < 0:
         raise InvalidArgumentException(f"the stamp of {child!r} is negative")
     t, q = message.transform.translation, message.transform.rotation
-    translation, quat_xyzw = np.array([t.x, t.y, t.z]), np.array([q.x, q.y, q.z, q.w])
-    if np.isnan(translation).any() or np.isnan(quat_xyzw).any():
+    translation, quat_xyzw = (t.x, t.y, t.z), (q.x, q.y, q.z, q.w)
+    if any(map(math.isnan, (*translation, *quat_xyzw))):
         raise InvalidArgumentException(f"the transform of {child!r} has a NaN")
-    if abs(float(quat_xyzw @ quat_xyzw) - 1) > _QUATERNION_TOLERANCE:
+    squared = sum(value * value for value in quat_xyzw)
+    if abs(squared - 1) > _QUATERNION_TOLERANCE:
         raise InvalidArgumentException(f"the quaternion of {child!r} is not of unit length")
     stamp_ns = Time.from_msg(message.header.stamp).nanoseconds
-    return child, Sample(stamp_ns, parent, translation, Rotation.from_quat(quat_xyzw))
+    x, y, z, w = (value / math.sqrt(squared) for value in quat_xyzw)
+    return child, Sample(stamp_ns, parent, Pose(translation, (x, y, z, w)))
 
 
-def _message(
-    target: str, source: str, stamp_ns: int, translation: np.ndarray, rotation: Rotation
-) -> TransformStamped:
+def _message(target: str, source: str, stamp_ns: int, pose: Pose) -> TransformStamped:
     result = TransformStamped()
     result.header.frame_id, result.child_frame_id = target, source
     result.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
     vector, quaternion = result.transform.translation, result.transform.rotation
-    vector.x, vector.y, vector.z = (float(value) for value in translation)
-    quaternion.x, quaternion.y, quaternion.z, quaternion.w = (
-        float(value) for value in rotation.as_quat()
-    )
+    vector.x, vector.y, vector.z = pose.translation
+    quaternion.x, quaternion.y, quaternion.z, quaternion.w = pose.quat_xyzw
     return result

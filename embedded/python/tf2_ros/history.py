@@ -6,10 +6,8 @@
 from bisect import bisect_left
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.spatial.transform import Rotation, Slerp
-
 from tf2_ros.exceptions import ExtrapolationException
+from tf2_ros.poses import Pose
 
 __all__ = ["History", "Sample"]
 
@@ -20,8 +18,7 @@ class Sample:
 
     stamp_ns: int
     parent: str
-    translation: np.ndarray
-    rotation: Rotation
+    pose: Pose
 
 
 class History:
@@ -80,12 +77,6 @@ class History:
 def _between(before: Sample, after: Sample, stamp_ns: int) -> Sample:
     """Interpolate; across a change of parent the earlier sample holds."""
     if before.parent != after.parent:
-        return Sample(stamp_ns, before.parent, before.translation, before.rotation)
+        return Sample(stamp_ns, before.parent, before.pose)
     share = (stamp_ns - before.stamp_ns) / (after.stamp_ns - before.stamp_ns)
-    both = Rotation.from_quat([before.rotation.as_quat(), after.rotation.as_quat()])
-    return Sample(
-        stamp_ns,
-        before.parent,
-        (1 - share) * before.translation + share * after.translation,
-        Slerp([0.0, 1.0], both)(share),
-    )
+    return Sample(stamp_ns, before.parent, before.pose.towards(after.pose, share))

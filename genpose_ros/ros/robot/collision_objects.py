@@ -4,11 +4,12 @@
 """Collision objects of MoveIt's planning scene, from objects that are seen, moved and gone."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion
 from moveit_msgs.msg import CollisionObject
+from scipy.optimize import linear_sum_assignment
 from shape_msgs.msg import Mesh, MeshTriangle, SolidPrimitive
 from std_msgs.msg import Header
 
@@ -24,6 +25,8 @@ SHAPES = ("auto", "box", "cylinder", "mesh")
 _GROWN, _SHRUNK = 1.05, 0.8
 #: Moves by less, metres and as the cosine of half the angle, are not told.
 _MOVED_M, _TURNED = 0.001, 1.0 - 1e-5
+#: An object that nobody tracks is what MoveIt holds only so near, metres, to where that was seen.
+_HELD_M = 0.2
 #: byte fields of a message are of one byte each.
 _ADD, _REMOVE, _MOVE = CollisionObject.ADD, CollisionObject.REMOVE, CollisionObject.MOVE
 
@@ -37,22 +40,27 @@ class PlacedObject:
         category: decides its shape.
         pose: in the frame of the message it came with.
         size_m: (3,) edges of its box, metres.
+        tracked: whether the id does stay with it. Where it does not, such as one by the order of
+            a message, it is the nearest of its category that is known.
     """
 
     id: str
     category: str
     pose: Pose
     size_m: tuple[float, float, float]
+    tracked: bool = True
 
 
 @dataclass
 class _Known:
-    """What MoveIt was told of an object last, and when it was seen."""
+    """What MoveIt was told of an object last, and when and where it was seen."""
 
+    category: str
     pose: Pose
     size_m: tuple[float, float, float]
     frame_id: str
     seen_s: float
+    seen_m: np.ndarray
 
 
 @dataclass
@@ -95,13 +103,17 @@ class PlanningScene:
             now_s: seconds, of a clock that does not go back.
         """
         messages = []
-        for item in objects:
-            name = f"{self.prefix}{item.id}"
-            if name in self._attached or not _is_sound(item):
-                continue
+        for item in self._named([item for item in objects if _is_sound(item)], header.frame_id):
+            name, place_m = f"{self.prefix}{item.id}", _place_m(item.pose)
             told = self._known.get(name)
+            if told is not None:
+                told.seen_m = place_m
+            if name in self._attached:
+                continue
             if told is None or told.frame_id != header.frame_id or _resized(told, item):
-                self._known[name] = _Known(item.pose, item.size_m, header.frame_id, now_s)
+                self._known[name] = _Known(
+                    item.category, item.pose, item.size_m, header.frame_id, now_s, place_m
+                )
                 messages.append(self._added(name, item, header))
                 continue
             told.seen_s = now_s  # pose and size stay what was told: small changes add up
@@ -122,6 +134,35 @@ class PlanningScene:
     def clear(self) -> list[CollisionObject]:
         """Return the removals of everything that is not attached, such as when the node ends."""
         return self._removed([name for name in self._known if name not in self._attached])
+
+    def _named(self, objects: Sequence[PlacedObject], frame_id: str) -> list[PlacedObject]:
+        """The objects by the names that they are known by, those that nobody tracks by place.
+
+        All of a category at once, by the least sum of distances; the others get numbers that are
+        free, their own where these are.
+        """
+        named = [item for item in objects if item.tracked]
+        used = {item.id for item in named}
+        for category in sorted({item.category for item in objects if not item.tracked}):
+            items = [i for i in objects if not i.tracked and i.category == category]
+            known = {
+                name.removeprefix(self.prefix): (item.seen_m, name in self._attached)
+                for name, item in self._known.items()
+                if item.category == category and item.frame_id == frame_id
+            }
+            names = [name for name in known if name not in used]
+            pairs = _nearest(items, [known[name] for name in names])
+            used |= {names[j] for j in pairs.values()}
+            for i, item in enumerate(items):
+                if i in pairs:
+                    named.append(replace(item, id=names[pairs[i]]))
+                    continue
+                taken = used | {name.removeprefix(self.prefix) for name in self._known}
+                ids = (item.id, *(f"{category}_{n}" for n in range(len(taken) + 1)))
+                name = next(name for name in ids if name not in taken)
+                used.add(name)
+                named.append(replace(item, id=name))
+        return named
 
     def _removed(self, names: Iterable[str]) -> list[CollisionObject]:
         messages = []
@@ -165,6 +206,25 @@ def _mesh(vertices: np.ndarray, faces: np.ndarray, size: Sequence[float]) -> Mes
         triangles=[MeshTriangle(vertex_indices=row.astype(np.uint32)) for row in faces],
         vertices=[Point(x=x, y=y, z=z) for x, y, z in (vertices * size).tolist()],
     )
+
+
+def _place_m(pose: Pose) -> np.ndarray:
+    return np.array([pose.position.x, pose.position.y, pose.position.z])
+
+
+def _nearest(
+    items: Sequence[PlacedObject], known: Sequence[tuple[np.ndarray, bool]]
+) -> dict[int, int]:
+    """Which object is which known one, of places (3,) and whether they are held by MoveIt."""
+    if not items or not known:
+        return {}
+    seen_m = np.stack([_place_m(item.pose) for item in items])
+    distance_m = np.linalg.norm(seen_m[:, None] - np.stack([place for place, _ in known]), axis=2)
+    elsewhere = np.array([held for _, held in known]) & (distance_m > _HELD_M)
+    # Not to be the one that is held costs no more than to be it at the most.
+    rows, columns = linear_sum_assignment(np.where(elsewhere, _HELD_M, distance_m))
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    return {i: j for i, j in pairs if not elsewhere[i, j]}
 
 
 def _is_sound(item: PlacedObject) -> bool:

@@ -4,8 +4,9 @@
 """Node `moveit_bridge`: objects as collision objects of MoveIt's planning scene.
 
 Takes the estimator's `objects`, or anybody's `detections` (vision_msgs/Detection3DArray), both of
-which name tracked objects, and tells `/collision_object` of what appears, moves and goes. What
-MoveIt holds at a link, as `/attached_collision_object` tells, is left alone.
+which name tracked objects (others are told apart by where they are), and tells `/collision_object`
+of what appears, moves and goes. What MoveIt holds at a link, as `/attached_collision_object` tells,
+is left alone.
 """
 
 import time
@@ -87,8 +88,9 @@ class MoveItBridge(Node):
             # How a mug is turned about its axis decides little about the room that it takes.
             if item.tracking_state in _SEEN and item.score_axis >= self._least:
                 edges = (item.size.x, item.size.y, item.size.z)
-                placed = PlacedObject(object_frame(item), item.class_name, item.pose.pose, edges)
-                objects.append(placed)
+                tracked = item.tracking_state != ObjectPose.STATE_UNTRACKED
+                name, category = object_frame(item), item.class_name
+                objects.append(PlacedObject(name, category, item.pose.pose, edges, tracked))
         self._send(self._scene.update(objects, message.header, time.monotonic()))
 
     def _on_detections(self, message: Detection3DArray) -> None:
@@ -102,7 +104,8 @@ class MoveItBridge(Node):
             if hypothesis.score >= self._least:
                 name = item.id or f"{hypothesis.class_id}_{number}"
                 edges = (size.x, size.y, size.z)
-                objects.append(PlacedObject(name, hypothesis.class_id, item.bbox.center, edges))
+                category, pose = hypothesis.class_id, item.bbox.center
+                objects.append(PlacedObject(name, category, pose, edges, bool(item.id)))
         self._send(self._scene.update(objects, message.header, time.monotonic()))
 
     def _on_attached(self, message: AttachedCollisionObject) -> None:

@@ -3,6 +3,8 @@
 
 """What MoveIt's planning scene is told: once each, moved, removed in time, held ones left alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,12 @@ HEADER = Header(frame_id="link_base")
 def seen(name="can_1", x=0.4, category="can", size=(0.07, 0.12, 0.07)):
     pose = Pose(position=Point(x=x), orientation=Quaternion(w=1.0))
     return PlacedObject(name, category, pose, size)
+
+
+def by_order(*places, **changes):
+    """Objects that nobody tracks: their numbers are those of their order."""
+    items = [seen(f"can_{i}", x, **changes) for i, x in enumerate(places)]
+    return [replace(item, tracked=False) for item in items]
 
 
 def operations(messages):
@@ -129,3 +137,56 @@ def test_what_is_no_body_is_not_passed_on(bad):
     if bad == "quaternion":
         item.pose.orientation.w = 0.0
     assert PlanningScene().update([item], HEADER, 0.0) == []
+
+
+class TestObjectsThatNobodyTracks:
+    def test_two_of_a_class_that_change_their_order_stay_what_they_are(self):
+        scene = PlanningScene()
+        added = scene.update(by_order(0.2, 0.5), HEADER, 0.0)
+        assert operations(added) == [("genpose/can_0", "add"), ("genpose/can_1", "add")]
+        assert scene.update(by_order(0.5, 0.2), HEADER, 0.1) == []
+        (moved,) = scene.update(by_order(0.51, 0.2), HEADER, 0.2)
+        assert (operations([moved]), moved.pose.position.x) == ([("genpose/can_1", "move")], 0.51)
+
+    def test_the_one_that_is_left_is_the_one_that_stood_there(self):
+        scene = PlanningScene(live_s=1.0)
+        scene.update(by_order(0.2, 0.5), HEADER, 0.0)
+        assert scene.update(by_order(0.5), HEADER, 0.9) == []
+        assert operations(scene.update(by_order(0.5), HEADER, 1.5)) == [("genpose/can_0", "remove")]
+
+    def test_a_new_one_gets_a_number_that_is_free(self):
+        scene = PlanningScene()
+        scene.update(by_order(0.2, 0.5), HEADER, 0.0)
+        (added,) = scene.update(by_order(0.1, 0.2, 0.5), HEADER, 0.1)
+        assert (added.id, added.pose.position.x) == ("genpose/can_2", 0.1)
+        (added,) = scene.update(by_order(0.3, 0.1, 0.2, 0.5), HEADER, 0.2)
+        assert (added.id, added.pose.position.x) == ("genpose/can_3", 0.3)
+
+    def test_together_they_are_matched_by_the_least_sum_of_distances(self):
+        scene = PlanningScene()
+        scene.update(by_order(0.2, 0.3), HEADER, 0.0)
+        # Both moved by 6 cm: the first is nearer to where the second was than to its own place.
+        moved = scene.update(by_order(0.36, 0.26), HEADER, 0.1)
+        assert {m.id: m.pose.position.x for m in moved} == {
+            "genpose/can_0": 0.26,
+            "genpose/can_1": 0.36,
+        }
+
+    def test_what_moveit_holds_is_followed_and_one_elsewhere_is_told(self):
+        scene = PlanningScene()
+        scene.update(by_order(0.2, 0.5), HEADER, 0.0)
+        scene.attach("genpose/can_0", True)
+        # The hand carries it over the other one, which stands still, while their order changes.
+        for x in (0.2, 0.3, 0.4, 0.5, 0.6):
+            standing, held = by_order(0.5, x)
+            held.pose.position.z = 0.15
+            assert scene.update([standing, held], HEADER, 0.1) == []
+        (added,) = scene.update(by_order(0.5, 0.1), HEADER, 0.2)
+        assert (added.id, added.pose.position.x) == ("genpose/can_2", 0.1)
+
+    def test_tracked_ones_and_other_classes_keep_their_names(self):
+        scene = PlanningScene()
+        items = [seen("can_7", 0.2), *by_order(0.21), *by_order(0.2, category="mug")]
+        added = scene.update(items, HEADER, 0.0)
+        assert sorted(m.id for m in added) == ["genpose/can_0", "genpose/can_7", "genpose/mug_0"]
+        assert scene.update(items, HEADER, 0.1) == []

@@ -90,6 +90,21 @@ def test_objects_appear_by_the_score_of_their_axis_move_and_go_when_they_are_not
 
 
 @pytest.mark.ros
+def test_detections_without_ids_that_change_their_order_are_the_same_objects(bridge):
+    def detections(*places):
+        items = [detection(x=x) for x in places]
+        for item in items:
+            item.id = ""
+        return Detection3DArray(header=HEADER, detections=items)
+
+    assert bridge.send(detections(0.2, 0.5), lambda told: len(told) > 1)
+    assert bridge.send(detections(0.5, 0.3), lambda told: len(told) > 2)
+    names = [("genpose/can_0", "add"), ("genpose/can_1", "add"), ("genpose/can_0", "move")]
+    assert operations(bridge.told) == names
+    assert [message.pose.position.x for message in bridge.told] == [0.2, 0.5, 0.3]
+
+
+@pytest.mark.ros
 def test_what_moveit_holds_is_left_alone_and_the_rest_is_taken_out_when_the_node_ends(bridge):
     def detections(*items):
         return Detection3DArray(header=HEADER, detections=list(items))

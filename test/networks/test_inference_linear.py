@@ -8,7 +8,7 @@ import copy
 import torch
 from torch import nn
 
-from genpose_ros.networks.half_linear import HalfCopy, HalfLinear
+from genpose_ros.networks.inference_linear import InferenceCopy, InferenceLinear
 from genpose_ros.networks.interface import NoiseLevels
 from genpose_ros.networks.light import LightConfig, LightPoseModel
 
@@ -26,7 +26,7 @@ def test_a_half_copy_gives_the_numbers_of_autocast():
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         expected = layers(x)
     with torch.inference_mode():
-        assert torch.equal(HalfCopy(layers).current()(x), expected)
+        assert torch.equal(InferenceCopy(layers, torch.bfloat16).current()(x), expected)
 
 
 def test_an_encoder_in_bfloat16_gives_the_same_without_gradients_as_with_them():
@@ -39,9 +39,28 @@ def test_an_encoder_in_bfloat16_gives_the_same_without_gradients_as_with_them():
     torch.testing.assert_close(without.score, with_gradients.score.detach(), rtol=0, atol=1e-6)
 
 
+def test_a_copy_in_float32_gives_the_numbers_of_its_layers_but_for_rounding():
+    layers = nn.Sequential(nn.Linear(384, 512), nn.GELU(), nn.Linear(512, 96))
+    for rows in (1, 2, 12, 40):
+        x = torch.randn(rows, 384, generator=torch.Generator().manual_seed(rows))
+        with torch.inference_mode():
+            found = InferenceCopy(layers, torch.float32).current()(x)
+            torch.testing.assert_close(found, layers(x), rtol=1e-5, atol=1e-6)
+            assert found.dtype == torch.float32
+
+
+def test_without_onednn_the_numbers_are_the_same(monkeypatch):
+    layers = nn.Sequential(nn.Linear(6, 64), nn.GELU(), nn.Linear(64, 32))
+    x = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = InferenceCopy(layers, torch.bfloat16).current()(x)
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+        assert torch.equal(InferenceCopy(layers, torch.bfloat16).current()(x), expected)
+
+
 def test_a_half_copy_follows_the_weights_it_was_made_of():
     layer = nn.Sequential(nn.Linear(3, 3))
-    half, x = HalfCopy(layer), torch.ones(1, 3)
+    half, x = InferenceCopy(layer, torch.bfloat16), torch.ones(1, 3)
     first = half.current()
     assert half.current() is first
     with torch.no_grad():
@@ -57,7 +76,7 @@ def test_a_half_copy_adds_nothing_to_a_models_weights():
     with torch.inference_mode():
         model.encode(points())
     assert set(model.state_dict()) == names
-    assert not [m for m in model.modules() if isinstance(m, HalfLinear)]
+    assert not [m for m in model.modules() if isinstance(m, InferenceLinear)]
     again = copy.deepcopy(model)
     with torch.no_grad():
         again.encoder.place[0].weight.zero_()
