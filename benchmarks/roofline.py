@@ -11,6 +11,7 @@ is what is left if nothing overlaps. Times are of the process, so that other pro
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -32,6 +33,16 @@ from genpose_ros.estimation.program import FrameProgram, Plan
 #: Parts of an operation's name that only look at a tensor in another way.
 _VIEWS = ("view", "expand", "select", "slice", "squeeze", "transpose", "permute", "alias", "detach",
           "as_strided", "split", "unbind", "mT")  # fmt: skip
+
+
+def _linear_flop(
+    x_shape: Sequence[int], weight_shape: Sequence[int], *others: Any, out_shape: Any, **named: Any
+) -> int:
+    """Operations of a linear layer whose weights are laid out: PyTorch's counter knows none."""
+    return 2 * math.prod(x_shape) * int(out_shape[-1])
+
+
+_LAID_OUT: dict[Any, Any] = {torch.ops.mkldnn._linear_pointwise: _linear_flop}
 
 
 class Counting(TorchDispatchMode):
@@ -109,7 +120,7 @@ def measure(estimator: PoseEstimator, count: int, times: int) -> dict[str, Any]:
     """Counts, time and the least time of each stage of a frame with some objects."""
     found = {}
     for name, run in stages(estimator, count).items():
-        with FlopCounterMode(display=False) as flops:
+        with FlopCounterMode(display=False, custom_mapping=_LAID_OUT) as flops:
             run()
         with Counting() as counted:
             run()

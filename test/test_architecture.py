@@ -43,11 +43,13 @@ ORDER = (
     "process_pool",
     "checkout",
     "stopping",
+    "heap",
 )
 #: What runs on a robot; it needs nothing of the rest.
 RUNTIME = {
     "ros", "ros/robot", "robot", "segmentation", "realsense", "tracking", "estimation", "networks",
     "diffusion", "geometry", "settings", "yaml_files", "files", "stopping",
+    "heap",
 }  # fmt: skip
 #: Packages that come with ROS alone, beside those whose names end in `_msgs` or `_srvs`.
 ROS_PACKAGES = {

@@ -47,13 +47,20 @@ class InferenceLinear(nn.Module):
 
 
 def _laid_out(weight: Tensor) -> Tensor | None:
-    """Weights (M, N) as oneDNN has them; None where it does not multiply them."""
+    """Weights (M, N) as oneDNN has them; None where it does not multiply them as PyTorch does."""
     if not weight.is_cpu or not torch.backends.mkldnn.is_available():
         return None
-    if weight.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    one = torch.ones(1, weight.shape[1], dtype=weight.dtype)
+    try:
+        if weight.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            return None
+        laid_out: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+        found = torch.ops.mkldnn._linear_pointwise(one, laid_out, None, "none", [], "")
+    except (AttributeError, RuntimeError):  # these operations are PyTorch's own affair
         return None
-    laid_out: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, None)
-    return laid_out
+    apart = (found.float() - F.linear(one, weight).float()).abs()
+    same = (apart <= 0.01 * weight.float().abs().sum(1)).all()
+    return laid_out if same else None
 
 
 class InferenceCopy(Generic[_Module]):

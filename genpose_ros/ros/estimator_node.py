@@ -23,6 +23,7 @@ from std_srvs.srv import SetBool, Trigger
 from genpose_ros.estimation.accelerator_errors import is_fatal
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.stop_flag import EstimateStoppedError
+from genpose_ros.heap import keep_heap
 from genpose_ros.msg import CategoryArray
 from genpose_ros.networks.devices import usable_cores
 from genpose_ros.ros.accounting import Drop, FrameAccount, Outcome
@@ -30,7 +31,6 @@ from genpose_ros.ros.category_messages import category_array
 from genpose_ros.ros.diagnostics import Diagnostics
 from genpose_ros.ros.estimate_mode import Estimating, MakeEstimator
 from genpose_ros.ros.frame_keeper import FrameKeeper
-from genpose_ros.ros.heap import keep_heap
 from genpose_ros.ros.intake import Intake
 from genpose_ros.ros.managed_node import ManagedNode
 from genpose_ros.ros.matching import Matched

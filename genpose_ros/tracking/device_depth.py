@@ -34,9 +34,8 @@ __all__ = [
     "most_pixels",
 ]
 
-#: Numbers of a track before its points: those of its surface seen, hidden, gone, outside and
-#: without depth, the residual, and how many of its points there are.
-_HEADER = 7
+#: What is told of a track before its points: numbers of its surface's points, and of its own.
+_TOLD = ["seen", "hidden", "gone", "outside", "without depth", "residual in metres", "points"]
 
 
 @dataclass(frozen=True)
@@ -141,8 +140,8 @@ def look_on_device(
         told = graphs.replayed(key, run, inputs, device)
     if told is None:
         told = run(*(values.to(device) for values in inputs)).cpu().numpy()
-    points = told[:, _HEADER:].reshape(padded, -1, 3)
-    counts = told[:count, _HEADER - 1].astype(int)
+    points = told[:, len(_TOLD) :].reshape(padded, -1, 3)
+    counts = told[:count, _TOLD.index("points")].astype(int)
     return DepthLook(
         [_view(row, few_obj.shape[1]) for row in told[:count]],
         [own[:n].copy() for own, n in zip(points, counts, strict=False)],

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from genpose_ros.estimation.accelerator_errors import in_halves_where_memory_lacks
 from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.frame import Frame, Instance
@@ -20,7 +21,7 @@ from genpose_ros.geometry.clouds import sample_points, transform_points
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.association import Expected, associate, is_duplicate
 from genpose_ros.tracking.depth_around import depth_around
-from genpose_ros.tracking.device_depth import DepthLook, is_faster_on, look_on_device
+from genpose_ros.tracking.device_depth import is_faster_on, look_on_device
 from genpose_ros.tracking.ego_motion import StampedCameraPose
 from genpose_ros.tracking.motion import Motion
 from genpose_ros.tracking.settings import TrackerSettings
@@ -187,14 +188,13 @@ class TrackingStep:
         """Return objects as tracks with given motions at this frame, without points."""
         T_cam_fixed = self.camera_pose.T_cam_fixed
         places = [T_cam_fixed @ motion.T_fixed_obj for motion in motions]
-        around: Sequence[np.ndarray | None] = [None] * len(places)
+        seen: Sequence[tuple[Visibility, np.ndarray | None]]
         if objects and is_faster_on(self.estimator.device):
             seen = self._look(objects, np.stack(places))
-            views, around = seen.views, seen.points_cam
         else:
-            views = self._views(objects, places)
-        each = zip(objects, motions, places, views, around, strict=True)
-        return [PredictedTrack(*parts) for parts in each]
+            seen = [(view, None) for view in self._views(objects, places)]
+        each = zip(objects, motions, places, seen, strict=True)
+        return [PredictedTrack(obj, motion, T, *own) for obj, motion, T, own in each]
 
     def associate(
         self, tracks: Sequence[PredictedTrack], clouds: Sequence[ObjectCloud]
@@ -346,20 +346,28 @@ class TrackingStep:
             axisymmetric=[obj.axisymmetric for obj in objects],
         )
 
-    def _look(self, objects: Sequence[TrackedObject], T_cam_obj: np.ndarray) -> DepthLook:
-        """What the depth image shows of objects in given poses, and their points in it."""
-        return look_on_device(
-            self.frame.depth_m,
-            self.frame.camera,
-            T_cam_obj,
-            np.stack([obj.few_points_obj for obj in objects]),
-            [obj.points_obj for obj in objects],
-            np.stack([obj.estimate.size_m for obj in objects]),
-            self.estimator.settings,
-            axisymmetric=[obj.axisymmetric for obj in objects],
-            pixels=constants.CROP_PIXELS,
-            device=self.estimator.device,
-        )
+    def _look(
+        self, objects: Sequence[TrackedObject], T_cam_obj: np.ndarray
+    ) -> list[tuple[Visibility, np.ndarray]]:
+        """What the depth image shows of each object in a given pose, and its points in it."""
+
+        def look(part: slice) -> list[tuple[Visibility, np.ndarray]]:
+            some = objects[part]
+            seen = look_on_device(
+                self.frame.depth_m,
+                self.frame.camera,
+                T_cam_obj[part],
+                np.stack([obj.few_points_obj for obj in some]),
+                [obj.points_obj for obj in some],
+                np.stack([obj.estimate.size_m for obj in some]),
+                self.estimator.settings,
+                axisymmetric=[obj.axisymmetric for obj in some],
+                pixels=constants.CROP_PIXELS,
+                device=self.estimator.device,
+            )
+            return list(zip(seen.views, seen.points_cam, strict=True))
+
+        return in_halves_where_memory_lacks(look, len(objects))
 
     def _association_gate_m(self, obj: TrackedObject) -> float:
         unseen_s = abs(self.camera_pose.since_s(obj.last.stamp_ns))

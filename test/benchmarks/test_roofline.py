@@ -34,3 +34,9 @@ def test_the_least_time_is_counts_over_ceilings(roofline):
         "bytes_ms": pytest.approx(2.0),
         "calls_ms": pytest.approx(1.0),
     }
+
+
+def test_products_by_weights_laid_out_are_counted(roofline):
+    assert roofline._linear_flop((2, 65, 192), (768, 192), (768,), out_shape=(2, 65, 768)) == (
+        2 * 2 * 65 * 192 * 768
+    )

@@ -58,6 +58,23 @@ def test_without_onednn_the_numbers_are_the_same(monkeypatch):
         assert torch.equal(InferenceCopy(layers, torch.bfloat16).current()(x), expected)
 
 
+def test_weights_whose_products_come_out_wrong_are_not_laid_out(monkeypatch):
+    layers, x = nn.Sequential(nn.Linear(6, 4)), torch.ones(3, 6)
+    right = torch.ops.mkldnn._linear_pointwise
+
+    def wrong(*arguments):
+        return 2 * right(*arguments)
+
+    def failing(*arguments):
+        raise RuntimeError("not on this processor")
+
+    with torch.inference_mode():
+        for product in (wrong, failing):
+            monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", product)
+            found = InferenceCopy(layers, torch.float32).current()(x)
+            torch.testing.assert_close(found, layers(x))
+
+
 def test_a_half_copy_follows_the_weights_it_was_made_of():
     layer = nn.Sequential(nn.Linear(3, 3))
     half, x = InferenceCopy(layer, torch.bfloat16), torch.ones(1, 3)

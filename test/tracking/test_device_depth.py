@@ -168,6 +168,21 @@ def test_tracks_are_the_same_by_looks_on_the_device(scene, tracker, monkeypatch)
     assert [t.state for t in one.tracks] == [TrackState.CONFIRMED] * 2
 
 
+def test_where_memory_lacks_tracks_are_looked_at_in_halves(scene, tracker, by_looks, monkeypatch):
+    whole, counts = look_on_device, []
+
+    def look_at_one(depth_m, camera, T_cam_obj, *others, **named):
+        counts.append(len(T_cam_obj))
+        if len(T_cam_obj) > 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return whole(depth_m, camera, T_cam_obj, *others, **named)
+
+    monkeypatch.setattr(step, "look_on_device", look_at_one)
+    results = follow(scene, tracker())
+    assert [t.state for t in results[-1].tracks] == [TrackState.CONFIRMED] * 2
+    assert counts[:4] == [2, 1, 1, 2]
+
+
 def test_a_tracked_image_makes_the_host_wait_for_what_it_shows_and_for_the_estimates(
     by_looks, root, monkeypatch
 ):

@@ -11,7 +11,7 @@ import pytest
 PROGRAM = """
 import resource, sys, threading
 import numpy as np
-from genpose_ros.ros.heap import keep_heap
+from genpose_ros.heap import keep_heap
 kept = keep_heap() if sys.argv[1] == "kept" else False
 
 def image():  # a depth image in metres and five masks
