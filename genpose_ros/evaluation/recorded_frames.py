@@ -17,6 +17,7 @@ from genpose_ros.datasets.frame_folders import (
 )
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
+from genpose_ros.evaluation.coverage import LEVELS, ellipsoid_probabilities
 from genpose_ros.evaluation.metrics import pose_errors, summarise
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.geometry.symmetry import handle_visible
@@ -47,6 +48,8 @@ class InstanceReport:
         handle_visible: of mugs (and others with `symmetry_hidden`) with truth, else None.
         estimate: None where the object was refused.
         rejection: why it was refused, else None.
+        ellipsoid: probability of the ellipsoid of its position that the truth lies on, as of
+            `coverage.ellipsoid_probabilities`; None without truth or estimate.
     """
 
     frame: str
@@ -57,6 +60,7 @@ class InstanceReport:
     handle_visible: bool | None
     estimate: ObjectEstimate | None
     rejection: str | None
+    ellipsoid: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the instance as JSON values."""
@@ -75,6 +79,7 @@ class InstanceReport:
             "T_cam_obj": None if estimate is None else estimate.T_cam_obj.tolist(),
             "size_m": None if estimate is None else estimate.size_m.tolist(),
             "rejection": self.rejection,
+            "position_ellipsoid": self.ellipsoid,
         }
 
 
@@ -107,12 +112,21 @@ class FramesReport:
             for key, names in groups.items()
         }
 
+    def within_ellipsoids(self, truth: Truth = Truth.DATASET) -> dict[str, Any]:
+        """Return how many positions lie within the ellipsoids of `LEVELS`, and of how many."""
+        found = [
+            i.ellipsoid for i in self.instances if i.truth is truth and i.ellipsoid is not None
+        ]
+        within = {f"{level:g}": sum(value <= level for value in found) for level in LEVELS}
+        return {"of": len(found), **within}
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values: instances, and summaries per kind of truth."""
         return {
             "instances": [i.to_json() for i in self.instances],
             "summary": {
                 **self.summary(Truth.DATASET),
+                "positions_within_ellipsoids": self.within_ellipsoids(),
                 "pseudo_truth": self.summary(Truth.PSEUDO),
                 "estimated_only": sum(i.truth is Truth.NONE for i in self.instances),
                 "rejected": sum(i.rejection is not None for i in self.instances),
@@ -159,9 +173,12 @@ def _report(
     estimate = next((e for e in result.estimates if e.instance_id == instance.id), None)
     category = categories[instance.category]
     handle = instance_handle_visible(frame, instance, categories)
-    errors = None
+    errors = ellipsoid = None
     if estimate is not None and instance.T_cam_obj is not None:
         errors = pose_errors(estimate.T_cam_obj, instance.T_cam_obj, category, handle is not False)
+        ellipsoid, _ = ellipsoid_probabilities(
+            estimate.T_cam_obj, estimate.covariance, instance.T_cam_obj, category
+        )
     rejection = None
     if estimate is None:
         mine = [r for r in result.rejections if r.instance_id in (instance.id, None)]
@@ -175,6 +192,7 @@ def _report(
         handle_visible=handle,
         estimate=estimate,
         rejection=rejection,
+        ellipsoid=ellipsoid,
     )
 
 

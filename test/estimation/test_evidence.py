@@ -158,9 +158,9 @@ def test_estimates_score_what_the_calibration_makes_of_their_evidence(can_cloud)
 
 def test_estimates_carry_how_much_the_calibration_inflates_their_covariances(can_cloud):
     model = load_model()
-    model.score_calibration = replace(
-        model.score_calibration, inflation=Inflation((0.5, 0.2), (0.1, 0.4))
-    )
+    known = model.score_calibration
+    assert known is not None
+    model.score_calibration = replace(known, inflation=Inflation((0.5, 0.2), (0.1, 0.4)))
     (estimate,) = PoseEstimator(model, EstimatorSettings(device="cpu")).estimate_clouds([can_cloud])
     odds = estimate.score_axis / (1 - estimate.score_axis)
     assert estimate.error_factors == pytest.approx(

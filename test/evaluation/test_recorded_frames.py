@@ -52,8 +52,11 @@ def truth(instance_id, category, gt="by hand", t=(0.0, 0.0, 1.0), R=UPRIGHT):
     }
 
 
-def off_by(centimetres: float) -> SimpleNamespace:
-    """An estimator that puts all objects upright at a distance from (0, 0, 1); refuses cameras."""
+def off_by(centimetres: float, deviation_cm: float = 100.0) -> SimpleNamespace:
+    """An estimator that puts all objects upright at a distance from (0, 0, 1); refuses cameras.
+
+    It claims a standard deviation of its positions.
+    """
 
     def estimate(frame) -> FrameResult:
         T_cam_obj = np.eye(4)
@@ -64,7 +67,7 @@ def off_by(centimetres: float) -> SimpleNamespace:
                 instance_id=i.id,
                 category=i.category,
                 T_cam_obj=T_cam_obj,
-                covariance=np.eye(6),
+                covariance=np.eye(6) * (deviation_cm / 100) ** 2,
                 score=0.5,
                 score_axis=0.5,
                 energy_rotation=None,
@@ -92,6 +95,15 @@ def folder(tmp_path):
         [truth(1, "can", t=(0.0, 0.04, 1.0)), truth(2, "camera"), {"id": 3, "category": "laptop"}],
     )
     return tmp_path
+
+
+def test_positions_are_counted_within_the_ellipsoids_of_their_covariances(folder):
+    # Two true poses of data sets, 2 and 3.3 standard deviations off: probabilities 0.74 and 0.99.
+    report = evaluate_frames(folder, off_by(3.0, deviation_cm=1.5))
+    assert report.within_ellipsoids() == {"of": 2, "0.68": 0, "0.95": 1}
+    assert report.within_ellipsoids(Truth.PSEUDO) == {"of": 1, "0.68": 0, "0.95": 1}
+    known = {(i.frame, i.category): i.ellipsoid for i in report.instances}
+    assert sum(value is None for value in known.values()) == 2  # refused, and without truth
 
 
 def test_every_instance_of_every_frame_is_reported(folder):
