@@ -97,7 +97,11 @@ def test_merging_changes_nothing_where_no_place_is_repeated():
         ("a.ply", b"", "a.ply is damaged, or no PLY in spite of its name: export it anew"),
         ("a.ply", b"solid\nendsolid", "is damaged, or no PLY"),
         ("a.stl", b"solid a\nendsolid a", "holds no triangles: is it a mesh"),
-        ("a.off", b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n", "is damaged, or no OFF"),
+        (
+            "a.off",
+            b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n",
+            "is (damaged, or no OFF|broken: triangles name)",  # by the versions of libraries
+        ),
         ("a.obj", b"v 0 0 0\nv 1 0 nan\nv 0 1 1\nf 1 2 3\n", "coordinates that are not finite"),
         ("a.obj", b"v 0 0 0\nv 1 0 1e300\nv 0 1 1\nf 1 2 3\n", "coordinates that are not finite"),
         ("a.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "is flat: its box has an edge"),
