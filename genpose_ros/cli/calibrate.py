@@ -84,6 +84,8 @@ def calibrate(
 
     check_outputs(options.json, options.picture)
     estimator = load_estimator(EstimatorSettings(weights=str(weights), device=options.device))
+    if not options.check:
+        _check_writable(weights)
     library = shapes_of(str(weights), options.meshes, options.split)
     with ERR.status("rendering the views"):
         domain = DOMAINS[options.domain.value]
@@ -111,6 +113,18 @@ def calibrate(
         draw_reliability(report, options.picture)
 
 
+def _check_writable(weights: Path) -> None:
+    """Refuse, before minutes of estimates, a file that their result cannot be written into.
+
+    Raises:
+        ValueError: an authors' checkpoint, or a file without permission to replace it.
+    """
+    from genpose_ros.networks.checkpoints import describe_checkpoint
+
+    describe_checkpoint(weights)
+    check_outputs(weights)
+
+
 def _write(weights: Path, model: "PoseModel") -> None:
     """Write the model with its calibration; all that the file records and carries stays."""
     from genpose_ros.networks.checkpoints import (
@@ -129,9 +143,8 @@ def _print(report: "Reliability") -> None:
 
     table = Table("score from", "poses %", "of these right %")
     for row in report.table((0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)):
-        table.add_row(
-            f"{row['threshold']:.2f}", f"{100 * row['taken']:.1f}", f"{100 * row['hold']:.1f}"
-        )
+        hold = f"{100 * row['hold']:.1f}" if row["taken"] else "-"
+        table.add_row(f"{row['threshold']:.2f}", f"{100 * row['taken']:.1f}", hold)
     OUT.print(table)
     OUT.print(
         f"{len(report.scores)} poses; told and true probability differ by "

@@ -40,13 +40,17 @@ class ScoredError:
 def fitted_inflation(errors: Sequence[ScoredError]) -> Inflation:
     """Return the inflation with which the 95 % ellipsoids hold 95 % of the truths at any score.
 
-    None of fewer than 100 errors.
-
     Args:
         errors: by covariances that are not inflated.
+
+    Raises:
+        ValueError: fewer than 100 errors.
     """
     if len(errors) < _FEWEST:
-        return Inflation()
+        raise ValueError(
+            f"{len(errors)} poses near the truth are too few to fit covariances to, expected "
+            f"{_FEWEST} or more: take more views"
+        )
     columns = np.array([(1.0, logit(error.probability)) for error in errors])
     position, rotation = (
         quantile_regression(columns, np.log(np.maximum(beyond, 1e-9)), COVERED).tolist()

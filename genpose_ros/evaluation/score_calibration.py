@@ -3,6 +3,8 @@
 
 """Fit of score and covariance calibrations on simulated views, and how reliable they are."""
 
+import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,6 +37,8 @@ __all__ = [
     "fit_inflation",
     "reliability",
 ]
+
+_log = logging.getLogger(__name__)
 
 #: Within these a pose holds, degrees and centimetres.
 HOLDS = (10.0, 5.0)
@@ -96,7 +100,10 @@ class Reliability:
     ellipsoids: np.ndarray
 
     def table(self, thresholds: Sequence[float]) -> list[dict[str, float]]:
-        """Return, for each threshold, the share of poses that score as much and how many hold."""
+        """Return, for each threshold, the share of poses that score as much and how many hold.
+
+        That is NaN where none scores as much.
+        """
         rows = []
         for threshold in thresholds:
             taken = self.scores >= threshold
@@ -128,12 +135,18 @@ class Reliability:
         return coverage([tuple(row) for row in self.ellipsoids])
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values: bins, thresholds, calibration_error, coverage, poses."""
+        """Return JSON values: bins, thresholds, calibration_error, coverage, poses.
+
+        `hold` of a threshold is None where no pose scores as much.
+        """
+        rows = self.table((0.3, 0.5, 0.7, 0.8, 0.9, 0.95))
         return {
             "poses": len(self.scores),
             "calibration_error": round(self.calibration_error, 4),
             "bins": self.bins(),
-            "thresholds": self.table((0.3, 0.5, 0.7, 0.8, 0.9, 0.95)),
+            "thresholds": [
+                {**row, "hold": None if math.isnan(row["hold"]) else row["hold"]} for row in rows
+            ],
             "coverage": self.coverage,
         }
 
@@ -231,6 +244,8 @@ def fit_calibration(
         library: that the views' objects are from, for their sizes.
         on_views: called with how many estimates have been made since the last call.
 
+    Of too few poses near the truth, covariances are not inflated; a line of the log says so.
+
     Raises:
         ValueError: the estimator has several models, or too few views are left to fit.
     """
@@ -241,7 +256,7 @@ def fit_calibration(
     found = [_judged(judge, views, library, start, on_views) for start in (False, True)]
     fresh, tracked = map(_Judged.of, found)
     fitted = replace(plain, fresh=fresh.fitted(), tracked=tracked.fitted())
-    return _inflated(fitted, found[0], views, library)
+    return _inflated(fitted, found[0], views, library, needed=False)
 
 
 def fit_inflation(
@@ -256,14 +271,15 @@ def fit_inflation(
 
     Raises:
         ValueError: the model has no calibration of scores, or of other evidence; the estimator has
-            several models, or too few views are left to fit.
+            several models, or too few views or poses near the truth are left to fit.
     """
     known = estimator.model.score_calibration
     if known is None or known.features != EVIDENCE:
         raise ValueError("these weights have no calibration of scores: fit that first")
     plain = replace(known, inflation=Inflation())
     judge = _with_calibration(estimator, plain)
-    return _inflated(plain, _judged(judge, views, library, False, on_views), views, library)
+    found = _judged(judge, views, library, False, on_views)
+    return _inflated(plain, found, views, library, needed=True)
 
 
 def reliability(
@@ -328,6 +344,8 @@ def _inflated(
     found: dict[int, _Outcome],
     views: CalibrationViews,
     library: ShapeLibrary,
+    *,
+    needed: bool,
 ) -> tuple[ScoreCalibration, Reliability]:
     """A calibration with the inflation that fits estimates, and how it does on those kept apart.
 
@@ -336,9 +354,10 @@ def _inflated(
         found: estimates that know of none before, by view, as of one without inflation.
         views: that they are of.
         library: of the views' objects.
+        needed: whether nothing is gained without an inflation.
 
     Raises:
-        ValueError: too few views to fit.
+        ValueError: too few views to fit, or, where it is needed, to fit an inflation.
     """
     judged = _Judged.of(found)
     told = calibration.probabilities(torch.from_numpy(judged.evidence)).numpy()
@@ -348,7 +367,13 @@ def _inflated(
     }
     apart = {view: item for view, item in scored.items() if view % _APART == 0}
     fitted = {view: item for view, item in scored.items() if view % _APART}
-    inflation = fitted_inflation(_errors(fitted, views, library))
+    try:
+        inflation = fitted_inflation(_errors(fitted, views, library))
+    except ValueError as error:
+        if needed:
+            raise
+        _log.warning("covariances are not inflated: %s", error)
+        inflation = Inflation()
     for view, item in apart.items():
         factors = inflation.factors(item.estimate.score_axis)
         apart[view] = replace(item, estimate=replace(item.estimate, error_factors=factors))

@@ -64,8 +64,10 @@ def test_with_it_the_ellipsoids_hold_as_many_as_they_say_at_any_score():
         assert np.mean(held) == pytest.approx(0.95, abs=0.03)
 
 
-def test_few_errors_inflate_nothing():
-    assert fitted_inflation(errors(99, lambda _: (4.0, 4.0))) == Inflation()
+def test_few_errors_are_refused():
+    fitted_inflation(errors(100, lambda _: (4.0, 4.0)))
+    with pytest.raises(ValueError, match="99 poses near the truth are too few"):
+        fitted_inflation(errors(99, lambda _: (4.0, 4.0)))
 
 
 def test_quantile_regression_has_the_least_loss():

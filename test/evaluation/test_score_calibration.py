@@ -3,6 +3,8 @@
 
 """Tests of the fit of score calibrations: closed forms of reliability, and a small fit."""
 
+import json
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +37,11 @@ def test_thresholds_say_how_many_poses_are_left_and_how_many_of_them_hold():
     assert high == {"threshold": 0.5, "taken": pytest.approx(4 / 6), "hold": 0.75}
     assert none["taken"] == 0.0
     assert np.isnan(none["hold"])
+
+
+def test_numbers_are_json_where_no_pose_scores_as_much():
+    told = json.loads(json.dumps(KNOWN.to_json(), allow_nan=False))
+    assert told["thresholds"][-1] == {"threshold": 0.95, "taken": 0.0, "hold": None}
 
 
 def test_the_calibration_error_is_the_mean_distance_of_told_and_true():
@@ -100,3 +107,19 @@ def test_too_few_views_are_refused():
     estimator = PoseEstimator(load_model(), EstimatorSettings(device="cpu", candidates=4))
     with pytest.raises(ValueError, match="too few to calibrate scores on"):
         fit_calibration(estimator, calibration_views(30, 5))
+
+
+def test_few_poses_near_the_truth_leave_covariances_as_they_are(caplog):
+    estimator = PoseEstimator(
+        load_model(), EstimatorSettings(device="cpu", candidates=4, patches=24, tta_views=1)
+    )
+    views = calibration_views(140, 5)
+    T_far = views.T_true.copy()
+    T_far[:100, 0, 3] += 1.0
+    far = replace(views, T_true=T_far)
+    with pytest.raises(ValueError, match="near the truth are too few to fit covariances to"):
+        fit_inflation(estimator, far)
+    with caplog.at_level(logging.WARNING):
+        calibration, _ = fit_calibration(estimator, far)
+    assert calibration.inflation == Inflation()
+    assert "covariances are not inflated" in caplog.text
