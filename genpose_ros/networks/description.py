@@ -98,11 +98,7 @@ def _recorded(file: Path) -> dict[str, str]:
         known = describe_checkpoint(file)
     except ValueError:
         return {}
-    return {
-        name: text
-        for name, text in known.items()
-        if name not in _SAID_ANYWAY
-    }
+    return {name: text for name, text in known.items() if name not in _SAID_ANYWAY}
 
 
 def _parameters(model: PoseModel) -> int:
