@@ -3,9 +3,11 @@
 
 """Tables for the terminal."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -46,7 +48,7 @@ def print_result(result: FrameResult, console: Console, *, warn_below: float = L
         warn_below: scores that are warned of.
     """
     if result.estimates:
-        _print_estimates(result.estimates, console, warn_below)
+        _print_estimates(result.estimates, result.up_cam, console, warn_below)
     for r in result.rejections[:_MOST_REFUSED]:
         what = "frame" if r.instance_id is None else f"object {r.instance_id}"
         line = f"{what} refused: {r.reason.value}: {r.detail}"
@@ -61,7 +63,7 @@ def print_result(result: FrameResult, console: Console, *, warn_below: float = L
 
 
 def _print_estimates(
-    estimates: Sequence[ObjectEstimate], console: Console, warn_below: float
+    estimates: Sequence[ObjectEstimate], up: UpDirection | None, console: Console, warn_below: float
 ) -> None:
     table = Table("id", "class", "x y z m", "size x y z cm", "score", "axis", "points")
     for e in estimates:
@@ -71,7 +73,7 @@ def _print_estimates(
     console.print(table)
     for e in estimates:
         numbers = " ".join(f"{v:.3f}" for v in e.quat_wxyz[[1, 2, 3, 0]])
-        line = f"{e.category} {e.instance_id}: quaternion x y z w {numbers}, tilt {e.tilt_deg:.0f}°"
+        line = f"{e.category} {e.instance_id}: quaternion x y z w {numbers}, tilt {_tilts(e, up)}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for e in estimates:
         for remark in e.remarks:
@@ -79,6 +81,15 @@ def _print_estimates(
             console.print(line, style="yellow", markup=False, soft_wrap=True)
         if e.score < warn_below:
             console.print(_low_score(e, warn_below), style="yellow", markup=False, soft_wrap=True)
+
+
+def _tilts(estimate: ObjectEstimate, up: UpDirection | None) -> str:
+    """Tilt against the image's up and, where it is known, against the direction up."""
+    tilt = f"{estimate.tilt_deg:.0f}°"
+    if up is None:
+        return tilt
+    cosine = float(np.clip(estimate.T_cam_obj[:3, 1] @ up.direction_cam, -1.0, 1.0))
+    return f"{tilt}, {math.degrees(math.acos(cosine)):.0f}° off up"
 
 
 def place_cells(position_m: Iterable[float], size_m: Iterable[float]) -> tuple[str, str]:

@@ -75,8 +75,14 @@ def estimate_of(score: float) -> ObjectEstimate:
 
 def test_the_table_of_a_frame_says_how_each_object_is_turned():
     text = written(print_result, FrameResult((estimate_of(0.95),)))
-    assert "can 4: quaternion x y z w 0.000 0.000 -0.707 0.707, tilt 90°" in text
+    assert "can 4: quaternion x y z w 0.000 0.000 -0.707 0.707, tilt 90°\n" in text
     assert "not to be trusted" not in text
+
+
+def test_where_up_is_known_the_table_of_a_frame_says_how_far_each_object_is_off_it():
+    up = UpDirection(np.array([0.5, -np.sqrt(0.75), 0.0]), 0.02, None, "imu")
+    text = written(print_result, FrameResult((estimate_of(0.95),), up_cam=up))
+    assert "tilt 90°, 60° off up\n" in text
 
 
 def test_a_row_of_a_frame_is_not_broken_in_a_terminal_of_80_columns():
