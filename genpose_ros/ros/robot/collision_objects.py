@@ -53,7 +53,10 @@ class PlacedObject:
 
 @dataclass
 class _Known:
-    """What MoveIt was told of an object last, and when and where it was seen."""
+    """What MoveIt was told of an object last, and when and where it was seen.
+
+    One that MoveIt has held since (`let_go`) is where the link let go of it.
+    """
 
     category: str
     pose: Pose
@@ -61,6 +64,7 @@ class _Known:
     frame_id: str
     seen_s: float
     seen_m: np.ndarray
+    let_go: bool = False
 
 
 @dataclass
@@ -81,16 +85,25 @@ class PlanningScene:
     prefix: str = "genpose/"
     meshes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     _known: dict[str, _Known] = field(default_factory=dict)
-    _attached: set[str] = field(default_factory=set)
+    _attached: dict[str, str] = field(default_factory=dict)
 
-    def attach(self, object_id: str, attached: bool) -> None:
-        """Note that MoveIt holds an object at a link, or no longer: held ones are left alone."""
+    def attach(self, object_id: str, attached: bool, link: str = "") -> None:
+        """Note that MoveIt holds an object at a link, or no longer: held ones are left alone.
+
+        Args:
+            object_id: of the object; where it is empty, all at the link are let go.
+            attached: whether it is held from now on.
+            link: that holds it, or lets go; empty: any.
+        """
         if attached:
-            self._attached.add(object_id)
-        else:
+            self._attached[object_id] = link
+            return
+        held = [i for i, holds in self._attached.items() if link in ("", holds)]
+        for name in [object_id] if object_id else held:
+            self._attached.pop(name, None)
             # It is put back at the link's place: the next sighting adds it where it is.
-            self._attached.discard(object_id)
-            self._known.pop(object_id, None)
+            if name in self._known:
+                self._known[name].let_go = True
 
     def update(
         self, objects: Sequence[PlacedObject], header: Header, now_s: float
@@ -110,7 +123,7 @@ class PlanningScene:
                 told.seen_m = place_m
             if name in self._attached:
                 continue
-            if told is None or told.frame_id != header.frame_id or _resized(told, item):
+            if told is None or _outdated(told, item, header):
                 self._known[name] = _Known(
                     item.category, item.pose, item.size_m, header.frame_id, now_s, place_m
                 )
@@ -123,12 +136,10 @@ class PlanningScene:
         return messages + self.expired(now_s)
 
     def expired(self, now_s: float) -> list[CollisionObject]:
-        """Return the removals of what was not seen for `live_s`."""
-        gone = [
-            name
-            for name, known in self._known.items()
-            if now_s - known.seen_s > self.live_s and name not in self._attached
-        ]
+        """Return the removals of what was neither seen nor held for `live_s`."""
+        for name in self._attached.keys() & self._known.keys():
+            self._known[name].seen_s = now_s
+        gone = [name for name, known in self._known.items() if now_s - known.seen_s > self.live_s]
         return self._removed(gone)
 
     def clear(self) -> list[CollisionObject]:
@@ -234,6 +245,11 @@ def _is_sound(item: PlacedObject) -> bool:
     except ValueError:
         return False
     return all(np.isfinite(edge) and edge > 0 for edge in item.size_m)
+
+
+def _outdated(told: _Known, item: PlacedObject, header: Header) -> bool:
+    """Whether MoveIt has to be given an object anew, as it has another frame, place or size."""
+    return told.let_go or told.frame_id != header.frame_id or _resized(told, item)
 
 
 def _resized(before: _Known, item: PlacedObject) -> bool:

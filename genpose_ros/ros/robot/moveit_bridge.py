@@ -110,7 +110,7 @@ class MoveItBridge(Node):
 
     def _on_attached(self, message: AttachedCollisionObject) -> None:
         attached = message.object.operation != CollisionObject.REMOVE
-        self._scene.attach(message.object.id, attached)
+        self._scene.attach(message.object.id, attached, message.link_name)
 
     def _send(self, messages: Sequence[CollisionObject]) -> None:
         for message in messages:

@@ -107,6 +107,33 @@ def test_what_moveit_holds_is_left_alone_until_it_lets_go():
     assert operations(scene.update([seen(x=0.9)], HEADER, 9.5)) == [("genpose/can_1", "add")]
 
 
+def test_what_is_let_go_and_not_seen_again_is_removed_in_its_time():
+    scene = PlanningScene(live_s=1.0)
+    scene.update([seen()], HEADER, 0.0)
+    scene.attach("genpose/can_1", True)
+    assert scene.expired(8.5) == []
+    scene.attach("genpose/can_1", False)
+    assert scene.expired(9.0) == []
+    assert operations(scene.expired(9.6)) == [("genpose/can_1", "remove")]
+    scene.update([seen()], HEADER, 10.0)
+    scene.attach("genpose/can_1", True)
+    scene.attach("genpose/can_1", False)
+    assert operations(scene.clear()) == [("genpose/can_1", "remove")]
+
+
+def test_without_an_id_a_link_lets_go_of_all_that_it_holds():
+    scene = PlanningScene()
+    items = [seen(f"can_{i}", 0.2 * i) for i in range(3)]
+    scene.update(items, HEADER, 0.0)
+    for i, link in enumerate(("left", "left", "right")):
+        scene.attach(f"genpose/can_{i}", True, link)
+    scene.attach("", False, "left")
+    added = scene.update(items, HEADER, 0.1)
+    assert operations(added) == [("genpose/can_0", "add"), ("genpose/can_1", "add")]
+    scene.attach("", False)
+    assert operations(scene.update(items, HEADER, 0.2)) == [("genpose/can_2", "add")]
+
+
 def test_another_frame_or_size_is_a_new_shape():
     scene = PlanningScene()
     scene.update([seen()], HEADER, 0.0)
@@ -183,6 +210,16 @@ class TestObjectsThatNobodyTracks:
             assert scene.update([standing, held], HEADER, 0.1) == []
         (added,) = scene.update(by_order(0.5, 0.1), HEADER, 0.2)
         assert (added.id, added.pose.position.x) == ("genpose/can_2", 0.1)
+
+    def test_what_moveit_lets_go_is_what_it_was_whatever_its_number(self):
+        scene = PlanningScene()
+        mugs = by_order(0.8, category="mug")
+        scene.update([*by_order(0.2), *mugs], HEADER, 0.0)
+        scene.attach("genpose/can_0", True)
+        scene.attach("genpose/can_0", False)
+        (can,) = by_order(0.25)
+        (added,) = scene.update([*mugs, replace(can, id="can_1")], HEADER, 0.1)
+        assert (added.id, added.pose.position.x) == ("genpose/can_0", 0.25)
 
     def test_tracked_ones_and_other_classes_keep_their_names(self):
         scene = PlanningScene()
