@@ -6,7 +6,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from geometry_msgs.msg import PoseArray
+from geometry_msgs.msg import PoseArray, TransformStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -84,7 +84,7 @@ class Outputs:
         self._publishers |= {n: publisher(kind, f"~/{n}", _LATCHED) for n, kind in latched.items()}
         # tf2_ros has a broadcaster for it, whose quality of service no parameter overrides.
         self._transforms = publisher(TFMessage, "/tf", QoSProfile(depth=100))
-        self._children = ChildFrames(node, warn)
+        self._children, self._warn = ChildFrames(node, warn), warn
         namespace = node.get_namespace().strip("/")
         self._prefix = f"{namespace}/" if namespace else ""
         self._marked: frozenset[int] = frozenset()
@@ -111,9 +111,7 @@ class Outputs:
         if settings.publish_tf and trusted:
             automatic = settings.tf_prefix == _PREFIX_OF_NAMESPACE
             prefix = self._prefix if automatic else settings.tf_prefix
-            sent = transforms(trusted, header, prefix)
-            self._children.note_sent(sent)
-            self._transforms.publish(TFMessage(transforms=sent))
+            self._send_transforms(transforms(trusted, header, prefix))
         if self._has_subscribers("markers"):
             self._send_markers(objects, header, settings.marker_lifetime_s)
         seen = [item for item in frame.objects if item.seen]
@@ -136,6 +134,19 @@ class Outputs:
     def publish_rejected(self, rejection: Rejection, header: Header) -> None:
         """Publish on `~/objects` that a frame was refused; nothing goes to the other topics."""
         self._send("objects", object_array((), (rejection,), header))
+
+    def _send_transforms(self, found: Sequence[TransformStamped]) -> None:
+        """Broadcast the objects' frames but one that would be its own parent."""
+        sent = [item for item in found if item.child_frame_id != item.header.frame_id]
+        if len(sent) < len(found):
+            frame = found[0].header.frame_id[:64]
+            self._warn(
+                "tf",
+                f"the frame {frame} of the outputs has the name of an object's, which is not "
+                "broadcast: give this node another tf_prefix",
+            )
+        self._children.note_sent(sent)
+        self._transforms.publish(TFMessage(transforms=sent))
 
     def _send_markers(
         self, objects: Sequence[PosedObject], header: Header, lifetime_s: float

@@ -105,6 +105,9 @@ class TransformBuffer:
             return transform_matrix(found.transform)
         except (TransformException, ValueError) as error:
             detail = f"no transform from {header.frame_id} to {frame} at the image: {error}"
+            own = [name for name in (frame, header.frame_id) if self._is_own(name)]
+            if own:
+                detail += f" ({own[0]} is an object's frame of this node: see tf_prefix)"
             return Rejection(Reason.NO_TRANSFORM, detail)
 
     def newest_ns(self, frame: str, camera_frame: str) -> int | None:

@@ -403,6 +403,33 @@ def test_the_frames_of_a_node_in_a_namespace_begin_with_it(
     assert transforms[0].transforms[0].child_frame_id == expected
 
 
+def test_a_camera_with_the_name_of_an_objects_frame_is_not_its_own_parent(rig):
+    lines = []
+    rig.node.get_logger().warning = lambda line, **_: lines.append(line)
+    transforms = rig.bench.collect(TFMessage, "/tf")
+    assert rig.bench.spin_until(lambda: rig.node.count_subscribers("/tf"))
+    rig.bench.spin_for(0.1)
+
+    def sent():
+        camera, stamp_ns = rig.camera, rig.camera.stamp_ns + 33_000_000
+        messages = {
+            "camera_info": rig.ros.camera_info(stamp_ns=stamp_ns),
+            "depth": rig.ros.image(camera.depth_mm, stamp_ns),
+            "masks": rig.ros.image(camera.labels, stamp_ns),
+        }
+        for message in messages.values():
+            message.header.frame_id = "mug_3"
+        camera.send(**messages)
+        return rig.bench.spin_until(lambda: transforms, 0.3)
+
+    assert rig.bench.spin_until(sent)
+    frames = [(t.header.frame_id, t.child_frame_id) for t in transforms[0].transforms]
+    assert frames == [("mug_3", "mug_7")]
+    assert any(
+        "the frame mug_3 of the outputs has the name of an object's" in line for line in lines
+    )
+
+
 def test_enable_turns_it_off_and_on(rig):
     client = rig.bench.peer.create_client(SetBool, "/genpose/enable")
     assert client.wait_for_service(10.0)

@@ -101,6 +101,9 @@ class TestTransformBuffer:
         assert bench.spin_until(lambda: told)
         assert told == [103 * S]
         assert transforms.newest_ns("world", "mug_1") is None
+        lost = transforms.camera_in("mug_1", ros.header(103 * S))
+        assert "mug_1 is an object's frame of this node: see tf_prefix" in lost.detail
+        assert "tf_prefix" not in transforms.camera_in("nowhere", ros.header(103 * S)).detail
         sender.destroy_node()
 
     def test_an_image_without_a_stamp_does_not_get_the_newest_transform(self, bench, ros):
