@@ -169,7 +169,7 @@ def write_category(folder: Path, name: str, seed: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(SHAPES):
+    if not sys.argv[1:] or sys.argv[1][0] == "-" or not set(sys.argv[2:]) <= set(SHAPES):
         sys.exit(f"simple_categories.py FOLDER [{'|'.join(SHAPES)} ...]")
     for chosen in sys.argv[2:] or SHAPES:
         write_category(Path(sys.argv[1]) / chosen, chosen)
