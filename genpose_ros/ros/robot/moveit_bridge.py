@@ -70,6 +70,7 @@ class MoveItBridge(Node):
                 self._declare("mesh_folder", "", "Folder with <category>.obj, .ply, .stl.")
             )
             self._scene.meshes = _unit_meshes(folder)
+        self._told = False
         self._publisher = self.create_publisher(CollisionObject, "/collision_object", 50)
         self.create_subscription(ObjectPoseArray, "objects", self._on_objects, 10)
         self.create_subscription(Detection3DArray, "detections", self._on_detections, 10)
@@ -92,6 +93,8 @@ class MoveItBridge(Node):
                 name, category = object_frame(item), item.class_name
                 objects.append(PlacedObject(name, category, item.pose.pose, edges, tracked))
         self._send(self._scene.update(objects, message.header, time.monotonic()))
+        seen = sum(item.tracking_state in _SEEN for item in message.objects)
+        self._say_if_none(seen, "objects")
 
     def _on_detections(self, message: Detection3DArray) -> None:
         objects = []
@@ -107,6 +110,7 @@ class MoveItBridge(Node):
                 category, pose = hypothesis.class_id, item.bbox.center
                 objects.append(PlacedObject(name, category, pose, edges, bool(item.id)))
         self._send(self._scene.update(objects, message.header, time.monotonic()))
+        self._say_if_none(len(message.detections), "detections")
 
     def _on_attached(self, message: AttachedCollisionObject) -> None:
         attached = message.object.operation != CollisionObject.REMOVE
@@ -115,6 +119,16 @@ class MoveItBridge(Node):
     def _send(self, messages: Sequence[CollisionObject]) -> None:
         for message in messages:
             self._publisher.publish(message)
+            self._told = True
+
+    def _say_if_none(self, count: int, topic: str) -> None:
+        """Say so where objects come and none of them has ever been one for MoveIt."""
+        if count and not self._told:
+            self.get_logger().warning(
+                f"none of the {count} objects on {topic} is put into the planning scene: each "
+                f"needs a score of min_score = {self._least:g} or more, a pose and a size",
+                throttle_duration_sec=10,
+            )
 
     def destroy_node(self) -> None:
         """Take what was put into the scene out of it again."""

@@ -90,6 +90,21 @@ def test_objects_appear_by_the_score_of_their_axis_move_and_go_when_they_are_not
 
 
 @pytest.mark.ros
+def test_a_detector_that_tells_no_scores_is_told_of(bridge):
+    lines = []
+    bridge.node.get_logger().warning = lambda line, **_: lines.append(line)
+    silent = Detection3DArray(header=HEADER, detections=[detection(score=0.0)])
+    assert bridge.send(silent, lambda _: lines)
+    assert "none of the 1 objects on detections is put into the planning scene" in lines[0]
+    assert bridge.told == []
+    assert bridge.send(Detection3DArray(header=HEADER, detections=[detection()]), lambda told: told)
+    bridge.spin_for(0.2)
+    lines.clear()
+    bridge.send(silent, lambda _: lines, 0.3)
+    assert lines == []
+
+
+@pytest.mark.ros
 def test_detections_without_ids_that_change_their_order_are_the_same_objects(bridge):
     def detections(*places):
         items = [detection(x=x) for x in places]
