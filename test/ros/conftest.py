@@ -150,10 +150,10 @@ class Bench:
         return received
 
     def close(self) -> None:
+        self.executor.shutdown(timeout_sec=1.0)  # first: it may hold what the nodes have
         if self.node is not None:
             self.node.destroy_node()
         self.peer.destroy_node()
-        self.executor.shutdown(timeout_sec=1.0)
         rclpy.try_shutdown(context=self.context)
 
 
