@@ -39,7 +39,8 @@ def read_mesh(file: Path) -> tuple[np.ndarray, np.ndarray]:
         file: its ending, one of `MESH_SUFFIXES`, is the format.
 
     Returns:
-        Vertices (V, 3) float64 in the file's frame and unit, and triangles (F, 3) int64.
+        Vertices (V, 3) float64 in the file's frame and unit, each a corner of a triangle, and
+        triangles (F, 3) int64.
 
     Raises:
         ValueError: another ending, too large, or damaged: no triangles, numbers that are not
@@ -69,6 +70,8 @@ def read_mesh(file: Path) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"{file} is broken: triangles name vertices that are not there")
     if not np.isfinite(vertices).all() or np.abs(vertices).max() > _FARTHEST:
         raise ValueError(f"{file} is broken: coordinates that are not finite; export it anew")
+    # A stray vertex would count as a part of the object, whose box gives its middle and scale.
+    vertices, faces = _without_unused(vertices, faces)
     if (np.ptp(vertices, 0) <= 0).any():
         raise ValueError(f"{file} is flat: its box has an edge of length 0")
     return vertices, faces
@@ -84,19 +87,24 @@ def merged(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndar
         vertices: (V, 3).
         faces: (F, 3), vertex numbers.
     """
-    used = np.zeros(len(vertices), dtype=bool)
-    used[faces] = True
-    rows = np.flatnonzero(used)
+    vertices, faces = _without_unused(vertices, faces)
     # Zeros of either sign are the same place.
-    _, first, name = np.unique(vertices[rows] + 0.0, axis=0, return_index=True, return_inverse=True)
+    _, first, name = np.unique(vertices + 0.0, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    renamed = np.zeros(len(vertices), dtype=np.int64)
-    renamed[rows] = place[name.ravel()]
-    corners = renamed[faces]
+    corners = place[name.ravel()][faces]
     lost = (corners == np.roll(corners, 1, axis=1)).any(axis=1)
-    return vertices[rows[first[order]]], corners[~lost]
+    return vertices[first[order]], corners[~lost]
+
+
+def _without_unused(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same triangles (F, 3), and of the vertices (V, 3) those that are a corner of one."""
+    used = np.zeros(len(vertices), dtype=bool)
+    used[faces] = True
+    if used.all():
+        return vertices, faces
+    return vertices[used], (np.cumsum(used) - 1)[faces]
 
 
 def _content(file: Path) -> bytes:

@@ -26,7 +26,9 @@ def corners(mesh: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     return flat[np.lexsort(flat.T)]
 
 
-def exported(folder: Path, suffix: str, scene: trimesh.Scene | None = None) -> Path:
+def exported(
+    folder: Path, suffix: str, scene: trimesh.Scene | trimesh.Trimesh | None = None
+) -> Path:
     file = folder / f"mesh{suffix}"
     mesh = trimesh.Trimesh(VERTICES, FACES, process=False) if scene is None else scene
     mesh.export(file)
@@ -69,6 +71,15 @@ def test_polygons_become_triangles_and_materials_are_not_looked_for(tmp_path):
     vertices, faces = read_mesh(file)
     assert len(faces) == 2
     assert len(merged(vertices, faces)[0]) == 4
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".off", ".glb"])
+def test_vertices_that_no_triangle_uses_are_left_out(tmp_path, suffix):
+    strayed = np.vstack([[[0, 9.0, 0]], VERTICES, [[0, -9.0, 0]]])
+    mesh = trimesh.Trimesh(strayed, FACES + 1, process=False)
+    read = read_mesh(exported(tmp_path, suffix, mesh))
+    np.testing.assert_allclose(np.ptp(read[0], 0), np.ptp(VERTICES, 0), atol=2e-6)
+    np.testing.assert_allclose(corners(read), corners((VERTICES, FACES)), atol=2e-6)
 
 
 def test_texture_seams_are_closed_by_merging(tmp_path):
