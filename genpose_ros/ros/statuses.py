@@ -263,7 +263,7 @@ class EstimatorStatus:
             **self._about,
             "state": state,
             "frames published per second": per_second,
-            "resident memory, MB": f"{_resident_mb():.0f}",
+            "resident memory, MB": _resident_mb(),
         }
         for stage, timings_ms in list(self._last.timings_ms.items()):
             values |= _percentiles(stage, timings_ms)
@@ -368,10 +368,16 @@ class UpStatus:
         return status("up", message, values, warn=lacks_imu)
 
 
-def _resident_mb() -> float:
-    """How much memory this process holds."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
+def _resident_mb() -> str:
+    """How much memory this process holds; why that is not known where no more files can be opened.
+
+    A status that failed for that would take all others with it.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError as error:
+        return f"not known: {error.strerror}"
+    return f"{pages * resource.getpagesize() / 2**20:.0f}"
 
 
 def _percentiles(name: str, values_ms: Iterable[float]) -> dict[str, object]:

@@ -1,6 +1,7 @@
 # Copyright 2026 genpose_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+import resource
 from collections import Counter
 from types import SimpleNamespace
 
@@ -257,6 +258,18 @@ class TestEstimatorStatus:
             "encode p50, ms": "14.3",
             "encode p95, ms": "28.3",
         }
+
+    def test_a_process_without_file_descriptors_still_has_a_status(self, clock):
+        status = EstimatorStatus({}, LastFrames(ready=True), clock=lambda: clock[0])
+        clock[0] = 1.0
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, most[1]))
+        try:
+            state = status()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, most)
+        assert state.level == OK
+        assert values(state)["resident memory, MB"] == "not known: Too many open files"
 
     def test_what_is_lowered_to_keep_the_latency_is_told(self, clock):
         last = LastFrames(ready=True)
