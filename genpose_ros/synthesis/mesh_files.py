@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MESH_SUFFIXES", "merged", "read_mesh"]
+__all__ = ["MESH_SUFFIXES", "merged", "read_mesh", "without_unused"]
 
 #: Endings of the mesh files that are read, in lower case.
 MESH_SUFFIXES: tuple[str, ...] = (".ply", ".obj", ".stl", ".off", ".gltf", ".glb")
@@ -71,7 +71,7 @@ def read_mesh(file: Path) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(vertices).all() or np.abs(vertices).max() > _FARTHEST:
         raise ValueError(f"{file} is broken: coordinates that are not finite; export it anew")
     # A stray vertex would count as a part of the object, whose box gives its middle and scale.
-    vertices, faces = _without_unused(vertices, faces)
+    vertices, faces = without_unused(vertices, faces)
     if (np.ptp(vertices, 0) <= 0).any():
         raise ValueError(f"{file} is flat: its box has an edge of length 0")
     return vertices, faces
@@ -87,7 +87,7 @@ def merged(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndar
         vertices: (V, 3).
         faces: (F, 3), vertex numbers.
     """
-    vertices, faces = _without_unused(vertices, faces)
+    vertices, faces = without_unused(vertices, faces)
     # Zeros of either sign are the same place.
     _, first, name = np.unique(vertices + 0.0, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
@@ -98,8 +98,8 @@ def merged(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndar
     return vertices[first[order]], corners[~lost]
 
 
-def _without_unused(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same triangles (F, 3), and of the vertices (V, 3) those that are a corner of one."""
+def without_unused(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the triangles (F, 3) with those of the vertices (V, 3) that are corners of one."""
     used = np.zeros(len(vertices), dtype=bool)
     used[faces] = True
     if used.all():

@@ -14,7 +14,7 @@ import numpy as np
 from genpose_ros.files import read_json
 from genpose_ros.geometry.categories import NOCS, Category, CategorySet
 from genpose_ros.synthesis.device_arrays import DeviceRandom, array_for
-from genpose_ros.synthesis.mesh_files import read_mesh
+from genpose_ros.synthesis.mesh_files import merged, read_mesh, without_unused
 
 __all__ = ["METRIC_DIAGONAL_M", "Mesh", "deform", "deformed", "load_meshes", "make_mesh"]
 
@@ -146,8 +146,15 @@ def make_mesh(
         faces: (F, 3), vertex numbers.
         metric: whether the scale is known; otherwise the box gets unit diagonal.
         max_faces: with more triangles it is simplified to this many.
+
+    Raises:
+        ValueError: it is to be simplified, and each triangle has lost a corner.
     """
     if len(faces) > max_faces:
+        # Triangles that share no corners, as those of STL, would vanish one by one and leave holes.
+        vertices, faces = merged(vertices, faces)
+        if len(faces) == 0:
+            raise ValueError(f"{name} holds no triangle that has three corners: export it anew")
         vertices, faces = _simplified(vertices, faces, max_faces)
     vertices = vertices - (vertices.max(0) + vertices.min(0)) / 2
     if not metric:
@@ -167,7 +174,7 @@ def _simplified(
         o3d.utility.Vector3dVector(vertices), o3d.utility.Vector3iVector(faces.astype(np.int32))
     )
     simple = mesh.simplify_quadric_decimation(max_faces)
-    return np.asarray(simple.vertices), np.asarray(simple.triangles)
+    return without_unused(np.asarray(simple.vertices), np.asarray(simple.triangles))
 
 
 def _outward(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, bool]:

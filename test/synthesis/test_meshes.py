@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 
 from genpose_ros.geometry import NOCS
 from genpose_ros.synthesis import Mesh, deform, load_meshes
@@ -36,6 +37,28 @@ def write_folder(
 
 
 class TestLoading:
+    @pytest.mark.parametrize("suffix", ["stl", "ply"])
+    def test_simplifying_leaves_the_surface_whole(self, tmp_path: Path, suffix: str) -> None:
+        # Triangles of STL share no corners.
+        radius_m = 0.1
+        ball = trimesh.creation.icosphere(subdivisions=4, radius=radius_m)
+        ball.export(tmp_path / f"ball.{suffix}")
+        entry = {**ENTRY, "file": f"ball.{suffix}"}
+        (tmp_path / "manifest.json").write_text(json.dumps([entry]))
+        (mesh,) = load_meshes(tmp_path, "train", max_faces=2000)
+        first, second, third = mesh.vertices[mesh.faces].swapaxes(0, 1)
+        area_m2 = np.linalg.norm(np.cross(second - first, third - first), axis=1).sum() / 2
+        assert mesh.closed
+        assert len(mesh.faces) <= 2000
+        assert area_m2 == pytest.approx(4 * np.pi * radius_m**2, rel=0.01)
+        assert len(np.unique(mesh.faces)) == len(mesh.vertices)
+
+    def test_a_large_file_of_triangles_without_area_is_named(self, tmp_path: Path) -> None:
+        lines = [[0, 0, 7], [0, 0, 5]] * 3
+        write_folder(tmp_path, ENTRY, triangles=lines)
+        with pytest.raises(ValueError, match="a holds no triangle that has three corners"):
+            load_meshes(tmp_path, "train", max_faces=5)
+
     def test_meshes_of_the_split_are_centred_on_their_box(self, tmp_path: Path) -> None:
         other = {**ENTRY, "split": "test"}
         (mesh,) = load_meshes(write_folder(tmp_path, ENTRY, other), "train")
