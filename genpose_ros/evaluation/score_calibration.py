@@ -238,13 +238,13 @@ def fit_calibration(
 ) -> tuple[ScoreCalibration, Reliability]:
     """Fit a calibration for a model, and tell how it does on a fifth of the views kept apart.
 
+    Of too few poses near the truth, covariances are not inflated; a line of the log says so.
+
     Args:
         estimator: of the model, with the settings that it is to be used with.
         views: from `calibration_views`.
         library: that the views' objects are from, for their sizes.
         on_views: called with how many estimates have been made since the last call.
-
-    Of too few poses near the truth, covariances are not inflated; a line of the log says so.
 
     Raises:
         ValueError: the estimator has several models, or too few views are left to fit.

@@ -64,26 +64,29 @@ def test_views_are_the_same_for_a_seed_and_some_deceive():
     assert 40 < sum(cloud.up_cam is not None for cloud in first.clouds) < 110
 
 
-def test_a_fit_tells_right_poses_from_wrong_ones_and_leaves_the_model_as_it_was():
+def quick_estimator():
     settings = EstimatorSettings(device="cpu", candidates=16, patches=24, tta_views=1)
-    estimator = PoseEstimator(load_model(), settings)
+    return PoseEstimator(load_model(), settings)
+
+
+def test_a_fit_tells_right_poses_from_wrong_ones_and_leaves_the_model_as_it_was():
+    estimator = quick_estimator()
     before = estimator.model.score_calibration
     calibration, _ = fit_calibration(estimator, calibration_views(300, 5))
     assert estimator.model.score_calibration is before
     assert calibration.features == EVIDENCE
     assert set(calibration.sizes) >= {"can", "mug"}
     assert calibration.inflation != Inflation()
-    model = load_model()
-    model.score_calibration = calibration
-    found = reliability(PoseEstimator(model, settings), calibration_views(150, 6))
+    judged = quick_estimator()
+    judged.model.score_calibration = calibration
+    found = reliability(judged, calibration_views(150, 6))
     # A wrong pose scores less than a right one far more often than not (area under the curve).
     right, wrong = found.scores[found.holds], found.scores[~found.holds]
     assert (right[:, None] > wrong).mean() > 0.75
 
 
 def test_covariances_are_fitted_to_the_scores_that_there_are():
-    settings = EstimatorSettings(device="cpu", candidates=16, patches=24, tta_views=1)
-    estimator = PoseEstimator(load_model(), settings)
+    estimator = quick_estimator()
     before = estimator.model.score_calibration
     calibration, told = fit_inflation(estimator, calibration_views(300, 5))
     assert estimator.model.score_calibration is before

@@ -8,10 +8,10 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["claim_domain"]
+__all__ = ["DOMAINS", "claim_domain"]
 
 #: Domains that every platform has ports for.
-_FIRST, _LAST = 1, 101
+DOMAINS = range(1, 102)
 #: A folder for each user: nobody can open another's lock files.
 _FOLDER = Path(tempfile.gettempdir()) / f"genpose_ros_domains_{os.getuid()}"
 #: Locks of the domains that this process has claimed; they end with it.
@@ -30,9 +30,9 @@ def claim_domain(preferred: int, folder: Path = _FOLDER) -> int:
         OSError: the lock files cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    count = _LAST - _FIRST + 1
+    count = len(DOMAINS)
     for step in range(count):
-        domain = _FIRST + (preferred - _FIRST + step) % count
+        domain = DOMAINS[(preferred - DOMAINS.start + step) % count]
         if _locked(folder / f"{domain}.lock"):
             return domain
     raise RuntimeError(f"all {count} DDS domains are claimed by the lock files in {folder}")

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
-from genpose_ros.ros.demo.dds_domains import claim_domain
+from genpose_ros.ros.demo.dds_domains import DOMAINS, claim_domain
 from genpose_ros.stopping import SIGNALS
 
 __all__ = ["NodeEndedError", "NodeProcess", "isolated_environment", "node_process", "terminable"]
@@ -146,7 +146,7 @@ def isolated_environment() -> dict[str, str]:
 @cache
 def _own_domain() -> int:
     """The domain of this process's nodes; by chance alone where none can be claimed."""
-    preferred = random.SystemRandom().randint(1, 101)
+    preferred = random.SystemRandom().choice(DOMAINS)
     try:
         return claim_domain(preferred)
     except (OSError, RuntimeError):

@@ -191,7 +191,9 @@ def test_a_view_that_has_ended_listens_to_nobody():
     objects = peer.create_publisher(ObjectPoseArray, "~/objects", 10)
     with LiveView.started(PageStub(), LiveTopics()):
         wait(objects.get_subscription_count)
-    wait(lambda: not objects.get_subscription_count())
+        assert peer.count_subscribers("/tf") > 0
+    wait(lambda: not peer.count_subscribers("/tf"))
+    assert objects.get_subscription_count() == 0
     peer.destroy_node()
     context.shutdown()
 
