@@ -118,7 +118,8 @@ def arguments() -> list[DeclareLaunchArgument]:
 def profile(context: LaunchContext) -> dict[str, str]:
     """Return the variables that give a program the Fast DDS profile; none where one is set."""
     path = LaunchConfiguration("fastdds_profile").perform(context)
-    is_set = any(name in context.environment for name in PROFILE_VARIABLES)
+    own = (*PROFILE_VARIABLES, "FASTDDS_BUILTIN_TRANSPORTS")  # which a profile would overrule
+    is_set = any(name in context.environment for name in own)
     return dict.fromkeys(PROFILE_VARIABLES, path) if path and not is_set else {}
 
 

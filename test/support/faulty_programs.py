@@ -21,6 +21,7 @@ import numpy as np
 import rclpy
 import torch
 from rclpy.node import Node
+from rclpy.task import Task
 from sensor_msgs.msg import CameraInfo, Image
 from torch import Tensor
 from toy_models import MixtureModel, make_model
@@ -69,8 +70,30 @@ class FaultyModel(MixtureModel):
         return score * torch.nan if order == "nan" else score
 
 
+def waited_for_processor_s(pid: int) -> float:
+    """How long a process's main thread was ready while others ran, seconds; 0: not known."""
+    counts = Path(f"/proc/{pid}/schedstat")  # some kernels do not keep them
+    return int(counts.read_text().split()[1]) / 1e9 if counts.exists() else 0.0
+
+
+def clock_callbacks(path: Path) -> None:
+    """Write down for how many seconds each callback from now on holds up the others, a line each.
+
+    What its thread waited for a processor is not counted.
+    """
+    file, run, pid = path.open("w", buffering=1), Task.__call__, os.getpid()
+
+    def clocked(task: Any) -> None:
+        begin_s = time.monotonic() - waited_for_processor_s(pid)
+        run(task)
+        file.write(f"{time.monotonic() - waited_for_processor_s(pid) - begin_s:.6f}\n")
+
+    Task.__call__ = clocked
+
+
 def run_node(arguments: list[str], orders: Path) -> None:
-    """The estimator node, in place of whose weights a `FaultyModel` stands."""
+    """The estimator node with a `FaultyModel` for its weights; its callbacks are clocked."""
+    clock_callbacks(orders.with_suffix(".callbacks"))
     plain = make_model(deviation=0.005)
     model = FaultyModel(torch.eye(3)[None], torch.zeros(1, 3))
     model.__dict__.update({**plain.__dict__, "orders": orders})
@@ -82,11 +105,15 @@ def run_node(arguments: list[str], orders: Path) -> None:
 
 
 class Sender(Node):
-    """Camera at 10 Hz, with a little noise; or a segmenter, which answers each depth image."""
+    """Camera at 10 Hz, with a little noise; or a segmenter, which answers each depth image.
+
+    It prints when it sends its first message.
+    """
 
     def __init__(self, role: str) -> None:
         super().__init__(role)
         self._rng = np.random.default_rng(0)
+        self._has_sent = False
         if role == "camera":
             self._depth = self.create_publisher(Image, "depth", 10)
             self._info = self.create_publisher(CameraInfo, "camera_info", 10)
@@ -100,13 +127,20 @@ class Sender(Node):
         depth_mm[10:20, 10:25] -= 700
         depth_mm[30:40, 40:60] -= 600
         image = as_image(depth_mm, "16UC1", self.get_clock().now().to_msg())
+        self._tell_first()
         self._info.publish(camera_info(image.header))
         self._depth.publish(image)
 
     def _answer(self, depth: Image) -> None:
         labels = np.zeros(SHAPE, dtype=np.uint8)
         labels[10:20, 10:25], labels[30:40, 40:60] = 3, 7
+        self._tell_first()
         self._masks.publish(as_image(labels, "mono8", depth.header.stamp))
+
+    def _tell_first(self) -> None:
+        if not self._has_sent:
+            print(f"first message at {time.monotonic()}", flush=True)
+        self._has_sent = True
 
 
 def as_image(pixels: np.ndarray, encoding: str, stamp: Any) -> Image:
