@@ -17,6 +17,8 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from genpose_ros.ros.shared_memory import remove_abandoned_memory
+from genpose_ros.ros.wording import counted
 from genpose_ros.stopping import SIGNALS, end_after_grace, end_in_order
 
 __all__ = ["end_for_respawn", "run_program", "spin_through_errors"]
@@ -69,6 +71,7 @@ def run_program(
         try:
             handlers = SignalHandlerOptions.NO if says_goodbye else SignalHandlerOptions.ALL
             rclpy.init(args=args, signal_handler_options=handlers)
+            _tidy(name)
             node = make_node()
             spin(node)
         except (KeyboardInterrupt, ExternalShutdownException):
@@ -90,6 +93,15 @@ def run_program(
         node = None
         gc.collect()
         end_in_order(0)
+
+
+def _tidy(name: str) -> None:
+    """Remove what killed programs, this one's predecessors among them, have left of memory."""
+    removed = remove_abandoned_memory()
+    if removed.segments:
+        memory = f"{counted(removed.segments, 'segment')} of shared memory"
+        line = f"{memory} ({removed.n_bytes / 1e6:.1f} MB) of programs that were killed removed"
+        rclpy.logging.get_logger(name).info(line)
 
 
 def spin_through_errors(node: _ReportingNode) -> None:
