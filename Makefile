@@ -45,7 +45,7 @@ test-unit: setup  ## the quick tests: nothing slow, no DDS
 fuzz: setup  ## CASES=N random files and messages through readers and adapters; SEED=N
 	@.venv/bin/python -m pytest -n $(WORKERS) -m fuzz --timeout 0 --fuzz-cases $(CASES) --fuzz-seed $(SEED) $(ARGS)
 
-faults: setup  ## faults in real nodes and cameras, ROUNDS=N times each (46 s a round); SEED=N, SLACK=N times the promised time, ARGS="-k transforms": some
+faults: setup  ## faults in real nodes and cameras, ROUNDS=N times each (50 s a round); SEED=N, SLACK=N times the promised time, ARGS="-k transforms": some
 	@.venv/bin/python -m pytest test/ros/test_faults.py --timeout 0 --fault-rounds $(ROUNDS) --fault-seed $(SEED) --fault-slack $(SLACK) $(ARGS)
 
 soak: setup  ## the node for IMAGES=N images, as many malformed messages and frames as that asks for; SEED=N
