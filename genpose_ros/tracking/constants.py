@@ -285,8 +285,28 @@ REST_M: Annotated[
     ),
 ] = 0.005
 REST_DEG: Annotated[
-    float, About("deg", "the same of its orientation", "as `REST_M`: less, and turntables rest")
+    float, About("deg", "the same of its orientation", "as `REST_M`; with 5, turntables rest")
 ] = 3.0
+MOVING_SHARE: Annotated[
+    float,
+    About(
+        "share",
+        "of those two by which poses are steadied at most that are not at rest",
+        "with more, the filter's lag shows in what is carried fast",
+    ),
+] = 0.3
+
+REST_VARIANCE: Annotated[
+    float,
+    About(
+        "share",
+        "of the variance of a position that is left in the mean of an object at rest",
+        "fitted to NEES of 21 sequences",
+    ),
+] = 0.75
+REST_TURN_VARIANCE: Annotated[
+    float, About("share", "the same of its orientation", "fitted to NEES of 21 sequences")
+] = 0.2
 
 # Slow segmenters
 MASK_STAMPS: Annotated[

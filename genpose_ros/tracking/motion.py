@@ -83,7 +83,9 @@ def predict(motions: Sequence[Motion], stamp_ns: int, noise: MotionNoise) -> lis
     covariance[:, :, :6] += covariance[:, :, 6:] * reach[:, None]
     covariance[:, :, 6:] *= fade[:, None]
     covariance += _process_noise(reach, np.abs(dt), noise)
-    parts = zip(motions, displaced_poses(T, velocity * reach), velocity * fade, covariance, strict=True)
+    parts = zip(
+        motions, displaced_poses(T, velocity * reach), velocity * fade, covariance, strict=True
+    )
     return [m if m.stamp_ns == stamp_ns else Motion(stamp_ns, *own) for m, *own in parts]
 
 

@@ -6,7 +6,7 @@
 Half of the error of a pose stays from one frame to the next, so that the motion filter, whose
 memory is short, takes little of it away; the mean over a second or two does. `Rest` goes on from
 frame to frame, `steadied` is what of it is given to users: never farther than `REST_M` and
-`REST_DEG` from what the frame itself says.
+`REST_DEG` from what the frame itself says. What moves is steadied by its motion filter, by less.
 """
 
 from collections.abc import Sequence
@@ -65,20 +65,28 @@ def updated_rests(rests: Sequence[Rest | None], T_fixed_obj: np.ndarray) -> list
     ]
 
 
-def steadied(T_own: np.ndarray, T_steady: np.ndarray) -> np.ndarray:
+def steadied(T_own: np.ndarray, rests: Sequence[Rest | None], T_filter: np.ndarray) -> np.ndarray:
     """Return poses as near to steadier ones as they may be: `REST_M` and `REST_DEG` off.
 
     Args:
-        T_own: (B, 4, 4) what the frame says.
-        T_steady: (B, 4, 4) of the same objects: their mean, or the motion filter's poses.
+        T_own: (B, 4, 4) what the frame says, fixed frame.
+        rests: of the same objects; where they are at rest, their mean is the steadier pose.
+        T_filter: (B, 4, 4) poses of the motion filter, which are that of the others; of them,
+            `MOVING_SHARE` of those two is the most.
     """
+    if not len(rests):
+        return T_own
+    resting = np.array([at_rest(rest) for rest in rests])
+    means = [T if rest is None else rest.T_fixed_obj for rest, T in zip(rests, T_own, strict=True)]
+    T_steady = np.where(resting[:, None, None], np.stack(means), T_filter)
+    limits = np.where(resting[:, None], 1.0, constants.MOVING_SHARE) * _limits()
     difference = pose_differences(T_own, T_steady)
-    share = np.minimum(1.0, _limits() / np.maximum(_sizes(difference), 1e-12))
+    share = np.minimum(1.0, limits / np.maximum(_sizes(difference), 1e-12))
     return displaced_poses(T_own, difference * np.repeat(share, 3, axis=1))
 
 
 def _limits() -> np.ndarray:
-    """Metres and radians (2,) that a pose at rest may be off."""
+    """Metres and radians (2,): farther off, an object has moved."""
     return np.array([constants.REST_M, np.deg2rad(constants.REST_DEG)])
 
 

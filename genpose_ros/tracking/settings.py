@@ -138,8 +138,8 @@ class TrackerSettings:
     )
     steady: bool = setting(
         True,
-        "Objects at rest are where the mean of their last poses is, others nearer to where their "
-        "motion filter has them, by 5 mm and 3 degrees at most; false: where the frame has them.",
+        "Objects at rest are where the mean of their last poses is, moving ones nearer to where "
+        "the motion filter has them; both stay within millimetres of the frame's own estimate.",
     )
     smoothing: bool = setting(
         False,

@@ -317,9 +317,7 @@ def update(
     return [_updated(*item, camera_pose, settings) for item in each]
 
 
-def _rests_after(
-    followed: Sequence[Followed], camera_pose: StampedCameraPose
-) -> list[Rest | None]:
+def _rests_after(followed: Sequence[Followed], camera_pose: StampedCameraPose) -> list[Rest | None]:
     """What is known of the objects' rest; what is not seen whole tells nothing of it."""
     rests = [None if item.restart else item.obj.rest for item in followed]
     whole = [i for i, item in enumerate(followed) if item.whole]
@@ -344,12 +342,9 @@ def _given_poses(
     T_own = np.where(
         np.array(filtered, dtype=bool)[:, None, None], T_filter, camera_pose.T_fixed_cam @ T_own
     )
-    if not settings.steady:
-        return camera_pose.T_cam_fixed @ T_own
-    T_steady = [
-        rest.T_fixed_obj if at_rest(rest) else T for rest, T in zip(rests, T_filter, strict=True)
-    ]
-    return camera_pose.T_cam_fixed @ steadied(T_own, np.array(T_steady).reshape(-1, 4, 4))
+    if settings.steady:
+        T_own = steadied(T_own, rests, T_filter)
+    return camera_pose.T_cam_fixed @ T_own
 
 
 def _updated(
@@ -488,12 +483,16 @@ def _shown(
     """An object's estimate at the frame's stamp, in its camera; with the spread as covariance."""
     estimate, stamp_ns = obj.estimate, camera_pose.stamp_ns
     if not delayed and obj.last.stamp_ns == stamp_ns:
-        return estimate
+        averaged = settings.steady and at_rest(obj.rest)
+        factors = (
+            (constants.REST_VARIANCE, constants.REST_TURN_VARIANCE) if averaged else (1.0, 1.0)
+        )
+        return replace(estimate, error_factors=factors)
     (motion,) = predicted_motions([obj], stamp_ns, settings)
     T_fixed_obj = obj.at(stamp_ns) if delayed else motion.T_fixed_obj
     estimate = estimate.placed(camera_pose.T_cam_fixed @ T_fixed_obj)
     covariance = _pose_covariance(obj, motion, estimate.T_cam_obj, camera_pose)
-    return replace(estimate, covariance=covariance)
+    return replace(estimate, covariance=covariance, error_factors=(1.0, 1.0))
 
 
 def _as_track(
