@@ -57,10 +57,9 @@ def error_covariances(estimates: Sequence[ObjectEstimate], *, tracked: bool = Fa
 
     Candidates of one cloud differ less among each other than from the truth: the depth errs for all
     of them, most along the line of sight, and so does the network. By how much shows in how far
-    apart all of them are, those of other modes included. What else is known of their errors comes
-    on top (`ObjectEstimate.error_factors`): where candidates start from nothing, what the model's
-    calibration says of so probable a pose; of tracks, what a mean of poses has less. No angle about
-    a free axis comes out less known than not at all.
+    apart all of them are, those of other modes included, and, where they start from nothing, in how
+    probable the pose is: what the model's calibration says of it (`ObjectEstimate.error_factors`)
+    comes on top. No angle about a free axis comes out less known than not at all.
 
     Args:
         estimates: their covariances are the spread (`uncertainty.pose_covariance`) or, of tracks,
@@ -86,7 +85,8 @@ def error_covariances(estimates: Sequence[ObjectEstimate], *, tracked: bool = Fa
     farther = _SIZE_M * np.sqrt(squared) / np.maximum(sizes_m, 1e-3)
     turn = errors.turn_rad**2 * (1 + tilt) ** (2 * _TILT_POWER) * farther
     covariance[:, 3:, 3:] += np.minimum(turn, _UNIFORM)[:, None, None] * np.eye(3)
-    covariance *= _factors(estimates)
+    if not tracked:
+        covariance *= _factors(estimates)
     about = (y_axis[:, None] @ spread[:, 3:, 3:] @ y_axis[:, :, None])[:, 0, 0]
     free = about >= (1 - 1e-6) * _UNIFORM
     covariance[free] = with_uniform_angle(covariance[free], y_axis[free])

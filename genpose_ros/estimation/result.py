@@ -54,8 +54,8 @@ class ObjectEstimate:
             object may be; None: there is none.
         evidence: that the scores come from, in the order of `evidence.EVIDENCE`; the first is the
             agreement of the candidates.
-        error_factors: by what the variances of position and rotation are multiplied beyond those of
-            any model's: by its calibration (`Inflation`), of tracks at rest by what a mean has less.
+        error_factors: by how much more the variances of position and rotation are enlarged than
+            those of any model's, by its calibration (`Inflation`).
         candidate_energies: (K, 2) of the rotations and translations of the candidates, higher is
             better; None where they were not ranked by energy.
 

@@ -296,18 +296,6 @@ MOVING_SHARE: Annotated[
     ),
 ] = 0.3
 
-REST_VARIANCE: Annotated[
-    float,
-    About(
-        "share",
-        "of the variance of a position that is left in the mean of an object at rest",
-        "fitted to NEES of 21 sequences",
-    ),
-] = 0.75
-REST_TURN_VARIANCE: Annotated[
-    float, About("share", "the same of its orientation", "fitted to NEES of 21 sequences")
-] = 0.2
-
 # Slow segmenters
 MASK_STAMPS: Annotated[
     int,

@@ -38,7 +38,7 @@ from genpose_ros.tracking.motion import (
     predict,
     significant_velocity,
 )
-from genpose_ros.tracking.rest import Rest, at_rest, steadied, updated_rests
+from genpose_ros.tracking.rest import Rest, steadied, updated_rests
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.support import RememberedSupport
 from genpose_ros.tracking.tracks import Track, TrackState, next_state
@@ -336,15 +336,13 @@ def _given_poses(
     settings: TrackerSettings,
 ) -> np.ndarray:
     """T_cam_obj (B, 4, 4) that users are given: the frame's own, steadied."""
-    T_own = np.array([item.estimate.T_cam_obj for item in followed]).reshape(-1, 4, 4)
+    T_frame = np.array([item.estimate.T_cam_obj for item in followed]).reshape(-1, 4, 4)
     T_filter = np.array([motion.T_fixed_obj for motion in motions]).reshape(-1, 4, 4)
-    filtered = [settings.smoothing or not item.whole for item in followed]
-    T_own = np.where(
-        np.array(filtered, dtype=bool)[:, None, None], T_filter, camera_pose.T_fixed_cam @ T_own
-    )
-    if settings.steady:
-        T_own = steadied(T_own, rests, T_filter)
-    return camera_pose.T_cam_fixed @ T_own
+    filtered = np.array([settings.smoothing or not item.whole for item in followed], dtype=bool)
+    T_own = np.where(filtered[:, None, None], T_filter, camera_pose.T_fixed_cam @ T_frame)
+    given = steadied(T_own, rests, T_filter) if settings.steady else T_own
+    T_cam_obj: np.ndarray = camera_pose.T_cam_fixed @ given
+    return T_cam_obj
 
 
 def _updated(
@@ -483,16 +481,12 @@ def _shown(
     """An object's estimate at the frame's stamp, in its camera; with the spread as covariance."""
     estimate, stamp_ns = obj.estimate, camera_pose.stamp_ns
     if not delayed and obj.last.stamp_ns == stamp_ns:
-        averaged = settings.steady and at_rest(obj.rest)
-        factors = (
-            (constants.REST_VARIANCE, constants.REST_TURN_VARIANCE) if averaged else (1.0, 1.0)
-        )
-        return replace(estimate, error_factors=factors)
+        return estimate
     (motion,) = predicted_motions([obj], stamp_ns, settings)
     T_fixed_obj = obj.at(stamp_ns) if delayed else motion.T_fixed_obj
     estimate = estimate.placed(camera_pose.T_cam_fixed @ T_fixed_obj)
     covariance = _pose_covariance(obj, motion, estimate.T_cam_obj, camera_pose)
-    return replace(estimate, covariance=covariance, error_factors=(1.0, 1.0))
+    return replace(estimate, covariance=covariance)
 
 
 def _as_track(

@@ -28,7 +28,7 @@ def rested(path):
 
 def noisy(count, seed=0, m=0.001, degrees=0.5):
     rng = np.random.default_rng(seed)
-    return [pose(*rng.normal([0, 0, 1], m), rng.normal(0, degrees)) for _ in range(count)]
+    return [pose(rng.normal(0, m), degrees=rng.normal(0, degrees)) for _ in range(count)]
 
 
 def shown(path):

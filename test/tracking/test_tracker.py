@@ -301,18 +301,14 @@ class TestFollowing:
         noise = np.random.default_rng(0).normal(0, [0.002, 0.002, 0], (80, 3))
         path = np.array([[0.0, 0.0, 0.8]]) + noise
         path[60:, 0] += 0.01 * np.arange(1, 21)
-        errors, deviations = [], []
+        errors = []
         for steady in (False, True):
             following = tracker(steady=steady, verify_period_s=0.0)
             results = run(following, scene, 80, move=lambda i: scene.put(1, "mug", path[i]))
-            tracks = [result.tracks[0].estimate for result in results]
-            shown = np.array([track.T_cam_obj[:3, 3] for track in tracks])
-            errors.append(shown - path)
-            deviations.append([np.sqrt(track.covariance[0, 0]) for track in tracks])
+            shown = [result.tracks[0].estimate.T_cam_obj[:3, 3] for result in results]
+            errors.append(np.array(shown) - path)
         single, steadied = (np.std(e[30:60, :2] + noise[30:60, :2]) for e in errors)
         assert steadied < 0.4 * single
-        (before, _), (apart, variance) = deviations, np.array(deviations) ** 2
-        assert (variance[30:60] / np.square(before[30:60])).max() < 0.9
         lag = np.linalg.norm(errors[1] - errors[0], axis=1)
         assert lag[60:64].max() < 1.1 * constants.REST_M
         assert lag[66:].max() < 1.1 * constants.MOVING_SHARE * constants.REST_M
@@ -329,7 +325,7 @@ class TestFollowing:
         following.track(scene.frame(), stamp(30), T_fixed_cam)
         (obj,) = following.state.objects
         assert obj.rest.frames == 1
-        assert obj.rest.T_fixed_obj[:3, 3] == pytest.approx([1.0, 2.0, 3.8], abs=0.02)
+        assert obj.rest.T_fixed_obj[:3, 3] == pytest.approx([1.0, 2.0, 3.82], abs=0.005)
 
 
 class TestIdentity:
