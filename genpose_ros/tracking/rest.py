@@ -58,10 +58,10 @@ def updated_rests(rests: Sequence[Rest | None], T_fixed_obj: np.ndarray) -> list
     newest = np.stack([rest.T_newest for rest in before])
     means = displaced_poses(means, pose_differences(means, T_fixed_obj) / frames[:, None])
     newest = displaced_poses(newest, pose_differences(newest, T_fixed_obj) * constants.REST_GAIN)
-    stays = (_sizes(pose_differences(means, newest)) <= _limits()).all(axis=1)
+    stays = _sizes(pose_differences(means, newest)) <= _limits()
     return [
-        Rest(int(n), mean, new) if stay else Rest(1, T, T)
-        for n, mean, new, stay, T in zip(frames, means, newest, stays, T_fixed_obj, strict=True)
+        Rest(int(n), mean, new) if near.all() else Rest(1, T, T)
+        for n, mean, new, near, T in zip(frames, means, newest, stays, T_fixed_obj, strict=True)
     ]
 
 
@@ -92,4 +92,5 @@ def _limits() -> np.ndarray:
 
 def _sizes(difference: np.ndarray) -> np.ndarray:
     """(B, 2) lengths of differences (B, 6), metres and radians."""
-    return np.linalg.norm(difference.reshape(-1, 2, 3), axis=2)
+    lengths: np.ndarray = np.linalg.norm(difference.reshape(-1, 2, 3), axis=2)
+    return lengths
