@@ -158,16 +158,10 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _ended_nodes() -> Iterator[None]:
-    """Participants of DDS end when Python collects their contexts, before the next file's begin.
-
-    What programs that were killed had of the shared memory is given back.
-    """
+    """Participants of DDS end when Python collects their contexts, before the next file's begin."""
     yield
     if "rclpy" in sys.modules:
-        from genpose_ros.ros.shared_memory import remove_segments_of_the_dead
-
         gc.collect()
-        remove_segments_of_the_dead()
 
 
 @pytest.fixture(scope="session")

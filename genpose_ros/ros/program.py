@@ -17,7 +17,6 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from genpose_ros.ros.shared_memory import remove_own_segments
 from genpose_ros.stopping import SIGNALS, end_after_grace, end_in_order
 
 __all__ = ["end_for_respawn", "run_program", "spin_through_errors"]
@@ -118,7 +117,6 @@ def _spin_once_more(executor: SingleThreadedExecutor, node: _ReportingNode) -> b
 
 def end_for_respawn() -> NoReturn:
     """End the process, whatever its threads are at, with the code that asks for another one."""
-    remove_own_segments()
     os._exit(os.EX_SOFTWARE)  # 70
 
 
