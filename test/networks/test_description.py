@@ -34,7 +34,9 @@ def test_what_is_calibrated_is_told(tmp_path: Path) -> None:
 
     model = load_model(default_weights())
     assert describe_weights(default_weights()).calibrated == ("scores", "covariances")
-    model.score_calibration = replace(model.score_calibration, inflation=Inflation())
+    calibration = model.score_calibration
+    assert calibration is not None
+    model.score_calibration = replace(calibration, inflation=Inflation())
     save_model(model, tmp_path / "plain.safetensors", {})
     assert describe_weights(tmp_path / "plain.safetensors").calibrated == ("scores",)
 
