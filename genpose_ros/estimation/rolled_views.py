@@ -24,6 +24,7 @@ from genpose_ros.estimation.result import ObjectEstimate
 __all__ = [
     "likeliest_view",
     "rolled_by",
+    "score_logit",
     "standing_share",
     "unsettled_images",
     "upright_evidence",
@@ -101,9 +102,9 @@ def upright_evidence(outcome: ObjectEstimate | Rejection, turn: np.ndarray) -> f
         turn: (3, 3) to the view.
     """
     if isinstance(outcome, Rejection):
-        return _OF_SCORE * _logit(0.0)
+        return _OF_SCORE * score_logit(0.0)
     stands = standing_share(outcome.T_cam_candidates, turn)
-    return _OF_SCORE * _logit(outcome.score) + _OF_STANDING * stands
+    return _OF_SCORE * score_logit(outcome.score) + _OF_STANDING * stands
 
 
 def unsettled_images(
@@ -170,6 +171,7 @@ def rolled_by(outcome: ObjectEstimate | Rejection, turn: np.ndarray) -> ObjectEs
     return replace(outcome, view_roll_rad=math.atan2(turn[1, 0], turn[0, 0]))
 
 
-def _logit(probability: float) -> float:
-    bounded = min(max(probability, _LEAST_SCORE), 1 - _LEAST_SCORE)
+def score_logit(score: float) -> float:
+    """Return the logit of a score, bounded."""
+    bounded = min(max(score, _LEAST_SCORE), 1 - _LEAST_SCORE)
     return math.log(bounded / (1 - bounded))
