@@ -37,9 +37,9 @@ __all__ = [
 _OF_SCORE, _OF_STANDING = 0.36, 3.5
 #: What the image as it is has beyond the others: most cameras are mounted upright.
 _AS_IT_IS = 1.0
-#: What one object has to tell of the image as it is for no other view to be looked at: the others
-#: hardly ever tell more.
-_SURE = 2.5
+#: The image as it is is believed at once where its objects together tell so much more of it than
+#: `_BETWEEN` each, which lies between what they tell of upright views and of others.
+_SURE, _BETWEEN = 1.0, 1.5
 #: Deviation from the image's up, and from the horizontal, at which objects stop to stand, and to be
 #: seen from above, radians.
 _LEANS_RAD, _FROM_BELOW_RAD = math.radians(20.0), math.radians(4.0)
@@ -115,8 +115,8 @@ def unsettled_images(
 ) -> list[list[int]]:
     """Return the objects, by their places, of each image that has to be looked at in other views.
 
-    Not of those where it is known which way is up, where an object clearly stands in the image as
-    it is, and where none is of a category that stands.
+    Not of those where it is known which way is up, whose objects clearly stand in the image as it
+    is, and where none is of a category that stands.
 
     Args:
         clouds: of the objects.
@@ -127,15 +127,13 @@ def unsettled_images(
     as_it_is, rows = np.eye(3), defaultdict[int, list[int]](list)
     for row, image in enumerate(images):
         rows[image].append(row)
-    return [
-        of_image
-        for of_image in rows.values()
-        if not any(clouds[row].up_cam is not None for row in of_image)
-        and any(stand[row] for row in of_image)
-        and not any(
-            stand[row] and upright_evidence(outcomes[row], as_it_is) > _SURE for row in of_image
-        )
-    ]
+    unsettled = []
+    for of_image in rows.values():
+        told = [upright_evidence(outcomes[row], as_it_is) for row in of_image if stand[row]]
+        known = any(clouds[row].up_cam is not None for row in of_image)
+        if told and not known and sum(told) - _BETWEEN * len(told) < _SURE:
+            unsettled.append(of_image)
+    return unsettled
 
 
 def likeliest_view(

@@ -153,8 +153,10 @@ def test_an_image_is_looked_at_again_only_where_nothing_tells():
         (cloud(), unsure, 3, False),
         (cloud(), unsure, 4, True),
         (cloud(), sure, 4, False),  # its category does not stand, so that it tells nothing
+        (cloud(), sure, 5, True),  # one among many that do not stand is no proof
+        *[(cloud(), unsure, 5, True)] * 3,
     ]
-    assert unsettled_images(*zip(*cases, strict=True)) == [[0], [5, 6]]
+    assert unsettled_images(*zip(*cases, strict=True)) == [[0], [5, 6], [7, 8, 9, 10]]
 
 
 def lying_model():
