@@ -11,6 +11,7 @@ import pytest
 import torch
 from toy_models import MixtureModel
 
+from genpose_ros.datasets.frame_folders import RecordedFrame, RecordedInstance, Truth
 from genpose_ros.estimation import (
     EstimatorSettings,
     Instance,
@@ -31,6 +32,8 @@ from genpose_ros.estimation.up import UpDirection
 from genpose_ros.evaluation.metrics import pose_errors
 from genpose_ros.geometry import NOCS
 from genpose_ros.synthesis import STANCES, make_clouds
+from genpose_ros.synthesis.scenes import table_scene
+from genpose_ros.tracking import Tracker
 
 SETTINGS = EstimatorSettings(
     candidates=20, steps=8, points=64, min_points=30, size_factor=0, device="cpu"
@@ -216,3 +219,42 @@ def test_the_roll_of_the_camera_does_not_matter_with_several_objects_in_an_image
     for rolled in found[1:]:
         # The same points in the same views, but for rounding, where the right view is found.
         assert (np.abs(rolled - found[0]).max(1) < 0.5).mean() > 0.9
+
+
+def cut_out_table(quarters):
+    """A simulated table of which nothing but the objects has depth, by a rolled camera."""
+    scene = table_scene(0)
+    objects = [
+        RecordedInstance(o.instance_id, o.category, scene.label == o.instance_id, Truth.NONE)
+        for o in scene.objects
+    ]
+    depth_m = np.where(scene.label > 0, scene.depth_mm / 1000, 0).astype(np.float32)
+    return RecordedFrame("table", depth_m, scene.camera, tuple(objects)).turned(quarters).to_frame()
+
+
+def in_the_upright_image(estimates, quarters):
+    """The poses by instance, turned back."""
+    back = np.eye(4)
+    back[:3, :3] = view_turns(4)[quarters].T
+    return {e.instance_id: back @ e.T_cam_obj for e in estimates}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("tracked", [False, True])
+def test_frames_of_a_rolled_camera_are_estimated_and_tracked_as_of_an_upright_one(
+    quarters, tracked
+):
+    estimator = PoseEstimator.from_settings(EstimatorSettings(device="cpu"))
+    upright, frame = estimator.estimate(cut_out_table(0)), cut_out_table(quarters)
+    assert upright.up_cam is None
+    if tracked:
+        found = [t.estimate for t in Tracker(estimator).track(frame, 1_000_000_000).tracks]
+    else:
+        found = list(estimator.estimate(frame).estimates)
+    assert {round(np.degrees(e.view_roll_rad)) % 360 for e in found} == {360 - 90 * quarters}
+    expected = in_the_upright_image(upright.estimates, 0)
+    for number, T in in_the_upright_image(found, quarters).items():
+        # The pixels of a cloud are drawn in another order, those of the border are others.
+        apart = np.arccos(np.clip(T[:3, 1] @ expected[number][:3, 1], -1, 1))
+        assert np.degrees(apart) < 10
