@@ -231,7 +231,7 @@ class EstimatorSettings:
     roll_views: int = setting(
         4,
         "Rolls of the camera at which an image is looked at where nothing tells which way is up "
-        "and no object clearly stands; the likeliest one is believed. 1: the camera is upright.",
+        "and its objects do not clearly stand; the likeliest is believed. 1: cameras are upright.",
         low=1,
         high=12,
         group="sampling",
