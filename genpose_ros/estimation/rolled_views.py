@@ -18,6 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from genpose_ros.estimation.back_projection import ObjectCloud
+from genpose_ros.estimation.levelling import leaves_roll_open
 from genpose_ros.estimation.reasons import Rejection
 from genpose_ros.estimation.result import ObjectEstimate
 
@@ -115,8 +116,8 @@ def unsettled_images(
 ) -> list[list[int]]:
     """Return the objects, by their places, of each image that has to be looked at in other views.
 
-    Not of those where it is known which way is up, whose objects clearly stand in the image as it
-    is, and where none is of a category that stands.
+    Not of those where what is known of up tells the camera's roll, whose objects clearly stand in
+    the image as it is, and where none is of a category that stands.
 
     Args:
         clouds: of the objects.
@@ -130,8 +131,8 @@ def unsettled_images(
     unsettled = []
     for of_image in rows.values():
         told = [upright_evidence(outcomes[row], as_it_is) for row in of_image if stand[row]]
-        known = any(clouds[row].up_cam is not None for row in of_image)
-        if told and not known and sum(told) - _BETWEEN * len(told) < _SURE:
+        is_open = all(leaves_roll_open(clouds[row].up_cam) for row in of_image)
+        if told and is_open and sum(told) - _BETWEEN * len(told) < _SURE:
             unsettled.append(of_image)
     return unsettled
 

@@ -158,8 +158,18 @@ def test_an_image_is_looked_at_again_only_where_nothing_tells():
         (cloud(), sure, 4, False),  # its category does not stand, so that it tells nothing
         (cloud(), sure, 5, True),  # one among many that do not stand is no proof
         *[(cloud(), unsure, 5, True)] * 3,
+        (cloud(up_cam=steep(60.1)), unsure, 6, True),  # too steep to level by
+        (cloud(up_cam=steep(59.9)), unsure, 7, True),
+        (cloud(up_cam=steep(76.0)), unsure, 8, True),  # no roll is upright
+        (cloud(up_cam=replace(steep(60.1), source="imu")), unsure, 9, True),
     ]
-    assert unsettled_images(*zip(*cases, strict=True)) == [[0], [5, 6], [7, 8, 9, 10]]
+    assert unsettled_images(*zip(*cases, strict=True)) == [[0], [5, 6], [7, 8, 9, 10], [11]]
+
+
+def steep(down_deg):
+    """A plane's normal, as a camera sees it that looks down by so much."""
+    down = np.radians(down_deg)
+    return UpDirection(np.array([0.0, -np.cos(down), -np.sin(down)]), source="plane")
 
 
 def lying_model():
