@@ -34,6 +34,7 @@ def estimate_json(estimate: "ObjectEstimate") -> dict[str, Any]:
         "n_points": e.n_points,
         "rests": e.rests,
         "up_turn_deg": math.degrees(e.up_turn_rad),
+        "view_roll_deg": math.degrees(e.view_roll_rad),
         "remarks": [remark.value for remark in e.remarks],
     }
 

@@ -57,6 +57,7 @@ def _print_summary(described: "WeightsDescription") -> None:
     lines = [
         f"{described.file}: {kind}",
         f"{network}, {energy} a trained energy; {described.file_bytes / 1e6:.1f} MB",
+        f"calibrated: {', '.join(described.calibrated) or 'nothing, see genpose calibrate'}",
         f"SHA-256 of the file: {described.file_sha256}",
     ]
     for line in lines:

@@ -71,6 +71,7 @@ class BatchEstimator:
         timer: StageTimer,
         settings: EstimatorSettings,
         T_cam_start: np.ndarray | None = None,
+        turns: Sequence[np.ndarray | None] | None = None,
     ) -> list[ObjectEstimate | Rejection]:
         """Estimate objects in one call of the network, each or why not, in their order.
 
@@ -79,6 +80,8 @@ class BatchEstimator:
             timer: takes the wall time per stage.
             settings: of the estimate.
             T_cam_start: (B, 4, 4) as of `PoseEstimator.estimate_clouds`.
+            turns: (3, 3) of each object, to the rolled camera that its cloud is shown as of; None:
+                to the levelled one, where it is known which way is up.
 
         Raises:
             ValueError: a category that the model does not know.
@@ -89,7 +92,7 @@ class BatchEstimator:
         size = padded_size(len(clouds), settings.batch_size, self.model.device)
         rows = np.minimum(np.arange(size), len(clouds) - 1)
         start = None if T_cam_start is None else np.array(T_cam_start)
-        turns = [levelling(cloud.up_cam) for cloud in clouds]
+        turns = turns or [levelling(cloud.up_cam) for cloud in clouds]
         levelled = _levelled(clouds, turns, start)
         padded = [levelled[i] for i in rows]
         categories = [self.model.categories[cloud.instance.category] for cloud in padded]

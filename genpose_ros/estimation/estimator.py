@@ -24,6 +24,12 @@ from genpose_ros.estimation.latency import LatencyKeeper
 from genpose_ros.estimation.mask_parts import separate_instances
 from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import FrameResult, ObjectEstimate
+from genpose_ros.estimation.rolled_views import (
+    likeliest_view,
+    rolled_by,
+    unsettled_images,
+    view_turns,
+)
 from genpose_ros.estimation.settings import EstimatorSettings
 from genpose_ros.estimation.stage_timer import StageTimer
 from genpose_ros.estimation.stop_flag import StopFlag
@@ -166,7 +172,8 @@ class PoseEstimator:
             clouds, rejections = self.object_clouds(frame, settings=settings)
             up_cam = self.frame_up(frame, clouds)
             clouds = [replace(cloud, up_cam=up_cam) for cloud in clouds]
-        outcomes = self.estimate_clouds(clouds, settings=settings, timer=timer)
+        of_one = [0] * len(clouds)
+        outcomes = self.estimate_clouds(clouds, images=of_one, settings=settings, timer=timer)
         spread = [o for o in outcomes if isinstance(o, ObjectEstimate)]
         each = zip(spread, error_covariances(spread), strict=True)
         estimates = tuple(replace(o, covariance=covariance) for o, covariance in each)
@@ -219,6 +226,7 @@ class PoseEstimator:
         clouds: Sequence[ObjectCloud],
         *,
         T_cam_start: np.ndarray | None = None,
+        images: Sequence[int] | None = None,
         settings: EstimatorSettings | None = None,
         timer: StageTimer | None = None,
     ) -> list[ObjectEstimate | Rejection]:
@@ -229,25 +237,74 @@ class PoseEstimator:
             T_cam_start: (B, 4, 4) poses that the candidates start around (paper section 3.3): the
                 mode nearest to them is pooled, and the yaw of axisymmetric objects, which is
                 unobservable, stays theirs; None: the centre of the prior.
+            images: number of the image that each cloud is from: where nothing tells which way is
+                up in one, and there are no starts, it is looked at in `roll_views` rolls; None:
+                all are taken as of upright cameras.
             settings: of this call; None: the estimator's.
             timer: takes the wall time per stage.
 
         Raises:
-            ValueError: not as many starts as clouds, shuffled clouds of different sizes, or a
-                category that the model does not know.
+            ValueError: not as many starts or images as clouds, shuffled clouds of different sizes,
+                or a category that the model does not know.
             MemoryError: the GPU's does not suffice for half a batch.
             EstimateStoppedError: `stop` was set.
         """
         if T_cam_start is not None and len(T_cam_start) != len(clouds):
             raise ValueError(f"{len(clouds)} clouds need as many starts, got {len(T_cam_start)}")
+        if images is not None and len(images) != len(clouds):
+            raise ValueError(f"{len(clouds)} clouds need as many images, got {len(images)}")
         settings = self.latency.lowered(settings or self.settings)
         timer = timer or StageTimer(self.device)
+        outcomes = self._outcomes(clouds, settings, timer, T_cam_start)
+        if images is None or T_cam_start is not None or settings.roll_views == 1:
+            return outcomes
+        return self._in_likeliest_views(clouds, outcomes, images, settings, timer)
+
+    def _outcomes(
+        self,
+        clouds: Sequence[ObjectCloud],
+        settings: EstimatorSettings,
+        timer: StageTimer,
+        T_cam_start: np.ndarray | None = None,
+        turns: Sequence[np.ndarray] | None = None,
+    ) -> list[ObjectEstimate | Rejection]:
+        """The outcomes of clouds in batches; starts and turns as of `BatchEstimator.estimate`."""
         outcomes: dict[int, ObjectEstimate | Rejection] = {}
         for batches, rows in self._shared_out(clouds, settings.batch_objects):
             batch = [shuffled_cloud(clouds[row], settings) for row in rows]
             start = None if T_cam_start is None else T_cam_start[rows]
-            outcomes |= zip(rows, _estimated(batches, batch, timer, settings, start), strict=True)
+            turned = None if turns is None else [turns[row] for row in rows]
+            found = _estimated(batches, batch, timer, settings, start, turned)
+            outcomes |= zip(rows, found, strict=True)
         return [outcomes[row] for row in range(len(clouds))]
+
+    def _in_likeliest_views(
+        self,
+        clouds: Sequence[ObjectCloud],
+        outcomes: list[ObjectEstimate | Rejection],
+        images: Sequence[int],
+        settings: EstimatorSettings,
+        timer: StageTimer,
+    ) -> list[ObjectEstimate | Rejection]:
+        """The outcomes, those of images that may be of a rolled camera in their likeliest views."""
+        stand = ["standing" in self.categories[c.instance.category].rests for c in clouds]
+        unsettled = unsettled_images(clouds, outcomes, images, stand)
+        rows = [row for image in unsettled for row in image]
+        if not rows:
+            return outcomes
+        turns = view_turns(settings.roll_views)
+        shown = [clouds[row] for _ in turns[1:] for row in rows]
+        turned = [turn for turn in turns[1:] for _ in rows]
+        more = iter(self._outcomes(shown, settings, timer, turns=turned))
+        views = [dict(enumerate(outcomes))]
+        views += [{row: next(more) for row in rows} for _ in turns[1:]]
+        chosen = list(outcomes)
+        for image in unsettled:
+            seen = [[view[row] for row in image] for view in views]
+            likeliest = likeliest_view(seen, turns, [stand[row] for row in image])
+            for row, outcome in zip(image, seen[likeliest], strict=True):
+                chosen[row] = rolled_by(outcome, turns[likeliest])
+        return chosen
 
     def warm_up(self) -> None:
         """Run every batch size once (on the CPU the smallest), so that the first frame is fast."""
@@ -279,12 +336,14 @@ def _estimated(
     timer: StageTimer,
     settings: EstimatorSettings,
     T_cam_start: np.ndarray | None,
+    turns: Sequence[np.ndarray] | None,
 ) -> list[ObjectEstimate | Rejection]:
     """The outcomes of one batch, in two halves where the GPU's memory does not suffice."""
 
     def estimate(part: slice) -> list[ObjectEstimate | Rejection]:
         start = None if T_cam_start is None else T_cam_start[part]
-        return batches.estimate(clouds[part], timer, settings, start)
+        turned = None if turns is None else turns[part]
+        return batches.estimate(clouds[part], timer, settings, start, turned)
 
     return in_halves_where_memory_lacks(estimate, len(clouds))
 

@@ -11,7 +11,12 @@ __all__ = ["RUNGS", "LatencyKeeper"]
 
 #: What is lowered, in this order, each on top of those before: by the accuracy that it costs for
 #: the time that it saves (docs/performance.md).
-RUNGS = ("half of the candidates", "one view of each cloud", "32 patches", "2 steps")
+RUNGS = (
+    "half of the candidates and one roll",
+    "one view of each cloud",
+    "32 patches",
+    "2 steps",
+)
 #: Frames in a row that take less than this share of the limit end a rung.
 _SHORT, _FRAMES = 0.6, 20
 #: A rung that had to be taken again is kept for so many times as many frames, at most.
@@ -32,7 +37,7 @@ class LatencyKeeper:
         >>> keeper = LatencyKeeper(40.0)
         >>> keeper.note(55.0)
         >>> keeper.lowered(EstimatorSettings()).candidates, keeper.told
-        (25, 'half of the candidates')
+        (25, 'half of the candidates and one roll')
     """
 
     def __init__(self, most_ms: float) -> None:
@@ -48,7 +53,7 @@ class LatencyKeeper:
     def lowered(self, settings: EstimatorSettings) -> EstimatorSettings:
         """Return settings with what is lowered; nothing is ever raised."""
         if self._rung > 0:
-            settings = replace(settings, candidates=-(-settings.candidates // 2))
+            settings = replace(settings, candidates=-(-settings.candidates // 2), roll_views=1)
         if self._rung > 1:
             settings = replace(settings, tta_views=1)
         if self._rung > 2:

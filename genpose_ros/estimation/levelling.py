@@ -18,7 +18,7 @@ from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.up import UpDirection
 from genpose_ros.geometry.transforms import rotate_covariance
 
-__all__ = ["camera_roll_rad", "levelled_cloud", "levelling", "turned_back"]
+__all__ = ["camera_roll_rad", "leaves_roll_open", "levelled_cloud", "levelling", "turned_back"]
 
 #: Rolls up to here are common where cameras are mounted upright, radians.
 _UPRIGHT_RAD = np.radians(20.0)
@@ -46,6 +46,23 @@ def camera_roll_rad(up_cam: UpDirection | None) -> float:
     if np.hypot(right, down) < least:
         return 0.0
     return float(np.arctan2(right, -down))
+
+
+def leaves_roll_open(up_cam: UpDirection | None) -> bool:
+    """Return whether the camera may be rolled and what is known of up does not say by how much.
+
+    So it is where nothing is known of up, and where a plane is seen too steeply to be sure. Of a
+    camera that looks nearly straight down no roll is upright.
+
+    Example:
+        >>> plane = UpDirection(np.array([0.0, -0.4, -np.sqrt(0.84)]), source="plane")
+        >>> leaves_roll_open(plane), leaves_roll_open(replace(plane, source="tf"))
+        (True, False)
+    """
+    if up_cam is None:
+        return True
+    in_image = float(np.hypot(*up_cam.direction_cam[:2]))
+    return up_cam.source == "plane" and _IN_IMAGE <= in_image < _IN_IMAGE_OF_PLANES
 
 
 def levelling(up_cam: UpDirection | None) -> np.ndarray | None:

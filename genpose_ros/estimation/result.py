@@ -49,6 +49,8 @@ class ObjectEstimate:
         detection_score: the segmenter's confidence.
         rests: whether the object touches the support that was known below it.
         up_turn_rad: by how much the prior of resting objects turned its pose, modulo its symmetry.
+        view_roll_rad: by how much its image was turned clockwise to be upright, where nothing told
+            which way is up (`rolled_views`); 0: it was taken as it is, or up was known.
         remarks: what is to be known of the mask (see `Instance`) and of the size.
         T_cam_other: (4, 4) pose of the second mode, the largest that was not pooled: what else the
             object may be; None: there is none.
@@ -97,6 +99,7 @@ class ObjectEstimate:
     detection_score: float = 1.0
     rests: bool = False
     up_turn_rad: float = 0.0
+    view_roll_rad: float = 0.0
     remarks: tuple[Remark, ...] = ()
     T_cam_other: np.ndarray | None = None
     evidence: tuple[float, ...] = ()

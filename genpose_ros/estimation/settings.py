@@ -123,8 +123,8 @@ class EstimatorSettings:
     max_latency_ms: float = setting(
         0.0,
         "Milliseconds that a frame may take: one that took longer lowers the next ones, first to "
-        "half of the candidates, then to one view of each cloud, 32 patches and 2 steps; what is "
-        "lowered is told in results and diagnostics. 0: nothing is lowered.",
+        "half of the candidates and one roll, then to one view of each cloud, 32 patches and 2 "
+        "steps; what is lowered is told in results and diagnostics. 0: nothing is lowered.",
         low=0.0,
         high=60_000.0,
         group="sampling",
@@ -228,6 +228,15 @@ class EstimatorSettings:
         choices=("prior", "condition", "both"),
         advanced=True,
     )
+    roll_views: int = setting(
+        4,
+        "Rolls of the camera at which an image is looked at where nothing tells which way is up "
+        "and its objects do not clearly stand; the likeliest is believed. 1: cameras are upright.",
+        low=1,
+        high=12,
+        group="sampling",
+        advanced=True,
+    )
     workspace_m: float = setting(
         10.0, "Estimates farther than this from the camera are refused, metres.", low=0.1, high=1e3
     )
@@ -291,6 +300,7 @@ PRESETS: dict[str, EstimatorSettings] = {
     "paper": EstimatorSettings(
         encoder_precision="float32",
         up_source="none",
+        roll_views=1,
         tta_views=1,
         ranking="energy",
         sampler="rk45",

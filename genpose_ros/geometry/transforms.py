@@ -5,9 +5,17 @@
 
 import numpy as np
 
+from genpose_ros.geometry.rotation_arrays import rotations_from_vectors, vectors_from_rotations
 from genpose_ros.geometry.single_rotations import vector_from_rotation
 
-__all__ = ["is_transform", "pose_difference", "rotate_covariance", "with_uniform_angle"]
+__all__ = [
+    "displaced_poses",
+    "is_transform",
+    "pose_difference",
+    "pose_differences",
+    "rotate_covariance",
+    "with_uniform_angle",
+]
 
 #: Rotations may be this far from orthonormal, as those from single precision are.
 _ORTHONORMAL = 1e-3
@@ -53,6 +61,34 @@ def pose_difference(T_a: np.ndarray, T_b: np.ndarray) -> np.ndarray:
     """
     turn = vector_from_rotation(T_b[:3, :3] @ T_a[:3, :3].T)
     return np.concatenate((T_b[:3, 3] - T_a[:3, 3], turn))
+
+
+def pose_differences(T_a: np.ndarray, T_b: np.ndarray) -> np.ndarray:
+    """Return (B, 6), `pose_difference` from each of the poses (B, 4, 4) to its other one."""
+    turn = vectors_from_rotations(T_b[:, :3, :3] @ T_a[:, :3, :3].swapaxes(1, 2))
+    return np.concatenate((T_b[:, :3, 3] - T_a[:, :3, 3], turn), axis=1)
+
+
+def displaced_poses(T: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """Return the poses that differences lead to, the inverse of `pose_differences`.
+
+    Args:
+        T: (B, 4, 4), object to a fixed frame, metres.
+        difference: (B, 6), translation and rotation vector, metres and radians.
+
+    Returns:
+        (B, 4, 4).
+
+    Example:
+        >>> T = np.eye(4)[None]
+        >>> lifted = displaced_poses(T, np.array([[0.0, 0.0, 0.1, 0.0, 0.0, np.pi]]))
+        >>> lifted[0].round(6).diagonal().tolist(), lifted[0, 2, 3].tolist()
+        ([-1.0, -1.0, 1.0, 1.0], 0.1)
+    """
+    moved = T.copy()
+    moved[:, :3, 3] += difference[:, :3]
+    moved[:, :3, :3] = rotations_from_vectors(difference[:, 3:]) @ T[:, :3, :3]
+    return moved
 
 
 def rotate_covariance(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:

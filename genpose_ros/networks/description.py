@@ -12,6 +12,7 @@ from typing import Any
 from genpose_ros.geometry.categories import CategorySet
 from genpose_ros.networks.checkpoints import default_weights, describe_checkpoint, load_model
 from genpose_ros.networks.interface import PoseModel
+from genpose_ros.networks.score_calibration import Inflation, ScoreCalibration
 
 __all__ = ["WeightsDescription", "describe_weights"]
 
@@ -30,6 +31,7 @@ class WeightsDescription:
         architecture: of the network.
         parameters: how many numbers it has learnt.
         has_energy: whether candidates can be ranked by an energy.
+        calibrated: what of its results is calibrated: scores, covariances.
         categories: that it estimates.
         released: whether its tensors are those of the released weights.
         accuracy: by category, as recorded in the file; empty where it is not.
@@ -42,6 +44,7 @@ class WeightsDescription:
     architecture: str
     parameters: int
     has_energy: bool
+    calibrated: tuple[str, ...]
     categories: CategorySet
     released: bool
     accuracy: dict[str, Any]
@@ -85,6 +88,7 @@ def describe_weights(path: Path | str | None = None) -> WeightsDescription:
         architecture=model.architecture,
         parameters=_parameters(model),
         has_energy=model.has_energy and bool(trained),
+        calibrated=_calibrated(model.score_calibration),
         categories=model.categories,
         released=digest is not None and digest == _released_digest(),
         accuracy=accuracy if isinstance(accuracy, dict) else {},
@@ -99,6 +103,12 @@ def _recorded(file: Path) -> dict[str, str]:
     except ValueError:
         return {}
     return {name: text for name, text in known.items() if name not in _SAID_ANYWAY}
+
+
+def _calibrated(calibration: ScoreCalibration | None) -> tuple[str, ...]:
+    if calibration is None:
+        return ()
+    return ("scores",) if calibration.inflation == Inflation() else ("scores", "covariances")
 
 
 def _parameters(model: PoseModel) -> int:

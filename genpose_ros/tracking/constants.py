@@ -264,6 +264,38 @@ HIDDEN_FRAMES: Annotated[
     ),
 ] = 18
 
+# Objects at rest
+REST_FRAMES: Annotated[
+    int,
+    About("frames", "an object that has not moved for so many is at rest", "0.7 s at 30 Hz"),
+] = 20
+REST_MEMORY: Annotated[
+    int, About("frames", "the mean of its poses goes back about so far", "2 s at 30 Hz")
+] = 60
+REST_GAIN: Annotated[
+    float,
+    About("1", "gain of the mean of its newest poses", "a mean over about five frames"),
+] = 0.2
+REST_M: Annotated[
+    float,
+    About(
+        "m",
+        "an object has moved when that is farther off; so far poses are steadied at most",
+        "the error of a single pose",
+    ),
+] = 0.005
+REST_DEG: Annotated[
+    float, About("deg", "the same of its orientation", "as `REST_M`; with 5, turntables rest")
+] = 3.0
+MOVING_SHARE: Annotated[
+    float,
+    About(
+        "share",
+        "of those two by which poses are steadied at most that are not at rest",
+        "with more, the filter's lag shows in what is carried fast",
+    ),
+] = 0.3
+
 # Slow segmenters
 MASK_STAMPS: Annotated[
     int,

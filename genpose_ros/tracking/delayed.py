@@ -187,6 +187,5 @@ def _with_verification(obj: TrackedObject, after: TrackedObject) -> TrackedObjec
 
 def _out_of_sight(obj: TrackedObject) -> TrackedObject:
     """An object of which only the images since the delayed frame can tell where it is."""
-    if obj.state is TrackState.NEW:
-        return obj
-    return replace(obj, state=TrackState.COASTING)
+    state = obj.state if obj.state is TrackState.NEW else TrackState.COASTING
+    return replace(obj, state=state, rest=None)

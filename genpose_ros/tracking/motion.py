@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genpose_ros.geometry.rotation_arrays import rotations_from_vectors, vectors_from_rotations
-from genpose_ros.geometry.transforms import rotate_covariance
+from genpose_ros.geometry.transforms import displaced_poses, pose_differences, rotate_covariance
 from genpose_ros.tracking import constants
 
 __all__ = [
@@ -84,7 +83,9 @@ def predict(motions: Sequence[Motion], stamp_ns: int, noise: MotionNoise) -> lis
     covariance[:, :, :6] += covariance[:, :, 6:] * reach[:, None]
     covariance[:, :, 6:] *= fade[:, None]
     covariance += _process_noise(reach, np.abs(dt), noise)
-    parts = zip(motions, _displaced(T, velocity * reach), velocity * fade, covariance, strict=True)
+    parts = zip(
+        motions, displaced_poses(T, velocity * reach), velocity * fade, covariance, strict=True
+    )
     return [m if m.stamp_ns == stamp_ns else Motion(stamp_ns, *own) for m, *own in parts]
 
 
@@ -102,15 +103,12 @@ def correct(
         return []
     T, velocity, P = _stacked(motions)
     gain = np.linalg.solve(P[:, :6, :6] + covariances, P[:, :6]).swapaxes(1, 2)
-    turn = T_fixed_obj[:, :3, :3] @ T[:, :3, :3].swapaxes(1, 2)
-    moved = T_fixed_obj[:, :3, 3] - T[:, :3, 3]
-    difference = np.concatenate((moved, vectors_from_rotations(turn)), axis=1)
-    error = (gain @ difference[:, :, None])[:, :, 0]
+    error = (gain @ pose_differences(T, T_fixed_obj)[:, :, None])[:, :, 0]
     keep = np.broadcast_to(np.eye(12), P.shape).copy()
     keep[:, :, :6] -= gain
     P = keep @ P @ keep.swapaxes(1, 2) + gain @ covariances @ gain.swapaxes(1, 2)
     P = (P + P.swapaxes(1, 2)) / 2
-    parts = zip(motions, _displaced(T, error[:, :6]), velocity + error[:, 6:], P, strict=True)
+    parts = zip(motions, displaced_poses(T, error[:, :6]), velocity + error[:, 6:], P, strict=True)
     return [Motion(m.stamp_ns, *own) for m, *own in parts]
 
 
@@ -151,14 +149,6 @@ def _stacked(motions: Sequence[Motion]) -> tuple[np.ndarray, np.ndarray, np.ndar
         np.stack([motion.velocity for motion in motions]),
         np.stack([motion.covariance for motion in motions]),
     )
-
-
-def _displaced(T: np.ndarray, difference: np.ndarray) -> np.ndarray:
-    """Poses (B, 4, 4) moved and turned by differences (B, 6), as `pose_difference` has them."""
-    moved = T.copy()
-    moved[:, :3, 3] += difference[:, :3]
-    moved[:, :3, :3] = rotations_from_vectors(difference[:, 3:]) @ T[:, :3, :3]
-    return moved
 
 
 def _process_noise(reach: np.ndarray, dt: np.ndarray, noise: MotionNoise) -> np.ndarray:

@@ -136,8 +136,14 @@ class TrackerSettings:
         "Objects are expected to go on at their estimated velocity; false: to stay.",
         advanced=True,
     )
+    steady: bool = setting(
+        True,
+        "Objects at rest are where the mean of their last poses is, moving ones nearer to where "
+        "the motion filter has them; both stay within millimetres of the frame's own estimate.",
+    )
     smoothing: bool = setting(
-        False, "Poses are those of the motion filter instead of the frame's own estimate."
+        False,
+        "Poses are those of the motion filter, however far from the frame's own estimate.",
     )
     acceleration_m_s2: float = setting(
         1.5,

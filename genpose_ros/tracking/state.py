@@ -38,6 +38,7 @@ from genpose_ros.tracking.motion import (
     predict,
     significant_velocity,
 )
+from genpose_ros.tracking.rest import Rest, steadied, updated_rests
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.support import RememberedSupport
 from genpose_ros.tracking.tracks import Track, TrackState, next_state
@@ -92,6 +93,7 @@ class TrackedObject:
         alternative_checks: how often in a row.
         alternative_gain: by how much its energies were above the own ones then, in sum.
         energy: running mean of its total energy; None without energies.
+        rest: its poses since it last moved, seen whole; None: there are none.
         history: T_fixed_obj in the last frames.
         categories: that the model knows; decide its symmetry.
     """
@@ -118,6 +120,7 @@ class TrackedObject:
     alternative_checks: int = 0
     alternative_gain: float = 0.0
     energy: float | None = None
+    rest: Rest | None = None
     history: PoseHistory = ()
     categories: CategorySet = NOCS
 
@@ -297,7 +300,8 @@ def update(
     """Return the objects after their estimates were accepted; None: the track ends all the same.
 
     What is left of a partly hidden object misleads: it counts less, and the pose is the filter's.
-    What the image's border leaves is placed by the surface that was last seen whole.
+    What the image's border leaves is placed by the surface that was last seen whole. Poses are
+    steadied, see `rest`.
 
     Args:
         followed: the objects.
@@ -307,24 +311,59 @@ def update(
     """
     followed = [_completed(item, camera_pose, camera) for item in followed]
     motions = _updated_motions(followed, camera_pose)
-    pairs = zip(followed, motions, strict=True)
-    return [_updated(item, motion, camera_pose, settings) for item, motion in pairs]
+    rests = _rests_after(followed, camera_pose)
+    T_cam_obj = _given_poses(followed, motions, rests, camera_pose, settings)
+    each = zip(followed, motions, rests, T_cam_obj, strict=True)
+    return [_updated(*item, camera_pose, settings) for item in each]
+
+
+def _rests_after(followed: Sequence[Followed], camera_pose: StampedCameraPose) -> list[Rest | None]:
+    """What is known of the objects' rest; what is not seen whole tells nothing of it."""
+    rests = [None if item.restart else item.obj.rest for item in followed]
+    whole = [i for i, item in enumerate(followed) if item.whole]
+    T_cam_obj = [followed[i].estimate.T_cam_obj for i in whole]
+    T_fixed_obj = camera_pose.T_fixed_cam @ np.array(T_cam_obj).reshape(-1, 4, 4)
+    for i, rest in zip(whole, updated_rests([rests[i] for i in whole], T_fixed_obj), strict=True):
+        rests[i] = rest
+    return rests
+
+
+def _given_poses(
+    followed: Sequence[Followed],
+    motions: Sequence[Motion],
+    rests: Sequence[Rest | None],
+    camera_pose: StampedCameraPose,
+    settings: TrackerSettings,
+) -> np.ndarray:
+    """T_cam_obj (B, 4, 4) that users are given: the frame's own, steadied."""
+    T_frame = np.array([item.estimate.T_cam_obj for item in followed]).reshape(-1, 4, 4)
+    T_filter = np.array([motion.T_fixed_obj for motion in motions]).reshape(-1, 4, 4)
+    filtered = np.array([settings.smoothing or not item.whole for item in followed], dtype=bool)
+    T_own = np.where(filtered[:, None, None], T_filter, camera_pose.T_fixed_cam @ T_frame)
+    given = steadied(T_own, rests, T_filter) if settings.steady else T_own
+    T_cam_obj: np.ndarray = camera_pose.T_cam_fixed @ given
+    return T_cam_obj
 
 
 def _updated(
-    item: Followed, motion: Motion, camera_pose: StampedCameraPose, settings: TrackerSettings
+    item: Followed,
+    motion: Motion,
+    rest: Rest | None,
+    T_cam_obj: np.ndarray,
+    camera_pose: StampedCameraPose,
+    settings: TrackerSettings,
 ) -> TrackedObject | None:
-    """An object after its estimate was accepted, with the motion after it."""
+    """An object after its estimate was accepted, with what is known of its motion after it."""
     obj, estimate = item.obj, item.estimate
     state = _state_after(obj, 0.0, settings, seen=True)
     if state is None:
         return None
     whole = item.whole
     masked = obj.masked_ns == camera_pose.stamp_ns
+    estimate = replace(estimate, T_cam_obj=T_cam_obj)
     if settings.smoothing or not whole:
-        T_cam_obj = camera_pose.T_cam_fixed @ motion.T_fixed_obj
         covariance = _pose_covariance(obj, motion, T_cam_obj, camera_pose)
-        estimate = replace(estimate, T_cam_obj=T_cam_obj, covariance=covariance)
+        estimate = replace(estimate, covariance=covariance)
     changed: dict[str, Any] = {}
     if item.restart:
         obj = obj.without_alternative()
@@ -342,6 +381,7 @@ def _updated(
         implausible=0,
         restart=False,
         energy=_mean_energy(energy, estimate.energy),
+        rest=rest,
         history=append_pose(obj.history, camera_pose.stamp_ns, motion.T_fixed_obj),
         **changed,
     )
@@ -410,7 +450,8 @@ def rebase(obj: TrackedObject, camera_pose: StampedCameraPose) -> TrackedObject:
         return obj
     motion = change_frame(obj.motion, camera_pose.T_fixed_cam @ obj.last.T_cam_fixed)
     last = StampedCameraPose(obj.last.stamp_ns, camera_pose.T_fixed_cam, known=True)
-    return replace(obj, motion=motion, last=last, history=((last.stamp_ns, motion.T_fixed_obj),))
+    history = ((last.stamp_ns, motion.T_fixed_obj),)
+    return replace(obj, motion=motion, last=last, rest=None, history=history)
 
 
 def drop_predictions(obj: TrackedObject) -> TrackedObject:

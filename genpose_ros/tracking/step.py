@@ -290,7 +290,8 @@ class TrackingStep:
             objects: the tracked ones after it.
         """
         clouds = self._informed(self._admitted(association, objects), fit=True)
-        outcomes = self.estimator.estimate_clouds(clouds, timer=self.timer)
+        of_one = [0] * len(clouds)
+        outcomes = self.estimator.estimate_clouds(clouds, images=of_one, timer=self.timer)
         new: list[TrackedObject] = []
         for cloud, outcome in zip(clouds, outcomes, strict=True):
             if isinstance(outcome, Rejection):
@@ -450,7 +451,11 @@ class TrackingStep:
         clouds = [track.cloud for track in tracks if track.cloud is not None]
         clouds = self._informed(clouds, fit=T_cam_start is None)
         outcomes = self.estimator.estimate_clouds(
-            clouds, T_cam_start=T_cam_start, settings=settings, timer=self.timer
+            clouds,
+            T_cam_start=T_cam_start,
+            images=[0] * len(clouds),
+            settings=settings,
+            timer=self.timer,
         )
         self.rejections += [item for item in outcomes if isinstance(item, Rejection)]
         pairs = zip(tracks, outcomes, strict=True)

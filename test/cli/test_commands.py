@@ -94,7 +94,7 @@ class TestEstimate:
         up = json.loads(result.stdout)["up"]
         assert (up["source"], up["direction"], up["level_m"]) == ("given", [0, -1, 0], None)
         told = json.loads(result.stdout)["objects"][0]
-        assert (told["rests"], told["up_turn_deg"]) == (False, 0)
+        assert (told["rests"], told["up_turn_deg"], told["view_roll_deg"]) == (False, 0, 0)
         assert "up is given" in estimate(folder, weights, "--up", "0,-2,0").output
         unknown = estimate(folder, weights, "--json", "-", "--set", "up_source=none")
         assert json.loads(unknown.stdout)["up"] is None

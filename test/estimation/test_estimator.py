@@ -480,7 +480,8 @@ class TestBatches:
     def test_batches_hold_no_more_objects_than_batch_size(self, toy, objects, batch_size, expected):
         model = toy.model()
         frame = toy.frame(*[("mug", 20 * i, 25 * i, 0.8) for i in range(objects)], size=20)
-        result = estimate(toy, frame, model, replace(FAST, batch_size=batch_size))
+        settings = replace(FAST, batch_size=batch_size, roll_views=1)
+        result = estimate(toy, frame, model, settings)
         assert model.batch_sizes == expected
         assert [e.instance_id for e in result.estimates] == list(range(1, objects + 1))
 

@@ -37,7 +37,7 @@ def test_nothing_is_raised():
     keeper = LatencyKeeper(1.0)
     for _ in RUNGS:
         keeper.note(2.0)
-    least = replace(SETTINGS, tta_views=1, patches=16, steps=1, candidates=1)
+    least = replace(SETTINGS, tta_views=1, patches=16, steps=1, candidates=1, roll_views=1)
     assert keeper.lowered(least) == least
 
 

@@ -113,9 +113,9 @@ def test_what_fast_dds_leaves_of_a_killed_program_is_found_and_not_before():
             program.wait()
             left = {path.name for path in abandoned_segments(Path(name), older_s=0.0)}
             assert left == {Path(path).name for path in held}
-        for path in held:
-            Path(path).unlink()
-            Path(f"{path}_el").unlink()
+        for path in map(Path, held):
+            path.unlink()
+            path.with_name(f"{path.name}_el").unlink()
     finally:
         program.kill()
         program.communicate()

@@ -17,7 +17,7 @@ from tracked_scene import SceneModel
 from genpose_ros.estimation import EstimatorSettings, Frame, Instance, PoseEstimator, Reason
 from genpose_ros.geometry import Category, CategorySet, PinholeCamera, Symmetry
 from genpose_ros.networks import ModelSet
-from genpose_ros.tracking import Tracker, TrackerSettings, TrackState
+from genpose_ros.tracking import Tracker, TrackerSettings, TrackState, constants
 
 STEP_NS = 33_333_333
 START_NS = 5_000_000_000
@@ -290,10 +290,42 @@ class TestFollowing:
 
         spreads = []
         for smoothing in (False, True):
-            results = run(tracker(smoothing=smoothing, verify_period_s=0.0), scene, 24, move=jitter)
+            following = tracker(smoothing=smoothing, steady=False, verify_period_s=0.0)
+            results = run(following, scene, 24, move=jitter)
             path = [r.tracks[0].estimate.T_cam_obj[:3, 3] for r in results[8:]]
             spreads.append(np.std(path, axis=0)[:2].mean())
         assert spreads[1] < 0.8 * spreads[0]
+
+    def test_what_rests_is_steadied_until_it_is_pushed(self, scene, tracker):
+        """Still for two seconds, but for noise, then carried by 0.3 m/s."""
+        noise = np.random.default_rng(0).normal(0, [0.002, 0.002, 0], (80, 3))
+        path = np.array([[0.0, 0.0, 0.8]]) + noise
+        path[60:, 0] += 0.01 * np.arange(1, 21)
+        errors = []
+        for steady in (False, True):
+            following = tracker(steady=steady, verify_period_s=0.0)
+            results = run(following, scene, 80, move=lambda i: scene.put(1, "mug", path[i]))
+            shown = [result.tracks[0].estimate.T_cam_obj[:3, 3] for result in results]
+            errors.append(np.array(shown) - path)
+        single, steadied = (np.std(e[30:60, :2] + noise[30:60, :2]) for e in errors)
+        assert steadied < 0.4 * single
+        lag = np.linalg.norm(errors[1] - errors[0], axis=1)
+        assert lag[60:64].max() < 1.1 * constants.REST_M
+        assert lag[66:].max() < 1.1 * constants.MOVING_SHARE * constants.REST_M
+
+    def test_what_is_known_of_the_rest_is_of_one_fixed_frame(self, scene, tracker):
+        """Once the camera's pose is known, poses against the camera are not averaged with others"""
+        scene.put(1, "mug", (0.0, 0.0, 0.8))
+        following = tracker(verify_period_s=0.0)
+        run(following, scene, 30)
+        (obj,) = following.state.objects
+        assert obj.rest.frames == 29
+        T_fixed_cam = np.eye(4)
+        T_fixed_cam[:3, 3] = 1.0, 2.0, 3.0
+        following.track(scene.frame(), stamp(30), T_fixed_cam)
+        (obj,) = following.state.objects
+        assert obj.rest.frames == 1
+        assert obj.rest.T_fixed_obj[:3, 3] == pytest.approx([1.0, 2.0, 3.82], abs=0.005)
 
 
 class TestIdentity:
