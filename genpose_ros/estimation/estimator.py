@@ -27,6 +27,7 @@ from genpose_ros.estimation.result import FrameResult, ObjectEstimate
 from genpose_ros.estimation.rolled_views import (
     likeliest_view,
     rolled_by,
+    telling_objects,
     unsettled_images,
     view_turns,
 )
@@ -287,8 +288,8 @@ class PoseEstimator:
         timer: StageTimer,
     ) -> list[ObjectEstimate | Rejection]:
         """The outcomes, those of images that may be of a rolled camera in their likeliest views."""
-        stand = ["standing" in self.categories[c.instance.category].rests for c in clouds]
-        unsettled = unsettled_images(clouds, outcomes, images, stand)
+        telling = telling_objects(outcomes, clouds, self.categories)
+        unsettled = unsettled_images(clouds, outcomes, images, telling)
         rows = [row for image in unsettled for row in image]
         if not rows:
             return outcomes
@@ -301,7 +302,7 @@ class PoseEstimator:
         chosen = list(outcomes)
         for image in unsettled:
             seen = [[view[row] for row in image] for view in views]
-            likeliest = likeliest_view(seen, turns, [stand[row] for row in image])
+            likeliest = likeliest_view(seen, turns, [telling[row] for row in image])
             for row, outcome in zip(image, seen[likeliest], strict=True):
                 chosen[row] = rolled_by(outcome, turns[likeliest])
         return chosen

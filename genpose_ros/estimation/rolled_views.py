@@ -19,14 +19,16 @@ import numpy as np
 
 from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.levelling import leaves_roll_open
-from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.reasons import Reason, Rejection
 from genpose_ros.estimation.result import ObjectEstimate
+from genpose_ros.geometry.categories import CategorySet
 
 __all__ = [
     "likeliest_view",
     "rolled_by",
     "score_logit",
     "standing_share",
+    "telling_objects",
     "unsettled_images",
     "upright_evidence",
     "view_turns",
@@ -108,29 +110,51 @@ def upright_evidence(outcome: ObjectEstimate | Rejection, turn: np.ndarray) -> f
     return _OF_SCORE * score_logit(outcome.score) + _OF_STANDING * stands
 
 
+def telling_objects(
+    outcomes: Sequence[ObjectEstimate | Rejection],
+    clouds: Sequence[ObjectCloud],
+    categories: CategorySet,
+) -> list[bool]:
+    """Return which objects tell of the camera's roll.
+
+    Those of a category that stands, unless they were refused for where they are: of whatever roll
+    the camera is, they are as far away.
+
+    Args:
+        outcomes: of the objects in the images as they are.
+        clouds: of the objects.
+        categories: that the model knows.
+    """
+    return [
+        "standing" in categories[cloud.instance.category].rests
+        and not (isinstance(outcome, Rejection) and outcome.reason is Reason.OUTSIDE_WORKSPACE)
+        for outcome, cloud in zip(outcomes, clouds, strict=True)
+    ]
+
+
 def unsettled_images(
     clouds: Sequence[ObjectCloud],
     outcomes: Sequence[ObjectEstimate | Rejection],
     images: Sequence[int],
-    stand: Sequence[bool],
+    telling: Sequence[bool],
 ) -> list[list[int]]:
     """Return the objects, by their places, of each image that has to be looked at in other views.
 
     Not of those where what is known of up tells the camera's roll, whose objects clearly stand in
-    the image as it is, and where none is of a category that stands.
+    the image as it is, and where none tells.
 
     Args:
         clouds: of the objects.
         outcomes: of the objects in the images as they are.
         images: number of the image of each object.
-        stand: whether objects of its category stand.
+        telling: of each object, as of `telling_objects`.
     """
     as_it_is, rows = np.eye(3), defaultdict[int, list[int]](list)
     for row, image in enumerate(images):
         rows[image].append(row)
     unsettled = []
     for of_image in rows.values():
-        told = [upright_evidence(outcomes[row], as_it_is) for row in of_image if stand[row]]
+        told = [upright_evidence(outcomes[row], as_it_is) for row in of_image if telling[row]]
         is_open = all(leaves_roll_open(clouds[row].up_cam) for row in of_image)
         if told and is_open and sum(told) - _BETWEEN * len(told) < _SURE:
             unsettled.append(of_image)
@@ -140,7 +164,7 @@ def unsettled_images(
 def likeliest_view(
     views: Sequence[Sequence[ObjectEstimate | Rejection]],
     turns: Sequence[np.ndarray],
-    stand: Sequence[bool],
+    telling: Sequence[bool],
 ) -> int:
     """Return which view of an image is most likely upright.
 
@@ -148,10 +172,10 @@ def likeliest_view(
         views: outcomes of the image's objects in each view, in the camera's frame; first those of
             the image as it is.
         turns: (3, 3) to each view.
-        stand: whether objects of its category stand, of each object; the others tell nothing.
+        telling: of each object, as of `telling_objects`.
     """
     evidence = [
-        sum(upright_evidence(o, turn) for o, stands in zip(view, stand, strict=True) if stands)
+        sum(upright_evidence(o, turn) for o, tells in zip(view, telling, strict=True) if tells)
         for view, turn in zip(views, turns, strict=True)
     ]
     evidence[0] += _AS_IT_IS

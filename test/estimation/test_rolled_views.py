@@ -198,6 +198,19 @@ def test_clouds_of_no_image_with_starts_and_with_up_are_estimated_once():
         estimator.estimate_clouds([cloud()], images=[0, 0])
 
 
+def test_what_is_too_far_away_is_so_at_every_roll_and_tells_nothing():
+    model = lying_model()
+    near, far = cloud(), cloud()
+    near = replace(near, points_cam=near.points_cam - np.float32([0, 0, 0.4]))
+    estimator = PoseEstimator(model, replace(SETTINGS, workspace_m=0.6))
+    found = estimator.estimate_clouds([far, far], images=[0, 0])
+    assert [o.reason for o in found] == [Reason.OUTSIDE_WORKSPACE] * 2
+    assert model.batch_sizes == [2]
+    # Beside another one it is seen in the same views.
+    estimator.estimate_clouds([far, near], images=[0, 0])
+    assert model.batch_sizes == [2, 2, 6]
+
+
 def rolled_clouds(quarters):
     """Clouds of standing objects as a camera rolled by quarter turns sees them, and the truth."""
     rng = np.random.default_rng(5)
