@@ -17,7 +17,7 @@ import numpy as np
 from genpose_ros.geometry.transforms import displaced_poses, pose_differences
 from genpose_ros.tracking import constants
 
-__all__ = ["Rest", "at_rest", "steadied", "updated_rests"]
+__all__ = ["Rest", "at_rest", "steadied", "unless_taken_away", "updated_rests"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ def at_rest(rest: Rest | None) -> bool:
     return rest is not None and rest.frames >= constants.REST_FRAMES
 
 
-def updated_rests(rests: Sequence[Rest | None], T_fixed_obj: np.ndarray) -> list[Rest]:
+def updated_rests(
+    rests: Sequence[Rest | None], T_fixed_obj: np.ndarray, free_axis: Sequence[bool]
+) -> list[Rest]:
     """Return what is known of objects that were seen once more.
 
     An object has moved, and begins anew, where the mean of its newest poses has left that of all.
@@ -48,6 +50,7 @@ def updated_rests(rests: Sequence[Rest | None], T_fixed_obj: np.ndarray) -> list
     Args:
         rests: of B objects before; None: nothing is known.
         T_fixed_obj: (B, 4, 4) their poses.
+        free_axis: of each, whether its angle about y tells nothing: it drifts with the noise.
     """
     if not len(rests):
         return []
@@ -58,11 +61,29 @@ def updated_rests(rests: Sequence[Rest | None], T_fixed_obj: np.ndarray) -> list
     newest = np.stack([rest.T_newest for rest in before])
     means = displaced_poses(means, pose_differences(means, T_fixed_obj) / frames[:, None])
     newest = displaced_poses(newest, pose_differences(newest, T_fixed_obj) * constants.REST_GAIN)
-    stays = _sizes(pose_differences(means, newest)) <= _limits()
+    stays = _sizes(_observed(pose_differences(means, newest), means, free_axis)) <= _limits()
     return [
         Rest(int(n), mean, new) if near.all() else Rest(1, T, T)
         for n, mean, new, near, T in zip(frames, means, newest, stays, T_fixed_obj, strict=True)
     ]
+
+
+def unless_taken_away(
+    rest: Rest | None, T_fixed_obj: np.ndarray, *, free_axis: bool
+) -> Rest | None:
+    """Return what is known of an object's rest, unless it is clearly elsewhere; None: nothing.
+
+    Args:
+        rest: before; None: nothing is known.
+        T_fixed_obj: (4, 4) where the motion filter has it.
+        free_axis: as of `updated_rests`.
+    """
+    if rest is None:
+        return None
+    mean = rest.T_fixed_obj[None]
+    apart = _sizes(_observed(pose_differences(mean, T_fixed_obj[None]), mean, [free_axis]))
+    limits = np.array([constants.OTHER_POSE_M, np.deg2rad(constants.OTHER_POSE_DEG)])
+    return rest if (apart <= limits).all() else None
 
 
 def steadied(T_own: np.ndarray, rests: Sequence[Rest | None], T_filter: np.ndarray) -> np.ndarray:
@@ -88,6 +109,15 @@ def steadied(T_own: np.ndarray, rests: Sequence[Rest | None], T_filter: np.ndarr
 def _limits() -> np.ndarray:
     """Metres and radians (2,): farther off, an object has moved."""
     return np.array([constants.REST_M, np.deg2rad(constants.REST_DEG)])
+
+
+def _observed(difference: np.ndarray, T: np.ndarray, free_axis: Sequence[bool]) -> np.ndarray:
+    """Differences (B, 6) from poses (B, 4, 4), without turns about the y axes that are free."""
+    observed = difference.copy()
+    y_axis = T[:, :3, 1]
+    about = (difference[:, 3:] * y_axis).sum(1) * np.array(free_axis, dtype=bool)
+    observed[:, 3:] -= about[:, None] * y_axis
+    return observed
 
 
 def _sizes(difference: np.ndarray) -> np.ndarray:

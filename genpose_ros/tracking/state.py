@@ -38,7 +38,7 @@ from genpose_ros.tracking.motion import (
     predict,
     significant_velocity,
 )
-from genpose_ros.tracking.rest import Rest, steadied, updated_rests
+from genpose_ros.tracking.rest import Rest, steadied, unless_taken_away, updated_rests
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.support import RememberedSupport
 from genpose_ros.tracking.tracks import Track, TrackState, next_state
@@ -300,8 +300,7 @@ def update(
     """Return the objects after their estimates were accepted; None: the track ends all the same.
 
     What is left of a partly hidden object misleads: it counts less, and the pose is the filter's.
-    What the image's border leaves is placed by the surface that was last seen whole. Poses are
-    steadied, see `rest`.
+    What the image's border leaves is placed by the surface that was last seen whole.
 
     Args:
         followed: the objects.
@@ -311,45 +310,36 @@ def update(
     """
     followed = [_completed(item, camera_pose, camera) for item in followed]
     motions = _updated_motions(followed, camera_pose)
-    rests = _rests_after(followed, camera_pose)
-    T_cam_obj = _given_poses(followed, motions, rests, camera_pose, settings)
-    each = zip(followed, motions, rests, T_cam_obj, strict=True)
+    rests = _rests_after(followed, motions, camera_pose)
+    each = zip(followed, motions, rests, strict=True)
     return [_updated(*item, camera_pose, settings) for item in each]
 
 
-def _rests_after(followed: Sequence[Followed], camera_pose: StampedCameraPose) -> list[Rest | None]:
-    """What is known of the objects' rest; what is not seen whole tells nothing of it."""
-    rests = [None if item.restart else item.obj.rest for item in followed]
+def _rests_after(
+    followed: Sequence[Followed], motions: Sequence[Motion], camera_pose: StampedCameraPose
+) -> list[Rest | None]:
+    """What is known of the objects' rest, which ends with what they were taken for.
+
+    What is not seen whole tells nothing of it, unless it was taken away, as by a hand that hides
+    it.
+    """
+    rests = [None if item.restart or item.obj.restart else item.obj.rest for item in followed]
+    free = [item.obj.axisymmetric for item in followed]
     whole = [i for i, item in enumerate(followed) if item.whole]
     T_cam_obj = [followed[i].estimate.T_cam_obj for i in whole]
     T_fixed_obj = camera_pose.T_fixed_cam @ np.array(T_cam_obj).reshape(-1, 4, 4)
-    for i, rest in zip(whole, updated_rests([rests[i] for i in whole], T_fixed_obj), strict=True):
-        rests[i] = rest
-    return rests
-
-
-def _given_poses(
-    followed: Sequence[Followed],
-    motions: Sequence[Motion],
-    rests: Sequence[Rest | None],
-    camera_pose: StampedCameraPose,
-    settings: TrackerSettings,
-) -> np.ndarray:
-    """T_cam_obj (B, 4, 4) that users are given: the frame's own, steadied."""
-    T_frame = np.array([item.estimate.T_cam_obj for item in followed]).reshape(-1, 4, 4)
-    T_filter = np.array([motion.T_fixed_obj for motion in motions]).reshape(-1, 4, 4)
-    filtered = np.array([settings.smoothing or not item.whole for item in followed], dtype=bool)
-    T_own = np.where(filtered[:, None, None], T_filter, camera_pose.T_fixed_cam @ T_frame)
-    given = steadied(T_own, rests, T_filter) if settings.steady else T_own
-    T_cam_obj: np.ndarray = camera_pose.T_cam_fixed @ given
-    return T_cam_obj
+    seen = updated_rests([rests[i] for i in whole], T_fixed_obj, [free[i] for i in whole])
+    after = dict(zip(whole, seen, strict=True))
+    return [
+        after[i] if i in after else unless_taken_away(rest, motion.T_fixed_obj, free_axis=is_free)
+        for i, (rest, motion, is_free) in enumerate(zip(rests, motions, free, strict=True))
+    ]
 
 
 def _updated(
     item: Followed,
     motion: Motion,
     rest: Rest | None,
-    T_cam_obj: np.ndarray,
     camera_pose: StampedCameraPose,
     settings: TrackerSettings,
 ) -> TrackedObject | None:
@@ -360,10 +350,10 @@ def _updated(
         return None
     whole = item.whole
     masked = obj.masked_ns == camera_pose.stamp_ns
-    estimate = replace(estimate, T_cam_obj=T_cam_obj)
     if settings.smoothing or not whole:
+        T_cam_obj = camera_pose.T_cam_fixed @ motion.T_fixed_obj
         covariance = _pose_covariance(obj, motion, T_cam_obj, camera_pose)
-        estimate = replace(estimate, covariance=covariance)
+        estimate = replace(estimate, T_cam_obj=T_cam_obj, covariance=covariance)
     changed: dict[str, Any] = {}
     if item.restart:
         obj = obj.without_alternative()
@@ -468,8 +458,13 @@ def as_tracks(
     *,
     delayed: bool = False,
 ) -> list[Track]:
-    """Return what users see of objects in a frame; `delayed`: not the newest one."""
+    """Return what users see of objects in a frame; `delayed`: not the newest one.
+
+    Only here are poses steadied, so that nothing of it comes back to the tracks.
+    """
     shown = [_shown(obj, camera_pose, settings, delayed=delayed) for obj in objects]
+    if settings.steady:
+        shown = _steadied(objects, shown, camera_pose)
     covariances = error_covariances(shown, tracked=True)
     each = zip(objects, shown, covariances, strict=True)
     return [_as_track(obj, e, covariance, camera_pose) for obj, e, covariance in each]
@@ -487,6 +482,24 @@ def _shown(
     estimate = estimate.placed(camera_pose.T_cam_fixed @ T_fixed_obj)
     covariance = _pose_covariance(obj, motion, estimate.T_cam_obj, camera_pose)
     return replace(estimate, covariance=covariance)
+
+
+def _steadied(
+    objects: Sequence[TrackedObject],
+    shown: Sequence[ObjectEstimate],
+    camera_pose: StampedCameraPose,
+) -> list[ObjectEstimate]:
+    """Estimates, in the camera, with steadied poses; predicted ones are the filter's already."""
+    T_own = np.array([estimate.T_cam_obj for estimate in shown]).reshape(-1, 4, 4)
+    T_own = camera_pose.T_fixed_cam @ T_own
+    stamp_ns = camera_pose.stamp_ns
+    T_filter = [
+        obj.motion.T_fixed_obj if obj.motion.stamp_ns == stamp_ns else T
+        for obj, T in zip(objects, T_own, strict=True)
+    ]
+    given = steadied(T_own, [obj.rest for obj in objects], np.array(T_filter).reshape(-1, 4, 4))
+    T_cam_obj = camera_pose.T_cam_fixed @ given
+    return [replace(e, T_cam_obj=T) for e, T in zip(shown, T_cam_obj, strict=True)]
 
 
 def _as_track(

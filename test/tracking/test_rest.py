@@ -9,7 +9,13 @@ from scipy.spatial.transform import Rotation
 
 from genpose_ros.geometry import pose_difference
 from genpose_ros.tracking import constants
-from genpose_ros.tracking.rest import Rest, at_rest, steadied, updated_rests
+from genpose_ros.tracking.rest import (
+    Rest,
+    at_rest,
+    steadied,
+    unless_taken_away,
+    updated_rests,
+)
 
 
 def pose(x=0.0, y=0.0, z=1.0, degrees=0.0):
@@ -22,7 +28,7 @@ def rested(path):
     """What is known after the poses of a path, one after the other."""
     rest = None
     for T in path:
-        (rest,) = updated_rests([rest], T[None])
+        (rest,) = updated_rests([rest], T[None], [False])
     return rest
 
 
@@ -35,7 +41,7 @@ def shown(path):
     """Position x of a path of poses (m), steadied, without a motion filter."""
     rest, x = None, []
     for T in path:
-        (rest,) = updated_rests([rest], T[None])
+        (rest,) = updated_rests([rest], T[None], [False])
         x.append(steadied(T[None], [rest], T[None])[0, 0, 3])
     return np.array(x)
 
@@ -53,7 +59,7 @@ class TestUpdated:
 
     def test_then_the_old_fades(self):
         rest = rested(noisy(constants.REST_MEMORY, m=0.0, degrees=0.0))
-        (after,) = updated_rests([rest], pose(0.001)[None])
+        (after,) = updated_rests([rest], pose(0.001)[None], [False])
         assert after.frames == constants.REST_MEMORY
         assert after.T_fixed_obj[0, 3] == pytest.approx(0.001 / constants.REST_MEMORY)
         assert after.T_newest[0, 3] == pytest.approx(0.001 * constants.REST_GAIN)
@@ -61,7 +67,7 @@ class TestUpdated:
     def test_noise_about_one_place_is_rest(self):
         rest = None
         for number, T in enumerate(noisy(200, m=0.004, degrees=2.0)):
-            (rest,) = updated_rests([rest], T[None])
+            (rest,) = updated_rests([rest], T[None], [False])
             assert rest.frames == min(number + 1, constants.REST_MEMORY)
 
     @pytest.mark.parametrize(
@@ -84,13 +90,41 @@ class TestUpdated:
     def test_objects_of_one_call_are_those_of_a_call_each(self):
         rests = [rested(noisy(n, seed=n)) if n else None for n in (0, 1, 30, 100)]
         T = np.stack([pose(0.001), pose(0.002), pose(0.003), pose(0.5)])
-        together = updated_rests(rests, T)
+        together = updated_rests(rests, T, [False] * 4)
         for rest, one, own in zip(rests, T, together, strict=True):
-            (alone,) = updated_rests([rest], one[None])
+            (alone,) = updated_rests([rest], one[None], [False])
             assert own.frames == alone.frames
             np.testing.assert_allclose(own.T_fixed_obj, alone.T_fixed_obj, atol=1e-12)
             np.testing.assert_allclose(own.T_newest, alone.T_newest, atol=1e-12)
-        assert updated_rests([], np.zeros((0, 4, 4))) == []
+        assert updated_rests([], np.zeros((0, 4, 4)), []) == []
+
+    @pytest.mark.parametrize("axis", ["y", "x"])
+    @pytest.mark.parametrize("free_axis", [True, False])
+    def test_a_turn_that_tells_nothing_ends_no_rest(self, axis, free_axis):
+        """Axes of the object, which lies: the y axis is the one that may be free."""
+        lies = Rotation.from_euler("x", 90, degrees=True)
+        rest = Rest(constants.REST_MEMORY, pose(), pose())
+        rest.T_fixed_obj[:3, :3] = rest.T_newest[:3, :3] = lies.as_matrix()
+        T = pose()
+        T[:3, :3] = (lies * Rotation.from_euler(axis, 20, degrees=True)).as_matrix()
+        (after,) = updated_rests([rest], T[None], [free_axis])
+        goes_on = axis == "y" and free_axis
+        assert (after.frames == constants.REST_MEMORY) == goes_on
+
+    @pytest.mark.parametrize(
+        ("T", "free_axis", "stays"),
+        [
+            (pose(constants.OTHER_POSE_M * 0.99), False, True),
+            (pose(constants.OTHER_POSE_M * 1.01), False, False),
+            (pose(degrees=constants.OTHER_POSE_DEG * 0.99), False, True),
+            (pose(degrees=constants.OTHER_POSE_DEG * 1.01), False, False),
+            (pose(degrees=170.0), True, True),
+        ],
+    )
+    def test_what_is_clearly_elsewhere_was_taken_away(self, T, free_axis, stays):
+        rest = Rest(30, pose(), pose())
+        assert unless_taken_away(rest, T, free_axis=free_axis) is (rest if stays else None)
+        assert unless_taken_away(None, T, free_axis=free_axis) is None
 
     def test_rest_takes_its_time(self):
         path = noisy(constants.REST_FRAMES)
