@@ -130,6 +130,7 @@ class Bench:
     """A node under test and a peer that talks to it over topics, spun together."""
 
     def __init__(self, make_node: Callable[[], Any]) -> None:
+        self.closed = False
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.node = make_node()
@@ -150,6 +151,10 @@ class Bench:
         return received
 
     def close(self) -> None:
+        """End both nodes; once is enough."""
+        if self.closed:
+            return
+        self.closed = True
         self.executor.shutdown(timeout_sec=1.0)  # first: it may hold what the nodes have
         if self.node is not None:
             self.node.destroy_node()

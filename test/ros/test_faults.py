@@ -215,6 +215,8 @@ def _level(level) -> int:
 def rig(server, ros, benches) -> Iterator[Rig]:
     bench = benches(lambda: None)
     yield Rig(server, bench, ros.Camera(bench.peer))
+    # First: where all programs end at the same moment, `destroy_node` may crash within rclpy.
+    bench.close()
     server.stop_all()
 
 
