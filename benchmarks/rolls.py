@@ -24,12 +24,12 @@ from benchmarks.up import error_of
 from genpose_ros.cli.options import shapes_of
 from genpose_ros.estimation import (
     EstimatorSettings,
-    Instance,
     ObjectCloud,
     ObjectEstimate,
     PoseEstimator,
 )
-from genpose_ros.estimation.rolled_views import score_logit, standing_share, view_turns
+from genpose_ros.estimation.reasons import Rejection
+from genpose_ros.estimation.rolled_views import roll_rad, told_of_view, view_turns
 from genpose_ros.evaluation import synthetic_views
 from genpose_ros.evaluation.provenance import write_results
 from genpose_ros.geometry import NOCS
@@ -87,11 +87,11 @@ def turned(views: CloudBatch, roll_deg: float) -> CloudBatch:
 
 def clouds_of(views: CloudBatch) -> list[ObjectCloud]:
     """The clouds of views, of which nothing tells which way is up."""
-    clouds = []
-    for row, points_cam in enumerate(views.points_cam):
-        instance = Instance(row, NOCS.names[views.category[row]], np.ones((1, 1), dtype=bool))
-        clouds.append(ObjectCloud(instance, points_cam, len(points_cam), shuffled=True))
-    return clouds
+    names = NOCS.names
+    return [
+        ObjectCloud.of_points(row, names[views.category[row]], points_cam)
+        for row, points_cam in enumerate(views.points_cam)
+    ]
 
 
 def errors_of(case: Case, upright: CloudBatch, weights: str) -> np.ndarray:
@@ -137,21 +137,21 @@ def told_by(views: CloudBatch, estimator: PoseEstimator) -> np.ndarray:
     """What each object tells of each view, (n, V, 2): logit of the score and standing share."""
     told = []
     for turn in view_turns(4):
-        back, seen = np.eye(4), clouds_of(turned(views, _degrees(turn)))
-        back[:3, :3] = turn.T
-        told.append(
-            [
-                (score_logit(o.score), standing_share(back @ o.T_cam_candidates, turn))
-                if isinstance(o, ObjectEstimate)
-                else (score_logit(0.0), 0.0)
-                for o in estimator.estimate_clouds(seen)
-            ]
-        )
+        seen = clouds_of(turned(views, np.degrees(roll_rad(turn))))
+        outcomes = [_turned_back(o, turn) for o in estimator.estimate_clouds(seen)]
+        told.append([told_of_view(outcome, turn) for outcome in outcomes])
     return np.array(told).swapaxes(0, 1)
 
 
-def _degrees(turn: np.ndarray) -> float:
-    return float(np.degrees(np.arctan2(turn[1, 0], turn[0, 0])))
+def _turned_back(
+    outcome: ObjectEstimate | Rejection, turn: np.ndarray
+) -> ObjectEstimate | Rejection:
+    """An outcome of a rolled camera, its candidates as the camera before the turn has them."""
+    if isinstance(outcome, Rejection):
+        return outcome
+    back = np.eye(4)
+    back[:3, :3] = turn.T
+    return replace(outcome, T_cam_candidates=back @ outcome.T_cam_candidates)
 
 
 def fitted(told: np.ndarray) -> np.ndarray:

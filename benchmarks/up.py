@@ -21,7 +21,7 @@ from rich.progress import track
 from rich.table import Table
 
 from genpose_ros.datasets.frame_folders import Truth
-from genpose_ros.estimation import EstimatorSettings, Instance, ObjectCloud, PoseEstimator
+from genpose_ros.estimation import EstimatorSettings, ObjectCloud, PoseEstimator
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.evaluation import told_up
 from genpose_ros.evaluation.metrics import pose_errors
@@ -109,9 +109,8 @@ def _draw_chunk(n: int, rng: np.random.Generator, domain: str) -> Situated:
 def clouds_of(views: CloudBatch, rng: np.random.Generator) -> Iterator[ObjectCloud]:
     """The clouds of views with what a robot may know of the direction up."""
     for row, known in enumerate(told_up(views, rng)):
-        instance = Instance(row, NOCS.names[views.category[row]], np.ones((1, 1), dtype=bool))
-        points_cam = views.points_cam[row]
-        yield ObjectCloud(instance, points_cam, len(points_cam), shuffled=True, up_cam=known)
+        name = NOCS.names[views.category[row]]
+        yield ObjectCloud.of_points(row, name, views.points_cam[row], up_cam=known)
 
 
 def error_of(outcome: object, views: CloudBatch, row: int) -> tuple[float, float]:

@@ -62,6 +62,30 @@ class ObjectCloud:
     shuffled: bool = False
     up_cam: UpDirection | None = None
 
+    @classmethod
+    def of_points(
+        cls,
+        instance_id: int,
+        category: str,
+        points_cam: np.ndarray,
+        *,
+        up_cam: UpDirection | None = None,
+    ) -> "ObjectCloud":
+        """Return the cloud of points in random order that are of no image, as simulated ones.
+
+        Args:
+            instance_id, category: of the object.
+            points_cam: (N, 3), metres, camera optical frame.
+            up_cam: as of the class.
+
+        Example:
+            >>> cloud = ObjectCloud.of_points(1, "mug", np.zeros((5, 3), np.float32))
+            >>> cloud.instance.category, cloud.n_points, cloud.shuffled
+            ('mug', 5, True)
+        """
+        instance = Instance(instance_id, category, np.ones((1, 1), dtype=bool))
+        return cls(instance, points_cam, len(points_cam), shuffled=True, up_cam=up_cam)
+
     def __post_init__(self) -> None:
         shape = self.points_cam.shape
         if len(shape) != 2 or shape[0] == 0 or shape[1] != 3:

@@ -315,8 +315,7 @@ class PoseEstimator:
         largest = 1 if device.type == "cpu" else min(settings.batch_size, settings.max_objects)
         sizes = {padded_size(n + 1, settings.batch_size, device) for n in range(largest)}
         for batches in self._batches:
-            instance = Instance(0, batches.model.categories.names[0], np.ones((1, 1), dtype=bool))
-            cloud = ObjectCloud(instance, points, len(points), shuffled=True)
+            cloud = ObjectCloud.of_points(0, batches.model.categories.names[0], points)
             for size in sorted(sizes):
                 batches.estimate([cloud] * size, StageTimer(device), settings)
 

@@ -25,10 +25,11 @@ from genpose_ros.geometry.categories import CategorySet
 
 __all__ = [
     "likeliest_view",
+    "roll_rad",
     "rolled_by",
-    "score_logit",
     "standing_share",
     "telling_objects",
+    "told_of_view",
     "unsettled_images",
     "upright_evidence",
     "view_turns",
@@ -95,6 +96,16 @@ def standing_share(T_cam_obj: np.ndarray, turn: np.ndarray) -> float:
     return float((np.exp(-0.5 * (leans_rad / _LEANS_RAD) ** 2) * from_above).mean())
 
 
+def told_of_view(outcome: ObjectEstimate | Rejection, turn: np.ndarray) -> tuple[float, float]:
+    """Return what `upright_evidence` weighs: the logit of the score, bounded, and the share of
+    the candidates that stand in the view; arguments as there.
+    """
+    if isinstance(outcome, Rejection):
+        return _bounded_logit(0.0), 0.0
+    stands = standing_share(outcome.T_cam_candidates, turn)
+    return _bounded_logit(outcome.score), stands
+
+
 def upright_evidence(outcome: ObjectEstimate | Rejection, turn: np.ndarray) -> float:
     """Return what an object, as estimated in a view, tells of that view being upright.
 
@@ -104,10 +115,8 @@ def upright_evidence(outcome: ObjectEstimate | Rejection, turn: np.ndarray) -> f
         outcome: in the camera's frame; an object that was refused tells against the view.
         turn: (3, 3) to the view.
     """
-    if isinstance(outcome, Rejection):
-        return _OF_SCORE * score_logit(0.0)
-    stands = standing_share(outcome.T_cam_candidates, turn)
-    return _OF_SCORE * score_logit(outcome.score) + _OF_STANDING * stands
+    logit, stands = told_of_view(outcome, turn)
+    return _OF_SCORE * logit + _OF_STANDING * stands
 
 
 def telling_objects(
@@ -191,10 +200,14 @@ def rolled_by(outcome: ObjectEstimate | Rejection, turn: np.ndarray) -> ObjectEs
     """
     if isinstance(outcome, Rejection):
         return outcome
-    return replace(outcome, view_roll_rad=math.atan2(turn[1, 0], turn[0, 0]))
+    return replace(outcome, view_roll_rad=roll_rad(turn))
 
 
-def score_logit(score: float) -> float:
-    """Return the logit of a score, bounded."""
+def roll_rad(turn: np.ndarray) -> float:
+    """Return the roll of a view, radians, from the turn (3, 3) to it."""
+    return math.atan2(turn[1, 0], turn[0, 0])
+
+
+def _bounded_logit(score: float) -> float:
     bounded = min(max(score, _LEAST_SCORE), 1 - _LEAST_SCORE)
     return math.log(bounded / (1 - bounded))

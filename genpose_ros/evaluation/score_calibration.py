@@ -18,7 +18,6 @@ from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.error_covariance import error_covariances
 from genpose_ros.estimation.estimator import PoseEstimator
 from genpose_ros.estimation.evidence import EVIDENCE, size_spreads
-from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.up import UpDirection
 from genpose_ros.evaluation.covariance_inflation import ScoredError, fitted_inflation
@@ -217,12 +216,8 @@ def calibration_views(
     zoom = np.where(zoomed, rng.choice([0.5, 0.67, 1.5, 2.0], count), 1.0)
     points = views.points_cam * np.stack([zoom, zoom, np.ones(count)], -1)[:, None]
     clouds = tuple(
-        ObjectCloud(
-            Instance(i, names[kind[i]], np.ones((1, 1), dtype=bool)),
-            points[i].astype(np.float32),
-            len(points[i]),
-            shuffled=True,
-            up_cam=_up_of(views, i, rng),
+        ObjectCloud.of_points(
+            i, names[kind[i]], points[i].astype(np.float32), up_cam=_up_of(views, i, rng)
         )
         for i in range(count)
     )

@@ -11,7 +11,6 @@ import numpy as np
 
 from genpose_ros.estimation.back_projection import ObjectCloud
 from genpose_ros.estimation.estimator import PoseEstimator
-from genpose_ros.estimation.frame import Instance
 from genpose_ros.estimation.result import ObjectEstimate
 from genpose_ros.estimation.up import UpDirection
 from genpose_ros.evaluation.average_precision import (
@@ -183,11 +182,10 @@ def evaluate_synthetic(
     for first in range(0, len(views), step):
         part = views[first : first + step]
         clouds = [
-            ObjectCloud(
-                Instance(i, categories.names[part.category[i]], np.ones((1, 1), dtype=bool)),
+            ObjectCloud.of_points(
+                i,
+                categories.names[part.category[i]],
                 part.points_cam[i],
-                len(part.points_cam[i]),
-                shuffled=True,
                 up_cam=None if up is None else up[first + i],
             )
             for i in range(len(part))

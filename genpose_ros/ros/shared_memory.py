@@ -7,7 +7,7 @@ import fcntl
 import os
 import re
 import time
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def _is_abandoned(lock: Path, older_s: float) -> bool:
         status = lock.lstat()
         if status.st_uid != os.getuid() or time.time() - status.st_mtime < older_s:
             return False
-        with closing(os.fdopen(os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW))) as file:
+        with os.fdopen(os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
     return False

@@ -22,8 +22,8 @@ from genpose_ros.tracking.state import (
     rebase,
 )
 from genpose_ros.tracking.step import Association, PredictedTrack, TrackingStep
+from genpose_ros.tracking.symmetric_poses import are_far_apart, turn_deg
 from genpose_ros.tracking.tracks import TrackState
-from genpose_ros.tracking.verification import are_far_apart, turn_deg
 from genpose_ros.tracking.visibility import outside_fraction
 
 __all__ = ["process_delayed"]

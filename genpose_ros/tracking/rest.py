@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genpose_ros.geometry.symmetry_groups import Symmetry
 from genpose_ros.geometry.transforms import displaced_poses, pose_differences
 from genpose_ros.tracking import constants
+from genpose_ros.tracking.symmetric_poses import are_far_apart, turns_deg
 
 __all__ = ["Rest", "at_rest", "steadied", "unless_taken_away", "updated_rests"]
 
@@ -41,7 +43,7 @@ def at_rest(rest: Rest | None) -> bool:
 
 
 def updated_rests(
-    rests: Sequence[Rest | None], T_fixed_obj: np.ndarray, free_axis: Sequence[bool]
+    rests: Sequence[Rest | None], T_fixed_obj: np.ndarray, symmetries: Sequence[Symmetry]
 ) -> list[Rest]:
     """Return what is known of objects that were seen once more.
 
@@ -50,7 +52,7 @@ def updated_rests(
     Args:
         rests: of B objects before; None: nothing is known.
         T_fixed_obj: (B, 4, 4) their poses.
-        free_axis: of each, whether its angle about y tells nothing: it drifts with the noise.
+        symmetries: of the objects: an angle about a free axis tells nothing, it drifts with noise.
     """
     if not len(rests):
         return []
@@ -61,29 +63,28 @@ def updated_rests(
     newest = np.stack([rest.T_newest for rest in before])
     means = displaced_poses(means, pose_differences(means, T_fixed_obj) / frames[:, None])
     newest = displaced_poses(newest, pose_differences(newest, T_fixed_obj) * constants.REST_GAIN)
-    stays = _sizes(_observed(pose_differences(means, newest), means, free_axis)) <= _limits()
+    moved_m = np.linalg.norm(newest[:, :3, 3] - means[:, :3, 3], axis=1)
+    stays = moved_m <= constants.REST_M
+    stays &= turns_deg(means, newest, symmetries) <= constants.REST_DEG
     return [
-        Rest(int(n), mean, new) if near.all() else Rest(1, T, T)
-        for n, mean, new, near, T in zip(frames, means, newest, stays, T_fixed_obj, strict=True)
+        Rest(int(n), mean, new) if stay else Rest(1, T, T)
+        for n, mean, new, stay, T in zip(frames, means, newest, stays, T_fixed_obj, strict=True)
     ]
 
 
 def unless_taken_away(
-    rest: Rest | None, T_fixed_obj: np.ndarray, *, free_axis: bool
+    rest: Rest | None, T_fixed_obj: np.ndarray, *, symmetry: Symmetry
 ) -> Rest | None:
     """Return what is known of an object's rest, unless it is clearly elsewhere; None: nothing.
 
     Args:
         rest: before; None: nothing is known.
         T_fixed_obj: (4, 4) where the motion filter has it.
-        free_axis: as of `updated_rests`.
+        symmetry: of the object.
     """
-    if rest is None:
+    if rest is None or are_far_apart(rest.T_fixed_obj, T_fixed_obj, symmetry=symmetry):
         return None
-    mean = rest.T_fixed_obj[None]
-    apart = _sizes(_observed(pose_differences(mean, T_fixed_obj[None]), mean, [free_axis]))
-    limits = np.array([constants.OTHER_POSE_M, np.deg2rad(constants.OTHER_POSE_DEG)])
-    return rest if (apart <= limits).all() else None
+    return rest
 
 
 def steadied(T_own: np.ndarray, rests: Sequence[Rest | None], T_filter: np.ndarray) -> np.ndarray:
@@ -100,27 +101,9 @@ def steadied(T_own: np.ndarray, rests: Sequence[Rest | None], T_filter: np.ndarr
     resting = np.array([at_rest(rest) for rest in rests])
     means = [T if rest is None else rest.T_fixed_obj for rest, T in zip(rests, T_own, strict=True)]
     T_steady = np.where(resting[:, None, None], np.stack(means), T_filter)
-    limits = np.where(resting[:, None], 1.0, constants.MOVING_SHARE) * _limits()
+    most = np.array([constants.REST_M, np.deg2rad(constants.REST_DEG)])
+    limits = np.where(resting[:, None], 1.0, constants.MOVING_SHARE) * most
     difference = pose_differences(T_own, T_steady)
-    share = np.minimum(1.0, limits / np.maximum(_sizes(difference), 1e-12))
+    lengths = np.linalg.norm(difference.reshape(-1, 2, 3), axis=2)  # metres, radians
+    share = np.minimum(1.0, limits / np.maximum(lengths, 1e-12))
     return displaced_poses(T_own, difference * np.repeat(share, 3, axis=1))
-
-
-def _limits() -> np.ndarray:
-    """Metres and radians (2,): farther off, an object has moved."""
-    return np.array([constants.REST_M, np.deg2rad(constants.REST_DEG)])
-
-
-def _observed(difference: np.ndarray, T: np.ndarray, free_axis: Sequence[bool]) -> np.ndarray:
-    """Differences (B, 6) from poses (B, 4, 4), without turns about the y axes that are free."""
-    observed = difference.copy()
-    y_axis = T[:, :3, 1]
-    about = (difference[:, 3:] * y_axis).sum(1) * np.array(free_axis, dtype=bool)
-    observed[:, 3:] -= about[:, None] * y_axis
-    return observed
-
-
-def _sizes(difference: np.ndarray) -> np.ndarray:
-    """(B, 2) lengths of differences (B, 6), metres and radians."""
-    lengths: np.ndarray = np.linalg.norm(difference.reshape(-1, 2, 3), axis=2)
-    return lengths

@@ -17,7 +17,7 @@ from genpose_ros.geometry.camera import PinholeCamera
 from genpose_ros.geometry.categories import NOCS, CategorySet
 from genpose_ros.geometry.clouds import inverse_transform_points, transform_points
 from genpose_ros.geometry.symmetry import pin_yaw
-from genpose_ros.geometry.symmetry_groups import Symmetry, SymmetryBatch
+from genpose_ros.geometry.symmetry_groups import Symmetry
 from genpose_ros.geometry.transforms import rotate_covariance, with_uniform_angle
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.depth_around import misfit_m, shift_onto
@@ -41,6 +41,7 @@ from genpose_ros.tracking.motion import (
 from genpose_ros.tracking.rest import Rest, steadied, unless_taken_away, updated_rests
 from genpose_ros.tracking.settings import TrackerSettings
 from genpose_ros.tracking.support import RememberedSupport
+from genpose_ros.tracking.symmetric_poses import nearest_member
 from genpose_ros.tracking.tracks import Track, TrackState, next_state
 from genpose_ros.tracking.visibility import image_pixels
 
@@ -54,7 +55,6 @@ __all__ = [
     "initiate",
     "miss",
     "nearest_equivalent",
-    "nearest_member",
     "predicted_motions",
     "rebase",
     "update",
@@ -324,15 +324,15 @@ def _rests_after(
     it.
     """
     rests = [None if item.restart or item.obj.restart else item.obj.rest for item in followed]
-    free = [item.obj.axisymmetric for item in followed]
+    symmetries = [item.obj.symmetry for item in followed]
     whole = [i for i, item in enumerate(followed) if item.whole]
     T_cam_obj = [followed[i].estimate.T_cam_obj for i in whole]
     T_fixed_obj = camera_pose.T_fixed_cam @ np.array(T_cam_obj).reshape(-1, 4, 4)
-    seen = updated_rests([rests[i] for i in whole], T_fixed_obj, [free[i] for i in whole])
+    seen = updated_rests([rests[i] for i in whole], T_fixed_obj, [symmetries[i] for i in whole])
     after = dict(zip(whole, seen, strict=True))
     return [
-        after[i] if i in after else unless_taken_away(rest, motion.T_fixed_obj, free_axis=is_free)
-        for i, (rest, motion, is_free) in enumerate(zip(rests, motions, free, strict=True))
+        after[i] if i in after else unless_taken_away(rest, motion.T_fixed_obj, symmetry=symmetry)
+        for i, (rest, motion, symmetry) in enumerate(zip(rests, motions, symmetries, strict=True))
     ]
 
 
@@ -537,16 +537,6 @@ def nearest_equivalent(
         reference = torch.from_numpy(T_cam_obj[:3, :3].copy())
         T[:3, :3] = pin_yaw(torch.from_numpy(T[:3, :3]), reference).numpy()
     return replace(estimate, T_cam_obj=T)
-
-
-def nearest_member(T: np.ndarray, T_reference: np.ndarray, symmetry: Symmetry) -> np.ndarray:
-    """Return a pose (4, 4), turned by the member of its finite group that suits another best."""
-    if symmetry.order == 1:
-        return T
-    rotation, reference = (torch.from_numpy(a[:3, :3].copy()) for a in (T, T_reference))
-    turned = T.copy()
-    turned[:3, :3] = SymmetryBatch.of([symmetry]).nearest(rotation[None], reference)[0].numpy()
-    return turned
 
 
 def area_of(estimate: ObjectEstimate) -> float:

@@ -10,11 +10,11 @@ from enum import Enum, IntEnum
 import numpy as np
 
 from genpose_ros.estimation.result import ObjectEstimate
-from genpose_ros.geometry.rotation_arrays import vectors_from_rotations
 from genpose_ros.geometry.symmetry_groups import Symmetry
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.settings import TrackerSettings
-from genpose_ros.tracking.state import TrackedObject, area_of, nearest_equivalent, nearest_member
+from genpose_ros.tracking.state import TrackedObject, area_of, nearest_equivalent
+from genpose_ros.tracking.symmetric_poses import are_far_apart, turn_deg, turns_deg
 from genpose_ros.tracking.visibility import outside_fractions
 
 __all__ = [
@@ -22,13 +22,10 @@ __all__ = [
     "EstimateChoice",
     "Judged",
     "VerifyPriority",
-    "are_far_apart",
     "choose_estimate",
     "is_clear",
     "record_verification",
     "rejection_reasons",
-    "turn_deg",
-    "turns_deg",
     "verification_priority",
 ]
 
@@ -66,40 +63,6 @@ class EstimateChoice:
     choice: Choice
     estimate: ObjectEstimate | None = None
     restart: bool = False
-
-
-def turns_deg(T_a: np.ndarray, T_b: np.ndarray, symmetries: Sequence[Symmetry]) -> np.ndarray:
-    """Return the angles (B,) between poses modulo their symmetries, degrees.
-
-    Where y is free that between the y axes.
-
-    Args:
-        T_a: (B, 4, 4).
-        T_b: (B, 4, 4).
-        symmetries: of the B objects that both are poses of.
-    """
-    if any(symmetry.order > 1 for symmetry in symmetries):
-        each = zip(T_a, T_b, symmetries, strict=True)
-        T_a = np.stack([nearest_member(a, b, symmetry) for a, b, symmetry in each])
-    free = np.array([symmetry.free_axis for symmetry in symmetries])
-    y_a, y_b = T_a[:, :3, 1], T_b[:, :3, 1]
-    sine = np.linalg.norm(np.cross(y_a, y_b), axis=1)
-    tilt = np.arctan2(sine, (y_a * y_b).sum(axis=1))
-    turn = vectors_from_rotations(T_b[:, :3, :3] @ T_a[:, :3, :3].swapaxes(1, 2))
-    angles: np.ndarray = np.degrees(np.where(free, tilt, np.linalg.norm(turn, axis=1)))
-    return angles
-
-
-def turn_deg(T_a: np.ndarray, T_b: np.ndarray, *, symmetry: Symmetry) -> float:
-    """Return the angle between two poses (4, 4) modulo the symmetry, see `turns_deg`."""
-    return float(turns_deg(T_a[None], T_b[None], [symmetry])[0])
-
-
-def are_far_apart(T_a: np.ndarray, T_b: np.ndarray, *, symmetry: Symmetry) -> bool:
-    """Return whether two poses are so different that they are not the same one seen twice."""
-    if float(np.linalg.norm(T_a[:3, 3] - T_b[:3, 3])) > constants.OTHER_POSE_M:
-        return True
-    return turn_deg(T_a, T_b, symmetry=symmetry) > constants.OTHER_POSE_DEG
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import numpy as np
 
 from genpose_ros.estimation import (
     EstimatorSettings,
-    Instance,
     ObjectCloud,
     ObjectEstimate,
     PoseEstimator,
@@ -76,10 +75,9 @@ class Validator:
 
     def __call__(self, model: PoseModel) -> Validation:
         """Validate a model; it is left in evaluation mode."""
-        mask = np.ones((1, 1), dtype=bool)
         names = self._categories.names
         clouds = [
-            ObjectCloud(Instance(i, names[category], mask), points, len(points), shuffled=True)
+            ObjectCloud.of_points(i, names[category], points)
             for i, (points, category) in enumerate(
                 zip(self._views.points_cam, self._views.category, strict=True)
             )

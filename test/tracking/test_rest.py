@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from genpose_ros.geometry import pose_difference
+from genpose_ros.geometry import NOCS, pose_difference
 from genpose_ros.tracking import constants
 from genpose_ros.tracking.rest import (
     Rest,
@@ -16,6 +16,10 @@ from genpose_ros.tracking.rest import (
     unless_taken_away,
     updated_rests,
 )
+
+ASYMMETRIC = NOCS["camera"].symmetry
+#: By whether the angle about y is free.
+SYMMETRIES = {False: ASYMMETRIC, True: NOCS["can"].symmetry}
 
 
 def pose(x=0.0, y=0.0, z=1.0, degrees=0.0):
@@ -28,7 +32,7 @@ def rested(path):
     """What is known after the poses of a path, one after the other."""
     rest = None
     for T in path:
-        (rest,) = updated_rests([rest], T[None], [False])
+        (rest,) = updated_rests([rest], T[None], [ASYMMETRIC])
     return rest
 
 
@@ -41,7 +45,7 @@ def shown(path):
     """Position x of a path of poses (m), steadied, without a motion filter."""
     rest, x = None, []
     for T in path:
-        (rest,) = updated_rests([rest], T[None], [False])
+        (rest,) = updated_rests([rest], T[None], [ASYMMETRIC])
         x.append(steadied(T[None], [rest], T[None])[0, 0, 3])
     return np.array(x)
 
@@ -59,7 +63,7 @@ class TestUpdated:
 
     def test_then_the_old_fades(self):
         rest = rested(noisy(constants.REST_MEMORY, m=0.0, degrees=0.0))
-        (after,) = updated_rests([rest], pose(0.001)[None], [False])
+        (after,) = updated_rests([rest], pose(0.001)[None], [ASYMMETRIC])
         assert after.frames == constants.REST_MEMORY
         assert after.T_fixed_obj[0, 3] == pytest.approx(0.001 / constants.REST_MEMORY)
         assert after.T_newest[0, 3] == pytest.approx(0.001 * constants.REST_GAIN)
@@ -67,7 +71,7 @@ class TestUpdated:
     def test_noise_about_one_place_is_rest(self):
         rest = None
         for number, T in enumerate(noisy(200, m=0.004, degrees=2.0)):
-            (rest,) = updated_rests([rest], T[None], [False])
+            (rest,) = updated_rests([rest], T[None], [ASYMMETRIC])
             assert rest.frames == min(number + 1, constants.REST_MEMORY)
 
     @pytest.mark.parametrize(
@@ -90,9 +94,9 @@ class TestUpdated:
     def test_objects_of_one_call_are_those_of_a_call_each(self):
         rests = [rested(noisy(n, seed=n)) if n else None for n in (0, 1, 30, 100)]
         T = np.stack([pose(0.001), pose(0.002), pose(0.003), pose(0.5)])
-        together = updated_rests(rests, T, [False] * 4)
+        together = updated_rests(rests, T, [ASYMMETRIC] * 4)
         for rest, one, own in zip(rests, T, together, strict=True):
-            (alone,) = updated_rests([rest], one[None], [False])
+            (alone,) = updated_rests([rest], one[None], [ASYMMETRIC])
             assert own.frames == alone.frames
             np.testing.assert_allclose(own.T_fixed_obj, alone.T_fixed_obj, atol=1e-12)
             np.testing.assert_allclose(own.T_newest, alone.T_newest, atol=1e-12)
@@ -107,7 +111,7 @@ class TestUpdated:
         rest.T_fixed_obj[:3, :3] = rest.T_newest[:3, :3] = lies.as_matrix()
         T = pose()
         T[:3, :3] = (lies * Rotation.from_euler(axis, 20, degrees=True)).as_matrix()
-        (after,) = updated_rests([rest], T[None], [free_axis])
+        (after,) = updated_rests([rest], T[None], [SYMMETRIES[free_axis]])
         goes_on = axis == "y" and free_axis
         assert (after.frames == constants.REST_MEMORY) == goes_on
 
@@ -123,8 +127,10 @@ class TestUpdated:
     )
     def test_what_is_clearly_elsewhere_was_taken_away(self, T, free_axis, stays):
         rest = Rest(30, pose(), pose())
-        assert unless_taken_away(rest, T, free_axis=free_axis) is (rest if stays else None)
-        assert unless_taken_away(None, T, free_axis=free_axis) is None
+        assert unless_taken_away(rest, T, symmetry=SYMMETRIES[free_axis]) is (
+            rest if stays else None
+        )
+        assert unless_taken_away(None, T, symmetry=SYMMETRIES[free_axis]) is None
 
     def test_rest_takes_its_time(self):
         path = noisy(constants.REST_FRAMES)

@@ -16,16 +16,15 @@ from genpose_ros.geometry.symmetry_groups import ASYMMETRIC, AXISYMMETRIC
 from genpose_ros.tracking import TrackerSettings, TrackState
 from genpose_ros.tracking.ego_motion import StampedCameraPose
 from genpose_ros.tracking.state import initiate
+from genpose_ros.tracking.symmetric_poses import are_far_apart, turn_deg
 from genpose_ros.tracking.verification import (
     Choice,
     Judged,
     VerifyPriority,
-    are_far_apart,
     choose_estimate,
     is_clear,
     record_verification,
     rejection_reasons,
-    turn_deg,
     verification_priority,
 )
 
