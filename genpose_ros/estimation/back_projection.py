@@ -74,7 +74,8 @@ class ObjectCloud:
         """Return the cloud of points in random order that are of no image, as simulated ones.
 
         Args:
-            instance_id, category: of the object.
+            instance_id: of the object.
+            category: of it.
             points_cam: (N, 3), metres, camera optical frame.
             up_cam: as of the class.
 
